@@ -9,6 +9,7 @@ the store, is what a signal waits for.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
 from tests.unit.jobs.making import job
 
+HOWTO = ROOT / "docs" / "howto" / "restore.md"
 _S = 90.0  # for anything that is waited for, on a busy machine
 
 
@@ -345,9 +347,10 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
     assert {it.name for it in (works.folder / "store").iterdir()} == ours
 
 
-def test_tables_in_postgresql_are_brought_back_and_forward(
+def test_tables_in_postgresql_are_brought_back_and_forward_and_restored_elsewhere(
     works_on_postgresql: Works, postgresql: PostgreSQL
 ) -> None:
+    """The commands are those of docs/howto/restore.md."""
     works = works_on_postgresql
     works.put(one="one.test/ok")
     works.engine.dispose()
@@ -358,3 +361,14 @@ def test_tables_in_postgresql_are_brought_back_and_forward(
     open_database(postgresql.url).dispose()
     assert migration.look(postgresql.url).number == TABLES_VERSION
     assert works.status("one").state is JobState.WAITING
+
+    page, elsewhere = HOWTO.read_text(encoding="utf-8"), postgresql.another("restored")
+    for name, queue in (("pg_dump", postgresql.url), ("pg_restore", elsewhere)):
+        (command,) = re.findall(rf"{name} [^`\n]*", page)
+        postgresql.type(command, works.folder, BACKUP=str(works.folder), QUEUE=queue)
+    engine = open_database(elsewhere)
+    restored = Works(elsewhere, works.folder, engine)
+    with restored.worker():
+        restored.until_over("one")
+    restored.each_is_there_once()
+    engine.dispose()

@@ -56,6 +56,19 @@ class PostgreSQL:
         """The setting `queue` that leads here."""
         return f"postgresql://{_USER}@/postgres?host={self.folder}"
 
+    def another(self, name: str) -> str:
+        """Make an empty database; return the setting `queue` that leads there."""
+        self._run("createdb", "-U", _USER, "-h", self.folder, name)
+        return f"postgresql://{_USER}@/{name}?host={self.folder}"
+
+    def type(self, command: str, folder: Path, **variables: str) -> None:
+        """Run a command of PostgreSQL's own in a shell, in a folder."""
+        path = f"{self._binaries}{os.pathsep}{os.defpath}"
+        subprocess.run(
+            ["sh", "-euc", command], cwd=folder, env={"PATH": path, **variables},
+            stdin=subprocess.DEVNULL, timeout=_S, check=True,
+        )  # fmt: skip
+
     def start(self) -> None:
         """Start the server; it answers when this returns."""
         options = f"{_OPTIONS} -c listen_addresses='' -c unix_socket_directories={self.folder}"
@@ -95,7 +108,7 @@ class PostgreSQL:
 def _binaries() -> Path:
     """Return where the server's programs are; Debian keeps them off the PATH."""
     if found := shutil.which("pg_ctl"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
     if versions:
         return versions[-1].parent
