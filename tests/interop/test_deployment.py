@@ -176,6 +176,7 @@ def test_a_worker_reaches_names_the_web_what_is_named_and_nothing_that_is_privat
     everywhere, sixth = (it["ipBlock"] for it in pages["to"])
     assert {"10.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10"} <= set(everywhere["except"])
     assert sixth["cidr"] == "2000::/3"
+    assert {"2001::/23", "2002::/16"} <= set(sixth["except"])
     assert one("NetworkPolicy", whole=False)["spec"]["ingress"] == []
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from snapshotter.cli.main import cli
+from snapshotter.egress import addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -244,3 +246,31 @@ def test_units_start_what_the_command_line_has() -> None:
         understood(*words)
     with pytest.raises(click.UsageError):
         understood("worker", "--no-such-option")
+
+
+def test_the_chart_closes_the_networks_that_the_product_refuses_and_no_other() -> None:
+    pages = yaml.safe_load((DEPLOY / "helm/snapshotter/values.yaml").read_text())
+    shut = pages["networkPolicy"]["pages"]
+    fourth = [IPv4Network(it) for it in shut["except"]]
+    sixth = [IPv6Network(it) for it in shut["exceptIPv6"]]
+
+    refused = {network for network, _ in addresses._REFUSED_V4}
+    named = {IPv4Network(it) for it in addresses._METADATA if ":" not in it}
+    assert [*collapse_addresses(fourth)] == [*collapse_addresses(refused | named)]
+    public = addresses._GLOBAL_UNICAST
+    within = {net for net, _ in addresses._REFUSED_V6 if net.subnet_of(public)}
+    # 6to4 is refused by the IPv4 address in it, which a policy cannot look at.
+    assert set(sixth) == {*within, addresses._6TO4}
+    shut_off: list[addresses.Network] = [*fourth, *sixth]
+    for network in shut_off:
+        if network != addresses._6TO4:
+            assert addresses.refusal_of(str(network[0]))
+            assert addresses.refusal_of(str(network[-1]))
+    closed = ("2002:a00:1::1", "2001:0:a00:1::1", "2001:db8::1", "3fff::1", "168.63.129.16")
+    for one in map(ip_address, closed):
+        assert addresses.refusal_of(str(one))
+        assert any(one in network for network in shut_off), one
+    # Closed by the policy because they lie outside of what it opens.
+    for outside in ("64:ff9b::a00:1", "64:ff9b:1::1", "fc00::1", "fe80::1", "100::1", "5f00::1"):
+        assert addresses.refusal_of(outside)
+        assert ip_address(outside) not in public
