@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from snapshotter.app import settings, wiring_jobs
 from snapshotter.cli import handing_over
 from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.jobs.database import TABLES_VERSION
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
-from snapshotter.jobs.roster import Roster
+from snapshotter.jobs.roster import Roster, WorkerState
 from snapshotter.model.job import JobState
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.making import BUNDLE, job, made
@@ -217,3 +218,24 @@ def test_the_queue_and_its_workers_at_one_look(shell: Home) -> None:
     assert shell.run("worker", "list", "--json") == 0
     (worker,) = shell.objects
     assert (worker["worker"], worker["state"], worker["slots"]) == ("worker-1", "working", 3)
+
+
+def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_forward(
+    shell: Home,
+) -> None:
+    Roster(shell.database).enrol("at-work", slots=1, version="9.9")
+
+    assert shell.run("queue", "tables") == 0
+    assert f"this one, needs {TABLES_VERSION}" in shell.out
+    assert f"worker at-work (snapshotter 9.9) works with {TABLES_VERSION}" in shell.out
+    assert shell.run("queue", "migrate", "--to", "2") == 30
+    assert "at-work" in shell.err
+
+    Roster(shell.database).beat("at-work", WorkerState.ENDED, "", 0)
+    shell.database.dispose()
+    assert shell.run("queue", "migrate", "--to", "2", "--json") == 0
+    assert shell.object == {"needs": TABLES_VERSION, "tables": 2, "workers": []}
+    assert shell.run("queue", "tables", "--json") == 0
+    assert shell.object["tables"] == 2  # a look upgrades nothing
+    assert shell.run("queue", "migrate") == 0
+    assert f"tables of number {TABLES_VERSION}" in shell.out
