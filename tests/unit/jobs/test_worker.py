@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from snapshotter.jobs.engine import Limits
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.slot import Outcome, Workshop
+from snapshotter.jobs.slot import Outcome, SlotDied, Workshop
 from snapshotter.jobs.worker import Rules, Worker
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
@@ -125,10 +125,14 @@ class _Stub:
 
     captures = resident = 0
 
-    def __init__(self, ends: Outcome | Exception) -> None:
-        self._ends = ends
+    def __init__(
+        self, ends: Outcome | Exception, *, then: Callable[[], None] | None = None
+    ) -> None:
+        self._ends, self._then = ends, then
 
     def do(self, order: object, host: object) -> Outcome:
+        if self._then is not None:
+            threading.Timer(0.2, self._then).start()
         if isinstance(self._ends, Exception):
             raise self._ends
         return self._ends
@@ -162,6 +166,29 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     assert status.state is not JobState.RUNNING
     assert "worker.bug" in told
     assert worker._free.qsize() == 1
+
+
+def test_the_end_of_a_slot_counts_against_its_page_only_if_its_worker_outlives_it(
+    database: Database, tmp_path: Path
+) -> None:
+    """Whatever ends all processes of a machine may end the slot first."""
+    queue = DatabaseQueue(database)
+    for lived_s, attempts in ((60.0, 0), (0.0, 1)):
+        worker = Worker(
+            url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
+            duties=(), rules=Rules(lived_s=lived_s), limits=Limits(), store=HERE, version="1",
+            told=lambda *_, **__: None, observer=_Ended(), chance=lambda: 0.0,
+        )  # fmt: skip
+        queue.put([job()])
+        (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
+        stub = _Stub(SlotDied("SIGKILL"), then=worker._giving_up.set if lived_s else None)
+        worker._free.put(stub)  # type: ignore[arg-type] # a slot, as far as this needs one
+
+        worker._run(handed.job_id, handed.run)
+
+        status = queue.get("one")
+        assert status is not None
+        assert (status.state, status.attempts) == (JobState.WAITING, attempts)
 
 
 @pytest.mark.parametrize(
