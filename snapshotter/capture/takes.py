@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from playwright.async_api import Error as PlaywrightError
+
 from snapshotter.capture.behaviours.stage import FRAME_S, Stage
 from snapshotter.capture.document import Document
 from snapshotter.capture.guard import TimeLimit
@@ -31,6 +33,7 @@ _MOST = 3  # takes
 _LONGER = 1.5  # a take may last so many times what the one before did
 _LOOK_S = 5.0  # for the page to say what has changed
 _NAMED = 5  # places
+_FAILURES = (TimeLimit, WorldError, ProtocolError, PlaywrightError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Takes:
         Raises:
             PageLost, CaptureTimeout: What was taken before is kept.
         """
+        await self._watch_closed_trees()
         if early := (await self._look()).fresh:
             self._ledger.note("settle-again", f"before it was photographed: {early}")
             await self._reveal.again()
@@ -120,15 +124,22 @@ class Takes:
         needed = took_s * _LONGER + self._stage.decision.limits.settle_s
         return self._stage.guard.remaining_s > needed
 
+    async def _watch_closed_trees(self) -> None:
+        """Hand closed shadow trees to our scripts, which see what changes in them from here on."""
+        try:
+            await self._stage.worlds.adopt_closed_roots(self._stage.decision.limits.step_s)
+        except _FAILURES as error:
+            # The step that reads the text meets it again, and says so.
+            self._ledger.log("look-again", f"closed shadow trees: {first_line(error)}")
+
     async def _look(self) -> Changes:
         """Return what changed since the page was held still."""
         limit_s = min(_LOOK_S, self._stage.decision.limits.step_s)
         try:
-            await self._stage.worlds.adopt_closed_roots(limit_s)
             answers = await self._stage.worlds.ask_all(
                 "sinceHeld", limit_s=limit_s, frame_s=FRAME_S
             )
-        except (TimeLimit, WorldError, ProtocolError) as error:
+        except _FAILURES as error:
             return Changes(fresh=f"what changed is not known: {first_line(error)}", restless="")
         told = [it for it in answers if it.value]
         return Changes(
