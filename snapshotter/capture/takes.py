@@ -108,8 +108,8 @@ class Takes:
             began = self._stage.clock.monotonic()
             await take()
             took_s = self._stage.clock.monotonic() - began
-            if self._stage.recorder.in_flight > self._document.stuck:
-                await self._reveal.wait()  # something was asked for meanwhile, and may be shown
+            if await self._announces_more():
+                await self._reveal.wait()
             changes = await self._look()
             if not changes.fresh:
                 return changes
@@ -119,6 +119,12 @@ class Takes:
             await self._reveal.again()
             self._spool.set_aside(STEPS, but=BEFORE)
             self._ledger.take_again(BEFORE_SUBJECT, BEFORE, self._spool)
+
+    async def _announces_more(self) -> bool:
+        """Say whether the page began something meanwhile that it may show."""
+        if self._stage.recorder.awaited > self._document.stuck:
+            return True
+        return bool((await self._stage.watch.look()).waits)
 
     def _has_time(self, took_s: float) -> bool:
         needed = took_s * _LONGER + self._stage.decision.limits.settle_s

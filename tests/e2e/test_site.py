@@ -23,12 +23,14 @@ from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, RedactRules
 from snapshotter.policy.load import decide, load
 from snapshotter.site.catalogue import hosts
+from snapshotter.site.late import PATCHES
 from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, available
 from snapshotter.site.wechat import CLIENT, DEVICE, SHARER, UIN
 from tests.canaries import spellings, unfolded
+from tests.late import places
 from tests.verdicts import differences, judged_by_all
 
 pytestmark = pytest.mark.e2e
@@ -165,6 +167,17 @@ def test_two_images_that_are_missing_make_a_capture_partial(visit: Visitor) -> N
     assert (captured.images.wanted, captured.images.loaded) == (12, 10)
     assert found.content.kind is Content.PARTIAL
     assert found.takedown.availability is Availability.AVAILABLE
+
+
+def test_content_that_comes_late_in_any_way_is_in_every_file(visit: Visitor) -> None:
+    """All kinds on one page. One by one, many times and under load: `scripts/late_matrix.py`."""
+    captured, _ = visit("late/all", light=False)
+
+    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    for patch in PATCHES["late/all"]:
+        found = places(lambda path: kept.get(path, b""), patch)
+        assert all(found.values()), (patch.word, found)
+    assert captured.outcome is Outcome.COMPLETE, captured.reasons
 
 
 def test_a_place_that_changes_for_ever_is_named_and_not_gone_after(visit: Visitor) -> None:
