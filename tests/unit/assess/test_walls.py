@@ -57,12 +57,12 @@ def test_a_log_in_page_is_a_wall_in_many_languages(title: str) -> None:
     "html",
     [
         f"<title>Loginov's boats</title>{SENTENCE * 20}{FORM.format('Log in')}",
-        f"<title>Log in</title>{SENTENCE * 30}{FORM.format('Log in')}",
+        f"<title>Log in safely</title>{SENTENCE * 6}{FORM.format('Log in')}",
         f"<title>Log in</title>{SENTENCE}<div hidden>{FORM.format('Log in')}</div>",
         f"<title>Log in</title>{SENTENCE}",
         f"<title>Join us</title>{FORM.format('Create account')}{SENTENCE}",
     ],
-    ids=["a name", "a long page", "a hidden form", "no form", "another form"],
+    ids=["a name", "an article", "a hidden form", "no form", "another form"],
 )
 def test_what_resembles_a_log_in_page_is_content(html: str) -> None:
     assert ASSESSOR.judge(markup(html))[0].kind is Content.CONTENT
