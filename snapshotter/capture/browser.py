@@ -316,6 +316,20 @@ class BrowserProcesses:
             return False
         return _kill(max(renderers, key=lambda pid: sizes[pid]))
 
+    def hold_renderers(self) -> None:
+        """Halt all renderers where they are, until `release_renderers`. They can be killed."""
+        self._signal_renderers(signal.SIGSTOP)
+
+    def release_renderers(self) -> None:
+        """Let the renderers run on."""
+        self._signal_renderers(signal.SIGCONT)
+
+    def _signal_renderers(self, number: signal.Signals) -> None:
+        for pid in self._each_resident():
+            if "--type=renderer" in kernel.command(pid):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+
     def kill_gpu(self) -> bool:
         """Kill the process that draws; the browser starts another, once or twice."""
         for pid in self._each_resident():

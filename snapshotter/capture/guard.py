@@ -14,6 +14,7 @@ from snapshotter.ports import Clock
 
 T = TypeVar("T")
 
+_LOOK_S = 0.1  # between two looks at whether a late call may go on
 _CRASH_NEWS_S = 1.0  # a call may fail a moment before the event that says why
 _GOING = ("crashed", "has been closed")  # what such a call says, whoever makes it
 
@@ -46,6 +47,7 @@ class Guard:
     def __init__(self, clock: Clock, deadline: float) -> None:
         self._clock = clock
         self._deadline = deadline
+        self._allowed_until = 0.0
         self._gone = asyncio.Event()
         self._lost: PageLost | None = None
 
@@ -69,6 +71,14 @@ class Guard:
         """Set another deadline: what has to be done at the end has time of its own."""
         self._deadline = deadline
 
+    def allow_until(self, moment: float) -> None:
+        """
+        Let calls take longer than their limits, until a moment on the clock's monotonic scale.
+
+        For a browser that answers, and late. The capture's own deadline stays.
+        """
+        self._allowed_until = moment
+
     async def call(self, what: str, work: Awaitable[T], limit_s: float) -> T:
         """
         Return what `work` returns.
@@ -85,12 +95,25 @@ class Guard:
             self._raise_if_lost()
             if allowed <= 0:
                 raise CaptureTimeout
-            await asyncio.wait({task, gone}, timeout=allowed, return_when=asyncio.FIRST_COMPLETED)
+            is_last = allowed < limit_s
+            while True:
+                await asyncio.wait(
+                    {task, gone}, timeout=allowed, return_when=asyncio.FIRST_COMPLETED
+                )
+                if task.done() or self._gone.is_set() or is_last:
+                    break
+                # Somebody may have found that all answers are late.
+                more_s = self._allowed_until - self._clock.monotonic()
+                if more_s <= 0:
+                    break
+                left_s = self.remaining_s
+                allowed = max(0.0, min(more_s, left_s, _LOOK_S))
+                is_last = left_s <= allowed
             if task.done():
                 await self._explain(task)
                 return task.result()
             self._raise_if_lost()
-            if allowed < limit_s:
+            if is_last:
                 raise CaptureTimeout
             raise TimeLimit(f"{what} took longer than {limit_s:g} s")
         finally:

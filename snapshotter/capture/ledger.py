@@ -50,7 +50,7 @@ from snapshotter.ports import Clock, Progress
 
 T = TypeVar("T")
 
-_CONSOLE_LINES = 1_000
+CONSOLE_LINES = 1_000
 _LOG_LINES = 10_000
 _SAME_ACTIONS = 1_000  # of one kind that are told one by one
 _CHARACTERS = 2_000  # of one text in a log
@@ -237,7 +237,7 @@ class Ledger:
 
     def console(self, kind: str, words: str, url: str) -> None:
         """A line that the page wrote to its console."""
-        if len(self._console) < _CONSOLE_LINES:
+        if len(self._console) < CONSOLE_LINES:
             line = {"kind": kind, "text": _cut(words), "url": clean_url(url)[:_CHARACTERS]}
             self._console.append({**self._now(), **line})
         else:
@@ -251,7 +251,7 @@ class Ledger:
     def compose(self, recording: Recording, environment: Environment, spool: Spool) -> Capture:
         """Write the logs and put together the capture."""
         if self._dropped:
-            self.log("console-dropped", f"{self._dropped} lines of the console were not kept")
+            self.log("console-dropped", f"lines after the first {CONSOLE_LINES} were not kept")
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
         if recording.certificate_errors:
             self.warn(

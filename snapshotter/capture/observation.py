@@ -135,6 +135,18 @@ class Observer:
         if context.browser is not None:
             await self._watch_shared_workers(context.browser)
 
+    async def halt_workers(self) -> None:
+        """Hold all workers at their next statement, for good: no order disables their scripts."""
+        orders = ("Runtime.terminateExecution", "Debugger.enable", "Debugger.pause")
+        await asyncio.gather(
+            *[
+                session.send(order)
+                for session in self._targets.of_kinds("worker", "shared_worker", "service_worker")
+                for order in orders
+            ],
+            return_exceptions=True,
+        )
+
     def stop(self) -> None:
         """Take in nothing more: what happens from here on is our doing. From any thread."""
         self._stopped = True

@@ -182,6 +182,9 @@ class Recorder(Protocol):
             cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
         """
 
+    async def halt_workers(self) -> None:
+        """Let no worker of the page run on; what it asks for from here on is not known."""
+
     @property
     def waits_for_scripts(self) -> bool:
         """Whether a script or a style sheet was asked for and has no end yet."""
@@ -329,6 +332,10 @@ class WireRecorder:
     async def cut_off(self, cause: str) -> None:
         """See `Recorder.cut_off`."""
         self._stopped_for = self._stopped_for or cause
+
+    async def halt_workers(self) -> None:
+        """See `Recorder.halt_workers`."""
+        await self._observer.halt_workers()
 
     @property
     def waits_for_scripts(self) -> bool:

@@ -16,10 +16,8 @@ from pathlib import Path
 from playwright.async_api import (
     BrowserContext,
     CDPSession,
-    ConsoleMessage,
     Page,
     Playwright,
-    WebError,
 )
 from playwright.async_api import Error as PlaywrightError
 
@@ -33,6 +31,7 @@ from snapshotter.capture.browser import (
     Wire,
     Workplace,
 )
+from snapshotter.capture.console import Console
 from snapshotter.capture.document import Document
 from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.gate import RasterGate
@@ -65,9 +64,7 @@ _ENDING_SHARE = 0.3  # of a short limit
 _RESCUE_S = 4.0  # of that, for a picture and a text of a page that used its time up
 _RESCUE_SHARE = 0.5
 _ENTER_S = 2.0
-_CONSOLE_STORM = 5_000  # lines, five times what is kept
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # of which a browser shows no body
-_NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
@@ -88,6 +85,7 @@ class _Opened:
     scribe: Scribe
     camera: Camera
     glance: Glance
+    console: Console
     judging: Judging | None  # None: nobody judges
 
 
@@ -170,7 +168,6 @@ class Session:
         self._document = Document()
         self._description: asyncio.Task[Environment] | None = None
         self._memory_is_low = False
-        self._lines = 0  # of the page's console
         self._crash = ("renderer-crashed", "the page's process crashed")
 
     def _reason(self, step: str, error: Exception) -> tuple[str, str]:
@@ -366,9 +363,11 @@ class Session:
             self._launched = launched
             self._ledger.network = launched.network
             watch = asyncio.create_task(self._watch_limits(context))
+            listening: asyncio.Task[None] | None = None
             try:
                 self._opened = opened = await self._ready(context)
                 if opened is not None:
+                    listening = asyncio.create_task(opened.console.watch())
                     await self._visit(opened)
             except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
                 # What happened outside a step has not been said yet.
@@ -376,6 +375,8 @@ class Session:
                 await self._rescue()
             finally:
                 watch.cancel()
+                if listening is not None:
+                    listening.cancel()
             if self._unready:
                 return
             await self._keep_first_look()
@@ -512,8 +513,6 @@ class Session:
         page.on("crash", lambda _: guard.lose(*self._crash))
         page.on("close", lambda _: self._gone("page-closed", "the page closed itself"))
         context.on("close", lambda _: self._gone("browser-lost", "the browser went away"))
-        context.on("console", self._on_console)
-        context.on("weberror", self._on_web_error)
         worlds = Worlds(guard)
         remedies = Remedies(
             cdp,
@@ -525,6 +524,16 @@ class Session:
             limits=self._limits,
             way=self._wire.guard,
             processes=self._processes,
+        )
+        console = Console(
+            context,
+            cdp,
+            guard,
+            clock=self._clock,
+            ledger=ledger,
+            processes=self._processes,
+            recorder=self._recorder,
+            remedies=remedies,
         )
         doorkeeper = Doorkeeper(
             context, page, guard, self._decision, self._note, self._complain, remedies.stop_scripts
@@ -625,6 +634,7 @@ class Session:
                 memory_is_low=lambda: self._memory_is_low,
             ),
             judging=judging,
+            console=console,
         )
 
     async def _paints_below(self, cdp: CDPSession, shutter: Shutter) -> bool:
@@ -769,26 +779,6 @@ class Session:
     def _gone(self, code: str, detail: str) -> None:
         if not self._closing:
             self._need_guard().lose(code, detail)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        self._lines += 1
-        if self._lines == _CONSOLE_STORM and self._opened is not None:
-            # Each costs the browser, its driver and us more than it cost the page: what we ask
-            # of it would come to its turn behind them all.
-            self._opened.remedies.stop_scripts_soon(
-                f"the page wrote {_CONSOLE_STORM} lines to its console"
-            )
-            self._opened.page.context.remove_listener("console", self._on_console)
-        if message.text.startswith(_NO_WORKER):
-            self._ledger.warn(
-                "service-worker-blocked",
-                "the page asked for a service worker, and captures allow none: what that worker "
-                "would have stored, changed or sent is not here",
-            )
-        self._ledger.console(message.type, message.text, str(message.location.get("url", "")))
-
-    def _on_web_error(self, error: WebError) -> None:
-        self._ledger.console("exception", str(error.error), "")
 
     # Calls
 

@@ -153,6 +153,10 @@ class Targets:
             params["filter"] = [{"type": kind, "exclude": False} for kind in kinds]
         await session.send("Target.setAutoAttach", params)
 
+    def of_kinds(self, *kinds: str) -> tuple["TunnelledSession", ...]:
+        """Return the sessions of all targets of these types."""
+        return tuple(it for it in self._children.values() if it.kind in kinds)
+
     def forget(self, session: Session) -> None:
         """End a session, and those that are reached through it: nobody tells of their end."""
         for number, child in tuple(self._children.items()):

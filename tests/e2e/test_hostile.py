@@ -438,16 +438,34 @@ def test_a_page_that_will_not_be_left_is_captured_and_closed(
     assert it.steps[-1].state is StepState.OK
 
 
-def test_a_page_that_floods_its_console_is_silenced(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/console-storm"), LIMITS)
+def test_a_page_that_floods_its_console_is_silenced_and_kept(
+    site: Hostile, capture: Engine
+) -> None:
+    it = capture(site.url("/console-storm"), replace(LIMITS, total_s=90))
 
     assert it.outcome is Outcome.PARTIAL
     # On a busy machine a step may time out behind what is still to be told of the console.
     (stopped,) = [reason for reason in it.reasons if reason.code == "scripts-stopped"]
-    assert stopped.detail.endswith("lines to its console")
-    assert "capture/viewport.png" in paths(it)
+    assert stopped.detail.startswith("the page wrote to its console faster")
+    assert "there from the beginning" in text(it)
+    assert "capture/screenshot.png" in paths(it)
+    assert "memory-limit" not in codes(it)
     lines = artifact(it, "capture/console.jsonl").file.read_bytes().count(b"\n")
     assert lines <= 1000
+
+
+def test_a_page_that_writes_many_lines_and_ends_is_left_alone(
+    site: Hostile, capture: Engine
+) -> None:
+    it = capture(site.url("/chatter"), PATIENT)
+
+    assert it.outcome is Outcome.COMPLETE
+    assert "all was written" in text(it)
+    lines = artifact(it, "capture/console.jsonl").file.read_bytes().count(b"\n")
+    assert lines == 1000
+    assert b"lines after the first 1000 were not kept" in (
+        artifact(it, "capture/log.jsonl").file.read_bytes()
+    )
 
 
 def test_a_page_that_fills_the_disk_is_stopped(site: Hostile, capture: Engine) -> None:

@@ -532,9 +532,15 @@ page(
     "g.vertexAttribPointer(0,2,g.FLOAT,false,0,0);"
     "(function f(){g.drawArrays(g.TRIANGLES,0,3);requestAnimationFrame(f)})()</script>",
 )
-# The first lines are more than a storm needs: on a slow machine its timer may not come to it.
-page("/console-storm", "<h1>console storm</h1><script>const say=n=>{for(let i=0;i<n;i++)"
-     "console.log('x'.repeat(100)+i)};say(6000);setInterval(say,1,20)</script>")  # fmt: skip
+# Hundreds of megabytes a second, from the page and from a worker.
+page("/console-storm", "<h1>console storm</h1><p>there from the beginning<script>"
+     "const say='setInterval(()=>{for(let i=0;i<2000;i++)console.log(`x`.repeat(2000)+i)},0)';"
+     "eval(say);new Worker(URL.createObjectURL(new Blob([say])))</script>")  # fmt: skip
+page(
+    "/chatter",
+    "<h1>chatter</h1><p id=p>still writing<script>"
+    "for(let i=0;i<1500;i++)console.log('line',i);p.textContent='all was written'</script>",
+)
 page(
     "/storage",
     "<h1>storage</h1><img src=/never><script>const some=n=>new Uint8Array(16<<20).fill(n);"

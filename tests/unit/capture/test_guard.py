@@ -28,6 +28,22 @@ def test_a_call_that_does_not_return_ends_at_its_limit() -> None:
     asyncio.run(go())
 
 
+def test_a_call_may_take_longer_while_all_answers_are_late() -> None:
+    async def go() -> None:
+        it = guard()
+        it.allow_until(time.monotonic() + 30)
+        assert await it.call("the text", asyncio.sleep(0.05, "late"), 0.01) == "late"
+        asyncio.get_running_loop().call_later(0.05, it.allow_until, 0.0)
+        with pytest.raises(TimeLimit, match=r"the text took longer than 0\.01 s"):
+            await it.call("the text", never(), 0.01)
+        last = guard(0.05)
+        last.allow_until(time.monotonic() + 30)
+        with pytest.raises(CaptureTimeout):
+            await last.call("the text", never(), 0.01)
+
+    asyncio.run(go())
+
+
 def test_a_page_that_goes_ends_the_call_that_waits_for_it_and_all_later_ones() -> None:
     async def go() -> None:
         it = guard()

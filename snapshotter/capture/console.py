@@ -1,0 +1,165 @@
+"""
+What a page writes to its console: the beginning is kept, and a flood is stopped.
+
+The browser tells its driver of each line, and of each error that nobody caught, whether or not
+somebody listens. A page can write faster than the driver reads. Then the browser keeps what was
+not read in its memory, and all that we ask of it is answered behind that. So from a number of
+lines on the browser is asked something easy from time to time. An answer that takes long means
+that lines are in its way: the page's processes are held until these are through. If that happens
+again, its scripts are stopped for good. All other calls may take longer meanwhile.
+"""
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, WebError
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.browser import BrowserProcesses
+from snapshotter.capture.guard import Guard
+from snapshotter.capture.ledger import CONSOLE_LINES, Ledger
+from snapshotter.capture.recorder import Recorder
+from snapshotter.capture.remedies import Remedies
+from snapshotter.capture.steps import first_line
+from snapshotter.ports import Clock
+
+_NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
+_MANY = 20  # lines, from which on the browser is asked
+_LOOK_S = 0.1  # between an answer and the next question
+_QUICK = 250  # lines since the question, more than most pages write
+_LATE_S = 0.5  # for an answer that takes a few milliseconds, when so many came
+_VERY_LATE_S = 1.0  # when fewer came
+_THROUGH_S = 30.0  # at most, for lines that are on their way when a page is held
+_HALT_S = 2.0  # for workers to take the order
+_AFTER_S = 5.0  # for calls that wait longer than the lines, once these are through
+_THROUGH_S = 30.0  # at most, for lines that are on their way when the scripts are stopped
+
+
+class Console:
+    """
+    Hears what the pages of one browser write.
+
+    Args:
+        session: Of the page; answers in turn with what the browser tells of it.
+    """
+
+    def __init__(
+        self,
+        context: BrowserContext,
+        session: CDPSession,
+        guard: Guard,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        processes: BrowserProcesses,
+        recorder: Recorder,
+        remedies: Remedies,
+    ) -> None:
+        self._context = context
+        self._session = session
+        self._guard = guard
+        self._clock = clock
+        self._ledger = ledger
+        self._processes = processes
+        self._recorder = recorder
+        self._remedies = remedies
+        self._lines = 0
+        self._hears = True
+        self._floods = 0  # times that much was in the way of an answer
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_web_error)
+
+    async def watch(self) -> None:
+        """Keep what is written from being in the way of all else. Ends with the page."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._lines < _MANY:
+                continue
+            answer = self._ask()
+            try:
+                if await self._is_late(answer):
+                    await self._hold(answer)
+                await answer
+            except PlaywrightError as error:
+                self._ledger.log("console", f"not watched any more: {first_line(error)}")
+                return
+            finally:
+                answer.cancel()
+
+    def _ask(self) -> "asyncio.Future[Any]":
+        """Ask the browser what it can answer at once; whoever wants to know waits for it."""
+        answer = asyncio.ensure_future(self._session.send("Browser.getVersion"))
+        answer.add_done_callback(lambda it: it.cancelled() or it.exception())
+        return answer
+
+    async def _is_late(self, answer: "asyncio.Future[Any]") -> bool:
+        """Say whether an answer is late, as it is behind many lines."""
+        asked, before = self._clock.monotonic(), self._lines
+        while not answer.done():
+            await asyncio.wait({answer}, timeout=_LOOK_S)
+            late_s = self._clock.monotonic() - asked
+            is_known = self._floods > 0 or self._lines - before > _QUICK
+            if not answer.done() and late_s > (_LATE_S if is_known else _VERY_LATE_S):
+                return True
+        return False
+
+    async def _hold(self, answer: "asyncio.Future[Any]") -> None:
+        """
+        Hold the page until all that was written is through; a second time, stop its scripts.
+
+        An order to stop has to pass the same lines. So the page's processes are held from
+        outside until these are through, and find the order as the first thing after that. A
+        page that only wrote much at once, or a machine that is busy, is let go on.
+        """
+        began = self._clock.monotonic()
+        self._guard.allow_until(began + _THROUGH_S)
+        halting: asyncio.Future[None] | None = None
+        await asyncio.to_thread(self._processes.hold_renderers)
+        try:
+            if self._floods:
+                self._hear_no_more()
+                self._remedies.stop_scripts_soon(
+                    "the page wrote to its console faster than the browser can tell of it"
+                )
+                halting = asyncio.ensure_future(self._recorder.halt_workers())
+            while (asked := self._clock.monotonic()) - began < _THROUGH_S:
+                await asyncio.wait({answer}, timeout=_THROUGH_S)
+                if self._clock.monotonic() - asked < _LATE_S / 2:
+                    break
+                answer = self._ask()
+        finally:
+            await asyncio.to_thread(self._processes.release_renderers)
+        took_s = self._clock.monotonic() - began
+        self._floods += took_s > _LATE_S
+        self._ledger.log(
+            "console", f"the page was held for {took_s:.1f} s: what it wrote is through"
+        )
+        if halting is not None:
+            await asyncio.wait({halting}, timeout=_HALT_S)
+            halting.cancel()
+        self._guard.allow_until(self._clock.monotonic() + _AFTER_S)
+
+    def _hear_no_more(self) -> None:
+        """Spare the driver and us the lines that are not kept."""
+        if self._hears:
+            self._hears = False
+            self._context.remove_listener("console", self._on_console)
+            self._context.remove_listener("weberror", self._on_web_error)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.text.startswith(_NO_WORKER):
+            self._ledger.warn(
+                "service-worker-blocked",
+                "the page asked for a service worker, and captures allow none: what that worker "
+                "would have stored, changed or sent is not here",
+            )
+        self._hear(message.type, message.text, str(message.location.get("url", "")))
+
+    def _on_web_error(self, error: WebError) -> None:
+        self._hear("exception", str(error.error), "")
+
+    def _hear(self, kind: str, words: str, url: str) -> None:
+        self._lines += 1
+        self._ledger.console(kind, words, url)
+        if self._lines > CONSOLE_LINES:
+            self._hear_no_more()
