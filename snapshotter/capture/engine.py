@@ -243,7 +243,13 @@ class ChromiumCapturer:
             total_bytes=decision.limits.capture_bytes,
         )
         return Wire(
-            guard=EgressGuard(rules, clock=self._clock, tee=tee_dir, resolver=self._resolver),
+            guard=EgressGuard(
+                rules,
+                clock=self._clock,
+                tee=tee_dir,
+                resolver=self._resolver,
+                awaits_page=True,
+            ),
             path=path_of(self._upstream),
             vantage=self._vantage,
             key_log=place.key_log,

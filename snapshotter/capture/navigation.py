@@ -119,6 +119,7 @@ class Navigation:
         self._ledger.navigation_started_at = self._clock.now()
         # Not before: of an answer that is paused the browser does not say that it is an empty one.
         self._page.once("request", self._on_first_request)
+        self._way.admit_page()
         return await self._go()
 
     async def again(self) -> End | str | None:

@@ -51,6 +51,7 @@ class EgressGuard:
         tee: An existing directory for a file of each connection's bytes; None for none.
         resolver: Who knows names; None for the system's, asked once a name.
         purpose: What the connections are for, as their record says it.
+        awaits_page: Until `admit_page` everything is refused: it is the browser's own.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class EgressGuard:
         tee: Path | None = None,
         resolver: Resolver | None = None,
         purpose: str = "page",
+        awaits_page: bool = False,
     ) -> None:
         rules = replace(rules, connections=min(rules.connections, _connections_possible()))
         self._tee = tee
@@ -71,6 +73,7 @@ class EgressGuard:
             tee=tee,
             purpose=purpose,
         )
+        self._board.awaits_page = awaits_page
         self._lock = threading.Lock()  # for starting and stopping
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -160,6 +163,10 @@ class EgressGuard:
     def via(self) -> str:
         """Which way connections take, as their record says it."""
         return self._board.via
+
+    def admit_page(self) -> None:
+        """Let connections out from here on: the page is about to be asked for."""
+        self._board.awaits_page = False
 
     def cut(self, why: str) -> None:
         """

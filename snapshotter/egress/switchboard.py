@@ -19,6 +19,7 @@ from snapshotter.ports import Clock
 
 _SPARE_CLIENTS: Final = 128  # beyond the connections that there may be: they wait for a turn
 _LINGER_S: Final = 10.0  # for an end that takes none of what is held back for it
+_BROWSER: Final = "browser"  # the purpose of what the browser asks for by itself
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +51,7 @@ class Switchboard:
         self._conversations: set[Conversation] = set()
         self._tees: dict[int, TeeWriter] = {}
         self.buffer = bytearray(READ)
+        self.awaits_page = False  # all that is asked for is the browser's own; set from any thread
         self.closed = ""  # why no connection is made any more; set from any thread
         # Read from any thread.
         self.entries: list[Entry] = []
@@ -134,7 +136,7 @@ class Switchboard:
         """Write down that somebody asks for a host, before it is decided."""
         entry = Entry(
             number=len(self.entries) + 1,
-            purpose=self._purpose,
+            purpose=_BROWSER if self.awaits_page else self._purpose,
             kind=kind,
             host=host,
             port=port,
@@ -150,6 +152,10 @@ class Switchboard:
 
     async def open(self, entry: Entry) -> Opened:
         """Connect to where an entry asks. Raises EgressRefused or EgressFailed."""
+        if entry.purpose == _BROWSER:
+            raise EgressRefused(
+                "before-page", "the browser's own: the page had not been asked for yet"
+            )
         if self.over_limit:
             raise EgressRefused("limit", f"{self._rules.total_bytes} bytes were reached")
         if self.closed:

@@ -309,8 +309,13 @@ def test_the_full_browser_can_be_chosen(installation: Installation, fixture_site
     assert done.code == 0, done.err
     assert done.object["outcome"] == "complete", done.err
     assert done.object["court_minimum"] is True
-    browser = record_of(done.object["bundle"]["path"])["how"]["environment"]
+    bundle = done.object["bundle"]["path"]
+    browser = record_of(bundle)["how"]["environment"]
     assert "headless-shell" not in browser["browser_binary"]
+    # It looks for updates before the page is asked for, whatever it is told.
+    connections = json.loads(member(bundle, "capture/network.json"))["connections"]
+    google = [it for it in connections if "google" in it["host"]]
+    assert {(it["purpose"], it["refusal"]) for it in google} <= {("browser", "before-page")}
 
 
 def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(

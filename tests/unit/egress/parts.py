@@ -66,10 +66,17 @@ def rules(**changes: object) -> EgressRules:
 
 @contextlib.contextmanager
 def guarding(
-    given: EgressRules | None = None, *, names: Names | None = None, tee: Path | None = None
+    given: EgressRules | None = None,
+    *,
+    names: Names | None = None,
+    tee: Path | None = None,
+    awaits_page: bool = False,
 ) -> Iterator[tuple[EgressGuard, int]]:
     """Yield a running guard and the port that it is a proxy on."""
-    guard = EgressGuard(given or rules(), clock=Ticking(), tee=tee, resolver=names or Names())
+    guard = EgressGuard(
+        given or rules(), clock=Ticking(), tee=tee, resolver=names or Names(),
+        awaits_page=awaits_page,
+    )  # fmt: skip
     guard.start()
     try:
         yield guard, guard.listen_on_loopback()

@@ -217,6 +217,24 @@ def test_a_name_that_changes_its_address_is_asked_once_and_that_answer_is_used()
         assert forbidden.accepted == 0
 
 
+def test_what_a_browser_asks_for_by_itself_before_the_page_goes_nowhere_and_is_named() -> None:
+    names = Names()
+    with Server(Site(OK)) as server, guarding(names=names, awaits_page=True) as opened:
+        guard, port = opened
+        with client(port) as tunnel:
+            assert connect(tunnel, "update.example:443").startswith(b"HTTP/1.1 403")
+        with client(port) as plain:
+            plain.sendall(b"GET http://update.example/ HTTP/1.1\r\nHost: update.example\r\n\r\n")
+            assert plain.recv(100) == b""
+        guard.admit_page()
+        with client(port) as page:
+            assert connect(page, f"127.0.0.1:{server.port}").startswith(b"HTTP/1.1 200")
+
+        found = [(it.purpose, it.refusal) for it in guard.connections()]
+        assert found == [("browser", "before-page")] * 2 + [("page", "")]
+        assert names.asked == []
+
+
 def test_why_tells_what_became_of_a_host() -> None:
     with guarding(rules(allowed=())) as (guard, port), client(port) as sock:
         connect(sock, "10.0.0.1:443")
