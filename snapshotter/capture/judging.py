@@ -15,13 +15,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from snapshotter.capture.behaviours.stage import Stage
-from snapshotter.capture.blocks import look
+from snapshotter.capture.blocks import Look, look
 from snapshotter.capture.document import Document
 from snapshotter.capture.guard import CaptureTimeout, PageLost
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.navigation import Navigation
 from snapshotter.capture.reveal import Reveal
 from snapshotter.capture.screenshot import Camera
+from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.steps import Steps, first_line, reason
 from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
 from snapshotter.model.capture import StepState
@@ -34,6 +35,7 @@ STEP: Final = "judge"
 _EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
 _LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
 _PAUSE_S: Final = 1.0  # before a page is asked for again: its server may only be overtaxed
+_KEPT: Final = "what it had is capture/before-reload.txt, .html and .png"
 _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
 
 
@@ -58,6 +60,7 @@ class Judging:
         camera: Camera,
         document: Document,
         ledger: Ledger,
+        spool: Spool,
     ) -> None:
         self._assessor = assessor
         self._url = requested_url
@@ -68,6 +71,8 @@ class Judging:
         self._camera = camera
         self._document = document
         self._ledger = ledger
+        self._spool = spool
+        self._seen: Look | None = None  # the last time that it was judged
 
     async def settled(self) -> bool:
         """
@@ -80,15 +85,22 @@ class Judging:
             PageLost, CaptureTimeout: No other step makes sense.
         """
         rules, reloads, has_waited = self._stage.decision.verdict, 0, False
+        before: Look | None = None
         while (verdict := await self._judged()) is not None:
+            if before is not None:
+                self._compare(before)
+                before = None
             if verdict.kind is Content.WALL and not has_waited and rules.wall_grace_s > 0:
                 has_waited = True
                 if not await self._opens(verdict, rules.wall_grace_s):
                     return True
-            elif verdict.kind in _EMPTY and reloads < rules.reloads and self._has_time:
+            elif verdict.kind in _EMPTY and self._may_reload and reloads < rules.reloads:
                 reloads += 1
                 words = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
+                before = await self._kept()
                 if not await self._comes_again(words):
+                    if before is not None:
+                        self._ledger.warn("reload-worse", f"nothing came any more; {_KEPT}")
                     return False
             else:
                 return True
@@ -116,7 +128,7 @@ class Judging:
         assessor = await self._stage.guard.call(
             "the rules", asyncio.shield(self._assessor), limit_s
         )
-        seen = await look(self._stage.worlds, limit_s=limit_s)
+        self._seen = seen = await look(self._stage.worlds, limit_s=limit_s)
         page = Page(
             requested_url=self._url,
             final_url=ledger.final_url,
@@ -164,6 +176,30 @@ class Judging:
         measured = await self._let_pass(lambda: self._stage.ask("measure"))
         return self._document.count, int(measured["touches"]) if measured else -1
 
+    async def _kept(self) -> Look | None:
+        """Keep document and text as they are before the page is asked for again, if any."""
+        seen = self._seen
+        if seen is None or not seen.text.strip():
+            return None
+        for name, kind, words in (
+            ("txt", "text/plain", seen.text),
+            ("html", "text/html", seen.html),
+        ):
+            path = f"capture/before-reload.{name}"
+            if words and all(it.path != path for it in self._spool.artifacts):
+                await asyncio.to_thread(
+                    self._spool.write, path, kind, utf8(words),
+                    step=STEP, note="as it was before the page was asked for again",
+                )  # fmt: skip
+        return seen
+
+    def _compare(self, before: Look) -> None:
+        """Say where the page had more text before it was asked for again."""
+        had, has = _characters(before), _characters(self._seen)
+        if has < had:
+            detail = f"asked for again, the page had {has} characters instead of {had}; {_KEPT}"
+            self._ledger.warn("reload-worse", detail)
+
     async def _comes_again(self, why: str) -> bool:
         """Ask for the page once more; say whether one came, and bring it into view."""
         await self._photographed("before-reload")
@@ -194,6 +230,15 @@ class Judging:
             return None
 
     @property
+    def _may_reload(self) -> bool:
+        """Whether the page can come better: cut off at a limit, it would be again."""
+        return self._has_time and not self._document.cut_at and not self._stage.recorder.over_limit
+
+    @property
     def _has_time(self) -> bool:
         left = self._stage.guard.remaining_s
         return left > self._stage.decision.limits.total_s * _KEPT_SHARE
+
+
+def _characters(seen: Look | None) -> int:
+    return sum(1 for it in seen.text if not it.isspace()) if seen is not None else 0

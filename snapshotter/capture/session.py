@@ -613,6 +613,7 @@ class Session:
                 camera=camera,
                 document=self._document,
                 ledger=ledger,
+                spool=self._spool,
             )
         return _Opened(
             page=page,
@@ -749,7 +750,7 @@ class Session:
         done = ""
         while done in ("", RESPONSE_TOO_LARGE):
             code, detail = self._over_limit()
-            if code == done:
+            if not code or code == done:  # what was passed can look as if it were not, again
                 await asyncio.sleep(_LOOK_S)
                 continue
             done = code

@@ -22,7 +22,7 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.capture import Capture, Outcome, PictureKind, StepState
 from snapshotter.model.page import Page
-from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
+from snapshotter.model.request import CaptureRequest, Decision, Limits, VerdictRules
 
 pytestmark = pytest.mark.e2e
 
@@ -69,6 +69,11 @@ def pages() -> Iterator[Pages]:
                 body = b"yes" if here.judged.is_set() else b"no"
             if self.path == "/stale":
                 body = b"<p>still loading"
+            if self.path in ("/large", "/shrinks"):
+                more = b" and some text" if here.asked.count(self.path) == 1 else b""
+                body = b"<p>still loading" + more
+            if self.path == "/large":
+                body += b"<p>" + b"x" * (3 << 20)
             if self.headers["If-Modified-Since"]:
                 self.send_response(304)
                 self.end_headers()
@@ -120,7 +125,13 @@ class Broken(ByWords):
         raise RecursionError("a page made for it")
 
 
-def captured(spool: Path, pages: Pages, path: str, assessor: type[ByWords] = ByWords) -> Capture:
+def captured(
+    spool: Path,
+    pages: Pages,
+    path: str,
+    assessor: type[ByWords] = ByWords,
+    limits: Limits | None = None,
+) -> Capture:
     capturer = ChromiumCapturer(
         clock=SystemClock(),
         ids=RandomIds(),
@@ -131,6 +142,7 @@ def captured(spool: Path, pages: Pages, path: str, assessor: type[ByWords] = ByW
         policy_name="test",
         policy_text="",
         allow_networks=("127.0.0.0/8",),
+        limits=limits or Limits(),
         verdict=VerdictRules(wall_grace_s=60.0, reloads=1),
     )
     return capturer.capture(CaptureRequest(url=pages.url + path), decision, spool, lambda *_: None)
@@ -192,6 +204,32 @@ def test_a_page_that_goes_on_failing_is_captured_as_it_is_and_whole(
     assert it.outcome is Outcome.COMPLETE
     # Not "304 Not Modified", by which the record would hold no source of what it shows.
     assert [document.status for document in it.documents] == [200, 200]
+
+
+def test_what_a_page_had_is_kept_where_it_has_less_when_asked_for_again(
+    pages: Pages, tmp_path: Path
+) -> None:
+    it = captured(tmp_path, pages, "/shrinks")
+
+    assert text(tmp_path) == "still loading\n"
+    for name in ("txt", "html"):
+        kept = (tmp_path / f"capture/before-reload.{name}").read_text()
+        assert "still loading and some text" in kept
+    (warning,) = [one for one in it.warnings if one.code == "reload-worse"]
+    assert warning.detail.startswith("asked for again, the page had 12 characters instead of 23;")
+
+
+def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(
+    pages: Pages, tmp_path: Path
+) -> None:
+    it = captured(tmp_path, pages, "/large", limits=Limits(response_bytes=1 << 20))
+
+    assert verdicts(it) == ["shell"]
+    assert pages.asked.count("/large") == 1
+    assert "still loading and some text" in text(tmp_path)
+    codes = [one.code for one in it.reasons]
+    assert "response-too-large" in codes
+    assert "" not in codes
 
 
 def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
