@@ -426,15 +426,6 @@ class Watch:
             offset=offset,
         )
 
-    async def stop(self) -> None:
-        """End the trace without reading it."""
-        session, self._session, self._is_running = self._session, None, False
-        if session is not None:
-            try:
-                await self._guard.call("the trace's session", session.detach(), _START_S)
-            except (TimeLimit, PlaywrightError) as error:
-                self._log("trace", f"not ended: {first_line(error)}")
-
     async def _numbers(self) -> dict[str, int]:
         """Set a timer in each frame; return their numbers, no real one where no answer came."""
         try:

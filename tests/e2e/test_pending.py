@@ -1,0 +1,70 @@
+"""What the browser's trace shows of a page, look by look: nothing may be lost unsaid."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.capture.guard import Guard
+from snapshotter.capture.pending import Activity, Watch
+from snapshotter.capture.recorder import WireRecorder
+from snapshotter.capture.world import Worlds
+from tests.e2e.recording import record
+
+# Sets a timer of its own every few milliseconds, in turns of which none waits for a timer: so
+# timers are set in the gaps between two traces, too.
+_BUSY = """() => { let n = 0; const {port1, port2} = new MessageChannel();
+port1.onmessage = () => { const end = performance.now() + 3; while (performance.now() < end);
+  window.set = ++n; setTimeout(() => {}, 1e6 + n); if (!window.enough) port2.postMessage(0); };
+port2.postMessage(0); }"""
+_FRAME = """(url) => { const it = document.createElement('iframe'); it.src = url;
+document.body.append(it); }"""
+_SAYS = "<!doctype html><script>for (let n = 0; n < 5; n++) setTimeout(() => {}, 2000)</script>"
+
+
+@pytest.mark.xdist_group("pending")
+def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> None:
+    looks: list[tuple[Activity, int, int]] = []
+    of_frames: list[Activity] = []
+
+    async def act(page: Page, recorder: WireRecorder) -> None:
+        clock = SystemClock()
+        guard = Guard(clock, clock.monotonic() + 50)
+        worlds = Worlds(guard)
+        said: list[tuple[str, str]] = []
+        watch = Watch(guard, clock, worlds, recorder, lambda *words: said.append(words))
+        await watch.begin(page.context)
+
+        async def answer(route: Any) -> None:
+            await route.fulfill(body=_SAYS, content_type="text/html")
+
+        await page.route("**/*", answer)
+        await page.goto("http://127.0.0.1/")
+        await worlds.attach(page.context, page, 5)
+        assert [it.count for it in (await watch.look()).waits] == [5]
+        await page.evaluate(_BUSY)
+        for _ in range(8):
+            before = int(await page.evaluate("window.set"))
+            seen = await watch.look()
+            looks.append((seen, before, int(await page.evaluate("window.set"))))
+        await page.evaluate("window.enough = true")
+        # Frames of other sites, each in a process that is started meanwhile.
+        await page.evaluate(_FRAME, "http://127.0.0.2/")
+        await page.evaluate(_FRAME, "http://127.0.0.3/")
+        await page.wait_for_function("frames.length === 2")
+        await guard.pause(0.5)
+        of_frames.append(await watch.look())
+        assert said == []
+
+    record(tmp_path, "", act=act)
+
+    for seen, before, after in looks:
+        known = sum(it.count for it in seen.far)
+        missed = any(it.kind == "not-watched" for it in seen.unshown)
+        assert before <= known <= after or missed, (before, known, after)
+        assert known > 0
+    assert any(it.kind == "not-watched" for seen, _, _ in looks for it in seen.unshown)
+    (timers,) = [it.count for it in of_frames[0].waits if it.kind == "timer"]
+    assert timers == 10 or "not-watched" in {it.kind for it in of_frames[0].unshown}
