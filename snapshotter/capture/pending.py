@@ -40,6 +40,7 @@ _SAME: Final = 4  # timers of the same delay in one document, likewise
 _SLOT_S: Final = 0.1
 _STEADY: Final = 8  # of ten slots with something painted: an animation, and no change
 _UNSEEN_S: Final = 0.2  # how late a timer runs that was due when nothing was watched
+_MISSED: Final = 1_000  # numbers of timers that are kept as missed
 _GAPS: Final = 50  # that are kept
 _PAINTS: Final = 4_000  # times that are kept
 _BUFFER_KB: Final = 16_384
@@ -88,6 +89,7 @@ class Activity:
     unshown: tuple[Wait, ...] = ()  # of which the browser cannot show the end
     far: tuple[Wait, ...] = ()  # announced for a time beyond the horizon
     changed_at: float = 0.0  # of the last layout or paint, as `clock.monotonic()` says it
+    ran_at: float = 0.0  # of the last timer, task or idle callback that ran, likewise
 
     @property
     def is_clear(self) -> bool:
@@ -125,6 +127,7 @@ class _Context:
     """A document or a worker, whose timers are numbered from 1."""
 
     next_timer: int = 1  # number of the timer that is set next, if none was missed
+    missed: dict[int, float] = field(default_factory=dict)  # numbers, and when that was noticed
     pending: dict[tuple[str, int], _Callback] = field(default_factory=dict)
     delays: dict[int, tuple[float, int]] = field(default_factory=dict)  # first one, how many
     last: dict[str, tuple[float, _Callback]] = field(default_factory=dict)  # that ran, by kind
@@ -137,6 +140,7 @@ class Reader:
         self._contexts: dict[tuple[int, int, str], _Context] = {}
         self._running: dict[tuple[int, int], tuple[float, _Callback]] = {}
         self._painted: deque[tuple[float, str]] = deque(maxlen=_PAINTS)  # when, in which frame
+        self._ran: deque[tuple[float, int]] = deque(maxlen=_GAPS)  # callbacks: when, which process
         self._gaps: deque[tuple[float, float]] = deque(maxlen=_GAPS)
         self._missed_at: dict[str, float] = {}  # by frame: until when timers were missed
         self.last = 0.0  # time of the newest event, seconds of the trace's clock
@@ -183,6 +187,11 @@ class Reader:
         for (pid, _, frame), context in self._contexts.items():
             if pid in strange or (frame not in frames if frame else not workers):
                 continue
+            unshown += [
+                ("not-watched", _Callback("not-watched", number, at, 0.0), at + HORIZON_S)
+                for number, at in context.missed.items()
+                if frame and now - at < HORIZON_S
+            ]
             for one in context.pending.values():
                 self._sort_in(one, context, now, waits, unshown, far)
         unshown += [("worker", _Callback("worker", 0, now, 0.0), now)] * workers
@@ -199,6 +208,7 @@ class Reader:
             unshown=_grouped(unshown, offset),
             far=_grouped(far, offset),
             changed_at=changed + offset if changed else 0.0,
+            ran_at=max((at + offset for at, pid in self._ran if pid not in strange), default=0.0),
         )
 
     def _sort_in(
@@ -267,8 +277,10 @@ class Reader:
             number = int(data.get("timerId", data.get("id", data.get("taskId", 0))))
             if name in _INSTALLS:
                 if name == "TimerInstall":
-                    if number != context.next_timer and frame:
+                    if number < context.next_timer and frame:  # of another document, unseen
                         self._missed_at[frame] = at
+                    missed = range(max(context.next_timer, number - _MISSED), number)
+                    context.missed.update(dict.fromkeys(missed, at))
                     context.next_timer = number + 1
                 self._install(_INSTALLS[name], number, at, data, context, thread)
             else:
@@ -307,12 +319,16 @@ class Reader:
     ) -> None:
         kind = _ENDS[name]
         known = context.pending.get((kind, number))
+        if kind == "timer":
+            context.missed.pop(number, None)
         if name.startswith(("Fire", "Run")) or name == "TimerFire":
             one = known or self._unknown(kind, number, at, context)
             context.last[kind] = (at, one)
             if kind == "animation-callback":  # they run in the order of their numbers
                 for key in [it for it in context.pending if it[0] == kind and it[1] < number]:
                     del context.pending[key]
+            if kind != "animation-callback":  # ours are among those
+                self._ran.append((at + float(event.get("dur", 0)) / 1e6, thread[0]))
             self._running[thread] = (at + float(event.get("dur", 0)) / 1e6, one)
             if one.repeats:
                 one.fired += 1

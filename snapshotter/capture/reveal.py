@@ -22,7 +22,7 @@ from snapshotter.capture.remedies import Remedies
 from snapshotter.capture.screenshot import Camera
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.steps import End, Steps, first_line
-from snapshotter.model.capture import Scrolling, StepState
+from snapshotter.model.capture import Scrolling, SettleEnd, StepState
 
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
@@ -191,6 +191,8 @@ class Reveal:
         self._ledger.frames = standing.frames
         self._ledger.title = standing.title
         self._ledger.language = standing.language
+        if settled.how is SettleEnd.CAP and settled.announced:
+            self._ledger.warn("announced-more", settled.words)
         if settled.open_ends:
             limit = self._limits.settle_s
             self._ledger.complain(

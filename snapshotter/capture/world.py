@@ -113,6 +113,7 @@ class Worlds:
         self._refused: set[Session] = set()  # of those, that will not be
         self._ended: set[Session] = set()
         self._contexts: dict[str, tuple[Session, int]] = {}  # by frame
+        self._found: set[str] = set()  # frames that were there when they were asked for last
         self._order: dict[str, int] = {}  # frames as they were put in, by id
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,7 +139,7 @@ class Worlds:
     @property
     def known_frames(self) -> frozenset[str]:
         """Ids of the page's frames, as far as they were told."""
-        return frozenset({self._main_id, *self._children, *self._order})
+        return frozenset({self._main_id, *self._children, *self._order, *self._found})
 
     async def meet(self, limit_s: float) -> None:
         """Wait for frames that are about to be followed, so long at most."""
@@ -356,6 +357,7 @@ class Worlds:
             pending[:0] = inside
         # Frames whose parent was not told of, because its process did not answer.
         found += [frame for rest in below.values() for frame in rest if frame.id not in seen]
+        self._found = {frame.id for frame in found}
         return tuple(found[:_FRAMES])
 
     # Calls

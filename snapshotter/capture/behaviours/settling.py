@@ -8,7 +8,7 @@ nothing is to come, the page is done. Where it cannot show that, the page is obs
 has not changed for a second.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from snapshotter.capture.behaviours.stage import FRAME_S, Stage
@@ -24,6 +24,7 @@ _OBSERVED_S = 1.0  # without a change, where the browser cannot show that nothin
 _ACTIVITY_S = 0.1  # between two looks at what is announced, at first
 _SLOWER = 1.5  # each time, up to
 _ACTIVITY_MOST_S = 0.5
+_FRESH_S = 0.2  # how old a look may be that something is concluded from
 _DUE_S = 0.02  # for what is due to happen
 _REQUESTED_S = 1.0  # for a navigation that a script asked for to begin
 
@@ -37,7 +38,8 @@ class Settled:
     how: SettleEnd
     unchanged_s: float  # at its end, since the last change of document, layout or network
     waited_for: tuple[str, ...]  # kinds
-    left: tuple[Wait, ...]  # announced, and not waited for to the end
+    announced: tuple[Wait, ...]  # that should have been waited for
+    left: tuple[Wait, ...]  # announced, and not waited for to the end, all of it
 
     @property
     def words(self) -> str:
@@ -62,7 +64,8 @@ class _Progress:
     height: int = 0
     changed_at: float = 0.0
     activity: Activity | None = None
-    look_at: float = 0.0  # when the next look at what is announced is due
+    looked_at: float = 0.0  # when what is announced was looked at
+    look_at: float = 0.0  # when the next look is due
     interval_s: float = _ACTIVITY_S
     animated_since: float = 0.0
     animated_until: float = 0.0
@@ -148,7 +151,10 @@ async def _settle(stage: Stage, stuck: int, progress: _Progress, begin: float) -
             return _ended(progress, stage, SettleEnd.WENT_ON, open_ends)
         asked, wake, honour = honour, False, False
         if quiet and fonts and (is_light or not waiting) and not honoured:
+            heard = recorder.changed_at
             how = await _how(stage, progress)
+            if recorder.changed_at != heard or recorder.awaited > stuck:
+                how = None  # something was asked for meanwhile
             if how is None and clock.monotonic() >= end_of_patience:
                 how = SettleEnd.CAP
             if how is not None:
@@ -171,32 +177,51 @@ async def _settle(stage: Stage, stuck: int, progress: _Progress, begin: float) -
 
 async def _how(stage: Stage, progress: _Progress) -> SettleEnd | None:
     """Say how waiting ends now; None where it goes on."""
-    clock, recorder = stage.clock, stage.recorder
+    clock = stage.clock
     if stage.scripts_stopped():
         return SettleEnd.STOPPED
     if clock.monotonic() >= progress.look_at:
-        seen = await stage.watch.look()
-        progress.activity = _with_others(
-            seen, stage, progress, await recorder.busy_since(), clock.monotonic()
-        )
-        progress.changed_at = max(progress.changed_at, seen.changed_at)
-        kinds = {it.kind for it in progress.activity.waits}
-        progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
-        progress.look_at = clock.monotonic() + progress.interval_s
-        if progress.activity.waits:
-            due = min(it.due_at for it in progress.activity.waits) + _DUE_S
-            progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
-            progress.look_at = max(progress.look_at, due)
-        else:
-            last = max(progress.changed_at, recorder.changed_at)
-            progress.look_at = max(progress.look_at, last + _OBSERVED_S)
-    activity = progress.activity
+        await _look(stage, progress)
+    how = _conclusion(stage, progress)
+    if how is not None and clock.monotonic() - progress.looked_at > _FRESH_S:
+        await _look(stage, progress)
+        how = _conclusion(stage, progress)
+    return how
+
+
+async def _look(stage: Stage, progress: _Progress) -> None:
+    """Learn what is announced, and when to look again."""
+    clock, recorder = stage.clock, stage.recorder
+    seen = await stage.watch.look()
+    now = progress.looked_at = clock.monotonic()
+    busy_since = await recorder.busy_since()
+    progress.activity = activity = _with_others(seen, stage, progress, busy_since, now)
+    progress.changed_at = max(progress.changed_at, seen.changed_at)
+    kinds = {it.kind for it in activity.waits}
+    progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
+    progress.look_at = clock.monotonic() + progress.interval_s
+    last = max(progress.changed_at, recorder.changed_at)
+    if activity.waits:
+        progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
+        due = min(it.due_at for it in activity.waits) + _DUE_S
+        progress.look_at = max(progress.look_at, due)
+    elif activity.unshown:
+        progress.look_at = max(progress.look_at, last + _OBSERVED_S)
+    else:
+        progress.look_at = max(last, activity.ran_at) + stage.decision.quiet_s
+
+
+def _conclusion(stage: Stage, progress: _Progress) -> SettleEnd | None:
+    """Say how waiting ends by what was seen last; None where it goes on."""
+    activity, now = progress.activity, stage.clock.monotonic()
     if activity is None or activity.waits:
         return None
-    if activity.is_clear:
-        return SettleEnd.NOTHING_PENDING
-    last = max(progress.changed_at, recorder.changed_at)
-    return SettleEnd.OBSERVED if clock.monotonic() - last >= _OBSERVED_S else None
+    last = max(progress.changed_at, stage.recorder.changed_at)
+    if activity.unshown:
+        return SettleEnd.OBSERVED if now - last >= _OBSERVED_S else None
+    # What ran last may go on when the browser has done something for it that no trace shows.
+    quiet = now >= max(last, activity.ran_at) + stage.decision.quiet_s
+    return SettleEnd.NOTHING_PENDING if quiet else None
 
 
 def _with_others(
@@ -219,9 +244,7 @@ def _with_others(
         left_ms = round((progress.animated_until - now) * 1000)
         due = progress.animated_until
         waits.append(Wait(kind="animation", count=1, longest_ms=left_ms, due_at=due))
-    return Activity(
-        waits=tuple(waits), unshown=tuple(unshown), far=seen.far, changed_at=seen.changed_at
-    )
+    return replace(seen, waits=tuple(waits), unshown=tuple(unshown))
 
 
 def _take(progress: _Progress, stage: Stage, states: list[Any], now: float) -> None:
@@ -247,6 +270,7 @@ def _ended(progress: _Progress, stage: Stage, how: SettleEnd, open_ends: str) ->
         how=how,
         unchanged_s=max(0.0, now - max(progress.changed_at, stage.recorder.changed_at)),
         waited_for=progress.waited_for,
+        announced=seen.waits,
         left=(*seen.waits, *seen.unshown, *seen.far),
     )
 

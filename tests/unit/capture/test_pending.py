@@ -171,3 +171,16 @@ def test_what_is_painted_all_the_time_is_an_animation_and_no_change() -> None:
     assert after(*often, ms=1600).changed_at == 0.0
     assert "animation" in unshown(after(*often, ms=1600))
     assert after(*once, ms=1600).changed_at == 0.4
+
+
+def test_a_timer_that_is_seen_to_run_was_not_missed() -> None:
+    gap = [timer(0, 1, 9000), timer(10, 3, 9000)]
+
+    assert unshown(after(*gap, ms=20)) == {"not-watched"}
+    assert unshown(after(*gap, event("TimerFire", 15, 2), ms=20)) == set()
+
+
+def test_what_ran_last_is_known_and_is_no_callback_of_a_frame() -> None:
+    ran = [timer(0, 1, 50), event("TimerFire", 51, 1), event("FireAnimationFrame", 90, 1)]
+
+    assert after(*ran, ms=100).ran_at == 0.0515
