@@ -123,6 +123,8 @@ def why_nothing_came(
         return "browser-lost", "the browser went away"
     if found := cause(guard, asked, f"net::ERR_{error}"):
         return found.code, found.detail
+    if error == "FAILED" and _was_closed(guard, asked):  # of a paused request it knows no more
+        return _LOST, "the server closed the connection without an answer"
     for beginning, code in _ERRORS:
         if error.startswith(beginning):
             return code, f"net::ERR_{error}"
@@ -134,6 +136,13 @@ def why_nothing_came(
 def error_of(reason: str) -> str:
     """Return the error that the protocol names so (`Network.ErrorReason`): "TimedOut"."""
     return "net::ERR_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason).upper()
+
+
+def _was_closed(guard: EgressGuard, url: str) -> bool:
+    """Whether the newest connection to the place of an address was closed by its server."""
+    place = place_of(url)
+    newest = (it for it in reversed(guard.connections()) if (it.host.lower(), it.port) == place)
+    return next((it.ended_by == "server" for it in newest), False)
 
 
 def place_of(url: str) -> tuple[str, int] | None:

@@ -79,7 +79,7 @@ class Judging:
         Judge the page that is there; wait, or ask for it again, where that may help.
 
         Returns:
-            Whether there is a page. Asked for again, it may not come any more.
+            Whether there is a page. Asked for again, it may not come; then it is the one before.
 
         Raises:
             PageLost, CaptureTimeout: No other step makes sense.
@@ -99,6 +99,8 @@ class Judging:
                 words = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
                 before = await self._kept()
                 if not await self._comes_again(words):
+                    if not self._document.away:
+                        return True  # the page before is still there
                     if before is not None:
                         self._ledger.warn("reload-worse", f"nothing came any more; {_KEPT}")
                     return False

@@ -102,6 +102,7 @@ class Navigation:
         self.lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._has_returned = False  # to the document, from what stood in its place
         self._answered: set[str] = set()  # navigations that have an answer, by id of their pause
+        self._is_going = False  # a navigation of ours is under way
         self._failures = 0  # navigations away from a document that failed
         self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
         page.on("response", self._on_response)
@@ -145,7 +146,7 @@ class Navigation:
         # A policy with little time in all still gets a picture of what came.
         limit = min(limits.navigate_s, self._guard.remaining_s * _NAVIGATE_SHARE)
         end = self._clock.monotonic() + limit
-        failure, self._failure = "", None
+        failure, self._failure, self._is_going = "", None, True
         try:
             await self._guard.call(
                 "navigation",
@@ -156,6 +157,8 @@ class Navigation:
             failure = "timeout"
         except PlaywrightError as error:
             failure = error.message
+        finally:
+            self._is_going = False
         if not failure:
             await self._until_announced(documents, end)
         if self._document.count == documents:
@@ -505,6 +508,8 @@ class Navigation:
         self._document.expected_at = None
         self._recorder.failed(request_id, error)
         self._ledger.log("destination-missing", f"{url}: {code}: {detail}")
+        if self._is_going:
+            return  # our own navigation; its step says so
         self._ledger.complain(
             "destination-missing",
             f"the page navigated to {url}, and no page came ({code}: {detail}); "
@@ -523,6 +528,9 @@ class Navigation:
             response.status < 300
         ):  # asked for again, it came; if it breaks off, that is told after this
             self.lost_media.discard(request.url)
+        leaves_it = response.status in _NO_DOCUMENT or 300 <= response.status < 400
+        if self._document.count and leaves_it:
+            return  # the document that is there keeps its own
         if request.is_navigation_request() and request.frame is self._page.main_frame:
             self._document.status = response.status
             self._document.headers = response.headers

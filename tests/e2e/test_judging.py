@@ -47,7 +47,11 @@ document.body.insertAdjacentHTML('beforeend', '<o:p>word</o:p><o:p class=y>far</
 
 @dataclass
 class Pages:
-    """A site whose `/flaky` fails until it was asked `fails` times; `/stale` has not changed."""
+    """
+    A site whose `/flaky` fails until it was asked `fails` times.
+
+    `/stale` has not changed when it is asked again, and `/lost` does not answer any more.
+    """
 
     url: str = ""
     fails: int = 1
@@ -74,6 +78,10 @@ def pages() -> Iterator[Pages]:
                 body = b"<p>still loading" + more
             if self.path == "/large":
                 body += b"<p>" + b"x" * (3 << 20)
+            if self.path == "/lost":
+                body = b"<p>still loading, for ever"
+                if here.asked.count("/lost") > 1:
+                    return  # without an answer
             if self.headers["If-Modified-Since"]:
                 self.send_response(304)
                 self.end_headers()
@@ -230,6 +238,18 @@ def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(
     codes = [one.code for one in it.reasons]
     assert "response-too-large" in codes
     assert "" not in codes
+
+
+def test_a_page_that_does_not_come_again_is_captured_as_it_was(
+    pages: Pages, tmp_path: Path
+) -> None:
+    it = captured(tmp_path, pages, "/lost")
+
+    assert text(tmp_path) == "still loading, for ever\n"
+    assert [reason.code for reason in it.reasons] == ["connection-lost", "resources-missing"]
+    assert it.response is not None
+    assert (it.response.status, it.page_size is not None) == (200, True)
+    assert [hop.kind for hop in it.redirects] == []
 
 
 def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
