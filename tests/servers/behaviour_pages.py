@@ -364,7 +364,8 @@ _page("/styles-frame", "<!doctype html><body style='background: url(/image/gone-
 # What is in the picture, and in no text and no markup; and what is in neither.
 _page(
     "/named",
-    """<!doctype html><meta charset=utf-8><title>named</title><form>
+    """<!doctype html><meta charset=utf-8><title>named</title>
+<style>p::before { content: "\u0379 " }</style><form>
 <input name=q><input name=city value=Paris><input type=password name=p value=first-secret>
 <input name=pwd value=second-secret><input type=hidden name=token value=third>
 <textarea name=area>as it came</textarea><textarea style="display:none">out of sight</textarea>

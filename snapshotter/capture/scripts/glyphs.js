@@ -5,6 +5,7 @@
 
 const GLYPH_CHARACTERS = 4096;  // that are tried
 const GLYPH_TEXT = 2e6;  // characters of text that are looked through
+const GENERATED_MS = 300;  // that what styles write is looked for
 const CELL = 24;
 const NEVER = '\u{10FFFF}';  // a noncharacter
 const NOT_DRAWN = /[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\u2800]/u;
@@ -27,27 +28,41 @@ function scriptOf(character) {
 function missingGlyphs() {
   const byFont = new Map();  // font to the characters that stand in it
   let read = 0, tried = 0;
+  const take = (text, font) => {
+    read += text.length;
+    let known = null;  // the characters of its font
+    for (const character of text) {
+      // ASCII is in every font; the letter A is tried to be sure that there is one at all.
+      if ((character < '\u0080' && character !== 'A') || known?.has(character)) continue;
+      if (NOT_DRAWN.test(character)) continue;
+      if (known === null) {
+        const family = font();
+        if (family === null) return;
+        if (!byFont.has(family)) byFont.set(family, new Set());
+        known = byFont.get(family);
+      }
+      if (known.has(character)) continue;
+      known.add(character);
+      tried += 1;
+    }
+  };
+  const fontOf = (element) => element instanceof Element && !of.closest(element, NO_TEXT)
+    && of.shown(element) ? getComputedStyle(element).fontFamily : null;
+  const goesOn = () => read < GLYPH_TEXT && tried < GLYPH_CHARACTERS;
   for (const root of roots()) {
     const walker = bind(Document.prototype.createTreeWalker)(document, root, NodeFilter.SHOW_TEXT);
-    for (let node; (node = walker.nextNode()) && read < GLYPH_TEXT && tried < GLYPH_CHARACTERS;) {
-      read += node.data.length;
-      let known = null;  // the characters of its font
-      for (const character of node.data) {
-        // ASCII is in every font; the letter A is tried to be sure that there is one at all.
-        if ((character < '\u0080' && character !== 'A') || known?.has(character)) continue;
-        if (NOT_DRAWN.test(character)) continue;
-        if (known === null) {
-          const parent = of.parent(node);
-          const element = parent instanceof ShadowRoot ? of.host(parent) : parent;
-          if (!(element instanceof Element) || of.closest(element, NO_TEXT) || !of.shown(element)) break;
-          const {fontFamily} = getComputedStyle(element);
-          if (!byFont.has(fontFamily)) byFont.set(fontFamily, new Set());
-          known = byFont.get(fontFamily);
-        }
-        if (known.has(character)) continue;
-        known.add(character);
-        tried += 1;
-      }
+    for (let node; goesOn() && (node = walker.nextNode());) {
+      const parent = of.parent(node);
+      take(node.data, () => fontOf(parent instanceof ShadowRoot ? of.host(parent) : parent));
+    }
+  }
+  // What a style writes before and behind elements: icons, mostly.
+  const end = performance.now() + GENERATED_MS;
+  for (const element of everywhere('*')) {
+    if (!goesOn() || performance.now() > end) break;
+    for (const pseudo of ['::before', '::after']) {
+      const style = getComputedStyle(element, pseudo);
+      if (style.content.includes('"')) take(style.content, () => fontOf(element) && style.fontFamily);
     }
   }
   if (!tried) return [];

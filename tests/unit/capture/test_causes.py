@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from snapshotter.app.machine import SystemClock
-from snapshotter.capture.causes import cause
+from snapshotter.capture.causes import cause, error_of
 from snapshotter.egress.errors import EgressError
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
@@ -57,3 +57,9 @@ def test_a_failure_has_the_guards_word(guard: EgressGuard) -> None:
     assert code("http://elsewhere.example/") == ""
     assert code("https://inside.example/", "net::ERR_CERT_DATE_INVALID") == ""
     assert code("data:text/plain,x") == code("http://[/") == ""
+
+
+def test_an_error_of_the_protocol_is_named_as_the_browser_names_it() -> None:
+    named = [error_of(reason) for reason in ("TimedOut", "Failed", "NameNotResolved")]
+
+    assert named == ["net::ERR_TIMED_OUT", "net::ERR_FAILED", "net::ERR_NAME_NOT_RESOLVED"]
