@@ -214,9 +214,14 @@ class View:
             self._restrict()
 
     def _give(self, owner: int) -> None:
+        """Make what the program may write to its user's, with all that is in it already."""
         for kind, source, _ in self.binds:
-            if kind == "write" and os.stat(source).st_uid != owner:
-                os.chown(source, owner, owner)
+            if kind != "write" or os.stat(source).st_uid == owner:
+                continue
+            os.chown(source, owner, owner)
+            for folder, folders, files in os.walk(source):
+                for name in (*folders, *files):
+                    os.chown(os.path.join(folder, name), owner, owner, follow_symlinks=False)
 
     def _mount(self) -> None:
         """Make a root of its own with the listed files in it (mount_namespaces(7))."""
