@@ -56,6 +56,7 @@ class Reveal:
         self._ledger = ledger
         self._spool = spool
         self._scrolled: scrolling.Scrolled | None = None
+        self._documents = 0  # how many there had been when the last one was brought into view
 
     async def everything(self) -> None:
         """
@@ -92,6 +93,17 @@ class Reveal:
             await self._navigation.wait_for_load(
                 self._stage.clock.monotonic() + self._limits.settle_s
             )
+
+    async def hold(self) -> None:
+        """Hold the page at its document, and bring that into view if it is another one by now."""
+        await self._navigation.anchor()
+        document = self._document
+        if document.count == self._documents and document.expected_at is None:
+            return
+        await self._navigation.wait_for_load(self._stage.clock.monotonic() + self._limits.settle_s)
+        if document.count != self._documents:
+            self._ledger.note("settle-again", "the page went on before it was photographed")
+            await self.everything()
 
     async def wait(self) -> None:
         """Wait for what is under way, and leave the page as it stands."""

@@ -430,7 +430,7 @@ class Session:
             return
         if self._document.away:  # nothing of the page is there to be photographed
             return
-        await navigation.anchor()
+        await opened.reveal.hold()
         documents = self._document.count
         self._ledger.final_url = opened.page.url
         album = self._album(opened)

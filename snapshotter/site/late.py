@@ -15,8 +15,10 @@ from typing import Final
 
 from snapshotter.site.pictures import png
 from snapshotter.site.response import Response, Visit, data, document, html
+from snapshotter.site.state import Showing
 
 PREFIX: Final = "late/"
+TAKEN_DOWN: Final = "late/taken-down"  # its content depends on the site's state alone
 OTHER: Final = "127.0.0.2"  # another site on loopback, where the pages are asked for by number
 _OTHER_NAME = "bit.ly"  # and where they are asked for by name; only its frame is asked for there
 _DATA = "late/data/"
@@ -216,6 +218,17 @@ def _page(*names: str) -> Callable[[Visit], Response]:
     return make
 
 
+def _watched(visit: Visit) -> Response:
+    """Return a page that asks each 50 ms whether it is still there."""
+    return document(
+        "Late: taken down",
+        "<main>\n<h1>A story that is there</h1>\n<p>As long as nobody takes it down.</p>\n</main>\n"
+        "<script>\nconst next = () => fetch('/late/data/state').then(it => it.json()).then(it =>\n"
+        " it.removed ? location.href = '/late/data/notice?move-700' : setTimeout(next, 50));"
+        " next()\n</script>\n",
+    )
+
+
 def _library(*names: str) -> str:
     colours = ", ".join(f"'{name}': '{_css(patch(name).colour)}'" for name in names)
     library = _LIBRARY.replace("WIDTH", str(_WIDTH)).replace("HEIGHT", str(_HEIGHT))
@@ -229,6 +242,7 @@ def _css(colour: tuple[int, int, int]) -> str:
 PAGES: Final[Mapping[str, tuple[Callable[[Visit], Response], str]]] = MappingProxyType(
     {f"{PREFIX}{name}": (_page(name), kind.says) for name, kind in _KINDS.items()}
     | {f"{PREFIX}all": (_page(*TOGETHER), "all of them that can be on one page")}
+    | {TAKEN_DOWN: (_watched, "a page that goes to a notice as soon as it is removed")}
 )
 
 
@@ -251,6 +265,8 @@ def answer(visit: Visit, name: str) -> Response | None:
         return Response(headers=(("Content-Type", "font/woff"),), body=font, after_s=1.0)
     if called == "nothing":
         return data({})
+    if called == "state":
+        return data({"removed": visit.state.page(TAKEN_DOWN).showing is Showing.REMOVED})
     if called in ("frame", "frame-other"):
         return html(
             f"<!doctype html><title>{called}</title><body style='margin:0'><div id=late></div>"

@@ -7,7 +7,8 @@ hosts are on loopback here. The same pages are tried without a browser in
 """
 
 import gzip
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,11 @@ from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, RedactRules
 from snapshotter.policy.load import decide, load
 from snapshotter.site.catalogue import hosts
-from snapshotter.site.late import PATCHES
+from snapshotter.site.late import PATCHES, TAKEN_DOWN
 from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.shown import shown
-from snapshotter.site.state import BEGIN, SiteState, available
+from snapshotter.site.state import BEGIN, SiteState, available, removed
 from snapshotter.site.wechat import CLIENT, DEVICE, SHARER, UIN
 from tests.canaries import spellings, unfolded
 from tests.late import places
@@ -56,6 +57,7 @@ class Visitor:
         self.site = site
         self._folder = folder
         self._clock = SystemClock()
+        self.watch: Callable[[str, str], None] = lambda *_: None
 
     def __call__(
         self, path: str, *, light: bool = True, redact: RedactRules | None = None
@@ -71,7 +73,7 @@ class Visitor:
             assessor=wiring.assessor,
         )  # fmt: skip
         captured = capturer.capture(
-            CaptureRequest(url=self.site.url(path)), decision, self._folder, lambda *_: None
+            CaptureRequest(url=self.site.url(path)), decision, self._folder, self.watch
         )
         captured, found = with_assessment(
             captured, decision, wiring.assessor, spool=self._folder, clock=self._clock
@@ -178,6 +180,31 @@ def test_content_that_comes_late_in_any_way_is_in_every_file(visit: Visitor) -> 
         found = places(lambda path: kept.get(path, b""), patch)
         assert all(found.values()), (patch.word, found)
     assert captured.outcome is Outcome.COMPLETE, captured.reasons
+
+
+def test_a_page_that_goes_to_a_notice_while_it_is_judged_is_captured_as_the_notice(
+    visit: Visitor,
+) -> None:
+    def take_down(step: str, _: str) -> None:
+        if step != "judge" or visit.site.state.page(TAKEN_DOWN) == removed():
+            return
+        visit.site.show(TAKEN_DOWN, removed())
+        end = time.monotonic() + 60
+        while all("/notice" not in it.path for it in visit.site.requests):
+            assert time.monotonic() < end, "the page did not go on"
+            time.sleep(0.02)
+
+    visit.watch = take_down
+    captured, _ = visit(TAKEN_DOWN)
+
+    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    assert b"This story was taken down" in kept["capture/page.txt"]
+    assert b"A story that is there" not in kept["capture/dom.html"]
+    assert captured.final_url.endswith("/late/data/notice?move-700")
+    assert captured.outcome is Outcome.COMPLETE, captured.reasons
+    # It was brought into view from its beginning, as any page.
+    (again,) = (it.detail for it in captured.actions if it.kind == "settle-again")
+    assert again == "the page went on before it was photographed"
 
 
 def test_a_place_that_changes_for_ever_is_named_and_not_gone_after(visit: Visitor) -> None:

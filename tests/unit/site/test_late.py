@@ -10,7 +10,7 @@ import pytest
 
 from snapshotter.site.catalogue import PAGES, render
 from snapshotter.site.late import PAGES as LATE
-from snapshotter.site.late import PATCHES, TOGETHER
+from snapshotter.site.late import PATCHES, TAKEN_DOWN, TOGETHER
 from snapshotter.site.server import FixtureSite
 
 
@@ -18,7 +18,7 @@ def test_each_kind_of_lateness_has_a_word_and_a_colour_of_its_own() -> None:
     kinds = [it for name, (it, *more) in PATCHES.items() if not more]
 
     assert len({it.word for it in kinds}) == len({it.colour for it in kinds}) == len(kinds)
-    assert set(PATCHES) == set(LATE) <= set(PAGES)
+    assert {*PATCHES, TAKEN_DOWN} == set(LATE) <= set(PAGES)
     assert [it.word for it in PATCHES["late/all"]] == [f"arrived-{name}" for name in TOGETHER]
 
 
