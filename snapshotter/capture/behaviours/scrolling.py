@@ -13,7 +13,6 @@ from typing import Any
 
 from snapshotter.capture.behaviours.stage import Stage, change
 
-_FRAME_S = 1.0
 _LOOK_S = 0.05  # between two looks at whether the page grows
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
 _SCROLL_SHARE = 0.4  # most of the time that is left: photographs are still to be made
@@ -104,7 +103,7 @@ async def _grows(stage: Stage, which: int, height: int) -> bool:
     """Say whether a page gets longer at its end, as long as it loads something."""
     end = stage.clock.monotonic() + _GROWTH_S
     while True:
-        now = await stage.ask("pageHeight", which, limit_s=_FRAME_S)
+        now = await stage.ask("pageHeight", which)
         if int(now) > height + 2:
             return True
         if stage.recorder.in_flight == 0 or stage.clock.monotonic() >= end:
