@@ -200,12 +200,16 @@ def captures(image: Image, site: Site) -> Path:
     environment = _environment(bundle)
     if said["outcome"] != "complete" or not environment["sandbox"]["enforced"]:
         raise Wrong(f"{said['outcome']}, sandbox: {environment['sandbox']}")
+    processes = environment["sandbox"]["processes"]
+    if open_to := [it["type"] for it in processes if it["files"] in ("none", "unknown")]:
+        raise Wrong(f"files of the container are open to {', '.join(open_to)}")
     if bundle.stat().st_uid != _USER:
         raise Wrong(f"the bundle belongs to user {bundle.stat().st_uid}")
     print(
         f"image-check: captured in {took:.1f} s with the container's start: {said['outcome']}, "
         f"{bundle.stat().st_size:,} bytes; {environment['browser_product']}; "
-        f"sandbox: {environment['sandbox']['detail']}"
+        f"sandbox: {environment['sandbox']['detail']}; "
+        f"files: {', '.join(sorted({it['files'] for it in processes}))}"
     )
     return bundle
 

@@ -30,10 +30,10 @@ with Site() as site:
             clock=SystemClock(), ids=RandomIds(), version="0",
             allow_no_sandbox=sys.argv[2] == "allowed",
         ).capture(
-            CaptureRequest(url=site.url("/plain")),
+            CaptureRequest(url=site.url("/graphics")),
             Decision(
                 policy_name="test", policy_text="", allow_networks=("127.0.0.0/8",),
-                require_file_protection=len(sys.argv) > 3,
+                require_file_protection=len(sys.argv) > 3, webgl=len(sys.argv) == 3,
             ),
             Path(sys.argv[1]), lambda *_: None,
         )
@@ -41,22 +41,24 @@ with Site() as site:
         sys.exit(f"{type(error).__name__}: {error.message}\\nhint: {error.hint}")
 facts = dataclasses.asdict(capture.environment.sandbox)
 facts["network"] = capture.network.enforced
+facts["title"] = capture.title
 print(json.dumps([capture.outcome.value, facts]))
 """
 
 
 def attempt(
-    spool: Path, *before: str, allowed: bool, protected: bool = False
+    spool: Path, *before: str, allowed: bool, strict: bool = False
 ) -> "subprocess.CompletedProcess[str]":
     """
     Try to capture in a process of its own, started by the command `before`.
 
     Args:
         allowed: It may go without the browser's sandbox.
-        protected: It may not go where the files of the machine are open to the browser.
+        strict: As `high-risk-source` has it: without WebGL, and not where the files of the
+            machine are open to the browser.
     """
     spool.mkdir()
-    word = ["protected"] if protected else []
+    word = ["strict"] if strict else []
     return subprocess.run(
         [*before, sys.executable, "-c", CAPTURE, str(spool), "allowed" if allowed else "", *word],
         cwd=ROOT,
@@ -67,9 +69,11 @@ def attempt(
     )
 
 
-def capture(spool: Path, *before: str, allowed: bool = False) -> tuple[str, dict[str, Any]]:
-    """Capture in a process of its own, started by the command `before`."""
-    done = attempt(spool, *before, allowed=allowed)
+def capture(
+    spool: Path, *before: str, allowed: bool = False, strict: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Capture in a process of its own, started by the command `before`; see `attempt`."""
+    done = attempt(spool, *before, allowed=allowed, strict=strict)
     assert done.returncode == 0, done.stderr
     outcome, facts = json.loads(done.stdout)
     return outcome, facts
@@ -84,6 +88,7 @@ def test_a_renderer_is_confined_where_user_namespaces_are_allowed(
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, True)
     assert "seccomp mode 2" in facts["detail"]
+    assert facts["title"] == "WebGL"
 
 
 def test_an_ordinary_user_has_the_sandbox_and_a_network_of_the_browsers_own(
@@ -91,11 +96,12 @@ def test_an_ordinary_user_has_the_sandbox_and_a_network_of_the_browsers_own(
 ) -> None:
     """Without one right of root's: mapped to a user who has none."""
     command = (no_namespaces[0], "--user", "--map-user=1000", "--map-group=1000")
-    outcome, facts = capture(tmp_path / "spool", *command)
+    outcome, facts = capture(tmp_path / "spool", *command, strict=True)
 
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, True)
     assert facts["detail"].startswith("started as an ordinary user; ")
+    assert facts["title"] == "no WebGL"
 
 
 def test_without_user_namespaces_root_captures_nothing_unless_it_is_allowed(
@@ -155,7 +161,7 @@ def test_where_files_are_open_to_the_browser_a_policy_that_forbids_it_captures_n
     tmp_path: Path,
 ) -> None:
     forbidden = (*CONFINED, "mount,landlock,setuid")
-    done = attempt(tmp_path / "spool", *forbidden, allowed=False, protected=True)
+    done = attempt(tmp_path / "spool", *forbidden, allowed=False, strict=True)
 
     refused, hint = done.stderr.splitlines()[-2:]
     assert refused.startswith("PolicyRefused: policy test captures only where the files of this ")

@@ -292,6 +292,11 @@ _Handler.routes["/file.zip"] = lambda h: h.reply(
     "application/zip",
     headers=(("Content-Disposition", "attachment; filename=file.zip"),),
 )
+_page(
+    "/graphics",
+    "<!doctype html><h1>drawn by a script</h1><script>document.title = ['webgl', 'webgl2'].some("
+    "it => document.createElement('canvas').getContext(it)) ? 'WebGL' : 'no WebGL'</script>",
+)
 _page("/plain", "<!doctype html><title>plain</title><h1>plain page</h1><p>nothing moves here</p>")
 
 # Redirects: /r1 → 302 /r2 → 301 /meta → meta refresh /script-redirect → script /plain

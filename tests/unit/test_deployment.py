@@ -66,6 +66,12 @@ def test_the_seccomp_profile_lets_chromium_make_its_sandbox() -> None:
     assert allows("seccomp")
 
 
+def test_the_seccomp_profile_lets_landlock_keep_files_from_the_browser() -> None:
+    """Mounts are refused in the image, and Landlock is what is left for that."""
+    steps = ("create_ruleset", "add_rule", "restrict_self")
+    assert [it for it in steps if not allows(f"landlock_{it}")] == []
+
+
 def test_the_seccomp_profile_lets_nobody_make_namespaces_that_the_sandbox_does_not_need() -> None:
     for flag in (_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC):
         assert not allows("clone", _NEWUSER | flag | _SIGCHLD), hex(flag)
