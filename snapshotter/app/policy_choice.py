@@ -49,6 +49,12 @@ def configured(settings: Settings, url: str = "") -> policies.Policy:
             "who has a key, and a file that only lies here names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
+    if "policy" in settings.found and found.network.certificate_authorities:
+        raise SnapshotterError(
+            f"policy {settings.policy} trusts a certificate authority of its own, and a file that "
+            "only lies here names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
     return found
 
 
@@ -123,6 +129,13 @@ def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy
         raise PolicyRefused(
             f"policy {named} keeps cookies, passwords and all that passes for somebody who has a "
             "key, and it was only named by a job",
+            hint=f"if that is what you want: --policy {named} where the worker runs",
+        )
+    authorities = set(found.network.certificate_authorities)
+    if not authorities <= set(own.network.certificate_authorities):
+        raise PolicyRefused(
+            f"policy {named} trusts a certificate authority of its own, and it was only named by "
+            "a job",
             hint=f"if that is what you want: --policy {named} where the worker runs",
         )
     return found

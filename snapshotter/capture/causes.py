@@ -8,9 +8,11 @@ the proxy's address. The guard resolved the name and made the connection, so it 
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from snapshotter.egress.guard import EgressGuard
+from snapshotter.model.network import Connection
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 # How a connection failed, by the beginning of the guard's word, and the code of a reason
@@ -32,6 +34,7 @@ _REFUSALS = {
     "too-many-connections": "too-many-requests",
 }
 _FORBIDDEN = "forbidden-address"
+_MOST_NAMED = 4  # addresses
 # What the browser says of a connection that it could not have through a proxy. Anything
 # else it knows at first hand: it spoke to the server.
 _UNKNOWN_TO_THE_BROWSER = (
@@ -102,7 +105,21 @@ def cause(guard: EgressGuard, url: str, error: str) -> Cause | None:
         code = _REFUSALS.get(found.refusal, _FORBIDDEN)
     else:
         code = next((it for word, it in _FAILURES.items() if found.error.startswith(word)), _LOST)
-    return Cause(code, f"{found.detail or found.refusal or found.error} ({error})")
+    hint = ""
+    if code == _FORBIDDEN and (addresses := _addresses(found)):
+        options = " ".join(f"--allow-network {it}" for it in addresses)
+        hint = f"; if the network is yours: {options}"
+    return Cause(code, f"{found.detail or found.refusal or found.error} ({error}){hint}")
+
+
+def _addresses(found: Connection) -> tuple[str, ...]:
+    """Return the addresses of a host that was refused because they are not public."""
+    if found.answers:
+        return found.answers[:_MOST_NAMED]
+    try:
+        return (str(ip_address(found.host.strip("[]"))),)
+    except ValueError:
+        return ()
 
 
 def why_nothing_came(

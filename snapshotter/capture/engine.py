@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.capture import own_names, viewer
+from snapshotter.capture import nss, own_names, viewer
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.gate import GATE, RasterGate
 from snapshotter.capture.recorder import WireRecorder
@@ -24,6 +24,7 @@ from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules, parse_upstream
 from snapshotter.errors import PolicyRefused
+from snapshotter.formats.certificate_authority import der
 from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
 from snapshotter.model.own_names import OwnName
@@ -166,6 +167,7 @@ class ChromiumCapturer:
                     discloses=decision.redact.mode != "drop",
                     redact=decision.redact,
                     own=self._own,
+                    authorities=decision.certificate_authorities,
                 ),
                 gate=self._gate,
                 assessor=partial(self._assessor, decision) if self._assessor is not None else None,
@@ -214,6 +216,8 @@ class ChromiumCapturer:
         place = Workplace.create(spool)
         wire: Wire | None = None
         try:
+            if decision.certificate_authorities:
+                nss.trust(place.home, [der(it) for it in decision.certificate_authorities])
             wire = self._wire(decision, spool, place)
             standby = Standby(
                 decision=decision,

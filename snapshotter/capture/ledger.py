@@ -10,17 +10,17 @@ be told as it is.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from snapshotter.capture import clocks
+from snapshotter.capture import clocks, tls
 from snapshotter.capture.documents import reloads_without_end
 from snapshotter.capture.recorder import Recording
 from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.capture.spool import Spool, whole
-from snapshotter.formats import canonical_json
+from snapshotter.formats import canonical_json, certificate_authority
 from snapshotter.model.capture import (
     Action,
     Capture,
@@ -248,8 +248,19 @@ class Ledger:
         if len(self._log) < _LOG_LINES:
             self._log.append({**self._now(), "event": event, "detail": _cut(detail)})
 
-    def compose(self, recording: Recording, environment: Environment, spool: Spool) -> Capture:
-        """Write the logs and put together the capture."""
+    def compose(
+        self,
+        recording: Recording,
+        environment: Environment,
+        spool: Spool,
+        authorities: Sequence[str] = (),
+    ) -> Capture:
+        """
+        Write the logs and put together the capture.
+
+        Args:
+            authorities: Certificates of authorities that this capture trusts, in PEM.
+        """
         if self._dropped:
             self.log("console-dropped", f"lines after the first {CONSOLE_LINES} were not kept")
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
@@ -258,6 +269,17 @@ class Ledger:
                 "certificate-ignored",
                 "certificates that the browser refuses were let pass, as the policy says: "
                 + "; ".join(recording.certificate_errors),
+            )
+        if authorities:
+            names = "; ".join(
+                f"{it['subject']} (SHA-256 {it['sha256']})"
+                for it in map(certificate_authority.facts, authorities)
+            )
+            hosts = ", ".join(recording.private_hosts) or "no server of this capture"
+            self.warn(
+                "private-authority",
+                f"trusted by the person who captures, not by the public: {names}; believed by it: "
+                f"{hosts}",
             )
         shown = rendered or self.is_answered
         body = recording.main_body
@@ -294,7 +316,12 @@ class Ledger:
             final_url=self.final_url,
             title=self.title,
             outcome=outcome,
-            reasons=tuple(self._reasons),
+            reasons=tuple(
+                replace(it, fault=tls.fault(it.detail, recording.certificate_problems))
+                if it.code == "tls"
+                else it
+                for it in self._reasons
+            ),
             started_at=self._started_at,
             ended_at=self._clock.now(),
             navigation_started_at=self.navigation_started_at,

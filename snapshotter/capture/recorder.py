@@ -34,7 +34,7 @@ from snapshotter.capture.viewer import Concealer
 from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.egress import tee
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import network, server_signature
+from snapshotter.formats import certificate_authority, network, server_signature
 from snapshotter.formats.cms import Recipient
 from snapshotter.formats.http1_chunks import parts, unchunked
 from snapshotter.formats.tls import KeyLog
@@ -107,6 +107,9 @@ class Recording:
     # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl, capture/network.json, …
     artifacts: tuple[Artifact, ...]
     certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
+    private_hosts: tuple[str, ...] = ()  # "host:port", believed by an authority of ours
+    # What is wrong with the certificates that were shown, whether they were let pass or not.
+    certificate_problems: frozenset[str] = frozenset()
     documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
     main_body: MainBody | None = None  # the body of `response`, even an empty one
     picture_digests: frozenset[tuple[str, str]] = frozenset()  # (address, SHA-256) of each picture
@@ -244,7 +247,9 @@ class WireRecorder:
         discloses: bool = True,
         redact: RedactRules | None = None,
         own: Sequence[OwnName] = (),
+        authorities: Sequence[str] = (),
     ) -> None:
+        self._authorities = tuple(authorities)
         self._clock = clock
         self._ids = ids
         self._limits = limits
@@ -387,7 +392,12 @@ class WireRecorder:
             (_recorded(it) for it in carried if it.is_tls), is_late=deadline(SIGNATURES_CPU_S)
         )
         found = tuple(
-            replace(it, cause=self._cause_of(it), certificate=_certificate(it, signatures))
+            replace(
+                it,
+                cause=self._cause_of(it),
+                certificate=_certificate(it, signatures)
+                or _private(it, signatures, self._authorities),
+            )
             for it in pair(
                 itertools.chain.from_iterable(one.exchanges for one in carried),
                 self._observer.observed,
@@ -439,6 +449,10 @@ class WireRecorder:
             ),
             documents=tuple(self._documents(shown, main_body)),
             certificate_errors=_certificate_errors(found),
+            private_hosts=_private_hosts(found),
+            certificate_problems=frozenset(
+                it for one in signatures.sessions for it in tls.problems(one, self._clock.now())
+            ),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
             missing_parts=self._missing_parts(found, carried) + not_kept + self._unchecked(),
@@ -701,12 +715,40 @@ def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatur
     return ", ".join(tls.problems(session, wire.at))
 
 
+_PRIVATE = "private-authority"
+
+
+def _private(
+    exchange: Exchange, signatures: server_signature.ServerSignatures, authorities: Sequence[str]
+) -> str:
+    """Return the authority of ours that stands behind an answer: "private-authority <SHA-256>"."""
+    if not authorities or exchange.wire is None:
+        return ""
+    session = _session_of(exchange.wire.connection.number, signatures)
+    chain = () if session is None else session.chain
+    found = next((it for it in authorities if certificate_authority.ends_at(chain, it)), "")
+    return f"{_PRIVATE} {certificate_authority.facts(found)['sha256']}" if found else ""
+
+
+def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:
+    """Name each server that was believed by an authority of ours."""
+    return tuple(
+        sorted(
+            {
+                f"{it.wire.connection.host}:{it.wire.connection.port}"
+                for it in found
+                if it.wire is not None and it.certificate.startswith(_PRIVATE)
+            }
+        )
+    )
+
+
 def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
     """Name each server whose bad certificate was let pass, with what was wrong."""
     counts = Counter(
         f"{it.wire.connection.host}:{it.wire.connection.port}: {it.certificate}"
         for it in found
-        if it.wire is not None and it.certificate
+        if it.wire is not None and it.certificate and not it.certificate.startswith(_PRIVATE)
     )
     return tuple(f"{name} (answers: {count})" for name, count in sorted(counts.items()))
 

@@ -286,7 +286,9 @@ class Session:
         self._ledger.check_reloads(self._recording.redirects, announced=announced)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
-        made = self._ledger.compose(self._recording, facts, self._spool)
+        made = self._ledger.compose(
+            self._recording, facts, self._spool, self._decision.certificate_authorities
+        )
         return viewer.conceal(made, self._recording.concealer)
 
     def _compare_texts(self, recording: Recording) -> None:

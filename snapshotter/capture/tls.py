@@ -1,7 +1,7 @@
 """TLS of a connection as its handshake shows it, in the words of the record."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from cryptography import x509
@@ -65,6 +65,41 @@ def problems(session: SignedSession | None, at: datetime) -> tuple[str, ...]:
         return ("unknown",)
     found += [] if session.names_host else ["other-host"]
     return tuple(sorted(found)) or ("unknown-authority",)
+
+
+# What the browser calls a fault, by the beginning of its word, and what we call it.
+_FAULTS = (
+    ("CERT_COMMON_NAME_INVALID", "other-host"),
+    ("CERT_AUTHORITY_INVALID", "unknown-authority"),
+    ("CERT_REVOKED", "revoked"),
+    ("CERT_WEAK_", "weak-signature"),
+    ("CERT_SYMANTEC_LEGACY", "unknown-authority"),
+    ("CERT_KNOWN_INTERCEPTION_BLOCKED", "unknown-authority"),
+    ("CERT_VALIDITY_TOO_LONG", "validity-too-long"),
+    ("CERT_NAME_CONSTRAINT_VIOLATION", "other-host"),
+    ("CERTIFICATE_TRANSPARENCY_REQUIRED", "not-logged"),
+    ("SSL_VERSION_OR_CIPHER_MISMATCH", "old-protocol"),
+    ("SSL_OBSOLETE_", "old-protocol"),
+    ("SSL_SERVER_CERT_BAD_FORMAT", "malformed"),
+    ("CERT_INVALID", "malformed"),
+    ("SSL_CLIENT_AUTH_", "client-certificate"),
+    ("BAD_SSL_CLIENT_AUTH_CERT", "client-certificate"),
+)
+
+
+def fault(error: str, shown: Collection[str]) -> str:
+    """
+    Return which fault the browser names, in a stable word (docs/reference/outcomes.md).
+
+    Args:
+        error: What it said: "net::ERR_CERT_DATE_INVALID".
+        shown: What is wrong with the certificates that were shown, as `problems` has it.
+    """
+    word = error.rpartition("net::ERR_")[2]
+    if word.startswith("CERT_DATE_INVALID"):
+        return "not-yet-valid" if "not-yet-valid" in shown else "expired"
+    found = next((name for beginning, name in _FAULTS if word.startswith(beginning)), "handshake")
+    return "self-signed" if found == "unknown-authority" and "self-signed" in shown else found
 
 
 def in_brief(handshake: Handshake | None) -> network.Tls | None:

@@ -162,6 +162,7 @@ def _local(how: How) -> list[str]:
     """Return the options that say how this process captures, and which no job can carry."""
     names = {
         "allow_networks": "allow-network",
+        "authority_files": "ca",
         "cosigners": "cosigner",
         "elements": "element",
         "viewports": "viewport",

@@ -1,6 +1,7 @@
 """`snapshotter capture`: URLs in, sealed and stored bundles out."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from snapshotter.app.pipeline import Result, World
     from snapshotter.app.series import Series
     from snapshotter.app.settings import Settings
+    from snapshotter.model.capture import Capture, Reason
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
 
+_ALLOW = "; if the network is yours: --allow-network "
 _MISSED = 5  # requests that are named; --json has more
 _INTERRUPTED = 130  # exit code, as docs/reference/exit-codes.md promises it
 
@@ -216,6 +219,7 @@ class _Batch:
             for warning in series.warnings(done):
                 say(warning)
             self._tell(done, decision, last=number == len(wanted) - 1)
+            _say_what_to_try(done.capture)
         except SnapshotterError as error:
             if alone and not self._stop.wanted:
                 raise
@@ -374,7 +378,10 @@ def _object(done: "Result") -> dict[str, Any]:
             {"count": it.count, "kind": it.kind, "where": it.where} for it in captured.own_found
         ],
         "part_bytes": dict(done.bundle.part_bytes),
-        "reasons": [{"code": it.code, "detail": it.detail} for it in captured.reasons],
+        "reasons": [
+            {"code": it.code, "detail": it.detail, "fault": it.fault or None}
+            for it in captured.reasons
+        ],
         "log": _log_object(done.logged) if done.logged else None,
         "replay": _replay_object(done.replay) if done.replay else None,
         "requested_url": captured.requested_url,
@@ -462,7 +469,7 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     captured, bundle = done.capture, done.bundle
     result(headline(captured.outcome, done.shown, light=done.decision.light))
     for reason in captured.reasons:
-        result(f"  {reason.code}: {printable(reason.detail)}")
+        result(f"  {reason.code}: {in_words(reason)}")
     for warning in captured.warnings:
         result(f"  warning: {warning.code}: {printable(warning.detail)}")
     if captured.title:
@@ -509,6 +516,24 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
             result(f"next: {program()} verify {_from_here(done.location)}")
 
 
+def in_words(reason: "Reason") -> str:
+    """Return the detail of a reason, with the fault that it names."""
+    from snapshotter.verify.report import printable
+
+    return (
+        f"{reason.fault}: {printable(reason.detail)}" if reason.fault else printable(reason.detail)
+    )
+
+
+def _say_what_to_try(captured: "Capture") -> None:
+    """Print the command that captures a page of a network that is not public."""
+    for reason in captured.reasons:
+        option = reason.detail.partition(_ALLOW)[2]
+        if reason.code == "forbidden-address" and option:
+            url = shlex.quote(captured.requested_url)
+            say(f"try: {program()} capture --allow-network {option} {url}")
+
+
 def _print_check(done: "Result") -> None:
     """Print what a light check found: the verdict first, for that is what it is for."""
     from snapshotter.app.remarks import timestamp_state
@@ -518,7 +543,7 @@ def _print_check(done: "Result") -> None:
     words = done.shown.words if done.shown is not None else "no verdict"
     result(f"{words}: {printable(captured.requested_url)}")
     for reason in captured.reasons:
-        result(f"  {reason.code}: {printable(reason.detail)}")
+        result(f"  {reason.code}: {in_words(reason)}")
     for warning in captured.warnings:
         result(f"  warning: {warning.code}: {printable(warning.detail)}")
     for label, text in verdict_lines(done.shown)[1:]:

@@ -30,6 +30,7 @@ class How:
     lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None
     ignore_certificate_errors: bool
     allow_networks: tuple[str, ...]
+    authority_files: tuple[Path, ...]
     proxy: str | None
     viewports: tuple[str, ...]
     elements: tuple[str, ...]
@@ -67,6 +68,9 @@ class How:
             viewports=self.viewports,
             elements=self.elements,
             pdf=self.pdf,
+            certificate_authorities=tuple(
+                it for path in self.authority_files for it in policies.certificate_authorities(path)
+            ),
             keep_streams_for=tuple(map(policies.public_key, self.keep_streams_for)),
             light=light,
         )
@@ -110,6 +114,15 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         multiple=True,
         metavar="CIDR",
         help="Let pages ask this network although it is not public; may be repeated.",
+    ),
+    click.option(
+        "--ca",
+        "authority_files",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        metavar="FILE",
+        help="Trust this certificate authority (PEM) in this capture, and record that; may be "
+        "repeated.",
     ),
     click.option(
         "--proxy",

@@ -41,6 +41,7 @@ class Reason:
 
     code: str  # kebab-case, documented in docs/reference/outcomes.md
     detail: str  # for a person
+    fault: str = ""  # of the code "tls": which fault it is, a stable word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

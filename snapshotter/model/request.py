@@ -254,6 +254,8 @@ class Decision:
     keep_streams_for: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
     block_hosts: tuple[str, ...] = ()  # that are not asked: "ads.example", "*.ads.example"
+    # Certificates in PEM: of authorities that this capture trusts and the public does not.
+    certificate_authorities: tuple[str, ...] = ()
     require_proxy: bool = False  # nothing leaves but through a proxy or Tor
     strip_params: tuple[str, ...] = ()  # taken out of the address before the visit
     clock_skew_s: float = 300.0  # between our clock and others' that is no warning

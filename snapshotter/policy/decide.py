@@ -55,6 +55,7 @@ def decide(
     elements: tuple[str, ...] = (),
     pdf: bool = False,
     keep_streams_for: Sequence[str] = (),
+    certificate_authorities: Sequence[str] = (),
     light: bool = False,
 ) -> Decision:
     """
@@ -70,6 +71,7 @@ def decide(
         elements: CSS selectors, beside the policy's.
         pdf: Print the page too.
         keep_streams_for: Public keys in PEM, beside the policy's.
+        certificate_authorities: Certificates in PEM, beside the policy's.
         light: Make a light check, which does not have to meet the court minimum.
 
     Raises:
@@ -93,9 +95,15 @@ def decide(
             days=policy.retention.days if lock_days is None else lock_days,
             mode=lock_mode or policy.retention.mode,
         )
+    way = policy.network
     if allow_networks:
-        allowed = dict.fromkeys((*policy.network.allow, *map(network, allow_networks)))
-        changes["network"] = policy.network.model_copy(update={"allow": tuple(allowed)})
+        allowed = dict.fromkeys((*way.allow, *map(network, allow_networks)))
+        way = way.model_copy(update={"allow": tuple(allowed)})
+    if certificate_authorities:
+        known = dict.fromkeys((*way.certificate_authorities, *certificate_authorities))
+        way = way.model_copy(update={"certificate_authorities": tuple(known)})
+    if way is not policy.network:
+        changes["network"] = way
     if viewports or elements or pdf:
         changes["pictures"] = _more_pictures(policy.pictures, viewports, elements, pdf)
     if keep_streams_for:
@@ -138,6 +146,7 @@ def decide(
         allow_networks=effective.network.allow,
         block_hosts=effective.network.block_hosts,
         require_proxy=effective.network.require_proxy,
+        certificate_authorities=effective.network.certificate_authorities,
         strip_params=effective.request.strip_params,
         clock_skew_s=effective.warn.clock_skew_s,
         divergence_percent=effective.warn.divergence_percent,

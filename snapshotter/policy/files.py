@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.certificate_authority import all_of
 from snapshotter.policy.curve import Curve, parse_curves
 
 AUTO = "auto"  # in place of the name of a policy: the address of the page decides
@@ -101,6 +102,25 @@ def public_key(path: Path) -> str:
             return stream.read(MAX_BYTES).decode("ascii", "replace")
     except OSError as error:
         raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+
+
+def certificate_authorities(path: Path) -> tuple[str, ...]:
+    """
+    Return the certificates of authorities in a file, in PEM.
+
+    Raises:
+        SnapshotterError: It can not be read, or holds no such certificate.
+    """
+    try:
+        with path.open("rb") as stream:
+            return all_of(stream.read(MAX_BYTES))
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SnapshotterError(
+            f"{path} can not be trusted as a certificate authority: {error}",
+            hint="name the certificate that signs the server's, in PEM: --ca root.pem",
+        ) from error
 
 
 def network(text: str) -> str:

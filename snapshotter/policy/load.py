@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.decide import decide, monitoring, redacted_headers
 from snapshotter.policy.files import (
+    certificate_authorities,
     curves,
     network,
     parse_toml,
@@ -35,6 +36,7 @@ __all__ = [
     "Effective",
     "Policy",
     "as_toml",
+    "certificate_authorities",
     "curves",
     "decide",
     "effective",

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from snapshotter.formats import certificate_authority
 from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
@@ -292,12 +293,21 @@ class LimitsTable(_Table):
     tile_px: int = Field(default=4_000, ge=100, le=16_000)
 
 
+def _authority(text: str) -> str:
+    """Return the certificate of an authority as PEM. Raises ValueError: it is none."""
+    return certificate_authority.from_pem(text)
+
+
+_Authority = Annotated[str, AfterValidator(_authority)]
+
+
 class Network(_Table):
     """Which way a capture takes, and whom it may ask."""
 
     allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
     block_hosts: _Hosts = ()
     require_proxy: bool = False
+    certificate_authorities: tuple[_Authority, ...] = Field(default=(), max_length=20, strict=False)
 
     @field_validator("allow")
     @classmethod

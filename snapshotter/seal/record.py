@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from snapshotter.formats import canonical_json
+from snapshotter.formats import canonical_json, certificate_authority
 from snapshotter.formats.canonical_json import plain
-from snapshotter.model.capture import Artifact, Capture, Picture
+from snapshotter.model.capture import Artifact, Capture, Picture, Reason
 from snapshotter.model.request import Decision
 from snapshotter.ports import Signer
 
@@ -152,9 +152,9 @@ def _content(
             "limits": list(LIMITS),
             "log_checkpoint": log_checkpoint or None,
             "outcome": {
-                "reasons": plain(capture.reasons),
+                "reasons": _reasons(capture.reasons),
                 "state": capture.outcome.value,
-                "warnings": plain(capture.warnings),
+                "warnings": _reasons(capture.warnings),
             },
             "redactions": plain(capture.redactions),
             "requires": {
@@ -215,6 +215,14 @@ def court_minimum_line(capture: Capture, decision: Decision) -> str:
     return f"court minimum: NO ({', '.join(capture.court_minimum.missing)} missing)"
 
 
+def _reasons(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
+    """Return reasons as the record has them: `fault` stands only where there is one."""
+    return [
+        {"code": it.code, "detail": it.detail} | ({"fault": it.fault} if it.fault else {})
+        for it in reasons
+    ]
+
+
 def _artifact(artifact: Artifact) -> dict[str, Any]:
     return {
         "blake3": artifact.digests.blake3,
@@ -247,6 +255,9 @@ def _settings(decision: Decision) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "allow_networks": list(decision.allow_networks),
         "block_hosts": list(decision.block_hosts),
+        "certificate_authorities": [
+            certificate_authority.facts(it) for it in decision.certificate_authorities
+        ],
         # A binary that was named by its path: no path of this machine goes into a bundle.
         "clock_skew_ms": round(decision.clock_skew_s * 1000),
         "divergence_percent": decision.divergence_percent,

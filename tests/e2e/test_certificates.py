@@ -1,7 +1,5 @@
 """
-Certificates of an authority that the browser trusts, and each with one thing wrong.
-
-The authority is in the NSS database below the browser's throw-away HOME, in this test alone.
+Certificates of an authority that one capture trusts (`--ca`), and each with one thing wrong.
 """
 
 import gzip
@@ -11,12 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from snapshotter.capture.browser import Workplace
 from snapshotter.model.capture import Capture, Outcome
-from tests import nss, tls
+from tests import tls
 from tests.e2e.test_behaviours import Engine, codes, read
 from tests.e2e.test_tls_browser import _Server
 from tests.tls import Authority
@@ -26,26 +25,24 @@ pytestmark = pytest.mark.e2e
 Visit = Callable[..., Capture]
 
 
+def archived(it: Capture) -> str:
+    """Return the network record, as text."""
+    (archive,) = [one.file for one in it.artifacts if one.path == "archive/data.warc.gz"]
+    return gzip.decompress(archive.read_bytes()).decode("utf-8", "replace")
+
+
 @pytest.fixture
-def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def visit(tmp_path: Path) -> Iterator[Visit]:
     """Capture a page whose server has this certificate, by a browser that trusts the authority."""
     if sys.platform != "linux":
         pytest.skip("Chromium has its trust from NSS on Linux alone")
     trusted = Authority(tmp_path / "trusted")
     stranger = Authority(tmp_path / "stranger")
-    root = trusted.root.public_bytes(tls.DER)
-    create = Workplace.create
-
-    def trusting(beside: Path) -> Workplace:
-        place = create(beside)
-        nss.trust(place.home, root)
-        return place
-
-    monkeypatch.setattr(Workplace, "create", staticmethod(trusting))
+    authorities = (trusted.root.public_bytes(Encoding.PEM).decode(),)
     capture = Engine(tmp_path)
     servers: list[_Server] = []
 
-    def visited(kind: str, **settings: bool) -> Capture:
+    def visited(kind: str, **settings: Any) -> Capture:
         good = ("127.0.0.1",)
         file = {
             "good": lambda: trusted.server(names=good),
@@ -59,6 +56,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
         server = _Server(context)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        settings = {"certificate_authorities": authorities, **settings}
         return capture(f"https://127.0.0.1:{server.server_port}/", **settings)
 
     yield visited
@@ -70,8 +68,20 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
 def test_the_authority_is_trusted_at_all(visit: Visit) -> None:
     it = visit("good")
 
-    assert (it.outcome, codes(it), it.warnings) == (Outcome.COMPLETE, [], ())
+    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
     assert "hello" in read(it, "capture/page.txt")
+    (warning,) = it.warnings
+    assert warning.code == "private-authority"
+    assert warning.detail.startswith("trusted by the person who captures, not by the public: CN=")
+    assert "; believed by it: 127.0.0.1:" in warning.detail
+    assert "Snapshotter-Certificate: private-authority " in archived(it)
+
+
+def test_without_it_the_authority_is_unknown(visit: Visit) -> None:
+    it = visit("good", certificate_authorities=())
+
+    assert [(one.code, one.fault) for one in it.reasons] == [("tls", "unknown-authority")]
+    assert it.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -89,13 +99,12 @@ def test_one_thing_wrong_is_refused_by_its_name_and_let_pass_with_its_name(
     refused, passed = visit(kind), visit(kind, ignore_certificate_errors=True)
 
     assert (refused.outcome, codes(refused)) == (Outcome.FAILED, ["tls"])
+    assert [it.fault for it in refused.reasons] == [kind]
     assert any(error in reason.detail for reason in refused.reasons), refused.reasons
     (session,) = json.loads(read(refused, "capture/tls.json"))["sessions"][:1]
     assert session["chain"]
     assert (passed.outcome, codes(passed)) == (Outcome.COMPLETE, [])
-    (warning,) = passed.warnings
+    warning, _ = passed.warnings
     assert warning.code == "certificate-ignored"
     assert f": {kind} (answers: " in warning.detail
-    (archive,) = [it.file for it in passed.artifacts if it.path == "archive/data.warc.gz"]
-    data = gzip.decompress(archive.read_bytes())
-    assert f"Snapshotter-Certificate: {kind}\r\n".encode() in data
+    assert f"Snapshotter-Certificate: {kind}\r\n" in archived(passed)

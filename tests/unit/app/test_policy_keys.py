@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.app.scheduling import Wish, plan_of
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.load import (
     Effective,
     Policy,
@@ -25,6 +26,7 @@ from snapshotter.policy.load import (
 from snapshotter.policy.picking import pick
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/reference/policies.md"
+_ROOT = (shipped_directory() / "authorities" / "digicert.pem").read_text(encoding="ascii")
 _PEM = (
     ec.derive_private_key(7, ec.SECP256R1())
     .public_key()
@@ -118,6 +120,7 @@ limits.tile_px = 900
 network.allow = ["10.1.0.0/16"]
 network.block_hosts = ["ads.example"]
 network.require_proxy = true
+network.certificate_authorities = ["ROOT"]
 request.strip_params = ["uin"]
 redact.mode = "drop"
 redact.headers = ["x-token"]
@@ -221,6 +224,7 @@ def test_every_shipped_policy_is_documented() -> None:
 def test_a_key_changes_what_somebody_does(key: str, tmp_path: Path) -> None:
     base = _base_of(key)
     value = _SAMPLES[key].replace('["PEM"]', f'["""{_PEM}"""]')
+    value = value.replace('["ROOT"]', f'["""{_ROOT}"""]')
     changed = key
     for listed in ("thresholds", "schedule.seasons", "monitor.after_gone"):
         if key.startswith(f"{listed}."):  # of the tables in a list: the list is what is changed

@@ -96,6 +96,13 @@ def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_addres
     assert sorted(it.job.policy for it in shell.queue.jobs()) == ["", "default"]
 
 
+def test_an_authority_of_ones_own_does_not_go_with_a_job(shell: Home) -> None:
+    assert shell.run("capture", "--enqueue", "--ca", "root.pem", URL) == 2
+
+    assert "--ca does not go with a job" in shell.err
+    assert list(shell.queue.jobs()) == []
+
+
 def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Home) -> None:
     (shell.folder / "mine.toml").write_text('name = "mine"\n')
 
