@@ -22,18 +22,19 @@ _PLAIN_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-def stub(view: View, rules: RuleSet, found: Found, shape: str) -> str:
+def stub(view: View, rules: RuleSet, found: Found, shape: str, select: str = "") -> str:
     """
     Return a file of rules with one notice, which the loader takes as it is.
 
     Args:
         shape: Selector of the shape in which it stood; "" for words in an address or data.
+        select: Instead, where the element has neither an id nor classes.
     """
     host = host_of(view.url)
     words = " ".join(_CONTROLS.sub(" ", found.text).split())
     hosts = [host] if _PLAIN_HOST.fullmatch(host) else list(rules.hosts)
     day = view.page.captured_at.date().isoformat()
-    select = _selector(found.element, shape) or next(iter(rules.notice_shape), "body")
+    select = _selector(found.element, shape) or select or next(iter(rules.notice_shape), "body")
     test = (
         f"equals = [{_quoted(words)}]"
         if len(words) <= _MOST_WORDS
@@ -75,8 +76,6 @@ def _selector(element: Any, shape: str) -> str:
     classes = [it for it in (element.get("class") or "").split() if _PLAIN_NAME.fullmatch(it)]
     if classes:
         return "".join(f".{it}" for it in classes[:3])
-    if shape == element.tag or shape.endswith(f" {element.tag}"):
-        return shape
     is_one = shape and "," not in shape
     return f"{shape} {element.tag}" if is_one and _PLAIN_NAME.fullmatch(element.tag) else shape
 

@@ -553,7 +553,7 @@ def _general_phrase(view: View, sets: Sequence[RuleSet]) -> Judged | None:
     if said is None:
         return None
     about, found = said.rule.about, said.found
-    shape = TITLE if found.element.tag == "title" else str(found.element.tag)
+    select = TITLE if found.element.tag == "title" else str(found.element.tag)
     verdict = _undecided(
         Undecided.UNKNOWN_NOTICE,
         _GENERAL,
@@ -563,7 +563,7 @@ def _general_phrase(view: View, sets: Sequence[RuleSet]) -> Judged | None:
         grade=about.grade,
         gloss=about.gloss,
         notice=found.text[:MAX_EXCERPT],
-        stub=stub(view, said.rules, found, shape),
+        stub=stub(view, said.rules, found, "", select),
     )
     return Judged(verdict=verdict)
 
