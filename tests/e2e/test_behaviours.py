@@ -545,7 +545,7 @@ def test_what_is_in_the_picture_and_in_no_text_is_named(site: Site, capture: Eng
     assert glyphs == {"Other": "\u0378\u0379", "Latin": "\U0001df25", "Private_Use": "\ue900"}
     warnings = {warning.code for warning in it.warnings}
     assert warnings >= {"private-glyphs", "service-worker-blocked"}
-    assert "at the bottom" in read(it, "capture/page.txt")  # of a closed tree, 3,000 levels down
+    assert "at the bottom" in read(it, "capture/page.txt")  # of a closed tree, 600 levels down
     hidden = read(it, "capture/page-hidden.txt")
     assert ("out of sight" in hidden, "as it came" in hidden) == (True, False)
     held = lines(it, "capture/form-values.jsonl")

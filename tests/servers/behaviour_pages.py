@@ -379,7 +379,7 @@ form.s.selectedIndex = 1;
 form.c.checked = true;
 navigator.serviceWorker.register('/worker.js');
 let at = document.querySelector('deep-box');
-for (let i = 0; i < 3000; i += 1) at = at.appendChild(document.createElement('span'));
+for (let i = 0; i < 600; i += 1) at = at.appendChild(document.createElement('span'));
 const inner = at.appendChild(document.createElement('closed-box')).attachShadow({mode: 'closed'});
 inner.innerHTML = 'at the bottom <input name=inner value=deep>';</script>""",
 )
