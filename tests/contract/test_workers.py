@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,12 @@ from snapshotter.app.settings import load
 from snapshotter.app.wiring_worker import opened_within
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import migration
+from snapshotter.jobs.attempts import ATTEMPT
 from snapshotter.jobs.belonging import _STORE
 from snapshotter.jobs.database import TABLES_VERSION, number_tables, open_database, writing
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.roster import _WORKER, Roster, WorkerState
-from snapshotter.jobs.table import Ruling
+from snapshotter.jobs.table import JOB, Ruling
 from snapshotter.model.job import JobState, JobStatus
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
@@ -162,9 +162,8 @@ def works_on_postgresql(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Work
     made = Works(postgresql.url, tmp_path, engine)
     # The server is one for all tests, and the folder is not.
     with writing(engine) as connection:
-        connection.execute(_STORE.delete())
-        connection.execute(_WORKER.delete())
-    made.queue.purge(before=made.queue.now() + timedelta(days=1))
+        for table in (_STORE, _WORKER, ATTEMPT, JOB):
+            connection.execute(table.delete())
     yield made
     engine.dispose()
 
