@@ -10,6 +10,7 @@ driver, which speaks with them. Nothing of our environment is passed on.
 import asyncio
 import os
 import shlex
+import stat
 import subprocess
 import sys
 import threading
@@ -73,7 +74,10 @@ def prepare_driver(place: "Workplace", binary: "BrowserBinary") -> Path:
             writes=(*place.directories, place.key_log, place.note, place.browser_view),
             cache=compiled,
         )
-        before = namespace.command(namespace.NONE, view=view.of_driver(files))
+        before = namespace.command(
+            namespace.NONE,
+            view=view.of_driver(files, may_lose_rights=not _needs_setuid(binary)),
+        )
     script = place.root / "driver"
     script.write_text(
         "#!/bin/sh\n"
@@ -135,6 +139,17 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
         except (OSError, subprocess.SubprocessError):
             return None
     return directory
+
+
+def _needs_setuid(binary: "BrowserBinary") -> bool:
+    """Return whether Chromium's sandbox can only be had by its helper that is root's."""
+    helper = binary.path.parent / "chrome-sandbox"
+    try:
+        if not helper.stat().st_mode & stat.S_ISUID:
+            return False
+        return bool(namespace.obstacle(namespace.USER))
+    except (OSError, namespace.NotTried):
+        return False
 
 
 def _of_browser(binary: "BrowserBinary") -> tuple[Path, ...]:

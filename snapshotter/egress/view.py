@@ -76,11 +76,18 @@ class View:
         return "\n".join(lines)
 
 
-def of_driver(view: View) -> View:
-    """Return a view with the ways that the driver has: it makes its own user namespace."""
+def of_driver(view: View, *, may_lose_rights: bool = True) -> View:
+    """
+    Return a view with the ways that the driver has: it makes its own user namespace.
+
+    Args:
+        may_lose_rights: Programs below it may do without the setuid bit, which Landlock costs.
+    """
     ways: tuple[str, ...] = (f"user+{MOUNT}", LANDLOCK, NONE)
     if os.geteuid() == 0:  # then it need not stay root
         ways = (f"{MOUNT}+{UID}", f"user+{MOUNT}", f"{LANDLOCK}+{UID}", LANDLOCK, UID, NONE)
+    if not may_lose_rights:
+        ways = tuple(it for it in ways if LANDLOCK not in it)
     return replace(view, ways=ways)
 
 

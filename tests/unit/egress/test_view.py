@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.capture import confinement
+from snapshotter.capture.browser import BrowserBinary, Workplace
+from snapshotter.egress import namespace
+
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="namespaces and Landlock are Linux'"
 )
@@ -153,3 +157,22 @@ def test_where_nothing_is_to_be_had_the_files_are_open_and_that_is_noted(
 
     assert (way, browser_way) == ("none", "none")
     assert met[canaries[0]] == "read"
+
+
+@pytest.mark.parametrize(("why", "is_used"), [("", True), ("no user namespace: forbidden", False)])
+def test_a_driver_above_a_sandbox_that_needs_the_setuid_bit_does_without_landlock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, *, is_used: bool
+) -> None:
+    """Landlock takes that bit away, and a sandbox is worth more."""
+    helper = tmp_path / "chromium" / "chrome-sandbox"
+    helper.parent.mkdir()
+    helper.touch()
+    helper.chmod(0o4755)
+    monkeypatch.setattr(namespace, "obstacle", lambda _: why)
+    place = Workplace.create(tmp_path / "spool")
+    binary = BrowserBinary(kind="shell", path=helper.with_name("chromium"))
+
+    script = confinement.prepare_driver(place, binary).read_text()
+
+    place.remove()
+    assert ("\tlandlock" in script) == is_used
