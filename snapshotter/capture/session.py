@@ -557,10 +557,12 @@ class Session:
             way=self._wire.guard,
         )
         await guard.call("the page's events", cdp.send("Page.enable"), limit)
-        await guard.call("the recorder", self._recorder.attach(context, page, cdp), limit)
-        await worlds.attach(context, page, limit)
         watch = Watch(guard, self._clock, worlds, self._recorder, ledger.log)
-        await watch.begin(context)
+        await asyncio.gather(
+            guard.call("the recorder", self._recorder.attach(context, page, cdp), limit),
+            watch.begin(context),
+        )
+        await worlds.attach(context, page, limit)
         stage = Stage(
             worlds=worlds,
             recorder=self._recorder,
