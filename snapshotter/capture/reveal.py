@@ -87,6 +87,7 @@ class Reveal:
                 await self._steps.take("settle", self._settle, documents)
             stayed = self._document.count == documents and not self._document.away
             if stayed and not self._steps.moved:
+                self._documents = documents
                 if stopped == self._remedies.scripts_stopped or attempt == _ATTEMPTS:
                     return
                 continue  # what a script kept from being done can be done now
