@@ -113,6 +113,7 @@ class Worlds:
         self._refused: set[Session] = set()  # of those, that will not be
         self._ended: set[Session] = set()
         self._contexts: dict[str, tuple[Session, int]] = {}  # by frame
+        self._scheduled: dict[str, float] = {}  # by frame: when it goes on, on the loop's clock
         self._found: set[str] = set()  # frames that were there when they were asked for last
         self._order: dict[str, int] = {}  # frames as they were put in, by id
         self._numbers = itertools.count()
@@ -140,6 +141,11 @@ class Worlds:
     def known_frames(self) -> frozenset[str]:
         """Ids of the page's frames, as far as they were told."""
         return frozenset({self._main_id, *self._children, *self._order, *self._found})
+
+    @property
+    def scheduled(self) -> tuple[float, ...]:
+        """When frames go on to another document, as they announced; on the loop's clock."""
+        return tuple(self._scheduled.values())
 
     async def meet(self, limit_s: float) -> None:
         """Wait for frames that are about to be followed, so long at most."""
@@ -306,14 +312,21 @@ class Worlds:
     def _on_event(self, session: Session, method: str, params: Params) -> None:
         if method == "Page.frameAttached":
             self._order.setdefault(params["frameId"], next(self._numbers))
+        elif method == "Page.frameScheduledNavigation":
+            due = asyncio.get_running_loop().time() + float(params.get("delay", 0))
+            self._scheduled[params["frameId"]] = due
+        elif method == "Page.frameClearedScheduledNavigation":
+            self._scheduled.pop(params["frameId"], None)
         elif method == "Page.frameNavigated":
             frame = params["frame"]
+            self._scheduled.pop(frame["id"], None)
             self._contexts.pop(frame["id"], None)
             if self._children.get(frame["id"]) is session:
                 self._urls[frame["id"]] = str(frame.get("url", ""))
         elif method == "Page.frameDetached":
             if params.get("reason") == "remove":
                 self._order.pop(params["frameId"], None)
+                self._scheduled.pop(params["frameId"], None)
             known = self._contexts.get(params["frameId"])
             if known is not None and known[0] is session:
                 del self._contexts[params["frameId"]]
@@ -467,7 +480,13 @@ class Worlds:
         return self._main
 
 
-_EVENTS = ("Page.frameAttached", "Page.frameNavigated", "Page.frameDetached")
+_EVENTS = (
+    "Page.frameAttached",
+    "Page.frameNavigated",
+    "Page.frameDetached",
+    "Page.frameScheduledNavigation",
+    "Page.frameClearedScheduledNavigation",
+)
 _ROOTS = 500  # closed shadow roots of one process
 _NO_NODE = "No node with given id"
 

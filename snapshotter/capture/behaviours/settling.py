@@ -228,7 +228,7 @@ def _with_others(
     seen: Activity, stage: Stage, progress: _Progress, busy_since: float, now: float
 ) -> Activity:
     """Add to what the trace shows what else is known to be under way."""
-    waits, unshown = [*seen.waits], [*seen.unshown]
+    waits, unshown, far = [*seen.waits], [*seen.unshown], [*seen.far]
     for kind, since in stage.recorder.silent_channels:
         due = since + HORIZON_S
         one = Wait(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
@@ -240,11 +240,16 @@ def _with_others(
     expected = stage.document.expected_at
     if expected is not None and now <= expected + _REQUESTED_S:
         waits.append(Wait(kind="navigation", count=1, longest_ms=0, due_at=max(expected, now)))
+    for due in stage.worlds.scheduled:
+        if now - _REQUESTED_S <= due:
+            delay_ms = max(0, round((due - now) * 1000))
+            one = Wait(kind="navigation", count=1, longest_ms=delay_ms, due_at=due)
+            (waits if delay_ms <= HORIZON_S * 1000 else far).append(one)
     if now < progress.animated_until <= progress.animated_since + HORIZON_S:
         left_ms = round((progress.animated_until - now) * 1000)
         due = progress.animated_until
         waits.append(Wait(kind="animation", count=1, longest_ms=left_ms, due_at=due))
-    return replace(seen, waits=tuple(waits), unshown=tuple(unshown))
+    return replace(seen, waits=tuple(waits), unshown=tuple(unshown), far=tuple(far))
 
 
 def _take(progress: _Progress, stage: Stage, states: list[Any], now: float) -> None:
