@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from snapshotter.formats.http import Direction
 from snapshotter.formats.tls import KeyLog, TlsConnection
@@ -80,6 +80,33 @@ class Authority:
         )
         return file
 
+    def server_of_another(self, name: str, *, issuer_url: str) -> tuple[Path, x509.Certificate]:
+        """
+        Return such a file of a server that leaves out the authority between it and the root.
+
+        Returns:
+            The file, and the certificate that is left out.
+        """
+        key, by = KEYS["p256"](), ec.generate_private_key(ec.SECP256R1())
+        between = self._issue("between", by, (), self._key, authority=True)
+        told = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_url)
+        )
+        leaf = self._issue(
+            "server", key, (name,), by, extra=[x509.AuthorityInformationAccess([told])],
+            issuer="between",
+        )  # fmt: skip
+        file = self._folder / "server-of-another.pem"
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + leaf.public_bytes(serialization.Encoding.PEM)
+        )
+        return file, between
+
     def _issue(
         self,
         name: str,
@@ -90,13 +117,13 @@ class Authority:
         authority: bool = False,
         extra: Sequence[x509.ExtensionType] = (),
         days: tuple[int, int] = (-1, 30),
+        issuer: str = "root of a test",
     ) -> x509.Certificate:
         now = datetime.now(UTC)
-        root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root of a test")])
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(root)
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + timedelta(days=days[0]))
@@ -294,3 +321,10 @@ class Relay:
                             continue
                         other.shutdown(socket.SHUT_WR)
                     del ends[end]
+
+
+def of_no_version(certificate: x509.Certificate) -> bytes:
+    """Return the DER of a certificate with a version that does not exist."""
+    der = bytearray(certificate.public_bytes(DER))
+    der[der.index(bytes.fromhex("a003020102")) + 4] = 99
+    return bytes(der)

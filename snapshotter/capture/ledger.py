@@ -275,7 +275,9 @@ class Ledger:
                 f"{it['subject']} (SHA-256 {it['sha256']})"
                 for it in map(certificate_authority.facts, authorities)
             )
-            hosts = ", ".join(recording.private_hosts) or "no server of this capture"
+            hosts = (
+                ", ".join(recording.private_hosts) or "no server whose certificates could be read"
+            )
             self.warn(
                 "private-authority",
                 f"trusted by the person who captures, not by the public: {names}; believed by it: "

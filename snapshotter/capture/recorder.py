@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Protocol
 
 from playwright.async_api import BrowserContext, CDPSession, Page
 
-from snapshotter.capture import archive, streams, tls
+from snapshotter.capture import archive, streams, tls, viewer
 from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause, place_of
@@ -391,18 +391,19 @@ class WireRecorder:
         signatures = server_signature.gather(
             (_recorded(it) for it in carried if it.is_tls), is_late=deadline(SIGNATURES_CPU_S)
         )
+        paired = pair(
+            itertools.chain.from_iterable(one.exchanges for one in carried),
+            self._observer.observed,
+            cause=self._stopped_for,
+        )
+        believed = self._believed(paired, signatures)
         found = tuple(
             replace(
                 it,
                 cause=self._cause_of(it),
-                certificate=_certificate(it, signatures)
-                or _private(it, signatures, self._authorities),
+                certificate=_certificate(it, signatures) or _private(it, believed),
             )
-            for it in pair(
-                itertools.chain.from_iterable(one.exchanges for one in carried),
-                self._observer.observed,
-                cause=self._stopped_for,
-            )
+            for it in paired
         )
         redirects, way = self._observer.way_to_the_document()
         by_told = {it.observed.number: it for it in found if it.observed is not None}
@@ -459,6 +460,29 @@ class WireRecorder:
             artifacts=files.artifacts,
             concealer=self._concealer,
         )
+
+    def _believed(
+        self, found: Sequence[Exchange], signatures: server_signature.ServerSignatures
+    ) -> dict[int, str]:
+        """
+        Return the SHA-256 of the authority of ours behind each connection that has one.
+
+        A server may leave out what signs its certificate. The browser then takes it from another
+        server of this capture, or fetches it (RFC 5280, 4.2.2.1), and nobody else sees that.
+        """
+        if not self._authorities:
+            return {}
+        others = [der for session in signatures.sessions for der in session.chain[1:]]
+        others = [*itertools.chain.from_iterable(map(_issuers_in, found)), *others]
+        believed: dict[int, str] = {}
+        for session in signatures.sessions:
+            for pem in self._authorities:
+                if certificate_authority.leads_to(session.chain, others, pem):
+                    digest = certificate_authority.facts(pem)["sha256"]
+                    numbers = (session.connection, *(it.connection for it in session.resumed))
+                    believed.update(dict.fromkeys(numbers, digest))
+                    break
+        return believed
 
     def _learn(self, found: Iterable[Exchange]) -> None:
         """Look through what is recorded for values that say who made the capture."""
@@ -716,18 +740,26 @@ def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatur
 
 
 _PRIVATE = "private-authority"
+_ISSUER_BYTES = 64 << 10  # of an answer that may be a certificate
 
 
-def _private(
-    exchange: Exchange, signatures: server_signature.ServerSignatures, authorities: Sequence[str]
-) -> str:
+def _issuers_in(exchange: Exchange) -> tuple[bytes, ...]:
+    """Return the certificates that the browser fetched for itself in an exchange."""
+    wire = exchange.wire
+    if exchange.observed is not None or wire is None or wire.answer is None:
+        return ()
+    if not 0 < wire.received.length <= _ISSUER_BYTES:
+        return ()
+    with wire.received.open() as body:
+        data = viewer.decoded(wire.answer, body, wire.received.length)
+    return certificate_authority.in_body(data) if data else ()
+
+
+def _private(exchange: Exchange, believed: Mapping[int, str]) -> str:
     """Return the authority of ours that stands behind an answer: "private-authority <SHA-256>"."""
-    if not authorities or exchange.wire is None:
-        return ""
-    session = _session_of(exchange.wire.connection.number, signatures)
-    chain = () if session is None else session.chain
-    found = next((it for it in authorities if certificate_authority.ends_at(chain, it)), "")
-    return f"{_PRIVATE} {certificate_authority.facts(found)['sha256']}" if found else ""
+    wire = exchange.wire
+    found = believed.get(wire.connection.number, "") if wire is not None else ""
+    return f"{_PRIVATE} {found}" if found else ""
 
 
 def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def problems(session: SignedSession | None, at: datetime) -> tuple[str, ...]:
         return ("unknown",)
     found = []
     try:
-        leaf = x509.load_der_x509_certificate(session.chain[0])
+        leaf = _parsed(session.chain[0])
         found += ["expired"] if at > leaf.not_valid_after_utc else []
         found += ["not-yet-valid"] if at < leaf.not_valid_before_utc else []
         found += ["self-signed"] if leaf.issuer == leaf.subject else []
@@ -137,7 +137,7 @@ def certificate(der: bytes) -> Certificate:
     Raises:
         ValueError: Not a certificate.
     """
-    parsed = x509.load_der_x509_certificate(der)
+    parsed = _parsed(der)
     return Certificate(
         sha256=parsed.fingerprint(SHA256()).hex(),
         subject=parsed.subject.rfc4514_string(),
@@ -147,6 +147,14 @@ def certificate(der: bytes) -> Certificate:
         not_after=parsed.not_valid_after_utc,
         pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
     )
+
+
+def _parsed(der: bytes) -> x509.Certificate:
+    """Return a certificate. Raises ValueError, also for one of a version that does not exist."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
 
 
 def _certificates(chain: tuple[bytes, ...]) -> Iterator[Certificate]:

@@ -213,7 +213,7 @@ class Concealer:
         is_text = _TEXTS.fullmatch(head.media_type) is not None
         if not length or not (is_text or self._secrets):
             return same
-        text = _decoded(head, body, length)
+        text = decoded(head, body, length)
         body.seek(0)
         if not is_text:
             bare = self.without_secrets(text) if text is not None else text
@@ -289,7 +289,7 @@ class Concealer:
     def look(self, head: Head, body: BinaryIO, length: int) -> None:
         """Take note of the values in a body, as far as it is a text."""
         if length and _TEXTS.fullmatch(head.media_type):
-            text = _decoded(head, body, length)
+            text = decoded(head, body, length)
             if text is not None:
                 self._through(head.header("content-type"), text, self.learning)
 
@@ -625,7 +625,7 @@ def _mhtml(concealer: Concealer, data: bytes) -> bytes:
 # Bodies as they were received
 
 
-def _decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
+def decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
     """Return a body without framing and codings; None where that can not be, or is too long."""
     if length > _MAX_BODY:
         return None

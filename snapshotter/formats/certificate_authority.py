@@ -1,9 +1,15 @@
 """The certificate of an authority that a capture may trust, in PEM."""
 
+import contextlib
+import itertools
+from collections.abc import Iterable, Sequence
+
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+_MOST = 40  # certificates between a server's and an authority that are looked at
 
 
 def from_pem(text: str) -> str:
@@ -56,21 +62,59 @@ def facts(pem: str) -> dict[str, str]:
     }
 
 
-def ends_at(chain: tuple[bytes, ...], pem: str) -> bool:
+def leads_to(chain: Sequence[bytes], others: Iterable[bytes], pem: str) -> bool:
     """
-    Return whether the chain that a server showed ends at an authority.
+    Return whether a server's certificate is issued by an authority, directly or by others.
+
+    A certificate that only lies in the chain counts for nothing: each has to sign the next.
 
     Args:
         chain: DER, leaf first, as the server sent it.
+        others: DER of further certificates that the browser may have used.
     """
+    if not chain:
+        return False
     root = x509.load_pem_x509_certificate(pem.encode())
-    for data in chain:
-        try:
-            one = x509.load_der_x509_certificate(data)
-            if one == root:
-                return True
-            one.verify_directly_issued_by(root)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return True
+    given = itertools.islice(dict.fromkeys((*chain, *others)), _MOST)
+    pool = [it for it in map(_certificate, given) if it is not None]
+    known = [it for it in pool if it.public_bytes(Encoding.DER) == chain[0]]
+    seen = 0
+    while seen < len(known):
+        one = known[seen]
+        seen += 1
+        if one == root or _issued(one, root):
+            return True
+        known += [it for it in pool if it not in known and _issued(one, it)]
     return False
+
+
+def in_body(data: bytes) -> tuple[bytes, ...]:
+    """Return the certificates (DER) of an answer that a browser fetches an issuer by; or none."""
+    if data.startswith(b"-----"):
+        readers = (x509.load_pem_x509_certificates, pkcs7.load_pem_pkcs7_certificates)
+    else:
+        readers = (_one, pkcs7.load_der_pkcs7_certificates)
+    for read in readers:
+        with contextlib.suppress(ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
+            return tuple(it.public_bytes(Encoding.DER) for it in read(data))
+    return ()
+
+
+def _one(data: bytes) -> list[x509.Certificate]:
+    return [x509.load_der_x509_certificate(data)]
+
+
+def _certificate(data: bytes) -> x509.Certificate | None:
+    try:
+        return x509.load_der_x509_certificate(data)
+    except (ValueError, x509.InvalidVersion):
+        return None
+
+
+def _issued(one: x509.Certificate, by: x509.Certificate) -> bool:
+    """Return whether a certificate was signed by the key of another, and names it."""
+    try:
+        one.verify_directly_issued_by(by)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True

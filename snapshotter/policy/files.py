@@ -111,11 +111,9 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
     Raises:
         SnapshotterError: It can not be read, or holds no such certificate.
     """
+    data = read_limited(path)
     try:
-        with path.open("rb") as stream:
-            return all_of(stream.read(MAX_BYTES))
-    except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        return all_of(data)
     except ValueError as error:
         raise SnapshotterError(
             f"{path} can not be trusted as a certificate authority: {error}",

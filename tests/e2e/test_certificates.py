@@ -3,6 +3,7 @@ Certificates of an authority that one capture trusts (`--ca`), and each with one
 """
 
 import gzip
+import http.server
 import json
 import ssl
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from typing_extensions import override
 
 from snapshotter.model.capture import Capture, Outcome
 from tests import tls
@@ -29,6 +31,22 @@ def archived(it: Capture) -> str:
     """Return the network record, as text."""
     (archive,) = [one.file for one in it.artifacts if one.path == "archive/data.warc.gz"]
     return gzip.decompress(archive.read_bytes()).decode("utf-8", "replace")
+
+
+class _Issuer(http.server.BaseHTTPRequestHandler):
+    """Serves the certificate that signed another, as an authority does."""
+
+    certificate = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.certificate)))
+        self.end_headers()
+        self.wfile.write(self.certificate)
+
+    @override
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture
@@ -82,6 +100,33 @@ def test_without_it_the_authority_is_unknown(visit: Visit) -> None:
 
     assert [(one.code, one.fault) for one in it.reasons] == [("tls", "unknown-authority")]
     assert it.warnings == ()
+
+
+def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    issuers = http.server.HTTPServer(("127.0.0.1", 0), _Issuer)
+    url = f"http://127.0.0.1:{issuers.server_port}/between.crt"
+    file, between = authority.server_of_another("127.0.0.1", issuer_url=url)
+    _Issuer.certificate = between.public_bytes(Encoding.DER)
+    odd = ssl.DER_cert_to_PEM_cert(tls.of_no_version(authority.root))
+    file.write_text(file.read_text() + odd)  # no reader of ours may fail on it
+    server = _Server(tls.server_context(file, version=ssl.TLSVersion.TLSv1_3))
+    for one in (issuers, server):
+        threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+
+    it = Engine(tmp_path)(
+        f"https://127.0.0.1:{server.server_port}/",
+        certificate_authorities=(authority.root.public_bytes(Encoding.PEM).decode(),),
+    )
+
+    for one in (issuers, server):
+        one.shutdown()
+        one.server_close()
+    (warning,) = it.warnings
+    assert f"; believed by it: 127.0.0.1:{server.server_port}" in warning.detail
+    assert "Snapshotter-Certificate: private-authority " in archived(it)
 
 
 @pytest.mark.parametrize(
