@@ -6,12 +6,14 @@ As in `wiring.py`, each builder imports what it needs when it is called.
 
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from snapshotter.app import machine, wiring_keys, wiring_log, wiring_store
 from snapshotter.app.settings import Settings
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.gap import Gap
 from snapshotter.ports import Clock, JobObserver, Tell
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from snapshotter.jobs.sweep import Sweep
     from snapshotter.policy.host_rules import Politeness
 
+_LOOK_S = 2.0  # between two attempts to open a database that does not answer
+
 
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
@@ -33,6 +37,28 @@ def database(settings: Settings) -> "Database":
 
     declare_tables()
     return open_database(settings.queue)
+
+
+def opened_within(settings: Settings, limit_s: float, *, tell: Tell) -> "Database":
+    """
+    Return the queue's database, opened; a server that does not answer is waited for.
+
+    Raises:
+        ServiceUnavailable: It did not answer for so many seconds; or it is a file.
+        SnapshotterError: Its address or its tables do not fit.
+    """
+    end, is_told = time.monotonic() + limit_s, False
+    while True:
+        try:
+            return database(settings)
+        except ServiceUnavailable as error:
+            # Waiting mends no file that cannot be opened.
+            if not settings.queue.startswith("postgres") or time.monotonic() >= end:
+                raise
+            if not is_told:
+                tell(f"{error.message}; this worker waits for it, for {limit_s:g} s at most")
+                is_told = True
+            time.sleep(min(_LOOK_S, limit_s))
 
 
 def declare_tables() -> None:

@@ -59,6 +59,7 @@ def watched(
     listen_anywhere: bool,
     words: Told,
     say: Tell,
+    start_s: float,
 ) -> Iterator[Watched]:
     """
     Give what watches a worker; it ends with the block.
@@ -68,6 +69,7 @@ def watched(
         listen: Where metrics and health are; "" for none.
         words: Says an event with its fields to a person.
         say: Says a sentence to a person.
+        start_s: For which the queue's database is waited for.
 
     Raises:
         SnapshotterError: `notify_file` or `listen` is no good, or the port is taken.
@@ -92,7 +94,7 @@ def watched(
 
             told, tell = both, line
         clock = machine.SystemClock()
-        database = wiring_jobs.database(settings)
+        database = wiring_jobs.opened_within(settings, start_s, tell=tell)
         stack.callback(database.dispose)
         metrics = None
         url = ""

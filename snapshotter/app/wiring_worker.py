@@ -5,7 +5,6 @@ As in `wiring.py`, each builder imports what it needs when it is called.
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import snapshotter
 from snapshotter.app import machine, wiring_jobs, wiring_store
 from snapshotter.app.settings import Settings
-from snapshotter.errors import ServiceUnavailable
 from snapshotter.ports import JobObserver, Tell
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from snapshotter.jobs.duty import Duty
     from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.worker import Rules, Worker
-
-_LOOK_S = 2.0  # between two attempts to open a database that does not answer
 
 
 def worker(
@@ -63,7 +59,7 @@ def worker(
         )
         rules = replace(rules, slots=polite.worker_at_once)
     heard = observer or JobObserver()
-    opened = opened_within(settings, rules.start_s, tell=tell)
+    opened = wiring_jobs.opened_within(settings, rules.start_s, tell=tell)
     return Worker(
         url=settings.queue,
         database=opened,
@@ -81,28 +77,6 @@ def worker(
         observer=heard,
         chance=random.SystemRandom().random,
     )
-
-
-def opened_within(settings: Settings, limit_s: float, *, tell: Tell) -> "Database":
-    """
-    Return the queue's database, opened; a server that does not answer is waited for.
-
-    Raises:
-        ServiceUnavailable: It did not answer for so many seconds; or it is a file.
-        SnapshotterError: Its address or its tables do not fit.
-    """
-    end, is_told = time.monotonic() + limit_s, False
-    while True:
-        try:
-            return wiring_jobs.database(settings)
-        except ServiceUnavailable as error:
-            # Waiting mends no file that cannot be opened.
-            if not settings.queue.startswith("postgres") or time.monotonic() >= end:
-                raise
-            if not is_told:
-                tell(f"{error.message}; this worker waits for it, for {limit_s:g} s at most")
-                is_told = True
-            time.sleep(min(_LOOK_S, limit_s))
 
 
 def duties(

@@ -153,6 +153,7 @@ def worker(
         listen_anywhere=listen_anywhere,
         words=_Log(as_json, quiet=log_format == "json", level=log_level),
         say=say,
+        start_s=rules.start_s,
     ) as watched:
         made = wiring_worker.worker(
             settings, rules, tell=watched.tell, told=watched.told, observer=watched.observer,

@@ -24,7 +24,7 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.app.settings import load
-from snapshotter.app.wiring_worker import opened_within
+from snapshotter.app.wiring_jobs import opened_within
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import migration
 from snapshotter.jobs.attempts import ATTEMPT

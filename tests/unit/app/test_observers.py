@@ -152,6 +152,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def watched(**more: Any) -> Any:
     given: dict[str, Any] = {
         "log_format": "text", "log_level": "info", "listen": "", "listen_anywhere": False,
+        "start_s": 0,
         "words": lambda event, **fields: None, "say": lambda text: None, **more,
     }  # fmt: skip
     return wiring_telemetry.watched(settings.load(), **given)

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from snapshotter.app import (
     wiring_keys,
     wiring_store,
     wiring_takedown,
+    wiring_telemetry,
     wiring_trust,
 )
 from snapshotter.app.settings import Settings, load
@@ -459,3 +461,28 @@ def test_rules_about_notifications_know_a_policy_by_its_file_and_by_its_own_name
     )
     assert policy_choice.names(settings, "auto") == ()
     assert policy_choice.names(settings, "") == ()
+
+
+def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    queue = f"postgresql://somebody:s3cret@127.0.0.1:{port}/queue"
+    settings = load(directory=tmp_path, environment={"SNAPSHOTTER_QUEUE": queue})
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        raise InterruptedError  # as Ctrl-C ends what waits
+
+    watched = wiring_telemetry.watched(
+        settings, log_format="text", log_level="info", listen="", listen_anywhere=False,
+        words=lambda _event, **_fields: None, say=say, start_s=60,
+    )  # fmt: skip
+    with pytest.raises(InterruptedError), watched:
+        pytest.fail("it worked")
+
+    assert "can not be opened" in said[0]
+    assert said[0].endswith("; this worker waits for it, for 60 s at most")
+    assert "s3cret" not in said[0]
