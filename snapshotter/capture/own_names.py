@@ -82,24 +82,32 @@ def credentials(user: str, password: str) -> tuple[OwnName, ...]:
     """
     Return the texts by which a user and a password can be found again in what a proxy returns.
 
-    They are looked for as one text, as the base64 of RFC 7617, and the password by itself as well
-    where that is no word: a proxy whose password is "password" would empty every log-in page.
+    They are looked for as one text, in base64 (RFC 7617) and in hexadecimal, and the password by
+    itself as well where that is no word: a proxy whose password is "password" would empty every
+    log-in page. Without a password the user is the secret: services give out keys to be sent so.
     """
-    if not password:
+    if not (user or password):
         return ()
-    pair = f"{user}:{password}"
-    values = [pair]
-    is_word = password.isalpha() or password.isdecimal()
-    if len(password) >= _LEAST_PASSWORD and not is_word:
-        values.append(password)
-    data = pair.encode()
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        whole = encode(data).decode().rstrip("=")
-        values.append(whole)
-        # More text may follow in the same run. These characters stay the same then.
-        if len(begins := encode(data[: len(data) // 3 * 3]).decode()) >= _LEAST_CODED:
-            values.append(begins)
+    pair, secret = f"{user}:{password}", password or user
+    values = [pair, *_coded(pair)]
+    is_word = secret.isalpha() or secret.isdecimal()
+    if len(secret) >= _LEAST_PASSWORD and not is_word:
+        values += [secret, *_coded(secret)]
     return tuple(OwnName(kind=CREDENTIAL, value=it) for it in dict.fromkeys(values))
+
+
+def _coded(text: str) -> Iterator[str]:
+    """Yield a text in base64 and in hexadecimal, as it stands there alone and inside of others."""
+    data = text.encode()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(data).decode().rstrip("=")
+        for shift in range(3):  # bytes before it in its group of three
+            whole = (shift + len(data)) // 3 * 4  # characters of groups that end in it
+            inside = encode(bytes(shift) + data)[(0, 2, 3)[shift] : whole].decode()
+            if len(inside) >= _LEAST_CODED:
+                yield inside
+    if len(data) >= _LEAST_CODED // 2:
+        yield data.hex()
 
 
 def spellings(name: OwnName) -> Iterator[bytes]:
@@ -114,10 +122,14 @@ def spellings(name: OwnName) -> Iterator[bytes]:
         escaped = json.dumps(text)[1:-1]  # \uXXXX, in surrogates beyond the first plane
         yield escaped.encode()
         yield escaped.replace("\\", "\\\\").encode()
+        yield escaped.replace("/", "\\/").encode()  # as PHP writes it
         yield html.escape(text).encode()
         for entity in ("&#{};", "&#x{:x};"):
             yield "".join(entity.format(ord(it)) if _is_odd(it) else it for it in text).encode()
             yield "".join(entity.format(ord(it)) for it in text).encode()
+        if name.kind == CREDENTIAL:
+            # Of both orders of bytes: what is cut off is the zero at the end.
+            yield text.encode("utf-16-le").rstrip(b"\0")
         for at in ("&commat;", "&#64;", "&#x40;", "\\u0040", "\\x40"):
             yield text.replace("@", at).encode()
         if " " in text:

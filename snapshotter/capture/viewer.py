@@ -215,20 +215,31 @@ class Concealer:
             return same
         text = decoded(head, body, length)
         body.seek(0)
-        if not is_text:
-            bare = self.without_secrets(text) if text is not None else text
-            return same if bare is None or bare == text else _changed(same.head, bare)
-        shown: bytes | None = None
-        if text is not None:
+        shown = text
+        if text is not None and is_text:
             content_type = head.header("content-type")
             self._through(content_type, text, self.learning)
             shown = self._through(content_type, text, self.replaced)
+        elif text is not None:
+            shown = self.without_secrets(text)
         if shown is None:
             self.unchecked += 1
+        elif shown != text:
+            return _changed(same.head, shown)
+        # What stands between chunks, behind them, in a coding's own head or in a broken coding.
+        bare = self._if_hidden(body, length)
+        if bare is None:
             return same
-        if shown == text:
-            return same
-        return _changed(same.head, shown)
+        return _changed(same.head, bare if shown is None else shown)
+
+    def _if_hidden(self, body: BinaryIO, length: int) -> bytes | None:
+        """Return a body as it came without the credentials in it; None where it has none."""
+        if not self._secrets or length > _MAX_BODY:
+            return None
+        data = body.read()
+        body.seek(0)
+        bare = self.without_secrets(data)
+        return None if bare == data else bare
 
     def without_secrets(self, data: bytes) -> bytes:
         """Return any bytes without the credentials in them, each replaced by a commitment."""
@@ -282,7 +293,7 @@ class Concealer:
         """Return a head as it is written; what a body is read by stays, whatever it equals."""
         pieces, done = [], 0
         for it in _FRAME.finditer(written):
-            pieces += [self.of_bytes(written[done : it.start()]), it[0]]
+            pieces += [self.of_bytes(written[done : it.start()]), self.without_secrets(it[0])]
             done = it.end()
         return b"".join((*pieces, self.of_bytes(written[done:])))
 

@@ -1,6 +1,7 @@
 """Who captures is warned of what says so, or it is taken out, or nothing is kept."""
 
 import base64
+import gzip
 import html
 import io
 import json
@@ -12,6 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from snapshotter.capture.heads import Head
 from snapshotter.capture.own_names import OwnNameShown, credentials
 from snapshotter.capture.redact import Redactor, commitment
 from snapshotter.capture.viewer import Concealer, check_address, conceal
@@ -50,12 +52,13 @@ def concealer(*own: OwnName, action: str = "redact") -> Concealer:
         lambda user, word: quote(base64.b64encode(f"{user}:{word}".encode()).decode(), safe=""),
         lambda user, word: quote(f"{user}:{word}", safe=""),
         lambda user, word: base64.b64encode(f"asked by {user}:{word} at noon".encode()).decode(),
+        lambda user, word: json.dumps(f"{user}:{word}").replace("/", r"\/")[1:-1],
     ],
 )
 def test_a_proxys_password_is_replaced_under_every_policy(
     spell: Callable[[str, str], str], action: str
 ) -> None:
-    for user, word in (("u", "pw?1"), ("ann", "s3cr3t-w0rd"), ("ünï", "pässwörd7")):
+    for user, word in (("u", "pw?1"), ("ann", "s3cr3t/w0rd"), ("ünï", "pässwörd7")):
         it = concealer(*credentials(user, word), action=action)
         spelt = spell(user, word)
 
@@ -70,7 +73,74 @@ def test_a_password_that_is_a_word_is_looked_for_beside_its_user_only() -> None:
 
     assert it.of_text("<input type=password> password") == "<input type=password> password"
     assert "ann:password" not in it.of_text("asked by ann:password")
-    assert credentials("ann", "") == ()
+    assert credentials("", "") == ()
+
+
+def test_a_key_that_is_sent_as_the_user_alone_is_a_password() -> None:
+    it = concealer(*credentials("k3y-0f-a-service", ""), action="ignore")
+
+    for spelt in ("k3y-0f-a-service", base64.b64encode(b"k3y-0f-a-service:").decode()):
+        assert spelt.rstrip("=") not in it.of_text(f"asked by {spelt}")
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff", b"\xff\xfe", b"user\x00"])
+def test_a_proxys_password_is_replaced_wherever_it_begins_in_base64(before: bytes) -> None:
+    for user, word in (("ann", "s3cr3t-w0rd"), ("ann", "p@ss-w0r"), ("u", "pass?1")):
+        data = before + (word if len(word) >= 8 else f"{user}:{word}").encode() + b"\xff\x00"
+        spelt = base64.b64encode(data).decode()
+
+        shown = concealer(*credentials(user, word), action="ignore").of_text(f"x={spelt};")
+
+        assert "redacted" in shown
+        begin = (len(before) + 2) // 3 * 4
+        assert spelt[begin : begin + 8] not in shown
+
+
+@pytest.mark.parametrize("coding", ["hex", "utf-16-le", "utf-16-be"])
+def test_a_proxys_password_is_replaced_in_other_forms_of_bytes(coding: str) -> None:
+    word = "s3cr3t-w0rd"
+    spelt = word.encode().hex().encode() if coding == "hex" else word.encode(coding)
+
+    it = concealer(*credentials("ann", word), action="ignore")
+
+    assert spelt[:-1] not in it.without_secrets(b"\x00\xff" + spelt + b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Transfer-Encoding: chunked", b"5;x=s3cr3t-w0rd\r\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\nX-Asked: s3cr3t-w0rd\r\n\r\n"),
+        ("Content-Encoding: gzip", b"\x1f\x8b\x08 s3cr3t-w0rd"),
+        ("Content-Encoding: br", b"\xff\xff s3cr3t-w0rd"),
+        ("Content-Encoding: gzip", b"\x1f\x8b\x08\x08" + bytes(6) + b"s3cr3t-w0rd\0"
+         + gzip.compress(b"hello")[10:]),
+        ("X-Other: 1", b"hello, s3cr3t-w0rd"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["text/plain", "image/png"])
+def test_a_proxys_password_is_not_kept_in_what_stands_around_a_body(
+    kind: str, head: str, body: bytes
+) -> None:
+    it = concealer(*credentials("ann", "s3cr3t-w0rd"), action="ignore")
+    content_type = f"{kind}; asked=YW5uOnMzY3IzdC13MHJk"
+    name, _, value = head.partition(": ")
+    written = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{head}\r\n\r\n".encode()
+    read = Head(
+        data=written,
+        headers=(("Content-Type", content_type), (name, value)),
+        first_line="HTTP/1.1 200 OK",
+        status=200,
+        secrets=(),
+    )
+
+    shown = it.of_body(read, written, io.BytesIO(body), len(body))
+
+    assert b"s3cr3t-w0rd" not in shown.body.read()
+    assert b"YW5uOnMz" not in shown.head
+    assert f"Content-Type: {kind}".encode() in shown.head
+    assert shown.is_changed
+    assert b"chunked" not in shown.head
 
 
 def test_a_proxys_password_is_replaced_in_a_file_that_is_no_text() -> None:
