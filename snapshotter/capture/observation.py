@@ -38,7 +38,9 @@ _CALL_S = 5.0  # for a frame or worker to be followed, which waits for that
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
-_POLLS = 3  # requests of scripts to one address from which on they are taken for a poll
+_POLLS = 3  # equal requests of scripts from which on they are taken for a poll,
+_POLL_S = 3.0  # if they have gone on for so long
+_POSTED = 16_384  # bytes of what a request sends that tell it from others to its address
 _MESSAGES = 3  # of one socket or event stream that count as something new
 _WORKER_S = 0.3  # for a worker that is not busy to answer
 
@@ -58,6 +60,7 @@ _EVENTS = (
     "Network.loadingFailed",
     "Network.webSocketCreated",
     "Network.webSocketHandshakeResponseReceived",
+    "Network.webSocketFrameSent",
     "Network.webSocketFrameReceived",
     "Network.webSocketClosed",
     "Network.eventSourceMessageReceived",
@@ -73,7 +76,10 @@ class _Channel:
     number: int  # of its request
     since: float  # `clock.monotonic()`
     messages: int = 0
+    asked: int = 0  # messages that the page sent
+    asked_at: float = 0.0  # when it sent the last one; 0.0: an answer came
     is_open: bool = True
+    ended_at: float = 0.0  # when its server ended it without a message: the browser asks again
 
 
 class Observer:
@@ -102,7 +108,8 @@ class Observer:
         self._ended_workers: set[str] = set()  # of those
         self._quiet_since = clock.monotonic()
         self._changed_at = clock.monotonic()  # likewise, without polls
-        self._asked: Counter[tuple[str, str]] = Counter()  # requests of scripts, by address
+        self._asked: dict[tuple[str, str, int], tuple[int, float]] = {}  # by what they ask: how
+        # many requests of scripts, and when the first one began
         self._polls: set[int] = set()  # numbers of requests
         self._channels: dict[str, _Channel] = {}  # sockets and event streams, by request id
         self._workers: set[TunnelledSession] = set()
@@ -196,10 +203,17 @@ class Observer:
 
     @property
     def silent_channels(self) -> tuple[tuple[str, float], ...]:
-        """Sockets and event streams without a first message: kind, and since when."""
+        """Sockets and event streams without a first message, or an answer: kind, and since when."""
         return tuple(
-            (it.kind, it.since) for it in self._channels.values() if it.is_open and not it.messages
+            (it.kind, it.asked_at or it.ended_at or it.since)
+            for it in self._channels.values()
+            if it.ended_at or (it.is_open and (it.asked_at or not it.messages))
         )
+
+    @property
+    def polls(self) -> int:
+        """Requests without an end that scripts make again and again."""
+        return len(self._open & self._polls)
 
     @property
     def channels(self) -> int:
@@ -290,7 +304,7 @@ class Observer:
 
     async def _listen(self, session: Session) -> None:
         """Ask for a target's events. No body is asked for, so none is to be kept for us."""
-        nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
+        nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": _POSTED}
         if isinstance(session, TunnelledSession) and "worker" in session.kind:
             self._workers.add(session)
         await session.send("Network.enable", nothing)
@@ -404,7 +418,7 @@ class Observer:
             else:
                 self._unclaimed.setdefault((one.method, one.url), deque()).append(one)
             self._open.add(one.number)
-            self._note_poll(one)
+            self._note_poll(one, str(request.get("postData", "")))
             self._touch(one)
 
     def _on_requestWillBeSentExtraInfo(self, session: Session, params: Params) -> None:
@@ -429,6 +443,9 @@ class Observer:
         )
         self._take_answer(one, response)
         if one.resource_type == "EventSource" and one.end is End.PENDING:
+            for it in self._channels.values():
+                if it.ended_at and self._observed[it.number].url == one.url:
+                    it.ended_at = 0.0  # this one goes on in its place
             self._channels.setdefault(
                 params["requestId"],
                 _Channel(kind="event-stream", number=one.number, since=self._clock.monotonic()),
@@ -491,6 +508,12 @@ class Observer:
         now = self._clock.monotonic()
         self._channels[params["requestId"]] = _Channel(kind="socket", number=number, since=now)
 
+    def _on_webSocketFrameSent(self, session: Session, params: Params) -> None:
+        if (channel := self._channels.get(params["requestId"])) is not None:
+            channel.asked += 1
+            if channel.asked <= _MESSAGES:
+                channel.asked_at = self._clock.monotonic()
+
     def _on_webSocketFrameReceived(self, session: Session, params: Params) -> None:
         self._take_message(params["requestId"])
 
@@ -500,6 +523,7 @@ class Observer:
     def _take_message(self, request_id: str) -> None:
         if (channel := self._channels.get(request_id)) is not None:
             channel.messages += 1
+            channel.asked_at = 0.0
             if channel.messages <= _MESSAGES:
                 self._changed_at = self._clock.monotonic()
 
@@ -598,15 +622,27 @@ class Observer:
         self._open.discard(one.number)
         if (channel := self._channels.get(one.request_id)) is not None:
             channel.is_open = False
+            status = one.answer.status if one.answer is not None else 0
+            if status == 200 and not channel.messages and end is not End.CANCELLED:
+                channel.ended_at = self._clock.monotonic()
         self._touch(one)
 
-    def _note_poll(self, one: Observed) -> None:
-        """Take note of a request that scripts make again and again, to the same address."""
+    def _note_poll(self, one: Observed, posted: str = "") -> None:
+        """
+        Take note of a request that scripts make again and again.
+
+        Args:
+            posted: What it sends: an address may answer all questions of an application.
+        """
         if one.resource_type not in ("XHR", "Fetch", "Ping"):
             return
-        address = (one.method, _LONG_NUMBER.sub("", one.url))
-        self._asked[address] += 1
-        if self._asked[address] > _POLLS:
+        question = (
+            one.method, _LONG_NUMBER.sub("", one.url), hash(_LONG_NUMBER.sub("", posted)),
+        )  # fmt: skip
+        now = self._clock.monotonic()
+        before, first = self._asked.get(question, (0, now))
+        self._asked[question] = (before + 1, first)
+        if before >= _POLLS and now - first > _POLL_S:
             self._polls.add(one.number)
 
     def _touch(self, one: Observed) -> None:

@@ -36,6 +36,8 @@ _LATE_S: Final = 1.5  # how late a timer may be; the browser delays those of fra
 _PROMPT_S: Final = 0.5  # within which a frame's callback runs, unless the browser holds it back
 _LOOP_S: Final = 1.0  # after which callbacks that ask for the next frame count as a loop
 _ROUNDS: Final = 3  # timers, each set by the one before, that are taken for a loop
+_TICKS: Final = 3  # times that an interval is waited for
+_PAUSE_S: Final = 0.25  # between two scripts, after which the second one begins anew
 _SAME: Final = 4  # timers of the same delay in one document, likewise
 _SLOT_S: Final = 0.1
 _STEADY: Final = 8  # of ten slots with something painted: an animation, and no change
@@ -66,7 +68,8 @@ _ENDS: Final = {
     "AbortPostTaskCallback": "task",
 }
 _CHANGES: Final = frozenset({"Layout", "Paint"})
-_OF_INTEREST: Final = frozenset({*_INSTALLS, *_ENDS, *_CHANGES, "CommitLoad"})
+_CALL: Final = "FunctionCall"  # of a script, by an event or a message for example
+_OF_INTEREST: Final = frozenset({*_INSTALLS, *_ENDS, *_CHANGES, _CALL, "CommitLoad"})
 
 Event = Mapping[str, Any]
 
@@ -89,7 +92,7 @@ class Activity:
     unshown: tuple[Wait, ...] = ()  # of which the browser cannot show the end
     far: tuple[Wait, ...] = ()  # announced for a time beyond the horizon
     changed_at: float = 0.0  # of the last layout or paint, as `clock.monotonic()` says it
-    ran_at: float = 0.0  # of the last timer, task or idle callback that ran, likewise
+    ran_at: float = 0.0  # when the last script of the page ended, likewise
 
     @property
     def is_clear(self) -> bool:
@@ -113,13 +116,19 @@ class _Callback:
     delay_s: float
     repeats: bool = False
     fired: int = 0
+    fired_at: float = 0.0  # the last time
     begun: float = 0.0  # of the first of those that set one another
     rounds: int = 0  # that came before it
     same: int = 0  # the same delay in a row, each set by the one before
 
     @property
     def due(self) -> float:
-        return self.at + self.delay_s
+        return (self.fired_at or self.at) + self.delay_s
+
+    @property
+    def given_up_at(self) -> float:
+        """When an interval is waited for no more."""
+        return self.at + HORIZON_S if self.fired else self.due + _LATE_S
 
 
 @dataclass(slots=True)
@@ -140,7 +149,7 @@ class Reader:
         self._contexts: dict[tuple[int, int, str], _Context] = {}
         self._running: dict[tuple[int, int], tuple[float, _Callback]] = {}
         self._painted: deque[tuple[float, str]] = deque(maxlen=_PAINTS)  # when, in which frame
-        self._ran: deque[tuple[float, int]] = deque(maxlen=_GAPS)  # callbacks: when, which process
+        self._ran: dict[int, tuple[float, float]] = {}  # by process: scripts from and until
         self._gaps: deque[tuple[float, float]] = deque(maxlen=_GAPS)
         self._missed_at: dict[str, float] = {}  # by frame: until when timers were missed
         self.last = 0.0  # time of the newest event, seconds of the trace's clock
@@ -200,6 +209,10 @@ class Reader:
             for frame, at in self._missed_at.items()
             if (not frame or frame in frames) and now - at < HORIZON_S
         ]
+        ran = [it for pid, it in self._ran.items() if pid not in strange]
+        is_looping = any(end - begin > HORIZON_S and now - end < _PAUSE_S for begin, end in ran)
+        if is_looping and not unshown:
+            unshown.append(("script-loop", _Callback("script-loop", 0, now, 0.0), now))
         steady, changed = self._last_paint(now, frames)
         if steady:
             unshown.append(("animation", _Callback("animation", 0, now, 0.0), now))
@@ -208,7 +221,7 @@ class Reader:
             unshown=_grouped(unshown, offset),
             far=_grouped(far, offset),
             changed_at=changed + offset if changed else 0.0,
-            ran_at=max((at + offset for at, pid in self._ran if pid not in strange), default=0.0),
+            ran_at=max((end + offset for _, end in ran), default=0.0),
         )
 
     def _sort_in(
@@ -230,10 +243,10 @@ class Reader:
         elif one.repeats:
             if one.delay_s > HORIZON_S:
                 far.append(("interval", one, one.due))
-            elif one.fired or now > one.due + _LATE_S:
+            elif one.fired >= _TICKS or now > one.given_up_at:
                 unshown.append(("interval", one, now))
             else:
-                waits.append(("interval", one, one.due))
+                waits.append(("interval", one, min(one.due, one.given_up_at)))
         elif now > one.due + (_UNSEEN_S if self._is_in_gap(one.due) else _LATE_S):
             return  # it went with its document, or it ran unseen
         elif one.delay_s > HORIZON_S:
@@ -265,7 +278,10 @@ class Reader:
         data = args.get("data") or args.get("beginData") or {}
         frame = str(data.get("frame", ""))
         self.last = max(self.last, at)
-        if name in _CHANGES:
+        if name == _CALL:
+            if data.get("url"):  # those of our own world have none
+                self._note_run(thread[0], at, event)
+        elif name in _CHANGES:
             self._painted.append((at + float(event.get("dur", 0)) / 1e6, frame))
         elif name == "CommitLoad":
             for key in [key for key in self._contexts if key[2] == frame]:
@@ -328,12 +344,18 @@ class Reader:
                 for key in [it for it in context.pending if it[0] == kind and it[1] < number]:
                     del context.pending[key]
             if kind != "animation-callback":  # ours are among those
-                self._ran.append((at + float(event.get("dur", 0)) / 1e6, thread[0]))
+                self._note_run(thread[0], at, event)
             self._running[thread] = (at + float(event.get("dur", 0)) / 1e6, one)
             if one.repeats:
                 one.fired += 1
+                one.fired_at = at
                 return
         context.pending.pop((kind, number), None)
+
+    def _note_run(self, process: int, at: float, event: Event) -> None:
+        begin, last = self._ran.get(process, (at, at))
+        end = at + float(event.get("dur", 0)) / 1e6
+        self._ran[process] = (begin if at - last < _PAUSE_S else at, max(last, end))
 
     def _unknown(self, kind: str, number: int, at: float, context: _Context) -> _Callback:
         """Return a callback that was asked for unseen; it may go on what ran before it."""

@@ -147,6 +147,10 @@ class Recorder(Protocol):
         """Workers that run, shared ones too."""
 
     @property
+    def polls(self) -> int:
+        """Requests without an end that scripts make again and again."""
+
+    @property
     def silent_channels(self) -> tuple[tuple[str, float], ...]:
         """Sockets and event streams without a first message: kind, and since when."""
 
@@ -297,6 +301,11 @@ class WireRecorder:
     def workers(self) -> int:
         """See `Recorder.workers`."""
         return self._observer.workers
+
+    @property
+    def polls(self) -> int:
+        """See `Recorder.polls`."""
+        return self._observer.polls
 
     @property
     def silent_channels(self) -> tuple[tuple[str, float], ...]:

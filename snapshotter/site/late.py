@@ -26,6 +26,7 @@ _WIDTH, _HEIGHT = 260, 40  # of a patch, CSS pixels
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _DIGITS = 6  # of a number of seconds in an address
 _POLLS = 3  # the answer that brings the content
+_QUESTIONS = "6"  # likewise
 # A font of one glyph, made with fontTools.
 _FONT = (
     "d09GRgABAAAAAAJAAAoAAAAAAnQAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAABPUy8yAAABYAAAACkAAABgRStFCGNtYXAA"
@@ -79,6 +80,10 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType({
         by_network=True),
     "websocket-2000": _kind("a WebSocket, its first message after 2 s", "socket(NAME)",
         by_network=True),
+    "websocket-asked": _kind("a WebSocket that greets, and answers what it is asked after 1.6 s",
+        f"const it = new WebSocket(`ws://${{location.host}}/{_DATA}${{NAME}}`);"
+        " it.onmessage = (got) => got.data === 'hello' ? it.send('more') : take(got)",
+        by_network=True),
     "events-300": _kind("an event stream, its first event after 300 ms", "events(NAME)",
         by_network=True),
     "events-2000": _kind("an event stream, its first event after 2 s", "events(NAME)",
@@ -127,6 +132,12 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType({
         "let n = 0; const next = () => (++n === 12 && say(NAME), setTimeout(next, 100)); next()"),
     "interval": _kind("an interval of 150 ms that shows something the 8th time",
         "let n = 0; setInterval(() => ++n === 8 && say(NAME), 150)"),
+    "interval-800": _kind("an interval of 800 ms that shows something the 3rd time",
+        "let n = 0; setInterval(() => ++n === 3 && say(NAME), 800)"),
+    "questions": _kind("six questions to one address, each 400 ms; the last answer is the content",
+        "let n = 0; const next = () => fetch(`/late/data/${NAME}`, {method: 'POST',"
+        " headers: {'X-Number': ++n}, body: `part ${n}`}).then(it => it.json())"
+        ".then(it => it.word ? put(it) : next()); next()", by_network=True),
     "poll-ever": _kind("a request each 300 ms for ever, whose answers change nothing",
         "say(NAME); const next = () => fetch('/late/data/nothing')"
         ".then(() => setTimeout(next, 300)); next()"),
@@ -291,6 +302,9 @@ def _late_data(visit: Visit, called: str) -> Response:
         frame = bytes([0x81, len(message)]) + message  # FIN and text; shorter than 126 bytes
         key = visit.headers.get("sec-websocket-key", "").encode()
         accepts = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  as told
+        greeting: tuple[tuple[float, bytes], ...] = ()
+        if called == "websocket-asked":
+            greeting = ((0.0, b"\x81\x05hello"),)
         return Response(
             status=101,
             headers=(
@@ -298,7 +312,7 @@ def _late_data(visit: Visit, called: str) -> Response:
                 ("Connection", "Upgrade"),
                 ("Sec-WebSocket-Accept", accepts),
             ),
-            later=((_seconds(called), frame),),
+            later=(*greeting, (_seconds(called), frame)),
         )
     if called.startswith("events-") or called == "second-event":
         event, after_s = b"data: " + whole.body + b"\n\n", _seconds(called)
@@ -312,6 +326,10 @@ def _late_data(visit: Visit, called: str) -> Response:
         return Response(
             headers=(("Content-Type", "text/event-stream"),), later=(*first, (after_s, event))
         )
+    if called == "questions":
+        is_last = visit.headers.get("x-number", _QUESTIONS) == _QUESTIONS
+        body = whole.body if is_last else data({}).body
+        return Response(headers=whole.headers, body=body, after_s=0.4)
     if called == "poll-third":
         count = visit.query.get("n", "")
         return whole if count.isdigit() and count.isascii() and int(count) >= _POLLS else data({})
@@ -321,5 +339,5 @@ def _late_data(visit: Visit, called: str) -> Response:
 
 
 def _seconds(called: str) -> float:
-    number = called.rpartition("-")[2]
+    number = called.rpartition("-")[2].replace("asked", "1600")
     return int(number) / 1000 if number.isdigit() else 0.0

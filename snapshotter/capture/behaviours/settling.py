@@ -235,6 +235,8 @@ def _with_others(
         (waits if now < due else unshown).append(one)
     if open_channels := stage.recorder.channels:
         unshown.append(Wait(kind="channel", count=open_channels, longest_ms=0, due_at=now))
+    if polls := stage.recorder.polls:
+        unshown.append(Wait(kind="poll", count=polls, longest_ms=0, due_at=now))
     if busy_since and now - busy_since < HORIZON_S:
         waits.append(Wait(kind="busy-worker", count=1, longest_ms=0, due_at=now))
     expected = stage.document.expected_at

@@ -47,6 +47,11 @@ def timer(ms: float, number: int, delay: int, *, once: bool = True) -> dict[str,
     return event("TimerInstall", ms, number, timeout=delay, singleShot=once)
 
 
+def ticks(delay: int, count: int) -> list[dict[str, Any]]:
+    fired = [event("TimerFire", delay * number, 1) for number in range(1, count + 1)]
+    return [timer(0, 1, delay, once=False), *fired]
+
+
 def after(*events: dict[str, Any], ms: float) -> Activity:
     reader = Reader()
     reader.read(events)
@@ -60,8 +65,10 @@ def test_a_recorded_trace_names_each_thing_that_is_announced() -> None:
     seen = reader.activity(TRACES[0]["ended_s"], FRAMES, workers=1)
 
     # 900 ms, the one that is set again, the frame's of 1,234 ms, and the worker's of 1,600 ms.
-    assert kinds(seen) == {"timer": (4, 1600), "task": (1, 1800), "animation-callback": (1, 0)}
-    assert unshown(seen) == {"interval", "worker"}
+    assert kinds(seen) == {
+        "timer": (4, 1600), "task": (1, 1800), "animation-callback": (1, 0), "interval": (2, 400),
+    }  # fmt: skip
+    assert unshown(seen) == {"worker"}
     assert [(it.kind, it.count, it.longest_ms) for it in seen.far] == [("timer", 1, 5000)]
     assert TRACES[0]["ended_s"] - 1 < seen.changed_at < TRACES[0]["ended_s"]
 
@@ -96,7 +103,10 @@ def test_timers_of_a_frame_that_is_not_the_pages_are_nothing_to_wait_for() -> No
         ([timer(0, 1, 700)], 2100, {"timer"}, set()),  # late, as in a frame out of sight
         ([timer(0, 1, 700)], 2300, set(), set()),  # it went with its document
         ([timer(0, 1, 2000, once=False)], 100, {"interval"}, set()),  # its first time
-        ([timer(0, 1, 200, once=False), event("TimerFire", 200, 1)], 300, set(), {"interval"}),
+        (ticks(800, 2), 1700, {"interval"}, set()),  # and its second and third
+        (ticks(800, 3), 2500, set(), {"interval"}),
+        (ticks(2000, 1), 2100, {"interval"}, set()),
+        (ticks(2000, 1), 3100, set(), {"interval"}),  # the next one is beyond the horizon
         ([timer(0, 2, 700)], 100, {"timer"}, {"not-watched"}),
         ([event("RequestAnimationFrame", 0, 1)], 10, {"animation-callback"}, set()),
         ([event("RequestAnimationFrame", 0, 1)], 600, set(), {"animation-callback-held-back"}),
@@ -184,3 +194,22 @@ def test_what_ran_last_is_known_and_is_no_callback_of_a_frame() -> None:
     ran = [timer(0, 1, 50), event("TimerFire", 51, 1), event("FireAnimationFrame", 90, 1)]
 
     assert after(*ran, ms=100).ran_at == 0.0515
+
+
+def called(ms: float, url: str = "https://a.example/app.js") -> dict[str, Any]:
+    return event("FunctionCall", ms, url=url) | {"ph": "X", "dur": 4_000}
+
+
+def test_scripts_that_messages_call_are_no_rest_until_they_have_run_for_three_seconds() -> None:
+    """As frameworks render in slices: no timer, no request and no layout shows it."""
+    slices = [called(ms) for ms in range(0, 2000, 5)]
+    for_ever = [called(ms) for ms in range(0, 3200, 5)]
+
+    assert after(*slices, ms=2000).ran_at == 1.999
+    assert after(*slices, ms=2000).is_clear
+    assert unshown(after(*for_ever, ms=3200)) == {"script-loop"}
+    assert after(called(0), *for_ever[100:], ms=3200).is_clear  # begun after a pause
+
+
+def test_scripts_of_our_own_world_are_none_of_the_page() -> None:
+    assert after(called(50, url=""), ms=100).ran_at == 0.0
