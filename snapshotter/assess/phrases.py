@@ -2,7 +2,8 @@
 Find a general phrase for something that is gone, on a host whose notices no rule file knows.
 
 Only pages with little text are looked at. A phrase counts in the title, in the main heading, and
-in a paragraph that is a large part of what the page says. It does not count in comments, quotes,
+in a paragraph that is a large part of what the page says. Below a title or heading, a few
+paragraphs may explain it. It does not count in comments, quotes,
 lists and tables, nor in what frames the page. So an article about a removal is no notice, and
 a list with one removed item is none.
 """
@@ -31,6 +32,7 @@ _NAME = 8  # characters of a heading that the title repeats
 _NAME_DENSE = 3
 _SENTENCE_SHARE = 0.25  # of a paragraph, that the phrase has
 _MOST_PARAGRAPHS = 4  # of a page with a phrase in one of them, rows and links among them
+_MOST_EXPLAINED = 1_000  # characters, without comments and lists, of a notice that explains itself
 _OTHERS = 2  # paragraphs that make an article of what is marked as one
 _MOST_BLOCKS = 200
 _SENTENCES = 3  # of a block
@@ -54,13 +56,15 @@ class Phrase:
     found: Found
 
 
-def phrase(view: View, sets: Sequence[RuleSet]) -> Phrase | None:
+def phrase(view: View, sets: Sequence[RuleSet], *, explained: bool = False) -> Phrase | None:
     """
     Return the phrase that a page consists of; None where it does not.
 
     Args:
         sets: The rules for the page's host. Where one of them is of this host alone and says what
             content is, nothing is looked for.
+        explained: The page has more text than a short notice. Look for a phrase that is its title
+            or main heading, with few paragraphs below that explain it.
     """
     known = [it for it in sets if it.phrases]
     if not known or any(not it.everywhere and it.contents for it in sets):
@@ -70,7 +74,10 @@ def phrase(view: View, sets: Sequence[RuleSet]) -> Phrase | None:
     root = view.document.root
     running = view.count(root, links=False, framed=False)
     with_links = view.count(root, framed=False)
-    if running >= MOST_RUNNING or with_links > _MOST_WITH_LINKS:
+    if explained:
+        if not _is_explanation(view, root):
+            return None
+    elif running >= MOST_RUNNING or with_links > _MOST_WITH_LINKS:
         return None
     if _is_written(view):
         return None
@@ -81,7 +88,8 @@ def phrase(view: View, sets: Sequence[RuleSet]) -> Phrase | None:
     for is_main, found in _places(view, root):
         own = sum(1 for it in found.text if not it.isspace())
         if not is_main and (
-            has_headline
+            explained
+            or has_headline
             or paragraphs > _MOST_PARAGRAPHS
             or with_links > _MOST_BESIDE
             or own < _LEAST_SHARE * running
@@ -94,6 +102,14 @@ def phrase(view: View, sets: Sequence[RuleSet]) -> Phrase | None:
         if is_main and found.element.tag != "title":
             has_headline = _is_headline(view, known, found.text, own)
     return None
+
+
+def _is_explanation(view: View, root: Any) -> bool:
+    """Whether a page has few paragraphs, besides lists and what readers wrote below."""
+    blocks = [it for it in view.shown_blocks(root, _MOST_BLOCKS) if not _is_aside(it[0])]
+    paragraphs = sum(1 for it, _ in blocks if it.tag not in _HEADINGS)
+    length = sum(1 for _, text in blocks for it in text if not it.isspace())
+    return paragraphs <= _MOST_PARAGRAPHS and length <= _MOST_EXPLAINED
 
 
 def _is_written(view: View) -> bool:

@@ -2,7 +2,7 @@
 Is the thing still there? In the order of docs/reference/takedown-rules.md; the first answer counts.
 
     (1) walls: by final address, then by structure and data
-    (2) content: it is there, outside any notice
+    (2) content: it is there, outside any notice, and no phrase of (7) is its title or heading
     (3) notices by structure and by address, then the platform's own errors
     (4) notices in the page's data
     (5) HTTP status
@@ -134,7 +134,8 @@ def judge(view: View, sets: Sequence[RuleSet]) -> Judged:
     if (wall := _wall(view, sets, inside)) is not None:
         return wall
     if present is not None:
-        return _available(view, sets, present)
+        said = None if present.rule is _FILE else _general_phrase(view, sets, explained=True)
+        return said or _available(view, sets, present)
     notice = _notice(view, sets)
     if notice is None and (error := _error(view, sets)) is not None:
         return error
@@ -546,10 +547,12 @@ _GENERAL = (
 )
 
 
-def _general_phrase(view: View, sets: Sequence[RuleSet]) -> Judged | None:
+def _general_phrase(
+    view: View, sets: Sequence[RuleSet], *, explained: bool = False
+) -> Judged | None:
     if view.page.status is not None and view.page.status >= _BAD:
         return None
-    said = phrase(view, sets)
+    said = phrase(view, sets, explained=explained)
     if said is None:
         return None
     about, found = said.rule.about, said.found

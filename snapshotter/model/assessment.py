@@ -213,6 +213,7 @@ class Shown:
     labels: tuple[str, ...] = ()  # what the platform says of what it still shows
     quoted: tuple[str, ...] = ()  # rules of things in the page: the original of a repost is gone
     stub: str = ""  # as TakedownVerdict has it
+    ambiguous: bool = False  # as TakedownVerdict has it
 
     @classmethod
     def of(cls, assessment: Assessment) -> "Shown":
@@ -234,6 +235,7 @@ class Shown:
             labels=tuple(dict.fromkeys(it.label for it in verdict.labels)),
             quoted=tuple(dict.fromkeys(it.rule for it in verdict.quoted)),
             stub=verdict.stub,
+            ambiguous=verdict.ambiguous,
         )
 
     @property

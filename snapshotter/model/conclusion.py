@@ -44,6 +44,7 @@ _THINGS: Final = {
     Content.BLANK: "a blank page",
     Content.ERROR: "an error",
 }
+_NO_RULE: Final = "no rule tells whether"
 _STATED: Final = "a statement that the content is not available"
 _UNKNOWN: Final = "words that may say that the content is not available, which no rule knows"
 
@@ -61,6 +62,10 @@ def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> s
     beginning = _BEGINNINGS[outcome, light]
     if shown is None:
         return f"{beginning}. What it shows could not be established."
+    if _is_uncertain(shown):
+        return (
+            f"{beginning}, and it shows little text. {_NO_RULE.capitalize()} that is the content."
+        )
     return f"{beginning}, and it shows {_what(shown)}."
 
 
@@ -70,6 +75,8 @@ def qualified(line: str, met: bool, shown: Shown | None) -> str:
         return line
     if shown is None:
         return f"{line}; no verdict says whether this is the content"
+    if _is_uncertain(shown):
+        return f"{line}; {_NO_RULE} this is the content"
     if shown.content in (Content.CONTENT, Content.PARTIAL):
         return line
     return f"{line}, of {_thing(shown)} and not of the content"
@@ -78,6 +85,11 @@ def qualified(line: str, met: bool, shown: Shown | None) -> str:
 def exit_code(met: bool, *, required: bool) -> int:
     """Return the exit code of a capture that was sealed and stored: 3 where it lacks something."""
     return 0 if met or not required else CaptureIncomplete.exit_code
+
+
+def _is_uncertain(shown: Shown) -> bool:
+    """Whether something is shown that may be the content, and as well a notice or a wall."""
+    return shown.ambiguous and shown.content in (Content.CONTENT, Content.PARTIAL)
 
 
 def _what(shown: Shown) -> str:

@@ -21,9 +21,12 @@ from snapshotter.model.assessment import (
     Availability,
     Cause,
     Evidence,
+    Shown,
     Step,
     Undecided,
 )
+from snapshotter.model.capture import Outcome
+from snapshotter.model.conclusion import headline
 from snapshotter.model.finding import Verdict
 from snapshotter.model.order import Weak
 from snapshotter.model.proof import ENDS, Part, Role
@@ -347,6 +350,7 @@ def _capture(one: Exhibit) -> dict[str, Any]:
             "court_minimum": at("court_minimum.line"),
             "excerpt": one.excerpt,
             "final_url": at("what.final_url"),
+            "headline": _headline(one),
             "identity": seen.identity,
             "outcome": at("outcome.state"),
             "redirects": (at("what.redirects") or [])[:_MAX_LISTED],
@@ -370,6 +374,15 @@ def _capture(one: Exhibit) -> dict[str, Any]:
             "vantage": seen.vantage,
         },
     }
+
+
+def _headline(one: Exhibit) -> str | None:
+    """Return outcome and verdict in one sentence: a court minimum says nothing of the content."""
+    state = _at(one.record, "outcome.state")
+    if not isinstance(state, str) or state not in set(Outcome):
+        return None
+    shown = Shown.of(one.assessment) if one.assessment is not None else None
+    return headline(Outcome(state), shown, light=one.observation.light)
 
 
 def _delay(one: Exhibit) -> str:

@@ -35,6 +35,40 @@ def test_a_page_of_few_words_that_begins_as_notices_do_is_undecided(body: str) -
     assert said(body) == "gone"
 
 
+EXPLAINED = (
+    "<p>We removed this post because it goes against our rules on dangerous organisations. Our "
+    "moderators look at every report by hand and decide within three working days. If you believe "
+    "that this was a mistake, you can ask for another review in the settings of your account. The "
+    "author was told about this decision and may appeal it for thirty days. Whoever breaks these "
+    "rules again may lose the account. To learn more, read our guidelines and what they forbid.</p>"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<h1>{GONE}</h1>{EXPLAINED}",
+        f"<h1>{GONE}</h1>" + "<div class=comment><p>Who has a copy of it?</p></div>" * 40,
+        "<h2>该帖子已被删除</h2><p>" + "根据社区管理规定，平台已对其作出处理，感谢您的理解。" * 18,
+    ],
+)
+def test_a_notice_that_explains_itself_at_length_is_undecided(body: str) -> None:
+    assert said(body) == "gone"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<h1>{GONE}</h1>{EXPLAINED}{EXPLAINED}{EXPLAINED}",
+        f"<h1>{GONE}</h1><article>{EXPLAINED}<p>Two.</p><p>Three.</p></article>",
+        f"<h1>{GONE}</h1><time datetime=2026-01-01>1 January</time>{EXPLAINED}",
+        f"<h1>Why posts go</h1><p>{GONE}.</p>{EXPLAINED}",
+    ],
+)
+def test_an_article_under_such_a_heading_is_content(body: str) -> None:
+    assert said(body) == "gen-content"
+
+
 def test_the_title_says_it_beside_the_name_of_the_site() -> None:
     assert said("<p>Home</p>", f"{GONE} | The Harbour Board") == "gone"
 

@@ -174,3 +174,102 @@ def test_an_old_file_of_rules_judges_as_it_did(name: str) -> None:
 def test_a_slip_in_a_condition_is_named(lines: str, says: str) -> None:
     with pytest.raises(SnapshotterError, match=says):
         parse_rules(f'{HEAD}[[wall]]\nid = "w"\nkind = "login"\n{lines}\n', "slip.toml")
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "kind"),
+    [
+        (
+            "Accounts",
+            "<h1>Sign in</h1><form><input type=email name=id><button>Next</button></form>",
+            WallKind.LOGIN,
+        ),
+        (
+            "Hafenkonto",
+            "<h1>Bei Hafen anmelden</h1><form><input type=email><button>Weiter</button></form>",
+            WallKind.LOGIN,
+        ),
+        (
+            "Stone Bridge",
+            "<h1>Log in to see this post</h1><button>Continue with Google</button>",
+            WallKind.LOGIN,
+        ),
+        (
+            "Порт",
+            "<h1>Войдите в аккаунт</h1><form><input type=tel><button>Продолжить</button></form>",
+            WallKind.LOGIN,
+        ),
+        (
+            "提示信息",
+            "<p>抱歉，您尚未登录，没有权限访问该版块</p><a href=/login>登录</a>",
+            WallKind.LOGIN,
+        ),
+        (
+            "الميناء",
+            "<p>يجب تسجيل الدخول لمشاهدة هذا المحتوى</p><a href=/login>دخول</a>",
+            WallKind.LOGIN,
+        ),
+        (
+            "Making sure you're not a bot!",
+            f"<h1>Making sure you're not a bot!</h1>{SENTENCE * 8}",
+            WallKind.CHALLENGE,
+        ),
+        ("Hafenbote", "<h1>Sind Sie ein Roboter?</h1><input type=checkbox>", WallKind.CHALLENGE),
+        (
+            "Too many requests",
+            "<h1>Too many requests</h1><p>Wait a few minutes.</p>",
+            WallKind.RATE_LIMITED,
+        ),
+        ("港", "<h1>アクセスが集中しています</h1>", WallKind.RATE_LIMITED),
+    ],
+)
+def test_a_wall_with_status_200_and_no_password_field_is_known(
+    title: str, body: str, kind: WallKind
+) -> None:
+    content, verdict = ASSESSOR.judge(markup(f"<title>{title}</title><body>{body}</body>"))
+
+    assert (content.kind, verdict.wall) == (Content.WALL, kind)
+
+
+@pytest.mark.parametrize(
+    ("title", "body"),
+    [
+        ("Access Denied", "<h1>Access Denied</h1><p>You have no permission. Reference #18</p>"),
+        ("Harbour", "<h1>JavaScript is not available.</h1><p>Please enable it.</p>"),
+        ("Порт", "<h1>Произошла ошибка</h1>"),
+        ("الميناء", "<h1>حدث خطأ ما</h1>"),
+        ("Welcome to nginx!", f"<h1>Welcome to nginx!</h1>{SENTENCE}"),
+    ],
+)
+def test_an_error_with_status_200_is_no_content(title: str, body: str) -> None:
+    html = f"<title>{title}</title><body>{body}</body>"
+
+    content, verdict = ASSESSOR.judge(markup(html))
+    _, missing = ASSESSOR.judge(markup(html, status=404))
+
+    assert (content.kind, verdict.undecided) == (Content.ERROR, Undecided.ERROR)
+    assert missing.rule == "gen-404"  # what the status says is not lost
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<h1>Low tide</h1><p>The boats lie still.</p><p>You must be logged in to post a comment."
+        "</p><a href=/wp-login.php>Log in</a>",
+        "<h1>渡轮又晚了</h1><p>没有人知道为什么。</p><p>您需要登录后才可以回帖</p>"
+        "<a href=/login>登录</a>",
+        "<h1>Отлив</h1><p>Лодки лежат.</p><p>Войдите, чтобы оставить комментарий</p><a href=/login>"
+        "Войти</a>",
+        "<h1>Anmelden zur Rundfahrt</h1><form><input type=email><button>Weiter</button></form>",
+        "<main><h1>Low tide</h1><img src=p.jpg><h2>Log in to follow harbour</h2><button>Log in"
+        "</button></main>",
+        "<h1>Forbidden</h1><p>A film in black and white, 85 minutes.</p>",
+        "<h1>An error occurred to me</h1><p>While I was counting the boats.</p>",
+        "<h1>Harbour Gin</h1><p class=price>34.90</p><p>You must be 18 or over to buy this.</p>"
+        "<button>Continue</button>",
+    ],
+)
+def test_what_only_asks_its_readers_to_log_in_is_content(body: str) -> None:
+    content, verdict = ASSESSOR.judge(markup(f"<title>Stone Bridge</title><body>{body}</body>"))
+
+    assert (content.kind, verdict.rule) == (Content.CONTENT, "gen-short")

@@ -24,12 +24,17 @@ ROWS = [
 ]
 TABLE = {(row[0], row[1]): row[2:] for row in ROWS if len(row) == 7}
 WALLS = {row[0]: row[1] for row in ROWS if len(row) == 2}
+UNCERTAIN = (Content.CONTENT, Content.PARTIAL)
 EVERY_SHOWN = (
     None,
     *(
         Shown(content=content, availability=availability, wall=wall)
         for content, availability in product(Content, Availability)
         for wall in ((None, *WallKind) if content is Content.WALL else (None,))
+    ),
+    *(
+        Shown(content=content, availability=Availability.AVAILABLE, ambiguous=True)
+        for content in UNCERTAIN
     ),
 )
 LIGHT = {
@@ -42,6 +47,8 @@ def key(shown: Shown | None) -> str:
     """Return what the table calls a verdict."""
     if shown is None:
         return "no verdict"
+    if shown.ambiguous:
+        return "`content` or `partial`, `ambiguous`"
     if shown.content is not Content.NOTICE:
         return f"`{shown.content}`"
     is_known = shown.availability is Availability.UNAVAILABLE
@@ -91,3 +98,13 @@ def test_what_is_not_the_content_is_never_called_so(content: Content) -> None:
 
         assert "its content" not in headline(outcome, shown)
         assert qualified("YES", True, shown).endswith(" and not of the content")
+
+
+@pytest.mark.parametrize("content", UNCERTAIN)
+def test_little_text_that_may_be_a_notice_is_not_called_the_content(content: Content) -> None:
+    """Typed apart from the table, too."""
+    shown = Shown(content=content, availability=Availability.AVAILABLE, ambiguous=True)
+
+    for outcome in Outcome:
+        assert "its content" not in headline(outcome, shown)
+    assert qualified("YES", True, shown) == "YES; no rule tells whether this is the content"

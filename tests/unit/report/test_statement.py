@@ -411,6 +411,26 @@ def test_every_field_that_courts_ask_for_is_in_the_twin() -> None:
     assert len(value["not_proven"]) == 5
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("news/2014", "its content."),
+        ("wx/deleted-zh", "a statement that the content is not available."),
+        ("wall/login", "a log-in wall, not the content."),
+    ],
+)
+def test_the_court_minimum_is_not_stated_without_what_it_is_of(name: str, words: str) -> None:
+    first, *others = exhibits.statement().exhibits
+    seen = seen_as(name, first.role)
+    record = {**seen.record, "outcome": {"state": "complete"}}
+    made = exhibits.statement(exhibits=(replace(seen, record=record), *others))
+
+    what = statement.facts(made)["captures"][0]["what"]
+
+    assert what["court_minimum"] == "court minimum: YES"
+    assert what["headline"] == f"The page was captured whole, and it shows {words}"
+
+
 def test_a_record_that_says_little_makes_a_statement_all_the_same() -> None:
     first, second, *_ = exhibits.statement().exhibits
     bare = replace(first, record={"what": {"title": ""}}, stamps=(), assessment=None)
