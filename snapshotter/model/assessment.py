@@ -71,8 +71,8 @@ class WallKind(enum.StrEnum):
     APP_ONLY = "app_only"
     RATE_LIMITED = "rate_limited"
     SESSION_EXPIRED = "session_expired"
-    CHALLENGE = "challenge"  # a service against robots tests the browser or its user
-    CONSENT = "consent"  # a page that asks for consent stands in the page's place
+    CHALLENGE = "challenge"  # a bot-protection service tests the browser or its user
+    CONSENT = "consent"  # a request for consent takes the place of the page
     PAYWALL = "paywall"
     AGE = "age"  # the site asks for the reader's age
 
@@ -175,7 +175,7 @@ class TakedownVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A reading that could not be made, wholly or in part; all others are made."""
+    """A reading that failed, wholly or in part. All other readings were made."""
 
     reading: str  # a field of `Readings`; "kind", "main_region", "regions" of a verdict's stages
     why: str  # a sentence or the name of an error

@@ -1,9 +1,9 @@
 """
-What a capture came to, in one sentence, and what its court minimum is a minimum of.
+State the result of a capture in one sentence, and what a met court minimum shows.
 
-The outcome says how much of a page was captured, the verdict says what the page shows, and the
-court minimum says which parts are there. A log-in page can be captured whole. So nothing prints
-one of the three alone. The table of all combinations is docs/spec/assessment.md#in-one-sentence.
+The outcome is how much of a page was captured, the verdict is what the page shows, and the court
+minimum is which required parts exist. A log-in page can be captured whole. Therefore no command
+prints one of the three alone. docs/spec/assessment.md#in-one-sentence has all combinations.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ WALLS: Final[Mapping[WallKind, str]] = MappingProxyType(
     {
         WallKind.LOGIN: "a log-in wall",
         WallKind.VERIFICATION: "a request to verify the visitor",
-        WallKind.CHALLENGE: "a test against robots",
+        WallKind.CHALLENGE: "a bot challenge",
         WallKind.CONSENT: "a request for consent",
         WallKind.PAYWALL: "a paywall",
         WallKind.AGE: "a question for the reader's age",
@@ -40,18 +40,18 @@ _ENDS: Final = {
     Content.BLANK: "nothing",
 }
 _THINGS: Final = {
-    Content.SHELL: "a frame without its main text",
+    Content.SHELL: "a page layout without its main text",
     Content.BLANK: "a blank page",
     Content.ERROR: "an error",
 }
-_NO_RULE: Final = "no rule tells whether"
+_NO_RULE: Final = "no rule states whether"
 _STATED: Final = "a statement that the content is not available"
-_UNKNOWN: Final = "words that may say that the content is not available, which no rule knows"
+_UNKNOWN: Final = "a possible notice that the content is not available"
 
 
 def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> str:
     """
-    Return what a capture came to: one sentence that can be quoted.
+    Return the result of a capture as one sentence that can be quoted.
 
     Args:
         shown: None: what the page shows could not be established.
@@ -70,16 +70,16 @@ def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> s
 
 
 def qualified(line: str, met: bool, shown: Shown | None) -> str:
-    """Return the line on the court minimum, and what it is the minimum of if not of content."""
+    """Return the court-minimum line; if it is met without the content, add what the page shows."""
     if not met:
         return line
     if shown is None:
-        return f"{line}; no verdict says whether this is the content"
+        return f"{line}; whether it shows the content could not be established"
     if _is_uncertain(shown):
-        return f"{line}; {_NO_RULE} this is the content"
+        return f"{line}; {_NO_RULE} the page shows the content"
     if shown.content in (Content.CONTENT, Content.PARTIAL):
         return line
-    return f"{line}, of {_thing(shown)} and not of the content"
+    return f"{line}; the page shows {_thing(shown)}, not the content"
 
 
 def exit_code(met: bool, *, required: bool) -> int:
@@ -88,7 +88,7 @@ def exit_code(met: bool, *, required: bool) -> int:
 
 
 def _is_uncertain(shown: Shown) -> bool:
-    """Whether something is shown that may be the content, and as well a notice or a wall."""
+    """Return whether the page may show its content, or just as well a notice or a wall."""
     return shown.ambiguous and shown.content in (Content.CONTENT, Content.PARTIAL)
 
 
@@ -100,7 +100,7 @@ def _what(shown: Shown) -> str:
 
 
 def _thing(shown: Shown) -> str:
-    """Return what stands in the content's place."""
+    """Return what the page shows in place of the content."""
     if shown.content is Content.WALL:
         return WALLS[shown.wall] if shown.wall is not None else "a wall"
     if shown.content is Content.NOTICE:

@@ -97,7 +97,7 @@ def test_what_is_not_the_content_is_never_called_so(content: Content) -> None:
         shown = Shown(content=content, availability=availability, wall=wall)
 
         assert "its content" not in headline(outcome, shown)
-        assert qualified("YES", True, shown).endswith(" and not of the content")
+        assert qualified("YES", True, shown).endswith(", not the content")
 
 
 @pytest.mark.parametrize("content", UNCERTAIN)
@@ -107,4 +107,4 @@ def test_little_text_that_may_be_a_notice_is_not_called_the_content(content: Con
 
     for outcome in Outcome:
         assert "its content" not in headline(outcome, shown)
-    assert qualified("YES", True, shown) == "YES; no rule tells whether this is the content"
+    assert qualified("YES", True, shown) == "YES; no rule states whether the page shows the content"
