@@ -631,10 +631,26 @@ def test_the_page_is_not_resized_to_be_photographed(capture: Engine) -> None:
     assert len(picture(it, PictureKind.PAGE).files[0].tiles) == 7
 
 
-def test_an_empty_part_of_a_page_is_no_fault(capture: Engine) -> None:
-    it = capture(page(f'<p>top</p><div style="height:9000px"></div>{bands(3)}'))
+def test_an_empty_part_is_no_fault_and_what_the_browser_leaves_out_of_view_is_shown(
+    capture: Engine,
+) -> None:
+    skipped = "content-visibility:auto;contain-intrinsic-size:10px 40px"
+    body = (
+        f'<div style="height:9000px">top</div><section style="{skipped}">{bands(3)}'
+        f'<p style="{skipped}">a leaf</section>'
+    )
+
+    it = capture(page(body))
 
     assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
+    assert "show-skipped" in kinds(it)
+    assert column(it, picture(it, PictureKind.PAGE))[9050:9300:100] == expected(3)
+    files = {one.path: one.file for one in it.artifacts}
+    text, dom = (
+        files[f"capture/{name}"].read_text(encoding="utf-8") for name in ("page.txt", "dom.html")
+    )
+    assert "a leaf" in text
+    assert f'<p style="{skipped}">' in dom
 
 
 def test_12_600_images_stay_within_the_limits(capture: Engine, pages: Pages) -> None:

@@ -68,6 +68,8 @@ async def hold_still(stage: Stage, cdp: CDPSession, lost: Collection[str]) -> St
     )
     if animations := sum(int(answer.value["animations"]) for answer in answers if answer.value):
         stage.note("stop-animations", f"{animations} animations")
+    if skipped := sum(int(answer.value["skipped"]) for answer in answers if answer.value):
+        stage.note("show-skipped", f"{skipped} elements with content-visibility: auto")
     main = answers[0].value
     return Standing(
         images=_images(answers, lost),

@@ -24,6 +24,7 @@ const of = {  // of a node
   closest: bind(Element.prototype.closest),
   matches: bind(Element.prototype.matches),
   shown: bind(Element.prototype.checkVisibility),
+  animate: bind(Element.prototype.animate),
   tag: getter(Element.prototype, 'localName'),
   shadow: getter(Element.prototype, 'shadowRoot'),
   outerHTML: getter(Element.prototype, 'outerHTML'),

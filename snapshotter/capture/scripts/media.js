@@ -216,17 +216,35 @@ function animationTime() {
   return longest;
 }
 
+// What the browser leaves out because it is out of view is shown. A picture of the whole page would
+// be empty there, and so would its text. An animation does it, of which no document has a trace.
+const SKIPPED_MS = 500;
+const shownWhole = new Map();  // element to its animation
+function showSkipped() {
+  const end = performance.now() + SKIPPED_MS, before = shownWhole.size;
+  for (const element of everywhere('*')) {
+    if (performance.now() > end) break;
+    if (shownWhole.has(element) || getComputedStyle(element).contentVisibility !== 'auto') continue;
+    shownWhole.set(element, of.animate(
+      element, {contentVisibility: ['visible', 'visible']}, {duration: 1, fill: 'both'}));
+  }
+  return shownWhole.size - before;
+}
+
 // Everything stands still and is told: animations at their end, images decoded.
 lib.finish = async ({decodeMs, lost, lazy}) => {
   later = lazy;
   for (const [element, was] of woken) of.setAttribute(element, 'loading', was);
   woken = [];
   let animations = 0;
+  const ours = new Set(shownWhole.values());
   for (const animation of bind(Document.prototype.getAnimations)(document)) {
+    if (ours.has(animation)) continue;
     animations += 1;
     try { animation.finish(); } catch { animation.pause(); }
   }
   roots(true);
+  const skipped = showSkipped();
   for (const image of everywhere('img'))
     if (undecodable.delete(image)) decodings.delete(image);
   let looked = lookAtImages();
@@ -258,7 +276,7 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
   }
   const root = doc.documentElement();
   hold();
-  return {animations, decoded, counts, images, posters, fonts: fontState(),
+  return {animations, skipped, decoded, counts, images, posters, fonts: fontState(),
     title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
     height: pageHeight(), change: measure()};
 };
