@@ -98,6 +98,8 @@ _BLOCK = 512  # bytes, of st_blocks (stat(2))
 _LEAST = 4096  # bytes that a file counts for, however short
 _FILTER_S = 3.0  # for a new renderer to take its filter
 _LOOK_S = 0.02
+_ROUNDS = 20  # of killing what the browser started, as long as there is more of it
+_NOTED = 64  # characters, of a process's note to us
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
 _WORDS = 300  # characters
 
@@ -280,9 +282,23 @@ class BrowserProcesses:
     def __init__(self, place: Workplace) -> None:
         self._place = place
         self._note = place.note
+        self._ours = os.getpid()
         self._known: tuple[int | None, int | None] = (None, None)
         self._read_at = 0  # when the note was written that is known, nanoseconds
         self._group: kernel.Group | None = None
+        self._ways: tuple[str, str] | None = None
+
+    def begin(self) -> None:
+        """Forget what an earlier start of the browser in this place has noted of its files."""
+        self._place.browser_view.write_text("")
+        self._ways = None
+
+    def remember_ways(self) -> None:
+        """Read how files were taken away, before there is a page: the notes may be rewritten."""
+        self._ways = (
+            _noted(self._place.browser_view),
+            _noted(self._place.driver_view),
+        )
 
     @property
     def note(self) -> Path:
@@ -338,15 +354,35 @@ class BrowserProcesses:
         return False
 
     def kill(self) -> None:
-        """Kill the browser's process group, then the driver. Safe to call at any time."""
+        """Kill the browser and all that it started, then the driver. Safe to call at any time."""
+        self.kill_browser()
+        driver = self._ids()[1]
+        if driver is not None and self._is_driver(driver):
+            _kill(driver)
+
+    def kill_browser(self) -> None:
+        """
+        Kill the browser's process group, and what has left it. Before the driver ends.
+
+        A process that was taken over can leave its group and its parent. It is then a child of
+        the driver (`egress/enter.py`), until that one ends.
+        """
         browser, driver = self._ids()
         if browser is not None:
             try:
                 os.killpg(browser, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 _kill(browser)
-        if driver is not None:
-            _kill(driver)
+        if driver is None or not sys.platform.startswith("linux"):
+            return
+        killed: set[int] = set()
+        for _ in range(_ROUNDS):
+            strays = kernel.descendants(driver) if self._is_driver(driver) else []
+            if killed.issuperset(strays):  # they take a moment to end
+                return
+            for pid in set(strays) - killed:
+                _kill(pid)
+            killed.update(strays)
 
     def sandbox(self, *, asked: bool, how: str) -> SandboxFacts:
         """Say from the kernel's own words whether a renderer runs inside the sandbox."""
@@ -389,7 +425,11 @@ class BrowserProcesses:
         browser, driver = self._ids()
         if browser is None:
             return ()
-        return confinement.process_facts(self._members(browser), driver, self._place)
+        if self._ways is None:
+            self.remember_ways()
+        return confinement.process_facts(
+            self._members(browser), driver, self._place, self._ways or ("", "")
+        )
 
     def is_filtered(self) -> bool | None:
         """
@@ -408,15 +448,33 @@ class BrowserProcesses:
         return None if not found or None in found else any(found)
 
     def _ids(self) -> tuple[int | None, int | None]:
-        """Return browser and driver. Each way to start it writes the note anew."""
+        """
+        Return browser and driver. Each way to start it writes the note anew.
+
+        The driver writes the note, and so may a browser that has no other user and no view. Only
+        a child of ours is killed for it, and what that child started.
+        """
         try:
             written = self._note.stat().st_mtime_ns
             if written != self._read_at:
-                browser, driver = self._note.read_text().split()
-                self._known, self._read_at = (int(browser), int(driver)), written
+                browser, driver = map(int, _noted(self._note).split())
+                if self._is_driver(driver) and self._is_browser(browser, driver):
+                    self._known, self._read_at = (browser, driver), written
+                elif self._known == (None, None) and driver > 1 and kernel.has_ended(driver):
+                    return None, driver
         except (FileNotFoundError, ValueError):
-            return None, None
+            pass
         return self._known
+
+    def _is_driver(self, pid: int) -> bool:
+        return pid > 1 and (
+            not sys.platform.startswith("linux") or kernel.parent(pid) == self._ours
+        )
+
+    def _is_browser(self, pid: int, driver: int) -> bool:
+        if not sys.platform.startswith("linux"):
+            return pid > 1
+        return kernel.parent(pid) == driver and kernel.leads_group(pid)
 
     def _members(self, browser: int) -> list[int]:
         return self._of(browser).members()
@@ -539,6 +597,7 @@ async def launch(
         if way.sandbox and not allow_no_sandbox and await _is_unfiltered(context, processes):
             await _end(context, decision)
             raise _refused("this system allows no filter of system calls (seccomp)")
+        await asyncio.to_thread(processes.remember_ways)
         if decision.require_file_protection:
             await _require_file_protection(context, processes, decision)
         own = way.namespaces == namespace.USER_AND_NET
@@ -626,6 +685,7 @@ async def _start(
     wire: Wire,
     way: _Way,
 ) -> BrowserContext:
+    processes.begin()
     view = confinement.browser_view(place, binary)
     if way.namespaces != namespace.USER_AND_NET:
         port = wire.guard.listen_on_loopback(place.profile.stat().st_uid)  # the browser's
@@ -770,6 +830,12 @@ def last_words(message: str) -> str:
 def _first_line_about(message: str) -> str:
     lines = [line.strip() for line in _OUTPUT.findall(message) if "sandbox" in line.lower()]
     return lines[0][:200] if lines else ""
+
+
+def _noted(note: Path) -> str:
+    """Return what a note says: no more of it than is meant to be there."""
+    with note.open() as file:
+        return file.read(_NOTED)
 
 
 def _kill(pid: int) -> bool:

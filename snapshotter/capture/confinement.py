@@ -161,13 +161,14 @@ def _of_browser(binary: "BrowserBinary") -> tuple[Path, ...]:
 
 
 def process_facts(
-    pids: Iterable[int], driver: int | None, place: "Workplace"
+    pids: Iterable[int], driver: int | None, place: "Workplace", ways: tuple[str, str]
 ) -> tuple[ProcessFacts, ...]:
     """
     Return what the kernel says of each process, those that are alike counted together.
 
     Args:
         pids: The browser's process group.
+        ways: How files were taken from the browser and from its driver, as they have noted it.
     """
     if not sys.platform.startswith("linux"):
         user = "root" if os.geteuid() == 0 else "ours"
@@ -179,15 +180,15 @@ def process_facts(
         )  # fmt: skip
     found: Counter[ProcessFacts] = Counter()
     for pid in pids:
-        if facts := _facts(pid, kernel.process_type(pid), place, place.browser_view):
+        if facts := _facts(pid, kernel.process_type(pid), place, ways[0]):
             found[facts] += 1
-    if driver is not None and (facts := _facts(driver, "driver", place, place.driver_view)):
+    if driver is not None and (facts := _facts(driver, "driver", place, ways[1])):
         found[facts] += 1
     kinds = sorted(found.items(), key=lambda it: (it[0].type, it[0].files))
     return tuple(replace(facts, count=count) for facts, count in kinds)
 
 
-def _facts(pid: int, kind: str, place: "Workplace", report: Path) -> ProcessFacts | None:
+def _facts(pid: int, kind: str, place: "Workplace", way: str) -> ProcessFacts | None:
     """Return the facts about one process; None if it is gone."""
     status, ours = kernel.status(pid), kernel.status(os.getpid())
     own = tuple(it for it in _NAMESPACES if _has_own(it, pid))
@@ -200,7 +201,7 @@ def _facts(pid: int, kind: str, place: "Workplace", report: Path) -> ProcessFact
         no_new_privs=status.get("NoNewPrivs") == "1",
         namespaces=own,
         user=_user(status, ours),
-        files=_files(pid, place, report, _user(status, ours)),
+        files=_files(pid, place, way, _user(status, ours)),
     )
 
 
@@ -219,7 +220,7 @@ def _user(status: Mapping[str, str], ours: Mapping[str, str]) -> str:
     return "own"
 
 
-def _files(pid: int, place: "Workplace", report: Path, user: str) -> str:
+def _files(pid: int, place: "Workplace", way: str, user: str) -> str:
     """Return how files are kept from a process, one of the words of `ProcessFacts.files`."""
     root = f"/proc/{pid}/root"
     try:
@@ -237,7 +238,6 @@ def _files(pid: int, place: "Workplace", report: Path, user: str) -> str:
     except OSError:
         return "unknown"
     # What the kernel shows to nobody: the process itself noted it, after it had tried.
-    way = report.read_text()
     if view.LANDLOCK in way.split("+"):
         return view.LANDLOCK
     return view.UID if user == "own" else view.NONE

@@ -60,7 +60,7 @@ def descendants(root: int) -> list[int]:
     """Return the processes below one, whatever their groups. Linux only."""
     children: dict[int, list[int]] = {}
     for pid in _numbers():
-        if (stat := _stat(pid)) is not None:
+        if (stat := _stat(pid)) is not None and stat[0] != b"Z":
             children.setdefault(stat[1], []).append(pid)
     found, open_ends = [], [root]
     while open_ends:
@@ -68,6 +68,18 @@ def descendants(root: int) -> list[int]:
         found += below
         open_ends += below
     return found
+
+
+def parent(pid: int) -> int | None:
+    """Return the number of the process that a process is a child of; None if it is gone."""
+    stat = _stat(pid)
+    return stat[1] if stat is not None else None
+
+
+def leads_group(pid: int) -> bool:
+    """Say whether a process is there and the first of its process group."""
+    stat = _stat(pid)
+    return stat is not None and stat[2] == pid
 
 
 def resident(pid: int, *, shared: bool = False) -> int:

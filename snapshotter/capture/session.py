@@ -715,7 +715,9 @@ class Session:
             return
         self._ledger.begin_step("close")
         closed = context is not None and await self._bounded(context.close())
-        if not closed:
+        if closed:
+            await asyncio.to_thread(self._processes.kill_browser)  # what has left it
+        else:
             self._processes.kill()
         if playwright is not None:
             await self._bounded(playwright.stop())

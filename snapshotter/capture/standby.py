@@ -140,6 +140,7 @@ class Standby:
             running = start.result()
             limit = self.decision.limits.close_s / 2
             await bounded(running.launched.context.close(), limit)
+            await asyncio.to_thread(self.processes.kill_browser)
             await bounded(running.playwright.stop(), limit)
 
     async def _launch(self) -> Running:

@@ -10,6 +10,7 @@ photographed besides.
 import asyncio
 import os
 import shutil
+import stat
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,15 +193,22 @@ async def save(
 
 
 def _link(folder: Path, file: Path) -> None:
-    """Give the one file of a folder another name, unless it has that already."""
-    if file.exists():
+    """
+    Give the one file of a folder another name, unless it has that already.
+
+    A browser that was taken over writes to that folder: what is no file of its own, such as a
+    link to one of ours, is not followed. Nobody but us can exchange the second name.
+    """
+    if os.path.lexists(file):
         return
     for found in folder.iterdir():
         try:
-            file.hardlink_to(found)
+            os.link(found, file, follow_symlinks=False)
         except OSError:  # it was renamed or removed this moment: next time, or never
             continue
-        return
+        if stat.S_ISREG(file.lstat().st_mode):
+            return
+        file.unlink()
 
 
 def _size(file: Path) -> int:

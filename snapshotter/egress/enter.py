@@ -23,7 +23,7 @@ import os
 import signal
 import sys
 
-_CLONE_NEWNS = 0x0002_0000  # unshare(2)
+_CLONE_NEWNS, _CLONE_NEWIPC = 0x0002_0000, 0x0800_0000  # unshare(2)
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
 _FLAGS = {
     "none": 0,
@@ -31,7 +31,10 @@ _FLAGS = {
     "user,net": _CLONE_NEWUSER | _CLONE_NEWNET,
     "sandbox": _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNET,
 }
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38  # prctl(2)
+_CAPABILITY_VERSION = 0x2008_0522  # capget(2), version 3
+_KEYCTL = {"x86_64": 250, "aarch64": 219}  # keyctl(2)
+_JOIN_SESSION_KEYRING = 1
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 _BACKLOG = 512
 _FAILED = 71  # EX_OSERR
@@ -51,13 +54,15 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _BASE = "/tmp"  # noqa: S108 - any directory; it is covered, in a namespace of its own
 _OLD = "/.old"  # where the files of before are while the new root is filled
+_OF_ROOT = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # of /proc
+_PROGRAM_OF_ROOT = "/proc/sys/kernel/core_pattern"  # names a program that the kernel starts as root
 
 # landlock(7): rights by bit, of which each version of the interface has more.
 _LL_EXECUTE, _LL_WRITE, _LL_READ, _LL_READ_DIR = 0x1, 0x2, 0x4, 0x8
 _LL_TRUNCATE, _LL_IOCTL = 0x4000, 0x8000
 _LL_OF_FILES = _LL_EXECUTE | _LL_WRITE | _LL_READ | _LL_TRUNCATE | _LL_IOCTL
 _LL_ALL = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}  # from 5 on: 0xFFFF
-_LL_SCOPES = 0x3  # from 6 on: abstract Unix sockets and signals stay inside
+_LL_SCOPES, _LL_SCOPES_SINCE = 0x3, 6  # abstract Unix sockets and signals stay inside
 _LL_UNIX, _LL_UNIX_SINCE = 0x1_0000, 9  # from 9 on: connecting to a Unix socket by its path
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
@@ -117,6 +122,45 @@ def hand_over(meeting: str, made: _socket.socket) -> None:
     number = made.fileno().to_bytes(4, sys.byteorder)
     there.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, number)])
     there.close()
+
+
+def forget_keys() -> None:
+    """
+    Get an empty session keyring (keyrings(7)): ours may hold keys, and every child has it.
+
+    A container's runtime may forbid the call, and then those that read keys as well.
+    """
+    if (number := _KEYCTL.get(os.uname().machine)) is not None:
+        _LIBRARY.syscall(number, _JOIN_SESSION_KEYRING, None)
+
+
+def drop_capabilities() -> None:
+    """Be root without one right of root's, also after the next program was started."""
+    _LIBRARY.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # or that start would give all of them back
+    header = _CAPABILITY_VERSION.to_bytes(4, sys.byteorder) + bytes(4)  # of this process
+    _checked(_LIBRARY.capset(header, bytes(24)))
+
+
+def leave_shared_memory() -> None:
+    """Leave shared memory and queues of System V and POSIX (ipc_namespaces(7)), where allowed."""
+    _LIBRARY.unshare(_CLONE_NEWIPC)
+
+
+def stay_inside() -> None:
+    """
+    Reach no process outside by a signal or an abstract Unix socket (landlock(7), scopes).
+
+    A mount namespace prevents neither, and an ordinary user's browser is the same user as the
+    worker. Kernels before 6.12 can not do it.
+    """
+    version = _LIBRARY.syscall(_LANDLOCK_CREATE, None, 0, 1)
+    if version < _LL_SCOPES_SINCE:
+        return
+    attributes = bytes(16) + _LL_SCOPES.to_bytes(8, sys.byteorder)  # no file, no network
+    rules = _LIBRARY.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0)
+    if rules >= 0:
+        _LIBRARY.syscall(_LANDLOCK_RESTRICT, rules, 0)  # a right of whoever may mount
+        os.close(rules)
 
 
 def end_with_parent(parent: int) -> None:
@@ -180,7 +224,12 @@ class View:
                 os._exit(0)
             except BaseException:  # noqa: BLE001 - whatever is in the way
                 os._exit(1)
-        return os.waitpid(child, 0)[1] == 0
+        return os.waitpid(child, 0)[1] == 0 and self._is_left_to_us()
+
+    def _is_left_to_us(self) -> bool:
+        """Say whether we may open what another user owns: root without its rights may not."""
+        places = [source for kind, source, _ in self.binds if kind == "write"]
+        return all(os.access(it, os.R_OK | os.W_OK, effective_ids=True) for it in places)
 
     def _try(self) -> None:
         """Check what the program will need, and that the other files are gone."""
@@ -188,6 +237,8 @@ class View:
             wanted = os.R_OK | (os.W_OK if kind == "write" else 0)
             if kind in ("read", "write") and not os.access(place, wanted):
                 raise Obstacle(place)
+        if os.access(_PROGRAM_OF_ROOT, os.W_OK):
+            raise Obstacle(_PROGRAM_OF_ROOT)
         try:
             os.close(os.open(self.hidden, os.O_RDONLY))
         except OSError:
@@ -205,13 +256,18 @@ class View:
         if "mount" in parts:
             if "user" not in parts:
                 unshare(_CLONE_NEWNS)
+            leave_shared_memory()
             self._mount()
+            stay_inside()
         if "uid" in parts:
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
         if "landlock" in parts:
             self._restrict()
+        if os.geteuid() == 0 and way in ("mount", "landlock"):
+            # With them it looks into any process's root, and makes the disk's device anew.
+            drop_capabilities()
 
     def _give(self, owner: int) -> None:
         """Make what the program may write to its user's, with all that is in it already."""
@@ -245,9 +301,11 @@ class View:
                 _attributes(place, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
             elif kind == "write":
                 _attributes(place, _ATTR_NOSUID | _ATTR_NODEV)
-            elif kind == "proc":  # whoever is called 0 may set up the machine there
-                _mount(f"{_OLD}{source}/sys", f"{place}/sys", "", _MS_BIND | _MS_REC)
-                _attributes(f"{place}/sys", _ATTR_RDONLY)
+            elif kind == "proc":  # root may set up the machine there, without one capability
+                for name in _OF_ROOT:
+                    if os.path.exists(f"{place}/{name}"):
+                        _mount(f"{_OLD}{source}/{name}", f"{place}/{name}", "", _MS_BIND | _MS_REC)
+                        _attributes(f"{place}/{name}", _ATTR_RDONLY)
         _checked(_LIBRARY.umount2(_OLD.encode(), _MNT_DETACH))
         os.rmdir(_OLD)
         _attributes("/", _ATTR_RDONLY, recursive=False)
@@ -262,7 +320,7 @@ class View:
         attributes = known.to_bytes(8, sys.byteorder)
         if version >= 4:
             attributes += bytes(8)
-        if version >= 6:
+        if version >= _LL_SCOPES_SINCE:
             attributes += _LL_SCOPES.to_bytes(8, sys.byteorder)
         rules = _checked(_LIBRARY.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0))
         reads = _LL_EXECUTE | _LL_READ | _LL_READ_DIR
@@ -311,10 +369,15 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
     """
     parent = os.getppid()
     uid, gid = os.geteuid(), os.getegid()
+    forget_keys()
     step = "unshare"
     try:
-        if namespaces != "none":
+        if namespaces == "none":
+            # Whatever leaves its parent becomes a child of this one: found, and killed.
+            _LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        else:
             unshare(_FLAGS[namespaces])
+            leave_shared_memory()
             step = "mapping the user"
             map_user(uid, gid, inside)
         if namespaces == "user,net":

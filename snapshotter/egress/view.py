@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from snapshotter.errors import SnapshotterError
+
 MOUNT, LANDLOCK, UID, NONE = "mount", "landlock", "uid", "none"
 
 _SYSTEM = (
@@ -85,7 +87,7 @@ def of_driver(view: View, *, may_lose_rights: bool = True) -> View:
     """
     ways: tuple[str, ...] = (f"user+{MOUNT}", LANDLOCK, NONE)
     if os.geteuid() == 0:  # then it need not stay root
-        ways = (f"{MOUNT}+{UID}", f"user+{MOUNT}", f"{LANDLOCK}+{UID}", LANDLOCK, UID, NONE)
+        ways = (f"{MOUNT}+{UID}", f"user+{MOUNT}", MOUNT, f"{LANDLOCK}+{UID}", LANDLOCK, UID, NONE)
     if not may_lose_rights:
         ways = tuple(it for it in ways if LANDLOCK not in it)
     return replace(view, ways=ways)
@@ -117,5 +119,8 @@ def _is_below(path: Path, seen: Iterable[Path]) -> bool:
 
 def _line(*words: str) -> str:
     if any("\n" in it or "\t" in it for it in words):
-        raise ValueError(f"a path that cannot be passed on: {words}")
+        raise SnapshotterError(
+            f"a browser cannot work below a path with a tab or a line break: {words[-1]!r}",
+            hint="set spool_dir to another directory",
+        )
     return "\t".join(words)

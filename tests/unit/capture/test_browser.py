@@ -1,14 +1,23 @@
 """Which browser is chosen, and where it may write."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from snapshotter.capture import browser
-from snapshotter.capture.browser import Obstacles, Workplace, choose_browser, find_browser
+from snapshotter.capture import browser, kernel
+from snapshotter.capture.browser import (
+    BrowserProcesses,
+    Obstacles,
+    Workplace,
+    choose_browser,
+    find_browser,
+)
 from snapshotter.capture.environment import binary_sha256, without_paths, without_paths_of
 from snapshotter.egress import namespace
 from snapshotter.errors import ServiceUnavailable
@@ -140,6 +149,85 @@ def test_the_browser_works_in_no_folder_that_somebody_else_fills(tmp_path: Path)
 
     assert ran.stdout == "/\n"
     assert note.read_text().split()[1] == str(os.getpid())
+
+
+# A driver that starts a browser in a group of its own, which starts a process that leaves it.
+_DRIVER = """
+import os, subprocess, sys
+browser = subprocess.Popen(
+    ["/bin/sh", "-c", sys.argv[3], *sys.argv[1:3]],
+    start_new_session=True,
+)
+browser.wait()
+sys.stdin.read()
+"""
+_BROWSER = "setsid sleep 60 & echo $! > $1; echo $$ $PPID > $0; exec sleep 60"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Workplace, subprocess.Popen[bytes], Path]]:
+    """A stand-in for driver and browser, and where the number of what left the browser stands."""
+    place = Workplace.create(tmp_path / "spool")
+    stray = tmp_path / "stray"
+    before = namespace.command(namespace.NONE)
+    driver = subprocess.Popen(
+        [*before, sys.executable, "-I", "-c", _DRIVER, str(place.note), str(stray), _BROWSER],
+        stdin=subprocess.PIPE,
+    )
+    while not place.note.read_text().endswith("\n"):
+        time.sleep(0.01)
+    yield place, driver, stray
+    driver.kill()
+    driver.communicate()
+    place.remove()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_what_left_the_browsers_process_group_ends_with_it(
+    running: tuple[Workplace, subprocess.Popen[bytes], Path],
+) -> None:
+    place, driver, stray = running
+    processes = BrowserProcesses(place)
+    left = int(stray.read_text())
+    assert not kernel.has_ended(left)
+
+    processes.kill()
+
+    assert driver.wait(10) == -signal.SIGKILL
+    while not kernel.has_ended(left):
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_note_that_names_a_process_of_somebody_else_kills_nobody(
+    running: tuple[Workplace, subprocess.Popen[bytes], Path],
+) -> None:
+    """A browser that has no view writes to the note: "-1" is every process of the machine."""
+    place, driver, _ = running
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, start_new_session=True) as other:
+        for note in (f"{other.pid} {driver.pid}", f"{os.getpid()} {os.getppid()}", "1 1", "0 0"):
+            place.note.write_text(f"{note}\n")
+            processes = BrowserProcesses(place)
+            assert processes.browser is None
+            processes.kill()
+        assert other.poll() is None
+        other.communicate()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_how_files_were_taken_away_is_read_before_there_is_a_page(
+    running: tuple[Workplace, subprocess.Popen[bytes], Path],
+) -> None:
+    place, _, _ = running
+    processes = BrowserProcesses(place)
+    place.browser_view.write_text("landlock")  # of a way to start it that has failed
+
+    processes.begin()
+    processes.remember_ways()
+    place.browser_view.write_text("landlock")  # a browser that has no view rewrites it
+
+    (found,) = (it for it in processes.facts() if it.type == "browser")
+    assert found.files == "none"
 
 
 def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The body of a target that is no page, as a file of its own."""
 
 import gzip
+import os
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_of_a_body_that_was_cut_off_what_came_is_opened(tmp_path: Path) -> None:
     assert kept.path == "capture/target.json"
     assert kept.note.endswith("cut off (length)")
     assert (bytes(range(256)) * 400).startswith(kept.file.read_bytes())
+
+
+def test_a_link_that_a_browser_laid_in_its_folder_leads_to_no_file_of_ours(tmp_path: Path) -> None:
+    folder, key, file = tmp_path / "artifacts", tmp_path / "default.pem", tmp_path / ".target"
+    folder.mkdir()
+    key.write_text("a key")
+    (folder / "download").symlink_to(key)
+
+    target._link(folder, file)
+    assert not os.path.lexists(file)
+
+    (folder / "saved").write_text("what was saved")
+    for _ in range(2):  # whichever of the two comes first
+        target._link(folder, file)
+    assert file.read_text() == "what was saved"
+    assert not file.is_symlink()
 
 
 def _stored(data: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """A stand-in for the browser tries to open files that no browser needs."""
 
+import ctypes
 import json
 import os
 import socket
@@ -43,8 +44,29 @@ tried["environment"] = " ".join(os.environ)
 print(json.dumps(tried))
 """
 
-# Starts it as a browser is started.
-DRIVE = f"""
+# Tries to reach the process that started it, and what that one shares with its children.
+OF_ONE_USER = """
+import ctypes, json, os, sys
+from pathlib import Path
+library, tried = ctypes.CDLL(None, use_errno=True), {}
+worker, call = int(sys.argv[1]), {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)
+def attempt(name, it):
+    try:
+        tried[name] = it()
+    except OSError as error:
+        tried[name] = error.strerror
+attempt("signal", lambda: os.kill(worker, 0) or "sent")
+attempt("session keyring", lambda: library.syscall(call, 11, ctypes.c_int(-3), None, 0))
+attempt("shared memory", lambda: len(Path("/proc/sysvipc/shm").read_text().splitlines()) - 1)
+attempt("sys", lambda: os.access("/proc/sys/kernel/core_pattern", os.W_OK))
+status = dict(it.split(":") for it in Path("/proc/self/status").read_text().splitlines())
+tried["capabilities"] = int(status["CapEff"], 16)
+tried["environment"] = ""
+print(json.dumps(tried))
+"""
+
+# Starts one of these as a browser is started.
+DRIVE = """
 import json, os, subprocess, sys
 from pathlib import Path
 from snapshotter.capture import browser, confinement
@@ -55,10 +77,11 @@ python = Path(os.path.realpath(sys.executable))
 binary = BrowserBinary(kind="shell", path=python)
 driver = confinement.prepare_driver(place, binary)
 view = confinement.browser_view(place, binary)
-kinds = namespace.USER_AND_NET
-command = (*namespace.command(kinds, None, view), str(python), "-I", "-S", "-c", {STAND_IN!r})
-place.script.write_text(browser.start_script((*command, *sys.argv[2:]), place.note))
-ran = subprocess.run([driver, "-c", f"exec {{place.script}}"], capture_output=True, text=True)
+kinds = sys.argv.pop()
+command = (*namespace.command(kinds, None, view), str(python), "-I", "-S", "-c", sys.argv[2])
+arguments = sys.argv[3:] or [str(os.getpid())]
+place.script.write_text(browser.start_script((*command, *arguments), place.note))
+ran = subprocess.run([driver, "-c", f"exec {place.script}"], capture_output=True, text=True)
 sys.stderr.write(ran.stderr)
 way = place.driver_view.read_text()
 browser_way = place.browser_view.read_text()
@@ -94,19 +117,41 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def stand_in(folder: Path, canaries: list[str], *refused: str) -> tuple[dict[str, str], str, str]:
+def stand_in(
+    folder: Path,
+    canaries: list[str],
+    *refused: str,
+    code: str = STAND_IN,
+    before: str = "",
+    kinds: str = namespace.USER_AND_NET,
+    command: tuple[str, ...] = (),
+) -> tuple[dict[str, object], str, str]:
     """
     Start a stand-in for the browser as a browser is started, below a stand-in for its driver.
 
     Args:
         folder: Where the browser's directories are made.
         refused: What the system does not allow, see `tests.confined`.
+        code: The stand-in.
+        before: What the process does that starts it.
+        kinds: The namespaces of a browser.
+        command: What that process is started by.
 
     Return what it met at each path, and how files were taken from driver and browser.
     """
     confined = (sys.executable, "-m", "tests.confined", ",".join(refused)) if refused else ()
     done = subprocess.run(
-        [*confined, sys.executable, "-c", DRIVE, str(folder), *canaries],
+        [
+            *command,
+            *confined,
+            sys.executable,
+            "-c",
+            before + DRIVE,
+            str(folder),
+            code,
+            *canaries,
+            kinds,
+        ],
         cwd=ROOT,
         env={**os.environ, "PLAYWRIGHT_NODEJS_PATH": "/bin/sh", "AWS_SECRET_ACCESS_KEY": "secret"},
         capture_output=True,
@@ -115,7 +160,7 @@ def stand_in(folder: Path, canaries: list[str], *refused: str) -> tuple[dict[str
     )
     assert done.returncode == 0, done.stderr
     met, way, browser_way = json.loads(done.stdout)
-    assert "AWS_SECRET_ACCESS_KEY" not in met.pop("environment")
+    assert "AWS_SECRET_ACCESS_KEY" not in met.pop("environment").split()
     return met, way, browser_way
 
 
@@ -157,6 +202,77 @@ def test_where_nothing_is_to_be_had_the_files_are_open_and_that_is_noted(
 
     assert (way, browser_way) == ("none", "none")
     assert met[canaries[0]] == "read"
+
+
+# A key in the session keyring, and a segment of shared memory (System V) that only we may open.
+_OWNED = """
+import ctypes, os
+library = ctypes.CDLL(None, use_errno=True)
+add, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+library.syscall(keyctl, 1, None)
+library.syscall(add, b"user", b"canary", b"secret", 6, ctypes.c_int(-3))
+segment = library.shmget(0, 4096, 0o1600)
+library.shmat(segment, None, 0)
+library.shmctl(segment, 0, None)  # gone when we are
+"""
+_DROP_RIGHTS = """
+import ctypes, os, sys
+for right in (1, 2):  # to pass by the owner of a file (capabilities(7))
+    ctypes.CDLL(None).prctl(24, right)
+if "again" not in os.environ:
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, "again": ""})
+"""
+
+
+def test_a_browser_that_is_the_same_user_reaches_nothing_that_the_worker_keeps_for_itself(
+    open_folder: Path,
+) -> None:
+    """Keys of the session, shared memory, its life: no mount namespace keeps these from it."""
+    met, way, browser_way = stand_in(open_folder, [], "setuid", code=OF_ONE_USER, before=_OWNED)
+
+    assert (way, browser_way) == ("user+mount", "mount")
+    expected = {"session keyring": 0, "shared memory": 0, "sys": False}
+    assert {name: met[name] for name in expected} == expected
+    if _landlock_version() >= 6:
+        assert met["signal"] == "Operation not permitted"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="about root")
+def test_a_root_that_may_name_a_program_to_the_kernel_is_not_called_confined(
+    tmp_path: Path,
+) -> None:
+    """Landlock leaves /proc/sys open to root, and the kernel starts as root what is named there."""
+    tmp_path.chmod(0o700)  # no other user may pass
+    met, way, browser_way = stand_in(tmp_path, [], "mount", code=OF_ONE_USER)
+
+    is_open = os.access("/proc/sys/kernel/core_pattern", os.W_OK)  # not in most containers
+    assert met["sys"] is is_open
+    assert (way, browser_way) == (("none", "none") if is_open else ("landlock", "landlock"))
+
+
+def test_root_that_may_become_nobody_else_keeps_no_capability(
+    open_folder: Path, no_namespaces: tuple[str, ...]
+) -> None:
+    """With them it would look into the root directory of any process."""
+    met, way, browser_way = stand_in(
+        open_folder, [], code=OF_ONE_USER, kinds=namespace.NONE, command=no_namespaces
+    )
+
+    assert (way, browser_way) == ("mount", "landlock")
+    assert (met["capabilities"], met["sys"]) == (0, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="about root")
+def test_roots_browser_stays_roots_where_root_could_not_open_what_another_user_wrote(
+    open_folder: Path,
+) -> None:
+    _, way, browser_way = stand_in(open_folder, [], code=OF_ONE_USER, before=_DROP_RIGHTS)
+
+    assert (way, browser_way) == ("user+mount", "mount")
+
+
+def _landlock_version() -> int:
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1))
 
 
 @pytest.mark.parametrize(("why", "is_used"), [("", True), ("no user namespace: forbidden", False)])
