@@ -9,7 +9,7 @@ bundle, so that a bundle never stands in the store without them.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.addresses import as_visited
 from snapshotter.policy.host_answers import header
+from snapshotter.policy.picking import Candidate
 from snapshotter.ports import (
     Capturer,
     Clock,
@@ -79,6 +80,7 @@ class World:
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
     logbook: Logbook | None = None  # None: bundles are not logged
     own: tuple[OwnName, ...] = ()  # what says who captures: looked for, and never written
+    picks: Callable[[str], Candidate] | None = None  # the policy that an address decides for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

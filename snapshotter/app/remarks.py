@@ -1,13 +1,17 @@
 """What has to be said of a capture that is done: warnings, and the state of its proofs in words."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 
+from snapshotter.app.addresses import shown
 from snapshotter.app.pipeline import Result
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.model.bundle import TokenState
 from snapshotter.model.capture import files_open_to
 from snapshotter.model.own_names import CREDENTIAL, OwnFound
 from snapshotter.model.replay import ReplayVerdict
+from snapshotter.policy.picking import DEFAULT, Candidate
 from snapshotter.seal import sealer
 
 
@@ -83,6 +87,31 @@ def identity_warnings(result: Result) -> tuple[str, ...]:
             f"  For publication: snapshotter export --masked -o DIR {result.bundle.id}"
         )
     return tuple(said)
+
+
+def policy_warnings(result: Result, picks: Callable[[str], Candidate] | None) -> tuple[str, ...]:
+    """
+    Return what to say of a page that led to an address for which another policy is meant.
+
+    Args:
+        picks: Returns the policy that an address decides for; None: nothing is said.
+    """
+    asked, reached = result.capture.requested_url, result.capture.final_url
+    if picks is None or not result.decision.policy_why or reached == asked:
+        return ()
+    try:
+        meant = picks(reached)
+    except (SnapshotterError, ValueError):  # a policy that was changed meanwhile costs no capture
+        return ()
+    if meant.name in (result.decision.policy_name, DEFAULT):
+        return ()
+    return (
+        f"WARNING: the address led to {shown(reached)}, which the policy {meant.name} is meant "
+        f"for. The address that was asked for decides, so it was captured by "
+        f"{result.decision.policy_name}\n"
+        f"  To capture it by the other: snapshotter capture --policy {meant.name} "
+        f"{shlex.quote(shown(asked))}",
+    )
 
 
 def _kinds(found: Sequence[OwnFound]) -> str:

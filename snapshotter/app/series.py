@@ -65,6 +65,7 @@ class Series:
         return (
             *remarks.clock_warnings(done),
             *remarks.identity_warnings(done),
+            *remarks.policy_warnings(done, self.world.picks),
             *unsafe,
             *remarks.log_warnings(done),
             *remarks.replay_warnings(done),

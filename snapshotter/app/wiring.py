@@ -18,6 +18,7 @@ nothing that it does not use.
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,8 +141,11 @@ def world(
     evidence = wiring_store.custodial(
         settings, wiring_store.store_for_evidence(settings, locked=locked, tell=tell), tell=tell
     )
+    from snapshotter.app import policy_choice
+
     return World(
         own=own_names.load(settings.identity_file),
+        picks=partial(policy_choice.picked, settings),
         clock=clock,
         ids=RandomIds(),
         capturer=capturer(settings, clock),

@@ -8,6 +8,7 @@ at one job at most one stores its bundle, and one that was stored is found again
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import snapshotter
@@ -225,6 +226,7 @@ class CaptureWorkshop:
                 *remarks.clock_warnings(done),
                 *remarks.log_warnings(done),
                 *remarks.identity_warnings(done),
+                *remarks.policy_warnings(done, partial(policy_choice.picked, self._settings)),
             ),
             stage_ms=done.stage_ms,
             missed=_missed(done),

@@ -8,13 +8,15 @@ all that lie under another one, longer names before shorter. Of two that are equ
 user's own before a shipped one, and then the first by name: the same on every machine.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.hosts import host_of
 from snapshotter.policy import files
 from snapshotter.policy.addresses import is_host
 from snapshotter.policy.files import read_toml, shipped_directory
@@ -23,7 +25,7 @@ from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
 
 AUTO = files.AUTO
-_DEFAULT = "default"
+DEFAULT = "default"
 _BY_NAME = "by name alone"
 
 _Rank = tuple[int, int]
@@ -90,7 +92,7 @@ def pick(url: str, policies: Iterable[Effective]) -> Pick:
     """
     stands = [_candidate(url, one) for one in policies]
     named = sorted((it for it in stands if it.by), key=_order)
-    winner = named[0] if named else next(it for it in stands if it.name == _DEFAULT)
+    winner = named[0] if named else next(it for it in stands if it.name == DEFAULT)
     losers = sorted((it for it in stands if it is not winner), key=_order)
     return Pick(
         winner=_said(winner, f"it names {winner.by}" if winner.by else "no other names the page"),
@@ -103,7 +105,7 @@ def pickable(policies: Iterable[Effective]) -> Sequence[Effective]:
     return [
         it
         for it in policies
-        if it.policy.match.urls or it.policy.match.hosts or it.policy.name == _DEFAULT
+        if it.policy.match.urls or it.policy.match.hosts or it.policy.name == DEFAULT
     ]
 
 
@@ -119,11 +121,12 @@ def _order(it: Candidate) -> tuple[int, int, bool, str]:
 
 
 def _candidate(url: str, one: Effective) -> Candidate:
-    match, host = one.policy.match, (urlsplit(url).hostname or "").rstrip(".").lower()
-    written = _as_written(url)
+    match, written, visited = one.policy.match, _as_written(url), _as_visited(url)
+    host = host_of(visited)
     by, rank = "", (0, 0)
     for pattern in match.urls:
-        if compile_pattern(pattern).search(written):
+        found = compile_pattern(pattern)
+        if found.search(written) or found.search(visited):
             by, rank = max((by, rank), (f"addresses {pattern}", (3, len(pattern))), key=_closeness)
     for pattern in match.hosts:
         if is_host(host, (pattern,)):
@@ -136,6 +139,23 @@ def _candidate(url: str, one: Effective) -> Candidate:
         by=by,
         why="" if match.urls or match.hosts else _BY_NAME,
         rank=rank,
+    )
+
+
+def _as_visited(url: str) -> str:
+    """Return an address as a browser spells it: host in ASCII, path without dots."""
+    before, sign, query = url.partition("?")
+    parts = urlsplit(before.replace("\\", "/") + sign + query)
+    host = unquote(host_of(parts.geturl()))
+    with contextlib.suppress(UnicodeError):  # no name that is; it is a host all the same
+        host = host.encode("idna").decode("ascii")
+    port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    host = f"[{host}]" if ":" in host else host
+    path = parts.path
+    if not path.startswith("//"):
+        path = urlsplit(urljoin("http://host/", path)).path
+    return _as_written(
+        urlunsplit(parts._replace(netloc=f"{host}:{port}" if port else host, path=path))
     )
 
 
@@ -156,7 +176,7 @@ def _closeness(found: tuple[str, _Rank]) -> _Rank:
 
 def _why_not(loser: Candidate, winner: Candidate) -> str:
     if not loser.by:
-        if loser.name == _DEFAULT:
+        if loser.name == DEFAULT:
             return "it is for what no other policy names"
         if loser.why == _BY_NAME:
             return "used by name alone"
