@@ -64,6 +64,7 @@ READS = {
     "trust sign file": "trust sign page.html FILE",
     "verify bundles": "verify FILE",
     # One reader for all commands that have these.
+    "--ca": "capture --ca FILE http://a.example/",
     "--keep-streams-for": "capture --keep-streams-for FILE http://a.example/",
     "--policy": "policy explain --policy FILE http://a.example/",
     "--trust": f"verify --trust FILE --root-key {'a' * 64} page.html",
@@ -77,7 +78,7 @@ POLLED = {"watch add source", "watch change --source"}  # by a worker, and not w
 # What a person hands over may come from another program: `--list <(some program)`. A pipe that is
 # named here is waited for, as by any other command.
 PIPED = {
-    *("batch table", "--keep-streams-for", "policy explain --list", "policy test page"),
+    *("batch table", "--ca", "--keep-streams-for", "policy explain --list", "policy test page"),
     *("schedule add --from", "schedule add --curves", "streams check --key", "streams open --key"),
     *("trust add-key public_key", "trust add-tsa --root", "trust replace-key public_key"),
 }
