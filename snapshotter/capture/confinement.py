@@ -27,6 +27,7 @@ from playwright.async_api import Playwright, async_playwright
 from snapshotter.capture import kernel
 from snapshotter.egress import namespace, view
 from snapshotter.egress.view import View
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import ProcessFacts
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _NAMESPACES = ("user", "mnt", "net", "pid")
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
 _one_at_a_time = threading.Lock()  # `_NODE` is the whole process's
+# What it was set to by whoever runs us. Later it may name the script of another capture's driver.
+_NODE_GIVEN = os.environ.get(_NODE)  # noqa: TID251
 
 
 def browser_view(place: "Workplace", binary: "BrowserBinary") -> View:
@@ -56,8 +59,13 @@ def browser_view(place: "Workplace", binary: "BrowserBinary") -> View:
 
 
 def prepare_driver(place: "Workplace", binary: "BrowserBinary") -> Path:
-    """Write the script that becomes Playwright's driver, and return its path."""
-    node = Path(os.environ.get(_NODE) or _DRIVER / "node")  # noqa: TID251
+    """
+    Write the script that becomes Playwright's driver, and return its path.
+
+    Raises:
+        ServiceUnavailable: Nothing may be started from where it is.
+    """
+    node = Path(_NODE_GIVEN or _DRIVER / "node")
     environment = dict(place.environment)
     compiled = _compiled(node, environment)
     if compiled is not None:
@@ -85,6 +93,11 @@ def prepare_driver(place: "Workplace", binary: "BrowserBinary") -> Path:
         f'exec env -i {" ".join(given)} {shlex.join((*before, str(node)))} "$@"\n'
     )
     script.chmod(0o700)
+    if not os.access(script, os.X_OK):
+        raise ServiceUnavailable(
+            f"no program may be started in {place.root.parent}: it is mounted with noexec",
+            hint="set spool_dir to a directory on another file system",
+        )
     return script
 
 
@@ -97,15 +110,14 @@ async def start_driver(script: Path) -> Playwright:
     """
     while not _one_at_a_time.acquire(blocking=False):
         await asyncio.sleep(_LOOK_S)
-    before = os.environ.get(_NODE)  # noqa: TID251
     try:
         os.environ[_NODE] = str(script)  # noqa: TID251
         return await async_playwright().start()
     finally:
-        if before is None:
+        if _NODE_GIVEN is None:
             os.environ.pop(_NODE, None)  # noqa: TID251
         else:
-            os.environ[_NODE] = before  # noqa: TID251
+            os.environ[_NODE] = _NODE_GIVEN  # noqa: TID251
         _one_at_a_time.release()
 
 

@@ -63,6 +63,7 @@ _NAMED = 50  # kinds of trouble with connections that are listed; the rest are c
 _TLS_PATH = "capture/tls.json"
 _MAIN_BODY = ".main-body"  # in the spool: until it is an artifact, or not wanted
 _EARLIER = 2 << 20  # bytes of the body of a document that the page went on from
+_KEY_LOG_BYTES = 32 << 20  # that are read; a connection has some 1,500
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
 
 
@@ -394,8 +395,7 @@ class WireRecorder:
             return self._recording
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
-        log = self._way.key_log
-        key_log = log.read_bytes() if log.is_file() else b""
+        key_log = _read_key_log(self._way.key_log)
         carried = self._read(KeyLog.parse(key_log))
         signatures = server_signature.gather(
             (_recorded(it) for it in carried if it.is_tls), is_late=deadline(SIGNATURES_CPU_S)
@@ -710,6 +710,14 @@ class WireRecorder:
             count for _, count in troubles.most_common(_NAMED)
         )
         return tuple(f"{name}: {count}" for name, count in sorted(absent.items()) if count)
+
+
+def _read_key_log(log: Path) -> bytes:
+    """Return the browser's TLS secrets. It may have made the file as long as it likes."""
+    if not log.is_file():
+        return b""
+    with log.open("rb") as file:
+        return file.read(_KEY_LOG_BYTES)
 
 
 def _recorded(carried: CarriedConnection) -> server_signature.RecordedConnection:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture import browser, kernel
+from snapshotter.capture import browser, confinement, kernel
 from snapshotter.capture.browser import (
     BrowserProcesses,
     Obstacles,
@@ -228,6 +228,44 @@ def test_how_files_were_taken_away_is_read_before_there_is_a_page(
 
     (found,) = (it for it in processes.facts() if it.type == "browser")
     assert found.files == "none"
+
+
+def test_a_driver_is_not_started_by_the_script_of_another_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one starts, Playwright's setting names its script, for all of the process."""
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/spool/other/driver")
+    place = Workplace.create(tmp_path / "spool")
+    binary = browser.BrowserBinary(kind="shell", path=executable(tmp_path / "x" / "shell"))
+
+    script = confinement.prepare_driver(place, binary).read_text()
+
+    place.remove()
+    assert "/spool/other/driver" not in script
+
+
+_PREPARE = """
+import sys
+from pathlib import Path
+from snapshotter.capture import browser, confinement
+place = browser.Workplace.create(Path(sys.argv[1], "spool"))
+confinement.prepare_driver(place, browser.BrowserBinary(kind="shell", path=Path("/bin/true")))
+"""
+
+
+def test_a_spool_from_which_no_program_may_be_started_is_named(
+    tmp_path: Path, no_namespaces: tuple[str, ...]
+) -> None:
+    forbid = 'mount -t tmpfs -o noexec none "$0" && exec "$@"'
+    command = (no_namespaces[0], "--user", "--map-root-user", "--mount", "sh", "-c", forbid)
+
+    done = subprocess.run(
+        [*command, str(tmp_path), sys.executable, "-c", _PREPARE, str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith(f"no program may be started in {tmp_path}: it is mounted with noexec")
 
 
 def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """What holds a page's traffic in clear does not outlive the recorder, however it ends."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from snapshotter.capture.browser import Wire
-from snapshotter.capture.recorder import WireRecorder
+from snapshotter.capture.recorder import WireRecorder, _read_key_log
 from snapshotter.capture.redact import commitment
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
@@ -81,6 +82,16 @@ def test_streams_and_keys_go_when_the_record_can_not_be_written(tmp_path: Path, 
 
     assert not way.tee_dir.exists()
     assert not way.key_log.exists()
+
+
+def test_a_key_log_that_the_browser_made_endless_is_read_in_part(tmp_path: Path) -> None:
+    """A hole takes no place on the disk, so that no limit of that ends it."""
+    log = tmp_path / "keys.log"
+    log.write_bytes(b"CLIENT_RANDOM 00 00\n")
+    os.truncate(log, 1 << 42)
+
+    assert _read_key_log(log).startswith(b"CLIENT_RANDOM 00 00\n\0")
+    assert _read_key_log(tmp_path / "none") == b""
 
 
 def test_a_record_is_written_once(tmp_path: Path, way: Wire) -> None:
