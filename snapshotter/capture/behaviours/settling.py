@@ -8,6 +8,7 @@ nothing is to come, the page is done. Where it cannot show that, the page is obs
 has not changed for a second.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,6 +67,7 @@ class _Progress:
     activity: Activity | None = None
     looked_at: float = 0.0  # when what is announced was looked at
     look_at: float = 0.0  # when the next look is due
+    rests_at: float = 0.0  # when what was waited for has had its effect; infinite: it still runs
     interval_s: float = _ACTIVITY_S
     animated_since: float = 0.0
     animated_until: float = 0.0
@@ -202,11 +204,15 @@ async def _look(stage: Stage, progress: _Progress) -> None:
     progress.look_at = clock.monotonic() + progress.interval_s
     last = max(progress.changed_at, recorder.changed_at)
     if activity.waits:
+        progress.rests_at = math.inf
+    elif progress.rests_at == math.inf:
+        progress.rests_at = now + stage.decision.quiet_s
+    if activity.waits:
         progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
         due = min(it.due_at for it in activity.waits) + _DUE_S
         progress.look_at = max(progress.look_at, due)
     elif activity.unshown:
-        progress.look_at = max(progress.look_at, last + _OBSERVED_S)
+        progress.look_at = max(progress.look_at, last + _OBSERVED_S, progress.rests_at)
     else:
         progress.look_at = max(last, activity.ran_at) + stage.decision.quiet_s
 
@@ -218,7 +224,8 @@ def _conclusion(stage: Stage, progress: _Progress) -> SettleEnd | None:
         return None
     last = max(progress.changed_at, stage.recorder.changed_at)
     if activity.unshown:
-        return SettleEnd.OBSERVED if now - last >= _OBSERVED_S else None
+        rests = now - last >= _OBSERVED_S and now >= progress.rests_at
+        return SettleEnd.OBSERVED if rests else None
     # What ran last may go on when the browser has done something for it that no trace shows.
     quiet = now >= max(last, activity.ran_at) + stage.decision.quiet_s
     return SettleEnd.NOTHING_PENDING if quiet else None

@@ -1,8 +1,17 @@
 """How often a page is looked at while it comes to rest."""
 
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from snapshotter.capture.behaviours import settling
 from snapshotter.capture.behaviours.settling import until_next_look
+from snapshotter.capture.pending import Activity, Wait
+from snapshotter.model.capture import SettleEnd
+from tests.fakes.world import FixedClock
 
 
 @pytest.mark.parametrize(
@@ -20,3 +29,41 @@ def test_the_next_look_is_when_something_can_have_changed(
     quiet_in: float | None, look_in: float
 ) -> None:
     assert until_next_look(quiet_in) == look_in
+
+
+def ended(seen: Sequence[Activity], every_s: float) -> float:
+    """Return after how many seconds a page counts as observed of which the browser shows this."""
+    clock = FixedClock()
+    begin, left = clock.monotonic(), list(seen)
+
+    async def look() -> Activity:
+        return left.pop(0) if left[1:] else left[0]
+
+    async def busy_since() -> float:
+        return 0.0
+
+    stage: Any = SimpleNamespace(
+        clock=clock,
+        watch=SimpleNamespace(look=look),
+        recorder=SimpleNamespace(
+            changed_at=0.0, silent_channels=(), channels=0, polls=0, busy_since=busy_since
+        ),
+        decision=SimpleNamespace(quiet_s=0.25),
+        document=SimpleNamespace(expected_at=None),
+        worlds=SimpleNamespace(scheduled=()),
+        scripts_stopped=lambda: False,
+    )
+    progress = settling._Progress()
+    while asyncio.run(settling._how(stage, progress)) is not SettleEnd.OBSERVED:
+        clock.sleep(every_s)
+    return clock.monotonic() - begin
+
+
+def test_a_page_that_is_observed_has_a_moment_after_what_it_had_announced() -> None:
+    """The timer of a worker may free a lock that the page waits for: no trace shows that."""
+    runs_on = Wait(kind="worker", count=1, longest_ms=0, due_at=0.0)
+    timer = Wait(kind="timer", count=1, longest_ms=700, due_at=0.0)
+    observed = Activity(unshown=(runs_on,))
+
+    assert ended([observed], 0.05) == 0.0
+    assert ended([Activity(waits=(timer,), unshown=(runs_on,)), observed], 0.05) > 0.3
