@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
@@ -166,7 +166,8 @@ class PywbReplayer:
             why = "; ".join(f"{it.code}: {it.detail}" for it in shown.reasons)
             return unchecked(f"the replay gave no picture: {why}")
         compared = tuple(_compared(path, file, again) for path, file in pictures.items())
-        missed = tuple(_missed(again.get(_RECORD), shown, captured, _errors_in(bundle)))
+        unanswered = {it.url for it in captured.failed_requests} | _without_answer(bundle)
+        missed = tuple(_missed(again.get(_RECORD), shown, unanswered, _errors_in(bundle)))
         same = not any(it.differing or it.replayed_px is None for it in compared)
         return Replay(
             verdict=ReplayVerdict.REPLAYS if same else ReplayVerdict.DIFFERS,
@@ -248,7 +249,10 @@ def _not_compared(pictures: dict[str, Path], captured: Capture) -> str:
 
 
 def _missed(
-    record: Path | None, shown: Capture, captured: Capture, errors: frozenset[tuple[str, str]]
+    record: Path | None,
+    shown: Capture,
+    unanswered: Collection[str],
+    errors: frozenset[tuple[str, str]],
 ) -> Iterator[MissedRequest]:
     """
     Yield the requests of the replay that the bundle has no answer to.
@@ -257,9 +261,9 @@ def _missed(
 
     Args:
         record: The network record of the replay.
+        unanswered: Addresses that had no answer when the page was captured, or a socket.
         errors: Address and status of the bundle's own answers that tell of an error.
     """
-    unanswered = {it.url for it in captured.failed_requests}
     told: set[str] = set()
     for method, url, status in _without_memento(record):
         if url not in unanswered and (url, status) not in errors:
@@ -269,6 +273,20 @@ def _missed(
         if request.url not in unanswered and request.url not in told:
             told.add(request.url)
             yield MissedRequest(method="", url=request.url, why=request.error)
+
+
+def _without_answer(bundle: Path) -> set[str]:
+    """Return the addresses that the page asked and that the index has no answer of."""
+    with zipfile.ZipFile(bundle) as archive:
+        with archive.open(_INDEX) as lines:
+            answered = {str(json.loads(line.split(b" ", 2)[2])["url"]) for line in lines}
+        with archive.open(_RECORD) as stream:
+            asked = {
+                str(it.rec_headers.get_header("WARC-Target-URI"))
+                for it in ArchiveIterator(stream)
+                if it.rec_type == "request"
+            }
+    return asked - answered
 
 
 def _errors_in(bundle: Path) -> frozenset[tuple[str, str]]:

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.e2e
 ARTICLE = "<!doctype html><title>it</title><h1>An article</h1><p>with a text of its own.</p>"
 # Walls that ask now and then whether they may open, and go on by themselves or are lifted.
 ASKING = """<!doctype html><p id=it>Checking your browser</p><script>
-setInterval(async () => { if (await (await fetch('/open')).text() === 'yes') %s; }, 1500);
+const asking = setInterval(async () => {
+  if (await (await fetch('/open')).text() === 'yes') { clearInterval(asking); %s; } }, 1500);
 </script>"""
 WALL = ASKING % "location = '/article'"
 CURTAIN = ASKING % "it.textContent = 'An article'"

@@ -185,14 +185,12 @@ def test_a_signal_ends_the_replay_and_costs_nothing_that_is_stored(tmp_path: Pat
 
 
 def test_a_request_that_had_no_answer_is_not_missed_by_the_replay(tmp_path: Path) -> None:
-    def failed(*urls: str) -> Capture:
-        requests = tuple(
-            FailedRequest(url=url, resource_type="Image", error="net::ERR_FAILED") for url in urls
-        )
-        return replace(bundles.capture(tmp_path / urls[0][7:8], at=START), failed_requests=requests)
+    requests = tuple(
+        FailedRequest(url=url, resource_type="Image", error="net::ERR_FAILED")
+        for url in ("http://b/1", "http://a/1")
+    )
+    shown = replace(bundles.capture(tmp_path, at=START), failed_requests=requests)
 
-    captured, shown = failed("http://a/1"), failed("http://b/1", "http://a/1")
-
-    found = list(replay._missed(None, shown, captured, frozenset()))
+    found = list(replay._missed(None, shown, {"http://a/1"}, frozenset()))
 
     assert [it.url for it in found] == ["http://b/1"]
