@@ -39,7 +39,8 @@ _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer to
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
 _POLLS = 3  # equal requests of scripts from which on they are taken for a poll,
-_POLL_S = 3.0  # if they have gone on for so long
+_POLL_S = 3.0  # if they have gone on for so long,
+_POLLS_FAST = 30  # or so many of them
 _POSTED = 16_384  # bytes of what a request sends that tell it from others to its address
 _MESSAGES = 3  # of one socket or event stream that count as something new
 _WORKER_S = 0.3  # for a worker that is not busy to answer
@@ -642,7 +643,7 @@ class Observer:
         now = self._clock.monotonic()
         before, first = self._asked.get(question, (0, now))
         self._asked[question] = (before + 1, first)
-        if before >= _POLLS and now - first > _POLL_S:
+        if before >= _POLLS_FAST or (before >= _POLLS and now - first > _POLL_S):
             self._polls.add(one.number)
 
     def _touch(self, one: Observed) -> None:

@@ -61,6 +61,14 @@ def test_the_same_question_is_a_poll_when_it_has_gone_on_for_three_seconds(
     assert (browser.observer.awaited, browser.observer.polls) == (not is_poll, is_poll)
 
 
+def test_a_question_that_is_asked_without_a_pause_is_a_poll_before_that(browser: Browser) -> None:
+    for _ in range(30):
+        browser.end(browser.ask())
+    browser.ask()
+
+    assert (browser.observer.awaited, browser.observer.polls) == (0, 1)
+
+
 def test_a_socket_whose_page_asked_for_more_is_waited_for_until_it_answers(
     browser: Browser,
 ) -> None:
