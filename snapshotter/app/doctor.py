@@ -41,12 +41,12 @@ _FC_LIST_S = 10.0
 _PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
 _LOOPBACK = "127.0.0.1/32"
 _PROTECTIONS = {  # words of `ProcessFacts.files`
-    "none": "may open every file that we may",
-    "unknown": "could not be looked at",
-    "uid": "may open what every user may (another user)",
-    "landlock": "may open only what it needs (Landlock)",
-    "mount": "sees only what it needs (mount namespace)",
-    "empty": "sees an empty directory",
+    "none": "can open every file that this user can",
+    "unknown": "could not be checked",
+    "uid": "can open files that every user can (another user)",
+    "landlock": "can open only what it needs (Landlock)",
+    "mount": "can see only what it needs (mount namespace)",
+    "empty": "can see only an empty directory",
 }
 _NAMESPACES = (
     "run as an ordinary user, and allow user namespaces "
@@ -164,21 +164,21 @@ def _files(facts: SandboxFacts) -> Check:
     return Check(
         name="files",
         state=State.WARNING,
-        detail="a hole in the browser could read keys and other files of this machine: "
-        f"{how or 'no process was looked at'}",
-        fix="allow user and mount namespaces, or Landlock (Linux 5.13 or later, landlock among "
-        "the security modules), or capture as a user who has no keys",
+        detail="an attacker who takes over the browser could read keys and other files of this "
+        f"machine: {how or 'no process was checked'}",
+        fix="allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
+        "list of security modules), or capture as a user who has no keys",
     )
 
 
 def _user() -> Check:
     if os.geteuid() != 0:
-        return Check(name="user", state=State.OK, detail="an ordinary user captures")
+        return Check(name="user", state=State.OK, detail="snapshotter does not run as root")
     return Check(
         name="user",
         state=State.WARNING,
-        detail="root captures: whatever is wrong in snapshotter itself is wrong with all rights",
-        fix="capture as a user of its own, who owns data_dir, spool_dir and the store",
+        detail="snapshotter runs as root: a fault in snapshotter has all rights of root",
+        fix="run snapshotter as a separate user who owns data_dir, spool_dir and the store",
     )
 
 

@@ -51,9 +51,9 @@ def configured(settings: Settings, url: str = "") -> policies.Policy:
         )
     if "policy" in settings.found and found.network.certificate_authorities:
         raise SnapshotterError(
-            f"policy {settings.policy} trusts a certificate authority of its own, and a file that "
-            "only lies here names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
+            f"policy {settings.policy} trusts a private certificate authority, and only the "
+            "settings file in the working directory names this policy",
+            hint=f"to trust it: --policy {settings.policy}",
         )
     return found
 
@@ -134,9 +134,9 @@ def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy
     authorities = set(found.network.certificate_authorities)
     if not authorities <= set(own.network.certificate_authorities):
         raise PolicyRefused(
-            f"policy {named} trusts a certificate authority of its own, and it was only named by "
-            "a job",
-            hint=f"if that is what you want: --policy {named} where the worker runs",
+            f"policy {named} trusts a private certificate authority, and only a job, a table or a "
+            "watch names this policy",
+            hint=f"to trust it, start the worker with --policy {named}",
         )
     return found
 

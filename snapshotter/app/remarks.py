@@ -42,10 +42,10 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
         )
     if open_to := files_open_to(sandbox.processes):
         said.append(
-            "WARNING: files of this machine, keys among them, were open to processes of the "
-            f"browser: {', '.join(open_to)}\n"
-            "  A hole in the browser could have read them. The bundle says so; what to do says: "
-            "snapshotter doctor"
+            "WARNING: processes of the browser could open files of this machine, keys included: "
+            f"{', '.join(open_to)}\n"
+            "  An attacker who took over the browser could have read them. The record of the "
+            "bundle states this. How to prevent it: snapshotter doctor"
         )
     return tuple(said)
 
@@ -62,7 +62,7 @@ def identity_warnings(result: Result) -> tuple[str, ...]:
     if echoes:
         said.append(
             "WARNING: the proxy, or a server behind it, returned the user and password of your "
-            f"proxy. They were replaced in {echoes} places\n"
+            f"proxy. They were replaced in {echoes} places of the bundle\n"
             "  Change the password. Pictures and PDFs show what the page showed: look at them "
             "before you pass the bundle on"
         )
@@ -135,7 +135,8 @@ def log_warnings(result: Result) -> tuple[str, ...]:
         if logged.remedy:
             what_now = f"First: {logged.remedy}. Then: snapshotter log sync"
         said.append(
-            f"WARNING: the bundle is stored and not in the log yet: {logged.detail}\n  {what_now}"
+            f"WARNING: the bundle is stored, but is not in the log yet: {logged.detail}\n"
+            f"  {what_now}"
         )
     if logged.unremembered:
         said.append(

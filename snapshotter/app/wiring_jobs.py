@@ -41,28 +41,28 @@ def database(settings: Settings) -> "Database":
 
 def opened_within(settings: Settings, limit_s: float, *, tell: Tell) -> "Database":
     """
-    Return the queue's database, opened; a server that does not answer is waited for.
+    Open the queue's database, and wait for a server that does not answer.
 
     Raises:
-        ServiceUnavailable: It did not answer for so many seconds; or it is a file.
-        SnapshotterError: Its address or its tables do not fit.
+        ServiceUnavailable: It did not answer within `limit_s` seconds, or it is a file.
+        SnapshotterError: Its address is invalid, or its tables have another number.
     """
     end, is_told = time.monotonic() + limit_s, False
     while True:
         try:
             return database(settings)
         except ServiceUnavailable as error:
-            # Waiting mends no file that cannot be opened.
+            # A file that cannot be opened now cannot be opened later either.
             if not settings.queue.startswith("postgres") or time.monotonic() >= end:
                 raise
             if not is_told:
-                tell(f"{error.message}; this worker waits for it, for {limit_s:g} s at most")
+                tell(f"{error.message}; this worker tries again for {limit_s:g} s")
                 is_told = True
             time.sleep(min(_LOOK_S, limit_s))
 
 
 def declare_tables() -> None:
-    """Import every module that declares tables, so that they are made whoever opens them first."""
+    """Import every module that declares tables, so that the first process creates all of them."""
     from snapshotter.jobs import (  # noqa: F401
         attempts,
         belonging,

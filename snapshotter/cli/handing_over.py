@@ -101,7 +101,7 @@ def hand_over(
         if not how.quiet and (policy or settings.policy) == picking.AUTO:
             known = picking.known(settings.policies_dir)
             picked = picking.in_words(picking.pick(it.url, known).winner for it in jobs)
-            worker = "" if policy else "; a worker whose settings name a policy takes that one"
+            worker = "" if policy else "; a worker whose settings name a policy follows that policy"
             say(f"policies by address: {picked}{worker}")
         code = SnapshotterError.exit_code if refused else 0
         if how.wait:

@@ -81,7 +81,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--policy",
         metavar="NAME|FILE|auto",
-        help="How to capture; auto lets the address decide.  [default: auto]",
+        help="How to capture; auto: the address decides.  [default: auto]",
     ),
     click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary."),
     click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]"),
@@ -121,7 +121,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Trust this certificate authority (PEM) in this capture, and record that; may be "
+        help="Trust this certificate authority (PEM) in this capture, and record it; may be "
         "repeated.",
     ),
     click.option(

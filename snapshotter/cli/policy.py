@@ -20,7 +20,10 @@ _EXCERPT = 120  # characters of a page's words that are printed
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _named = click.option(
-    "--policy", default="", metavar="NAME|FILE", help="This one.  [default: as a capture]"
+    "--policy",
+    default="",
+    metavar="NAME|FILE",
+    help="Use this policy.  [default: the one a capture would follow]",
 )
 
 

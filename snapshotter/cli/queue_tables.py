@@ -1,4 +1,4 @@
-"""`snapshotter queue tables` and `migrate`: releases that share a queue."""
+"""Provide `snapshotter queue tables` and `migrate`, for releases that share a queue."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_context
 def tables(ctx: click.Context, as_json: bool) -> None:
-    """Show which releases can work on the queue, and which do. Nothing is changed."""
+    """Show the number of the queue's tables, and the workers on it. Nothing is changed."""
     from snapshotter.app import wiring_jobs
     from snapshotter.jobs import migration
 
@@ -40,16 +40,16 @@ Examples:
     "number",
     type=click.IntRange(1),
     metavar="N",
-    help="Bring the tables to this number.  [default: that of this release]",
+    help="Change the tables to this number.  [default: that of this release]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_context
 def migrate(ctx: click.Context, number: int | None, as_json: bool) -> None:
     """
-    Upgrade the tables of the queue, or bring them back for an earlier release.
+    Upgrade the tables of the queue, or change them back for an earlier release.
 
-    Every command upgrades them by itself. They are brought back only while no worker works; any
-    later command of this release would upgrade them again.
+    Every command upgrades the tables by itself. They can be changed back only while no worker
+    runs. Any later command of this release upgrades them again.
     """
     from snapshotter.app import wiring_jobs
     from snapshotter.jobs import migration
@@ -75,7 +75,8 @@ def _print(found: "Tables", as_json: bool) -> None:
         ]
         result_json({"needs": TABLES_VERSION, "tables": found.number, "workers": workers})
         return
-    result(f"the queue has tables of number {found.number or 'none'}")
-    result(f"  snapshotter {snapshotter.__version__}, this one, needs {TABLES_VERSION}")
+    number = "the queue has no tables yet" if found.number is None else ""
+    result(number or f"the tables of the queue have number {found.number}")
+    result(f"  this release, snapshotter {snapshotter.__version__}, needs {TABLES_VERSION}")
     for it in found.workers:
-        result(f"  worker {it.id} (snapshotter {it.version}) works with {it.tables}")
+        result(f"  worker {it.id} (snapshotter {it.version}) needs {it.tables}")

@@ -42,7 +42,7 @@ Examples:
     help="Go on with this store where the queue belongs to another one.",
 )
 @click.option(
-    "--policy", metavar="NAME|FILE|auto", help="For jobs that name none.  [default: auto]"
+    "--policy", metavar="NAME|FILE|auto", help="For jobs without a policy.  [default: auto]"
 )
 @click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
 @click.option(
@@ -223,7 +223,7 @@ _WORDS = {
     "worker.ended": "worker {worker} ends, {done} jobs done",
     "worker.fenced": "this worker was taken for dead; what it had was given to others",
     "worker.listening": "metrics and health: {url}/metrics /healthz /readyz",
-    "worker.misfit": "{error}; this worker finishes what it has, and ends",
+    "worker.misfit": "{error}; this worker finishes its captures and ends",
     "worker.started": "worker {worker} takes jobs, {slots} at a time",
     "worker.trouble": "{error}",
 }

@@ -501,7 +501,7 @@ class Attempts:
         if lost > self._patience.lost_workers:
             words = (
                 f"{lost} workers in a row ended while they captured this page; "
-                f"the last one: {failure.error}"
+                f"the last end: {failure.error}"
             )
             values |= {
                 "error": words, "hint": SUSPECT,
@@ -546,8 +546,8 @@ class Attempts:
 
 
 SUSPECT = (
-    "the page may use up the memory of its machine, or the machines end for a reason of their own: "
-    "the job waits longer after each, at most a day; snapshotter queue cancel ends it"
+    "the page may use up the memory of the machine, or the machines stop for another reason. The "
+    "job waits longer after each end, at most a day. To stop it: snapshotter queue cancel JOB-ID"
 )
 _RETRY = "snapshotter queue retry, if you think that it will go well now"
 

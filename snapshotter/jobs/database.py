@@ -210,26 +210,26 @@ def open_database(text: str) -> Engine:
 
 
 def other_release(number: int, shown: str = "") -> SnapshotterError:
-    """Return the error of a queue whose tables are of another number than those of this release."""
+    """Return the error for a queue whose tables have another number than this release needs."""
     is_later = number > TABLES_VERSION
     place = f" at {shown}" if shown else ""
     return SnapshotterError(
-        f"the queue{place} is of {'a later' if is_later else 'an earlier'} release than this one: "
-        f"its tables have the number {number}, this release needs {TABLES_VERSION}",
-        hint="upgrade snapshotter here too, or bring the tables back with the later release: "
+        f"the tables of the queue{place} were made by {'a later' if is_later else 'an earlier'} "
+        f"release: they have number {number}, this release needs {TABLES_VERSION}",
+        hint="upgrade snapshotter on this machine, or run with the later release: "
         f"snapshotter queue migrate --to {TABLES_VERSION}"
         if is_later
-        else "start it again to upgrade the tables, or install the earlier release here too",
+        else "start the worker again to upgrade the tables, or install the earlier release here",
     )
 
 
 @contextlib.contextmanager
 def unchecked_database(text: str) -> Iterator[Engine]:
     """
-    Give the queue's database as it is: no table is made, and no number checked.
+    Open the queue's database as it is: create no table and check no number.
 
     Raises:
-        SnapshotterError: Its address is none, or there is no such file.
+        SnapshotterError: Its address is invalid, or the file does not exist.
     """
     engine = _engine(text, make=False)
     try:
@@ -244,7 +244,7 @@ def _engine(text: str, *, make: bool = True) -> Engine:
         file = Path(url.database or "")
         if not make and not file.exists():
             raise SnapshotterError(
-                f"there is no queue at {file}", hint="snapshotter worker makes one"
+                f"there is no queue at {file}", hint="create it: snapshotter worker"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
@@ -288,7 +288,7 @@ def _create_tables(engine: Engine) -> int:
 
 
 def lock_tables(connection: Connection) -> None:
-    """Let nobody else make or change tables until this transaction ends."""
+    """Lock the tables against changes by others until this transaction ends."""
     if connection.dialect.name != "sqlite":  # there a transaction that writes is alone
         connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
 
@@ -302,12 +302,12 @@ def tables_number(connection: Connection) -> int | None:
 
 
 def numbered(connection: Connection) -> int:
-    """Return the number that is written down; 0 if none is."""
+    """Return the stored number; 0 if none is stored."""
     return int(connection.execute(select(_MADE_FOR.c.version)).scalar() or 0)
 
 
 def number_tables(connection: Connection, number: int) -> None:
-    """Write down which number the queue's tables have now."""
+    """Store the number that the queue's tables have now."""
     connection.execute(_MADE_FOR.update().values(version=number))
 
 

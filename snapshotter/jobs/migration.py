@@ -1,11 +1,10 @@
 """
-The number of the queue's tables, and the way from one number to the next and back.
+Change the queue's tables from one number to the next and back.
 
 The number stands for the layout of all tables and for the form of what is written into them.
-A process works only with tables of its own number (`database.TABLES_VERSION`): it brings older
-ones up to date when it opens them, refuses later ones, and a worker that finds another number
-while it works finishes what it has and ends. tests/unit/jobs/test_migration.py holds the layout
-against the number.
+A process uses only tables of its own number (`database.TABLES_VERSION`). It upgrades older tables
+when it opens them, and refuses later ones. A worker that finds another number while it runs
+finishes its captures and ends. tests/unit/jobs/test_migration.py compares layout and number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from snapshotter.jobs.database import (
 
 OLDEST_BACK: Final = 2  # the earliest number that tables can be brought back to
 _LOOK: Final = 3  # the first number whose workers look at it while they work
-_SILENT: Final = timedelta(seconds=60)  # a worker that said nothing for so long does not work
+_SILENT: Final = timedelta(seconds=60)  # a worker without a heartbeat for so long does not run
 _WORKER: Final = table(
     "worker",
     column("id"),
@@ -54,7 +53,7 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """Which number a queue has, and who works on it."""
+    """The number of a queue's tables, and its workers."""
 
     number: int | None  # None: it has no tables yet
     workers: tuple[AtWork, ...]
@@ -85,13 +84,14 @@ def bring_back(address: str, number: int) -> int:
         found = tables_number(connection)
         if found is None or not OLDEST_BACK <= number <= found <= TABLES_VERSION:
             raise SnapshotterError(
-                f"the queue has tables of number {found or 'none'}: this release can bring numbers "
-                f"{OLDEST_BACK} to {TABLES_VERSION} back, and none forward to {number}",
-                hint="snapshotter queue tables shows the numbers; "
-                "the release that made the tables can bring them back",
+                f"the tables of the queue cannot be changed from number {found or 'none'} to "
+                f"{number}: this release can change them back to {OLDEST_BACK} at the earliest, "
+                f"from {TABLES_VERSION} at the latest",
+                hint="see the numbers: snapshotter queue tables. Run snapshotter queue migrate "
+                "with the release that made the tables",
             )
         if number < found:
-            _refuse_while_at_work(list(_at_work(connection)), "brought back")
+            _refuse_while_at_work(list(_at_work(connection)), "changed back")
         for step in range(found, number, -1):
             _run(connection, _back(step))
         number_tables(connection, number)
@@ -178,6 +178,6 @@ def _refuse_while_at_work(workers: Sequence[AtWork], what: str) -> None:
         names = ", ".join(it.id for it in workers)
         raise ServiceUnavailable(
             f"the tables of the queue cannot be {what} while workers use them: {names}",
-            hint="send SIGTERM to these workers, which finish what they capture, and try again "
+            hint="end these workers with SIGTERM (they finish their captures), then try again "
             "(docs/howto/upgrade.md)",
         )

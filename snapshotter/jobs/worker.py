@@ -232,7 +232,7 @@ class Worker:
 
     def _open_slot(self, slot: Slot) -> Failure | None:
         """
-        Have a slot get ready; one that is killed meanwhile is started again.
+        Prepare a slot, and start it again if it is killed meanwhile.
 
         Raises:
             SnapshotterError: It ended each time.
@@ -244,15 +244,15 @@ class Worker:
                 self._told("slot.ended", error=str(error))
                 if not tries_left:
                     raise SnapshotterError(
-                        f"no slot can be started, after {_SLOT_STARTS} attempts: {error}",
-                        hint="SIGKILL: give the machine more memory or the worker fewer slots "
-                        "(--concurrency); else snapshotter doctor",
+                        f"a slot could not be started in {_SLOT_STARTS} attempts: {error}",
+                        hint="if it was SIGKILL: give the machine more memory, or the worker "
+                        "fewer slots (--concurrency); else run snapshotter doctor",
                     ) from error
         return None
 
     def _start_engine(self) -> None:
         """
-        Start the engine within a limit: where its database is gone it waits without an end.
+        Start the engine within a time limit: without its database it would wait for ever.
 
         Raises:
             ServiceUnavailable: The database did not answer for so long.
@@ -277,7 +277,7 @@ class Worker:
             raise ServiceUnavailable(
                 f"the database of the queue did not answer for {self._rules.start_s:g} s while "
                 "this worker started",
-                hint="is the database running? Start the worker again when it is",
+                hint="start the database, then the worker again",
             ) from None
         if error is not None:
             raise error
@@ -675,9 +675,9 @@ class Worker:
 
     def _look_at_tables(self) -> bool:
         """
-        End, if the tables of the queue have another number by now; return whether they have.
+        End if the tables of the queue have another number now; return whether they have.
 
-        What is under way is finished: its rows are as this release wrote them.
+        Captures under way are finished: their rows have the form of this release.
         """
         number = number_of(self._database)
         if number != TABLES_VERSION and self._misfit is None:

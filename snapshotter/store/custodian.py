@@ -365,13 +365,13 @@ class CustodialStore:
         self._note(bundle.bundle_id, noted)
 
     def _intend(self, bundle_id: str, begun: CustodyEvent) -> None:
-        # The bundle comes first: what cannot be written down here stops no put.
+        # The bundle comes first: a receipt that cannot be written does not stop the put.
         try:
             with self._receipts.opened(bundle_id) as file:
                 file.intend(begun)
         except OSError as error:
             self._tell(
-                f"{bundle_id}: the receipt could not be begun before the bundle was stored: "
+                f"{bundle_id}: the receipt could not be written before the bundle was stored: "
                 f"{_words(error)}"
             )
 

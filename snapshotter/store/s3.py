@@ -74,8 +74,8 @@ _REFUSALS = {
     "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
     "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
     "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
-    "Redirect": ("redirects to another address, and redirects are not followed", "name the endpoint"
-        " that answers itself (SNAPSHOTTER_S3_ENDPOINT), and the bucket's region"),
+    "Redirect": ("redirects to another address, and redirects are not followed", "set the"
+        " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),
     "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
     "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
     "QuotaExceeded": ("has no space left", "raise the bucket's quota"),

@@ -31,7 +31,8 @@ def test_doctor_names_each_process_that_may_open_our_files_first() -> None:
 
     assert check.state is State.WARNING
     assert check.detail.endswith(
-        ": may open every file that we may: gpu-process; sees an empty directory: renderer"
+        ": can open every file that this user can: gpu-process; "
+        "can see only an empty directory: renderer"
     )
     assert "Landlock" in check.fix
 

@@ -484,5 +484,5 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else
         pytest.fail("it worked")
 
     assert "can not be opened" in said[0]
-    assert said[0].endswith("; this worker waits for it, for 60 s at most")
+    assert said[0].endswith("; this worker tries again for 60 s")
     assert "s3cret" not in said[0]

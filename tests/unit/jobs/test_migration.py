@@ -137,6 +137,6 @@ def test_tables_are_not_brought_back_under_workers_nor_where_no_way_is_known(
     with pytest.raises(ServiceUnavailable, match="at-work"):
         migration.bring_back(file, 2)
     for number in (1, TABLES_VERSION + 1):
-        with pytest.raises(SnapshotterError, match="can bring numbers 2 to"):
+        with pytest.raises(SnapshotterError, match="back to 2 at the earliest"):
             migration.bring_back(file, number)
     assert migration.look(file).number == TABLES_VERSION

@@ -103,7 +103,7 @@ def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_
 
         worker._slots[0].end()
         kills.write_bytes(b"xxx")
-        with pytest.raises(SnapshotterError, match=r"after 3 attempts: .* SIGKILL") as caught:
+        with pytest.raises(SnapshotterError, match=r"in 3 attempts: .* SIGKILL") as caught:
             worker._open()
     finally:
         worker._slots[0].end()

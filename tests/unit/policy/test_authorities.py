@@ -46,10 +46,10 @@ def test_a_job_brings_no_authority_that_its_worker_does_not_trust(tmp_path: Path
     )
     here = settings.load(directory=tmp_path, environment={})
 
-    with pytest.raises(PolicyRefused, match="trusts a certificate authority of its own"):
+    with pytest.raises(PolicyRefused, match="trusts a private certificate authority"):
         policy_choice.policy_for(here, str(policy))
 
     own = replace(here, policy=str(policy))
     assert policy_choice.policy_for(own, str(policy)).network.certificate_authorities == (pem,)
-    with pytest.raises(SnapshotterError, match="only lies here names it"):
+    with pytest.raises(SnapshotterError, match="only the settings file"):
         policy_choice.configured(here.with_policy(str(policy), found_in="a table"))

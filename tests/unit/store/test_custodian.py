@@ -192,7 +192,7 @@ def test_receipts_that_can_not_be_kept_are_told_and_the_bundle_is_stored(place: 
     place.put()
 
     assert place.inner.head(place.key).length == place.bundle.digests.length
-    assert "the receipt could not be begun before the bundle was stored" in place.said[0]
+    assert "the receipt could not be written before the bundle was stored" in place.said[0]
     assert "could not be written down" in place.said[1]
 
 
@@ -212,7 +212,7 @@ def test_a_disk_that_fails_to_keep_the_beginning_of_a_receipt_is_named(
 
     assert place.inner.head(place.key).length == place.bundle.digests.length
     assert place.said == [
-        f"{place.id}: the receipt could not be begun before the bundle was stored: "
+        f"{place.id}: the receipt could not be written before the bundle was stored: "
         "Input/output error"
     ]
 
