@@ -131,11 +131,11 @@ class Rederived:
     @property
     def is_same(self) -> bool:
         """
-        Whether both say the same: a field that came later is there as its default.
+        Return whether both agree; a field that was added later has its default.
 
-        A reading that the stored one names as not made is not compared: another machine, or a
-        later version, may be able to make it. As readings use each other, a missing one other
-        than the codes leaves the verdicts alone to compare.
+        A reading that the stored assessment names as failed is not compared: another machine, or
+        a later version, may be able to make it. Readings depend on each other. If any reading but
+        the codes failed, only the verdicts are compared.
         """
         if self.stored == self.again:
             return True
@@ -186,7 +186,7 @@ def with_assessment(
         return replace(capture, warnings=(*capture.warnings, warning)), None
     if found.unread:
         words = "; ".join(f"{it.reading} ({it.why})" for it in found.unread)[:1000]
-        warning = Reason(code=_INCOMPLETE, detail=f"not read from the page: {words}")
+        warning = Reason(code=_INCOMPLETE, detail=f"these readings failed: {words}")
         capture = replace(capture, warnings=(*capture.warnings, warning))
     own = [own_file(spool, *it, step=_STEP, made_at=clock.now()) for it in made]
     artifacts = tuple(sorted((*capture.artifacts, *own), key=lambda it: it.path))
@@ -241,10 +241,10 @@ def _narrowed(decision: Decision, page: Page) -> Decision:
 
 def _without_silent(decision: Decision, found: Assessment) -> tuple[Decision, Assessment]:
     """
-    Return both without the files of phrases that said nothing.
+    Return both without the phrase files that did not match.
 
-    Such a file is long, for all hosts, and has no effect but a match: who makes the assessment
-    again without it comes to the same one.
+    Such a file is long, applies to all hosts, and has no effect without a match. The assessment
+    is the same when it is derived again without the file.
     """
     texts = decision.verdict.rule_texts
     silent = {

@@ -106,10 +106,10 @@ def policy_warnings(result: Result, picks: Callable[[str], Candidate] | None) ->
     if meant.name in (result.decision.policy_name, DEFAULT):
         return ()
     return (
-        f"WARNING: the address led to {shown(reached)}, which the policy {meant.name} is meant "
-        f"for. The address that was asked for decides, so it was captured by "
+        f"WARNING: the address led to {shown(reached)}, for which the policy {meant.name} is "
+        f"meant. The requested address decides, so the capture followed the policy "
         f"{result.decision.policy_name}\n"
-        f"  To capture it by the other: snapshotter capture --policy {meant.name} "
+        f"  To follow {meant.name}: snapshotter capture --policy {meant.name} "
         f"{shlex.quote(shown(asked))}",
     )
 

@@ -625,7 +625,7 @@ async def _require_file_protection(
         await _end(context, decision)
         raise PolicyRefused(
             f"policy {decision.policy_name} captures only where the files of this machine are kept "
-            f"from the browser, and they are open to {', '.join(open_to)}",
+            f"from the browser, and these processes can open them: {', '.join(open_to)}",
             hint="snapshotter doctor says what is missing; or a policy that extends this one with "
             '[sandbox] files = "warn"',
         )

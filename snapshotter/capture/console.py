@@ -119,7 +119,7 @@ class Console:
             if self._floods:
                 self._hear_no_more()
                 self._remedies.stop_scripts_soon(
-                    "the page wrote to its console faster than the browser can tell of it"
+                    "the page wrote to its console faster than the browser's driver can read"
                 )
                 halting = asyncio.ensure_future(self._recorder.halt_workers())
             while (asked := self._clock.monotonic()) - began < _THROUGH_S:
@@ -132,7 +132,7 @@ class Console:
         took_s = self._clock.monotonic() - began
         self._floods += took_s > _LATE_S
         self._ledger.log(
-            "console", f"the page was held for {took_s:.1f} s: what it wrote is through"
+            "console", f"the page was halted for {took_s:.1f} s, until its lines were read"
         )
         if halting is not None:
             await asyncio.wait({halting}, timeout=_HALT_S)
@@ -150,8 +150,8 @@ class Console:
         if message.text.startswith(_NO_WORKER):
             self._ledger.warn(
                 "service-worker-blocked",
-                "the page asked for a service worker, and captures allow none: what that worker "
-                "would have stored, changed or sent is not here",
+                "the page requested a service worker, which captures block: what that worker "
+                "would have stored, changed or sent is not in the bundle",
             )
         self._hear(message.type, message.text, str(message.location.get("url", "")))
 

@@ -35,7 +35,7 @@ STEP: Final = "judge"
 _EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
 _LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
 _PAUSE_S: Final = 1.0  # before a page is asked for again: its server may only be overtaxed
-_KEPT: Final = "what it had is capture/before-reload.txt, .html and .png"
+_KEPT: Final = "the earlier state is capture/before-reload.txt, .html and .png"
 _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
 
 
@@ -102,7 +102,9 @@ class Judging:
                     if not self._document.away:
                         return True  # the page before is still there
                     if before is not None:
-                        self._ledger.warn("reload-worse", f"nothing came any more; {_KEPT}")
+                        self._ledger.warn(
+                            "reload-worse", f"reloaded, the page did not arrive; {_KEPT}"
+                        )
                     return False
             else:
                 return True
@@ -199,7 +201,7 @@ class Judging:
         """Say where the page had more text before it was asked for again."""
         had, has = _characters(before), _characters(self._seen)
         if has < had:
-            detail = f"asked for again, the page had {has} characters instead of {had}; {_KEPT}"
+            detail = f"reloaded, the page had {has} characters instead of {had}; {_KEPT}"
             self._ledger.warn("reload-worse", detail)
 
     async def _comes_again(self, why: str) -> bool:

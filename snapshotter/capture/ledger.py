@@ -280,7 +280,7 @@ class Ledger:
             )
             self.warn(
                 "private-authority",
-                f"trusted by the person who captures, not by the public: {names}; believed by it: "
+                f"trusted by the person who captures, not by the public: {names}; needed for: "
                 f"{hosts}",
             )
         shown = rendered or self.is_answered
@@ -381,7 +381,7 @@ class Ledger:
         began = self.navigation_started_at or self._started_at
         count = reloads_without_end(redirects, began=began, goes_on=held or announced)
         if count:
-            words = f"the page loaded itself anew {count} times, and did not come to rest"
+            words = f"the page reloaded itself {count} times"
             self.complain("reload-loop", words)
 
     def settled(self, settling: Settling) -> None:

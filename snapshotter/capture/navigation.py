@@ -279,7 +279,7 @@ class Navigation:
         away, url, documents = self._document.away, self._ledger.final_url, self._document.count
         self._ledger.complain(
             "page-navigated",
-            f"the page replaced itself by {away}, which came from no server; the document before "
+            f"the page replaced itself by {away}, which came from no server; the previous document "
             "was loaded once more, with its scripts stopped",
         )
         await self._remedies.stop_scripts(f"the page replaced itself by {away}")
@@ -437,8 +437,8 @@ class Navigation:
             self._document.loaded = False
             self._ledger.warn(
                 "document-made-by-page",
-                f"the page went on to {url[:_URL_CHARACTERS]}, a document that it made itself; "
-                "pictures and text show that document, and final_url names the one that made it",
+                f"the page navigated to {url[:_URL_CHARACTERS]}, a document that it made itself; "
+                "pictures and text show that document, final_url is the document that made it",
             )
         else:
             self._document.away = url[:_URL_CHARACTERS]
@@ -466,7 +466,7 @@ class Navigation:
         if not url.lower().startswith(_ELSEWHERE):
             self._ledger.warn(
                 "navigation-refused",
-                f"the page wanted to go to {url[:_URL_CHARACTERS]}, which the browser refuses",
+                f"the page tried to navigate to {url[:_URL_CHARACTERS]}, which the browser refuses",
             )
         else:
             self._document.expected_at = self._clock.monotonic()
@@ -513,7 +513,7 @@ class Navigation:
         self._ledger.complain(
             "destination-missing",
             f"the page navigated to {url}, and no page came ({code}: {detail}); "
-            "the capture shows the document that was there before",
+            "the capture shows the previous document",
         )
 
     def _on_unscheduled(self, event: dict[str, Any]) -> None:

@@ -33,9 +33,10 @@ def trust(home: Path, certificates: Sequence[bytes]) -> None:
     """
     if not sys.platform.startswith("linux"):
         raise SnapshotterError(
-            "certificate authorities of your own can be trusted on Linux alone: the browser takes "
-            "its trust from the system's keychain here",
-            hint="--ignore-certificate-errors goes on without checking, and records that",
+            "private certificate authorities can be trusted on Linux only: on this system the "
+            "browser uses the certificates of the system",
+            hint="to capture without checking certificates, which is recorded: "
+            "--ignore-certificate-errors",
         )
     data = b"".join(len(it).to_bytes(4, "big") + it for it in certificates)
     done = subprocess.run(  # noqa: S603 - our own file, by our own interpreter
@@ -49,8 +50,8 @@ def trust(home: Path, certificates: Sequence[bytes]) -> None:
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason"]
         raise SnapshotterError(
-            f"the browser could not be told to trust the certificate authority: {words[0]}",
-            hint="libnss3 has to be installed, as Chromium needs it",
+            f"the certificate authority could not be added to those of the browser: {words[0]}",
+            hint="install libnss3, which Chromium needs as well: apt install libnss3",
         )
     if os.geteuid() == 0:  # the browser may run as another user, and opens it to read and write
         for path in (home / PLACE.parent, home / PLACE, *(home / PLACE).iterdir()):

@@ -88,7 +88,7 @@ class Scribe:
         if private:
             self._ledger.warn(
                 "private-glyphs",
-                f"no font of the page has {private}, which no other font can have; they stand as "
+                f"no font of the page has {private}, and no installed font can have them; they are "
                 "boxes in the pictures",
             )
         if read.missing:

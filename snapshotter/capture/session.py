@@ -453,8 +453,8 @@ class Session:
         elif navigation.wanted_url:
             self._ledger.warn(
                 "page-held",
-                f"the page was kept from going on to {navigation.wanted_url} while it was "
-                "photographed: its files show what was there before",
+                f"the page tried to navigate to {navigation.wanted_url} while it was photographed, "
+                "and was held; pictures and text show the document before",
             )
 
     async def _take(self, opened: _Opened, album: Album) -> None:

@@ -91,7 +91,7 @@ def test_the_authority_is_trusted_at_all(visit: Visit) -> None:
     (warning,) = it.warnings
     assert warning.code == "private-authority"
     assert warning.detail.startswith("trusted by the person who captures, not by the public: CN=")
-    assert "; believed by it: 127.0.0.1:" in warning.detail
+    assert "; needed for: 127.0.0.1:" in warning.detail
     assert "Snapshotter-Certificate: private-authority " in archived(it)
 
 
@@ -125,7 +125,7 @@ def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
         one.shutdown()
         one.server_close()
     (warning,) = it.warnings
-    assert f"; believed by it: 127.0.0.1:{server.server_port}" in warning.detail
+    assert f"; needed for: 127.0.0.1:{server.server_port}" in warning.detail
     assert "Snapshotter-Certificate: private-authority " in archived(it)
 
 

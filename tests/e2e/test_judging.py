@@ -225,7 +225,7 @@ def test_what_a_page_had_is_kept_where_it_has_less_when_asked_for_again(
         kept = (tmp_path / f"capture/before-reload.{name}").read_text()
         assert "still loading and some text" in kept
     (warning,) = [one for one in it.warnings if one.code == "reload-worse"]
-    assert warning.detail.startswith("asked for again, the page had 12 characters instead of 23;")
+    assert warning.detail.startswith("reloaded, the page had 12 characters instead of 23;")
 
 
 def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(

@@ -352,7 +352,7 @@ def test_a_page_that_breaks_one_reading_costs_neither_the_verdict_nor_another(
     members = bundles.unpack(Path(done.location).read_bytes())
     assert assessments.parse(members[assessments.PATH]) == done.assessment
     warnings = json.loads(members["capture/capture.json"])["outcome"]["warnings"]
-    detail = f"not read from the page: {reading} (RecursionError)"
+    detail = f"these readings failed: {reading} (RecursionError)"
     assert {"code": "assessment-incomplete", "detail": detail} in warnings
     # Who can make the reading comes to the same in all else.
     again = assessing.rederive(Unpacked(members), wiring.assessor)

@@ -28,8 +28,8 @@ def done(asked: str, reached: str, *, policy: str = "default", why: str = "it is
 def test_a_short_link_to_a_page_with_a_policy_of_its_own_is_told_with_the_command() -> None:
     (warning,) = policy_warnings(done("https://t.cn/A6?x=1&y=2", ARTICLE), picked)
 
-    assert f"led to {ARTICLE}, which the policy wechat-article is meant for" in warning
-    assert "it was captured by default" in warning
+    assert f"led to {ARTICLE}, for which the policy wechat-article is meant" in warning
+    assert "the capture followed the policy default" in warning
     assert "snapshotter capture --policy wechat-article 'https://t.cn/A6?x=1&y=2'" in warning
 
 
