@@ -159,16 +159,24 @@ def _files(facts: SandboxFacts) -> Check:
         f"{_PROTECTIONS[it]}: {', '.join(sorted(set(kinds[it])))}"
         for it in sorted(kinds, key=list(_PROTECTIONS).index)
     )
-    if facts.processes and not files_open_to(facts.processes):
+    if facts.processes and not files_open_to(facts.processes, of_everybody=True):
         return Check(name="files", state=State.OK, detail=how)
     return Check(
         name="files",
         state=State.WARNING,
-        detail="an attacker who takes over the browser could read keys and other files of this "
-        f"machine: {how or 'no process was checked'}",
+        detail="an attacker who takes over the browser could read "
+        f"{_left_open(facts)}: {how or 'no process was checked'}",
         fix="allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
         "list of security modules), or capture as a user who has no keys",
     )
+
+
+def _left_open(facts: SandboxFacts) -> str:
+    if facts.processes and not files_open_to(facts.processes):
+        return (
+            "files that every user of this machine may read, such as bundles in a directory store"
+        )
+    return "keys and other files of this machine"
 
 
 def _user() -> Check:

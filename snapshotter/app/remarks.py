@@ -47,6 +47,13 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
             "  An attacker who took over the browser could have read them. The record of the "
             "bundle states this. How to prevent it: snapshotter doctor"
         )
+    elif open_to := files_open_to(sandbox.processes, of_everybody=True):
+        said.append(
+            "WARNING: processes of the browser could open files that every user of this machine "
+            f"may read, such as bundles in a directory store: {', '.join(open_to)}\n"
+            "  An attacker who took over the browser could have read them. The record of the "
+            "bundle states this. How to prevent it: snapshotter doctor"
+        )
     return tuple(said)
 
 

@@ -621,11 +621,14 @@ async def _require_file_protection(
     context: BrowserContext, processes: BrowserProcesses, decision: Decision
 ) -> None:
     """Raise PolicyRefused where a process of the browser may open the files of this machine."""
-    if open_to := files_open_to(await asyncio.to_thread(processes.facts)):
+    found = await asyncio.to_thread(processes.facts)
+    open_to = files_open_to(found, of_everybody=True)
+    if open_to or not found:
         await _end(context, decision)
         raise PolicyRefused(
             f"policy {decision.policy_name} captures only where the files of this machine are kept "
-            f"from the browser, and these processes can open them: {', '.join(open_to)}",
+            "from the browser, and these processes can open them: "
+            f"{', '.join(open_to) or 'unknown, no process was checked'}",
             hint="snapshotter doctor says what is missing; or a policy that extends this one with "
             '[sandbox] files = "warn"',
         )

@@ -323,9 +323,18 @@ class ProcessFacts:
     files: str
 
 
-def files_open_to(processes: Iterable[ProcessFacts]) -> tuple[str, ...]:
-    """Return the types of processes to which the files of the machine are open, as far as known."""
-    kinds = (it.type for it in processes if it.files in ("none", "unknown"))
+def files_open_to(
+    processes: Iterable[ProcessFacts], *, of_everybody: bool = False
+) -> tuple[str, ...]:
+    """
+    Return the types of processes to which the files of the machine are open, as far as known.
+
+    Args:
+        of_everybody: Count also a process that may open the files that every user of the machine
+            may read. The bundles of a store in a directory are such files.
+    """
+    is_open = ("none", "unknown", "uid") if of_everybody else ("none", "unknown")
+    kinds = (it.type for it in processes if it.files in is_open)
     return tuple(dict.fromkeys(kinds))
 
 

@@ -23,6 +23,7 @@ def test_a_protection_that_could_not_be_looked_at_counts_as_missing() -> None:
     processes = [process(f"type-{it}", it) for it in kinds]
 
     assert files_open_to(processes) == ("type-none", "type-unknown")
+    assert files_open_to(processes, of_everybody=True) == ("type-uid", "type-none", "type-unknown")
     assert files_open_to(()) == ()  # a record of an earlier version says nothing of it
 
 
@@ -35,6 +36,14 @@ def test_doctor_names_each_process_that_may_open_our_files_first() -> None:
         "can see only an empty directory: renderer"
     )
     assert "Landlock" in check.fix
+
+
+def test_doctor_warns_where_the_browser_is_another_user_and_no_more() -> None:
+    """Stored bundles may be read by every user."""
+    check = doctor._files(sandbox(process("renderer", "empty"), process("gpu-process", "uid")))
+
+    assert check.state is State.WARNING
+    assert "could read files that every user of this machine may read" in check.detail
 
 
 def test_doctor_is_content_where_every_process_is_kept_from_files() -> None:
