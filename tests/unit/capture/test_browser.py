@@ -249,7 +249,10 @@ import sys
 from pathlib import Path
 from snapshotter.capture import browser, confinement
 place = browser.Workplace.create(Path(sys.argv[1], "spool"))
-confinement.prepare_driver(place, browser.BrowserBinary(kind="shell", path=Path("/bin/true")))
+try:
+    confinement.prepare_driver(place, browser.BrowserBinary(kind="shell", path=Path("/bin/true")))
+finally:
+    place.remove()
 """
 
 
