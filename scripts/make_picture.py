@@ -73,7 +73,8 @@ def _install(home: Path, authority: TestAuthority) -> None:
     program.write_text(_PROGRAM.format(python=sys.executable, root=str(ROOT)))
     program.chmod(0o755)
     (home / "snapshotter.toml").write_text(
-        'data_dir = "data"\nspool_dir = "spool"\n[[authority]]\nname = "test authority"\n'
+        'data_dir = "data"\nspool_dir = "spool"\nallow_networks = ["127.0.0.0/8"]\n'
+        '[[authority]]\nname = "test authority"\n'
         f'url = "{authority.url("good")}"\nroot = "{authority.good.root_pem}"\n'
     )
 
