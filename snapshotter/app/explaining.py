@@ -21,7 +21,6 @@ from snapshotter.formats.hosts import host_of
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.jobs.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
-from snapshotter.model.rules import RuleSet
 from snapshotter.policy import politeness_estimate
 from snapshotter.policy.addresses import without_parameters
 from snapshotter.policy.host_rules import Politeness
@@ -203,21 +202,8 @@ def _rules(decision: Decision, url: str) -> Iterator[Rules]:
             version=one.file.version,
             reason=one.reason,
             applies=one in applying,
-            count=rule_count(one),
+            count=len(one.abouts),
         )
-
-
-def rule_count(rules: RuleSet) -> int:
-    """Return how many rules a file has."""
-    return sum(
-        map(
-            len,
-            (
-                rules.contents, rules.walls, rules.notices, rules.jsons, rules.statuses,
-                rules.errors, rules.labels, rules.accounts, rules.partials, rules.messages,
-            ),
-        )
-    )  # fmt: skip
 
 
 def _redaction(settings: Settings, decision: Decision, url: str) -> Redaction:

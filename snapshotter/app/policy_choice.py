@@ -53,7 +53,7 @@ def configured(settings: Settings, url: str = "") -> policies.Policy:
         raise SnapshotterError(
             f"policy {settings.policy} trusts a private certificate authority, and only the "
             "settings file in the working directory names this policy",
-            hint=f"to trust it: --policy {settings.policy}",
+            hint=f"--policy {settings.policy}, if you trust this authority",
         )
     return found
 
@@ -136,7 +136,7 @@ def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy
         raise PolicyRefused(
             f"policy {named} trusts a private certificate authority, and only a job, a table or a "
             "watch names this policy",
-            hint=f"to trust it, start the worker with --policy {named}",
+            hint=f"if you trust this authority, start the worker with --policy {named}",
         )
     return found
 

@@ -35,8 +35,8 @@ def trust(home: Path, certificates: Sequence[bytes]) -> None:
         raise SnapshotterError(
             "private certificate authorities can be trusted on Linux only: on this system the "
             "browser uses the certificates of the system",
-            hint="to capture without checking certificates, which is recorded: "
-            "--ignore-certificate-errors",
+            hint="--ignore-certificate-errors captures without checking certificates, and the "
+            "record states it",
         )
     data = b"".join(len(it).to_bytes(4, "big") + it for it in certificates)
     done = subprocess.run(  # noqa: S603 - our own file, by our own interpreter
@@ -51,7 +51,7 @@ def trust(home: Path, certificates: Sequence[bytes]) -> None:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason"]
         raise SnapshotterError(
             f"the certificate authority could not be added to those of the browser: {words[0]}",
-            hint="install libnss3, which Chromium needs as well: apt install libnss3",
+            hint="apt install libnss3 (Chromium needs this library as well)",
         )
     if os.geteuid() == 0:  # the browser may run as another user, and opens it to read and write
         for path in (home / PLACE.parent, home / PLACE, *(home / PLACE).iterdir()):

@@ -244,7 +244,7 @@ def _engine(text: str, *, make: bool = True) -> Engine:
         file = Path(url.database or "")
         if not make and not file.exists():
             raise SnapshotterError(
-                f"there is no queue at {file}", hint="create it: snapshotter worker"
+                f"there is no queue at {file}", hint="snapshotter worker, which creates it"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})

@@ -87,8 +87,8 @@ def bring_back(address: str, number: int) -> int:
                 f"the tables of the queue cannot be changed from number {found or 'none'} to "
                 f"{number}: this release can change them back to {OLDEST_BACK} at the earliest, "
                 f"from {TABLES_VERSION} at the latest",
-                hint="see the numbers: snapshotter queue tables. Run snapshotter queue migrate "
-                "with the release that made the tables",
+                hint="snapshotter queue migrate, with the release that made the tables; "
+                "snapshotter queue tables shows the numbers",
             )
         if number < found:
             _refuse_while_at_work(list(_at_work(connection)), "changed back")

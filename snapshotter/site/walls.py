@@ -73,13 +73,13 @@ _WALLS: Final[tuple[tuple[str, WallKind, str, Make], ...]] = (
     ("wall/login-untitled", WallKind.LOGIN, "a form for a password, and a title that says nothing",
      _page("Stone Bridge", f"<h1>Stone Bridge</h1>\n{_LOGIN.format('Log in')}{_LINKS}")),
     ("wall/login-redirect", WallKind.LOGIN, "sent to a log-in page", _to("/login")),
-    ("wall/challenge", WallKind.CHALLENGE, "a test against robots, known by its form",
+    ("wall/challenge", WallKind.CHALLENGE, "a bot challenge, known by its form",
      _page("Stone Bridge", '<form id="challenge-form"></form><p>One moment.</p>\n', status=403)),
-    ("wall/challenge-header", WallKind.CHALLENGE, "a test against robots, known by its header",
+    ("wall/challenge-header", WallKind.CHALLENGE, "a bot challenge, known by its header",
      _challenge_by_header),
-    ("wall/challenge-words", WallKind.CHALLENGE, "a test against robots, known by its title",
+    ("wall/challenge-words", WallKind.CHALLENGE, "a bot challenge, known by its title",
      _page("Human verification", "<p>Hold the button until the bar is full.</p>\n")),
-    ("wall/captcha-frame", WallKind.CHALLENGE, "a test against robots is all that is there",
+    ("wall/captcha-frame", WallKind.CHALLENGE, "a bot challenge is all that is there",
      _page("news.example", '<p>Show that you are human.</p><div class="h-captcha"></div>\n')),
     ("wall/consent", WallKind.CONSENT, "a question about cookies in the page's place",
      _page("Before you continue", _CONSENT)),
@@ -114,7 +114,7 @@ _BESIDE: Final[tuple[tuple[str, str, Make], ...]] = (
      _page("Write to us", '<h1>Write to us</h1><form><input type="text" name="name">'
            '<textarea name="words"></textarea><div class="h-captcha"></div>'
            "<button>Send</button></form><p>We answer within a week.</p>\n")),
-    ("beside/article-on-robots", "a story about tests against robots",
+    ("beside/article-on-robots", "a story about bot challenges",
      _page("Are you a robot?", f"<h1>Are you a robot?</h1>{_STORY}")),
     ("beside/article-on-consent", "a story under a banner about cookies",
      _page("Before you continue", f"<h1>Before you continue</h1>{_STORY * 3}"

@@ -147,6 +147,7 @@ def test_how_a_page_is_watched_is_told(shell: Home) -> None:
     }  # fmt: skip
 
     assert shell.run("explain", "--policy", "monitor-takedown", ARTICLE) == 0
+    assert "phrases 2026.11.1, 8 rules" in shell.out
     assert "a removal counts after 2 looks 10m apart, with another page" in shell.out
     assert "; a proof pack of each removal" in shell.out
     assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
