@@ -1,11 +1,10 @@
 """
-Find a general phrase for something that is gone, on a host whose notices no rule file knows.
+Find a general phrase for removed content, on a host without a rule file.
 
 Only pages with little text are looked at. A phrase counts in the title, in the main heading, and
-in a paragraph that is a large part of what the page says. Below a title or heading, a few
-paragraphs may explain it. It does not count in comments, quotes,
-lists and tables, nor in what frames the page. So an article about a removal is no notice, and
-a list with one removed item is none.
+in a paragraph that is a large part of the text. Below a title or heading, a few paragraphs may
+explain it. A phrase does not count in comments, quotes, lists, tables, navigation, headers and
+footers. So an article about a removal is no notice, nor is a list with one removed item.
 """
 
 import re

@@ -1,10 +1,10 @@
 """
-What the browser's processes and its driver can reach of this machine: made small, and looked at.
+Restrict, and record, which files the browser's processes and its driver can open.
 
-Chromium's sandbox holds its renderers alone. Its own process, and those that draw and connect,
-have no filter of system calls, and a page reaches the one that draws. So the files that a
-capture does not need are taken away from all of them (`egress/view.py`), and from Playwright's
-driver, which speaks with them. Nothing of our environment is passed on.
+Chromium's sandbox restricts only its renderers. Its main process, and the processes that draw and
+connect, have no filter of system calls, and a page can reach the one that draws. So all of them,
+and Playwright's driver, can open only the files that a capture needs (`egress/view.py`). They get
+none of the worker's environment variables.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
 _COMPILED = "NODE_COMPILE_CACHE"
-# What Playwright tells its driver about itself.
+# Facts about Playwright that it passes to its driver.
 _PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _LOOK_S = 0.01
 _COMPILE_S = 20.0
@@ -43,7 +43,7 @@ _DRIVER = Path(playwright.__file__).parent / "driver"
 _NAMESPACES = ("user", "mnt", "net", "pid")
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
-_one_at_a_time = threading.Lock()  # `_NODE` is the whole process's
+_one_at_a_time = threading.Lock()  # `_NODE` is shared by the whole process
 # What it was set to by whoever runs us. Later it may name the script of another capture's driver.
 _NODE_GIVEN = os.environ.get(_NODE)  # noqa: TID251
 

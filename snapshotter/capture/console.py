@@ -1,12 +1,12 @@
 """
-What a page writes to its console: the beginning is kept, and a flood is stopped.
+Keep the first lines that a page writes to its console, and stop a flood of lines.
 
-The browser tells its driver of each line, and of each error that nobody caught, whether or not
-somebody listens. A page can write faster than the driver reads. Then the browser keeps what was
-not read in its memory, and all that we ask of it is answered behind that. So from a number of
-lines on the browser is asked something easy from time to time. An answer that takes long means
-that lines are in its way: the page's processes are held until these are through. If that happens
-again, its scripts are stopped for good. All other calls may take longer meanwhile.
+The browser sends each line, and each uncaught error, to its driver, with or without a listener.
+A page can write faster than the driver reads. Then the browser keeps unread lines in its memory,
+and answers our requests only after them. So from a number of lines on, the browser is regularly
+sent a trivial request. A late answer means that lines delay it: the page's processes are halted
+until these are read. If that happens again, the page's scripts are stopped for good. All other
+calls may take longer meanwhile.
 """
 
 import asyncio
@@ -32,12 +32,11 @@ _VERY_LATE_S = 1.0  # when fewer came
 _THROUGH_S = 30.0  # at most, for lines that are on their way when a page is held
 _HALT_S = 2.0  # for workers to take the order
 _AFTER_S = 5.0  # for calls that wait longer than the lines, once these are through
-_THROUGH_S = 30.0  # at most, for lines that are on their way when the scripts are stopped
 
 
 class Console:
     """
-    Hears what the pages of one browser write.
+    Keeps the console lines of the pages of one browser.
 
     Args:
         session: Of the page; answers in turn with what the browser tells of it.
@@ -70,7 +69,7 @@ class Console:
         context.on("weberror", self._on_web_error)
 
     async def watch(self) -> None:
-        """Keep what is written from being in the way of all else. Ends with the page."""
+        """Keep console lines from delaying all other answers. Ends with the page."""
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._lines < _MANY:
@@ -87,7 +86,7 @@ class Console:
                 answer.cancel()
 
     def _ask(self) -> "asyncio.Future[Any]":
-        """Ask the browser what it can answer at once; whoever wants to know waits for it."""
+        """Send a trivial request to the browser, and return its pending answer."""
         answer = asyncio.ensure_future(self._session.send("Browser.getVersion"))
         answer.add_done_callback(lambda it: it.cancelled() or it.exception())
         return answer

@@ -1,5 +1,5 @@
 """
-Certificate authorities that the browser trusts in one capture alone.
+Make the browser trust private certificate authorities in one capture.
 
 Chromium on Linux reads an NSS database below its HOME, which is ours and new for each capture. The
 database is made by libnss3, the library that the browser itself is linked with; no other program

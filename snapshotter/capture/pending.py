@@ -1,8 +1,8 @@
 """
-What a page has announced and not done yet, read from the browser's own trace.
+Read what a page has announced and not done yet from the browser's own trace.
 
-A page that has loaded may still bring its content: by a timer, by a task for later, by what it
-does before the next frame. The browser notes each of these in its trace (category
+A loaded page may still bring content: by a timer, by a later task, by a callback before the
+next frame. The browser notes each of these in its trace (category
 `devtools.timeline`), for all its processes, frames and workers, and no page can see that.
 `Reader` keeps account of them; `Watch` asks the browser.
 
@@ -465,7 +465,7 @@ class Watch:
         )
 
     async def _numbers(self) -> dict[str, int]:
-        """Set a timer in each frame; return their numbers, no real one where no answer came."""
+        """Set a timer in each frame; return their numbers, an unreal one if no answer came."""
         try:
             answers = await self._worlds.ask_all("timerNumber", limit_s=_PROBE_S, frame_s=_PROBE_S)
         except (TimeLimit, WorldError) as error:

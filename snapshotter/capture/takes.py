@@ -1,13 +1,13 @@
 """
-All files of a capture show one state of the page: what came meanwhile is photographed again.
+Take all files of a capture again until they show one state of the page.
 
-A page is held still, photographed and read, and that takes time. What the page shows in that
-time would be in its text and not in its picture, or in neither. So the page is looked at before
-and after: where it has changed, it settles once more, and everything is taken again. The files
-of the take before are dropped, but for its first view: two texts of one page would invite to
-quote the wrong one, and the picture shows what changed.
+A page is held still, photographed and read, which takes time. Content that arrives in that time
+would be in the text but not in the picture, or in neither. So the page is checked for changes
+before and after. If it has changed, it settles once more, and everything is taken again. The
+files of the earlier take are dropped, except its first view: with two texts of one page, a
+reader could quote the wrong one, and the first view shows what changed.
 
-A place that changes for ever (a ticker, a counter, a carousel) is not gone after. It is named.
+A place that changes for ever (a ticker, a counter, a carousel) causes no new take. It is named.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,15 +30,15 @@ STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
 BEFORE: Final = "capture/before-change.png"  # the first view of the first take
 BEFORE_SUBJECT: Final = "before-change"
 _MOST = 3  # takes
-_LONGER = 1.5  # a take may last so many times what the one before did
-_LOOK_S = 5.0  # for the page to say what has changed
+_LONGER = 1.5  # the most that a take may last, as a multiple of the take before
+_LOOK_S = 5.0  # for the frames to report what has changed
 _NAMED = 5  # places
 _FAILURES = (TimeLimit, WorldError, ProtocolError, PlaywrightError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What changed of a page since it was held still, in words; "" for nothing."""
+    """Describe what changed on a page since it was held still; "" if nothing did."""
 
     fresh: str  # it is in no file yet, or not in all of them
     restless: str  # places that had changed again and again before
@@ -46,7 +46,7 @@ class Changes:
 
 class Takes:
     """
-    Takes everything of one page as often as it needs to be of one state.
+    Takes all files of one page, again until they show one state.
 
     Args:
         is_heavy: Whether another picture of the page may be the last that the browser does.
@@ -71,7 +71,7 @@ class Takes:
 
     async def of_one_state(self, take: Callable[[], Awaitable[None]]) -> None:
         """
-        Take everything, again where the page changed meanwhile, three times at most.
+        Take all files; take them again if the page changed meanwhile, three times at most.
 
         Args:
             take: Does the steps `STEPS`, as many of them as are wanted.

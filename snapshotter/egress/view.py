@@ -1,9 +1,9 @@
 """
-Which files a browser sees, and its driver: programs, libraries, fonts, and where it works.
+List the files that the browser and its driver can open: programs, libraries, fonts, work folders.
 
-An allowlist. Settings, keys, salts, store, spool, homes, sockets of services and what the
-system keeps under /etc and /var are not in it, wherever they are. `enter.py` carries it out by
-the first of these ways that the system allows:
+It is an allowlist. It has no settings, keys, salts, store, spool, homes, sockets of services or
+other files under /etc and /var, wherever they are. `enter.py` enforces it in the first of these
+ways that the system allows:
 
 - "mount": a root directory of its own in a mount namespace, in which nothing else exists;
 - "landlock": the kernel refuses to open anything else (no namespace and no rights needed).

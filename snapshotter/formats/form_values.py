@@ -1,9 +1,9 @@
 """
-`capture/form-values.jsonl`: what the form controls of a page held when its text was read.
+Write `capture/form-values.jsonl`: the values of form controls when the text was read.
 
 One line of canonical JSON for each control that held something (docs/spec/capture-record.md).
-A document has only the values that it came with: what was typed, chosen or restored since is
-in no markup and no text.
+A document has only its original values. What was typed, chosen or restored later is in no
+markup and no text.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ class FormValue:
     """One form control and what it held."""
 
     frame: str  # address of its frame
-    path: str  # a way to the element
-    type: str  # of an input as the browser says it, or "textarea", "select", "contenteditable"
+    path: str  # a selector of the element
+    type: str  # the browser's type of an input, or "textarea", "select", "contenteditable"
     name: str  # the attribute, or ""
-    value: str | None  # None: withheld, or a box to be ticked
-    checked: bool | None  # None: no box to be ticked
-    changed: bool  # the document says otherwise
+    value: str | None  # None: withheld, a check box or a radio button
+    checked: bool | None  # None: neither a check box nor a radio button
+    changed: bool  # the value differs from the one in the document
     shown: bool  # the control is laid out and visible
     withheld: bool  # a password, or named like one
 

@@ -314,7 +314,7 @@ class ProcessFacts:
 
     type: str  # Chromium's word: "browser", "gpu-process", "renderer"; "driver" is Playwright's
     count: int
-    seccomp: bool | None  # a filter of system calls that ours has not; None: nobody says
+    seccomp: bool | None  # a filter of system calls that ours does not have; None: unknown
     no_new_privs: bool
     namespaces: tuple[str, ...]  # those of its own: "user", "mnt", "net", "pid"
     user: str  # "own" (no account's), "ours" (the same as the capturing process) or "root"

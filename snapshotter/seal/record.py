@@ -216,7 +216,7 @@ def court_minimum_line(capture: Capture, decision: Decision) -> str:
 
 
 def _reasons(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
-    """Return reasons as the record has them: `fault` stands only where there is one."""
+    """Return reasons in the form of the record: `fault` is present only if there is one."""
     return [
         {"code": it.code, "detail": it.detail} | ({"fault": it.fault} if it.fault else {})
         for it in reasons
