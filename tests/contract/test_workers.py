@@ -340,7 +340,7 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
         except BaseException:
             postgresql.start()  # for the tests after this one
             raise
-    assert "waits for it" in said[0]
+    assert "this worker tries again for" in said[0]
     assert "the queue" in str(failed["error"])
     assert "is the database running" in str(failed["hint"])
     assert {it.name for it in (works.folder / "store").iterdir()} == ours
