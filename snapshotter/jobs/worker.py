@@ -277,7 +277,7 @@ class Worker:
             raise ServiceUnavailable(
                 f"the database of the queue did not answer for {self._rules.start_s:g} s while "
                 "this worker started",
-                hint="start the database, then the worker again",
+                hint="is the database running? Start it, then start the worker again",
             ) from None
         if error is not None:
             raise error
