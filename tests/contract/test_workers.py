@@ -209,7 +209,7 @@ def test_no_page_is_given_up_for_workers_that_are_killed_at_any_step(works: Work
             number_tables(connection, TABLES_VERSION + 1)
         failed = worker.hear("worker.failed")
         assert worker.process.wait(_S) == 1
-    assert "of a later release" in str(failed["error"])
+    assert "made by a later release" in str(failed["error"])
     found = {it.job.id: (it.state, it.outcome) for it in works.queue.jobs()}
     assert set(found.values()) == {(JobState.DONE, "complete")}, found
     works.each_is_there_once()
