@@ -6,6 +6,7 @@ save. Once it is there it is held at its document, so that what is photographed 
 what is read are the same.
 """
 
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -472,9 +473,24 @@ class Navigation:
             self._document.expected_at = self._clock.monotonic()
 
     async def _on_first_request(self, _: Request) -> None:
-        await self.release()
+        await self._of_an_event(self.release())
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
+        await self._of_an_event(self._answer_pause(event))
+
+    async def _of_an_event(self, work: Awaitable[None]) -> None:
+        """
+        Do what an event of the browser calls for.
+
+        Nothing awaits a listener: Playwright would print its error as a traceback. A page that is
+        lost, a time that is used up and a driver that dies are met by the steps, which report them.
+        """
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a driver that dies raises plain ones
+            self._ledger.log("hold-page", f"without effect: {first_line(error)}")
+
+    async def _answer_pause(self, event: dict[str, Any]) -> None:
         method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
         url = clean_url(event.get("request", {}).get("url", ""))[:_URL_CHARACTERS]
         status, error = event.get("responseStatusCode"), event.get("responseErrorReason", "")
@@ -495,10 +511,7 @@ class Navigation:
             self._keep_document(url, error_of(error), str(event.get("networkId", "")))
             if self._failures == _FAILURES:
                 await self.anchor()
-        try:
-            await self._session.send(method, details)
-        except PlaywrightError as error:
-            self._ledger.log("hold-page", f"without effect: {first_line(error)}")
+        await self._session.send(method, details)
 
     def _keep_document(self, url: str, error: str, request_id: str) -> None:
         """Take note that a navigation away from the document failed, and that it stays."""
