@@ -53,7 +53,7 @@ def read(
     def attempt(reading: str, work: Callable[[], _T], otherwise: _T) -> _T:
         try:
             return work()
-        except Exception as error:
+        except Exception as error:  # recorded: a page that breaks one reader keeps the others
             if unread is None:
                 raise
             unread.append(Unread(reading=reading, why=type(error).__name__))

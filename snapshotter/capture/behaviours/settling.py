@@ -205,13 +205,13 @@ async def _look(stage: Stage, progress: _Progress) -> None:
     last = max(progress.changed_at, recorder.changed_at)
     if activity.waits:
         progress.rests_at = math.inf
-    elif progress.rests_at == math.inf:
-        progress.rests_at = now + stage.decision.quiet_s
-    if activity.waits:
         progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
         due = min(it.due_at for it in activity.waits) + _DUE_S
         progress.look_at = max(progress.look_at, due)
-    elif activity.unshown:
+        return
+    if progress.rests_at == math.inf:
+        progress.rests_at = now + stage.decision.quiet_s
+    if activity.unshown:
         progress.look_at = max(progress.look_at, last + _OBSERVED_S, progress.rests_at)
     else:
         progress.look_at = max(last, activity.ran_at) + stage.decision.quiet_s
