@@ -308,9 +308,13 @@ def _cpu_of_children() -> float:
 
 def main() -> None:
     """Make the store, audit it twice, and print what it took."""
-    parser = argparse.ArgumentParser(description="Time the audit of a large store.")
-    parser.add_argument("--bundles", type=int, default=100_000)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundles", type=int, default=100_000, help="bundles to make")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes of the audit"
+    )
     parser.add_argument(
         "--folder", type=Path, help="kept, and used again as it is; else a temporary one"
     )

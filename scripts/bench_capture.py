@@ -65,7 +65,9 @@ class Measured:
 
 def main() -> int:
     """Measure, and print Markdown."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=7, help="counted pairs of each page")
     parser.add_argument("--pages", default=",".join(bench_pages.PAGES), help="names, by comma")
     parser.add_argument("--parts", default=",".join(_PARTS), help="what to measure, by comma")

@@ -33,9 +33,11 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 def main() -> int:
     """Print a table, or one JSON object a line."""
-    parser = argparse.ArgumentParser(description="Appends a second of the log.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=5.0, help="for each line")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     arguments = parser.parse_args()
     with _places() as places:
         for name, place in places:

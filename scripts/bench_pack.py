@@ -36,9 +36,13 @@ SETTLED = "html[data-state=good], html[data-state=bad]"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
-    parser.add_argument("--sizes", nargs="+", type=int, default=[10, 100, 300], metavar="MB")
-    parser.add_argument("--runs", type=int, default=3)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[10, 100, 300], metavar="MB", help="pack sizes"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="runs of each size")
     parser.add_argument("--browser", action="store_true", help="open each in Chromium as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

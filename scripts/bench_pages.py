@@ -9,6 +9,7 @@ make them: 15,000 CSS pixels, 100 images (30 at once, 40 lazy, 30 by an observer
 style sheets, scripts, frames, a sticky header, Chinese text and emoji.
 """
 
+import argparse
 import io
 import random
 import subprocess
@@ -58,7 +59,11 @@ def serving() -> Iterator[str]:
 
 def main() -> int:
     """Serve until the input ends."""
-    server = _Server((sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1", 0), _Handler)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("address", nargs="?", default="127.0.0.1", help="address to listen on")
+    server = _Server((parser.parse_args().address, 0), _Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.read()

@@ -98,10 +98,12 @@ def measured(what: str, count: Callable[[], int]) -> Iterator[None]:
 
 def main() -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--addresses", type=int, default=10_000)
-    parser.add_argument("--hours", type=int, default=24)
-    parser.add_argument("--database", default="", help="instead of a file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--addresses", type=int, default=10_000, help="watched addresses")
+    parser.add_argument("--hours", type=int, default=24, help="simulated hours")
+    parser.add_argument("--database", default="", help="URL of a database instead of a file")
     asked = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="bench-schedule-") as name:

@@ -69,10 +69,14 @@ class Ran:
 
 def main() -> int:
     """Measure, and print Markdown."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[1])
-    parser.add_argument("--jobs", type=int, default=40)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=40, help="captures of each run")
     parser.add_argument("--pairs", type=int, default=2, help="one worker, then two, so often")
-    parser.add_argument("--page", default="small", choices=sorted(bench_pages.PAGES))
+    parser.add_argument(
+        "--page", default="small", choices=sorted(bench_pages.PAGES), help="page to capture"
+    )
     arguments = parser.parse_args()
     if os.getuid() != 0:
         parser.error("network namespaces need root")

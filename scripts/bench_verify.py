@@ -138,9 +138,11 @@ def _timed(*command: str) -> float:
 
 def main() -> None:
     """Measure each size, and print the tables."""
-    parser = argparse.ArgumentParser(description="Time verifying and sealing by size.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mb", default="1,10,100,1000", help="sizes, in MB")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each size")
     arguments = parser.parse_args()
     print(f"- machine: {os.cpu_count()} cores, {platform.machine()}, {platform.platform()}")
     print(f"- Python {platform.python_version()}, load at the start: {os.getloadavg()[0]:.1f}")

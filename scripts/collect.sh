@@ -4,8 +4,12 @@
 # A worker that finds none translates each file for itself, with its asserts: 10 s of a core,
 # each. So it is written here, where a core is free, even where Python is told to write none.
 # What is missing of other people's programs is said by the tests themselves, when they run.
+#
+#     scripts/collect.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/common.sh
+answer_options "$@"
 
 mkdir -p .tools
 list=.tools/collected.log

@@ -10,6 +10,24 @@ fail() {
   exit 1
 }
 
+# answer_options ARGUMENT...: print the script's first comment for --help, and refuse other options.
+answer_options() {
+  local argument script
+  script=$(dirname "${BASH_SOURCE[0]}")/$(basename "$0")
+  for argument in "$@"; do
+    case "$argument" in
+    -h | --help)
+      sed -n '2,${ /^#/!q; s/^# \{0,1\}//; p; }' "$script"
+      exit 0
+      ;;
+    -*)
+      printf '%s: unknown option %s\nusage: %s --help\n' "$script" "$argument" "$script" >&2
+      exit 2
+      ;;
+    esac
+  done
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # quietly LOG COMMAND...: the command's output goes to LOG; the caller tells what it means.

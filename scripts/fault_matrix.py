@@ -175,9 +175,11 @@ def cases(made: dict[str, int], kinds: list[str], only: str) -> Iterator[Fault]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--kinds", default="refused")
-    parser.add_argument("--only", default="")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kinds", default="refused", help="refused, lost or silent, by comma")
+    parser.add_argument("--only", default="", help="calls whose name contains these words")
     parser.add_argument("--part", default="1/1", help="of so many, for running side by side")
     arguments = parser.parse_args()
     server = Server(("0.0.0.0", 0), Handler)  # noqa: S104  two sites: 127.0.0.1 and 127.0.0.2

@@ -817,9 +817,11 @@ def _said(judge: Callable[[], Judgement]) -> Judgement:
 
 def main(argv: list[str] | None = None) -> int:
     """Run until the time is over; return 1 if the two disagreed about anything."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0].strip())
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="time to run")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the edits")
     parser.add_argument(
         "--start", type=int, default=0, metavar="N", help="number of the first case"
     )

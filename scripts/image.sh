@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# image.sh build|check: build the container image; or build it with podman and capture a page in it.
+# Build the container image, or build it with podman and capture a page in it.
+#
+#     ENGINE=docker IMAGE=localhost/snapshotter scripts/image.sh build
+#     sudo scripts/image.sh check
 #
 # `build` takes docker or podman, whichever is there (ENGINE=…), and the base image of the
 # Dockerfile (BASE=…). `check` needs root on a Debian, pulls nothing and leaves no image
@@ -8,6 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
+answer_options "$@"
 
 image=${IMAGE:-localhost/snapshotter}
 base=${BASE:-}

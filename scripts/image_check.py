@@ -135,9 +135,11 @@ class Image:
 
 def main() -> int:
     """Run all of it; 0 when everything is as it has to be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--image", required=True)
-    parser.add_argument("--engine", default="podman")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--image", required=True, help="name of the image to check")
+    parser.add_argument("--engine", default="podman", help="podman or docker")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,

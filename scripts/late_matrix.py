@@ -137,7 +137,9 @@ def versions(product: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=20, help="captures of each page")
     parser.add_argument("--load", type=int, default=0, help="processes that compute beside")
     parser.add_argument("--only", default="", help="pages whose name contains one of these words")

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Write the lock files anew: every package pinned and hashed, no index host, no
 # path of a machine. For maintainers (`make lock`); installing needs none of this.
+#
+#     make lock                       keep the locked versions where they still fit
+#     UPGRADE=1 scripts/lock.sh       take newer versions
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
+answer_options "$@"
 
 # What this machine prefers (a mirror, a wheel folder, constraints) must not end up in a
 # file that other machines read: uv is told to read no configuration, and pip's is not its.

@@ -6,6 +6,7 @@ Write docs/reference/cli.md from the commands' own help.
 tests/unit/cli/test_reference.py fails when that was forgotten.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,4 +55,7 @@ def _helps(command: click.Command, context: click.Context) -> Iterator[tuple[str
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     REFERENCE.write_text(reference(), encoding="utf-8")

@@ -9,6 +9,7 @@ the timestamp authority of our tests, on this machine, and what they print is wh
 third one verifies a copy in which one byte was changed. `demo` is `snapshotter demo`.
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -39,7 +40,14 @@ entry()
 def main() -> None:
     """Run the commands and write the pictures."""
     pictures = {"first-capture": _first_capture, "demo": _demo}
-    for name in sys.argv[1:] or list(pictures):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=" or ".join(pictures))
+    names = parser.parse_args().pictures or list(pictures)
+    if unknown := set(names) - set(pictures):
+        parser.error(f"no such picture: {', '.join(sorted(unknown))}")
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115  lives as long as this program
             pictures[name](console, Path(folder))

@@ -1,7 +1,8 @@
 """
 Write the test vectors anew: one bundle for each way to spoil one (tests/vectors).
 
-    make vectors
+    make vectors                                         both series
+    .venv/bin/python scripts/make_vectors.py agreement   the second series alone
 
 Each folder holds `bundle.wacz`, perhaps a sidecar, what a verifier must say
 (`expected.json`) and why (`README`). `trust/` holds the trust file that all of
@@ -12,6 +13,7 @@ Most vectors are what a forger can do without the key, who makes all again that
 can be made again. Those named `insider-…` are by somebody who has the key.
 """
 
+import argparse
 import base64
 import io
 import json
@@ -1155,9 +1157,16 @@ def write(target: Path, make: Callable[[Workshop], Iterator[Vector]]) -> int:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "series", nargs="?", choices=["agreement"], help="write the second series alone"
+    )
+    only = parser.parse_args().series
     # The second series has keys of its own: it came later, and what is committed stays.
     count = 0
-    if sys.argv[1:] != ["agreement"]:
+    if only is None:
         count += write(TARGET, vectors)
     count += write(TARGET / "agreement", agreement)
     print(f"{count} vectors written to {TARGET}")

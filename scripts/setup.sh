@@ -7,9 +7,13 @@
 # fonts and a few commands come from the system's package manager, and only if missing.
 # Safe to run again: a stamp holds the hash of what was installed, and a second run does
 # nothing but compare it.
+#
+#     scripts/setup.sh [capture|dev|tools]
+#     PYTHON=python3.12 scripts/setup.sh dev
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
+answer_options "$@"
 
 main() {
   local purpose=${1:-capture} started=$SECONDS

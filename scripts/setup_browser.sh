@@ -3,9 +3,12 @@
 #
 # Order: a browser that is there; the distribution's headless shell where we may install
 # packages (it brings its libraries and its security updates along); Playwright's own.
+#
+#     scripts/setup_browser.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
+answer_options "$@"
 
 log=.tools/browser.log
 download_limit_s=600 # a bit over 100 MB

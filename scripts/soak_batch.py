@@ -58,9 +58,11 @@ class _Pages(BaseHTTPRequestHandler):
 
 def main() -> int:
     """Do it, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--kill-at", type=int, default=400)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=1000, help="rows of the table")
+    parser.add_argument("--kill-at", type=int, default=400, help="rows done before the kill")
     wanted = parser.parse_args()
     servers = [ThreadingHTTPServer((f"127.0.0.{it}", 0), _Pages) for it in range(1, HOSTS + 1)]
     for server in servers:

@@ -112,10 +112,14 @@ def measure(folder: Path, arguments: argparse.Namespace, server: Visited) -> dic
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--concurrency", type=int, default=1)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--database", choices=["sqlite", "postgresql"], default="sqlite", help="queue database"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument("--concurrency", type=int, default=1, help="slots of each worker")
     arguments = parser.parse_args()
     arguments.hosts = arguments.captures = arguments.per_host = 1
     with (

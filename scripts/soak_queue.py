@@ -503,17 +503,21 @@ _RUNS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("run", choices=sorted(_RUNS))
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--captures", type=int, default=200)
-    parser.add_argument("--hosts", type=int, default=20)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--concurrency", type=int, default=1)
-    parser.add_argument("--per-host", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--keep", type=Path, help="Leave everything in this directory.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", choices=sorted(_RUNS), help="what to do to the queue, see above")
+    parser.add_argument(
+        "--database", choices=["sqlite", "postgresql"], default="sqlite", help="queue database"
+    )
+    parser.add_argument("--captures", type=int, default=200, help="captures in all")
+    parser.add_argument("--hosts", type=int, default=20, help="hosts of the captured pages")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument("--concurrency", type=int, default=1, help="slots of each worker")
+    parser.add_argument("--per-host", type=int, default=1, help="visits of one host at once")
+    parser.add_argument("--kills", type=int, default=30, help="kills by `churn`")
+    parser.add_argument("--seed", type=int, default=13, help="seed of the moments of the kills")
+    parser.add_argument("--keep", type=Path, help="leave everything in this directory")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))

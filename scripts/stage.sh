@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
-# stage.sh NAME COMMAND...: run a stage of the checks, say how long it took, keep its exit code.
+# Run one stage of the checks, print how long it took, and keep its exit code.
+#
+#     scripts/stage.sh NAME COMMAND [ARGUMENT...]
+#     scripts/stage.sh "lint" .venv/bin/ruff check snapshotter
 set -uo pipefail
+. "$(dirname "$0")/common.sh"
+answer_options "${1:-}"
+[ $# -ge 2 ] || fail "stage.sh needs a name and a command" "scripts/stage.sh --help"
 name=$1
 shift
 echo "==> $name"

@@ -96,7 +96,9 @@ class Matrix:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", help="faults and kinds with these words")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -13,6 +13,7 @@ A case of a bundle is judged at `now` plus its `later`, by the trust file that i
 trust file must be refused before any bundle is looked at, or be taken.
 """
 
+import argparse
 import base64
 import hashlib
 import json
@@ -2873,7 +2874,11 @@ class _Trust:
 
 def main() -> int:
     """Write the suite below the folder that is named."""
-    target = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder to write the cases to")
+    target = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as work:
         suite = make(Path(work))
     for case in suite.cases:

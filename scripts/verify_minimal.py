@@ -3773,8 +3773,8 @@ def without_rules(result: Verification, what: str) -> Verification:
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    parser = Parser(description="Verify snapshotter bundles with Python and openssl alone.")
-    parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="a .wacz file")
     parser.add_argument(
         "--trust",
         required=True,
@@ -3791,7 +3791,9 @@ def main(argv: Optional[list[str]] = None) -> int:
         metavar="INSTANT",
         help="judge as of this instant (2026-11-24T16:37:26Z) and not of this clock's",
     )
-    parser.add_argument("--openssl", default="openssl", metavar="COMMAND")
+    parser.add_argument(
+        "--openssl", default="openssl", metavar="COMMAND", help="the openssl command"
+    )
     parser.add_argument(
         "--b3sum", action="store_true", help="let the b3sum command compute BLAKE3 of large files"
     )

@@ -1,6 +1,8 @@
 """
 Run a command, and let nothing that it started outlive it.
 
+    python scripts/without_leftovers.py make test
+
 Linux only: this process becomes the "subreaper" of all that comes from it
 (prctl(2), PR_SET_CHILD_SUBREAPER), so that a browser or a server whose parent
 is gone becomes our child and cannot get lost, whatever session or process
@@ -10,6 +12,7 @@ named, ended by its process id, and counts as a failure.
 Exits with the command's code, or with 70 where that was 0 and something was left.
 """
 
+import argparse
 import ctypes
 import os
 import signal
@@ -26,9 +29,6 @@ _LEFTOVERS = 70  # EX_SOFTWARE of sysexits.h
 
 def main(command: list[str]) -> int:
     """Run `command` and return the exit code described above."""
-    if not command:
-        print("usage: without_leftovers.py COMMAND [ARGUMENT...]", file=sys.stderr)
-        return 2
     if sys.platform != "linux":
         return subprocess.run(command, check=False).returncode
     libc = ctypes.CDLL(None, use_errno=True)
@@ -128,4 +128,10 @@ def _command_line(pid: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", metavar="COMMAND", help="command to run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT")
+    options = parser.parse_args()
+    sys.exit(main([options.command, *options.arguments]))

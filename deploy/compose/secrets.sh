@@ -4,7 +4,19 @@
 #
 # The files can be read by any user inside a container, for ours is not yours; the directory
 # is yours alone.
+#
+#     deploy/compose/secrets.sh [DIRECTORY]
 set -euo pipefail
+case "${1:-}" in
+-h | --help)
+  sed -n '2,${ /^#/!q; s/^# \{0,1\}//; p; }' "$0"
+  exit 0
+  ;;
+-*)
+  printf '%s: unknown option %s\nusage: %s --help\n' "$0" "$1" "$0" >&2
+  exit 2
+  ;;
+esac
 folder=${1:-secrets}
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
