@@ -1,13 +1,12 @@
 """
-The engine: DBOS, which gives what was handed over to one of the workers, within limits.
+Give each run of a job to one worker, with DBOS.
 
-The only module that knows DBOS (`dbos>=3.4,<4`). A run of a job is one durable workflow of
-one step, `JOB#RUN`: it renders and stores in that step, and the database never holds what
-it made. How a run went is noted in our own tables; the engine is asked for a queue with
-priorities, limits by host and in all, and one taker for each run.
+The only module that imports DBOS (`dbos>=3.4,<4`). A run of a job is one workflow, `JOB#RUN`,
+that renders the page and stores the bundle. How the run went is recorded in our own tables;
+DBOS keeps the priorities, the limits for each host and in all, and one worker for each run.
 
-What its defaults would do to us, and why each setting below is there, is in docs/adr,
-"DBOS carries what is under way".
+docs/explanation/queue-engine.md says what DBOS does and what is ours; decision 27 in docs/adr
+says why each setting below is there.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from datetime import datetime
 
 from dbos import DBOS, DBOSConfig, EnqueueOptions
 from dbos import DBOSPortableJSONSerializer as PortableJson
-from dbos._error import DBOSException
+from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from snapshotter.errors import ServiceUnavailable
@@ -44,7 +43,6 @@ class Limits:
     """The most that all workers together do at a time. Finer ones are for a `Gate`."""
 
     per_host: int = 1  # captures of one host at once
-    rate: tuple[int, float] | None = None  # of one host: so many begin within so many seconds
     in_all: int | None = None  # captures at once
 
 
@@ -98,26 +96,20 @@ class Engine:
         )
         work = self._run
 
-        @DBOS.step(name="render-and-store")
-        def attempt(job_id: str, run: int) -> None:
-            work(job_id, run)
-
+        # Without steps: a run is never recovered, so nothing of it has to be recorded.
         @DBOS.workflow(name=_WORKFLOW)
         def capture(job_id: str, run: int) -> None:
-            attempt(job_id, run)
+            work(job_id, run)
 
         with _translated():
             DBOS.launch()
-            rate, most = self._limits.rate, self._limits.in_all or slots
+            in_all = self._limits.in_all
             # After the launch; and what is set here wins over what was set when it began.
             DBOS.register_queue(
                 _QUEUE,
-                worker_concurrency=min(slots, most),
-                global_concurrency=self._limits.in_all,
-                partition_concurrency=min(
-                    self._limits.per_host, self._limits.in_all or self._limits.per_host
-                ),
-                partition_limiter={"limit": rate[0], "period": rate[1]} if rate else None,
+                worker_concurrency=min(slots, in_all or slots),
+                global_concurrency=in_all,
+                partition_concurrency=min(self._limits.per_host, in_all or self._limits.per_host),
                 polling_interval_sec=_POLL_S,
                 on_conflict="always_update",
             )
@@ -168,52 +160,9 @@ class Engine:
         alive = {it.workflow_id for it in found} - set(left)
         return [run for name, run in ids.items() if name not in alive]
 
-    def release(self, worker_id: str) -> None:
+    def running(self) -> dict[str, frozenset[tuple[str, int]]]:
         """
-        Cancel what a worker had that is gone: its runs hold places of their hosts for ever.
-
-        The jobs are handed over again, as runs of their own. (Recovery by the engine itself
-        would start the same runs again at once: no pause for a page that ends its workers,
-        and nobody would ask the gate.)
-
-        Raises:
-            ServiceUnavailable: The database does not answer.
-        """
-        with _translated():
-            found = DBOS.list_workflows(
-                executor_id=worker_id, status="PENDING", load_input=False, load_output=False
-            )
-            if found:
-                DBOS.cancel_workflows([it.workflow_id for it in found])
-
-    def mine(self) -> frozenset[tuple[str, int]]:
-        """
-        Return the runs that this process has, as the engine sees it.
-
-        Raises:
-            ServiceUnavailable: The database does not answer.
-        """
-        with _translated():
-            found = DBOS.list_workflows(
-                executor_id=self._worker_id, status="PENDING", queue_name=_QUEUE,
-                load_input=False, load_output=False,
-            )  # fmt: skip
-        names = (it.workflow_id.rpartition(_SEPARATOR) for it in found)
-        return frozenset((job_id, int(run)) for job_id, _, run in names)
-
-    def drop(self, runs: Collection[tuple[str, int]]) -> None:
-        """
-        Cancel runs: they hold places of their hosts, and nobody is at them.
-
-        Raises:
-            ServiceUnavailable: The database does not answer.
-        """
-        with _translated():
-            DBOS.cancel_workflows([f"{job_id}{_SEPARATOR}{run}" for job_id, run in runs])
-
-    def holders(self) -> frozenset[str]:
-        """
-        Return the workers that have runs, as the engine sees it.
+        Return the runs that each worker has taken, as the engine knows them.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -222,7 +171,26 @@ class Engine:
             found = DBOS.list_workflows(
                 status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False
             )
-        return frozenset(it.executor_id for it in found if it.executor_id)
+        runs: dict[str, set[tuple[str, int]]] = {}
+        for workflow in found:
+            if workflow.executor_id:
+                job_id, _, run = workflow.workflow_id.rpartition(_SEPARATOR)
+                runs.setdefault(workflow.executor_id, set()).add((job_id, int(run)))
+        return {worker_id: frozenset(taken) for worker_id, taken in runs.items()}
+
+    def cancel(self, runs: Collection[tuple[str, int]]) -> None:
+        """
+        Cancel runs that no process works on: a run that was taken occupies its host until it ends.
+
+        The jobs are handed over again, as new runs. The engine's own recovery is not used: it
+        would start the same runs again at once, without a pause for a page that ends its
+        workers and without asking the gate.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with _translated():
+            DBOS.cancel_workflows([f"{job_id}{_SEPARATOR}{run}" for job_id, run in runs])
 
     def trim(self, before: datetime) -> int:
         """
@@ -252,7 +220,7 @@ class Engine:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, DBOSException) as error:
+    except (SQLAlchemyError, dbos_error.DBOSException) as error:
         raise ServiceUnavailable(
             f"the engine of the queue does not answer: {str(error).splitlines()[0]}",
             hint="is the database running, and is there space on its disk?",

@@ -517,7 +517,7 @@ class Worker:
         if self._is_time("clear", self._rules.beat_s):
             self._clear_up()
         if self._is_time("astray", self._rules.astray_s):
-            self._drop_strays()
+            self._cancel_stray_runs()
             for job_id, run in self._engine.gone(
                 self._dispatcher.astray(for_s=self._rules.astray_s)
             ):
@@ -526,22 +526,22 @@ class Worker:
         if self._is_time("trim", 3600) and self._roster.due_turn("trim", self.id, every_s=3600):
             self._trim()
 
-    def _drop_strays(self) -> None:
+    def _cancel_stray_runs(self) -> None:
         """
-        Cancel the runs that the engine says we have, and that no thread of ours is at.
+        Cancel the runs that the engine counts as this worker's and that no thread works on.
 
-        Where the answer to a commit was lost, it does not know that it has taken a run, or
-        could not write down that one has ended. Both would hold a place of their host for
-        as long as this worker lives.
+        Where the answer to a commit was lost, the engine does not know that it has taken a run,
+        or could not record that one has ended. Both would occupy their host for as long as
+        this worker lives.
         """
-        ours = self._engine.mine()
+        ours = self._engine.running().get(self.id, frozenset())
         with self._lock:
             strays = ours - self._runs
-        # Between the commit and its thread, or its thread and the commit, none is at it either:
-        # only one that was so the last time, too, is stray.
+        # A run has no thread shortly after it was taken and shortly before it ends, either. So
+        # only a run that was stray the last time, too, is cancelled.
         for_good = strays & self._stray
         if for_good:
-            self._engine.drop(for_good)
+            self._engine.cancel(for_good)
             self._told("run.stray", jobs=sorted(job_id for job_id, _ in for_good))
         self._stray = strays - for_good
 
@@ -581,8 +581,9 @@ class Worker:
         for gone in self._attempts.workers() - alive:
             lost = self._attempts.lose_all(gone, f"the worker {gone} was gone in the middle of it")
             self._told("worker.cleared", worker=gone, jobs=len(lost))
-        for gone in self._engine.holders() - alive:
-            self._engine.release(gone)
+        for worker_id, runs in self._engine.running().items():
+            if worker_id not in alive:
+                self._engine.cancel(runs)
 
     def _find_orphans(self) -> None:
         """Look for the bundles of attempts that were storing when their worker was gone."""

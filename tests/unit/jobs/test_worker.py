@@ -275,15 +275,16 @@ class _Ended(JobObserver):
 
 
 class _Taken:
-    """An engine that says which runs this worker has."""
+    """An engine that counts these runs as a worker's."""
 
-    def __init__(self, *runs: tuple[str, int]) -> None:
+    def __init__(self, worker_id: str, *runs: tuple[str, int]) -> None:
+        self.worker_id = worker_id
         self.runs = set(runs)
 
-    def mine(self) -> frozenset[tuple[str, int]]:
-        return frozenset(self.runs)
+    def running(self) -> dict[str, frozenset[tuple[str, int]]]:
+        return {self.worker_id: frozenset(self.runs)}
 
-    def drop(self, runs: Collection[tuple[str, int]]) -> None:
+    def cancel(self, runs: Collection[tuple[str, int]]) -> None:
         self.runs -= set(runs)
 
 
@@ -296,13 +297,13 @@ def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
         duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
         told=lambda event, **_: None, observer=JobObserver(), chance=lambda: 0.5,
     )  # fmt: skip
-    engine = _Taken(("stray", 1), ("at-work", 1))
+    engine = _Taken(worker.id, ("stray", 1), ("at-work", 1))
     worker._engine = engine  # type: ignore[assignment] # as far as this needs one
     worker._runs = {("at-work", 1)}
 
-    worker._drop_strays()
+    worker._cancel_stray_runs()
     assert engine.runs == {("stray", 1), ("at-work", 1)}  # its thread may be about to begin
-    worker._drop_strays()
+    worker._cancel_stray_runs()
 
     assert engine.runs == {("at-work", 1)}
 
