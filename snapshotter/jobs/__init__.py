@@ -1,6 +1,7 @@
 """
-What happens later, or again, or on another machine: queue, workers, schedules, watch lists.
+The queue of captures, its workers, schedules, and watched lists, in one database.
 
-The only room that knows DBOS, SQLAlchemy and cron. It calls the pipeline through what
-`app/wiring.py` hands it, and never the other way round.
+The only package that imports DBOS, SQLAlchemy and croniter. It runs captures through objects
+that the wiring of `app` passes in; it does not import `app`.
+docs/explanation/queue-engine.md explains how the queue works.
 """

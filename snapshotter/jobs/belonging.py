@@ -1,8 +1,8 @@
 """
-Which store a queue belongs to: exactly one bundle comes of a job in one store, not in each.
+Bind a queue to one store.
 
-A bundle of an attempt that was cut off is looked for in the store of whoever looks. A worker
-with another store would not find it, and capture the page a second time.
+The bundle of an interrupted attempt is looked for in the store of the worker that clears up.
+A worker with another store would not find it and would capture the page a second time.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from snapshotter.jobs.attempts import ATTEMPT, STORING
 from snapshotter.jobs.database import TABLES, Instant, Words, database_now, insert_new, writing
 from snapshotter.jobs.roster import LIVE, Roster, Worker, is_gone
 
-_SILENT = timedelta(minutes=1)  # whoever wakes after it finds that it was taken for dead
+_SILENT = timedelta(minutes=1)  # a worker that resumes later finds itself marked as dead
 _STORE = Table(
     "queue_store",
     TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("store", String(32), nullable=False),
     Column("place", Words, nullable=False),
     Column("since", Instant, nullable=False),
@@ -28,29 +28,29 @@ _STORE = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belonging:
-    """The store of a worker."""
+    """The store that a worker uses."""
 
     store: str  # `formats.receipts.store_id`
-    place: str  # for people: its URL
+    place: str  # its URL, for messages
 
 
 def claim(engine: Engine, ours: Belonging, *, worker: str, adopt: bool = False) -> bool:
     """
-    Say that a queue belongs to a store: to that of its first worker.
+    Bind a queue to the store of its first worker, or check that it is bound to this one.
 
-    A worker enrols before it asks. So of one that works and one that would move the queue
-    at least one sees the other.
+    A worker registers before it calls this. So of a worker that works and one that moves the
+    queue, at least one sees the other.
 
     Args:
-        worker: Who asks.
-        adopt: Move a queue that belongs to another store.
+        worker: The id of the calling worker.
+        adopt: Move a queue that is bound to another store.
 
     Returns:
         Whether the queue was moved.
 
     Raises:
         ServiceUnavailable: The database does not answer.
-        SnapshotterError: It belongs to another one, or can not be moved now.
+        SnapshotterError: It is bound to another store, or cannot be moved now.
     """
     with writing(engine) as connection:
         now = database_now(connection)

@@ -1,16 +1,15 @@
 """
-Cron expressions by the clock of a time zone, and what happens when that clock is set.
+Evaluate cron expressions in a time zone, also when its clock changes.
 
-Five fields (minute, hour, day of month, month, day of week) as crontab(5) has them: of
-two restricted days either will do. When the clock is set:
+Five fields (minute, hour, day of month, month, day of week) as in crontab(5): if both days
+are restricted, a match of either is enough. When the clock changes:
 
-- A local time that does not exist is as if the clock had not been set yet (RFC 5545,
-  section 3.3.5): 02:30 runs at 03:30. Once, and on that local date.
-- A local time that exists twice is the first of the two (the same section): once for a
-  local date. But where the hour is `*` or a step of it, the schedule means a pace and
-  not a time of day, and runs both times.
+- A local time that does not exist is read with the old offset (RFC 5545, section 3.3.5):
+  02:30 runs at 03:30, once, on that local date.
+- A local time that exists twice means the first of the two (the same section), so it runs
+  once. If the hour is `*` or a step of it, the schedule is a pace and runs both times.
 
-So a daily visit is made once a day whatever the clock does, and an hourly one every hour.
+So a daily visit is made once a day, and an hourly one every hour, whatever the clock does.
 """
 
 import difflib
@@ -40,7 +39,7 @@ _MONTHS = frozenset(
 _DAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 _NAMES = (frozenset[str](), frozenset[str](), frozenset("l"), _MONTHS, _DAYS | {"l"})
 _CHARACTERS = re.compile(r"[0-9a-z*,/#-]+")
-_YEARS = 30  # without a match an expression never matches: 30 February
+_YEARS = 30  # an expression without a match in so many years never matches, as 30 February
 _A_DAY = timedelta(days=1)
 _HINT = 'five fields, minute to day of the week: "0 9 * * mon-fri", or @daily'
 
@@ -50,7 +49,7 @@ def zone(name: str) -> ZoneInfo:
     Return a time zone.
 
     Raises:
-        SnapshotterError: Not one of the IANA list; the hint has the nearest.
+        SnapshotterError: It is not in the IANA list; the hint has the most similar names.
     """
     try:
         return ZoneInfo(name)
@@ -65,10 +64,10 @@ def zone(name: str) -> ZoneInfo:
 @dataclass(frozen=True, slots=True)
 class Cron:
     """
-    An expression in a zone.
+    A cron expression in a time zone.
 
     Raises:
-        SnapshotterError: It is no such expression, no such zone, or it never comes.
+        SnapshotterError: The expression or the zone is invalid, or it never matches.
     """
 
     text: str
@@ -80,7 +79,7 @@ class Cron:
         if len(fields) != len(_FIELDS):
             raise _bad(self.text, f"it has {len(fields)} fields, and not five")
         for name, field, names in zip(_FIELDS, fields, _NAMES, strict=True):
-            # croniter knows more: fields drawn by lot would fire at other times on each machine.
+            # croniter accepts more: a random field would give other times on each machine.
             if not _CHARACTERS.fullmatch(field) or set(re.findall(r"[a-z]+", field)) - names:
                 raise _bad(self.text, f"{field!r} is no {name}")
         try:
@@ -115,10 +114,10 @@ class Cron:
 
     def _nearest(self, moment: datetime, *, forth: bool) -> datetime:
         """
-        Return the run that is next to a moment, on one side of it.
+        Return the run that is nearest to a moment, after it or before it.
 
-        Local times come in their order, and the instants behind them need not where a clock
-        is set: so what lies within such a day is all looked at.
+        Local times are in order. Their instants need not be when a clock changes, so all
+        runs within the change of the clock are compared.
         """
         sign = 1 if forth else -1
         here = moment.astimezone(zone(self.zone_name))
@@ -136,14 +135,14 @@ class Cron:
         raise AssertionError("unreachable: an expression that was accepted goes on")
 
     def _instants(self, local: datetime) -> tuple[datetime, ...]:
-        """Return when the clock shows a local time: once, or twice for a pace."""
+        """Return the instants of a local time: one, or two for a pace."""
         here = local.replace(tzinfo=zone(self.zone_name))
         first, second = (here.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        # In a gap the second is before the first, and stands for another local time.
+        # If the local time does not exist, the second instant is before the first.
         return (first, second) if second > first and self._is_a_pace else (first,)
 
     def _change(self, moment: datetime) -> timedelta:
-        """Return by how much the clock is set within a day of a moment, to whichever side."""
+        """Return by how much the clock changes within a day before or after a moment."""
         here = zone(self.zone_name)
         offsets = [
             (moment + days * _A_DAY).astimezone(here).utcoffset() or timedelta(0)

@@ -1,9 +1,9 @@
 """
-Hand due jobs to the engine: few at a time, the most urgent first, each host only what it bears.
+Choose the due jobs that are handed to the engine: few at a time, the most urgent first.
 
-What has been handed over can not be put in another order any more. So no more is handed
-over than the workers have slots, and a little: a slow host fills no queue in which others
-would have to wait.
+A job that is handed over keeps its place in the engine's queue. So only slightly more jobs are
+handed over than the workers have slots, and per host only as many as it may have at once: a
+slow host does not delay the others.
 """
 
 from collections import Counter
@@ -19,40 +19,43 @@ from snapshotter.jobs.gate import Gate, Wait
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, job_of, promote
 from snapshotter.model.job import JobState
 
-_AHEAD = 1.5  # jobs that are handed over, by the slots of all workers
-_REFUSALS = 50  # of hosts, in one round: others want to write, too
-_SHORT = timedelta(seconds=5)  # a host that waits so long is not worth a word in every job of it
+_AHEAD = 1.5  # jobs that are handed over or running, for each slot of all workers
+_REFUSALS = 50  # most hosts refused in one round: the transaction blocks other writers
+_SHORT = timedelta(seconds=5)  # a shorter wait is kept in memory and not written to the jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """A job that is to be handed to the engine."""
+    """A run of a job that is handed to the engine."""
 
     job_id: str
-    run: int  # how often it was handed over
+    run: int  # counts how often the job was handed over
     host: str
     priority: int
 
 
 class Dispatcher:
     """
-    Chooses which jobs are next. One at a time has the duty; two for a moment do no harm.
+    Chooses the next jobs. One worker at a time does it; two at once do no harm.
 
     Args:
-        per_host: Jobs of one host that may be handed over at once.
+        per_host: Most jobs of one host that are handed over or running at once.
     """
 
     def __init__(self, engine: Engine, gate: Gate, *, per_host: int) -> None:
         self._engine = engine
         self._gate = gate
         self._per_host = per_host
-        self._closed: dict[str, datetime] = {}  # hosts that wait for a moment
+        self._closed: dict[str, datetime] = {}  # until when a host is passed over
 
     def choose(self, slots: int) -> Sequence[Handed]:
         """
-        Mark the jobs that are next as handed over, and return them.
+        Mark the next jobs as handed over, and return them.
 
-        A crash before they reach the engine leaves jobs that `astray` finds.
+        After a crash before they reach the engine, `astray` finds them.
+
+        Args:
+            slots: The slots of all workers.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -83,7 +86,7 @@ class Dispatcher:
                 if row is None:
                     break
                 host = row["host"]
-                # To record that a page is given up nobody is asked for anything.
+                # The record of a page that is given up is made without a visit.
                 wait = None if row["giving_up"] else self._gate.may_start(
                     connection, job_of(row), host, now, under_way[host], under_way.total()
                 )  # fmt: skip
@@ -93,8 +96,8 @@ class Dispatcher:
                 if wait is not None:
                     self._close(connection, row, wait, now)
                     shut.add(host)
-                    # One that has visits under way is asked about in each round: those may be
-                    # many, and must not keep us from the hosts behind them.
+                    # Hosts with visits under way are refused in each round. There may be many,
+                    # and they must not use up the limit before the other hosts.
                     refused += wait.until is not None
                     continue
                 run = row["run"] + 1
@@ -113,7 +116,7 @@ class Dispatcher:
 
     def astray(self, *, for_s: float) -> Sequence[tuple[str, int]]:
         """
-        Return the jobs that were handed over so long ago and that nobody has begun.
+        Return the runs that were handed over at least `for_s` seconds ago and have not begun.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -130,12 +133,12 @@ class Dispatcher:
 
     def _close(self, connection: Connection, row: RowMapping, wait: Wait, now: datetime) -> None:
         """
-        Let the jobs of a host that are due wait for it.
+        Defer the due jobs of a host.
 
-        None of them is more urgent than this one: that one would have been asked for first.
+        None of them is more urgent than this one: jobs are read in the order of their priority.
         """
         if wait.until is None:
-            return  # it is asked again in the next round
+            return  # it is tried again in the next round
         if wait.until - now <= _SHORT:
             self._closed[row["host"]] = wait.until
             return
@@ -151,7 +154,7 @@ class Dispatcher:
 
 
 def _miss_late_ones(connection: Connection, now: datetime) -> None:
-    """End the jobs whose time has passed while they waited, whatever for."""
+    """End the waiting jobs whose `not_after` has passed."""
     late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE, JOB.c.giving_up == "")
     for row in connection.execute(late).mappings().all():
         miss(connection, row, now)

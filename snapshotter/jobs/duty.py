@@ -1,4 +1,4 @@
-"""What a worker does beside captures: sweeps, trimming, polling of lists."""
+"""Tasks that a worker repeats beside captures: schedules, polls of lists, clean-up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
     """
-    Something that is done again and again, in a thread of its own in the worker's process.
+    A task that a worker repeats, in a thread of its own.
 
-    What it raises is told and does not end the worker; it is tried again at its next turn.
+    An error of the task is logged and does not end the worker; the task runs again later.
     """
 
-    name: str  # `[a-z-]+`; one that several workers share has one name
-    every_s: float  # from the end of one turn to the next
+    name: str  # `[a-z-]+`; workers that share the task use the same name
+    every_s: float  # seconds between the end of one execution and the next
     work: Callable[[], None]
-    # One worker at a time: at most one turn in `every_s` among all workers. A worker that is
-    # paused in the middle of its turn can overlap with the next: what it does must bear that.
+    # Whether at most one worker executes the task within `every_s`. The execution of a worker
+    # that was suspended can overlap with the next one: the task must tolerate that.
     alone: bool = True

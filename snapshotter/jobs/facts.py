@@ -1,4 +1,4 @@
-"""The queue in a few numbers, for metrics: four counts, which do not lock anything."""
+"""Count jobs and workers for metrics, without locking a row."""
 
 from datetime import timedelta
 from typing import Final
@@ -10,11 +10,11 @@ from snapshotter.jobs.roster import LIVE, Roster
 from snapshotter.jobs.table import DUE_LATER, JOB
 from snapshotter.model.job import JobState, QueueFacts
 
-FRESH: Final = timedelta(seconds=30)  # a heartbeat that is older is that of a worker in trouble
+FRESH: Final = timedelta(seconds=30)  # age from which a heartbeat counts as late
 
 
 def facts(engine: Engine) -> QueueFacts:
-    """Return the queue as it is now. Raises ServiceUnavailable."""
+    """Return the current counts of the queue. Raises ServiceUnavailable."""
     with reading(engine) as connection:
         now = database_now(connection)
         depth = connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all()

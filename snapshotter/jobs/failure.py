@@ -1,20 +1,18 @@
-"""Why an attempt made no bundle, as a slot tells it to its worker."""
+"""Why an attempt made no bundle, as the capture process reports it to its worker."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Whose fault it is that there is no bundle, which decides what comes next."""
+    """What caused a failure. It decides whether and when the job is tried again."""
 
-    PAGE = "page"  # the page's, perhaps: tried again, some times
-    LOST = "lost"  # its slot ended, and the worker lived: the page's, perhaps
-    WORKER = (
-        "worker"  # the worker itself ended, or the machine: tried again for as long as it takes
-    )
-    SERVICE = "service"  # browser, store, disk: tried again for as long as it takes
-    FINAL = "final"  # refused: a further try would mend nothing
-    TAKEN = "taken"  # the store holds another file under the id of its bundle
+    PAGE = "page"  # perhaps the page: tried again a few times
+    LOST = "lost"  # the capture process ended and its worker did not: perhaps the page
+    WORKER = "worker"  # the worker or its machine ended: tried again without limit
+    SERVICE = "service"  # browser, store or disk: tried again without limit
+    FINAL = "final"  # refused: another attempt would fail as well
+    TAKEN = "taken"  # the store holds another file under the id of the bundle
     RETURNED = "returned"  # the worker was told to stop
 
 

@@ -1,9 +1,9 @@
 """
-Whether a host may be asked now: where politeness plugs into the queue.
+The interface that decides whether a host may be visited now. Politeness implements it.
 
-One dispatcher at a time hands due jobs to the workers, and asks the gate about the host of
-each. Both calls are made within the transaction of the job's own step, so that what the
-gate writes down (a budget that is used up, a back-off) holds exactly if the step does.
+The dispatcher asks it before it hands a job to the workers. Every call is part of the
+transaction that changes the job, so what it records (a used budget, a back-off) is kept if
+and only if the change of the job is kept.
 """
 
 from dataclasses import dataclass
@@ -19,38 +19,38 @@ from snapshotter.model.job import CaptureJob
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """
-    A host is not to be asked yet.
+    A host must not be visited yet.
 
-    Holds for all of its jobs that wait and are not more urgent than the one that was asked
-    for: a part of a day's budget may be kept for those.
+    This holds for all waiting jobs of the host that are not more urgent than the given one: a
+    part of the day's budget may be reserved for urgent jobs.
     """
 
-    until: datetime | None  # UTC, after now: ask again then. None: when a visit has ended
-    why: str  # for a person: "the day's budget of 500 captures is spent"
-    of_all: bool = False  # no host at all is to be asked
+    until: datetime | None  # UTC, in the future: try again then. None: when a visit has ended
+    why: str  # for people: "the day's budget of 500 captures is spent"
+    of_all: bool = False  # no host may be visited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Met:
-    """What one attempt at a page met."""
+    """What one attempt to capture a page found."""
 
-    at: datetime  # when it ended, by the database's clock, UTC
-    started_at: datetime  # when the job was handed out, by the same clock
-    revisits: int  # of this job, before it: 0 for the first time
-    began_at: datetime | None = None  # when its worker began with it; None: when it was handed out
-    http_status: int | None = None  # of the main response; None: no answer came
-    retry_after: str = ""  # that header as it was received, or ""
-    date: str = ""  # the Date header as it was received, or ""
-    final_url: str = ""  # where the page was in the end; "" for where it was asked for
-    outcome: str = ""  # of the capture: complete, partial, failed; "": there is no bundle
-    error: str = ""  # why there is none
+    at: datetime  # end of the attempt, by the database's clock, UTC
+    started_at: datetime  # when the job was handed over, by the same clock
+    revisits: int  # earlier visits of this job that asked for another one
+    began_at: datetime | None = None  # when the worker began; None: when the job was handed over
+    http_status: int | None = None  # status of the main response; None: no response
+    retry_after: str = ""  # the Retry-After header as received, or ""
+    date: str = ""  # the Date header as received, or ""
+    final_url: str = ""  # URL after redirects; "" if it is the requested one
+    outcome: str = ""  # outcome of the capture: complete, partial, failed; "": no bundle
+    error: str = ""  # why there is no bundle
 
 
 class Gate(Protocol):
-    """What knows how much each host can bear. Errors of the database pass through."""
+    """Decides which host may be visited when. Database errors are not translated."""
 
     def host(self, url: str) -> str:
-        """Return under what name visits to a URL are counted: several hosts can share one."""
+        """Return the name under which visits to a URL are counted; hosts can share a name."""
 
     def may_start(
         self,
@@ -62,33 +62,33 @@ class Gate(Protocol):
         all_under_way: int,
     ) -> Wait | None:
         """
-        Return None if a job may be handed to a worker now, which counts as a visit; or when not.
+        Return None and count a visit if a job may start now; else return when it may.
 
         Args:
-            host: As `host` has it.
+            host: The result of `host`.
             now: By the database's clock, UTC.
-            under_way: Jobs of this host that workers have, or that wait in their hands.
-            all_under_way: The same of all hosts.
+            under_way: Jobs of this host that are handed over or running.
+            all_under_way: The same for all hosts.
         """
 
     def not_begun(self, connection: Connection, job_id: str) -> None:
-        """Learn that a job that might start was handed back: the visit did not come about."""
+        """Undo the visit of a job that was handed back before it started."""
 
     def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
         """
-        Learn what an attempt met, successful or not. Not called for one that was cut off.
+        Record what an attempt found, successful or not. Not called for an interrupted attempt.
 
         Returns:
-            Until when the job is deferred and why, if the page is to be looked at once more:
-            what it met is kept as it is. None: the job is over.
+            Until when the job is deferred and why, if the page must be visited once more;
+            the bundle of this attempt is kept. None: the job is over.
         """
 
 
 class OpenGate:
-    """Lets everybody pass."""
+    """Admits every job."""
 
     def host(self, url: str) -> str:
-        """Return the host as it stands."""
+        """Return the host of the URL."""
         return host_of(url)
 
     def may_start(
@@ -104,8 +104,8 @@ class OpenGate:
         return None
 
     def not_begun(self, connection: Connection, job_id: str) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
-        """Learn nothing."""
+        """Do nothing."""
         return None

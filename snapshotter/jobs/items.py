@@ -1,12 +1,11 @@
 """
-The pages that watched lists named: each once, whatever addresses it goes by.
+The pages that watched lists named, each stored once under all its addresses.
 
-A page is known by its identity (`policy.identity`), and may have further ones that were
-learnt when it was captured: a WeChat short link says only then which article it is. The
-job that captures it has an id made from the watch and that identity, so that handing it
-over twice is one job.
+A page is stored under its identity (`policy.identity`). Its capture can add another identity:
+a WeChat short link shows only then which article it is. The id of its job is made from the
+watch and the identity, so a page that is handed over twice is one job.
 
-Functions here work within a transaction of whoever calls them.
+The functions run within the caller's transaction.
 """
 
 import hashlib
@@ -42,27 +41,27 @@ from snapshotter.policy.identity import Identity
 
 _T = TypeVar("_T")
 
-MAX_ITEMS: Final = 500_000  # of one watch: a list that names new pages without end is cut off
+MAX_ITEMS: Final = 500_000  # pages of one watch; a list can name new pages without end
 _AT_ONCE: Final = 500  # parameters of one statement
-_ASK_AGAIN: Final = timedelta(seconds=30)  # whether an item's job is over
+_ASK_AGAIN: Final = timedelta(seconds=30)  # until a page's job is looked up again
 
 ITEMS = Table(
     "watch_item",
     TABLES,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("watch", String(60), nullable=False),
-    Column("digest", String(32), nullable=False),  # of the key: those can be long
+    Column("digest", String(32), nullable=False),  # digest of the key, which can be long
     Column("key", Words, nullable=False),
     Column("final", Boolean, nullable=False),
     Column("url", Words, nullable=False),
     Column("title", Words, nullable=False),
     Column("stamp", Words, nullable=False),
     Column("state", String(20), nullable=False),
-    Column("backlog", Boolean, nullable=False),  # was in the list when it was first read
+    Column("backlog", Boolean, nullable=False),  # in the list when it was read first
     Column("first_seen", Instant, nullable=False),
     Column("job_id", String(120), nullable=False),
     Column("same_as", Words, nullable=False),
-    Column("learn_at", Instant, index=True),  # when to ask for its job; None: nothing to learn
+    Column("learn_at", Instant, index=True),  # when to look up its job; None: never
     UniqueConstraint("watch", "digest"),
     Index("watch_item_state", "watch", "state"),
 )
@@ -78,7 +77,7 @@ ALIASES = Table(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page in a list that was just read, and which page it is."""
+    """An entry of a list that was just read, and the identity of its page."""
 
     listed: Listed
     identity: Identity
@@ -86,16 +85,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What of a reading was not known."""
+    """How many pages of a list were new."""
 
     new: int = 0
-    skipped: int = 0  # of these, not wanted
-    dropped: int = 0  # beyond what one watch remembers
+    skipped: int = 0  # new pages that are not captured
+    dropped: int = 0  # pages beyond the limit of one watch, which are not stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A page that is to be handed over."""
+    """A page that waits to be handed over."""
 
     number: int
     key: str
@@ -107,7 +106,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """A page whose capture may teach another identity of it."""
+    """A page whose capture may show another identity of it."""
 
     number: int
     watch: str
@@ -121,10 +120,10 @@ def take_in(
     connection: Connection, watch: Watch, found: Sequence[Found], at: datetime, *, first: bool
 ) -> Taken:
     """
-    Remember pages that were not known.
+    Store the pages that are new.
 
     Args:
-        first: The list was never read before: what it has is the backlog.
+        first: The list was never read before: its pages are the backlog.
     """
     by_digest = {_digest(it.identity.key): it for it in reversed(found)}
     ordered = {_digest(it.identity.key): None for it in found}  # the first of each, in order
@@ -165,13 +164,13 @@ def take_in(
 
 
 def job_id(watch: Watch, key: str) -> str:
-    """Return the id of the job for a page: the same for whoever makes it."""
+    """Return the id of a page's job, which depends on the watch and the page only."""
     text = f"{watch.name}\n{instant(watch.created_at)}\n{key}"
     return f"watch.{watch.name}.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def waiting(connection: Connection, watch: str, most: int) -> tuple[Waiting, ...]:
-    """Return pages that are to be handed over, in the order in which they were seen."""
+    """Return pages that wait to be handed over, in the order in which they were listed."""
     rows = connection.execute(
         select(ITEMS)
         .where(ITEMS.c.watch == watch, ITEMS.c.state == ItemState.WAITING)
@@ -193,7 +192,7 @@ def waiting(connection: Connection, watch: str, most: int) -> tuple[Waiting, ...
 
 def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: datetime) -> None:
     """
-    Write down that pages are handed over.
+    Mark pages as handed over.
 
     Args:
         taken: The numbers of pages, each with the id of its job.
@@ -214,7 +213,7 @@ def any_to_learn(connection: Connection, at: datetime) -> bool:
 
 
 def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...]:
-    """Return pages whose jobs may be over by now, of all watches; each is asked for in turn."""
+    """Return pages of all watches whose jobs may be over by now, the longest unchecked first."""
     rows = connection.execute(
         select(ITEMS).where(ITEMS.c.learn_at <= at).order_by(ITEMS.c.learn_at).limit(most)
     ).all()
@@ -241,15 +240,15 @@ def learnt(
     connection: Connection, item: Open, identity: Identity | None, *, stands: bool = True
 ) -> None:
     """
-    Write down what a page's capture showed of its identity; None: nothing more comes.
+    Record the identity that a page's capture showed; None: it showed none.
+
+    If another item has the identity already, and it is the site's own number of the page, the
+    two items are one page and this one is marked as the same. An address proves less: many
+    pages redirect to one wall.
 
     Args:
-        stands: A page that is listed later under that identity is taken for this one, and not
-            captured. False where a stranger said so: what it led to may not have been there yet.
-
-    Where another item has that identity, and it is a number of the site's own, the two are one
-    page, and the one that was known as that stands. An address shows less: many pages lead to
-    one wall.
+        stands: Whether a page that is listed later under this identity is the same page and is
+            not captured. False if a foreign host claims it: the page may not exist there yet.
     """
     values: dict[str, Any] = {"learn_at": None}
     if identity is not None and identity.key != item.key:
@@ -267,7 +266,7 @@ def learnt(
 
 
 def counts(connection: Connection, watch: str) -> tuple[int, int]:
-    """Return how many pages of a watch are remembered, and how many of these wait."""
+    """Return how many pages of a watch are stored, and how many of them wait."""
     rows = connection.execute(
         select(ITEMS.c.state, func.count()).where(ITEMS.c.watch == watch).group_by(ITEMS.c.state)
     )
@@ -296,7 +295,7 @@ def listed(
 
 
 def forget(connection: Connection, watch: str) -> int:
-    """Forget the pages of a watch; return how many there were."""
+    """Delete the pages of a watch; return how many there were."""
     connection.execute(delete(ALIASES).where(ALIASES.c.watch == watch))
     return connection.execute(delete(ITEMS).where(ITEMS.c.watch == watch)).rowcount
 
@@ -327,7 +326,8 @@ def _known(connection: Connection, watch: str, digests: Mapping[str, None]) -> s
 
 
 def _backlog(connection: Connection, watch: str) -> int:
-    """Return how many pages were taken that a list had when it was first read."""
+    """Return how many pages of the backlog are captured."""
+
     query = select(func.count()).where(
         ITEMS.c.watch == watch, ITEMS.c.backlog.is_(True), ITEMS.c.state != ItemState.SKIPPED
     )

@@ -28,8 +28,8 @@ from snapshotter.jobs.database import (
     writing,
 )
 
-OLDEST_BACK: Final = 2  # the earliest number that tables can be brought back to
-_LOOK: Final = 3  # the first number whose workers look at it while they work
+OLDEST_BACK: Final = 2  # the earliest number that tables can be downgraded to
+_LOOK: Final = 3  # from this number on, workers check the number while they work
 _SILENT: Final = timedelta(seconds=60)  # a worker without a heartbeat for so long does not run
 _WORKER: Final = table(
     "worker",
@@ -55,16 +55,16 @@ class AtWork:
 class Tables:
     """The number of a queue's tables, and its workers."""
 
-    number: int | None  # None: it has no tables yet
+    number: int | None  # None: the queue has no tables yet
     workers: tuple[AtWork, ...]
 
 
 def look(address: str) -> Tables:
     """
-    Return the number of a queue, and change nothing.
+    Return the number of a queue's tables and its workers, without changing anything.
 
     Raises:
-        ServiceUnavailable: It can not be reached.
+        ServiceUnavailable: The queue cannot be reached.
         SnapshotterError: Its address is invalid.
     """
     with unchecked_database(address) as engine, reading(engine) as connection:
@@ -76,8 +76,8 @@ def bring_back(address: str, number: int) -> int:
     Change the tables of a queue into those of an earlier number; return the number before.
 
     Raises:
-        ServiceUnavailable: It can not be reached, or workers work on it.
-        SnapshotterError: There is no way from its number to that one.
+        ServiceUnavailable: The queue cannot be reached, or workers use it.
+        SnapshotterError: There is no migration from its number to that one.
     """
     with unchecked_database(address) as engine, writing(engine) as connection:
         lock_tables(connection)
@@ -102,11 +102,11 @@ def bring_forward(connection: Connection, found: int) -> None:
     """
     Change tables of an earlier number into those of this release, in the caller's transaction.
 
-    Workers from number 3 on see the change, and end. Earlier ones would go on with tables that
-    they do not know: while one of them works, nothing is changed.
+    Workers from number 3 on notice the change and end. Earlier ones would go on with tables
+    that they do not know: while one of them works, nothing is changed.
 
     Raises:
-        ServiceUnavailable: Such workers work on the queue.
+        ServiceUnavailable: Such workers use the queue.
     """
     _refuse_while_at_work([it for it in _at_work(connection) if it.tables < _LOOK], "upgraded")
     for step in range(found + 1, TABLES_VERSION + 1):
@@ -114,7 +114,7 @@ def bring_forward(connection: Connection, found: int) -> None:
 
 
 def number_of(engine: Engine) -> int:
-    """Return the number that a queue has now. Raises ServiceUnavailable."""
+    """Return the number of a queue's tables. Raises ServiceUnavailable."""
     with reading(engine) as connection:
         return numbered(connection)
 
@@ -141,7 +141,7 @@ def _back(number: int) -> Sequence[str]:
             "ALTER TABLE job DROP COLUMN lost_workers",
             "ALTER TABLE worker DROP COLUMN tables",
             "UPDATE attempt SET fault = 'lost' WHERE fault = 'worker'",
-            # Verdicts of kinds that the earlier release does not know; each bundle has its own.
+            # The earlier release does not know all kinds of verdicts; each bundle has its verdict.
             "UPDATE job SET shown = ''",
         ),
     }
@@ -152,12 +152,12 @@ def _run(connection: Connection, statements: Sequence[str]) -> None:
     there = set(inspect(connection).get_table_names())
     for statement in statements:
         words = statement.split()
-        if words[1 if words[0] == "UPDATE" else 2] in there:  # else it is made whole, later
+        if words[1 if words[0] == "UPDATE" else 2] in there:  # else it is created later
             connection.exec_driver_sql(statement)
 
 
 def _at_work(connection: Connection) -> Iterator[AtWork]:
-    """Yield the workers that were heard lately, and whose process is not known to be gone."""
+    """Yield the workers with a recent heartbeat whose process is not known to be gone."""
     from snapshotter.jobs.roster import is_gone
 
     inspector = inspect(connection)

@@ -1,8 +1,8 @@
 """
-Which captures of watched pages have come to their end, each told once.
+Find the finished captures of watched pages that monitoring has not followed up yet.
 
-Whoever follows them up may die in the middle: what was not marked is told again. So what is
-done about a capture has to bear being done twice.
+A capture is returned again until it is marked, also after a crash. So the follow-up of a
+capture must be safe to repeat.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from snapshotter.jobs.database import (
 from snapshotter.jobs.table import JOB, status_of
 from snapshotter.model.job import JobState, JobStatus
 
-ORIGIN: Final = "monitor:"  # of the jobs that follow others up
+ORIGIN: Final = "monitor:"  # prefix of the origin of jobs that follow up others
 EVERY_S: Final = 5.0
 
 _ORIGINS: Final = ("schedule:", "watch:", ORIGIN)
 _LOT: Final = 50
-_BACK: Final = timedelta(days=1)  # captures that ended longer ago are not followed up any more
-_KEPT: Final = timedelta(days=2)  # longer than that, so that none is told twice
+_BACK: Final = timedelta(days=1)  # captures that ended earlier are not followed up
+_KEPT: Final = timedelta(days=2)  # marks are kept longer than `_BACK`, so none is returned twice
 
 FOLLOWED = Table(
     "monitor_followed",
@@ -41,7 +41,7 @@ FOLLOWED = Table(
 
 class EndedJobs:
     """
-    Jobs of schedules, lists and follow-ups that left a bundle.
+    Finished jobs of schedules, lists and follow-ups that made a bundle.
 
     Args:
         engine: From `database.open_database`.
@@ -52,7 +52,7 @@ class EndedJobs:
         self._now = now
 
     def untold(self) -> Sequence[JobStatus]:
-        """Return those that nobody has followed up, the oldest first, a few at a time."""
+        """Return the oldest jobs that are not followed up yet, at most 50."""
         with reading(self._engine) as connection:
             now = self._now(connection)
             rows = connection.execute(
@@ -70,7 +70,7 @@ class EndedJobs:
             return [status_of(row) for row in rows.mappings().all()]
 
     def mark(self, jobs: Sequence[JobStatus]) -> None:
-        """Note that these were followed up."""
+        """Mark jobs as followed up."""
         with writing(self._engine) as connection:
             now = self._now(connection)
             rows = [{"job_id": it.job.id, "at": now} for it in jobs]

@@ -1,7 +1,7 @@
 """
-What is written down of visits that were due and not made.
+Describe scheduled visits that were not made: rows of the table of gaps, then signed records.
 
-First rows of the table of gaps, then records: what belongs together is signed as one.
+Rows of one schedule with the same reason become one record.
 """
 
 import json
@@ -16,7 +16,7 @@ from snapshotter.jobs.plan import Due
 from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 
-_RECORD_BYTES = 48 << 10  # of slots and addresses in one record; a statement has 64 KiB
+_RECORD_BYTES = 48 << 10  # slots and addresses in one record; a statement has at most 64 KiB
 _SLOT_BYTES, _URL_BYTES = 23, 75
 
 
@@ -24,10 +24,11 @@ def gaps_of(
     due: Due, *, schedule_id: int, target_id: int, now: datetime, detail: str = ""
 ) -> list[dict[str, Any]]:
     """
-    Return the rows for what `decide` found of one address: what was missed, and each pause.
+    Return the rows for the missed visits and the pauses of one address.
 
     Args:
-        detail: A sentence about why what was missed was missed.
+        due: The decision about the address.
+        detail: A sentence that says why visits were missed.
     """
     about = {"schedule_id": schedule_id, "target_id": target_id, "noted_at": now}
     found: list[dict[str, Any]] = []
@@ -61,12 +62,12 @@ def gaps_of(
 
 
 def slots_json(slots: Sequence[datetime]) -> str:
-    """Return slots as the table keeps them."""
+    """Return slots as JSON for the table."""
     return json.dumps([instant(it) for it in slots])
 
 
 def groups(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
-    """Return what belongs into one record each: of one schedule, for one reason, not too much."""
+    """Group rows into records: one schedule and one reason each, within the limit of size."""
     found: list[list[RowMapping]] = []
     filled: dict[tuple[Any, ...], tuple[list[RowMapping], set[str], list[int]]] = {}
     for row in rows:
@@ -92,7 +93,7 @@ def groups(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
 
 
 def record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
-    """Return the gap that some rows are of; call it with one of `groups`."""
+    """Return the record of one group of rows."""
     first = rows[0]
     together: dict[str, list[str]] = {}
     for row in rows:
@@ -120,10 +121,10 @@ def record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
 
 def event_of(gap: Gap, about: Sequence[About]) -> Event:
     """
-    Return a gap as something that people may be told: without an address.
+    Return the notification event of a gap. It contains no address.
 
     Args:
-        about: What rules match of the schedule or the list; UNKNOWN where nobody knows it any more.
+        about: Policy, origin and tags that notification rules match; UNKNOWN if they are lost.
     """
     visits = sum(len(it.slots) * len(it.urls) for it in gap.missed)
     addresses = len({url for it in gap.missed for url in it.urls})

@@ -1,9 +1,9 @@
 """
-The queue as others see it: what is to be captured, and what came of it (`ports.JobQueue`).
+The queue's interface to the rest of the program: `ports.JobQueue` over the database.
 
-A job stands here from when it is handed over until it is purged, and every change of its
-state is one transaction here. Due jobs are handed on to the engine, few at a time
-(`dispatch.py`); `attempts.py` says how an attempt at one goes.
+A job is in the table from `put` until it is purged. Every change of its state is one
+transaction. The dispatcher hands due jobs to the engine, and the attempts record how each
+capture goes.
 """
 
 import json
@@ -31,9 +31,9 @@ from snapshotter.jobs.table import DUE, DUE_LATER, JOB, LONGEST_HOST, Ruling, no
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 
 _AT_ONCE = 500  # ids in one statement
-_PAGE = 500  # rows that are read at once
+_PAGE = 500  # rows of one SELECT
 _OVER = tuple(state for state in JobState if state.over)
-RETRIED = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # what can be asked for again
+RETRIED = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # states that can be retried
 
 
 class DatabaseQueue:
@@ -42,7 +42,7 @@ class DatabaseQueue:
 
     Args:
         engine: From `database.open_database`; the caller disposes of it.
-        host: Under what name visits to a URL are counted: `Gate.host`.
+        host: Returns the name under which visits to a URL are counted.
     """
 
     def __init__(self, engine: Engine, *, host: Callable[[str], str] = host_of) -> None:
@@ -50,7 +50,7 @@ class DatabaseQueue:
         self._host = host
 
     def put(self, jobs: Sequence[CaptureJob]) -> Sequence[bool]:
-        """Take jobs over; see `ports.JobQueue`."""
+        """Add jobs; see `ports.JobQueue`."""
         rows = {
             job.id: _row(job, self._host(job.url)) for job in reversed(jobs)
         }  # of two with one id, the first
@@ -70,7 +70,7 @@ class DatabaseQueue:
         return status_of(row) if row else None
 
     def some(self, job_ids: Sequence[str]) -> list[JobStatus]:
-        """Return these jobs, in the order in which they were handed over; unknown ones are not."""
+        """Return jobs by id, in the order of their arrival; unknown ids are left out."""
         found: list[JobStatus] = []
         with reading(self._engine) as connection:
             for begin in range(0, len(job_ids), _AT_ONCE):
@@ -80,7 +80,7 @@ class DatabaseQueue:
         return found
 
     def of_bundles(self, bundle_ids: Sequence[str]) -> list[JobStatus]:
-        """Return the jobs for which these bundles were made, as far as they are known."""
+        """Return the known jobs that made these bundles."""
         wanted = select(JOB).where(JOB.c.bundle_id.in_(bundle_ids))
         with reading(self._engine) as connection:
             return [status_of(it) for it in connection.execute(wanted).mappings()]
@@ -88,7 +88,7 @@ class DatabaseQueue:
     def jobs(
         self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
     ) -> Iterator[JobStatus]:
-        """Yield jobs; see `ports.JobQueue`. Each page is read by itself: no lock is held."""
+        """Yield jobs; see `ports.JobQueue`. Each page is read by itself, without a lock."""
         wanted = select(JOB).order_by(JOB.c.seq)
         if states:
             wanted = wanted.where(JOB.c.state.in_(sorted(states)))
@@ -114,14 +114,14 @@ class DatabaseQueue:
         return now_of(self._engine)
 
     def counts(self) -> dict[JobState, int]:
-        """Return how many jobs are in each state; those of none are left out."""
+        """Return how many jobs are in each state; empty states are left out."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all()
         return {JobState(state): count for state, count in rows}
 
     def cancel(self, job_ids: Sequence[str]) -> dict[str, Ruling]:
         """
-        Let jobs not be done; a page that is being captured is given up.
+        Cancel jobs. The worker of a running capture stops it.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -134,7 +134,7 @@ class DatabaseQueue:
 
     def retry(self, job_ids: Sequence[str]) -> dict[str, Ruling]:
         """
-        Have jobs that failed, died or were cancelled done again, as if they were new.
+        Make jobs that failed, died or were cancelled due again, as if they were new.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -147,10 +147,10 @@ class DatabaseQueue:
 
     def purge(self, *, before: datetime, states: Collection[JobState] = _OVER) -> int:
         """
-        Forget jobs that were over before that time; return how many. No bundle is touched.
+        Delete jobs that ended before that time; return how many. Bundles are not deleted.
 
-        Those of a schedule stay until it has asked what became of them: else who cancels a visit
-        and purges it would leave no gap.
+        A job of a schedule stays until the schedule has read its result: otherwise a visit
+        that is cancelled and purged would leave no gap.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -160,7 +160,7 @@ class DatabaseQueue:
         asked_for: Any = true()
         with reading(self._engine) as connection:
             has_visits = inspect(connection).has_table(VISIT.name)
-        if has_visits:  # else nothing was ever scheduled
+        if has_visits:  # else no schedule was ever added
             asked_for = ~exists().where(VISIT.c.job_id == JOB.c.id, VISIT.c.check_at.is_not(None))
         wanted = [state for state in states if state.over]
         gone = 0
@@ -180,7 +180,7 @@ class DatabaseQueue:
 
 
 def put_within(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Insert the rows whose id is not known; return those ids."""
+    """Insert the rows whose id is not in the table yet; return the inserted ids."""
     new: set[str] = set()
     for begin in range(0, len(rows), _AT_ONCE):
         some = rows[begin : begin + _AT_ONCE]
@@ -219,7 +219,7 @@ def _retry(connection: Connection, job_id: str) -> Ruling:
 
 
 def now_of(engine: Engine) -> datetime:
-    """Return the database's time. Raises ServiceUnavailable."""
+    """Return the database's time, UTC. Raises ServiceUnavailable."""
     with reading(engine) as connection:
         return database_now(connection)
 

@@ -1,10 +1,10 @@
 """
-Which workers there are: each says again and again that it lives, by the database's clock.
+Register workers, record their heartbeats, and mark workers as dead.
 
-A worker that has been silent for long is taken for dead, and what it had is given to
-others. It may live all the same (paused, cut off): so being dead is something that is
-written down, once, and that it finds when it is back. Where the operating system can say
-that the process is gone, nobody waits.
+Times are by the database's clock. A worker without a heartbeat for too long is marked as dead
+and its jobs are given to others. It may live all the same (suspended, or without a connection):
+it finds the mark when it is back. If the operating system knows that the process is gone,
+nobody waits.
 """
 
 import os
@@ -46,7 +46,7 @@ _WORKER = Table(
     Column("host", String(120), nullable=False),
     Column("process", String(200), nullable=False),
     Column("version", String(60), nullable=False),
-    Column("tables", Integer, nullable=False),  # the number of tables that it needs
+    Column("tables", Integer, nullable=False),  # the number of the tables that it needs
     Column("slots", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("detail", Words, nullable=False, default=""),
@@ -54,7 +54,7 @@ _WORKER = Table(
     Column("started_at", Instant, nullable=False),
     Column("beat_at", Instant, nullable=False),
 )
-_KEPT = timedelta(days=1)  # a worker that has ended or died, for people to see
+_KEPT = timedelta(days=1)  # how long workers that ended or died are listed
 
 _DUTY = Table(
     "duty",
@@ -66,13 +66,13 @@ _DUTY = Table(
 
 
 class WorkerState(StrEnum):
-    """What a worker does."""
+    """The state of a worker."""
 
     WORKING = "working"
-    PAUSED = "paused"  # something that it needs is not there
-    DRAINING = "draining"  # it finishes what it has
+    PAUSED = "paused"  # a service that it needs does not answer
+    DRAINING = "draining"  # it finishes its captures and takes no more
     ENDED = "ended"
-    DEAD = "dead"  # it was silent for too long, or its process is gone
+    DEAD = "dead"  # without a heartbeat for too long, or its process is gone
 
 
 LIVE = (WorkerState.WORKING, WorkerState.PAUSED, WorkerState.DRAINING)
@@ -80,37 +80,37 @@ LIVE = (WorkerState.WORKING, WorkerState.PAUSED, WorkerState.DRAINING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker, as it stands in the roster."""
+    """A registered worker."""
 
     id: str
     host: str
     process: str
     version: str
-    tables: int  # the number of tables that it needs
+    tables: int  # the number of the tables that it needs
     slots: int  # captures at a time
     state: WorkerState
     detail: str  # why it is paused
-    done: int  # jobs that it has brought to their end
+    done: int  # jobs that it has finished
     started_at: datetime  # UTC
     beat_at: datetime  # UTC, by the database's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """What a worker learns when it says that it lives."""
+    """The answer to a worker's heartbeat."""
 
-    was_buried: bool  # it was taken for dead; what it had was given to others. It lives again
-    gap_s: float  # since it last said so
+    was_buried: bool  # it was marked as dead and its jobs were given to others; now it is alive
+    gap_s: float  # seconds since its last heartbeat
 
 
 class Roster:
-    """The workers. Each method raises ServiceUnavailable where the database does not answer."""
+    """The registered workers. Each method raises ServiceUnavailable if the database is gone."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def enrol(self, worker_id: str, *, slots: int, version: str) -> None:
-        """Begin as a worker."""
+        """Add a worker."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             connection.execute(
@@ -122,7 +122,7 @@ class Roster:
             )  # fmt: skip
 
     def beat(self, worker_id: str, state: WorkerState, detail: str, done: int) -> Beat:
-        """Say that a worker lives, and what it does."""
+        """Record a heartbeat of a worker and its state."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             before = connection.execute(
@@ -142,7 +142,7 @@ class Roster:
             )
 
     def bury(self, worker: Worker) -> bool:
-        """Write down that a worker is dead; False if it has said something meanwhile."""
+        """Mark a worker as dead; return False if it had a heartbeat meanwhile."""
         with writing(self._engine) as connection:
             done = connection.execute(
                 update(_WORKER)
@@ -154,9 +154,12 @@ class Roster:
 
     def silent(self, *, but: str, for_s: float) -> Sequence[Worker]:
         """
-        Return the workers that have been silent for so long, or whose process is gone.
+        Return the workers without a heartbeat for so long, and those whose process is gone.
 
-        One that spoke so far in the future has done so by a clock that was set back since.
+        A heartbeat that is as far in the future counts too: the clock was set back since.
+
+        Args:
+            but: The id of a worker that is left out.
         """
         with reading(self._engine) as connection:
             now = database_now(connection)
@@ -169,13 +172,13 @@ class Roster:
         ]
 
     def workers(self) -> Sequence[Worker]:
-        """Return all workers, those that have ended within the last day included."""
+        """Return all workers, including those that ended within the last day."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(_WORKER).order_by(_WORKER.c.started_at)).mappings()
             return [_worker(row) for row in rows]
 
     def forget_old(self) -> None:
-        """Strike out the workers that ended more than a day ago."""
+        """Delete the workers that ended more than a day ago."""
         with writing(self._engine) as connection:
             before = database_now(connection) - _KEPT
             connection.execute(
@@ -184,14 +187,14 @@ class Roster:
 
     def take_turn(self, duty: str, worker_id: str, *, for_s: float) -> bool:
         """
-        Take a duty for so long, if nobody else has it; who has it can take it again.
+        Reserve a shared task for so long, unless another worker has it; return whether.
 
-        A worker that is paused can believe for longer that it has it: whatever is done
-        under a duty must bear to be done twice.
+        The worker that has it can extend it. A suspended worker can believe for too long that
+        it has the task: everything that is done under it must be safe to do twice.
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            until = now + timedelta(seconds=for_s)  # later ones are of a clock that was set back
+            until = now + timedelta(seconds=for_s)  # a later end: the clock was set back since
             row = connection.execute(
                 select(_DUTY).where(_DUTY.c.name == duty).with_for_update()
             ).first()
@@ -201,14 +204,14 @@ class Roster:
                 return False
             half = now + timedelta(seconds=for_s / 2)
             if row.holder == worker_id and half < row.until <= until:
-                return True  # long enough: nothing is written for it
+                return True  # it lasts long enough: nothing is written
             connection.execute(
                 update(_DUTY).where(_DUTY.c.name == duty).values(holder=worker_id, until=until)
             )
             return True
 
     def due_turn(self, duty: str, worker_id: str, *, every_s: float) -> bool:
-        """Take a duty that is done once in so long, among all workers; False if it was done."""
+        """Reserve one execution of a task in `every_s` among all workers; return whether."""
         return self.take_turn(f"{duty}*", f"{worker_id}*{os.urandom(4).hex()}", for_s=every_s)
 
 
@@ -218,13 +221,13 @@ def _first_turn(connection: Connection, duty: str, worker_id: str, until: dateti
 
 
 def process_name(pid: int = 0) -> str:
-    """Return what names a process for good among all of all machines; of this one if 0."""
+    """Return a name that identifies a process among all machines; of this process if 0."""
     pid = pid or os.getpid()
     return f"{_machine()} {pid} {_started(pid)}"
 
 
 def is_gone(process: str) -> bool:
-    """Return whether a process is gone for certain: it ran on this machine, and does no more."""
+    """Return whether a process is certainly gone: it ran on this machine and does not now."""
     machine, _, rest = process.partition(" ")
     pid, _, started = rest.partition(" ")
     if machine != _machine() or not pid.isdigit() or not started:
@@ -235,24 +238,24 @@ def is_gone(process: str) -> bool:
 @cache
 def _machine() -> str:
     """
-    Return a name of this boot of this machine, and of our view of its processes.
+    Return a name for this boot of this machine and the processes that we can see.
 
-    Of another user's process nobody can say that it is gone: a system may hide it (hidepid).
+    It contains the user, because a system may hide the processes of others (hidepid).
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}/{os.getuid()}"
     except OSError:
-        return ""  # where processes can not be told apart for good nobody is gone for certain
+        return ""  # processes cannot be identified here, so none is certainly gone
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, in ticks since the boot; "" if there is none."""
+    """Return when a process started, in ticks since the boot; "" if it does not exist."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    # After the name, which is in brackets and may hold anything: field 3 is the state.
+    # The name is in brackets and can contain anything. After it, field 3 is the state.
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] in "ZX" else fields[19]
 

@@ -1,4 +1,4 @@
-"""What was and was not visited of a schedule: its visits and its gaps, the newest first."""
+"""Read the visits and the gaps of a schedule, the newest first."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from snapshotter.model.job import JobStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of a schedule's history: a visit, or what was recorded of visits not made."""
+    """One entry of a schedule's history: a visit, or a record of visits that were not made."""
 
     at: datetime
-    url: str  # "" for what is about the whole schedule
-    kind: str  # "visit", or the word of a `GapEvent`
-    state: str = ""  # of a visit
+    url: str  # "" if the entry is about the whole schedule
+    kind: str  # "visit", or the value of a `GapEvent`
+    state: str = ""  # state of a visit
     job_id: str = ""
     slot: datetime | None = None
     bundle_id: str = ""
@@ -28,13 +28,13 @@ class Entry:
     by: str = ""
     slots: tuple[datetime, ...] = ()
     until: datetime | None = None
-    gap_id: str = ""  # of the signed record; "" while it is not stored
+    gap_id: str = ""  # id of the signed record; "" until it is stored
 
 
 def entries(
     connection: Connection, schedule_ids: Sequence[int], *, newest: int, gaps_only: bool
 ) -> list[Entry]:
-    """Return the visits and gaps of schedules, the newest first, as their rows have them."""
+    """Return the visits and gaps of schedules from the tables, the newest first."""
     gaps = connection.execute(
         select(GAP, TARGET.c.url)
         .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
@@ -57,7 +57,7 @@ def entries(
 
 
 def as_of_now(entry: Entry, look: Callable[[str], JobStatus | None]) -> Entry:
-    """Return a visit with what the queue says of its job, where its end is not known yet."""
+    """Return the entry with the current state of its job, if the visit has not ended yet."""
     status = look(entry.job_id) if entry.state == QUEUED else None
     if status is None:
         return entry

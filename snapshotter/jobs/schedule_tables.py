@@ -1,8 +1,8 @@
 """
-The tables of schedules: what was planned, what became of each visit, and what was missed.
+The tables of schedules.
 
-A schedule has its addresses (`TARGET`), its pauses, the visits that were made of them, and the
-gaps that are to be recorded. Rows of one that was removed stay, for its history.
+A schedule has addresses (`TARGET`), pauses (`PAUSE`), visits (`VISIT`), and gaps to be
+recorded (`GAP`). The rows of a removed schedule stay, for its history.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
@@ -18,14 +18,14 @@ SCHEDULE = Table(
     TABLES,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("name", String(64), nullable=False),
-    Column("live_name", String(64), unique=True),  # None: removed, and the name is free again
-    Column("plan", Words, nullable=False),  # JSON, whole
+    Column("live_name", String(64), unique=True),  # None: removed, so the name is free again
+    Column("plan", Words, nullable=False),  # the whole plan as JSON
     Column("policy", Words, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("tags", Words, nullable=False),  # JSON
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("changed_at", Instant, nullable=False),  # when its state changed last
+    Column("changed_at", Instant, nullable=False),  # last change of the state
 )
 TARGET = Table(
     "schedule_target",
@@ -34,9 +34,9 @@ TARGET = Table(
     Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
     Column("key", String(16), nullable=False),
     Column("url", Words, nullable=False),
-    Column("since", Instant, nullable=False),  # first sight, whole seconds
-    Column("next_slot", Instant),  # the first that nothing was done about; None: none is left
-    Column("next_at", Instant),  # the same with jitter
+    Column("since", Instant, nullable=False),  # when it was added, in whole seconds
+    Column("next_slot", Instant),  # the first slot that is not handled yet; None: none is left
+    Column("next_at", Instant),  # the same slot with jitter
     Index("schedule_target_key", "schedule_id", "key", unique=True),
     Index("schedule_target_due", "next_at"),
 )
@@ -59,9 +59,9 @@ VISIT = Table(
     Column("at", Instant, nullable=False),  # when it was due
     Column("not_after", Instant),
     Column("state", String(16), nullable=False),
-    Column("check_at", Instant),  # when to ask the queue what became of it; None: it is known
+    Column("check_at", Instant),  # when to look up its job; None: its end is known
     Column("checks", Integer, nullable=False, default=0),
-    Column("was_held", Boolean, nullable=False, default=False),  # its host could not be asked
+    Column("was_held", Boolean, nullable=False, default=False),  # its host was not admitted
     Column("ended_at", Instant),
     Column("bundle_id", String(64), nullable=False, default=""),
     Column("outcome", String(16), nullable=False, default=""),
@@ -80,13 +80,13 @@ GAP = Table(
     Column("reason", String(16), nullable=False),
     Column("detail", Words, nullable=False, default=""),
     Column("by", String(200), nullable=False, default=""),
-    Column("slots", Words, nullable=False, default="[]"),  # JSON, instants
+    Column("slots", Words, nullable=False, default="[]"),  # JSON: a list of instants
     Column("since", Instant, nullable=False),
     Column("until", Instant),
     Column("noted_at", Instant, nullable=False),
-    Column("gap_id", String(64), nullable=False, default="", index=True),  # of its record
+    Column("gap_id", String(64), nullable=False, default="", index=True),  # id of the record
     Column("claimed_at", Instant),
-    Column("stored", Boolean, nullable=False, default=False),  # signed, stored, and logged
+    Column("stored", Boolean, nullable=False, default=False),  # record signed, stored and logged
     Index("schedule_gap_of", "schedule_id", "since"),
     Index("schedule_gap_owed", "stored", "noted_at"),
 )

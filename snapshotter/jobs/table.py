@@ -1,7 +1,7 @@
 """
-The table of jobs, and a row of it as a value.
+The table of jobs, and its rows as values.
 
-`queue.py` is what others see of it; `attempts.py` and `dispatch.py` move a job on.
+The queue's interface, the attempts and the dispatcher all change this table.
 """
 
 import json
@@ -30,15 +30,15 @@ from snapshotter.model.assessment import Shown
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 
 LONGEST_HOST = 255  # characters
-_MOST_NOTES = 20  # of one job; older ones go
+_MOST_NOTES = 20  # notes of one job; older ones are dropped
 
-# Whether the dispatcher has to look at a job: not at all, later, now.
+# Whether the dispatcher looks at a job: no, when `due_at` has come, now.
 NOT_DUE, DUE_LATER, DUE = 0, 1, 2
 
 JOB = Table(
     "job",
     TABLES,
-    Column("seq", Integer, primary_key=True, autoincrement=True),  # order of handing over
+    Column("seq", Integer, primary_key=True, autoincrement=True),  # order of arrival
     Column("id", String(120), nullable=False, unique=True),
     Column("url", Words, nullable=False),
     Column("host", String(LONGEST_HOST), nullable=False),
@@ -54,12 +54,12 @@ JOB = Table(
     Column("due_at", Instant),  # None: at once
     Column("run", Integer, nullable=False, default=0),  # how often it was handed to the engine
     Column("handed_at", Instant),
-    Column("begun", Integer, nullable=False, default=0),  # attempts of any kind; the last number
-    Column("attempts", Integer, nullable=False, default=0),  # of those, what counts against it
-    Column("lapses", Integer, nullable=False, default=0),  # in a row that were not its fault
-    Column("lost_workers", Integer, nullable=False, default=0),  # in a row that ended while at it
-    Column("revisits", Integer, nullable=False, default=0),  # bundles that came before the last
-    Column("giving_up", Words, nullable=False, default=""),  # why no page is asked for any more
+    Column("begun", Integer, nullable=False, default=0),  # all attempts; the number of the last
+    Column("attempts", Integer, nullable=False, default=0),  # attempts that count against the job
+    Column("lapses", Integer, nullable=False, default=0),  # failures of services in a row
+    Column("lost_workers", Integer, nullable=False, default=0),  # workers in a row that ended
+    Column("revisits", Integer, nullable=False, default=0),  # bundles before the last one
+    Column("giving_up", Words, nullable=False, default=""),  # why the page is not visited again
     Column("worker", String(120), nullable=False, default=""),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -79,7 +79,7 @@ JOB = Table(
     Column("hint", Words, nullable=False, default=""),
     Column("notes", Words, nullable=False, default="[]"),  # JSON
     Index("job_due", "ready", "due_at"),
-    # With the host: many jobs of a host that has no place are passed over without a look at them.
+    # With the host: jobs of a host at its limit are skipped without reading their rows.
     Index("job_next", "ready", "priority", "seq", "host"),
     Index("job_host", "host", "ready"),
     Index("job_state", "state", "ended_at"),
@@ -91,23 +91,23 @@ WAITING = (JobState.WAITING, JobState.DEFERRED)
 
 
 class Ruling(StrEnum):
-    """What became of a wish about one job."""
+    """The result of cancelling or retrying one job."""
 
     DONE = "done"
-    UNKNOWN = "unknown"  # there is no such job
-    OVER = "over"  # nothing is to be cancelled any more
-    STORING = "storing"  # its bundle is being stored: too late
-    HAS_BUNDLE = "has-bundle"  # it did what it was for
-    UNDER_WAY = "under-way"  # it has not come to its end yet
+    UNKNOWN = "unknown"  # the job does not exist
+    OVER = "over"  # the job has ended: it cannot be cancelled
+    STORING = "storing"  # its bundle is being stored: it cannot be cancelled any more
+    HAS_BUNDLE = "has-bundle"  # the job has made its bundle: it cannot be retried
+    UNDER_WAY = "under-way"  # the job has not ended: it cannot be retried
 
 
 def noted(notes: Sequence[str], *more: str) -> list[str]:
-    """Return notes with more of them; said once is enough."""
+    """Return notes with others added, without duplicates and at most 20."""
     return list(dict.fromkeys([*notes, *(it for it in more if it)]))[-_MOST_NOTES:]
 
 
 def add_note(connection: Connection, job_id: str, text: str) -> None:
-    """Note something about a job, whatever its state."""
+    """Add a note to a job, in any state."""
     kept = connection.execute(select(JOB.c.notes).where(JOB.c.id == job_id)).scalar()
     if kept is not None:
         notes = json.dumps(noted(json.loads(kept), text))
@@ -115,7 +115,7 @@ def add_note(connection: Connection, job_id: str, text: str) -> None:
 
 
 def promote(connection: Connection, now: datetime) -> None:
-    """Mark the jobs whose time has come."""
+    """Mark the jobs as due whose `due_at` has come."""
     connection.execute(
         update(JOB)
         .where(JOB.c.ready == bindparam("later"), JOB.c.due_at <= bindparam("now"))
@@ -125,7 +125,7 @@ def promote(connection: Connection, now: datetime) -> None:
 
 
 def job_of(row: RowMapping) -> CaptureJob:
-    """Return the job that a row is of."""
+    """Return the job of a row."""
     return CaptureJob(
         id=row["id"],
         url=row["url"],
@@ -142,7 +142,7 @@ def job_of(row: RowMapping) -> CaptureJob:
 
 
 def status_of(row: RowMapping) -> JobStatus:
-    """Return how far the job of a row has come."""
+    """Return the status of a row's job."""
     state = JobState(row["state"])
     return JobStatus(
         job=job_of(row),
@@ -169,7 +169,7 @@ def status_of(row: RowMapping) -> JobStatus:
 
 
 def shown_text(shown: Shown | None) -> str:
-    """Return what a capture shows as it stands in a row."""
+    """Return what a capture shows as JSON for the table."""
     return json.dumps(plain(shown)) if shown is not None else ""
 
 
