@@ -1,14 +1,14 @@
 """
-One attempt at a job, from its beginning to its one end: exactly one bundle comes of a job.
+Record the attempts at a job, so that exactly one bundle comes of it.
 
     begin ─► running ─ began(bundle id) ─ may_store ─► storing ─► ended
                 │                                         │
                 └────────────► lost ◄─────────────────────┘
 
-Each arrow is one compare-and-set. Whoever was taken for dead and goes on all the same
-finds that its attempt is `lost`, and may not store. An attempt that was allowed to store
-is not lost while its bundle could still come: it is looked for in the store first, under
-the id that was noted (docs/adr, "One bundle for one job").
+Each arrow is one compare-and-set. A worker that was marked as dead and goes on finds that its
+attempt is `lost`, and may not store. An attempt that was allowed to store is not lost while its
+bundle can still arrive: the bundle is looked for in the store first, under the recorded id
+(docs/adr, "One bundle for one job").
 """
 
 import json
@@ -60,12 +60,12 @@ ATTEMPT = Table(
     Column("job_id", String(120), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("worker", String(120), nullable=False),
-    Column("process", String(200), nullable=False),  # whose, as `roster.process_name` has it
+    Column("process", String(200), nullable=False),  # its process, from `process_name`
     Column("state", String(16), nullable=False),
     Column("bundle_id", String(64), nullable=False, default=""),
     Column("began_at", Instant, nullable=False),
-    Column("store_by", Instant),  # until when its bundle may still come
-    Column("orphaned_at", Instant),  # since when nobody works at it, while it is storing
+    Column("store_by", Instant),  # latest time at which its bundle can arrive
+    Column("orphaned_at", Instant),  # since when it is storing without a worker
     Column("ended_at", Instant),
     Column("sealed", Words, nullable=False, default=""),  # JSON of `Sealed`
     Column("fault", String(16), nullable=False, default=""),
@@ -79,47 +79,47 @@ ATTEMPT = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt, begun by a worker."""
+    """One attempt that a worker has begun."""
 
     job: CaptureJob
     number: int
-    host: str  # by which its visits are counted
+    host: str  # name under which its visits are counted
     handed_at: datetime  # UTC
-    began_at: datetime  # UTC; with the number it tells a job from one that had its id before
+    began_at: datetime  # UTC; tells a job from a purged one that had the same id
     revisits: int
-    giving_up: str = ""  # why the page is not asked for any more: only that is to be recorded
-    more: bool = False  # when it began, other jobs waited for a slot
+    giving_up: str = ""  # why the page is given up; the attempt then only records that
+    more: bool = False  # other jobs waited for a slot when it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """An attempt that was allowed to store, and whose worker is gone."""
+    """An attempt that was allowed to store and has no worker any more."""
 
     attempt: Attempt
     sealed: Sealed
     process: str
     store_by: datetime
     orphaned_at: datetime
-    failure: Failure  # if its bundle is not there
+    failure: Failure  # applies if its bundle is not in the store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often something is tried again, and when."""
+    """How often a job is tried again, and when."""
 
-    attempts: int = 3  # that count against a job
-    first: timedelta = timedelta(seconds=20)  # the longest pause after the first; then it doubles
+    attempts: int = 3  # attempts that count against a job before it is given up
+    first: timedelta = timedelta(seconds=20)  # longest pause after the first failure; it doubles
     longest: timedelta = timedelta(minutes=15)
-    lost_workers: int = 3  # in a row, after which a job may be what ends its workers
-    suspect: timedelta = timedelta(minutes=15)  # the least pause of such a job; it doubles
+    lost_workers: int = 3  # lost workers in a row from which on a job is suspected
+    suspect: timedelta = timedelta(minutes=15)  # least pause of a suspected job; it doubles
     longest_suspect: timedelta = timedelta(days=1)
 
     def pause(self, failures: int, chance: float) -> timedelta:
         """
-        Return how long to wait after so many failures in a row: with full jitter. After 0, not.
+        Return how long to wait after so many failures in a row, with full jitter.
 
         Args:
-            chance: Between 0 and 1, of a random source.
+            chance: A random number between 0 and 1.
         """
         if failures < 1:
             return timedelta(0)
@@ -128,13 +128,13 @@ class Patience:
 
     def pause_after_lost_workers(self, lost: int, chance: float) -> timedelta:
         """
-        Return how long to wait after so many workers in a row ended while they were at a job.
+        Return how long to wait after so many workers in a row ended during a job.
 
-        The first loss says nothing about the job: it does not wait. A job that goes on losing
-        workers waits longer each time, so that it cannot hold up all others.
+        After the first lost worker the job does not wait: the job is probably not the cause. It
+        waits longer after each further one, so that it cannot delay all other jobs.
 
         Args:
-            chance: Between 0 and 1, of a random source.
+            chance: A random number between 0 and 1.
         """
         if lost <= self.lost_workers:
             return self.pause(lost - 1, chance)
@@ -144,13 +144,13 @@ class Patience:
 
 class Attempts:
     """
-    What workers note about their attempts.
+    The attempts in the database.
 
-    Every method raises ServiceUnavailable where the database does not answer, and can be
+    Every method raises ServiceUnavailable if the database does not answer, and can be
     called again then.
 
     Args:
-        chance: Returns numbers between 0 and 1, for jitter.
+        chance: Returns random numbers between 0 and 1, for jitter.
     """
 
     def __init__(self, engine: Engine, gate: Gate, patience: Patience, chance: Any) -> None:
@@ -160,7 +160,7 @@ class Attempts:
         self._chance = chance
 
     def begin(self, job_id: str, run: int, *, worker: str, process: str) -> Attempt | None:
-        """Begin an attempt at a job that was handed over; None if nobody wants it any more."""
+        """Begin an attempt at a job that was handed over; None if the run is not wanted now."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             row = _job(connection, job_id)
@@ -199,7 +199,7 @@ class Attempts:
             )  # fmt: skip
 
     def hand_back(self, job_id: str, run: int) -> None:
-        """Let a job that was handed over and not begun wait again; its host was not visited."""
+        """Make a job due again that was handed over and not begun; undo its visit."""
         with writing(self._engine) as connection:
             done = connection.execute(
                 update(JOB)
@@ -227,7 +227,7 @@ class Attempts:
             )
 
     def note(self, attempt: Attempt, text: str) -> None:
-        """Note something about the job."""
+        """Add a note to the job."""
         with writing(self._engine) as connection:
             add_note(connection, attempt.job.id, text)
 
@@ -235,14 +235,14 @@ class Attempts:
         self, attempt: Attempt, made: Made, *, worker: str = "", retried: bool = False
     ) -> JobStatus | None:
         """
-        End an attempt with a bundle that is stored; None if it was not its to end any more.
+        End an attempt with its stored bundle; None if it was ended by somebody else.
 
-        It may be called by whoever has found the bundle.
+        Every worker that finds the bundle may call it.
 
         Args:
-            worker: Who ends it; "" for whose attempt it is.
-            retried: It was tried before and no answer came. What that try has done is ours:
-                otherwise nobody would tell of the bundle.
+            worker: The worker that ends it; "" for the worker of the attempt.
+            retried: An earlier call got no answer. If that call ended the attempt, the status is
+                returned all the same: otherwise nobody would report the bundle.
         """
         sealed = made.sealed
         with writing(self._engine) as connection:
@@ -292,13 +292,13 @@ class Attempts:
 
     def fail(self, attempt: Attempt, failure: Failure, *, kept: str = "") -> JobStatus | None:
         """
-        End an attempt without a bundle; None if it was not its to end any more.
+        End an attempt without a bundle; None if it was ended by somebody else.
 
-        One that was allowed to store becomes an orphan: a store that did not answer may have
-        taken its bundle all the same.
+        An attempt that was allowed to store becomes an orphan: a store that did not answer may
+        have stored the bundle all the same.
 
         Args:
-            kept: What has to be said of a bundle that was sealed and is not stored.
+            kept: A note about a bundle that was sealed and is not stored.
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
@@ -313,9 +313,9 @@ class Attempts:
 
     def lose(self, attempt: Attempt, why: str) -> JobStatus | None:
         """
-        Give up an attempt whose slot ended while its worker lived; return how its job stands.
+        End an attempt whose capture process ended; return the status of its job.
 
-        One whose bundle may be in the store becomes an orphan, for `orphans` to return.
+        An attempt whose bundle may be in the store becomes an orphan.
         """
         with writing(self._engine) as connection:
             self._lose(connection, attempt, Failure(fault=Fault.LOST, error=why))
@@ -323,9 +323,9 @@ class Attempts:
 
     def lose_all(self, worker: str, why: str) -> Sequence[str]:
         """
-        Give up all attempts of a worker that is gone; return the ids of their jobs.
+        End all attempts of a worker that is gone; return the ids of their jobs.
 
-        None of them counts against its page: one of them at most can have ended the worker.
+        None of them counts against its job: at most one of them can have ended the worker.
         """
         with reading(self._engine) as connection:
             found = connection.execute(
@@ -338,7 +338,7 @@ class Attempts:
         return [it.job.id for it in lost]
 
     def workers(self) -> frozenset[str]:
-        """Return the names of the workers that have attempts under way."""
+        """Return the ids of the workers that have attempts under way."""
         with reading(self._engine) as connection:
             wanted = select(ATTEMPT.c.worker).where(
                 ATTEMPT.c.state.in_(_LIVE), ATTEMPT.c.orphaned_at.is_(None)
@@ -346,7 +346,7 @@ class Attempts:
             return frozenset(connection.execute(wanted.distinct()).scalars())
 
     def held_by(self, worker: str) -> frozenset[tuple[str, int]]:
-        """Return what a worker still has: job ids and numbers of its live attempts."""
+        """Return the job ids and numbers of a worker's live attempts."""
         with reading(self._engine) as connection:
             wanted = select(ATTEMPT.c.job_id, ATTEMPT.c.number).where(
                 ATTEMPT.c.worker == worker,
@@ -356,7 +356,7 @@ class Attempts:
             return frozenset((job_id, number) for job_id, number in connection.execute(wanted))
 
     def orphans(self) -> Sequence[Orphan]:
-        """Return the attempts whose bundles have to be looked for in the store."""
+        """Return the attempts whose bundles must be looked for in the store."""
         with reading(self._engine) as connection:
             found = connection.execute(
                 _with_jobs().where(ATTEMPT.c.state == STORING, ATTEMPT.c.orphaned_at.is_not(None))
@@ -378,7 +378,7 @@ class Attempts:
             ]
 
     def abandon(self, orphan: Orphan) -> None:
-        """Give up an orphan whose bundle is not in the store and can not come any more."""
+        """End an orphan whose bundle is not in the store and cannot arrive any more."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             if self._end(connection, orphan.attempt, _LOST, now, orphan.failure.error):
@@ -386,8 +386,10 @@ class Attempts:
 
     def end_taken(self, orphan: Orphan, failure: Failure) -> JobStatus | None:
         """
-        End the job of an orphan whose bundle's place another file has: nobody can mend that but
-        a person, and a second bundle would hide it. None if it was not its to end any more.
+        End the job of an orphan if the store holds another file under its bundle's id.
+
+        Only a person can resolve that, and a second bundle would hide it. None if the attempt
+        was ended by somebody else.
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
@@ -397,13 +399,13 @@ class Attempts:
             return _status(connection, orphan.attempt.job.id)
 
     def owner_of(self, bundle_id: str) -> str:
-        """Return the job that an attempt of made this bundle; "" if none did."""
+        """Return the id of the job that made a bundle; "" if no job did."""
         with reading(self._engine) as connection:
             wanted = select(ATTEMPT.c.job_id).where(ATTEMPT.c.bundle_id == bundle_id)
             return connection.execute(wanted).scalar() or ""
 
     def note_on(self, job_id: str, text: str) -> None:
-        """Note something about a job."""
+        """Add a note to a job."""
         with writing(self._engine) as connection:
             add_note(connection, job_id, text)
 
@@ -423,7 +425,7 @@ class Attempts:
         *,
         store_by: datetime | None = None,
     ) -> bool:
-        """Leave an attempt that is storing to whoever looks into the store; False if it is not."""
+        """Make an attempt that is storing an orphan; return False if it is not storing."""
         done = connection.execute(
             update(ATTEMPT)
             .where(*_is(attempt), ATTEMPT.c.state == STORING)
@@ -437,7 +439,7 @@ class Attempts:
     def _settle(
         self, connection: Connection, attempt: Attempt, failure: Failure, now: datetime, kept: str
     ) -> None:
-        """Say what comes next for the job of an attempt that ended without a bundle."""
+        """Set what comes next for the job of an attempt that ended without a bundle."""
         row = _job(connection, attempt.job.id)
         if row is None or row["state"] != JobState.RUNNING:
             return
@@ -468,7 +470,7 @@ class Attempts:
             values["error"] = attempt.giving_up
             values["hint"] = f"no record of the failure could be sealed either: {failure.error}"
         elif attempts >= self._patience.attempts:
-            # Its next attempt asks for no page: it seals the record of the failure.
+            # Its next attempt does not visit the page: it seals a record of the failure.
             values |= {
                 "state": JobState.WAITING, "ready": DUE, "due_at": None, "lapses": 0,
                 "lost_workers": 0,
@@ -492,7 +494,7 @@ class Attempts:
     def _after_lost_worker(
         self, row: RowMapping, failure: Failure, now: datetime
     ) -> dict[str, Any]:
-        """Say what comes next for a job whose worker ended; nothing counts against its page."""
+        """Return what comes next for a job whose worker ended; it does not count as an attempt."""
         lost = row["lost_workers"] + 1
         due = now + self._patience.pause_after_lost_workers(lost, self._chance())
         values: dict[str, Any] = {
@@ -554,10 +556,10 @@ _RETRY = "snapshotter queue retry, if you think that it will go well now"
 
 def _begun_before(connection: Connection, row: RowMapping, worker: str) -> Attempt | None:
     """
-    Return the attempt that this worker has begun without hearing of it; None if it has not.
+    Return the attempt that this worker began without getting the answer; None if it did not.
 
-    The answer to a commit can be lost: the job would be under way for as long as the worker
-    lives, and nobody at it.
+    The answer to a commit can be lost. Without this, the job would be running for as long as
+    the worker lives, and nobody would work on it.
     """
     found = (
         connection.execute(
@@ -582,9 +584,9 @@ def _ended_by(connection: Connection, attempt: Attempt, worker: str) -> bool:
 
 def miss(connection: Connection, row: RowMapping, now: datetime) -> None:
     """
-    End a job whose time has passed before it began.
+    End a job whose `not_after` passed before it began.
 
-    One that was tried and failed has not been missed: its next attempt seals the record of that.
+    A job that was tried before is not missed: its next attempt seals a record of the failure.
     """
     until = row["not_after"]
     if row["attempts"]:
@@ -607,7 +609,7 @@ def miss(connection: Connection, row: RowMapping, now: datetime) -> None:
 
 
 def cancel_within(connection: Connection, job_id: str) -> Ruling:
-    """Cancel one job. A worker that captures it learns of it, and gives up."""
+    """Cancel one job. A worker that captures it notices that and stops the capture."""
     row = _job(connection, job_id)
     if row is None:
         return Ruling.UNKNOWN
@@ -631,7 +633,7 @@ def cancel_within(connection: Connection, job_id: str) -> Ruling:
 
 
 def _again(wait: Wait, now: datetime) -> dict[str, Any]:
-    """Have the page looked at once more: what it showed is kept, and is not what was wanted."""
+    """Return the values that defer a job for one more visit; its bundle is kept."""
     return {
         "state": JobState.DEFERRED, "ready": DUE_LATER, "due_at": wait.until or now,
         "attempts": 0,
@@ -657,7 +659,7 @@ def _others_wait(connection: Connection) -> bool:
 
 
 def _job(connection: Connection, job_id: str) -> RowMapping | None:
-    """Return the row of a job, which nobody else changes until this transaction ends."""
+    """Lock the row of a job until this transaction ends, and return it."""
     wanted = select(JOB).where(JOB.c.id == job_id).with_for_update()
     return connection.execute(wanted).mappings().first()
 

@@ -1,9 +1,9 @@
 """
-The database of the queue: SQLite in a file, or PostgreSQL by URL, and one clock for all.
+Open the queue's database: SQLite in a file, or PostgreSQL by URL. Its clock is used for all times.
 
-Each module of this room declares its tables on `TABLES`; they are made when the database
-is first opened. Nothing in it is evidence: losing it loses what was still to be done and
-the index of what was, never a bundle.
+Each module of this package declares its tables on `TABLES`. They are created when the database
+is first opened. It holds no evidence: losing it loses the pending jobs and the history, but
+no bundle.
 """
 
 import contextlib
@@ -46,20 +46,20 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 TABLES = MetaData()
-# Raised with each change of the tables, or of what is written into them (`migration.py`).
+# Increased with each change of the tables or of what is written into them (`migration.py`).
 TABLES_VERSION = 3
 _MADE_FOR = Table(
     "tables_version",
     TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("version", Integer, nullable=False),
 )
-Database = Engine  # as others name it who open one and hand it on
-_MAKING = 0x736E_6170  # of PostgreSQL's advisory locks ours for making tables
+Database = Engine  # the name for modules that only open a database and pass it on
+_MAKING = 0x736E_6170  # PostgreSQL's advisory lock for the creation of the tables
 _LONGEST_PASSWORD = 4096  # characters
-_STANDS_STILL_S = 120  # of a transaction in which nothing happens, on PostgreSQL
-_LOCKED_S = 0.02  # until it is tried again to make a new file one with a write-ahead log
-_BUSY_S = 30  # another process may be writing so long, on SQLite
+_STANDS_STILL_S = 120  # after which PostgreSQL ends an idle transaction
+_LOCKED_S = 0.02  # between two attempts to switch SQLite to a write-ahead log
+_BUSY_S = 30  # for which SQLite waits for another writer
 _DRIVERS = {
     "sqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
@@ -78,21 +78,21 @@ _GONE = {
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite keeps none, and PostgreSQL answers in its own zone."""
+    """An aware time in UTC. SQLite stores no zone, and PostgreSQL returns its own zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @override
     def process_bind_param(self, value: datetime | None, dialect: object) -> datetime | None:
-        """Return what is written."""
+        """Return the value to write."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a time without a zone is no time")
         return value.astimezone(UTC) if value is not None else None
 
     @override
     def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:
-        """Return what was read."""
+        """Return the value that was read."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -102,8 +102,8 @@ class Words(TypeDecorator[str]):
     """
     Text that pages, lists and servers may have written.
 
-    PostgreSQL takes no U+0000 and neither database a half of a surrogate pair. What can never
-    be written must not keep a job under way for ever: U+FFFD stands for it.
+    PostgreSQL refuses U+0000, and both databases refuse half of a surrogate pair. U+FFFD is
+    written instead, because a job with such text would otherwise never end.
     """
 
     impl = Text
@@ -111,7 +111,7 @@ class Words(TypeDecorator[str]):
 
     @override
     def process_bind_param(self, value: str | None, dialect: object) -> str | None:
-        """Return what is written."""
+        """Return the value to write."""
         if value is None or (value.isascii() and "\0" not in value):
             return value
         whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -120,20 +120,20 @@ class Words(TypeDecorator[str]):
 
 def database_url(text: str) -> str:
     """
-    Return the URL of a queue as its driver needs it.
+    Return the URL of a queue for its database driver.
 
     Args:
         text: `sqlite:///FILE`, a path of a file, or `postgresql://user:password@host/name`;
             with `?password_file=FILE` the password is the file's first line.
 
     Raises:
-        SnapshotterError: It is none of these, or there is no such password.
+        SnapshotterError: The address is invalid, or the password cannot be read.
     """
     if "://" not in text:
         return f"sqlite:///{text}"
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is none
+    except (ArgumentError, ValueError) as error:  # ValueError: an invalid port
         raise SnapshotterError("the address of the queue is no URL", hint=_HINT) from error
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
@@ -142,19 +142,19 @@ def database_url(text: str) -> str:
         raise SnapshotterError("a queue needs a file: without one nothing is kept", hint=_HINT)
     named = url.query.get("password_file")
     if named is not None:
-        # The driver's own file for passwords must belong to its reader alone, which a secret
-        # that is mounted into a container never does.
+        # The driver's own password file must belong to its reader alone. A secret that is
+        # mounted into a container does not.
         url = url.difference_update_query(["password_file"]).set(password=_password(named))
     if driver != "sqlite":
-        # In a cluster that was made without a locale the driver would give bytes for text.
+        # In a cluster that was created without a locale the driver returns bytes for text.
         url = url.update_query_dict({"client_encoding": "utf8"})
-        # A server that is gone without a word would be waited for for hours.
+        # Without these, a server that vanished would be waited for for hours.
         url = url.update_query_dict({it: s for it, s in _GONE.items() if it not in url.query})
     return url.set(drivername=driver).render_as_string(hide_password=False)
 
 
 def _shown(url: URL) -> str:
-    """Return an address for people: its options, too, may hold a password."""
+    """Return an address for messages, without its options, which may hold a password."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -182,11 +182,11 @@ _HINT = "sqlite:////var/lib/snapshotter/queue.db or postgresql://user:password@h
 
 def open_database(text: str) -> Engine:
     """
-    Return the queue's database, with every table that is declared by now.
+    Open the queue's database, and create every table that is declared so far.
 
     Raises:
-        ServiceUnavailable: It can not be reached.
-        SnapshotterError: Its address is none, or its tables are of a later release.
+        ServiceUnavailable: It cannot be reached.
+        SnapshotterError: Its address is invalid, or its tables are of a later release.
     """
     engine = _engine(text)
     shown = _shown(engine.url)
@@ -210,7 +210,7 @@ def open_database(text: str) -> Engine:
 
 
 def other_release(number: int, shown: str = "") -> SnapshotterError:
-    """Return the error for a queue whose tables have another number than this release needs."""
+    """Return the error for tables with another number than this release needs."""
     is_later = number > TABLES_VERSION
     place = f" at {shown}" if shown else ""
     return SnapshotterError(
@@ -257,13 +257,13 @@ def _engine(text: str, *, make: bool = True) -> Engine:
 
 def _create_tables(engine: Engine) -> int:
     """
-    Make the tables that are not there; return what release they are of, new ones being of this.
+    Create the tables that do not exist, upgrade old ones, and return their number.
 
-    One at a time: of many processes that start at once each finds the tables whole.
+    One process at a time does it, so each of many that start at once finds complete tables.
     """
     asked = select(_MADE_FOR.c.version)
     with engine.connect() as connection:
-        # Whoever only looks into a queue waits for no writer.
+        # If nothing is to be done, no lock is taken: readers must not wait for writers.
         if set(inspect(connection).get_table_names()) >= set(TABLES.tables):
             found = connection.execute(asked).scalar()
             if found is not None and found >= TABLES_VERSION:
@@ -275,7 +275,7 @@ def _create_tables(engine: Engine) -> int:
         is_new = "job" not in inspect(connection).get_table_names()
         TABLES.create_all(connection)
         found = connection.execute(asked).scalar()
-        if found is None:  # tables from before they were numbered are those of the first
+        if found is None:  # tables without a number are the first ones
             found = TABLES_VERSION if is_new else 1
             connection.execute(_MADE_FOR.insert().values(id=1, version=found))
         if found < TABLES_VERSION:
@@ -289,7 +289,7 @@ def _create_tables(engine: Engine) -> int:
 
 def lock_tables(connection: Connection) -> None:
     """Lock the tables against changes by others until this transaction ends."""
-    if connection.dialect.name != "sqlite":  # there a transaction that writes is alone
+    if connection.dialect.name != "sqlite":  # SQLite has one writing transaction at a time
         connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
 
 
@@ -298,7 +298,7 @@ def tables_number(connection: Connection) -> int | None:
     there = set(inspect(connection).get_table_names())
     if _MADE_FOR.name in there and (found := numbered(connection)):
         return found
-    return 1 if "job" in there else None  # from before they were numbered
+    return 1 if "job" in there else None  # 1: the first tables had no number
 
 
 def numbered(connection: Connection) -> int:
@@ -314,24 +314,24 @@ def number_tables(connection: Connection, number: int) -> None:
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """
-    Give one transaction that reads and writes; committed when the block ends, or nothing of it.
+    Open a transaction that reads and writes; commit it at the end of the block.
 
-    On SQLite nobody else writes meanwhile. On PostgreSQL what was read can change until it
-    is locked (`with_for_update`) or written.
+    On SQLite nobody else writes meanwhile. On PostgreSQL a row that was read can change until
+    it is locked (`with_for_update`) or written.
 
     Raises:
-        ServiceUnavailable: The database does not answer, or its disk is full. Whether a
-            commit that was cut off holds is unknown.
+        ServiceUnavailable: The database does not answer, or its disk is full. It is unknown
+            then whether an interrupted commit succeeded.
     """
     with _translated(engine), engine.begin() as connection:
         if connection.dialect.name == "sqlite":
-            # The driver would begin with the first write, and what was read before could be old.
+            # The driver would begin with the first write; what was read before could be outdated.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that leaves a row that is there as it is."""
+    """Return an INSERT that leaves existing rows unchanged."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table).on_conflict_do_nothing()
 
@@ -339,7 +339,7 @@ def insert_new(connection: Connection, table: Table) -> Any:
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """
-    Give a connection to read by.
+    Open a connection for reading.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -353,7 +353,7 @@ def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):
-        raise  # a mistake of ours: waiting mends none
+        raise  # a bug: waiting does not help
     except (DBAPIError, PoolTimeout) as error:
         shown = _shown(engine.url)
         why = str(getattr(error, "orig", error)).splitlines()[0]
@@ -363,8 +363,7 @@ def _translated(engine: Engine) -> Iterator[None]:
         ) from error
 
 
-# Says what time it is, to whoever is in a transaction.
-Now = Callable[[Connection], datetime]
+Now = Callable[[Connection], datetime]  # returns the time, UTC, within a transaction
 
 
 def database_now(connection: Connection) -> datetime:
@@ -378,9 +377,9 @@ def database_now(connection: Connection) -> datetime:
 
 def _give_up_locks(connection: object, _record: object) -> None:
     """
-    Let the server end a transaction whose process stands still, so that its locks hold up nobody.
+    Make the server end a transaction that is idle for too long, to release its locks.
 
-    A process that was stopped, or a machine that went to sleep, keeps its connection open.
+    A process that was suspended, or a machine that went to sleep, keeps its connection open.
     """
     with connection.cursor() as cursor:  # type: ignore[attr-defined] # of the DB-API
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STANDS_STILL_S}s'")
@@ -388,10 +387,10 @@ def _give_up_locks(connection: object, _record: object) -> None:
 
 
 def _write_ahead(connection: object, _record: object) -> None:
-    """Let readers and one writer work at the same time; sync each commit to the disk."""
+    """Use a write-ahead log, so that readers do not wait, and sync each commit to the disk."""
     cursor = connection.cursor()  # type: ignore[attr-defined] # of the DB-API
-    # Once is for good; and SQLite's own patience (the timeout) does not cover this change:
-    # of several who open a new file at once all but one are told that it is locked.
+    # The mode is stored in the file. SQLite's timeout does not cover this change: of several
+    # processes that open a new file at once, all but one get an error that it is locked.
     until = time.monotonic() + _BUSY_S
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:

@@ -25,8 +25,8 @@ from snapshotter.jobs.database import database_url
 from snapshotter.jobs.dispatch import Handed
 
 _NAME = "snapshotter"
-# Runs are taken by engines of the same version alone: to be raised when the steps of the
-# workflow change, and never by itself, as a hash of the code would be.
+# An engine takes runs of its own version only. Change it when the workflow's arguments change;
+# the default, a hash of the code, would change with every release.
 _VERSION = "1"
 _QUEUE = "captures"
 _WORKFLOW = "capture"
@@ -35,26 +35,25 @@ _CONNECTIONS = 6  # to the database, beside those of the slots
 _ALIVE = ("ENQUEUED", "PENDING", "DELAYED")
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _AT_ONCE = 500  # runs that are forgotten in one go
-_SEPARATOR = "#"  # no job's id has it
+_SEPARATOR = "#"  # not allowed in the id of a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that all workers together do at a time. Finer ones are for a `Gate`."""
+    """Limits of all workers together. Limits of single hosts are part of the admission."""
 
-    per_host: int = 1  # captures of one host at once
-    in_all: int | None = None  # captures at once
+    per_host: int = 1  # most captures of one host at once
+    in_all: int | None = None  # most captures at once
 
 
 class Engine:
     """
-    The engine in this process; there is at most one.
+    The DBOS engine of this process; there is at most one.
 
     Args:
-        url: Of the database, as the setting has it.
-        worker_id: Of this process's worker; no other process that lives has it.
-        run: Called with a job's id and the number of its run, in a thread of its own. What
-            it raises is an error of ours: it is told and ends the run.
+        url: The queue's database, from the settings.
+        worker_id: The id of this process's worker, unique among living processes.
+        run: Called with a job's id and the number of its run, in a thread of its own.
     """
 
     def __init__(
@@ -75,8 +74,8 @@ class Engine:
         Begin to take runs.
 
         Args:
-            slots: Captures at a time, of the worker that has most: the engine knows one number
-                for all, and what one of them has no slot for it gives back.
+            slots: The largest number of slots of a worker. The engine has one number for all
+                workers; a worker without a free slot hands a run back.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -88,9 +87,9 @@ class Engine:
                 system_database_url=self._url,
                 executor_id=self._worker_id,
                 application_version=_VERSION,
-                serializer=PortableJson(),  # the default one reads code out of the database
+                serializer=PortableJson(),  # the default, pickle, runs code from the database
                 sys_db_pool_size=slots + _CONNECTIONS,
-                log_level="CRITICAL",  # what goes wrong is told by us, in our words
+                log_level="CRITICAL",  # the worker logs errors itself
                 use_listen_notify=False,
             )
         )
@@ -104,7 +103,7 @@ class Engine:
         with _translated():
             DBOS.launch()
             in_all = self._limits.in_all
-            # After the launch; and what is set here wins over what was set when it began.
+            # Only possible after the launch. It replaces the limits of earlier workers.
             DBOS.register_queue(
                 _QUEUE,
                 worker_concurrency=min(slots, in_all or slots),
@@ -116,17 +115,17 @@ class Engine:
 
     def hand_over(self, handed: Handed) -> None:
         """
-        Give a run to the workers. The same run again changes nothing.
+        Hand a run to the workers. Handing it over again changes nothing.
 
         Raises:
-            ServiceUnavailable: The database does not answer. It may have taken it.
+            ServiceUnavailable: The database does not answer. The run may be handed over.
         """
         options = EnqueueOptions(
             workflow_name=_WORKFLOW,
             queue_name=_QUEUE,
             workflow_id=f"{handed.job_id}{_SEPARATOR}{handed.run}",
             app_version=_VERSION,
-            priority=handed.priority + 1,  # 0 would be none
+            priority=handed.priority + 1,  # 0 means no priority
             queue_partition_key=handed.host,
         )
         with _translated():
@@ -134,11 +133,10 @@ class Engine:
 
     def gone(self, runs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
         """
-        Return which of these runs nobody will take any more.
+        Return which of these runs no worker will take any more.
 
-        A run that waits under another version of the engine's work is one of them: after an
-        upgrade there may be nobody who takes it. It is cancelled; where somebody of that
-        version is left, its job is handed over again all the same, and done once.
+        A waiting run of another `_VERSION` is one of them: after an upgrade, perhaps no worker
+        takes it. It is cancelled, and its job is handed over again and captured once.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -194,7 +192,7 @@ class Engine:
 
     def trim(self, before: datetime) -> int:
         """
-        Forget the runs that ended before that time; return how many.
+        Delete the runs that ended before that time; return how many.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -212,7 +210,7 @@ class Engine:
                     return gone
 
     def stop(self, *, within_s: float) -> None:
-        """Take no more runs, wait so long for those that it has, and end."""
+        """Take no more runs, wait at most so long for the running ones, and end."""
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=round(within_s))
 
 

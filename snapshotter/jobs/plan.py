@@ -1,9 +1,9 @@
 """
-When a schedule wants a page visited, and what is done about visits that were not made in time.
+Compute when a schedule visits a page, and decide what to do about late visits. No I/O.
 
-Pure. A visit is known by its slot: the whole second for which the plan has it, without
-jitter. The same plan, first sight and name give the same slots and the same jitter on
-every machine, so that two schedulers mean the same visit by the same slot.
+A visit is identified by its slot: the planned time in whole seconds, without jitter. The same
+plan, first sight and name give the same slots and the same jitter on every machine, so two
+schedulers mean the same visit by the same slot.
 """
 
 import json
@@ -28,51 +28,51 @@ from snapshotter.policy.curve import (
 from snapshotter.policy.quiet import Quiet, covered, parse_quiet
 from snapshotter.policy.times import duration_words
 
-SHORTEST = timedelta(seconds=60)  # of `--every`
+SHORTEST = timedelta(seconds=60)  # least value of `--every`
 DEFAULT_LATE = timedelta(hours=1)
-MOST_DUE = 1_000  # slots of one address that are looked at in one go
-MOST_MADE_UP = 100  # visits of one address that `all` makes up for in one go
+MOST_DUE = 1_000  # slots of one address that one decision covers
+MOST_MADE_UP = 100  # late visits of one address that `all` makes in one decision
 _MOMENT = timedelta(microseconds=1)
 _MINUTES = 24 * 60
 
 
 class CatchUp(StrEnum):
-    """What becomes of visits that were due while nobody looked. The words are options."""
+    """What to do about visits that were due while no worker ran. The values are options."""
 
-    SKIP = "skip"  # the newest is made if it is not too late; the others are gaps
-    LATEST = "latest"  # the newest is made, however late; the others are gaps
-    ALL = "all"  # each is made
+    SKIP = "skip"  # make the newest if it is not too late; the others are gaps
+    LATEST = "latest"  # make the newest, however late; the others are gaps
+    ALL = "all"  # make each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One time to look."""
+    """The time of one visit."""
 
-    nominal: datetime  # as the plan has it: UTC, whole seconds; what the visit is known by
-    at: datetime  # with jitter, UTC
+    nominal: datetime  # planned time, UTC, whole seconds; identifies the visit
+    at: datetime  # planned time with jitter, UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
-    A rule for visits: a cron expression, a pace, or a curve.
+    A rule for visits: a cron expression, a fixed interval, or a curve.
 
     Raises:
-        ValueError: Not exactly one of the three, or something that does not go together.
-        SnapshotterError: No such zone or expression.
+        ValueError: Not exactly one of the three is given, or values contradict each other.
+        SnapshotterError: The zone or the expression is invalid.
     """
 
     cron: str = ""
     every: timedelta | None = None  # from first sight, or from `start`
-    curve: Curve | None = None  # the same; kept whole: what a name means may change
-    zone: str = "UTC"  # of the cron expression, and of the days of seasons
+    curve: Curve | None = None  # from the same time; stored whole, since a named curve may change
+    zone: str = "UTC"  # zone of the cron expression and of the days of seasons
     start: datetime | None = None  # UTC
-    end: datetime | None = None  # UTC; nothing is due then or later
-    jitter: float = 0.0  # share of the time to the nearer visit beside it
+    end: datetime | None = None  # UTC; from then on nothing is due
+    jitter: float = 0.0  # share of the time to the nearest other visit
     seasons: tuple[Season, ...] = ()
-    quiet: tuple[Quiet, ...] = ()  # hours of each day, by `zone`, in which nothing is due
+    quiet: tuple[Quiet, ...] = ()  # hours of each day in `zone` in which nothing is due
     catch_up: CatchUp = CatchUp.SKIP
-    max_late: timedelta | None = DEFAULT_LATE  # None: however late, if `catch_up` allows
+    max_late: timedelta | None = DEFAULT_LATE  # None: without limit, if `catch_up` allows that
 
     def __post_init__(self) -> None:
         if (bool(self.cron), self.every is not None, self.curve is not None).count(True) != 1:
@@ -101,14 +101,14 @@ class Plan:
 
     def after(self, moment: datetime, since: datetime, name: str) -> Slot | None:
         """
-        Return the first slot after a moment; None when there is none.
+        Return the first slot after a moment; None if there is none.
 
-        What would be visited in quiet hours has no slot, and is no gap; but for the first sight,
-        which does not come again.
+        A visit in quiet hours has no slot and is no gap. The first visit is an exception: it
+        does not come again.
 
         Args:
             since: When the page was first seen: whole seconds, UTC.
-            name: Of the watch; jitter is a function of it.
+            name: The name of the watch, from which the jitter is computed.
         """
         begins = self._begins(since)
         moment = max(moment, begins - _MOMENT)
@@ -124,7 +124,7 @@ class Plan:
         return any(it.around(moment, here) is not None for it in self.quiet)
 
     def _next(self, moment: datetime, begins: datetime, name: str) -> Slot | None:
-        """Return the first slot after a moment, quiet hours or not."""
+        """Return the first slot after a moment, also in quiet hours."""
         if self.cron:
             return self._cron_after(moment, begins, name)
         if self.every is not None:
@@ -144,7 +144,7 @@ class Plan:
     def _pace_after(self, every: timedelta, moment: datetime, begins: datetime, name: str) -> Slot:
         number = max(0, (moment - begins) // every)
         while True:
-            # What lies behind a visit of the pace: one part, or several in a season.
+            # A season divides the interval after a visit into several parts.
             last = begins + number * every
             parts = season_parts(self.seasons, last.astimezone(zone(self.zone)), every)
             inner = [_second(last + every * part / parts) for part in range(parts + 1)]
@@ -176,10 +176,10 @@ class Plan:
         at = nominal + share_of(name, instant(nominal)) * self.jitter * room
         return Slot(nominal=nominal, at=nominal if nominal == begins else max(at, begins))
 
-    # As it is kept.
+    # As JSON
 
     def as_json(self) -> str:
-        """Return the plan as text, whole."""
+        """Return the whole plan as JSON."""
         value: dict[str, Any] = {
             "catch_up": self.catch_up.value,
             "cron": self.cron,
@@ -195,17 +195,17 @@ class Plan:
             "start": instant(self.start) if self.start else None,
             "zone": self.zone,
         }
-        if self.quiet:  # names of schedules are made of this text: without any it is as it was
+        if self.quiet:  # names of schedules are made from this text: it must not change
             value["quiet"] = [str(it) for it in self.quiet]
         return json.dumps(value, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         """
-        Return the plan of a text that `as_json` made.
+        Return the plan from the result of `as_json`.
 
         Raises:
-            SnapshotterError: It is none.
+            SnapshotterError: The text is not a plan.
         """
         try:
             value = json.loads(text)
@@ -234,7 +234,7 @@ class Plan:
 
     @property
     def words(self) -> str:
-        """The rule in a few words, as options have it."""
+        """The rule in short, as in the options of the command."""
         if self.cron:
             return f"cron {self.cron} {self.zone}"
         if self.every is not None:
@@ -244,7 +244,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A time in which nothing was to be visited."""
+    """A time in which the schedule was paused."""
 
     since: datetime
     until: datetime
@@ -253,23 +253,23 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What is to be done about the visits of one address that are due."""
+    """The decision about the due visits of one address."""
 
-    run: tuple[Slot, ...] = ()
-    missed: tuple[datetime, ...] = ()  # slots
-    paused: tuple[tuple[Pause, tuple[datetime, ...]], ...] = ()  # slots that fell into a pause
-    following: Slot | None = None  # the next that is not due yet, or was not looked at yet
+    run: tuple[Slot, ...] = ()  # visits to make
+    missed: tuple[datetime, ...] = ()  # slots that are not visited any more
+    paused: tuple[tuple[Pause, tuple[datetime, ...]], ...] = ()  # slots within a pause
+    following: Slot | None = None  # the next slot, which is not due or not decided yet
 
 
 def decide(
     plan: Plan, first: Slot, since: datetime, name: str, now: datetime, pauses: Sequence[Pause] = ()
 ) -> Due:
     """
-    Return what is to be done about a slot that is due, and about those behind it.
+    Decide about a due slot and those after it.
 
     Args:
-        first: The earliest slot that nothing was done about.
-        since, name: As `Plan.after` has them.
+        first: The earliest slot that is not handled yet.
+        since, name: As for `Plan.after`.
     """
     due: list[Slot] = []
     following: Slot | None = first
@@ -301,7 +301,7 @@ def decide(
 
 
 def begun_by(plan: Plan, slot: Slot, following: Slot | None) -> datetime | None:
-    """Return until when a visit that was handed over has to begin, else it is missed."""
+    """Return until when a visit must begin, else it is missed; None: without limit."""
     if plan.max_late is not None:
         return slot.at + plan.max_late
     if plan.catch_up is CatchUp.LATEST and following is not None:
@@ -310,7 +310,7 @@ def begun_by(plan: Plan, slot: Slot, following: Slot | None) -> datetime | None:
 
 
 def with_defaults(plan: Plan, *, jitter: float | None, max_late: timedelta | None) -> Plan:
-    """Return a plan with what was not asked for as the reference has it."""
+    """Return a plan with the documented defaults for values that were not given."""
     if jitter is None:
         jitter = 0.0 if plan.cron else 0.15
     if max_late is None and plan.catch_up is CatchUp.SKIP:

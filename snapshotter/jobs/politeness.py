@@ -1,14 +1,13 @@
 """
-The state of hosts, in the queue's database: all who share a queue are polite together.
+Keep the politeness state of hosts in the queue's database, for everybody who shares the queue.
 
-Two tables. A row of `polite_host` is what `policy.politeness` remembers of a host between
-visits; a row of `polite_visit` is one visit of the last 24 hours. Whoever starts a visit
-holds the row of its host until the transaction ends, and before it the row of all hosts,
-`""`: so of several who want the last place exactly one has it. Time is the database's.
+A row of `polite_host` is what `policy.politeness` remembers of a host between visits. A row of
+`polite_visit` is one visit of the last 24 hours. A visit starts in a transaction that locks
+first the row for all hosts, `""`, and then the row of its host. So only one of several
+processes gets the last free place. Times are by the database's clock.
 
-`DatabaseGate` is what the queue's dispatcher asks. It counts what is under way by its own
-jobs, which outlive a worker that was killed; `DatabaseVisits` is for processes outside the
-queue, whose visits are taken to be over when their time is.
+One class is for the dispatcher; visits under way are then the jobs, which outlive a killed
+worker. The other is for processes outside the queue; their visits end after a time limit.
 """
 
 import contextlib
@@ -58,11 +57,11 @@ from snapshotter.policy.politeness import (
 )
 from snapshotter.ports import JobObserver
 
-_KEY = 300  # characters: a host has 253, an address less
-_ALL = ""  # the row that whoever starts a visit holds first
-_LONGEST = timedelta(minutes=10)  # that a visit outside the queue is taken to be under way
+_KEY = 300  # characters; a host name has at most 253
+_ALL = ""  # key of the row for all hosts, which every visit locks first
+_LONGEST = timedelta(minutes=10)  # after which a visit outside the queue counts as ended
 _TRIM_S = 3600.0
-_SELDOM = timedelta(days=7)  # a host that was not visited for so long has nothing to remember
+_SELDOM = timedelta(days=7)  # the state of a host that was not visited for so long is deleted
 
 HOST = Table(
     "polite_host",
@@ -82,12 +81,12 @@ VISIT = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("key", String(_KEY), nullable=False),
     Column("started_at", Instant, nullable=False),
-    Column("job_id", String(120), nullable=False, default=""),  # "": outside the queue
-    Column("open_until", Instant),  # under way until then at most; None: it has ended
+    Column("job_id", String(120), nullable=False, default=""),  # "": a visit outside the queue
+    Column("open_until", Instant),  # latest end; None: it has ended
     Index("polite_visit_budget", "key", "started_at"),
     Index("polite_visit_age", "started_at"),
 )
-# Of those under way alone: they are few, and looked for each time.
+# Covers the visits under way only: they are few and counted for each job.
 Index(
     "polite_visit_open",
     VISIT.c.open_until,
@@ -98,10 +97,10 @@ Index(
 
 class DatabaseGate:
     """
-    `gate.Gate` by rules. Every call is one of the transaction that it is given.
+    Admission by the politeness rules. Every call runs in the given transaction.
 
     Args:
-        chance: Returns numbers from 0 up to 1, for jitter.
+        chance: Returns random numbers from 0 up to 1, for jitter.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class DatabaseGate:
         self._observer = observer or JobObserver()
 
     def host(self, url: str) -> str:
-        """Return under what name visits to a URL are counted; "" where it names no host."""
+        """Return the name under which visits to a URL are counted; "" if it has no host."""
         try:
             return self._politeness.key(url)
         except ValueError:
@@ -145,13 +144,13 @@ class DatabaseGate:
             return gate.Wait(
                 until=wait.until, why=in_words(wait, rules), of_all=wait.cause is Cause.ALL
             )
-        _close(connection, job.id)  # one that was cut off is over, as it is begun anew
+        _close(connection, job.id)  # an interrupted visit of the job has ended
         _start(connection, host, now, _LONGEST, job.id)
         _keep(connection, host, begun(rules, state, now, self._chance()), now)
         return None
 
     def not_begun(self, connection: Connection, job_id: str) -> None:
-        """See `gate.Gate`. The day's budget of its host is not spent."""
+        """See `gate.Gate`. The day's budget of the host is not used."""
         connection.execute(
             delete(VISIT).where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
         )
@@ -163,7 +162,7 @@ class DatabaseGate:
         _held(connection, _concerned(self._politeness, host, met.final_url), met.at)
         self._began(connection, job.id, host, met)
         _close(connection, job.id)
-        if not met.outcome:  # there is no capture: it says nothing about the host
+        if not met.outcome:  # without a capture nothing is known about the host
             return None
         answer = Answer(
             status=met.http_status, at=met.at, retry_after=met.retry_after, date=met.date,
@@ -178,7 +177,7 @@ class DatabaseGate:
         return gate.Wait(until=at, why="the host said that it is too much") if at else None
 
     def _began(self, connection: Connection, job_id: str, host: str, met: gate.Met) -> None:
-        """Count a visit from when it began: its worker may have had other things to do first."""
+        """Correct the start of a visit: its worker may have begun it later."""
         row = connection.execute(
             select(VISIT.c.seq, VISIT.c.started_at)
             .where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
@@ -204,14 +203,14 @@ class DatabaseGate:
 
 def event_of(job: CaptureJob, host: str, until: datetime | None, now: datetime) -> Event:
     """
-    Return what to tell of a host that throttles us.
+    Return the notification event for a host that throttles us.
 
     Args:
-        job: The visit at which it did.
-        until: When it is asked again.
+        job: The job whose visit was throttled.
+        until: When the host is visited again.
     """
     return Event(
-        # Of the visit, and not of the host: whoever guesses a host could try its digest.
+        # From the visit and not from the host: the digest of a host could be guessed.
         id=f"throttled/{job.id}/{now:%Y%m%dT%H%M%S.%f}",
         kind=EventKind.HOST_THROTTLED,
         at=now,
@@ -225,14 +224,14 @@ def event_of(job: CaptureJob, host: str, until: datetime | None, now: datetime) 
 
 class DatabaseVisits:
     """
-    `app.pace.Visits` over the queue's database, for a process that is no worker.
+    `app.pace.Visits` over the queue's database, for a process that is not a worker.
 
-    A process that is killed leaves its visits under way for `longest`, and charged.
+    The visit of a killed process counts as under way for `longest`, and uses the budget.
 
     Args:
         engine: From `database.open_database`; the caller disposes of it.
-        chance: Returns numbers from 0 up to 1, for jitter.
-        longest: That a visit takes.
+        chance: Returns random numbers from 0 up to 1, for jitter.
+        longest: The longest duration of a visit.
     """
 
     def __init__(
@@ -250,7 +249,7 @@ class DatabaseVisits:
 
     @property
     def politeness(self) -> Politeness:
-        """The rules."""
+        """The politeness rules."""
         return self._politeness
 
     def begin(self, key: str, *, urgent: bool = False) -> Visit | Wait:
@@ -289,20 +288,20 @@ class DatabaseVisits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:
-    """What is known of one host at one moment, for people."""
+    """What is known of one host at one moment, for `queue hosts`."""
 
     key: str
     rules: HostRules
-    under_way: int
-    visits: int  # begun in the last 24 hours
+    under_way: int  # visits
+    visits: int  # visits begun in the last 24 hours
     waiting: int  # jobs
     state: HostState
-    wait: Wait | None  # None: it may be asked now
+    wait: Wait | None  # None: it may be visited now
 
 
 def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
     """
-    Return every host that was visited lately, is left alone or has jobs, by key.
+    Return every host that was visited lately, is backed off or has jobs, by key.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -352,9 +351,9 @@ def _counted(connection: Connection, wanted: Select[Any]) -> dict[str, int]:
 
 def forgive(engine: Engine, key: str) -> bool:
     """
-    Forget that a host complained, and let its jobs be due; False if nothing is known of it.
+    End the back-off of a host and make its jobs due; return False if the host is unknown.
 
-    Its budget stays spent, and its quiet hours hold.
+    Its used budget and its quiet hours still count.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -376,13 +375,13 @@ def forgive(engine: Engine, key: str) -> bool:
 
 
 def trimming(engine: Engine) -> Duty:
-    """Return the duty to forget what no rule asks for any more."""
+    """Return the task that deletes what no rule needs any more."""
     return Duty(name="trim-politeness", every_s=_TRIM_S, work=lambda: trim(engine))
 
 
 def trim(engine: Engine) -> None:
     """
-    Forget visits that are older than a day, and hosts that nobody asks any more.
+    Delete visits that are older than a day, and the state of hosts that are not visited any more.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -409,7 +408,7 @@ def _settle(
     now: datetime | None,
     chance: Callable[[], float],
 ) -> tuple[After, HostState]:
-    """Write down what a visit met; return it, and the state before of the host that said it."""
+    """Record what a visit found; return it, and the earlier state of the host that answered."""
     held = _held(connection, _concerned(politeness, key, answer.final_url), now)
     at = now or database_now(connection)
     left = after(politeness, key, held.__getitem__, answer, started=started, now=at, chance=chance)
@@ -421,10 +420,10 @@ def _settle(
 
 
 def _concerned(politeness: Politeness, key: str, final_url: str) -> tuple[str, ...]:
-    """Return the hosts that a visit may have been to."""
+    """Return the hosts that a visit may have reached."""
     keys = [key]
     if final_url:
-        with contextlib.suppress(ValueError):  # about:blank, for instance
+        with contextlib.suppress(ValueError):  # an address without a host, as about:blank
             keys.append(politeness.key(final_url))
     return tuple(keys)
 
@@ -432,8 +431,8 @@ def _concerned(politeness: Politeness, key: str, final_url: str) -> tuple[str, .
 def _held(
     connection: Connection, keys: Sequence[str], now: datetime | None
 ) -> dict[str, HostState]:
-    """Return the state of hosts, which nobody else changes until this transaction ends."""
-    # Whoever holds more than one holds the row of all first, so that no two wait for each other.
+    """Lock the state of hosts until this transaction ends, and return it."""
+    # Whoever locks more than one row locks the row for all hosts first, against deadlocks.
     ordered = sorted({_ALL, *keys} if len(keys) > 1 else keys)
     touched = now or database_now(connection)
     connection.execute(
@@ -487,7 +486,7 @@ def _close(connection: Connection, job_id: str) -> None:
 
 
 def _open(connection: Connection, now: datetime, *, outside: bool = False) -> Counter[str]:
-    """Return how many visits of each host are under way: all, or those of no job."""
+    """Return how many visits of each host are under way: all, or only those without a job."""
     wanted = select(VISIT.c.key).where(VISIT.c.open_until > now)
     if outside:
         wanted = wanted.where(VISIT.c.job_id == "")

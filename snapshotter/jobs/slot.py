@@ -1,14 +1,13 @@
 """
-A slot: a process of its own that captures one page after the other for a worker.
+The capture process: a child process of the worker that captures one page after the other.
 
-The worker has the database and no key; the slot has the keys and no database, and the
-browser is a third process, in its sandbox. A page that ends a slot ends its own attempt
-and nobody else's. What a slot wants to know of the database it asks the worker over a
-pipe, and a slot whose worker is gone ends at once.
+The worker has the database and no keys. The capture process has the keys and no database. The
+browser is a third process, in its sandbox. A page that ends its capture process ends only its
+own attempt. The capture process calls the worker over a pipe, and ends at once if the worker
+is gone.
 
-The right to store ends by itself, also for a process that is stopped in the middle and
-goes on hours later: an alarm of the kernel is set before the right is asked for, and ends
-the process before it runs on.
+The right to store expires, also for a process that is suspended and resumed hours later: a
+kernel timer is set before the right is requested, and ends the process when it is resumed.
 """
 
 import multiprocessing
@@ -35,18 +34,18 @@ from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Lease, Superseded
 
-_STORE_RATE = 128 << 10  # bytes a second, of the slowest store that is waited for
-_IDLE_S = 3.0  # without an order, and nothing is kept ready any more
-_END_S = 10.0  # for a process to end that was asked to
-_ORPHANED = 70  # exit code of a slot whose worker is gone
+_STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
+_IDLE_S = 3.0  # without an order, after which prepared resources are released
+_END_S = 10.0  # for a process to end by itself
+_ORPHANED = 70  # exit code of a capture process whose worker is gone
 
 
 class Hopeless(SnapshotterError):
-    """A further try would mend nothing: what was asked for can not be done."""
+    """The capture is impossible: another attempt would fail as well."""
 
 
 class Taken(SnapshotterError):
-    """The store holds another file under the id of a bundle: looking again would mend nothing."""
+    """The store holds another file under the id of a bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,65 +53,65 @@ class Kept:
     """A sealed bundle that was found outside of the store."""
 
     bundle_id: str
-    words: str  # where it is
+    words: str  # a sentence that says where it is
 
 
 class Workshop(Protocol):
     """
-    What is done with jobs: everything that needs a key, a browser or the store.
+    Executes the orders of a worker: everything that needs a key, a browser or the store.
 
-    Made and used in a slot's process, by one thread.
+    It is made and used in a capture process, by one thread.
     """
 
     def open(self) -> None:
         """
-        Get keys and store ready.
+        Open the keys and the store.
 
         Raises:
-            ServiceUnavailable: One of them is not there now.
-            SnapshotterError: It can not work as it is set up.
+            ServiceUnavailable: One of them does not answer now.
+            SnapshotterError: The configuration is unusable.
         """
 
     def rest(self) -> None:
-        """Let go of what was made ready: nothing is to be captured soon."""
+        """Release prepared resources, such as a browser: no capture is expected soon."""
 
     def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
         """
         Capture the page into a sealed bundle in the store.
 
         Args:
-            more: There is another job that waits; something may be made ready for it.
+            more: Another job waits, so a browser may be prepared for it.
 
         Raises:
-            PolicyRefused, Hopeless: A further try would mend nothing.
-            ServiceUnavailable: Something that is not the page's is not there: try again.
-            Superseded: As the lease says.
-            SnapshotterError: It did not work this time.
+            PolicyRefused, Hopeless: Another attempt would fail as well.
+            ServiceUnavailable: A service does not answer; the page is not the cause.
+            Superseded: The lease was lost.
+            SnapshotterError: The attempt failed.
         """
 
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
         """
-        Seal and store that no capture could be made, without asking for the page.
+        Seal and store a record that the page could not be captured, without a visit.
 
         Raises as `capture` does.
         """
 
     def find(self, sealed: Sealed) -> Made | None:
         """
-        Return a bundle that is in the store, and in the log; None if the store has it not.
+        Return a bundle from the store and log it if needed; None if the store does not have it.
 
         Raises:
-            ServiceUnavailable: Nobody can say.
-            Taken: The store holds something else in its place.
-            SnapshotterError: This worker is badly set up; another one can say.
+            ServiceUnavailable: The store does not answer.
+            Taken: The store holds another file under its id.
+            SnapshotterError: The configuration of this worker is unusable.
         """
 
     def chores(self) -> tuple[Kept, ...]:
         """
-        Do what is owed on this machine: tokens, the log; return what was found unstored.
+        Fetch owed tokens, update the log, and return the bundles that are not in the store.
 
         Raises:
-            SnapshotterError: Something of it could not be done.
+            SnapshotterError: A part of it failed.
         """
 
 
@@ -122,7 +121,7 @@ class SlotDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """Get everything ready."""
+    """Open the keys and the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +129,12 @@ class CaptureOrder:
     """Capture a page."""
 
     job: CaptureJob
-    more: bool  # others wait
+    more: bool  # other jobs wait
 
 
 @dataclass(frozen=True, slots=True)
 class FailureOrder:
-    """Record that a page was given up."""
+    """Record that a page is given up."""
 
     job: CaptureJob
     why: str
@@ -150,7 +149,7 @@ class FindOrder:
 
 @dataclass(frozen=True, slots=True)
 class ChoresOrder:
-    """Do what is owed."""
+    """Fetch owed tokens and update the log."""
 
 
 Order = OpenOrder | CaptureOrder | FailureOrder | FindOrder | ChoresOrder
@@ -158,19 +157,19 @@ Product = Made | tuple[Kept, ...] | None
 
 
 class Host(Protocol):
-    """The worker, as a slot asks it. Called from the thread that waits for the slot."""
+    """The calls of a capture process to its worker, executed in the worker's waiting thread."""
 
     def began(self, bundle_id: str, process_id: int) -> bool:
-        """Note the bundle's id; False: superseded."""
+        """Record the id of the bundle; False if the attempt was superseded."""
 
     def may_store(self, sealed: Sealed, limit_s: float) -> bool | None:
-        """Whether it may be stored within so many seconds; None: ask again, it took long."""
+        """Return whether it may be stored within so many seconds; None: ask again."""
 
     def wait(self, why: str) -> bool:
-        """Wait for the store; False: not any more."""
+        """Wait for the store; return whether to try again."""
 
     def said(self, text: str) -> None:
-        """Hear what has to be told to a person."""
+        """Log a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +198,13 @@ class _Ended:
     product: Product
     failure: Failure | None
     superseded: bool
-    kept: str  # what has to be said of a sealed bundle that is not in the store
-    resident: int  # bytes of memory that the process has
+    kept: str  # a note about a sealed bundle that is not in the store
+    resident: int  # bytes of resident memory of the process
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an order ended."""
+    """The result of an order."""
 
     product: Product = None
     failure: Failure | None = None
@@ -213,17 +212,17 @@ class Outcome:
     kept: str = ""
 
 
-Opener = Callable[[Callable[[str], None]], Workshop]  # is given what tells a person something
+Opener = Callable[[Callable[[str], None]], Workshop]  # its argument logs a message
 
 
 class Slot:
     """
-    The worker's end of a slot. For one thread at a time, but for `kill`.
+    The worker's handle of a capture process. For one thread at a time, except `kill`.
 
     Args:
-        opener: Makes the workshop, in the slot's process; it is pickled.
-        silent_s: A slot that says nothing for so long is taken to hang.
-        store_s: For a store to take a bundle of no length.
+        opener: Makes the object that executes orders, in the child process; it is pickled.
+        silent_s: After so long without a message the process is killed.
+        store_s: Time limit for storing a bundle, in addition to the time for its length.
     """
 
     def __init__(self, opener: Opener, *, silent_s: float, store_s: float) -> None:
@@ -232,8 +231,8 @@ class Slot:
         self._silent_s = silent_s
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: multiprocessing.connection.Connection | None = None
-        self.captures = 0  # since the process began
-        self.resident = 0  # bytes, when it last ended an order
+        self.captures = 0  # captures since the process started
+        self.resident = 0  # bytes of resident memory after the last order
 
     def start(self) -> None:
         """Start the process, if it does not run."""
@@ -253,14 +252,14 @@ class Slot:
 
     def do(self, order: Order, host: Host) -> Outcome:
         """
-        Have an order done, and answer what is asked meanwhile.
+        Have an order executed, and answer the calls of the process meanwhile.
 
         Raises:
             SlotDied: The process ended.
         """
         try:
             self.start()
-        except OSError as error:  # no page's fault: the system has no more processes, or memory
+        except OSError as error:  # the system has no more processes or memory
             why = f"the process that captures can not be started: {error.strerror}"
             return Outcome(failure=Failure(fault=Fault.SERVICE, error=why))
         pipe, process = self._pipe, self._process
@@ -271,7 +270,7 @@ class Slot:
             while True:
                 if not pipe.poll(self._silent_s):
                     self.kill()
-                    process.join(_END_S)  # the next order is for a new one
+                    process.join(_END_S)  # the next order goes to a new process
                     raise SlotDied(f"the process that captured it hung for {self._silent_s:g} s")
                 said = pipe.recv()
                 if isinstance(said, _Ended):
@@ -286,8 +285,8 @@ class Slot:
             raise SlotDied(f"the process that captured it ended: {_end_of(process)}") from error
         except SlotDied:
             raise
-        except Exception:  # raised again, whatever it is
-            self.kill()  # it waits for an answer, and would take the next order for it
+        except Exception:  # raised again below
+            self.kill()  # it waits for an answer and would take the next order as one
             process.join(_END_S)
             raise
 
@@ -297,7 +296,7 @@ class Slot:
             self._process.kill()
 
     def end(self) -> None:
-        """End the process, which does nothing."""
+        """End the idle process."""
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         if pipe is not None:
@@ -337,14 +336,14 @@ def _end_of(process: multiprocessing.process.BaseProcess) -> str:
     return f"{name}, as when the system has no more memory" if name == "SIGKILL" else name
 
 
-# The slot's own side
+# The code of the child process
 
 
 def _serve(opener: Opener, pipe: multiprocessing.connection.Connection, store_s: float) -> None:
-    """Do orders until the worker is gone."""
-    os.setsid()  # Ctrl-C in a terminal is for the worker to take
+    """Execute orders until the worker is gone."""
+    os.setsid()  # Ctrl-C in a terminal must reach the worker only
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Not ignored: the browser would inherit that. When it is time, the worker ends us.
+        # Not SIG_IGN: the browser would inherit that. The worker ends this process.
         signal.signal(number, _take_no_notice)
     threading.Thread(target=_end_with_worker, name="worker-watch", daemon=True).start()
     workshop: Workshop | None = None
@@ -362,7 +361,7 @@ def _serve(opener: Opener, pipe: multiprocessing.connection.Connection, store_s:
             if workshop is None:
                 workshop = opener(lambda text: pipe.send(_Said(text)))
             ended = _done(workshop, order, lease)
-        except Exception as error:  # noqa: BLE001 - told to the worker, which knows what to do
+        except Exception as error:  # noqa: BLE001 - returned to the worker
             ended = _failed(error, lease)
         finally:
             lease.disarm()
@@ -374,7 +373,7 @@ def _take_no_notice(_number: int, _frame: object) -> None:
 
 
 def _end_with_worker() -> None:
-    """A slot without its worker must do nothing any more: others may have the job soon."""
+    """End this process when its worker is gone: others may take over the job soon."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -457,7 +456,7 @@ class _PipeLease:
     def __init__(self, pipe: multiprocessing.connection.Connection, store_s: float) -> None:
         self._pipe = pipe
         self._store_s = store_s
-        self.asked = False  # there is a sealed bundle
+        self.asked = False  # whether a sealed bundle exists
 
     def began(self, bundle_id: str) -> None:
         """See `Lease.began`."""
@@ -470,7 +469,7 @@ class _PipeLease:
         limit_s = self._store_s + sealed.length / _STORE_RATE
         allowed = None
         while allowed is None:
-            # Before it is asked for: the right ends later than the alarm comes.
+            # Set before the call, so the timer fires before the right expires.
             signal.setitimer(signal.ITIMER_REAL, limit_s)
             allowed = self._ask(_MayStore(sealed, limit_s))
         if not allowed:
@@ -488,7 +487,8 @@ class _PipeLease:
         self.disarm()
 
     def disarm(self) -> None:
-        """Nothing is being stored."""
+        """Stop the timer: nothing is being stored."""
+
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ask(self, question: object) -> bool | None:

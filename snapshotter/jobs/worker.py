@@ -1,10 +1,10 @@
 """
-A worker: takes jobs from the queue, has its slots capture them, and looks after the rest.
+The worker: takes jobs from the queue and has its capture processes capture them.
 
-Threads: the main one hands out due jobs and clears up after workers that are gone; one
-says that this worker lives; the engine runs each job in a thread that waits for a slot;
-each duty has one. What the database has to be told is told until it is taken: a database
-that is gone for a while costs time and nothing else.
+Threads: the main thread hands out due jobs and clears up after workers that are gone. One
+thread records heartbeats, one does the chores of this machine, and each periodic task has one.
+The engine runs each job in a thread that waits for a free capture process. A write to the
+database is repeated until it succeeds, so a database that is gone for a while only costs time.
 """
 
 import contextlib
@@ -54,54 +54,54 @@ from snapshotter.model.job import JobStatus, Made, Sealed
 from snapshotter.ports import JobObserver, Superseded
 
 _T = TypeVar("_T")
-_TURN_S = 10.0  # for which one worker has the duty to hand out jobs
-_LONGEST_S = 10.0  # between two tries to tell the database something
-_NAP_S = 2.0  # a run that is not wanted holds its host back for so long
-_STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # for a store that does not answer
-_SLOT_STARTS = 3  # of one slot, when its worker starts
+_TURN_S = 10.0  # for how long one worker reserves handing out jobs
+_LONGEST_S = 10.0  # longest pause between two attempts to write to the database
+_NAP_S = 2.0  # for how long a run that is handed back keeps its host occupied
+_STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # while the store does not answer
+_SLOT_STARTS = 3  # attempts to start one capture process when the worker starts
 _DAY_S = 24 * 3600.0
-_WORKER_STATES_S = 2.0  # between two looks at who else works
+_WORKER_STATES_S = 2.0  # between two reads of the states of all workers
 
-Told = Callable[..., None]  # (event, **fields): for whoever operates it
+Told = Callable[..., None]  # (event, **fields): writes to the operator's log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a worker works."""
+    """Settings of a worker."""
 
     slots: int = 1  # captures at a time
-    beat_s: float = 5.0
-    dead_s: float = 30.0  # a worker that is silent for so long is taken for dead
+    beat_s: float = 5.0  # between two heartbeats
+    dead_s: float = 30.0  # without a heartbeat, after which a worker is marked as dead
     tick_s: float = 0.5  # between two looks for due jobs
-    settle_s: float = 10.0  # for a write to show in the store when its writer is gone
-    astray_s: float = 15.0  # a run that nobody has begun after so long is looked for
-    chores_s: float = 60.0
-    store_s: float = 60.0  # for a store to take a bundle, beside what its length takes
-    silent_s: float = 600.0  # a slot that says nothing for so long hangs
-    lived_s: float = 2.0  # that a worker outlives its slot, for the end of that to be the page's
-    start_s: float = 60.0  # for what a worker needs to be there when it starts
-    drain_s: float = 600.0  # for what runs to end when the worker is told to stop
+    settle_s: float = 10.0  # for a write to appear in the store after its writer is gone
+    astray_s: float = 15.0  # after which a run that has not begun is looked up in the engine
+    chores_s: float = 60.0  # between two executions of the chores
+    store_s: float = 60.0  # for storing a bundle, in addition to the time for its length
+    silent_s: float = 600.0  # without a message, after which a capture process is killed
+    lived_s: float = 2.0  # for which a worker must outlive a capture process to blame the page
+    start_s: float = 60.0  # for services to answer when the worker starts
+    drain_s: float = 600.0  # for running captures to end when the worker is told to stop
     store_drain_s: float = 20.0  # for a store that does not answer, once it is told to stop
-    pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, where a service is gone
-    recycle_captures: int = 200  # a slot's process is replaced after so many
-    recycle_bytes: int = 500 << 20  # or with so much memory, resident
-    keep: timedelta = timedelta(days=90)  # jobs that are over
+    pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, while a service is gone
+    recycle_captures: int = 200  # captures after which a capture process is replaced
+    recycle_bytes: int = 500 << 20  # resident memory from which on it is replaced
+    keep: timedelta = timedelta(days=90)  # for which jobs that ended are kept
     patience: Patience = field(default_factory=Patience)
 
 
 class Worker:
     """
-    One worker, in this process. There is at most one, for the engine is one.
+    The worker in this process. There is at most one, because there is one engine.
 
     Args:
-        url: Of the queue's database, as the setting has it.
-        database: The same, opened.
-        opener: Makes a workshop in a slot's process; pickled.
+        url: The queue's database, from the settings.
+        database: The same database, opened.
+        opener: Makes the object that captures, in a capture process; it is pickled.
         store: Where its bundles go: one store for all workers of a queue.
-        adopt: Move a queue that belongs to another store.
-        told: Hears what happens, as events with fields.
-        observer: Hears what is counted, and what people may want to be told.
-        chance: Returns numbers between 0 and 1, for jitter and names.
+        adopt: Move a queue that is bound to another store.
+        told: Writes events with fields to the log.
+        observer: Counts what happens and sends notifications.
+        chance: Returns random numbers between 0 and 1, for jitter and names.
     """
 
     def __init__(
@@ -139,33 +139,33 @@ class Worker:
             Slot(opener, silent_s=rules.silent_s, store_s=rules.store_s) for _ in range(rules.slots)
         ]
         self._free: queues.SimpleQueue[Slot] = queues.SimpleQueue()
-        self._held: dict[tuple[str, int], Slot] = {}  # what each slot is at
-        self._runs: set[tuple[str, int]] = set()  # at which a thread of the engine is
+        self._held: dict[tuple[str, int], Slot] = {}  # by job and attempt, while it captures
+        self._runs: set[tuple[str, int]] = set()  # runs with a thread of the engine
         self._stray: frozenset[tuple[str, int]] = frozenset()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stopping_since: float | None = None
         self._giving_up = threading.Event()
-        self._over = threading.Event()  # the threads of this worker end
-        self._kick = threading.Event()
+        self._over = threading.Event()  # the threads of this worker must end
+        self._kick = threading.Event()  # the main thread must not sleep
         self._done = 0
-        self._waiting = 0  # slots with a bundle that the store does not take
+        self._waiting = 0  # captures that wait for the store
         self._paused_until, self._pause_s, self._why = 0.0, 0.0, ""
         self._steady_since = time.monotonic()
-        self._last: dict[str, float] = {}  # when something was last done, by name
+        self._last: dict[str, float] = {}  # when each step of the main thread was done last
         self._room = (0.0, 0)  # when the slots of all workers were counted, and their number
-        self._complained = False
-        self._misfit: SnapshotterError | None = None  # the tables have another number by now
+        self._complained = False  # the loss of the database is logged already
+        self._misfit: SnapshotterError | None = None  # the tables have another number now
 
     def drain(self) -> None:
-        """Finish what is being captured and take nothing more. From any thread or a signal."""
+        """Finish running captures and take no more. Safe in any thread and signal handler."""
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
         self._stopping.set()
         self._kick.set()
 
     def give_up(self) -> None:
-        """Stop at once; what is being captured goes back to the queue."""
+        """Stop at once; the jobs of running captures go back to the queue."""
         self._giving_up.set()
         self.drain()
         for slot in self._slots:
@@ -173,7 +173,7 @@ class Worker:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it takes nothing more."""
+        """Whether the worker takes no more jobs."""
         return self._stopping.is_set()
 
     def run(self) -> None:
@@ -181,9 +181,9 @@ class Worker:
         Work until told to stop.
 
         Raises:
-            ServiceUnavailable: The database did not answer when it began.
-            SnapshotterError: It can not work as it is set up, or the tables of the queue were
-                upgraded or brought back while it worked.
+            ServiceUnavailable: The database did not answer at the start.
+            SnapshotterError: The configuration is unusable, or the tables of the queue were
+                upgraded or downgraded meanwhile.
         """
         threads: list[threading.Thread] = []
         self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
@@ -218,7 +218,7 @@ class Worker:
             raise self._misfit
 
     def _open(self) -> None:
-        """Start the slots; one that can not work as it is set up must not take a job."""
+        """Start the capture processes. An unusable configuration must not take a job."""
         for slot in self._slots:
             slot.start()
         for slot in self._slots:
@@ -232,7 +232,7 @@ class Worker:
 
     def _open_slot(self, slot: Slot) -> Failure | None:
         """
-        Prepare a slot, and start it again if it is killed meanwhile.
+        Prepare a capture process, and start it again if it is killed meanwhile.
 
         Raises:
             SnapshotterError: It ended each time.
@@ -252,7 +252,7 @@ class Worker:
 
     def _start_engine(self) -> None:
         """
-        Start the engine within a time limit: without its database it would wait for ever.
+        Start the engine within a time limit: without its database it waits for ever.
 
         Raises:
             ServiceUnavailable: The database did not answer for so long.
@@ -265,7 +265,7 @@ class Worker:
         def start() -> None:
             try:
                 self._engine.start(most)
-            except Exception as error:  # noqa: BLE001 - raised again by who waits
+            except Exception as error:  # noqa: BLE001 - raised again by the waiting thread
                 ended.put(error)
             else:
                 ended.put(None)
@@ -285,7 +285,7 @@ class Worker:
     # Captures
 
     def _run(self, job_id: str, run: int) -> None:
-        """Do one run, in a thread of the engine."""
+        """Execute one run, in a thread of the engine."""
         with self._lock:
             self._runs.add((job_id, run))
         try:
@@ -298,7 +298,7 @@ class Worker:
         slot = None if self._is_closed else self._slot()
         if slot is None:
             self._patiently(lambda: self._attempts.hand_back(job_id, run))
-            # Not at once again: the same worker would take it.
+            # Wait, or the same worker would take the job again at once.
             self._stopping.wait(_NAP_S)
             return
         try:
@@ -339,10 +339,10 @@ class Worker:
         except SlotDied as error:
             self._forget(ticket)
             self._slot_died(attempt, str(error))
-        except ServiceUnavailable:  # this worker ends: others find what it had
+        except ServiceUnavailable:  # this worker ends: others take over its attempt
             self._forget(ticket)
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours must leave no job under way for ever
+        except Exception as error:  # noqa: BLE001 - a bug must not leave a job running for ever
             self._forget(ticket)
             self._bug(attempt, error)
         else:
@@ -355,7 +355,7 @@ class Worker:
                 self._bug(attempt, error)
 
     def _bug(self, attempt: Attempt, error: Exception) -> None:
-        """Give up an attempt that met what nobody expected."""
+        """End an attempt after an unexpected error."""
         why = f"{type(error).__name__} in its worker"
         self._told("worker.bug", error=f"{type(error).__name__}: {error}")
         self._heard(self._patiently(lambda: self._attempts.lose(attempt, why)))
@@ -402,7 +402,7 @@ class Worker:
                 self._patiently(lambda: self._attempts.note(attempt, kept))
 
     def _finish(self, attempt: Attempt, made: Made) -> JobStatus | None:
-        """End an attempt with its bundle; None if others did. Raises as `_patiently` does."""
+        """End an attempt with its bundle; None if others did. Raises as `_patiently`."""
         tries = itertools.count()
         return self._patiently(
             lambda: self._attempts.finish(attempt, made, worker=self.id, retried=next(tries) > 0)
@@ -410,10 +410,10 @@ class Worker:
 
     def _slot_died(self, attempt: Attempt, why: str) -> None:
         """
-        End an attempt whose slot ended.
+        End an attempt whose capture process ended.
 
-        Whatever ends all processes of a worker may end the slot first: the end of a slot counts
-        against its page only if its worker lives on.
+        What ends all processes of a worker may end the capture process first. So its end counts
+        against the page only if the worker lives on.
         """
         if self._giving_up.wait(self._rules.lived_s):
             returned = Failure(fault=Fault.RETURNED, error="its worker was told to stop")
@@ -425,7 +425,7 @@ class Worker:
         self._told("job.lost", job=attempt.job.id, url=attempt.job.url, error=why)
 
     def _heard(self, status: JobStatus | None, made: Made | None = None) -> None:
-        """Let those hear of it who count and tell."""
+        """Report the end of a job to the observer."""
         if status is not None:
             self._observer.job_ended(
                 status,
@@ -434,7 +434,7 @@ class Worker:
             )
 
     def _recycle(self, slot: Slot) -> None:
-        """Replace the process of a slot that has worked for long, or grown."""
+        """Replace a capture process after many captures or with much memory."""
         rules = self._rules
         if slot.captures >= rules.recycle_captures or slot.resident >= rules.recycle_bytes:
             grown = slot.resident >= rules.recycle_bytes
@@ -445,20 +445,20 @@ class Worker:
             self._safely(slot.start)
 
     def _pause(self, why: str) -> None:
-        """Take nothing for a while: what this worker needs is not there."""
+        """Take no jobs for a while: a service that this worker needs does not answer."""
         first, longest = self._rules.pauses_s
         self._pause_s = min(max(self._pause_s * 2, first), longest)
         self._paused_until, self._why = time.monotonic() + self._pause_s, why
 
-    # What slots ask
+    # Calls of the capture processes
 
     def began(self, attempt: Attempt, bundle_id: str, pid: int) -> bool:
-        """Note under which id a bundle will be found."""
+        """Record the id of an attempt's bundle; False if the attempt was superseded."""
         name = process_name(pid)
         return self._unless_superseded(lambda: self._attempts.began(attempt, bundle_id, name))
 
     def may_store(self, attempt: Attempt, sealed: Sealed, limit_s: float) -> bool | None:
-        """Return whether a bundle may be stored now; None if it took too long to find out."""
+        """Return whether a bundle may be stored now; None if the answer took too long."""
         asked = time.monotonic()
         limit = timedelta(seconds=limit_s)
         try:
@@ -471,7 +471,7 @@ class Worker:
         return True if time.monotonic() - asked < limit_s / 2 else None
 
     def wait_for_store(self, attempt: Attempt, tries: int, why: str) -> bool:
-        """Wait for a store that does not answer; False if it is not to be waited for."""
+        """Wait while the store does not answer; return whether to try again."""
         text = f"sealed, and waits for the store: {why}"
         if tries == 0:
             self._patiently(lambda: self._attempts.note(attempt, text))
@@ -491,13 +491,13 @@ class Worker:
 
     @property
     def _may_wait(self) -> bool:
-        """Whether a store is still to be waited for: not for long once a worker is to stop."""
+        """Whether to wait for the store: only shortly once the worker is told to stop."""
         since = self._stopping_since
         patient = since is None or time.monotonic() - since < self._rules.store_drain_s
         return patient and not self._giving_up.is_set()
 
     def said(self, attempt: Attempt | None, text: str) -> None:
-        """Pass on what a slot has to say."""
+        """Log a message of a capture process."""
         self._told("slot.said", job=attempt.job.id if attempt else "", text=text)
 
     def _unless_superseded(self, work: Callable[[], None]) -> bool:
@@ -510,7 +510,7 @@ class Worker:
     # Handing out jobs, and clearing up
 
     def _tick(self) -> None:
-        """One turn of the main thread. Raises ServiceUnavailable."""
+        """Execute one turn of the main thread. Raises ServiceUnavailable."""
         if self._roster.take_turn("hand-out", self.id, for_s=_TURN_S):
             for handed in self._dispatcher.choose(self._all_slots()):
                 self._engine.hand_over(handed)
@@ -546,7 +546,7 @@ class Worker:
         self._stray = strays - for_good
 
     def _all_slots(self) -> int:
-        """Return how many captures all workers that work can do at once."""
+        """Return the number of slots of all workers that take jobs."""
         at, slots = self._room
         if time.monotonic() - at > _WORKER_STATES_S:
             states = self._roster.workers()
@@ -558,9 +558,9 @@ class Worker:
         return slots
 
     def _clear_up(self) -> None:
-        """Give to others what workers had that are gone."""
-        self._beat()  # it shows whether the clock, the database or we were away
-        # Whoever was asleep itself can not say that another was silent.
+        """Mark workers as dead that are gone, and make their jobs due again."""
+        self._beat()  # it shows whether the clock jumped, or this worker was suspended
+        # A worker that was suspended itself cannot tell how long the others were silent.
         is_steady = time.monotonic() - self._steady_since >= self._rules.dead_s
         for_s = self._rules.dead_s if is_steady else float("inf")
         for worker in self._roster.silent(but=self.id, for_s=min(for_s, _DAY_S * 365)):
@@ -586,7 +586,7 @@ class Worker:
                 self._engine.cancel(runs)
 
     def _find_orphans(self) -> None:
-        """Look for the bundles of attempts that were storing when their worker was gone."""
+        """Look in the store for the bundles of orphaned attempts."""
         if not self._is_time("orphans", self._rules.settle_s / 4):
             return
         for orphan in self._attempts.orphans():
@@ -594,7 +594,7 @@ class Worker:
             if slot is None:
                 return
             try:
-                self._safely(partial(self._find, slot, orphan))  # the next one has its turn
+                self._safely(partial(self._find, slot, orphan))  # an error must not stop the loop
             finally:
                 self._free.put(slot)
 
@@ -652,12 +652,12 @@ class Worker:
     def _beats(self) -> None:
         while not self._over.wait(self._rules.beat_s):
             self._safely(self._beat)
-            # A database that is away is waited for: whoever restarts what hangs must not take
-            # the captures of a worker that does.
+            # Also while the database is gone: a supervisor that restarts hanging workers must
+            # not end the captures of one that waits for the database.
             self._observer.turned(self.id)
 
     def _beat(self) -> None:
-        """Say that this worker lives, and give up what others have by now."""
+        """Record a heartbeat, and kill the captures that others have taken over."""
         with self._lock:
             held = dict(self._held)
         beat = self._roster.beat(self.id, self._state, self._detail, self._done)
@@ -676,9 +676,9 @@ class Worker:
 
     def _look_at_tables(self) -> bool:
         """
-        End if the tables of the queue have another number now; return whether they have.
+        Stop if the tables of the queue have another number now; return whether they have.
 
-        Captures under way are finished: their rows have the form of this release.
+        Running captures are finished: their rows have the form of this release.
         """
         number = number_of(self._database)
         if number != TABLES_VERSION and self._misfit is None:
@@ -688,7 +688,7 @@ class Worker:
         return self._misfit is not None
 
     def _stay_with_store(self) -> None:
-        """Stop, if the queue was moved to another store while this worker was taken for dead."""
+        """Stop if the queue was moved to another store while this worker was marked as dead."""
         try:
             claim(self._database, self._store, worker=self.id)
         except ServiceUnavailable:
@@ -754,14 +754,14 @@ class Worker:
 
         return work
 
-    # The database, which may be gone
+    # Errors of the database
 
     def _patiently(self, work: Callable[[], _T]) -> _T:
         """
-        Tell the database something, until it takes it.
+        Call a function that writes to the database until the database answers.
 
         Raises:
-            ServiceUnavailable: This worker ends; others will find what it had.
+            ServiceUnavailable: This worker ends; others take over its attempts.
         """
         pause = 0.5
         while True:
@@ -775,7 +775,7 @@ class Worker:
             pause = min(pause * 2, _LONGEST_S)
 
     def _safely(self, work: Callable[[], None]) -> None:
-        """Do something that is done again soon; what goes wrong is told, and ends nothing."""
+        """Call a function that is called again soon: log its errors and go on."""
         try:
             work()
         except ServiceUnavailable as error:
@@ -793,7 +793,7 @@ class Worker:
             self._complained = False
 
     def _complain(self, error: ServiceUnavailable) -> None:
-        """Say once that the database is gone, until it is back."""
+        """Log once that the database is gone, until it is back."""
         if not self._complained:
             self._complained = True
             self._observer.service_failed("database", error.message)
@@ -808,7 +808,7 @@ class Worker:
 
 
 class _Answers:
-    """What the worker answers to one slot about one attempt (`slot.Host`)."""
+    """Answers the calls of one capture process about one attempt (`slot.Host`)."""
 
     def __init__(self, worker: Worker, attempt: Attempt | None) -> None:
         self._worker = worker
