@@ -1,8 +1,8 @@
 """
-Look at a list: fetch the documents that it is made of, and read them.
+Fetch the documents of a watched list and read the pages that they name.
 
-A look writes nothing. Nothing of a list is trusted: its bytes are read by readers with bounds
-(`formats.lists`), and what is wrong with it is a state of it.
+Nothing is written to the database. Lists are not trusted: readers with limits read their bytes
+(`formats.lists`), and an error in a list becomes a state of the list.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ from snapshotter.model.watch import ListState, Watch
 from snapshotter.policy.host_answers import parse_retry_after
 from snapshotter.policy.identity import IdentityRules, identity
 
-MAX_BYTES: Final = 16 << 20  # of a list as it comes
-FETCH_S: Final = 30.0  # for one document
+MAX_BYTES: Final = 16 << 20  # bytes of one document as received
+FETCH_S: Final = 30.0  # seconds for one document
 _CHILDREN: Final = 10  # sitemaps of an index that one poll reads
-_CHILDREN_TIME: Final = timedelta(minutes=2)  # after which none is begun
-_CHILDREN_KNOWN: Final = 5_000
-_FEW: Final = 6  # a shorter list may halve from one day to the next
+_CHILDREN_TIME: Final = timedelta(minutes=2)  # after which no further sitemap is fetched
+_CHILDREN_KNOWN: Final = 5_000  # sitemaps of one index
+_FEW: Final = 6  # a shorter list may lose half of its pages without a warning
 _STATUS: Final = {
     401: ListState.FORBIDDEN,
     403: ListState.FORBIDDEN,
     404: ListState.GONE,
     410: ListState.GONE,
-    414: ListState.THROTTLED,  # of some platforms: "too frequent", with a status of their choice
+    414: ListState.THROTTLED,  # some platforms use it for "too frequent"
     418: ListState.THROTTLED,
     420: ListState.THROTTLED,
     429: ListState.THROTTLED,
@@ -46,35 +46,35 @@ _WORDS: Final = {"refused": ListState.REFUSED, "too-large": ListState.TOO_LARGE}
 
 
 class Fetcher(Protocol):
-    """What gets a document of a list. Its way out is vetted like a page's."""
+    """Fetches a document of a list, under the same network rules as a page."""
 
     def __call__(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> Fetched:
         """
-        Return what the server answers.
+        Return the response of the server.
 
         Args:
-            known: By address, headers that make its request conditional.
+            known: For each address, headers that make its request conditional.
 
         Raises:
-            FetchFailed: No answer, or none within the limits.
+            FetchFailed: No response, or none within the limits.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class NotRendered:
-    """There is no capture to read a list from, and none will come."""
+    """The page of a list could not be captured, so there is no document to read."""
 
     why: str
 
 
 class ListReader:
     """
-    Looks at lists.
+    Reads watched lists.
 
     Args:
-        fetch: Gets documents.
-        rules: Which addresses mean one page.
-        clock: Tells the time, UTC.
+        fetch: Fetches documents.
+        rules: Decide which addresses are the same page.
+        clock: Returns the time, UTC.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class ListReader:
         self, claim: Claim, rendered: Fetched | NotRendered | None = None
     ) -> tuple[Look, tuple[Found, ...]]:
         """
-        Return what a list says now; errors of a list are states of it.
+        Read a list now; return its state and its pages. Errors of the list are states.
 
         Args:
-            rendered: Of a list that is captured to be read: its document, or why there is none.
+            rendered: For a list that is read from a capture: the document, or why there is none.
         """
         watch = claim.watch
         if isinstance(rendered, NotRendered):
@@ -119,14 +119,14 @@ class ListReader:
             if rest.failures and not any(it.sha256 for it in children):
                 detail = f"none of its sitemaps can be read: {rest.failures[0]}"
                 return _looked(ListState.UNREACHABLE, detail, read), ()
-            # While some were never read, what they name is the backlog, and not news.
+            # The pages of sitemaps that were never read are the backlog and not new pages.
             complete = rest.unread <= len(rest.failures)
         parts = (read.part, *children)
         found = tuple(self._found(watch, (it for one in listings for it in one.items)))
         dropped = sum(it.dropped for it in listings)
         listed = sum(it.listed for it in parts)
         if listings and not children:
-            listed = len(found)  # what patterns leave out is not in this list
+            listed = len(found)  # pages that the patterns exclude do not count
             parts = (replace(read.part, listed=listed),)
         if dropped:
             notes.append(f"{dropped} entries have no address that can be captured")
@@ -140,11 +140,11 @@ class ListReader:
     def _judged(
         self, claim: Claim, read: "_Read", listed: int, is_new: bool, dropped: int
     ) -> tuple[ListState, str]:
-        """Return the state of a list that could be read, and a sentence about it."""
+        """Return the state of a list that was read, and a sentence about it."""
         watch, before = claim.watch, claim.status
         moved = not watch.is_file and site_of(read.answered) != site_of(watch.source)
         of_another = (ListState.MOVED, f"{site_of(read.answered)} answers in its place")
-        if not is_new and claim.opened:  # the same as when it was last read, and judged then
+        if not is_new and claim.opened:  # unchanged since the last poll, which judged it
             if claim.read_state in (ListState.OK, ListState.MOVED):
                 return of_another if moved else (ListState.OK, "")
             return claim.read_state, before.detail if before.state is claim.read_state else ""
@@ -160,7 +160,7 @@ class ListReader:
     def _read(
         self, claim: Claim, part: Part, *, kind: str = "", answer: Fetched | None = None
     ) -> "_Read":
-        """Return one document of a list. Raises _Failed with the state that it puts it into."""
+        """Read one document of a list. Raises _Failed with the resulting state of the list."""
         watch = claim.watch
         if answer is None:
             answer = self._file(watch) if watch.is_file else self._answer(watch, part)
@@ -202,7 +202,7 @@ class ListReader:
         except NotAList as error:
             detail = f"{error.message}; {error.hint}" if error.hint else error.message
             raise _Failed(_looked(ListState.NOT_A_LIST, detail, read)) from error
-        except SnapshotterError as error:  # a selector that is none
+        except SnapshotterError as error:  # an invalid selector
             raise _Failed(_looked(ListState.NOT_A_LIST, error.message, read)) from error
         raw = len(listing.items)
         part = replace(fresh, sha256=sha256, listed=raw)
@@ -235,19 +235,19 @@ class ListReader:
         )
 
     def _read_children(self, claim: Claim, children: tuple[Part, ...]) -> "_Children":
-        """Read the sitemaps of an index that may have changed, those longest unread first."""
+        """Read the sitemaps of an index that may have changed, the longest unread first."""
         listings: list[Listing] = []
         failures: list[str] = []
         parts = {it.url: it for it in children}
         never = datetime.min.replace(tzinfo=UTC)
-        # One with a time has another when it changes; one without is asked in its turn.
+        # A sitemap with a time is read again when the time changes; one without, in turn.
         asked = sorted(
             (it for it in children if not it.sha256 or not it.stamp),
             key=lambda it: it.read_at or never,
         )
         for part in asked[:_CHILDREN]:
             if self._clock() > claim.at + _CHILDREN_TIME:
-                break  # each of them may take its whole time
+                break  # each fetch may use its whole time limit
             try:
                 read = self._read(claim, part, kind="sitemap")
             except _Failed as error:
@@ -266,37 +266,37 @@ class ListReader:
             if fits(it.url) and not (watch.exclude and unfit(it.url)):
                 try:
                     yield Found(it, identity(it.url, self._rules))
-                except ValueError:  # what a browser would refuse as well
+                except ValueError:  # an address that a browser refuses as well
                     continue
 
 
 def site_of(url: str) -> str:
-    """Return whose a list is: its host, without `www.`."""
+    """Return the site of a URL: its host without `www.`."""
     return host_of(url).removeprefix("www.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """One document as it came."""
+    """One document that was fetched."""
 
     part: Part
-    listing: Listing | None  # None: the same as before
+    listing: Listing | None  # None: unchanged
     answered: str
     status: int
-    raw: int = 0  # items before patterns
+    raw: int = 0  # items before the patterns are applied
 
 
 @dataclass(frozen=True, slots=True)
 class _Children:
-    """The sitemaps of an index, after some of them were read."""
+    """The sitemaps of an index after a poll read some of them."""
 
     parts: tuple[Part, ...]
-    listings: tuple[Listing, ...]  # of those that were read and are not as before
-    failures: tuple[str, ...]  # of those that could not be read now
-    unread: int  # that never were, failures included
+    listings: tuple[Listing, ...]  # of the sitemaps that were read and had changed
+    failures: tuple[str, ...]  # of the sitemaps that could not be read
+    unread: int  # sitemaps that were never read, including failures
 
     def notes(self) -> tuple[str, ...]:
-        """Return what there is to say."""
+        """Return sentences about sitemaps that were not read."""
         notes = []
         if self.failures:
             notes.append(f"{len(self.failures)} sitemaps can not be read: {self.failures[0]}")
@@ -355,7 +355,7 @@ def _failed(answer: Fetched, at: datetime) -> Look:
 
 
 def _children(index: Listing, known: Sequence[Part], base: str) -> tuple[Part, ...]:
-    """Return the sitemaps of an index; those of other hosts are not its own to name."""
+    """Return the sitemaps of an index that are on its own site."""
     before = {it.url: it for it in known}
     parts = []
     for it in index.items:
@@ -365,5 +365,5 @@ def _children(index: Listing, known: Sequence[Part], base: str) -> tuple[Part, .
         if part.stamp != it.stamp:
             part = replace(part, stamp=it.stamp, sha256="", read_at=None)
         parts.append(part)
-    # Newest first, where they say so: what is new is in these.
+    # The newest first: they contain the new pages.
     return tuple(sorted(parts, key=lambda it: it.stamp, reverse=True))

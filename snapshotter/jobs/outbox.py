@@ -1,13 +1,13 @@
 """
-What has to be told and was not yet, in the database of the queue.
+The outbox of notifications, in the queue's database.
 
-    put       events wait, each once a channel, however often they are told
-    gather    waiting events become a message, in one transaction: its bytes are final
-    claim     a message is somebody's for two minutes, and nobody else tries it
-    settle    it was taken over, or is owed again at a later time, or is given up
+    put       store events, each once for a channel
+    gather    make a message of waiting events, in one transaction: its bytes are final
+    claim     reserve a message for two minutes
+    settle    record that it was delivered, is due again later, or is given up
 
-A crash between two of these leaves something that is waiting, owed, or claimed by nobody
-alive: it is told later, and at least once. Any number of workers may call at once.
+After a crash between two of these, the event waits, the message is due, or its claim
+expires: it is delivered later, at least once. Any number of workers may call at once.
 """
 
 import hashlib
@@ -57,10 +57,10 @@ from snapshotter.model.event import (
     Waiting,
 )
 
-_CLAIM_S: Final = 120  # seconds; a delivery has a limit well below
-_MANY: Final = 5_000  # events looked at in one round
-GIVE_UP_AFTER: Final = timedelta(days=3)  # since a message was made, or asked for again
-KEPT_DAYS: Final = 30  # what was told, so that it is not told again, and for `notify outbox`
+_CLAIM_S: Final = 120  # seconds; the time limit of a delivery is much shorter
+_MANY: Final = 5_000  # events read in one round
+GIVE_UP_AFTER: Final = timedelta(days=3)  # since a message was made or retried by hand
+KEPT_DAYS: Final = 30  # for which sent messages are kept, against duplicates and for listing
 
 _EVENTS = Table(
     "notify_event",
@@ -68,13 +68,13 @@ _EVENTS = Table(
     Column("event_id", String(200), primary_key=True),
     Column("channel", String(64), primary_key=True),
     Column("kind", String(64), nullable=False),
-    Column("subject", String(64), nullable=False),  # SHA-256: equal or not is all we ask
+    Column("subject", String(64), nullable=False),  # SHA-256, only compared for equality
     Column("arrived_at", Instant, nullable=False),
-    Column("not_before", Instant, nullable=False),  # later where its subject was just told of
+    Column("not_before", Instant, nullable=False),  # later if its subject was just reported
     Column("group_s", Integer, nullable=False),
     Column("repeat_s", Integer, nullable=False),
-    Column("event", Words, nullable=False),  # JSON, reduced to what the channel may be told
-    Column("message_id", String(64)),  # that tells it; NULL while it waits
+    Column("event", Words, nullable=False),  # JSON, reduced to what the channel may receive
+    Column("message_id", String(64)),  # the message with this event; NULL while it waits
 )
 Index("notify_event_message", _EVENTS.c.message_id)
 Index("notify_event_subject", _EVENTS.c.channel, _EVENTS.c.kind, _EVENTS.c.subject)
@@ -89,18 +89,18 @@ _MESSAGES = Table(
     Column("created_at", Instant, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("refusals", Integer, nullable=False),  # attempts at which this very message was refused
+    Column("refusals", Integer, nullable=False),  # attempts that were refused for this message
     Column("next_at", Instant, nullable=False),
     Column("claimed_until", Instant),
-    Column("settled_at", Instant),  # taken over or given up; NULL while it is owed
+    Column("settled_at", Instant),  # when it was delivered or given up; NULL before
     Column("state", String(16), nullable=False),
-    Column("detail", Words, nullable=False),  # what came of the last attempt
+    Column("detail", Words, nullable=False),  # the result of the last attempt
 )
 Index("notify_message_due", _MESSAGES.c.state, _MESSAGES.c.next_at)
 
 
 class MessageState(StrEnum):
-    """How far a message has come."""
+    """The state of a message."""
 
     OWED = "owed"
     SENT = "sent"
@@ -109,7 +109,7 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageStatus:
-    """A message, and what came of it up to now."""
+    """A message and its state."""
 
     id: str
     channel: str
@@ -118,19 +118,20 @@ class MessageStatus:
     created_at: datetime  # UTC
     state: MessageState
     attempts: int
-    next_at: datetime | None  # UTC; of one that is owed
+    next_at: datetime | None  # UTC; None unless it is owed
     settled_at: datetime | None  # UTC
     detail: str
 
 
 class Outbox:
     """
-    The messages that this installation owes. Every method raises ServiceUnavailable when the
-    database does not answer.
+    The notifications of this installation that are waiting or sent.
+
+    Every method raises ServiceUnavailable if the database does not answer.
 
     Args:
-        engine: The queue's database; ours from here on.
-        now: The database's clock, which all workers share; another in tests.
+        engine: The queue's database; `close` disposes of it.
+        now: Returns the time; the database's clock unless a test gives another one.
     """
 
     def __init__(
@@ -140,11 +141,11 @@ class Outbox:
         self._now = now
 
     def close(self) -> None:
-        """Let go of the database's connections."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def put(self, waiting: Sequence[Waiting]) -> int:
-        """Take events over, all or none; return how many were not known before."""
+        """Store all events or none; return how many are new."""
         new = 0
         with writing(self._engine) as connection:
             now = self._now(connection)
@@ -169,9 +170,9 @@ class Outbox:
 
     def waiting(self) -> tuple[tuple[Waiting, ...], datetime]:
         """
-        Return the events that may be told now, the oldest first, and what time it is.
+        Return the events that may be sent now, the oldest first, and the time.
 
-        What repeats something that was just told is not among them before its interval is over.
+        An event that repeats a recent message is left out until the channel's interval is over.
         """
         with reading(self._engine) as connection:
             now = self._now(connection)
@@ -202,14 +203,14 @@ class Outbox:
         compose: Callable[[datetime, Sequence[Event]], bytes],
     ) -> bool:
         """
-        Make one message of these events, as far as nobody else did.
+        Make one message of those events that are not in a message yet.
 
         Args:
-            event_ids: In the order in which the message has them.
+            event_ids: The ids, in the order of the message.
             compose: Returns the message's bytes from its time and its events.
 
         Returns:
-            Whether there was anything left to tell.
+            Whether a message was made.
         """
         mine = _EVENTS.c.message_id == message_id
         with writing(self._engine) as connection:
@@ -256,13 +257,13 @@ class Outbox:
         return True
 
     def claim(self, channels: Sequence[str]) -> OwedMessage | None:
-        """Return a message that is due on one of these channels and nobody else's, if any."""
+        """Reserve and return a message that is due on one of these channels, if there is one."""
         owed = _MESSAGES.c.state == MessageState.OWED.value
         with reading(self._engine) as connection:
             now = self._now(connection)
             is_due = and_(owed, _MESSAGES.c.next_at <= now, _is_free(now))
-            # The oldest first, so that its attempts say how long its channel has been away; but one
-            # that is never taken holds up no other.
+            # The oldest first, so that its attempts show how long its channel has been
+            # unreachable; but a message that is always refused must not delay the others.
             due = connection.execute(
                 select(_MESSAGES.c.id)
                 .where(is_due, _MESSAGES.c.channel.in_(channels))
@@ -297,12 +298,12 @@ class Outbox:
         self, message: OwedMessage, delivery: Delivery, *, again_s: float, give_up: bool
     ) -> None:
         """
-        Write down what came of an attempt.
+        Record the result of an attempt to deliver a message.
 
         Args:
-            again_s: Seconds until the next one, of a message that was not taken over. Unless
-                the receiver refuses this very message, all of its channel wait as long.
-            give_up: There is no next one.
+            again_s: Seconds until the next attempt, if it was not delivered. All messages of the
+                channel wait as long, unless the receiver refused only this message.
+            give_up: Make no further attempt.
         """
         is_owed = _MESSAGES.c.state == MessageState.OWED.value
         with writing(self._engine) as connection:
@@ -327,7 +328,7 @@ class Outbox:
                 )
 
     def retry(self, message_ids: Sequence[str] = ()) -> int:
-        """Owe given-up messages again, and try owed ones at once; all of them if none is named."""
+        """Make messages due now, also those that were given up; all if none is named."""
         again = _MESSAGES.c.state != MessageState.SENT.value
         with writing(self._engine) as connection:
             now = self._now(connection)
@@ -343,7 +344,7 @@ class Outbox:
     def messages(
         self, *, states: frozenset[MessageState] = frozenset(), newest: int = 0
     ) -> Iterator[MessageStatus]:
-        """Yield messages, the newest first; at most so many, 0 for all."""
+        """Yield messages, the newest first; at most `newest` unless that is 0."""
         asked = select(_MESSAGES).order_by(_MESSAGES.c.created_at.desc(), _MESSAGES.c.id)
         if states:
             asked = asked.where(_MESSAGES.c.state.in_([it.value for it in states]))
@@ -367,17 +368,17 @@ class Outbox:
             )
 
     def waiting_count(self) -> int:
-        """Return how many events are in no message yet."""
+        """Return how many events are not in a message yet."""
         asked = select(func.count()).select_from(_EVENTS).where(_EVENTS.c.message_id.is_(None))
         with reading(self._engine) as connection:
             return int(connection.execute(asked).scalar_one())
 
     def tidy(self, channels: Sequence[str]) -> int:
         """
-        Give up what is owed to channels that are not there any more; forget what is long over.
+        Give up messages to channels that do not exist any more, and delete old messages.
 
         Returns:
-            How many messages were forgotten.
+            How many messages were deleted.
         """
         with writing(self._engine) as connection:
             now = self._now(connection)
@@ -403,7 +404,7 @@ class Outbox:
 
 
 def _told_at(connection: Connection, it: Waiting, subject: str) -> datetime | None:
-    """Return when a channel was last told of this subject."""
+    """Return when a channel was last notified of this subject."""
     told_at: datetime | None = connection.execute(
         select(func.max(_MESSAGES.c.created_at, type_=Instant()))
         .join(_EVENTS, _EVENTS.c.message_id == _MESSAGES.c.id)
@@ -417,7 +418,7 @@ def _told_at(connection: Connection, it: Waiting, subject: str) -> datetime | No
 
 
 def _back_at(connection: Connection, channel: str) -> datetime | None:
-    """Return when a channel is tried again that was away for the messages before."""
+    """Return when a channel that could not be reached is tried again."""
     next_at: datetime | None = connection.execute(
         select(func.min(_MESSAGES.c.next_at, type_=Instant())).where(
             _MESSAGES.c.channel == channel,
@@ -465,10 +466,9 @@ def _decode(text: str) -> Event:
 
 def _of_before(values: dict[str, Any], kind: EventKind) -> list[dict[str, Any]]:
     """
-    Take out of a row of an earlier version what names a page, and return what it is about.
+    Remove what names a page from a row of an earlier version, and return its `about`.
 
-    Such a row does not say whether the policy in it was that of the page, so it is told as an
-    event whose policy is unknown.
+    Such a row does not say whether its policy is that of the page, so the policy is unknown.
     """
     host = str(values.get("host", "")).replace("[.]", ".") or host_of(str(values.get("url", "")))
     origin, tags = str(values.pop("origin", "")), values.pop("tags", ())

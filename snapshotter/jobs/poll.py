@@ -1,13 +1,9 @@
 """
-Poll lists that are due: look at each, and hand over the pages that are new.
+Poll the watched lists that are due, and hand their new pages to the queue.
 
-The order is what makes it safe to end at any step. First the pages are written down as
-waiting; then the queue takes their jobs, whose ids are made from the pages; then they are
-written down as handed over. Whoever comes after an end in the middle finds them waiting,
-and hands over the same jobs.
-
-What a list says is the affair of `list_reader`; it can name no more pages than a watch
-remembers.
+A crash at any step is safe because of the order. The pages are stored as waiting; then their
+jobs are put into the queue, with ids that are made from the pages; then the pages are marked as
+handed over. After a crash in between, the next poll hands over the same jobs.
 """
 
 import contextlib
@@ -35,40 +31,40 @@ from snapshotter.policy.identity import Identity, IdentityRules, identity, wecha
 from snapshotter.ports import IdSource, JobObserver, JobQueue
 
 _FRESH: Final = 50  # priority of a page that has just appeared
-_AT_ONCE: Final = 8  # lists
+_AT_ONCE: Final = 8  # lists that are polled at once
 _TURN: Final = timedelta(minutes=1)
 _LEARNT_AT_ONCE: Final = 200
-_RECORD_AGAIN: Final = timedelta(minutes=5)  # after records of gaps could not be stored
-_UNKNOWN_JOB: Final = timedelta(days=7)  # a page's job may take so long to be in the queue
-_AGAIN: Final = timedelta(seconds=30)  # after a poll that something of ours ended
-_RENDERED: Final = timedelta(seconds=5)  # until it is looked again whether a capture is there
-_GATE_S: Final = 30.0  # until a host is asked for again that did not say when
-_BLIPS: Final = 3  # failures in a row before a server that does not answer is told of
+_RECORD_AGAIN: Final = timedelta(minutes=5)  # pause after records of gaps could not be stored
+_UNKNOWN_JOB: Final = timedelta(days=7)  # a schedule puts a page's job into the queue so late
+_AGAIN: Final = timedelta(seconds=30)  # pause after a poll that ended by an error of ours
+_RENDERED: Final = timedelta(seconds=5)  # between two looks for the capture of a list's page
+_GATE_S: Final = 30.0  # pause for a host that is refused without a time
+_BLIPS: Final = 3  # failures in a row before a notification about an unreachable server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What a poller tells, asks and hands on to others."""
+    """Other parts of the program that a poller uses."""
 
     gate: Gate = field(default_factory=OpenGate)
     observer: JobObserver = field(default_factory=JobObserver)
-    # The document of a job's capture, as its page stood in the end; "" where it can not be had.
+    # Returns the HTML of a job's captured page; "" if it is not available.
     document: Callable[[JobStatus], str] = lambda _: ""
-    # Takes pages over for good, instead of one capture each: returns the jobs of their first
+    # Adds pages to a schedule instead of one capture each; returns the jobs of their first
     # visits, in the same order.
     follow: Callable[[Watch, Sequence[str]], Sequence[str]] | None = None
-    # Signs and stores records of gaps, all of them or it raises; the same again does nothing.
+    # Signs and stores all given records of gaps, or raises; a repeated call does nothing.
     record: Callable[[Sequence[Gap]], None] | None = None
 
 
 class Poller:
     """
-    Polls lists of a `WatchBook`. Any number may, in as many processes.
+    Polls watched lists. Several pollers may work at once, in several processes.
 
     Args:
-        fetch: Gets documents.
-        rules: Which addresses mean one page.
-        ids: Where the names of claims come from.
+        fetch: Fetches documents.
+        rules: Decide which addresses are the same page.
+        ids: Makes the tokens of claims and the ids of records.
     """
 
     def __init__(
@@ -87,17 +83,17 @@ class Poller:
         self._rules = rules
         self._ids = ids
         self._hooks = hooks or Hooks()
-        self._record_at = datetime.min.replace(tzinfo=UTC)  # not before, after a failure
+        self._record_at = datetime.min.replace(tzinfo=UTC)  # earliest next attempt to record
 
     def turn(self) -> None:
         """
-        Poll every list whose turn it is, several at once.
+        Poll every list that is due, several at once.
 
-        It returns when none is left, or after a minute: with more lists than can be polled at
-        their pace there always is one, and the other things here have their turn as well.
+        It returns when none is left, or after a minute: with too many lists there is always one
+        that is due, and the other steps must be executed too.
 
         Raises:
-            SnapshotterError: The first error that was not a list's own, when all others are done.
+            SnapshotterError: The first error that is not an error of a list, after all polls.
         """
         self.learn()
         ends = self._book.clock() + _TURN
@@ -119,19 +115,19 @@ class Poller:
 
     def check(self, name: str) -> WatchStatus:
         """
-        Poll one list now, whether it is its turn or not, and return how it stands.
+        Poll one list now, due or not, and return its status.
 
         Raises:
-            SnapshotterError: There is none of that name.
-            ServiceUnavailable: Somebody else polls it at this moment.
+            SnapshotterError: There is no watch of that name.
+            ServiceUnavailable: It is being polled at this moment.
         """
         claim = self._book.claim(name, self._token())
         if claim.watch.is_asked:
-            self._not_before(claim)  # a person asks, and does not wait: it counts all the same
+            self._not_before(claim)  # the visit counts, but the person does not wait
         return self._poll_or_give_back(claim) or self._book.status(name)
 
     def look(self, watch: Watch) -> tuple[Look, tuple[Found, ...]]:
-        """Return what a poll of a list that is not watched yet would meet; nothing is written."""
+        """Read a list that is not watched yet, as a poll would. Nothing is written."""
         at = self._book.clock()
         claim = Claim(
             status=WatchStatus(watch=watch, state=ListState.NEW),
@@ -145,10 +141,10 @@ class Poller:
         return self._reader.look(claim)
 
     def learn(self) -> None:
-        """See which captures are over, and what they showed of their pages' identities."""
+        """Record the identities that finished captures showed of their pages."""
         with reading(self._book.engine) as connection:
             if not items.any_to_learn(connection, self._book.now(connection)):
-                return  # nothing is locked for it
+                return  # without a lock
         with writing(self._book.engine) as connection:
             at = self._book.now(connection)
             opened = items.to_learn(connection, at, _LEARNT_AT_ONCE)
@@ -157,7 +153,7 @@ class Poller:
             if status is not None and not status.state.over:
                 continue
             if status is None and at < item.first_seen + _UNKNOWN_JOB:
-                continue  # its schedule hands it over when it is due
+                continue  # its schedule puts it into the queue when it is due
             found = self._learnt(item.final, status) if status is not None else None
             with writing(self._book.engine) as connection:
                 items.learnt(connection, item, found, stands=_stands(item.key, status))
@@ -169,7 +165,7 @@ class Poller:
         owed = self._book.owed_gaps(self._ids.bundle_id)
         if not owed:
             return
-        # A key that can not be opened is told of now and then, and not with each turn.
+        # A key that cannot be opened is reported every five minutes and not in each turn.
         self._record_at = at + _RECORD_AGAIN
         self._hooks.record(owed)
         self._book.recorded(owed)
@@ -184,8 +180,8 @@ class Poller:
                 found = identity(status.final_url, self._rules)
             except ValueError:
                 found = None
-            # A site's own number settles it. Any other address that a page led to is one more
-            # name of it, if a page was there, and not the front page or a wall.
+            # A site's own number identifies the page. Any other address after redirects is a
+            # further identity only if it had a page, and is not the front page or a wall.
             if found is not None and found.final and (_is_number(found) or is_final):
                 was_there = status.http_status == 200 and _is_inner(found)
                 return found if _is_number(found) or was_there else None
@@ -205,7 +201,7 @@ class Poller:
         self._poll_or_give_back(claim)
 
     def _not_before(self, claim: Claim) -> datetime | None:
-        """Return when the list's host may be asked; None for now, which counts as a visit."""
+        """Return when the list's host may be visited; None for now, which counts as a visit."""
         gate, job = self._hooks.gate, _visit(claim)
         with writing(self._book.engine) as connection:
             at = self._book.now(connection)
@@ -218,13 +214,13 @@ class Poller:
         try:
             return self._poll(claim)
         except SnapshotterError:
-            # Whoever comes next goes on where this ended, and need not wait for the claim's end.
+            # Give the claim back, so that the next poller does not wait until it expires.
             with contextlib.suppress(ServiceUnavailable):
                 self._book.postpone(claim, self._book.clock() + _AGAIN)
             raise
 
     def _poll(self, claim: Claim) -> WatchStatus | None:
-        """Poll a list; None if nothing came of it yet, or the claim was lost meanwhile."""
+        """Poll a list; None if its capture is not ready yet, or the claim was lost."""
         rendered = self._rendered(claim) if claim.watch.render else None
         if claim.watch.render and rendered is None:
             self._book.postpone(claim, claim.at + _RENDERED)
@@ -236,7 +232,7 @@ class Poller:
         if look.state.was_read:
             with writing(self._book.engine) as connection:
                 if not self._book.holds(connection, claim):
-                    return None  # another has it by now, and does all this
+                    return None  # another poller has the claim and does all this
                 taken = items.take_in(
                     connection,
                     claim.watch,
@@ -251,7 +247,7 @@ class Poller:
             queued = self._hand_over(claim.watch)
         except ServiceUnavailable:
             raise
-        except SnapshotterError as error:  # there is no such curve any more, or no time left
+        except SnapshotterError as error:  # the curve does not exist any more, or has ended
             queued, notes = 0, (*notes, f"its pages can not be handed over: {error.message}")
         notes = (*notes, *_notes(claim, taken, queued))
         status = self._book.settle(claim, replace(look, new=taken.new, queued=queued, notes=notes))
@@ -260,7 +256,7 @@ class Poller:
         return status
 
     def _rendered(self, claim: Claim) -> Fetched | NotRendered | None:
-        """Return a list as the capture of it that belongs to this poll shows it; None: not yet."""
+        """Return a list's document from the capture of this poll; None: not ready yet."""
         watch = claim.watch
         name = items.job_id(watch, f"list {claim.status.polls}")
         status = self._queue.get(name)
@@ -282,7 +278,7 @@ class Poller:
         if not status.state.over:
             return None
         if not status.bundle_id:
-            # The next poll is another job.
+            # The next poll makes another job.
             return NotRendered(f"its page could not be captured: {status.error or status.state}")
         return Fetched(
             status=status.http_status or 0,
@@ -292,7 +288,7 @@ class Poller:
         )
 
     def _hand_over(self, watch: Watch) -> int:
-        """Let the queue, or a schedule, take the pages that wait; return how many."""
+        """Hand the waiting pages to the queue or to a schedule; return how many."""
         with reading(self._book.engine) as connection:
             waiting = items.waiting(connection, watch.name, watch.poll_limit)
             at = self._book.now(connection)
@@ -324,7 +320,7 @@ class Poller:
             )
         return len(waiting)
 
-    # Telling others.
+    # Reports
 
     def _tell_gate(self, claim: Claim, look: Look) -> None:
         gate, job = self._hooks.gate, _visit(claim)
@@ -343,7 +339,7 @@ class Poller:
             gate.finished(connection, job, gate.host(job.url), met)
 
     def _tell(self, claim: Claim, status: WatchStatus) -> None:
-        """Tell of trouble once; of a server that does not answer, when it goes on."""
+        """Notify once of each trouble; of an unreachable server after several failures."""
         blips = {ListState.UNREACHABLE, ListState.THROTTLED}
         is_new = status.state is not claim.status.state
         if status.state in blips:
@@ -354,7 +350,7 @@ class Poller:
 
 
 def trouble_of(status: WatchStatus, since: datetime) -> Event:
-    """Return what to tell of a list that is in trouble."""
+    """Return the notification event for a list that is in trouble."""
     watch = status.watch
     return Event(
         id=f"watch/{watch.name}/{status.state}/{since:%Y%m%dT%H%M%SZ}",
@@ -388,7 +384,7 @@ def _notes(claim: Claim, taken: Taken, queued: int) -> tuple[str, ...]:
 
 
 def _visit(claim: Claim) -> CaptureJob:
-    """Return the poll as politeness counts it: a visit of the list's host."""
+    """Return the poll as a job, so that politeness counts a visit of the list's host."""
     return CaptureJob(
         id=f"poll.{claim.watch.name}.{claim.at:%Y%m%dt%H%M%Sz}",
         url=claim.watch.source,
@@ -405,10 +401,10 @@ def _is_inner(found: Identity) -> bool:
 
 def _stands(key: str, status: JobStatus | None) -> bool:
     """
-    Whether where a page led to may stand for it: not if that is for another host to say.
+    Whether the address after redirects may be an identity of the page: not on another host.
 
-    Else whoever puts an address into a list could send us to a page before it is there, and it
-    would never be captured. Short links and numbers of a known site are its own.
+    Otherwise somebody could list an address that redirects to a page that does not exist yet,
+    and that page would never be captured. Short links and numbers of a known site are trusted.
     """
     if status is None or not status.final_url or not key.startswith("//"):
         return True

@@ -1,9 +1,9 @@
 """
-What people do with schedules: add, change, pause, remove, and look at them.
+Add, extend, pause, resume, remove and list schedules.
 
-A schedule is a plan and the addresses that it is for; each address has its own next
-visit. Nobody fires here: `sweep.py` looks what is due. Removing only marks, so that the
-history of what was and was not visited can be read afterwards.
+A schedule is a plan and its addresses; each address has its own next visit. Another module
+hands over the visits that are due. A removed schedule is only marked, so that its history can
+still be read.
 """
 
 import difflib
@@ -60,7 +60,7 @@ _MAX_DETAIL = 500  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One schedule, as it is at present."""
+    """The current state of one schedule."""
 
     id: int
     name: str
@@ -70,14 +70,14 @@ class Schedule:
     tags: tuple[str, ...]
     state: str
     created_at: datetime
-    urls: int  # addresses
-    next_at: datetime | None  # the next visit of any of them; None: it has ended, or is not active
+    urls: int  # number of addresses
+    next_at: datetime | None  # the next visit of any address; None: ended or not active
     paused_by: str = ""
     paused_at: datetime | None = None
 
     @property
     def has_ended(self) -> bool:
-        """Whether its plan has no visit left."""
+        """Whether the plan has no visit left."""
         return self.state == ACTIVE and self.next_at is None
 
 
@@ -86,14 +86,14 @@ class Target:
     """One address of a schedule."""
 
     id: int
-    key: str  # of the address: 12 hex digits
+    key: str  # digest of the address, 12 hex digits
     url: str
     since: datetime
     following: Slot | None
 
 
 def check_name(name: str) -> str:
-    """Return a schedule's name. Raises SnapshotterError for what is none."""
+    """Return a schedule's name. Raises SnapshotterError if it is invalid."""
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
             f"not a schedule's name: {name!r}",
@@ -104,26 +104,26 @@ def check_name(name: str) -> str:
 
 
 def key_of(url: str) -> str:
-    """Return how a schedule knows an address: its letters, and nothing of what it is about."""
+    """Return the key of an address in a schedule: a digest, which does not show the address."""
     return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def watch_name(schedule: str, key: str) -> str:
-    """Return the name by which jitter and jobs know one address of one schedule."""
+    """Return the name of one address of one schedule, for jitter and ids of jobs."""
     return f"{schedule}.{key}"
 
 
 def job_id(schedule: str, key: str, slot: datetime) -> str:
-    """Return the id of a visit's job: the same on every machine, so that it is put once."""
+    """Return the id of a visit's job, which is the same on every machine."""
     return f"{watch_name(schedule, key)}@{slot:%Y%m%dt%H%M%Sz}"
 
 
 def derived_name(urls: Sequence[str], plan: Plan, secret: bytes) -> str:
     """
-    Return a name for a schedule that was given none: the same for the same again.
+    Return a name for a schedule without one; the same input gives the same name.
 
-    Names stand in signed records and in messages, so nobody without the secret can tell from
-    one, or try, which pages it is about.
+    Names are part of signed records and messages. Without the secret, nobody can find out or
+    guess from a name which pages the schedule is about.
     """
     said = "\n".join((plan.as_json(), *urls)).encode("utf-8", "surrogateescape")
     return f"schedule-{hmac.new(secret, said, hashlib.sha256).hexdigest()[:6]}"
@@ -131,11 +131,11 @@ def derived_name(urls: Sequence[str], plan: Plan, secret: bytes) -> str:
 
 class Schedules:
     """
-    What people do with schedules. Any number of processes may, at once.
+    The schedules of a database. Safe in several processes.
 
     Args:
         engine: From `database.open_database`.
-        now: The time, by the database's clock unless a test says otherwise.
+        now: Returns the time; the database's clock unless a test gives another one.
     """
 
     def __init__(self, engine: Engine, *, now: Now = database_now) -> None:
@@ -153,15 +153,15 @@ class Schedules:
         tags: Sequence[str] = (),
     ) -> Schedule:
         """
-        Add a schedule; the first sight of its addresses is now.
+        Add a schedule; its addresses are first seen now.
 
         Raises:
-            SnapshotterError: There is one of that name, or nothing is ever due.
+            SnapshotterError: A schedule of that name exists, or it has no visit.
         """
         check_name(name)
         try:
             self._insert(name, plan, urls, policy, priority, tags)
-        except IntegrityError as error:  # two at once, of which the other was quicker
+        except IntegrityError as error:  # another process added it at the same time
             raise _taken(name) from error
         return self.get(name)
 
@@ -193,19 +193,19 @@ class Schedules:
                 )
 
     def extend(self, name: str, urls: Sequence[str]) -> int:
-        """Add addresses to a schedule, first seen now; return how many were not in it yet."""
+        """Add addresses to a schedule, first seen now; return how many are new."""
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
             plan = Plan.from_json(row["plan"])
             return self._add_urls(connection, row["id"], name, plan, urls, self._now(connection))
 
     def get(self, name: str) -> Schedule:
-        """Return a schedule. Raises SnapshotterError: there is none of that name."""
+        """Return a schedule. Raises SnapshotterError if it does not exist."""
         with reading(self._engine) as connection:
             return self._schedule(connection, self._of(connection, name))
 
     def is_readable(self, name: str) -> bool:
-        """Whether the plan of a schedule is known here. Raises SnapshotterError: there is none."""
+        """Whether this release can read a plan. Raises SnapshotterError without a schedule."""
         with reading(self._engine) as connection:
             row = self._of(connection, name)
         try:
@@ -215,7 +215,7 @@ class Schedules:
         return True
 
     def all(self) -> list[Schedule]:
-        """Return all schedules that are not removed, by their names."""
+        """Return all schedules that are not removed, by name."""
         with reading(self._engine) as connection:
             rows = connection.execute(
                 select(SCHEDULE)
@@ -240,17 +240,17 @@ class Schedules:
 
     def first_jobs(self, name: str, urls: Sequence[str]) -> list[str]:
         """
-        Return the ids of the jobs of the first visits of addresses of a schedule, in their order.
+        Return the job ids of the first visits of addresses, in the same order.
 
         Raises:
-            SnapshotterError: No such schedule, or an address that is not in it.
+            SnapshotterError: The schedule does not exist, or an address is not in it.
         """
         with reading(self._engine) as connection:
             row = self._of(connection, name)
             wanted = select(TARGET.c.key, TARGET.c.since).where(TARGET.c.schedule_id == row["id"])
             since: dict[str, datetime] = {}
             keys = sorted(set(map(key_of, urls)))
-            for begin in range(0, len(keys), 500):  # of parameters, a statement has not many more
+            for begin in range(0, len(keys), 500):  # a statement has a limit of parameters
                 some = wanted.where(TARGET.c.key.in_(keys[begin : begin + 500]))
                 since |= {it.key: it.since for it in connection.execute(some)}
         plan = Plan.from_json(row["plan"])
@@ -263,7 +263,7 @@ class Schedules:
         return jobs
 
     def upcoming(self, name: str, count: int) -> list[tuple[Slot, str]]:
-        """Return the next visits of a schedule with their addresses, the earliest first."""
+        """Return the next visits of a schedule and their addresses, the earliest first."""
         with reading(self._engine) as connection:
             row = self._of(connection, name)
             rows = connection.execute(
@@ -279,7 +279,7 @@ class Schedules:
         )
 
     def pause(self, name: str, *, by: str) -> bool:
-        """Let nothing be due until it is resumed; say whether it was not paused before."""
+        """Pause a schedule until it is resumed; return False if it was paused already."""
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
             if row["state"] == PAUSED:
@@ -290,7 +290,7 @@ class Schedules:
             return True
 
     def resume(self, name: str, *, by: str) -> bool:
-        """Go on with a schedule; say whether it was paused. What fell into the pause is past."""
+        """Resume a schedule without the visits of the pause; return False if it was not paused."""
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
             if row["state"] != PAUSED:
@@ -306,9 +306,9 @@ class Schedules:
 
     def remove(self, name: str, *, by: str) -> None:
         """
-        End a schedule for good; its name is free, and its history stays for a while.
+        Remove a schedule; its name is free again, and its history stays for a while.
 
-        What was due before and nobody looked at is written down as missed: nobody looks later.
+        Visits that were due before and not handed over are recorded as missed.
         """
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
@@ -326,13 +326,13 @@ class Schedules:
 
     def run_now(self, name: str, urls: Sequence[str] = ()) -> list[str]:
         """
-        Plan an extra visit of all addresses of a schedule, or of some; return their jobs.
+        Add an extra visit now to all or some addresses of a schedule; return their job ids.
 
-        Beside the plan, which stays as it is; also while it is paused. The next sweep
-        hands them over.
+        The plan does not change. It works also while the schedule is paused. The scheduler of a
+        worker hands the visits over.
 
         Raises:
-            SnapshotterError: No such schedule, or an address that is not in it.
+            SnapshotterError: The schedule does not exist, or an address is not in it.
         """
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
@@ -360,7 +360,7 @@ class Schedules:
                 }
                 for it in found
             ]
-            if rows:  # one of that name was added and asked in the same second: the same job
+            if rows:  # a second call within one second means the same visits
                 connection.execute(insert_new(connection, VISIT), rows)
             return [str(it["job_id"]) for it in rows]
 
@@ -373,13 +373,13 @@ class Schedules:
         look: Callable[[str], JobStatus | None] | None = None,
     ) -> list[Entry]:
         """
-        Return visits and gaps of a schedule, the newest first; also of one that was removed.
+        Return visits and gaps of a schedule, the newest first, also of a removed one.
 
         Args:
-            look: Asks the queue about a job, for visits whose end is not known here yet.
+            look: Returns the status of a job, for visits that have not ended in these tables.
 
         Raises:
-            SnapshotterError: There never was one of that name.
+            SnapshotterError: A schedule of that name never existed.
         """
         with reading(self._engine) as connection:
             ids = connection.execute(
@@ -392,13 +392,13 @@ class Schedules:
         return found if look is None else [as_of_now(it, look) for it in found]
 
     def _note_overdue(self, connection: Connection, row: RowMapping, now: datetime) -> str:
-        """Write down what was missed of a schedule that ends; return why that is not known."""
+        """Record the missed visits of a removed schedule; return why they are unknown, or ""."""
         try:
             plan = Plan.from_json(row["plan"])
         except SnapshotterError as error:
             return f"what was due before is not known: {error.message}"[:_MAX_DETAIL]
         pauses = pauses_of(connection, row["id"], now)
-        # What has just become due was not missed: its worker may be about to look.
+        # A visit that has just become due is not missed: a worker may be about to hand it over.
         looked = now - _JUST_DUE
         wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at <= looked)
         for found in connection.execute(wanted.order_by(TARGET.c.id)).mappings().all():
@@ -428,7 +428,7 @@ class Schedules:
         urls: Sequence[str],
         now: datetime,
     ) -> int:
-        # Whole seconds: what a slot is known by. Not before now: nothing was missed yet.
+        # In whole seconds, like a slot. Not before now, so that no visit is late already.
         since = now.replace(microsecond=0)
         since = since if since == now else since + _SECOND
         known = set(
@@ -499,7 +499,7 @@ def merged(
     Return the next visits of several addresses, the earliest first.
 
     Args:
-        firsts: Of each its next slot, its address, and its first sight.
+        firsts: For each address its next slot, the address, and when it was first seen.
     """
     waiting = [(slot.at, number) for number, (slot, _, _) in enumerate(firsts)]
     slots = [slot for slot, _, _ in firsts]
@@ -517,7 +517,7 @@ def merged(
 
 
 def target_of(row: RowMapping) -> Target:
-    """Return the address that a row is of."""
+    """Return the address of a row."""
     slot, at = row["next_slot"], row["next_at"]
     return Target(
         id=row["id"],
@@ -532,10 +532,10 @@ def pauses_of(
     connection: Connection, schedule_id: int, until: datetime | None = None
 ) -> list[Pause]:
     """
-    Return the pauses of a schedule that are over, the newest first.
+    Return the pauses of a schedule, the newest first.
 
     Args:
-        until: When one that is not over ends; None leaves it out.
+        until: The end of a pause that has not ended; None leaves it out.
     """
     rows = connection.execute(
         select(PAUSE).where(PAUSE.c.schedule_id == schedule_id).order_by(PAUSE.c.id.desc())

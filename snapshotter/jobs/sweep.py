@@ -1,15 +1,15 @@
 """
-One look at all schedules: hand over what is due, and write down what was missed.
+The scheduler: hands due visits of all schedules to the queue, and records missed visits.
 
-    (1) due addresses      move to their next visit, and what is to be done is noted  ─ one
-        transaction for each lot, by compare-and-set: of several who sweep at once one does it
-    (2) noted visits       put into the queue under their slot's id, then marked
-    (3) visits handed over ask the queue what became of them; what was not begun is missed
-    (4) missed visits      signed records of gaps, stored and logged, then marked
+    (1) due addresses       are moved to their next visit, and visits and gaps are added to the
+        tables, in one transaction for each batch: of several workers only one does it
+    (2) planned visits      are put into the queue under the id of their slot, then marked
+    (3) visits in the queue are looked up; a visit that did not begin in time is missed
+    (4) missed visits       become signed records of gaps, stored and logged, then marked
 
-A crash between two steps leaves something noted, which whoever sweeps next does; the same
-job is put once, and the same record stored once, because each has its id before it is
-made (docs/adr, "One sweep for all schedules").
+After a crash between two steps, the next run goes on from the tables. A job is put once and a
+record is stored once, because each has its id before it is made (docs/adr, "One sweep for all
+schedules").
 """
 
 import json
@@ -69,17 +69,17 @@ from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver, JobQueue, Tell
 
-EVERY_S = 5.0  # between two sweeps of a worker
+EVERY_S = 5.0  # between two runs of a worker's scheduler
 
-_LOT = 500  # rows that are dealt with at once
-_SLACK = timedelta(seconds=60)  # after its last moment to begin, a visit is asked about
-_BEFORE = timedelta(seconds=30)  # and once so long before: whether its host is why it waits
+_LOT = 500  # rows of one batch
+_SLACK = timedelta(seconds=60)  # a visit is looked up so long after its latest start
+_BEFORE = timedelta(seconds=30)  # and so long before it, to learn whether its host is the cause
 _FIRST_CHECK = timedelta(minutes=10)
 _LAST_CHECK = timedelta(hours=6)
-_GATHER = timedelta(seconds=60)  # so long what was missed is gathered into one record
-_CLAIM = timedelta(minutes=2)  # after it a record that is not stored is made by somebody else
-_KEPT = timedelta(days=400)  # history of what is settled
-_MARK = timedelta(seconds=30)  # how exactly it is known until when somebody looked
+_GATHER = timedelta(seconds=60)  # for which missed visits are collected into one record
+_CLAIM = timedelta(minutes=2)  # after which another worker makes a record that is not stored
+_KEPT = timedelta(days=400)  # for which the history is kept
+_MARK = timedelta(seconds=30)  # precision of the time of the last run
 
 TURN = Table(
     "schedule_turn",
@@ -93,24 +93,24 @@ Record = Callable[[Sequence[Gap]], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one sweep did."""
+    """What one run did."""
 
     handed_over: int = 0  # visits
-    missed: int = 0  # visits, newly seen
-    settled: int = 0  # visits of which the end is known now
+    missed: int = 0  # visits that are missed now
+    settled: int = 0  # visits whose end is known now
     recorded: int = 0  # gaps that were signed and stored
 
 
 class Sweep:
     """
-    What a worker does again and again, and `schedule run --once` does once.
+    Runs the schedules. A worker runs it repeatedly, `schedule run --once` once.
 
     Args:
         engine: From `database.open_database`.
-        record: Signs, stores and logs gaps, all of them or it raises; the same again does
-            nothing. None where no key is: they wait for somebody who has one.
+        record: Signs, stores and logs all given gaps, or raises; a repeated call does nothing.
+            None without a key: the gaps wait for a worker that has one.
         new_id: Makes ids of records, as `IdSource.bundle_id`.
-        tell: Gets a sentence for what did not go well and is tried again.
+        tell: Logs a sentence about an error that is tried again.
     """
 
     def __init__(
@@ -131,17 +131,17 @@ class Sweep:
         self._tell = tell
         self._observer = observer or JobObserver()
         self._now = now
-        self._unreadable: set[int] = set()  # schedules that were told of
+        self._unreadable: set[int] = set()  # schedules that were reported as unreadable
 
     def run(self, *, at_once: bool = False) -> Swept:
         """
-        Sweep once.
+        Run all schedules once.
 
         Args:
-            at_once: Record what was missed now, without gathering.
+            at_once: Record missed visits now, without collecting them for a minute.
 
         Raises:
-            ServiceUnavailable: The database does not answer. The next sweep goes on.
+            ServiceUnavailable: The database does not answer. The next run goes on.
         """
         with reading(self._engine) as connection:
             now, last = self._now(connection), _turn(connection, "sweep")
@@ -167,15 +167,15 @@ class Sweep:
         )
 
     def turn(self) -> None:
-        """Sweep as a worker does. Raises as `run` does."""
+        """Run as a worker's task. Raises as `run` does."""
         self.run()
 
     def _set_back(self, last: datetime, now: datetime) -> None:
         """
-        Plan again what a clock that was ahead has put off or taken for past.
+        Plan the visits again after the clock was set back.
 
-        A visit that was handed over meanwhile has the name of its slot, and is not made again;
-        one that was recorded as missed is made, and both can be seen.
+        A visit that was handed over meanwhile is not made again, because its job has the same
+        id. A visit that was recorded as missed is made, and the history shows both.
         """
         self._tell(
             f"the clock of the queue was set back, from {instant(last)} to {instant(now)}: visits "
@@ -230,7 +230,7 @@ class Sweep:
         name = watch_name(row["schedule_name"], row["key"])
         return plan_of(row["plan"]).after(now, row["since"], name)
 
-    # (1) What is due.
+    # (1) Due addresses
 
     def _advance(self, last: datetime | None) -> int:
         missed = 0
@@ -262,9 +262,9 @@ class Sweep:
                 return missed
             if bad := {it["schedule_id"] for it in rows if not self._is_readable(it)}:
                 unreadable |= bad
-                continue  # what it promised stays due, and the others must not wait for it
+                continue  # their visits stay due, and the others must not wait for them
             decided = [(row, self._decide(row, now, pauses)) for row in rows]
-            # In one order: two who sweep at once must not wait for each other.
+            # All workers lock the rows in the same order, against deadlocks.
             decided.sort(key=lambda it: it[0]["id"])
             with writing(self._engine) as connection:
                 visits: list[dict[str, Any]] = []
@@ -275,18 +275,18 @@ class Sweep:
                         gaps += _gaps_of(row, due, now, last)
                         missed += len(due.missed)
                 if visits:
-                    # A schedule that was removed and added again has jobs of the same names: what
-                    # was handed over under one is not once more.
+                    # A schedule that was removed and added again has the same job ids: a visit
+                    # that was handed over before is not added again.
                     connection.execute(insert_new(connection, VISIT), visits)
                 if gaps:
                     connection.execute(insert(GAP), gaps)
 
     def _is_readable(self, row: RowMapping) -> bool:
-        """Whether this program and this machine know the plan, and its time zone."""
+        """Whether this release can read the plan, and this machine has its time zone."""
         try:
             plan_of(row["plan"])
         except SnapshotterError as error:
-            if row["schedule_id"] not in self._unreadable:  # once: it is looked at every time
+            if row["schedule_id"] not in self._unreadable:  # report it once
                 self._unreadable.add(row["schedule_id"])
                 self._tell(f"the schedule {row['schedule_name']} waits here: {error}")
             return False
@@ -303,7 +303,7 @@ class Sweep:
             pauses[row["schedule_id"]],
         )
 
-    # (2) Into the queue.
+    # (2) Planned visits
 
     def _hand_over(self) -> int:
         count = 0
@@ -343,12 +343,12 @@ class Sweep:
                     ],
                 )
             for row, was_new in zip(rows, new, strict=True):
-                if was_new:  # else another was quicker, or died before it could mark it
+                if was_new:  # else another worker put it, perhaps before a crash
                     count += 1
                     late = max(0.0, (now - row["at"]).total_seconds())
                     self._observer.fired(row["name"], late_s=late)
 
-    # (3) What became of it.
+    # (3) Visits in the queue
 
     def _settle(self) -> tuple[int, int]:
         settled = missed = 0
@@ -378,13 +378,13 @@ class Sweep:
                         .values(**values)
                     )
                     if not done.rowcount:
-                        continue  # another was quicker
+                        continue  # another worker did it
                     settled += values["check_at"] is None
                     if reason is not None:
                         missed += 1
                         connection.execute(insert(GAP).values(**_gap_of(row, status, reason, now)))
 
-    # (4) Records.
+    # (4) Records of gaps
 
     def _record_gaps(self, *, at_once: bool) -> int:
         if self._record is None:
@@ -395,7 +395,7 @@ class Sweep:
                 now = self._now(connection)
                 wanted = _owed(now, now if at_once else now - _GATHER)
                 if connection.execute(wanted.limit(1)).first() is None:
-                    return count  # as nearly always: nothing is locked for it
+                    return count  # the usual case, without a lock
             with writing(self._engine) as connection:
                 claimed = self._claim(connection, wanted, now)
             if not claimed:
@@ -416,7 +416,7 @@ class Sweep:
             count += len(claimed)
 
     def _claim(self, connection: Connection, wanted: Any, now: datetime) -> list[tuple[Gap, About]]:
-        """Return gaps to be recorded, each with what rules match of its schedule."""
+        """Claim gaps to be recorded; return each with what notification rules match."""
         rows = (
             connection.execute(
                 wanted.order_by(GAP.c.id).limit(_LOT).with_for_update(of=GAP, skip_locked=True)
@@ -436,7 +436,7 @@ class Sweep:
             made.append((record_of(gap_id, group), _about(group[0])))
         return made
 
-    # Keeping house.
+    # Clean-up
 
     def _mark(self, name: str, now: datetime) -> None:
         with writing(self._engine) as connection:
@@ -445,7 +445,7 @@ class Sweep:
                 connection.execute(insert_new(connection, TURN).values(name=name, at=now))
 
     def _trim(self, now: datetime) -> None:
-        """Once a day, forget what was settled long ago; records and bundles are in the store."""
+        """Delete old history once a day. The store keeps all records and bundles."""
         with reading(self._engine) as connection:
             last = _turn(connection, "trim")
         if last is not None and now - last < timedelta(days=1):
@@ -464,7 +464,7 @@ class Sweep:
 
 @lru_cache(maxsize=1024)
 def plan_of(text: str) -> Plan:
-    """Return the plan of a text, which many addresses have in common."""
+    """Return the plan from JSON, cached because many addresses share it."""
     return Plan.from_json(text)
 
 
@@ -473,7 +473,7 @@ def _turn(connection: Connection, name: str) -> datetime | None:
 
 
 def _moved(connection: Connection, row: RowMapping, following: Slot | None) -> bool:
-    """Move an address to its next visit, if nobody else did; say whether."""
+    """Move an address to its next visit; return False if another worker did."""
     done = connection.execute(
         update(TARGET)
         .where(
@@ -537,7 +537,7 @@ def _job(row: RowMapping, now: datetime) -> CaptureJob:
 
 
 def _next_check(not_after: datetime | None, now: datetime, checks: int) -> datetime:
-    """Return when to ask about a visit: seldom, and around its last moment to begin."""
+    """Return when to look up a visit next: rarely, and around its latest start."""
     later = now + min(_FIRST_CHECK * (1 << min(checks, 10)), _LAST_CHECK)
     if not_after is not None:
         for moment in (not_after - _BEFORE, not_after + _SLACK):
@@ -549,7 +549,7 @@ def _next_check(not_after: datetime | None, now: datetime, checks: int) -> datet
 def _end_of(
     row: RowMapping, status: JobStatus | None, now: datetime
 ) -> tuple[dict[str, Any], GapReason | None]:
-    """Return what to write of a visit, and why it was missed if it was."""
+    """Return the new values of a visit's row, and why it was missed if it was."""
     over: dict[str, Any] = {"check_at": None, "checks": row["checks"] + 1}
     if status is None:
         return {**over, "state": UNKNOWN}, None  # purged before anybody asked
@@ -599,8 +599,8 @@ def _with_names() -> Any:
 
 
 def _anything() -> Any:
-    """Return a question whose answer is 0 where there is nothing to do: as nearly always."""
-    # Whether its schedule is paused is not asked: SQLite would then read all of its addresses.
+    """Return a SELECT whose result is 0 if nothing is to be done, which is the usual case."""
+    # It ignores whether a schedule is paused: SQLite would read all of its addresses for that.
     due = exists().where(TARGET.c.next_at <= bindparam("now"))
     noted = exists().where(VISIT.c.state == PLANNED)
     unclear = exists().where(VISIT.c.check_at <= bindparam("now"))
@@ -610,7 +610,7 @@ def _anything() -> Any:
     return select(case((or_(due, noted, unclear, owed), 1), else_=0))
 
 
-_ANYTHING = _anything()  # made once: making it costs more than asking it
+_ANYTHING = _anything()  # built once: building it costs more than executing it
 
 
 def _owed(now: datetime, before: datetime) -> Any:

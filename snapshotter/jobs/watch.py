@@ -1,13 +1,11 @@
 """
-Lists that are polled: which there are, whose turn it is, and how each stands.
+Add, change, pause and remove watched lists, and claim and record their polls.
 
-A poll is claimed before it is made. The claim is one conditional UPDATE, so that of two
-workers that see the same list due one polls it; it ends by itself, so that a worker that
-dies in the middle holds a list up for ten minutes and not for ever. What a poll found is
-written only if the claim still is the poller's own.
+A poll is claimed before it is made, by one conditional UPDATE, so only one of several workers
+polls a list that is due. A claim expires: a worker that dies blocks a list for ten minutes and
+not for ever. The result of a poll is written only while the claim is valid.
 
-What the lists named is the affair of `items`, and what was not polled that of `watch_gaps`, on
-the same database.
+The pages that the lists named, and the polls that were missed, have modules of their own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,15 +52,15 @@ from snapshotter.model.watch import (
 )
 from snapshotter.policy.curve import share_of
 
-LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
+LEASE: Final = timedelta(minutes=10)  # validity of a claim; a poll is shorter
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
-_LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
-_LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
+_LONGEST_WAIT: Final = timedelta(hours=24)  # longest Retry-After that is respected
+_LATE: Final = timedelta(minutes=5)  # a poll is missed if it is later than this and its interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right to poll a list once, and what is known of it."""
+    """The right to poll a list once, with the current state of the list."""
 
     status: WatchStatus
     token: str
@@ -74,13 +72,13 @@ class Claim:
 
     @property
     def watch(self) -> Watch:
-        """The list."""
+        """The watched list."""
         return self.status.watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one poll met."""
+    """What one poll found."""
 
     state: ListState
     detail: str = ""
@@ -89,22 +87,22 @@ class Look:
     title: str = ""
     kind: str = ""
     listed: int = 0
-    parts: tuple[Part, ...] = ()  # () leaves those that are known
+    parts: tuple[Part, ...] = ()  # (): the stored ones stay
     retry_after: timedelta | None = None
-    asked: str = ""  # Retry-After as it was received
-    date: str = ""  # Date as it was received
+    asked: str = ""  # the Retry-After header as received
+    date: str = ""  # the Date header as received
     new: int = 0
     queued: int = 0
     notes: tuple[str, ...] = ()
-    complete: bool = True  # False: parts of a list that is read for the first time are to come
+    complete: bool = True  # False: further polls read the rest of the list for the first time
 
 
 class WatchBook:
     """
-    The watches of a database. Safe to use from several threads and processes.
+    The watched lists of a database. Safe in several threads and processes.
 
     Args:
-        now: Which clock; that of the database, which all workers share.
+        now: Returns the time; the database's clock unless a test gives another one.
     """
 
     def __init__(
@@ -114,20 +112,20 @@ class WatchBook:
         self.now = now
 
     def close(self) -> None:
-        """Let go of the database's connections."""
+        """Close the connections to the database."""
         self.engine.dispose()
 
     def clock(self) -> datetime:
-        """Return the time by the clock that all workers share."""
+        """Return the time by the database's clock."""
         with reading(self.engine) as connection:
             return self.now(connection)
 
     def add(self, watch: Watch) -> None:
         """
-        Watch a list from now on, or from its start.
+        Add a watched list.
 
         Raises:
-            SnapshotterError: There is one of that name.
+            SnapshotterError: A watch of that name exists.
         """
         row = {
             "name": watch.name,
@@ -161,13 +159,13 @@ class WatchBook:
 
     def change(self, watch: Watch) -> WatchStatus:
         """
-        Watch a list in another way; the pages that it named stay known.
+        Replace the definition of a watch; the pages that it named stay.
 
-        It is read anew with the next turn, whatever it said before. A poll that is under way
-        is of the list as it was: what it finds is not written down.
+        The list is read completely by the next poll. The result of a poll that is under way is
+        not recorded.
 
         Raises:
-            SnapshotterError: There is none of that name.
+            SnapshotterError: There is no watch of that name.
         """
         with writing(self.engine) as connection:
             row = row_of(connection, watch.name)
@@ -183,13 +181,13 @@ class WatchBook:
 
     def remove(self, name: str, *, by: str = "") -> int:
         """
-        Forget a list and the pages that it named; return how many. Jobs and bundles stay.
+        Delete a watch and its pages; return how many pages. Jobs and bundles stay.
 
         Args:
-            by: Who does it, for the record; "" for nobody named.
+            by: The person, for the record; "" if unknown.
 
         Raises:
-            SnapshotterError: There is none.
+            SnapshotterError: There is no watch of that name.
         """
         with writing(self.engine) as connection:
             self._note(connection, row_of(connection, name), GapEvent.REMOVED, by)
@@ -200,7 +198,7 @@ class WatchBook:
         return count
 
     def pause(self, name: str, *, by: str = "") -> WatchStatus:
-        """Poll a list no more until `resume`. Raises SnapshotterError: there is none."""
+        """Stop polling a list until `resume`. Raises SnapshotterError if it does not exist."""
         with writing(self.engine) as connection:
             row = row_of(connection, name)
             if not row.paused:
@@ -210,10 +208,10 @@ class WatchBook:
 
     def resume(self, name: str, *, by: str = "") -> WatchStatus:
         """
-        Go on polling a list, at once. The time of the pause is no gap: somebody wanted it.
+        Poll a list again, from now on. The pause is not a gap, because a person wanted it.
 
         Raises:
-            SnapshotterError: There is none.
+            SnapshotterError: There is no watch of that name.
         """
         with writing(self.engine) as connection:
             row = row_of(connection, name)
@@ -229,19 +227,19 @@ class WatchBook:
         return self.status(name)
 
     def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
-        """Note that somebody stops a list or lets it go on, and what was missed until then."""
+        """Record that a person pauses, resumes or removes a list, and the polls missed so far."""
         at, watch = self.now(connection), loaded(row.definition)
         if not row.paused and not row.ended and at - row.next_at > _bound(watch):
             _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
         watch_gaps.note_by_hand(connection, watch, event, by, at)
 
     def status(self, name: str) -> WatchStatus:
-        """Return how a list stands. Raises SnapshotterError: there is none."""
+        """Return the status of a list. Raises SnapshotterError if it does not exist."""
         with reading(self.engine) as connection:
             return status_of(row_of(connection, name), items.counts(connection, name))
 
     def statuses(self) -> Iterator[WatchStatus]:
-        """Yield every list, by name."""
+        """Yield the status of every list, by name."""
         with reading(self.engine) as connection:
             rows = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
             for row in rows:
@@ -275,25 +273,25 @@ class WatchBook:
 
     def owed_gaps(self, new_id: Callable[[datetime], str]) -> tuple[Gap, ...]:
         """
-        Return the gaps of which there is no signed record yet.
+        Return the gaps without a signed record.
 
-        Each has its id from the first call on: after a crash the same again is recorded.
+        Each keeps its id from the first call on, so after a crash the same record is made again.
 
         Args:
             new_id: Makes ids of records, which begin with a time.
         """
         with reading(self.engine) as connection:
             if not watch_gaps.any_owed(connection):
-                return ()  # as nearly always: nothing is locked for it
+                return ()  # the usual case, without a lock
         with writing(self.engine) as connection:
             return watch_gaps.owed(connection, new_id, self.now(connection))
 
     def about(self, gap: Gap) -> tuple[About, ...]:
         """
-        Return what rules match of the list that a gap is of.
+        Return what notification rules match of a gap's list.
 
-        Its pages may be those of a schedule, so both names count. A list that was removed since,
-        or made anew under the same name, leaves its policy unknown.
+        Its pages may belong to a schedule, so both names count. If the list was removed since, or
+        added again under the same name, its policy is unknown.
         """
         with reading(self.engine) as connection:
             rows = connection.execute(select(WATCHES)).all()
@@ -306,7 +304,7 @@ class WatchBook:
         return (replace(about, origin=named), about)
 
     def recorded(self, gaps: Sequence[Gap]) -> None:
-        """Write down that the records of gaps are stored."""
+        """Mark the records of gaps as stored."""
         with writing(self.engine) as connection:
             watch_gaps.recorded(connection, gaps, self.now(connection))
 
@@ -320,7 +318,7 @@ class WatchBook:
             newest: At most so many; 0 for all.
 
         Raises:
-            SnapshotterError: There is no such watch.
+            SnapshotterError: There is no watch of that name.
         """
         with reading(self.engine) as connection:
             row_of(connection, name)
@@ -330,11 +328,12 @@ class WatchBook:
         self, token: str, most: int, *, until: datetime | None = None
     ) -> tuple[Claim, ...]:
         """
-        Take lists whose turn it is, those that are due longest first.
+        Claim lists that are due, the longest overdue first.
 
         Args:
-            token: The poller's own; unlike every other's.
-            until: None are taken any more after that.
+            token: Identifies the poller; unique.
+            most: At most so many.
+            until: After this time nothing is claimed.
         """
         with reading(self.engine) as connection:
             at = self.now(connection)
@@ -351,10 +350,10 @@ class WatchBook:
 
     def claim(self, name: str, token: str) -> Claim:
         """
-        Take a list although it is not its turn.
+        Claim a list that need not be due.
 
         Raises:
-            SnapshotterError: There is none.
+            SnapshotterError: There is no watch of that name.
             ServiceUnavailable: It is being polled at this moment.
         """
         with reading(self.engine) as connection:
@@ -415,7 +414,7 @@ class WatchBook:
             )
 
     def holds(self, connection: Connection, claim: Claim) -> bool:
-        """Whether a claim still is the poller's own; it is until this transaction ends."""
+        """Whether a claim is still valid; if so, extend and lock it for this transaction."""
         won = connection.execute(
             update(WATCHES)
             .where(WATCHES.c.name == claim.watch.name, WATCHES.c.claim == claim.token)
@@ -424,7 +423,7 @@ class WatchBook:
         return won.rowcount == 1
 
     def opened(self, connection: Connection, claim: Claim, kind: str) -> None:
-        """Write down that a list was read, and what kind it is from now on."""
+        """Record that a list was read, and its kind."""
         connection.execute(
             update(WATCHES)
             .where(WATCHES.c.name == claim.watch.name)
@@ -432,7 +431,7 @@ class WatchBook:
         )
 
     def postpone(self, claim: Claim, until: datetime) -> None:
-        """Give a claim back unused: the list's host is not to be asked before then."""
+        """Give a claim back; the list is due again at the given time."""
         with writing(self.engine) as connection:
             connection.execute(
                 update(WATCHES)
@@ -442,17 +441,17 @@ class WatchBook:
 
     def settle(self, claim: Claim, look: Look) -> WatchStatus | None:
         """
-        Write down what a poll met and when the next one is due, and give the claim back.
+        Record what a poll found and when the next one is due, and give the claim back.
 
         Returns:
-            How the list stands; None if the claim was lost, and nothing was written.
+            The status of the list; None if the claim was lost, so nothing was written.
         """
         name = claim.watch.name
         with writing(self.engine) as connection:
             if not self.holds(connection, claim):
                 return None
             row, at = row_of(connection, name), self.now(connection)
-            if claim.at - row.due_at > _bound(claim.watch):  # it was put off
+            if claim.at - row.due_at > _bound(claim.watch):  # it was postponed
                 held = GapReason.QUEUE_LATE if claim.watch.render else GapReason.OVER_BUDGET
                 _note_gap(connection, row, claim.watch, claim.at, held)
                 row = row_of(connection, name)
@@ -497,7 +496,7 @@ class WatchBook:
 
 
 def about_watch(watch: Watch) -> About:
-    """Return what rules match of a list."""
+    """Return what notification rules match of a list."""
     return About(
         policy=watch.policy[:MAX_TEXT],
         origin=watch.origin,
@@ -519,10 +518,10 @@ def _is_due(at: datetime) -> Any:
 
 
 def _pause(watch: Watch, polls: int, failures: int, asked: timedelta | None) -> timedelta:
-    """Return how long to wait for the next poll: the pace with jitter, and back-off on top."""
+    """Return the pause until the next poll: the interval with jitter, plus the back-off."""
     pause = watch.every * (1 + watch.jitter * share_of(watch.name, polls))
     if failures:
-        # Full jitter, on top of the pace: never sooner than without a failure.
+        # Full jitter, added to the interval: never earlier than without a failure.
         most = min(_LONGEST_BACK_OFF, watch.every * 2 ** min(failures, 12))
         pause += most * ((share_of(f"{watch.name} back-off", polls) + 1) / 2)
     if asked is not None:
@@ -531,16 +530,16 @@ def _pause(watch: Watch, polls: int, failures: int, asked: timedelta | None) -> 
 
 
 def _bound(watch: Watch) -> timedelta:
-    """Return by how much a poll may be late before it counts as missed."""
+    """Return how late a poll may be before it counts as missed."""
     return max(_LATE, watch.every)
 
 
 def _note_gap(
     connection: Connection, row: Row[Any], watch: Watch, at: datetime, reason: GapReason
 ) -> None:
-    """Write down polls that were not made since one was due; from now on none was, before this."""
+    """Record the polls that were missed since `due_at`, and move `due_at` to now."""
     if row.polls == 0:
-        return  # it was never polled: nothing that was there to be seen before was promised
+        return  # a list that was never polled has no gap
     missed = max(1, (at - row.due_at) // watch.every)
     connection.execute(
         update(WATCHES)

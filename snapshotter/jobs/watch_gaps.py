@@ -1,8 +1,7 @@
 """
-What is to be signed of watched lists: polls that nobody made, and who stopped a list.
+The gaps of watched lists that are to be signed: missed polls, and pauses by hand.
 
-It outlives the watch that it is about. Functions here work within a transaction of whoever
-calls them.
+A gap outlives its watch. The functions run within the caller's transaction.
 """
 
 import json
@@ -32,7 +31,7 @@ from snapshotter.model.watch import Watch
 
 _AT_ONCE: Final = 20
 _KEPT: Final = timedelta(days=90)
-_SLOTS: Final = 1_500  # times in one record; a statement has 64 KiB
+_SLOTS: Final = 1_500  # times in one record; a statement has at most 64 KiB
 WORDS = {
     GapReason.NO_WORKER: "no worker polled this list in that time",
     GapReason.OVER_BUDGET: "its host could not be asked: budget, quiet hours, or too much for it",
@@ -42,7 +41,7 @@ GAPS = Table(
     "watch_gap",
     TABLES,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("schedule", String(48), nullable=False),  # as the record names the watch
+    Column("schedule", String(48), nullable=False),  # the name of the watch in the record
     Column("source", Words, nullable=False),
     Column("event", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
@@ -50,9 +49,9 @@ GAPS = Table(
     Column("by", String(200), nullable=False),
     Column("since", Instant, nullable=False),
     Column("until", Instant),
-    Column("slots", Words, nullable=False),  # JSON: when polls were due, of a gap
+    Column("slots", Words, nullable=False),  # JSON: when the missed polls were due
     Column("noted_at", Instant, nullable=False),
-    Column("gap_id", String(64), nullable=False),  # of its record; "" before anybody began it
+    Column("gap_id", String(64), nullable=False),  # id of its record; "" until it is begun
     Column("owed", Boolean, nullable=False, index=True),  # the record is not stored yet
 )
 
@@ -60,7 +59,7 @@ GAPS = Table(
 def note_by_hand(
     connection: Connection, watch: Watch, event: GapEvent, by: str, at: datetime
 ) -> None:
-    """Write down that somebody stopped a list or let it go on."""
+    """Add a gap for a person who paused, resumed or removed a watch."""
     connection.execute(
         insert(GAPS).values(
             _owed(watch, at)
@@ -78,15 +77,14 @@ def note_missed(
     reason: GapReason,
 ) -> int | None:
     """
-    Write down polls that were not made, and return the number of the gap.
+    Add a gap for polls that were not made; return its number.
 
     Args:
         due: When the first one was due.
-        missed: How many.
+        missed: How many polls were missed.
         at: The time, by the database's clock.
     """
     since = due.replace(microsecond=0)
-    # Where the list's pace has them.
     slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
     more = f", of which the first {_SLOTS} are named" if missed > _SLOTS else ""
     gap = connection.execute(
@@ -114,7 +112,7 @@ def any_owed(connection: Connection) -> bool:
 def owed(
     connection: Connection, new_id: Callable[[datetime], str], at: datetime
 ) -> tuple[Gap, ...]:
-    """Return gaps of which there is no signed record yet, each with its id from now on."""
+    """Return gaps without a signed record; each keeps its id from the first call on."""
     fresh = connection.execute(select(GAPS.c.id).where(GAPS.c.owed.is_(True), GAPS.c.gap_id == ""))
     for number in fresh.scalars().all():
         connection.execute(
@@ -127,16 +125,16 @@ def owed(
 
 
 def recorded(connection: Connection, gaps: Sequence[Gap], at: datetime) -> None:
-    """Write down that the records of gaps are stored."""
+    """Mark the records of gaps as stored, and delete old gaps."""
     connection.execute(
         update(GAPS).where(GAPS.c.gap_id.in_([it.gap_id for it in gaps])).values(owed=False)
     )
-    # The store and the log have them; here they only say which record is which gap's.
+    # The store and the log have the records. The rows only link a gap to its record.
     connection.execute(delete(GAPS).where(GAPS.c.owed.is_(False), GAPS.c.noted_at < at - _KEPT))
 
 
 def _owed(watch: Watch, at: datetime) -> dict[str, Any]:
-    """Return what is the same in every row of what has to be signed."""
+    """Return the values that all rows of gaps have in common."""
     return {
         "schedule": watch.schedule,
         "source": watch.source,

@@ -1,8 +1,8 @@
 """
-The tables of watched lists, and what their rows mean.
+The tables of watched lists, and their rows as values.
 
-A list (`WATCHES`) is made of documents (`PARTS`): itself, and the sitemaps that an index names.
-Of each the newest polls are kept (`POLLS`), and the gaps between them.
+A watched list (`WATCHES`) consists of documents (`PARTS`): the list itself, and the sitemaps that
+an index names. The newest polls of each, and the gaps between them, are in `POLLS`.
 """
 
 import json
@@ -31,15 +31,15 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.database import TABLES, Instant, Words
 from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
 
-_KEPT_POLLS: Final = 200  # of each watch
+_KEPT_POLLS: Final = 200  # polls of each watch
 WATCHES = Table(
     "watch",
     TABLES,
     Column("name", String(60), primary_key=True),
     Column("definition", Words, nullable=False),  # JSON of a Watch
     Column("state", String(20), nullable=False),
-    Column("read_state", String(20), nullable=False),  # at the last reading
-    Column("kind", String(20), nullable=False),  # that it was when it was first read, or ""
+    Column("read_state", String(20), nullable=False),  # state when it was read last
+    Column("kind", String(20), nullable=False),  # kind when it was read first, or ""
     Column("opened", Boolean, nullable=False),  # whether it was ever read
     Column("paused", Boolean, nullable=False),
     Column("ended", Boolean, nullable=False),
@@ -47,7 +47,7 @@ WATCHES = Table(
     Column("title", Words, nullable=False),
     Column("since", Instant),
     Column("next_at", Instant, nullable=False, index=True),
-    Column("due_at", Instant, nullable=False),  # the same, before anything put it off
+    Column("due_at", Instant, nullable=False),  # the same before it was postponed
     Column("claim", String(40), nullable=False),
     Column("claimed_until", Instant),
     Column("last_poll_at", Instant),
@@ -59,7 +59,6 @@ WATCHES = Table(
     Column("polls", BigInteger, nullable=False),
     Column("missed", BigInteger, nullable=False),
 )
-# The documents that a list is made of: itself, and the sitemaps that an index names.
 PARTS = Table(
     "watch_part",
     TABLES,
@@ -88,26 +87,26 @@ POLLS = Table(
     Column("new", Integer, nullable=False),
     Column("queued", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
-    Column("gap", BigInteger),  # of a gap: its row in the next table
+    Column("gap", BigInteger),  # the row of the gap; None: this row is a poll
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One document of a list as it was last read, and how to ask whether it is another now."""
+    """One document of a list as it was read last, with the values for conditional requests."""
 
     url: str
-    answered: str = ""  # the address that answered, after redirects: only it knows these two
+    answered: str = ""  # URL after redirects, to which the next two values belong
     etag: str = ""
     modified: str = ""
-    sha256: str = ""  # of what came; "" for one that was not read
-    stamp: str = ""  # its time as the index has it
-    listed: int = 0  # items
+    sha256: str = ""  # digest of the body; "" if it was not read
+    stamp: str = ""  # its modification time in the index
+    listed: int = 0  # number of items
     read_at: datetime | None = None
 
 
 def write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> None:
-    """Put the documents of a list in the place of those that are there."""
+    """Replace the documents of a list."""
     connection.execute(delete(PARTS).where(PARTS.c.watch == name))
     connection.execute(
         insert(PARTS),
@@ -116,9 +115,9 @@ def write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> N
 
 
 def write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None = None) -> None:
-    """Keep a poll, or the row of a gap between polls; forget the oldest."""
+    """Add a poll, or a gap between polls; delete the oldest rows."""
     values = asdict(poll)
-    del values["gap_id"]  # is in the row of the gap
+    del values["gap_id"]  # it is in the row of the gap
     connection.execute(insert(POLLS).values(watch=name, gap=gap, **values))
     oldest = connection.execute(
         select(POLLS.c.id)
@@ -132,7 +131,7 @@ def write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
-    """Return the row of a list. Raises SnapshotterError: there is none of that name."""
+    """Return the row of a watch. Raises SnapshotterError if there is no watch of that name."""
     row = connection.execute(select(WATCHES).where(WATCHES.c.name == name)).one_or_none()
     if row is None:
         count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
@@ -145,10 +144,10 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
 
 def status_of(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
     """
-    Return how a list stands.
+    Return the status of a watched list.
 
     Args:
-        counted: Its pages, and those of them that wait.
+        counted: The number of its pages, and how many of them wait.
     """
     return WatchStatus(
         watch=loaded(row.definition),
@@ -179,7 +178,7 @@ _TUPLES = ("match", "exclude", "tags")
 
 
 def dumped(watch: Watch) -> str:
-    """Return a list's definition as the table has it: JSON."""
+    """Return the definition of a watch as JSON."""
     value = asdict(watch)
     for name in _MOMENTS:
         value[name] = instant(value[name]) if value[name] else None
@@ -189,7 +188,7 @@ def dumped(watch: Watch) -> str:
 
 
 def loaded(text: str) -> Watch:
-    """Return a list's definition from the table."""
+    """Return the definition of a watch from JSON."""
     value: Mapping[str, Any] = json.loads(text)
     given = dict(value)
     for name in _MOMENTS:
