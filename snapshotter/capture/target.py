@@ -21,7 +21,7 @@ from playwright.async_api import Download
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.recorder import MainBody
 from snapshotter.capture.spool import Spool
-from snapshotter.formats import brotli
+from snapshotter.formats import content_coding
 from snapshotter.ports import Clock
 
 _STEP = "record"
@@ -29,7 +29,7 @@ _LOOK_S = 0.02  # between two looks at a file that grows
 _CANCEL_S = 2.0
 _CHUNK = 1 << 20  # bytes
 _GZIP = 16 + zlib.MAX_WBITS
-# What is opened of Brotli, which takes half a second a megabyte here; more is kept as sent.
+# A body in Brotli is read and decoded in memory; a larger one is kept as sent.
 _BROTLI_BYTES = 1 << 20
 _BROTLI_OPENED_BYTES = 2 << 20
 
@@ -118,7 +118,11 @@ def _decoded(body: MainBody, most: int) -> MainBody:
             if coding in ("gzip", "x-gzip"):
                 _inflate(source, out, most, is_cut=bool(body.truncated))
             elif coding == "br" and body.file.stat().st_size <= _BROTLI_BYTES:
-                out.write(brotli.decompress(source.read(), limit=min(most, _BROTLI_OPENED_BYTES)))
+                limit = min(most, _BROTLI_OPENED_BYTES)
+                opened = content_coding.brotli_decoded(source.read(), limit=limit)
+                if opened is None:
+                    raise ValueError("no Brotli, or it opens to more than it may")
+                out.write(opened)
             else:
                 raise ValueError(f"not undone: {coding}")
     except (zlib.error, ValueError):

@@ -37,13 +37,7 @@ from snapshotter.capture.heads import Head
 from snapshotter.capture.own_names import OwnNames
 from snapshotter.capture.redact import Redactor
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import (
-    brotli,
-    canonical_json,
-    content_coding,
-    form_values,
-    http1_chunks,
-)
+from snapshotter.formats import canonical_json, content_coding, form_values, http1_chunks
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capture import Artifact, Capture
 from snapshotter.model.own_names import CREDENTIAL, OwnFound, OwnName, ShownBox
@@ -644,11 +638,7 @@ def decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
     data = b"".join(http1_chunks.unchunked(body) if is_chunked else http1_chunks.parts(body))
     coding = head.header("content-encoding").strip().lower()
     if coding == "br":
-        try:
-            text: bytes | None = brotli.decompress(data, limit=_MAX_BODY)
-        except brotli.BrotliInvalid:
-            return None
-        return text
+        return content_coding.brotli_decoded(data, limit=_MAX_BODY)
     text = content_coding.undone(data, coding, _MAX_BODY + 1)
     return None if text is None or len(text) > _MAX_BODY else text
 

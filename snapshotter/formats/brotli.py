@@ -4,8 +4,8 @@ Decompress a Brotli stream (RFC 7932), as servers send their certificates (RFC 8
 Written here so that a verifier needs nobody's library for it: the check of a server's
 signature has to be the same on every machine, and in twenty years. It is made for
 short streams from strangers: what comes out has a limit, and so has the work that it
-takes, for a stream of no bits can ask for long tables again and again. For anything as
-long as a page it is far too slow.
+takes, for a stream of no bits can ask for long tables again and again. It is far too slow
+for bodies: `formats/content_coding.py` decodes those with a library.
 
 The static dictionary (appendix A) lies beside, as the RFC prints it.
 """

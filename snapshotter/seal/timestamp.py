@@ -155,6 +155,7 @@ class HttpTimestampAuthority:
                     timeout=self._timeout_s,
                     follow_redirects=True,
                     max_redirects=_MAX_REDIRECTS,
+                    event_hooks={"response": [_leave_coded]},
                 ) as client,
                 client.stream(
                     "POST",
@@ -208,6 +209,16 @@ class HttpTimestampAuthority:
             hint=f"check that {_without_userinfo(self._url)} can be reached, then: "
             "snapshotter timestamp",
         )
+
+
+def _leave_coded(answer: "httpx.Response") -> None:
+    """
+    Have httpx not undo the content coding of an answer.
+
+    httpx reads the body of a redirect whole, without a limit, and undoes every coding for which
+    a library is installed: a few kilobytes of Brotli open to gigabytes.
+    """
+    answer.headers.pop("Content-Encoding", None)
 
 
 class _Exchange:

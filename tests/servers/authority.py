@@ -311,8 +311,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             target = "good" if kind == "redirect" else "loop"
             self.send_response(307)
             self.send_header("Location", f"/{target}")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Encoding", "br")
+            self.send_header("Content-Length", "9")
             self.end_headers()
+            self.wfile.write(b"no Brotli")  # whoever undoes the coding of a redirect breaks off
         else:
             if self.headers.get("Content-Type") != "application/timestamp-query":
                 status, media_type, body = 415, "text/plain", b"not a timestamp query\n"
