@@ -49,7 +49,7 @@ def worker(
         SnapshotterError: What is configured makes no sense.
     """
     from snapshotter.jobs.belonging import Belonging
-    from snapshotter.jobs.worker import Worker
+    from snapshotter.jobs.worker import Surroundings, Worker
 
     polite = wiring_jobs.politeness(settings)
     if rules.slots > polite.worker_at_once:
@@ -61,21 +61,21 @@ def worker(
     heard = observer or JobObserver()
     opened = wiring_jobs.opened_within(settings, rules.start_s, tell=tell)
     return Worker(
-        url=settings.queue,
-        database=opened,
-        opener=partial(open_workshop, settings),
-        gate=wiring_jobs.gate(settings, heard),
-        duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
-        rules=rules,
-        limits=wiring_jobs.limits(settings),
+        opened,
+        Surroundings(
+            opener=partial(open_workshop, settings),
+            gate=wiring_jobs.gate(settings, heard),
+            duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
+            observer=heard,
+            told=told,
+            chance=random.SystemRandom().random,
+        ),
+        replace(rules, limits=wiring_jobs.limits(settings)),
         store=Belonging(
             store=wiring_store.receipts_place(settings), place=wiring_store.store(settings).url
         ),
-        adopt=adopt,
         version=snapshotter.__version__,
-        told=told,
-        observer=heard,
-        chance=random.SystemRandom().random,
+        adopt=adopt,
     )
 
 

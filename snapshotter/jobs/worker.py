@@ -32,7 +32,7 @@ from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.engine import Engine, Limits
 from snapshotter.jobs.failure import Failure, Fault
-from snapshotter.jobs.gate import Gate
+from snapshotter.jobs.gate import Gate, OpenGate
 from snapshotter.jobs.migration import number_of
 from snapshotter.jobs.queue import DatabaseQueue, now_of
 from snapshotter.jobs.roster import LIVE, Roster, WorkerState, is_gone, process_name
@@ -87,6 +87,19 @@ class Rules:
     recycle_bytes: int = 500 << 20  # resident memory from which on it is replaced
     keep: timedelta = timedelta(days=90)  # for which jobs that ended are kept
     patience: Patience = field(default_factory=Patience)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The other parts of the program that a worker uses."""
+
+    opener: Opener  # makes the object that captures, in a capture process; it is pickled
+    gate: Gate = field(default_factory=OpenGate)
+    duties: Sequence[Duty] = ()
+    observer: JobObserver = field(default_factory=JobObserver)
+    told: Told = lambda *_, **__: None
+    chance: Callable[[], float]  # returns random numbers between 0 and 1, for jitter and names
 
 
 class Worker:
@@ -94,49 +107,39 @@ class Worker:
     The worker in this process. There is at most one, because there is one engine.
 
     Args:
-        url: The queue's database, from the settings.
-        database: The same database, opened.
-        opener: Makes the object that captures, in a capture process; it is pickled.
         store: Where its bundles go: one store for all workers of a queue.
+        version: The release of this program.
         adopt: Move a queue that is bound to another store.
-        told: Writes events with fields to the log.
-        observer: Counts what happens and sends notifications.
-        chance: Returns random numbers between 0 and 1, for jitter and names.
     """
 
     def __init__(
         self,
-        *,
-        url: str,
         database: Database,
-        opener: Opener,
-        gate: Gate,
-        duties: Sequence[Duty],
+        surroundings: Surroundings,
         rules: Rules,
-        limits: Limits,
+        *,
         store: Belonging,
-        adopt: bool = False,
         version: str,
-        told: Told,
-        observer: JobObserver,
-        chance: Callable[[], float],
+        adopt: bool = False,
     ) -> None:
         self._rules = rules
         self._database = database
-        self._gate = gate
-        self._duties = duties
-        self._told = told
-        self._observer = observer
+        self._duties = surroundings.duties
+        self._told = surroundings.told
+        self._observer = surroundings.observer
         self._version = version
         self._store, self._adopt = store, adopt
+        gate, chance = surroundings.gate, surroundings.chance
         self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
         self._roster = Roster(database)
         self._queue = DatabaseQueue(database)
         self._attempts = Attempts(database, gate, rules.patience, chance)
-        self._dispatcher = Dispatcher(database, gate, per_host=limits.per_host)
-        self._engine = Engine(url, self.id, limits=limits, run=self._run)
+        self._dispatcher = Dispatcher(database, gate, per_host=rules.limits.per_host)
+        url = database.url.render_as_string(hide_password=False)
+        self._engine = Engine(url, self.id, limits=rules.limits, run=self._run)
         self._slots = [
-            Slot(opener, silent_s=rules.silent_s, store_s=rules.store_s) for _ in range(rules.slots)
+            Slot(surroundings.opener, silent_s=rules.silent_s, store_s=rules.store_s)
+            for _ in range(rules.slots)
         ]
         self._free: queues.SimpleQueue[Slot] = queues.SimpleQueue()
         self._held: dict[tuple[str, int], Slot] = {}  # by job and attempt, while it captures

@@ -45,7 +45,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.receipts import store_id
 from snapshotter.jobs.slot import Kept
 from snapshotter.model.job import CaptureJob, Made, Sealed
-from snapshotter.ports import JobObserver, Lease
+from snapshotter.ports import Lease
 from tests.unit.jobs.making import SEALED
 
 
@@ -182,7 +182,7 @@ def main() -> None:
     from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate, OpenGate
     from snapshotter.jobs.politeness import DatabaseGate
-    from snapshotter.jobs.worker import Rules, Worker
+    from snapshotter.jobs.worker import Rules, Surroundings, Worker
     from snapshotter.policy import politeness_file
 
     parser = argparse.ArgumentParser()
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
     gate: Gate = OpenGate()
-    limits, chance = Limits(per_host=2), random.SystemRandom().random
+    chance = random.SystemRandom().random
     soon = timedelta(seconds=0.1)
     # So fast that a test does not wait for anything but for what it is about.
     rules = Rules(
@@ -211,26 +211,20 @@ def main() -> None:
         store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
         patience=Patience(attempts=arguments.attempts, first=soon),
+        limits=Limits(per_host=2),
     )
     if arguments.politeness:
         polite = politeness_file.load(arguments.politeness)
         gate = DatabaseGate(polite, chance)
         limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
-        rules = replace(rules, dead_s=20, patience=Patience(attempts=9, first=soon))
+        rules = replace(rules, dead_s=20, patience=Patience(attempts=9, first=soon), limits=limits)
     worker = Worker(
-        url=arguments.queue,
-        database=open_database(arguments.queue),
-        opener=partial(_open, arguments.folder),
-        gate=gate,
-        duties=(),
-        rules=rules,
-        limits=limits,
+        open_database(arguments.queue),
+        Surroundings(opener=partial(_open, arguments.folder), gate=gate, told=_told, chance=chance),
+        rules,
         store=Belonging(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
         version="test",
-        told=_told,
-        observer=JobObserver(),
-        chance=chance,
     )
 
     def take(_number: int, _frame: object) -> None:

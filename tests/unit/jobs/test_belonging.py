@@ -12,13 +12,10 @@ from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.belonging import claim
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.dispatch import Dispatcher
-from snapshotter.jobs.engine import Limits
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.roster import _WORKER, Roster, WorkerState, process_name
-from snapshotter.jobs.slot import Workshop
-from snapshotter.jobs.worker import Rules, Worker
-from snapshotter.ports import JobObserver
+from tests.unit.jobs.idle_workers import idle_worker
 from tests.unit.jobs.making import BUNDLE, SEALED, job
 from tests.unit.jobs.stores import ELSEWHERE, HERE
 
@@ -81,23 +78,11 @@ def test_a_queue_is_not_moved_while_a_bundle_is_looked_for(claimed: Engine) -> N
     assert claim(claimed, ELSEWHERE, worker="second", adopt=True)
 
 
-def _worker(database: Engine, queue: Path, told: list[str]) -> Worker:
-    return Worker(
-        url=str(queue), database=database, opener=_never, gate=OpenGate(), duties=(),
-        rules=Rules(), limits=Limits(), store=ELSEWHERE, version="1",
-        told=lambda event, **_: told.append(event), observer=JobObserver(), chance=lambda: 0.5,
-    )  # fmt: skip
-
-
-def _never(_tell: object) -> Workshop:
-    raise AssertionError("a slot was started")
-
-
 def test_a_worker_with_another_store_takes_nothing(claimed: Engine, tmp_path: Path) -> None:
     told: list[str] = []
 
     with pytest.raises(SnapshotterError, match="belongs to the store /captures"):
-        _worker(claimed, tmp_path / "queue.db", told).run()
+        idle_worker(claimed, told=told, store=ELSEWHERE).run()
 
     assert told == ["worker.ended"]
     assert [it.state for it in Roster(claimed).workers()] == [WorkerState.ENDED] * 2
@@ -107,7 +92,7 @@ def test_a_worker_that_sleeps_while_its_queue_is_moved_stops(
     claimed: Engine, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    worker = _worker(claimed, tmp_path / "queue.db", told)  # its queue is /captures' again
+    worker = idle_worker(claimed, told=told, store=ELSEWHERE)  # its queue is /captures' again
     roster = Roster(claimed)
     roster.enrol(worker.id, slots=1, version="1")
     for it in roster.workers():

@@ -18,16 +18,15 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.dispatch import Dispatcher
-from snapshotter.jobs.engine import Limits
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.slot import Outcome, SlotDied, Workshop
-from snapshotter.jobs.worker import Rules, Worker
+from snapshotter.jobs.slot import Outcome, SlotDied
+from snapshotter.jobs.worker import Rules
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
+from tests.unit.jobs.idle_workers import idle_worker
 from tests.unit.jobs.making import SEALED, job, made
-from tests.unit.jobs.stores import HERE
 
 
 class _Turns(JobObserver):
@@ -51,12 +50,9 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
     database: Database, tmp_path: Path
 ) -> None:
     """Whoever restarts what hangs would take its captures, and not bring the database back."""
-    heard, told = _Turns(enough=1), []
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(beat_s=0.01), limits=Limits(), store=HERE, version="1",
-        told=lambda event, **_: told.append(event), observer=heard, chance=lambda: 0.5,
-    )  # fmt: skip
+    heard = _Turns(enough=1)
+    told: list[str] = []
+    worker = idle_worker(database, rules=Rules(beat_s=0.01), told=told, observer=heard)
     TABLES.drop_all(database)
 
     (beats, *_) = worker._threads()
@@ -89,13 +85,9 @@ class _Killed:
 def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_for_ever(
     database: Database, tmp_path: Path
 ) -> None:
-    kills, told = tmp_path / "kills", []
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database,
-        opener=partial(_Killed, kills),  # type: ignore[arg-type] # a part of one
-        gate=OpenGate(), duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
-        told=lambda event, **_: told.append(event), observer=_Turns(0), chance=lambda: 0.5,
-    )  # fmt: skip
+    kills = tmp_path / "kills"
+    told: list[str] = []
+    worker = idle_worker(database, opener=partial(_Killed, kills), told=told)  # type: ignore[arg-type] # a part of one
     try:
         kills.write_bytes(b"xx")
         worker._open()
@@ -146,12 +138,9 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     database: Database, tmp_path: Path, ends: Outcome | Exception
 ) -> None:
     told: list[str] = []
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(patience=Patience(attempts=1)), limits=Limits(), store=HERE,
-        told=lambda event, **_: told.append(event), observer=_Broken(), chance=lambda: 0.5,
-        version="1",
-    )  # fmt: skip
+    worker = idle_worker(
+        database, rules=Rules(patience=Patience(attempts=1)), told=told, observer=_Broken()
+    )
     queue = DatabaseQueue(database)
     queue.put([job()])
     (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
@@ -174,11 +163,7 @@ def test_the_end_of_a_slot_counts_against_its_page_only_if_its_worker_outlives_i
     """Whatever ends all processes of a machine may end the slot first."""
     queue = DatabaseQueue(database)
     for lived_s, attempts in ((60.0, 0), (0.0, 1)):
-        worker = Worker(
-            url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-            duties=(), rules=Rules(lived_s=lived_s), limits=Limits(), store=HERE, version="1",
-            told=lambda *_, **__: None, observer=_Ended(), chance=lambda: 0.0,
-        )  # fmt: skip
+        worker = idle_worker(database, rules=Rules(lived_s=lived_s), observer=_Ended(), chance=0.0)
         queue.put([job()])
         (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
         stub = _Stub(SlotDied("SIGKILL"), then=worker._giving_up.set if lived_s else None)
@@ -200,11 +185,7 @@ def test_a_job_whose_bundles_place_another_file_has_ends_with_the_reason(
     """What a worker that is badly set up says of the store ends no job: another one can look."""
     found = Outcome(failure=Failure(fault=fault, error="another file is there", hint="verify it"))
     heard = _Ended()
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
-        told=lambda event, **_: None, observer=heard, chance=lambda: 0.5,
-    )  # fmt: skip
+    worker = idle_worker(database, observer=heard)
     queue, attempts = DatabaseQueue(database), worker._attempts
     queue.put([job()])
     (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
@@ -243,12 +224,9 @@ class _AnswerLost(Attempts):
 def test_a_bundle_is_told_of_once_though_the_answer_to_its_end_was_lost(
     database: Database, tmp_path: Path, others: bool
 ) -> None:
-    heard, told = _Ended(), []
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
-        told=lambda event, **_: told.append(event), observer=heard, chance=lambda: 0.5,
-    )  # fmt: skip
+    heard = _Ended()
+    told: list[str] = []
+    worker = idle_worker(database, told=told, observer=heard)
     attempts = _AnswerLost(database, OpenGate(), Patience(), lambda: 0.5)
     worker._attempts = attempts
     DatabaseQueue(database).put([job()])
@@ -292,11 +270,7 @@ def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
     database: Database, tmp_path: Path
 ) -> None:
     """The database ended before it could say that the run was taken, or that it was over."""
-    worker = Worker(
-        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
-        told=lambda event, **_: None, observer=JobObserver(), chance=lambda: 0.5,
-    )  # fmt: skip
+    worker = idle_worker(database)
     engine = _Taken(worker.id, ("stray", 1), ("at-work", 1))
     worker._engine = engine  # type: ignore[assignment] # as far as this needs one
     worker._runs = {("at-work", 1)}
@@ -306,7 +280,3 @@ def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
     worker._cancel_stray_runs()
 
     assert engine.runs == {("at-work", 1)}
-
-
-def _never(_tell: object) -> Workshop:
-    raise AssertionError("no slot is started here")
