@@ -10,8 +10,8 @@ from snapshotter.app.settings import EVENT_KEY, Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.ports import Signer, Tell
-from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import passphrase_from_file
+from snapshotter.seal.open_key import open_key
 from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
 
 

@@ -34,13 +34,16 @@ def store(settings: Settings) -> "DirectoryStore | S3Store":
 
         return DirectoryStore(where.path.absolute())
     from snapshotter.store.s3 import S3Store
+    from snapshotter.store.s3_bucket import S3Bucket
 
     try:
         return S3Store(
-            where.bucket,
-            where.prefix,
-            endpoint_url=settings.s3_endpoint,
-            region=settings.s3_region,
+            S3Bucket(
+                where.bucket,
+                where.prefix,
+                endpoint_url=settings.s3_endpoint,
+                region=settings.s3_region,
+            )
         )
     except ValueError as error:
         raise SnapshotterError(f"the S3 settings can not be used: {error}") from error

@@ -11,11 +11,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.key_reference import KmsReference, parse
 from snapshotter.formats.keys import key_id, public_pem, verify_signature
-
-# Signed to see whether the key signs at all. Not the list of any bundle's files.
-TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
 
 
 class HeldSigner:
@@ -79,29 +75,3 @@ class HeldSigner:
     def sign_wacz_hash(self, hash_text: bytes) -> bytes:
         """Never called: `in_software` is False."""
         raise ValueError("a key that is held elsewhere makes no WACZ signature")
-
-
-def open_key(text: str, *, ask: Callable[[], bytes] | None) -> HeldSigner:
-    """
-    Return a signer for the key that a reference names, after it was seen to sign.
-
-    A capture that can not be signed is lost, so this is found out before one begins.
-
-    Args:
-        ask: Asked for a token's PIN, when the reference names no file with it.
-
-    Raises:
-        ServiceUnavailable: The holder did not answer.
-        SnapshotterError: No such key, no right to use it, or its library is not installed.
-    """
-    reference = parse(text)
-    if isinstance(reference, KmsReference):
-        from snapshotter.seal.kms import open_kms
-
-        signer = open_kms(reference)
-    else:
-        from snapshotter.seal.pkcs11 import open_pkcs11
-
-        signer = open_pkcs11(reference, ask=ask)
-    signer.sign(TRIAL)
-    return signer

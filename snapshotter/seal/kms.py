@@ -2,8 +2,8 @@
 Sign with a key in AWS KMS, or in a service that speaks its protocol.
 
 The service gets a digest and never what it is of. It is the operator's own, like the
-store: its traffic does not pass the guard of what pages ask for (docs/adr/0014). Next to
-`store/s3.py` this is the second module that knows boto3.
+store: its traffic does not pass the guard of what pages ask for (docs/adr/0014).
+Besides `store/s3_bucket.py` this is the only module that imports boto3.
 
     GetPublicKey   once: curve, use and algorithm of the key
     Sign           a signature each: MessageType DIGEST, ECDSA_SHA_384

@@ -9,7 +9,7 @@ loses nothing. Where only the second is left, the key was moved offline.
 No file of a key is ever overwritten.
 
 A key that a service or a token holds has `court.ref` beside `court.pub.pem`: the line that
-says where it is (`seal/held.py`). Its public half is what was found there first, so
+says where it is (`seal/open_key.py`). Its public half is what was found there first, so
 that another key behind the same name is noticed before it signs.
 
 A key that is not to sign any more has `default.retired.json`: since when, why, and which key
@@ -30,7 +30,6 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.key_reference import MAX_REFERENCE
 from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
 from snapshotter.ports import Signer
-from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import (
     MAX_PASSPHRASE,
     KeyFiles,
@@ -39,6 +38,7 @@ from snapshotter.seal.key_files import (
     read_secret,
     refused,
 )
+from snapshotter.seal.open_key import open_key
 
 DEFAULT_NAME = "default"
 

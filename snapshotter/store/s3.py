@@ -10,8 +10,8 @@ server keeps the SHA-256 of the whole object. What an endpoint answers is
 checked as far as it can be; that it honours the headers at all is what
 `probe.py` finds out: some accept and ignore them.
 
-This is the only module that knows boto3. It is imported when the first store
-is built, so that `import snapshotter.store.s3` costs nothing.
+The calls themselves are those of `s3_bucket.py`, the only module of this package that imports
+boto3. Object Lock is in `s3_locks.py`.
 """
 
 # `typing.override` begins with Python 3.12, and the stream below is made of overrides.
@@ -24,10 +24,9 @@ import hashlib
 import io
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import (
@@ -40,10 +39,8 @@ from snapshotter.ports import Content, ObjectChanged, Tagged
 from snapshotter.store import layout
 from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least
+from snapshotter.store.s3_bucket import Attempt, S3Bucket, code_of, status_of, version_argument
 from snapshotter.store.s3_locks import BucketLocks
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
 MAX_PAGES = 10_000  # of one listing; a server gives a thousand objects on each
@@ -54,137 +51,27 @@ _BUFFER = 256 << 10  # bytes that a reader asks for at once
 _WINDOWS = (_BUFFER, 4 << 20, 32 << 20)  # bytes per GET: more as reading goes on in order
 _CONFLICTS = 6  # tries when the server says that another write of the key is under way (409)
 _READS = 3  # tries of one read whose connection broke
-_REDIRECTS = (301, 302, 303, 307, 308)
-# What reading an answer raises that lacks a field, or has a number or a time that is none.
-_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-_BUSY = {
-    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
-    "RequestTimeout", "InternalError", "ServiceUnavailable", "BadDigest", "IncompleteBody",
-}  # fmt: skip
-_REFUSALS = {
-    "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
-        " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention (docs/howto/s3.md)"),
-    "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
-    "NoSuchBucket": ("has no such bucket", "create it (with Object Lock, if you want retention),"
-        " or check its name"),
-    "InvalidAccessKeyId": ("does not know the access key", "check which credentials are used"),
-    "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
-    "InvalidToken": ("refuses the session token", "renew the credentials"),
-    "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
-    "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
-    "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
-    "Redirect": ("redirects to another address, and redirects are not followed", "set the"
-        " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),
-    "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
-    "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
-    "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
-    "EntityTooLarge": ("does not take an object this large", "raise the server's limit"),
-    "InvalidRequest": ("refuses the request", "for retention, the bucket must have been made with"
-        " Object Lock: `snapshotter store check`"),
-    "ObjectLockConfigurationNotFoundError": ("has no Object Lock on this bucket", "make a bucket"
-        " with Object Lock; see docs/howto/s3.md"),
-    "InvalidRetentionPeriod": ("refuses the retention period", "it must lie in the future"),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One raw call and what came of it."""
-
-    code: str  # "" when it was done, else the server's word for why not
-    answer: Mapping[str, Any]
 
 
 class S3Store:
     """
     An `ObjectStore` in a bucket, on AWS or anything that speaks its protocol.
-
-    One instance holds one client, whose connections all threads share; it does
-    not survive a fork. Credentials come from the arguments, else from where
-    boto3 looks (environment, profile, instance role). They appear in no message.
-
-    Args:
-        prefix: Put before every key, without "/" at its ends.
-        endpoint_url: Empty for AWS. With one, the bucket is named in the path.
-        connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
-            of a few seconds between.
-        read_timeout_s: Seconds without a byte.
-
-    Raises:
-        ValueError: A name or a mode that can not be.
-        SnapshotterError: boto3 is not installed, or finds no credentials it can use.
     """
 
-    def __init__(
-        self,
-        bucket: str,
-        prefix: str = "",
-        *,
-        endpoint_url: str = "",
-        region: str = "",
-        access_key_id: str = "",
-        secret_access_key: str = "",
-        session_token: str = "",
-        profile: str = "",
-        connect_timeout_s: float = 5.0,
-        read_timeout_s: float = 30.0,
-        attempts: int = 3,
-    ) -> None:
-        place = layout.s3_location(bucket, prefix)
-        parts = urlsplit(endpoint_url)
-        if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
-            raise ValueError("an endpoint is http(s)://host[:port], without credentials")
-        self._bucket, self._prefix = place.bucket, place.prefix
-        try:
-            import boto3
-            import botocore.exceptions
-            from botocore.config import Config
-        except ImportError as error:
-            raise SnapshotterError(
-                "boto3 is not installed", hint="pip install 'snapshotter[s3]'"
-            ) from error
-        self._errors = botocore.exceptions
-        with self._told(""):
-            session = boto3.session.Session(
-                aws_access_key_id=access_key_id or None,
-                aws_secret_access_key=secret_access_key or None,
-                aws_session_token=session_token or None,
-                region_name=region or None,
-                profile_name=profile or None,
-            )
-            self._client: S3Client = session.client(
-                "s3",
-                endpoint_url=endpoint_url or None,
-                # A server of one's own has no regions, and signing needs a name.
-                region_name=region or session.region_name or "us-east-1",
-                config=Config(
-                    s3={"addressing_style": "path" if endpoint_url else "auto"},
-                    connect_timeout=connect_timeout_s,
-                    read_timeout=read_timeout_s,
-                    retries={"mode": "standard", "total_max_attempts": attempts},
-                    tcp_keepalive=True,
-                    # We give the SHA-256 ourselves, and check what we read elsewhere.
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                ),
-            )
-        # botocore asks where a bucket went by a HEAD of it, and follows the answer to that in the
-        # same way: an endpoint that redirects everything would be asked until Python gives up. No
-        # redirect of an endpoint that the user named is followed; of AWS, that HEAD is not.
-        calls = "before-call.s3" if endpoint_url else "before-call.s3.HeadBucket"
-        self._client.meta.events.register(calls, _follow_no_redirect)
-        self._locks = BucketLocks(self)
+    def __init__(self, bucket: S3Bucket) -> None:
+        self._bucket = bucket
+        self._client = self._bucket.client
+        self._locks = BucketLocks(self._bucket)
 
     @property
     def url(self) -> str:
         """`s3://bucket/prefix`; the endpoint is configuration, not a name."""
-        return f"s3://{self._bucket}" + (f"/{self._prefix}" if self._prefix else "")
+        return self._bucket.url
 
     @property
     def bucket(self) -> str:
         """The bucket's name."""
-        return self._bucket
+        return self._bucket.name
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -192,8 +79,11 @@ class S3Store:
 
     def full_key(self, key: str) -> str:
         """Return a key as the bucket knows it. Raises ValueError when it is too long."""
-        layout.check_key(key)
-        return layout.check_key(f"{self._prefix}/{key}") if self._prefix else key
+        return self._bucket.full_key(key)
+
+    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
+        """Make one raw call. See `S3Bucket.attempt`."""
+        return self._bucket.attempt(operation, key, **arguments)
 
     def put_new(
         self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
@@ -205,14 +95,14 @@ class S3Store:
         it is extended. An endpoint that takes the object and drops the lock makes
         this raise SnapshotterError: the object is there then, unlocked.
         """
-        name = self.full_key(key)
+        name = self._bucket.full_key(key)
         layout.check_sha256(sha256)
         # (1) The spool may be damaged, and not every server looks at the checksum.
         length = _check(source, sha256)
         # (2) If the key is free. Without an answer we do not know: the call may be repeated.
         version, existed = self._put(name, key, source, sha256, length, retention)
         # (3) What did arrive?
-        answer = self._head(name, key, version)
+        answer = self._bucket.head(name, key, version)
         there = self._described(key, answer)
         if there.length != length or not self._same(name, key, answer, sha256):
             if existed:
@@ -233,7 +123,7 @@ class S3Store:
         The digest is the server's checksum; where it keeps none, what the writer
         noted beside the object.
         """
-        return self._described(key, self._head(self.full_key(key), key, ""))
+        return self._described(key, self._bucket.head(self._bucket.full_key(key), key, ""))
 
     def open(self, key: str) -> BinaryIO:
         """
@@ -242,25 +132,26 @@ class S3Store:
         The stream stays with the object that is there now: when another takes its
         place, reading raises SnapshotterError and never mixes the two.
         """
-        name = self.full_key(key)
-        raw = _ObjectStream(self, key, name, self._head(name, key, ""))
+        name = self._bucket.full_key(key)
+        raw = _ObjectStream(self, key, name, self._bucket.head(name, key, ""))
         return io.BufferedReader(raw, _BUFFER)
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """See `ObjectStore.versions`. A server that lists none has one, the current."""
         layout.check_key(key)
-        with self._told(key):
+        with self._bucket.translated(key):
             return self._locks.versions(key)
 
     def remains(self, prefix: str) -> frozenset[str]:
         """See `ObjectStore.remains`."""
-        with self._told(prefix):
-            return self._locks.remains(prefix)
+        with self._bucket.translated(prefix):
+            # A server that knows no versions lists what is there, and has nothing else.
+            return self._locks.remains(prefix) or frozenset(it.key for it in self.list(prefix))
 
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
         layout.check_key(key)
-        with self._told(key):
+        with self._bucket.translated(key):
             return self._locks.state(key, version)
 
     def retain(self, key: str, retention: Retention) -> LockState:
@@ -288,12 +179,12 @@ class S3Store:
         (SeaweedFS gives `a/c` before `a-b`).
         """
         layout.check_prefix(prefix)
-        start = f"{self._prefix}/{prefix}" if self._prefix else prefix
+        start = f"{self._bucket.prefix}/{prefix}" if self._bucket.prefix else prefix
         return self._walk(start, reverse)
 
     def read(self, key: str, limit: int) -> Tagged:
         """See `SwapStore.read`. The tag is the ETag; one request."""
-        name = self.full_key(key)
+        name = self._bucket.full_key(key)
         tried = 0
         while True:
             try:
@@ -305,13 +196,13 @@ class S3Store:
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
         """See `SwapStore.swap`: one PUT with `If-Match`, or with `If-None-Match: *`."""
-        name = self.full_key(key)
+        name = self._bucket.full_key(key)
         condition: dict[str, Any] = {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
         for tried in range(_CONFLICTS):
-            with self._told(key):
+            with self._bucket.translated(key):
                 try:
                     self._client.put_object(
-                        Bucket=self._bucket,
+                        Bucket=self._bucket.name,
                         Key=name,
                         Body=data,
                         ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
@@ -319,9 +210,9 @@ class S3Store:
                         **condition,
                     )
                     return True
-                except self._errors.ClientError as error:
-                    status = _status(error.response)
-                    if status in (404, 412) and _code(error.response) != "NoSuchBucket":
+                except self._bucket.errors.ClientError as error:
+                    status = status_of(error.response)
+                    if status in (404, 412) and code_of(error.response) != "NoSuchBucket":
                         # Somebody else's, or our own whose answer was lost.
                         return self._holds(key, data)
                     if status != 409:
@@ -333,16 +224,18 @@ class S3Store:
 
     def discard(self, key: str) -> None:
         """See `SwapStore.discard`. A bucket with versions keeps the old ones."""
-        name = self.full_key(key)  # what is no key is the caller's fault, and not the server's
-        with self._told(key):
-            self._client.delete_object(Bucket=self._bucket, Key=name)
+        name = self._bucket.full_key(
+            key
+        )  # what is no key is the caller's fault, and not the server's
+        with self._bucket.translated(key):
+            self._client.delete_object(Bucket=self._bucket.name, Key=name)
 
     def _read_whole(self, name: str, key: str, limit: int) -> Tagged:
-        with self._told(key):
+        with self._bucket.translated(key):
             try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=name)
-            except self._errors.ClientError as error:
-                if _code(error.response) in ("NoSuchKey", "404"):
+                answer = self._client.get_object(Bucket=self._bucket.name, Key=name)
+            except self._bucket.errors.ClientError as error:
+                if code_of(error.response) in ("NoSuchKey", "404"):
                     raise FileNotFoundError(errno.ENOENT, "no such object", key) from error
                 raise
             with contextlib.closing(answer["Body"]) as body:
@@ -359,40 +252,6 @@ class S3Store:
             raise
         except SnapshotterError:
             return False  # longer than ours
-
-    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
-        """
-        Make one raw call on the bucket, and return a refusal as a value.
-
-        Args:
-            operation: boto3's name: "put_object".
-            key: Given as `Key`, under the prefix.
-
-        Raises:
-            ServiceUnavailable: No answer, or the server says that it is busy.
-        """
-        if key:
-            arguments["Key"] = self.full_key(key)
-        try:
-            answer = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
-        except self._errors.ClientError as error:
-            if _is_busy(error.response) and _code(error.response) != "BadDigest":
-                raise self._told_as(error, key) from error
-            return Attempt(code=_code(error.response), answer=error.response)
-        except self._errors.BotoCoreError as error:
-            raise self._told_as(error, key) from error
-        except _ODD as error:
-            raise self._not_s3(key) from error
-        return Attempt(code="", answer=answer)
-
-    def key_of(self, name: str) -> str:
-        """Return a key of ours from the bucket's; "" for what is none."""
-        key = name.removeprefix(f"{self._prefix}/") if self._prefix else name
-        return key if layout.is_key(key) else ""
-
-    def refuse(self, attempt: Attempt, key: str) -> NoReturn:
-        """Raise the SnapshotterError that a refused `attempt` on a key means."""
-        raise self._refusal(attempt.code, _status(attempt.answer), f" ({key})" if key else "")
 
     def _put(
         self,
@@ -415,14 +274,14 @@ class S3Store:
             arguments["ObjectLockMode"] = retention.mode
             arguments["ObjectLockRetainUntilDate"] = retention.second
         for tried in range(_CONFLICTS):
-            with self._told(key), opened(source) as body:
+            with self._bucket.translated(key), opened(source) as body:
                 try:
                     answer = self._client.put_object(
-                        Bucket=self._bucket, Key=name, Body=body, **arguments
+                        Bucket=self._bucket.name, Key=name, Body=body, **arguments
                     )
                     return answer.get("VersionId", ""), False
-                except self._errors.ClientError as error:
-                    status = _status(error.response)
+                except self._bucket.errors.ClientError as error:
+                    status = status_of(error.response)
                     if status == 412:
                         return "", True
                     if status != 409:
@@ -439,7 +298,7 @@ class S3Store:
         if extend and not _is_locked(there, wanted):
             more = at_least(LockState(retention=there.retention), wanted).retention or wanted
             self._locks.put_retention(key, there.version, more)
-            there = self._described(key, self._head(name, key, there.version))
+            there = self._described(key, self._bucket.head(name, key, there.version))
         if not _is_locked(there, wanted):
             raise SnapshotterError(
                 f"{self.url} stored {key} and did not lock it until "
@@ -447,29 +306,6 @@ class S3Store:
                 hint="this endpoint does not keep Object Lock: `snapshotter store check`",
             )
         return there
-
-    def _head(self, name: str, key: str, version: str) -> Mapping[str, Any]:
-        with self._told(key):
-            try:
-                answer: Mapping[str, Any] = self._client.head_object(
-                    Bucket=self._bucket, Key=name, ChecksumMode="ENABLED", **_version(version)
-                )
-                if answer["ContentLength"] < 0 or not answer["ETag"]:
-                    raise self._not_s3(key)
-                return answer
-            except self._errors.ClientError as error:
-                if _status(error.response) != 404:
-                    raise
-            # A HEAD has no body to say what is missing. A mistyped bucket must not
-            # look like evidence that is not there.
-            try:
-                self._client.head_bucket(Bucket=self._bucket)
-            except self._errors.ClientError as error:
-                if _status(error.response) == 404:
-                    self._refuse("NoSuchBucket", error)
-                if _status(error.response) != 403:  # no right to ask: keep to the first answer
-                    raise
-        raise FileNotFoundError(errno.ENOENT, "no such object", key)
 
     def _described(self, key: str, answer: Mapping[str, Any]) -> StoredObject:
         until = answer.get("ObjectLockRetainUntilDate")
@@ -497,9 +333,9 @@ class S3Store:
 
     def _walk(self, start: str, reverse: bool) -> Iterator[StoredObject]:
         level: list[tuple[str, int]] = []
-        with self._told(""):
+        with self._bucket.translated(""):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=start, Delimiter="/"
+                Bucket=self._bucket.name, Prefix=start, Delimiter="/"
             )
             for number, page in enumerate(pages):
                 if number == MAX_PAGES or len(level) > MAX_IN_FOLDER:
@@ -516,7 +352,7 @@ class S3Store:
             # A folder that is not below this one would be walked in circles, or without an end.
             is_below = len(start) < len(name) <= layout.MAX_KEY and name.endswith("/")
             if not name.startswith(start) or (length < 0 and not is_below):
-                raise self._not_s3("")
+                raise self._bucket.not_s3("")
         for name, length in sorted(level, reverse=reverse):
             if length < 0:
                 yield from self._walk(name, reverse)
@@ -524,77 +360,8 @@ class S3Store:
                 yield from self._listed(name, length)
 
     def _listed(self, name: str, length: int) -> Iterator[StoredObject]:
-        if key := self.key_of(name):  # anything else was not put by us
+        if key := self._bucket.key_of(name):  # anything else was not put by us
             yield StoredObject(key=key, length=length, sha256="")
-
-    @contextlib.contextmanager
-    def _told(self, key: str) -> Iterator[None]:
-        """Turn what boto3 raises into what the contract says."""
-        try:
-            yield
-        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
-            raise self._told_as(error, key) from error
-        except _ODD as error:
-            raise self._not_s3(key) from error
-
-    def _not_s3(self, key: str) -> SnapshotterError:
-        """Return what is raised for an answer that is none, as of a gateway that is no store."""
-        about = f" ({key})" if key else ""
-        return SnapshotterError(
-            f"{self.url} gives an answer that S3 does not give{about}",
-            hint="check the endpoint: a gateway or a proxy may have answered",
-        )
-
-    def _told_as(self, error: Exception, key: str) -> SnapshotterError:
-        # None of botocore's messages is repeated: some hold the signed address or
-        # the access key.
-        about = f" ({key})" if key else ""
-        if isinstance(error, self._errors.ClientError):
-            code, status = _code(error.response), _status(error.response)
-            if _is_busy(error.response):
-                return ServiceUnavailable(
-                    f"{self.url} could not answer: {code or status}{about}",
-                    hint="try again; what was written is found again",
-                )
-            return self._refusal(code, status, about)
-        names = self._errors
-        if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
-            return SnapshotterError(
-                "there are no credentials for S3",
-                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
-            )
-        if isinstance(error, names.ProfileNotFound):
-            return SnapshotterError(
-                "there is no such profile of credentials", hint="see ~/.aws/config"
-            )
-        if isinstance(error, names.SSLError):
-            return SnapshotterError(
-                f"the certificate of {self.url} is not trusted",
-                hint="name its authority in AWS_CA_BUNDLE",
-            )
-        if isinstance(error, names.InvalidRegionError):
-            return self._refusal("Redirect", 301, about)
-        broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
-        if isinstance(error, broken):
-            return ServiceUnavailable(
-                f"{self.url} does not answer{about}", hint="check the endpoint, then try again"
-            )
-        return SnapshotterError(
-            f"{self.url} cannot be used: {type(error).__name__}{about}",
-            hint="check the endpoint, the region and the credentials",
-        )
-
-    def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:
-        if code in ("403", "") and status == 403:
-            code = "AccessDenied"
-        if code not in _REFUSALS and status in _REDIRECTS:
-            code = "Redirect"
-        what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
-        return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
-
-    def _refuse(self, code: str, error: Exception) -> NoReturn:
-        what, hint = _REFUSALS[code]
-        raise SnapshotterError(f"{self.url} {what}", hint=hint) from error
 
 
 class _ObjectStream(io.RawIOBase):
@@ -611,10 +378,10 @@ class _ObjectStream(io.RawIOBase):
         self._key = key
         self._length: int = answer["ContentLength"]
         self._which: dict[str, Any] = {
-            "Bucket": store._bucket,
+            "Bucket": store._bucket.name,
             "Key": name,
             "IfMatch": answer["ETag"],
-            **_version(_real_version(answer)),
+            **version_argument(_real_version(answer)),
         }
         self._at = 0  # where the reader stands
         self._body: Any = None  # botocore's StreamingBody, or none
@@ -667,7 +434,7 @@ class _ObjectStream(io.RawIOBase):
         tried = 0
         while True:
             try:
-                with self._store._told(self._key):
+                with self._store._bucket.translated(self._key):
                     return self._read(wanted)
             except ServiceUnavailable:
                 self._drop()  # a broken connection: the same range again
@@ -697,8 +464,8 @@ class _ObjectStream(io.RawIOBase):
             answer = self._store._client.get_object(
                 Range=f"bytes={self._at}-{end - 1}", **self._which
             )
-        except self._store._errors.ClientError as error:
-            if _status(error.response) in (404, 412):
+        except self._store._bucket.errors.ClientError as error:
+            if status_of(error.response) in (404, 412):
                 raise ObjectChanged(
                     f"{self._key} changed in {self._store.url} while it was read",
                     hint="read it again: the newest files of a log change with each capture, and"
@@ -763,27 +530,3 @@ def _kept_sha256(answer: Mapping[str, Any]) -> str:
 def _real_version(answer: Mapping[str, Any]) -> str:
     version: str = answer.get("VersionId", "")
     return "" if version == "null" else version
-
-
-def _version(version: str) -> dict[str, Any]:
-    return {"VersionId": version} if version else {}
-
-
-def _follow_no_redirect(*, context: dict[str, Any], **_: object) -> None:
-    """Tell botocore that it has followed the redirect of this request already."""
-    context.setdefault("s3_redirect", {})["redirected"] = True
-
-
-def _status(answer: Mapping[str, Any]) -> int:
-    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
-
-
-def _code(answer: Mapping[str, Any]) -> str:
-    return str(answer.get("Error", {}).get("Code", ""))
-
-
-def _is_busy(answer: Mapping[str, Any]) -> bool:
-    status = _status(answer)
-    # 501: the server does not have this call, and will not have it the next time.
-    return (status >= 500 and status != 501) or status in (408, 429) or _code(answer) in _BUSY

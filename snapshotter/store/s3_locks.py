@@ -17,14 +17,12 @@ take a lock on any object, give it back when asked, and delete all the same.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import LOCK_MODES, LockState, ObjectVersion, Retention
 from snapshotter.store.locking import extended, refuse_locked
-
-if TYPE_CHECKING:
-    from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 
 NULL = "null"  # the id of the one version that a bucket without versioning keeps
 
@@ -46,32 +44,30 @@ _REFUSED = frozenset({"AccessDenied", "403", "InvalidRequest", "ObjectLocked"})
 class BucketLocks:
     """The calls of one bucket that concern what may be deleted. See `ObjectStore`."""
 
-    def __init__(self, store: "S3Store") -> None:
-        self._store = store
+    def __init__(self, bucket: S3Bucket) -> None:
+        self._bucket = bucket
         self._enforces: bool | None = None  # not asked yet; a bucket's lock is not taken away
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """Return every version and delete marker of a key."""
-        name = self._store.full_key(key)
+        name = self._bucket.full_key(key)
         found = list(self._listed(key, name))
         if found:
             return tuple(found)
         # A server that knows no versions lists none of what is there.
-        there = self._store.attempt("head_object", key)
+        there = self._bucket.attempt("head_object", key)
         if there.code:
             if there.code not in _GONE:
-                self._store.refuse(there, key)
+                self._bucket.refuse(there, key)
             return ()
         length = there.answer["ContentLength"]
         return (ObjectVersion(key=key, version=NULL, current=True, length=length),)
 
     def remains(self, prefix: str) -> frozenset[str]:
-        """Return every key below a prefix of which a version or a marker is left."""
-        name = self._store.full_key(prefix)
+        """Return every key below a prefix of which the server lists a version or a marker."""
+        name = self._bucket.full_key(prefix)
         found = {entry["Key"] for _, entry in self._entries(prefix, name)}
-        keys = set(map(self._store.key_of, found)) - {""}
-        # A server that knows no versions lists what is there, and has nothing else.
-        return frozenset(keys or (it.key for it in self._store.list(prefix)))
+        return frozenset(map(self._bucket.key_of, found)) - {""}
 
     def state(self, key: str, version: str = "") -> LockState:
         """Return what keeps a version, the current one if none is named."""
@@ -106,7 +102,7 @@ class BucketLocks:
             kept = now.retention
             if not now.enforced or kept is None or not kept.covers(retention):
                 raise SnapshotterError(
-                    f"{self._store.url} did not lock {key} until "
+                    f"{self._bucket.url} did not lock {key} until "
                     f"{retention.second:%Y-%m-%dT%H:%M:%SZ}",
                     hint="this endpoint does not keep Object Lock: `snapshotter store check`",
                 )
@@ -121,31 +117,31 @@ class BucketLocks:
         """
         if not self.enforces():
             raise SnapshotterError(
-                f"{self._store.url} has no Object Lock, and can not retain {key}",
+                f"{self._bucket.url} has no Object Lock, and can not retain {key}",
                 hint="this endpoint or bucket does not keep Object Lock: `snapshotter store check`",
             )
         lock: Any = {"Mode": retention.mode, "RetainUntilDate": retention.second}
         which: dict[str, Any] = {"VersionId": version} if version else {}
-        answer = self._store.attempt("put_object_retention", key, Retention=lock, **which)
+        answer = self._bucket.attempt("put_object_retention", key, Retention=lock, **which)
         if answer.code:
-            self._store.refuse(answer, key)
+            self._bucket.refuse(answer, key)
 
     def set_legal_hold(self, key: str, on: bool) -> LockState:
         """Set the flag of every version; return what holds of the current one."""
         self._require(key)
         for version in self._objects(key) if self.enforces() else ():
-            answer = self._store.attempt(
+            answer = self._bucket.attempt(
                 "put_object_legal_hold",
                 key,
                 VersionId=version,
                 LegalHold={"Status": "ON" if on else "OFF"},
             )
             if answer.code:
-                self._store.refuse(answer, key)
+                self._bucket.refuse(answer, key)
         state = self.state(key)
         if state.enforced and state.legal_hold != on:
             raise SnapshotterError(
-                f"{self._store.url} took a legal hold on {key} and did not keep it",
+                f"{self._bucket.url} took a legal hold on {key} and did not keep it",
                 hint="do not trust this endpoint: `snapshotter store check`",
             )
         return state
@@ -153,55 +149,55 @@ class BucketLocks:
     def set_aside(self, key: str) -> None:
         """Delete without naming a version: a marker, where the bucket keeps versions."""
         self._require(key)
-        answer = self._store.attempt("delete_object", key)
+        answer = self._bucket.attempt("delete_object", key)
         if answer.code:
-            self._store.refuse(answer, key)
+            self._bucket.refuse(answer, key)
 
     def delete(self, key: str, now: datetime) -> int:
         """Remove every version and marker, if nothing keeps any of them."""
         found = self.versions(key)
         for one in found:
             if not one.marker:
-                refuse_locked(self.state(key, one.version), key, self._store.url, now)
+                refuse_locked(self.state(key, one.version), key, self._bucket.url, now)
         # Markers last: a crash in between must not bring an older version to light.
         for one in sorted(found, key=lambda it: it.marker):
             self._delete_version(one)
         left = self.versions(key)
         if left:
             raise SnapshotterError(
-                f"{self._store.url} still has {len(left)} versions of {key}",
+                f"{self._bucket.url} still has {len(left)} versions of {key}",
                 hint="somebody writes there at this moment, or the server does not delete:"
                 " the same command again goes on",
             )
         return len(found)
 
     def _delete_version(self, one: ObjectVersion) -> None:
-        answer = self._store.attempt("delete_object", one.key, VersionId=one.version)
+        answer = self._bucket.attempt("delete_object", one.key, VersionId=one.version)
         if answer.code in _REFUSED:
             # The server judges by its own clock, and by locks that we may not read.
             raise PolicyRefused(
-                f"{self._store.url} refuses to delete {one.key}: {answer.code}",
+                f"{self._bucket.url} refuses to delete {one.key}: {answer.code}",
                 hint="it is locked, or these credentials lack s3:DeleteObjectVersion",
             )
         if answer.code and answer.code not in _GONE:
-            self._store.refuse(answer, one.key)
+            self._bucket.refuse(answer, one.key)
 
     def _headed(self, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
-        there = self._store.attempt("head_object", key, **which)
+        there = self._bucket.attempt("head_object", key, **which)
         if there.code in _GONE or there.code == "405":  # a delete marker answers 405
             raise FileNotFoundError(2, "no such object", key)
         if there.code:
-            self._store.refuse(there, key)
+            self._bucket.refuse(there, key)
         return there.answer
 
     def _asked(self, operation: str, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
-        answer = self._store.attempt(operation, key, **which)
+        answer = self._bucket.attempt(operation, key, **which)
         if answer.code in _GONE:
             raise FileNotFoundError(2, "no such object", key)
         if answer.code in _NO_LOCK_HERE | _NO_LOCK_ON_IT:
             return {}
         if answer.code:
-            self._store.refuse(answer, key)
+            self._bucket.refuse(answer, key)
         return answer.answer
 
     def enforces(self) -> bool:
@@ -214,7 +210,7 @@ class BucketLocks:
         That it also refuses deletions is what `probe.py` finds out.
         """
         if self._enforces is None:
-            answer = self._store.attempt("get_object_lock_configuration")
+            answer = self._bucket.attempt("get_object_lock_configuration")
             if answer.code in ("AccessDenied", "403"):
                 return True  # nobody lets us ask: then what the lock says is what we know
             config = answer.answer.get("ObjectLockConfiguration", {})
@@ -223,7 +219,7 @@ class BucketLocks:
 
     def _require(self, key: str) -> None:
         """Raise FileNotFoundError unless the key holds an object now."""
-        self._store.head(key)
+        self._bucket.head(self._bucket.full_key(key), key, "")
 
     def _objects(self, key: str) -> list[str]:
         return [one.version for one in self.versions(key) if not one.marker]
@@ -243,11 +239,11 @@ class BucketLocks:
         """Yield every version and marker whose key begins with `name`."""
         after: dict[str, Any] = {}
         while True:
-            page = self._store.attempt("list_object_versions", Prefix=name, **after)
+            page = self._bucket.attempt("list_object_versions", Prefix=name, **after)
             if page.code:
                 if page.code in ("NotImplemented", "MethodNotAllowed"):
                     return
-                self._store.refuse(page, key)
+                self._bucket.refuse(page, key)
             for kind in ("Versions", "DeleteMarkers"):
                 for entry in page.answer.get(kind, ()):
                     yield kind, entry
@@ -255,7 +251,7 @@ class BucketLocks:
                 return
             if "NextKeyMarker" not in page.answer:
                 raise ServiceUnavailable(
-                    f"{self._store.url} does not list the versions of {key} to their end",
+                    f"{self._bucket.url} does not list the versions of {key} to their end",
                     hint="try again; snapshotter store check says what this endpoint can do",
                 )
             after = {

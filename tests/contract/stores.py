@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from tests.servers.proxy import Proxy
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
 
@@ -35,12 +36,14 @@ class Place:
         if self.root:
             return DirectoryStore(Path(self.root))
         return S3Store(
-            self.bucket,
-            self.prefix,
-            endpoint_url=endpoint_url or self.endpoint_url,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
+            S3Bucket(
+                self.bucket,
+                self.prefix,
+                endpoint_url=endpoint_url or self.endpoint_url,
+                region="us-east-1",
+                access_key_id=ACCESS_KEY,
+                secret_access_key=SECRET_KEY,
+            )
         )
 
 

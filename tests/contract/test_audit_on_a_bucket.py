@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from snapshotter.verify.audit.report import exit_code
 from snapshotter.verify.audit.state import Remembered
 from tests import audited
@@ -76,13 +77,15 @@ class Bucket:
 
         def opened(root: Path) -> S3Store:
             store = S3Store(
-                _BUCKET,
-                self.prefix,
-                endpoint_url=self.endpoint_url,
-                region="us-east-1",
-                access_key_id=ACCESS_KEY,
-                secret_access_key=SECRET_KEY,
-                attempts=1,
+                S3Bucket(
+                    _BUCKET,
+                    self.prefix,
+                    endpoint_url=self.endpoint_url,
+                    region="us-east-1",
+                    access_key_id=ACCESS_KEY,
+                    secret_access_key=SECRET_KEY,
+                    attempts=1,
+                )
             )
             for key, code in (refused or {}).items():
                 _refuse(store, f"/{_BUCKET}/{self.name(key)}", code)

@@ -16,6 +16,7 @@ from snapshotter.model.bundle import Bundle, Retention
 from snapshotter.seal.log import LogDamaged
 from snapshotter.store import custodian
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from tests import bundles, logs
 from tests.contract.stores import Place
 from tests.servers import rclone as rclone_server
@@ -181,11 +182,13 @@ def test_an_endpoint_that_ignores_locks_enforces_no_hold(tmp_path: Path, made: B
     (tmp_path / "data" / "plain").mkdir(parents=True)
     with rclone(tmp_path) as endpoint_url:
         store = S3Store(
-            "plain",
-            "x",
-            endpoint_url=endpoint_url,
-            access_key_id=rclone_server.ACCESS_KEY,
-            secret_access_key=rclone_server.SECRET_KEY,
+            S3Bucket(
+                "plain",
+                "x",
+                endpoint_url=endpoint_url,
+                access_key_id=rclone_server.ACCESS_KEY,
+                secret_access_key=rclone_server.SECRET_KEY,
+            )
         )
         shelf = Shelf(folder=tmp_path, name="rclone", signer=SIGNER, inner=store)
         shelf.add(made)

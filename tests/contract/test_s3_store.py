@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Retention
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from tests.contract.stores import file_of
 from tests.servers import rclone as rclone_server
 from tests.servers.proxy import Proxy
@@ -45,14 +46,16 @@ def opened(
     timeout_s: float = 20,
 ) -> S3Store:
     return S3Store(
-        bucket,
-        prefix or secrets.token_hex(8),
-        endpoint_url=endpoint_url,
-        region="us-east-1",
-        access_key_id=key,
-        secret_access_key=secret,
-        connect_timeout_s=2,
-        read_timeout_s=timeout_s,
+        S3Bucket(
+            bucket,
+            prefix or secrets.token_hex(8),
+            endpoint_url=endpoint_url,
+            region="us-east-1",
+            access_key_id=key,
+            secret_access_key=secret,
+            connect_timeout_s=2,
+            read_timeout_s=timeout_s,
+        )
     )
 
 
@@ -333,5 +336,5 @@ def test_a_stream_in_a_bucket_with_versions_stays_with_its_own(
 )
 def test_an_endpoint_with_credentials_or_another_scheme_is_refused(endpoint_url: str) -> None:
     with pytest.raises(ValueError, match="endpoint is") as raised:
-        S3Store("plain", endpoint_url=endpoint_url)
+        S3Store(S3Bucket("plain", endpoint_url=endpoint_url))
     assert "secret" not in str(raised.value)

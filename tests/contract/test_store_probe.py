@@ -11,6 +11,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.probe import StoreProbe, probe, refuse_log, refuse_unlocked
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from tests.logs import RandomIds, RealClock
 from tests.servers import rclone as rclone_server
 from tests.servers import seaweedfs as seaweedfs_server
@@ -22,12 +23,14 @@ pytestmark = pytest.mark.xdist_group("seaweedfs")
 
 def bucket(endpoint_url: str, name: str, key: str, secret: str, prefix: str = "") -> S3Store:
     return S3Store(
-        name,
-        prefix or secrets.token_hex(8),
-        endpoint_url=endpoint_url,
-        access_key_id=key,
-        secret_access_key=secret,
-        read_timeout_s=20,
+        S3Bucket(
+            name,
+            prefix or secrets.token_hex(8),
+            endpoint_url=endpoint_url,
+            access_key_id=key,
+            secret_access_key=secret,
+            read_timeout_s=20,
+        )
     )
 
 

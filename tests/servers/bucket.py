@@ -3,7 +3,7 @@ A bucket in a directory, just good enough to be read, which answers one key as i
 
     with Bucket(root) as bucket:
         bucket.faults["log/checkpoint"] = status(503)
-        S3Store(NAME, endpoint_url=bucket.endpoint_url, …)
+        S3Store(S3Bucket(NAME, endpoint_url=bucket.endpoint_url, …))
 
 It checks no signature and takes no writes: a server of its own (SeaweedFS) is for that. Here is
 what such a server does not do when it is asked to: busy, forbidden, silent, forgetful.

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.store import s3
+from snapshotter.store import s3_bucket
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_verify_command import BAD, GOOD, PIN, TRUST, UNCLEAR, VECTORS
 
@@ -50,7 +50,7 @@ def shell(
     def asked(*_: object, **__: object) -> NoReturn:
         raise Asked("a bucket was asked")
 
-    monkeypatch.setattr(s3.S3Store, "__init__", asked)
+    monkeypatch.setattr(s3_bucket.S3Bucket, "__init__", asked)
     for name in ("CONFIG", "STORE", "POLICY"):
         monkeypatch.delenv(f"SNAPSHOTTER_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -25,7 +25,8 @@ from snapshotter.formats.keys import verify_signature
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import Signer
 from snapshotter.seal import pkcs11 as adapter
-from snapshotter.seal.held import HeldSigner, open_key
+from snapshotter.seal.held import HeldSigner
+from snapshotter.seal.open_key import open_key
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Requirements, own_trust

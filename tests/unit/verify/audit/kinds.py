@@ -17,6 +17,7 @@ from snapshotter.formats.leaf import Leaf
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket
 from tests import audited, bundles
 from tests.audited import Collection
 from tests.bundles import ChainAuthority
@@ -113,13 +114,15 @@ SERVER: Mapping[str, tuple[Fault, int]] = {
 def bucket_store(bucket: Bucket, *, patience_s: float = 60) -> Callable[[Path], S3Store]:
     """Return what opens the one store in a bucket, which asks for everything once."""
     store = S3Store(
-        NAME,
-        endpoint_url=bucket.endpoint_url,
-        region="us-east-1",
-        access_key_id="nobody",
-        secret_access_key="nothing",
-        read_timeout_s=patience_s,
-        attempts=1,
+        S3Bucket(
+            NAME,
+            endpoint_url=bucket.endpoint_url,
+            region="us-east-1",
+            access_key_id="nobody",
+            secret_access_key="nothing",
+            read_timeout_s=patience_s,
+            attempts=1,
+        )
     )
     return lambda root: store
 

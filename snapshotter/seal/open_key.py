@@ -1,0 +1,38 @@
+"""
+Open a key that others hold, named by a reference: in a key service or on a token.
+
+`kms.py` and `pkcs11.py` import boto3 and python-pkcs11 when a key is opened, so that importing
+this module needs neither.
+"""
+
+from collections.abc import Callable
+
+from snapshotter.formats.key_reference import KmsReference, parse
+from snapshotter.seal.held import HeldSigner
+from snapshotter.seal.kms import open_kms
+from snapshotter.seal.pkcs11 import open_pkcs11
+
+# Signed to see whether the key signs at all. Not the list of any bundle's files.
+TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
+
+
+def open_key(text: str, *, ask: Callable[[], bytes] | None) -> HeldSigner:
+    """
+    Return a signer for the key that a reference names, after it was seen to sign.
+
+    A capture that can not be signed is lost, so this is found out before one begins.
+
+    Args:
+        ask: Asked for a token's PIN, when the reference names no file with it.
+
+    Raises:
+        ServiceUnavailable: The holder did not answer.
+        SnapshotterError: No such key, no right to use it, or its library is not installed.
+    """
+    reference = parse(text)
+    if isinstance(reference, KmsReference):
+        signer = open_kms(reference)
+    else:
+        signer = open_pkcs11(reference, ask=ask)
+    signer.sign(TRIAL)
+    return signer

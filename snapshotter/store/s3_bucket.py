@@ -1,0 +1,297 @@
+"""
+The calls to one bucket, with the answers of its server as values and errors of ours.
+
+`S3Store` and `BucketLocks` both call the bucket through this module. boto3 is imported when
+the first `S3Bucket` is built, so that importing this module costs nothing.
+"""
+
+import contextlib
+import errno
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.store import layout
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+# What reading an answer raises that lacks a field, or has a number or a time that is none.
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+_BUSY = {
+    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
+    "RequestTimeout", "InternalError", "ServiceUnavailable", "BadDigest", "IncompleteBody",
+}  # fmt: skip
+_REFUSALS = {
+    "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
+        " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention (docs/howto/s3.md)"),
+    "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
+    "NoSuchBucket": ("has no such bucket", "create it (with Object Lock, if you want retention),"
+        " or check its name"),
+    "InvalidAccessKeyId": ("does not know the access key", "check which credentials are used"),
+    "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
+    "InvalidToken": ("refuses the session token", "renew the credentials"),
+    "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
+    "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
+    "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
+    "Redirect": ("redirects to another address, and redirects are not followed", "set the"
+        " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),
+    "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
+    "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
+    "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
+    "EntityTooLarge": ("does not take an object this large", "raise the server's limit"),
+    "InvalidRequest": ("refuses the request", "for retention, the bucket must have been made with"
+        " Object Lock: `snapshotter store check`"),
+    "ObjectLockConfigurationNotFoundError": ("has no Object Lock on this bucket", "make a bucket"
+        " with Object Lock; see docs/howto/s3.md"),
+    "InvalidRetentionPeriod": ("refuses the retention period", "it must lie in the future"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One raw call and what came of it."""
+
+    code: str  # "" when it was done, else the server's word for why not
+    answer: Mapping[str, Any]
+
+
+class S3Bucket:
+    """
+    One bucket, on AWS or a service with the same protocol, and one client for it.
+
+    One instance holds one client, whose connections all threads share; it does
+    not survive a fork. Credentials come from the arguments, else from where
+    boto3 looks (environment, profile, instance role). They appear in no message.
+
+    Args:
+        prefix: Put before every key, without "/" at its ends.
+        endpoint_url: Empty for AWS. With one, the bucket is named in the path.
+        connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
+            of a few seconds between.
+        read_timeout_s: Seconds without a byte.
+
+    Raises:
+        ValueError: A name or a mode that can not be.
+        SnapshotterError: boto3 is not installed, or finds no credentials it can use.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        endpoint_url: str = "",
+        region: str = "",
+        access_key_id: str = "",
+        secret_access_key: str = "",
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 30.0,
+        attempts: int = 3,
+    ) -> None:
+        place = layout.s3_location(bucket, prefix)
+        parts = urlsplit(endpoint_url)
+        if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
+            raise ValueError("an endpoint is http(s)://host[:port], without credentials")
+        self.name, self.prefix = place.bucket, place.prefix
+        try:
+            import boto3
+            import botocore.exceptions
+            from botocore.config import Config
+        except ImportError as error:
+            raise SnapshotterError(
+                "boto3 is not installed", hint="pip install 'snapshotter[s3]'"
+            ) from error
+        self.errors = botocore.exceptions
+        with self.translated(""):
+            session = boto3.session.Session(
+                aws_access_key_id=access_key_id or None,
+                aws_secret_access_key=secret_access_key or None,
+                region_name=region or None,
+            )
+            self.client: S3Client = session.client(
+                "s3",
+                endpoint_url=endpoint_url or None,
+                # A server of one's own has no regions, and signing needs a name.
+                region_name=region or session.region_name or "us-east-1",
+                config=Config(
+                    s3={"addressing_style": "path" if endpoint_url else "auto"},
+                    connect_timeout=connect_timeout_s,
+                    read_timeout=read_timeout_s,
+                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    tcp_keepalive=True,
+                    # We give the SHA-256 ourselves, and check what we read elsewhere.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                ),
+            )
+        # botocore asks where a bucket went by a HEAD of it, and follows the answer to that in the
+        # same way: an endpoint that redirects everything would be asked until Python gives up. No
+        # redirect of an endpoint that the user named is followed; of AWS, that HEAD is not.
+        calls = "before-call.s3" if endpoint_url else "before-call.s3.HeadBucket"
+        self.client.meta.events.register(calls, _follow_no_redirect)
+
+    @property
+    def url(self) -> str:
+        """`s3://bucket/prefix`; the endpoint is configuration, not a name."""
+        return f"s3://{self.name}" + (f"/{self.prefix}" if self.prefix else "")
+
+    def full_key(self, key: str) -> str:
+        """Return a key as the bucket knows it. Raises ValueError when it is too long."""
+        layout.check_key(key)
+        return layout.check_key(f"{self.prefix}/{key}") if self.prefix else key
+
+    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
+        """
+        Make one raw call on the bucket, and return a refusal as a value.
+
+        Args:
+            operation: boto3's name: "put_object".
+            key: Given as `Key`, under the prefix.
+
+        Raises:
+            ServiceUnavailable: No answer, or the server says that it is busy.
+        """
+        if key:
+            arguments["Key"] = self.full_key(key)
+        try:
+            answer = getattr(self.client, operation)(Bucket=self.name, **arguments)
+        except self.errors.ClientError as error:
+            if _is_busy(error.response) and code_of(error.response) != "BadDigest":
+                raise self._translated(error, key) from error
+            return Attempt(code=code_of(error.response), answer=error.response)
+        except self.errors.BotoCoreError as error:
+            raise self._translated(error, key) from error
+        except _ODD as error:
+            raise self.not_s3(key) from error
+        return Attempt(code="", answer=answer)
+
+    def key_of(self, name: str) -> str:
+        """Return a key of ours from the bucket's; "" for what is none."""
+        key = name.removeprefix(f"{self.prefix}/") if self.prefix else name
+        return key if layout.is_key(key) else ""
+
+    def refuse(self, attempt: Attempt, key: str) -> NoReturn:
+        """Raise the SnapshotterError that a refused `attempt` on a key means."""
+        raise self._refusal(attempt.code, status_of(attempt.answer), f" ({key})" if key else "")
+
+    def head(self, name: str, key: str, version: str) -> Mapping[str, Any]:
+        with self.translated(key):
+            try:
+                answer: Mapping[str, Any] = self.client.head_object(
+                    Bucket=self.name, Key=name, ChecksumMode="ENABLED", **version_argument(version)
+                )
+                if answer["ContentLength"] < 0 or not answer["ETag"]:
+                    raise self.not_s3(key)
+                return answer
+            except self.errors.ClientError as error:
+                if status_of(error.response) != 404:
+                    raise
+            # A HEAD has no body to say what is missing. A mistyped bucket must not
+            # look like evidence that is not there.
+            try:
+                self.client.head_bucket(Bucket=self.name)
+            except self.errors.ClientError as error:
+                if status_of(error.response) == 404:
+                    self._refuse("NoSuchBucket", error)
+                if status_of(error.response) != 403:  # no right to ask: keep to the first answer
+                    raise
+        raise FileNotFoundError(errno.ENOENT, "no such object", key)
+
+    @contextlib.contextmanager
+    def translated(self, key: str) -> Iterator[None]:
+        """Turn what boto3 raises into what the contract says."""
+        try:
+            yield
+        except (self.errors.BotoCoreError, self.errors.ClientError) as error:
+            raise self._translated(error, key) from error
+        except _ODD as error:
+            raise self.not_s3(key) from error
+
+    def not_s3(self, key: str) -> SnapshotterError:
+        """Return what is raised for an answer that is none, as of a gateway that is no store."""
+        about = f" ({key})" if key else ""
+        return SnapshotterError(
+            f"{self.url} gives an answer that S3 does not give{about}",
+            hint="check the endpoint: a gateway or a proxy may have answered",
+        )
+
+    def _translated(self, error: Exception, key: str) -> SnapshotterError:
+        # None of botocore's messages is repeated: some hold the signed address or
+        # the access key.
+        about = f" ({key})" if key else ""
+        if isinstance(error, self.errors.ClientError):
+            code, status = code_of(error.response), status_of(error.response)
+            if _is_busy(error.response):
+                return ServiceUnavailable(
+                    f"{self.url} could not answer: {code or status}{about}",
+                    hint="try again; what was written is found again",
+                )
+            return self._refusal(code, status, about)
+        names = self.errors
+        if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
+            return SnapshotterError(
+                "there are no credentials for S3",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
+            )
+        if isinstance(error, names.ProfileNotFound):
+            return SnapshotterError(
+                "there is no such profile of credentials", hint="see ~/.aws/config"
+            )
+        if isinstance(error, names.SSLError):
+            return SnapshotterError(
+                f"the certificate of {self.url} is not trusted",
+                hint="name its authority in AWS_CA_BUNDLE",
+            )
+        if isinstance(error, names.InvalidRegionError):
+            return self._refusal("Redirect", 301, about)
+        broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
+        if isinstance(error, broken):
+            return ServiceUnavailable(
+                f"{self.url} does not answer{about}", hint="check the endpoint, then try again"
+            )
+        return SnapshotterError(
+            f"{self.url} cannot be used: {type(error).__name__}{about}",
+            hint="check the endpoint, the region and the credentials",
+        )
+
+    def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:
+        if code in ("403", "") and status == 403:
+            code = "AccessDenied"
+        if code not in _REFUSALS and status in _REDIRECTS:
+            code = "Redirect"
+        what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
+        return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
+
+    def _refuse(self, code: str, error: Exception) -> NoReturn:
+        what, hint = _REFUSALS[code]
+        raise SnapshotterError(f"{self.url} {what}", hint=hint) from error
+
+
+def version_argument(version: str) -> dict[str, Any]:
+    return {"VersionId": version} if version else {}
+
+
+def _follow_no_redirect(*, context: dict[str, Any], **_: object) -> None:
+    """Tell botocore that it has followed the redirect of this request already."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def status_of(answer: Mapping[str, Any]) -> int:
+    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
+def code_of(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def _is_busy(answer: Mapping[str, Any]) -> bool:
+    status = status_of(answer)
+    # 501: the server does not have this call, and will not have it the next time.
+    return (status >= 500 and status != 501) or status in (408, 429) or code_of(answer) in _BUSY
