@@ -1,7 +1,7 @@
 """
 One audit of one store, from the remembered checkpoint to the report.
 
-The order (docs/spec/audit.md):
+The order (docs/reference/audit.md):
 
     (1) the checkpoint: signature, witnesses; held against what was remembered
     (2) the tree: built again from its entries, every tile compared
