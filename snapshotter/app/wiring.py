@@ -77,9 +77,6 @@ def assessor(decision: Decision) -> Assessor:
     Raises:
         SnapshotterError: A file of rules is none.
     """
-    # Half of the time that a first assessment takes: spent while the browser starts.
-    import trafilatura  # noqa: F401
-
     from snapshotter.assess.assessor import RuleAssessor
 
     return RuleAssessor.of(decision)

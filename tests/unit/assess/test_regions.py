@@ -1,5 +1,7 @@
 """Which part of a page each block is, and where its main text stands."""
 
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -20,6 +22,7 @@ from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.request import ReadingRules
 from snapshotter.policy.readings import shipped
+from tests.tools import ROOT
 
 RULES = ReadingRules(sites=shipped().sites)
 PARAGRAPH = (
@@ -202,6 +205,21 @@ def test_a_page_without_structure_is_guessed_and_that_is_said() -> None:
     assert found.main_by == "guess"
     assert found.main_text.count(PARAGRAPH) == 8
     assert "Something else" not in found.main_text
+
+
+def test_the_library_that_guesses_is_loaded_for_a_page_without_structure_alone() -> None:
+    """It takes a tenth of all the time in which a capture's modules are imported."""
+    script = (
+        "import sys; from tests.unit.assess.test_regions import *;"
+        "import snapshotter.app.wiring as wiring, snapshotter.model.request as request;"
+        "wiring.assessor(request.Decision(policy_name='x', policy_text=''));"
+        "read(page(NEWS), RULES); before = 'trafilatura' in sys.modules;"
+        "read(page('<p>' + PARAGRAPH), RULES); print(before, 'trafilatura' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 def test_the_blocks_of_the_browser_are_what_is_labelled() -> None:
