@@ -38,6 +38,7 @@ from snapshotter.jobs.gate import Gate, Met, Wait
 from snapshotter.jobs.table import (
     DUE,
     DUE_LATER,
+    HANDED_OVER,
     JOB,
     NOT_DUE,
     WAITING,
@@ -653,8 +654,7 @@ def _over(state: JobState, now: datetime, exit_code: int | None) -> dict[str, An
 
 def _others_wait(connection: Connection) -> bool:
     """Return whether a job is due, or handed over and not begun."""
-    handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
-    wanted = select(JOB.c.seq).where((JOB.c.ready == DUE) | handed).limit(1)
+    wanted = select(JOB.c.seq).where((JOB.c.ready == DUE) | HANDED_OVER).limit(1)
     return connection.execute(wanted).first() is not None
 
 

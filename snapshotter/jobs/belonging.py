@@ -6,16 +6,16 @@ A worker with another store would not find it and would capture the page a secon
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Engine, Integer, String, Table, func, select, update
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.attempts import ATTEMPT, STORING
 from snapshotter.jobs.database import TABLES, Instant, Words, database_now, insert_new, writing
-from snapshotter.jobs.roster import LIVE, Roster, Worker, is_gone
+from snapshotter.jobs.processes import is_silent
+from snapshotter.jobs.roster import LIVE, Roster
 
-_SILENT = timedelta(minutes=1)  # a worker that resumes later finds itself marked as dead
+_SILENT_S = 60.0  # a worker that resumes later finds itself marked as dead
 _STORE = Table(
     "queue_store",
     TABLES,
@@ -68,7 +68,9 @@ def claim(engine: Engine, ours: Belonging, *, worker: str, adopt: bool = False) 
         others = [
             it.id
             for it in Roster(engine).workers()
-            if it.id != worker and it.state in LIVE and _speaks(it, now)
+            if it.id != worker
+            and it.state in LIVE
+            and not is_silent(it.process, it.beat_at, now, for_s=_SILENT_S)
         ]
         if others:
             raise SnapshotterError(
@@ -89,7 +91,3 @@ def claim(engine: Engine, ours: Belonging, *, worker: str, adopt: bool = False) 
             )
         connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))
         return True
-
-
-def _speaks(worker: Worker, now: datetime) -> bool:
-    return abs(now - worker.beat_at) < _SILENT and not is_gone(worker.process)

@@ -6,17 +6,25 @@ handed over than the workers have slots, and per host only as many as it may hav
 slow host does not delay the others.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from snapshotter.jobs.attempts import miss
 from snapshotter.jobs.database import database_now, reading, writing
 from snapshotter.jobs.gate import Gate, Wait
-from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, job_of, promote
+from snapshotter.jobs.table import (
+    DUE,
+    DUE_LATER,
+    HANDED_OVER,
+    JOB,
+    NOT_DUE,
+    job_of,
+    promote,
+    under_way,
+)
 from snapshotter.model.job import JobState
 
 _AHEAD = 1.5  # jobs that are handed over or running, for each slot of all workers
@@ -66,9 +74,9 @@ class Dispatcher:
             promote(connection, now)
             _miss_late_ones(connection, now)
             self._closed = {host: at for host, at in self._closed.items() if at > now}
-            under_way = _under_way(connection)
-            room = round(slots * _AHEAD) - under_way.total()
-            full = {host for host, held in under_way.items() if held >= self._per_host}
+            held = under_way(connection)
+            room = round(slots * _AHEAD) - held.total()
+            full = {host for host, jobs in held.items() if jobs >= self._per_host}
             shut = full | set(self._closed)
             refused, asked = 0, JOB.c.ready == DUE
             while len(chosen) < room and refused < _REFUSALS:
@@ -88,7 +96,7 @@ class Dispatcher:
                 host = row["host"]
                 # The record of a page that is given up is made without a visit.
                 wait = None if row["giving_up"] else self._gate.may_start(
-                    connection, job_of(row), host, now, under_way[host], under_way.total()
+                    connection, job_of(row), host, now, held[host], held.total()
                 )  # fmt: skip
                 if wait is not None and wait.of_all:
                     asked = (JOB.c.ready == DUE) & (JOB.c.giving_up != "")
@@ -109,8 +117,8 @@ class Dispatcher:
                 chosen.append(
                     Handed(job_id=row["id"], run=run, host=host, priority=row["priority"])
                 )
-                under_way[host] += 1
-                if under_way[host] >= self._per_host:
+                held[host] += 1
+                if held[host] >= self._per_host:
                     shut.add(host)
         return chosen
 
@@ -124,11 +132,8 @@ class Dispatcher:
         with reading(self._engine) as connection:
             before = database_now(connection) - timedelta(seconds=for_s)
             rows = connection.execute(
-                select(JOB.c.id, JOB.c.run).where(
-                    JOB.c.state == JobState.WAITING, JOB.c.ready == NOT_DUE,
-                    JOB.c.handed_at < before,
-                )
-            )  # fmt: skip
+                select(JOB.c.id, JOB.c.run).where(HANDED_OVER, JOB.c.handed_at < before)
+            )
             return [(job_id, run) for job_id, run in rows]
 
     def _close(self, connection: Connection, row: RowMapping, wait: Wait, now: datetime) -> None:
@@ -158,14 +163,3 @@ def _miss_late_ones(connection: Connection, now: datetime) -> None:
     late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE, JOB.c.giving_up == "")
     for row in connection.execute(late).mappings().all():
         miss(connection, row, now)
-
-
-def _under_way(connection: Connection) -> Counter[str]:
-    """Return how many jobs of each host are handed over or running."""
-    handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
-    rows = connection.execute(
-        select(JOB.c.host, func.count())
-        .where(handed | (JOB.c.state == JobState.RUNNING))
-        .group_by(JOB.c.host)
-    )
-    return Counter(dict(map(tuple, rows)))

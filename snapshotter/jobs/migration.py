@@ -9,7 +9,6 @@ finishes its captures and ends. tests/unit/jobs/test_migration.py compares layou
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table
@@ -27,10 +26,11 @@ from snapshotter.jobs.database import (
     unchecked_database,
     writing,
 )
+from snapshotter.jobs.processes import is_silent
 
 OLDEST_BACK: Final = 2  # the earliest number that tables can be downgraded to
 _LOOK: Final = 3  # from this number on, workers check the number while they work
-_SILENT: Final = timedelta(seconds=60)  # a worker without a heartbeat for so long does not run
+_SILENT_S: Final = 60.0  # a worker without a heartbeat for so long does not run
 _WORKER: Final = table(
     "worker",
     column("id"),
@@ -158,8 +158,6 @@ def _run(connection: Connection, statements: Sequence[str]) -> None:
 
 def _at_work(connection: Connection) -> Iterator[AtWork]:
     """Yield the workers with a recent heartbeat whose process is not known to be gone."""
-    from snapshotter.jobs.roster import is_gone
-
     inspector = inspect(connection)
     if "worker" not in inspector.get_table_names():
         return
@@ -169,7 +167,7 @@ def _at_work(connection: Connection) -> Iterator[AtWork]:
     )
     now = database_now(connection)
     for row in connection.execute(wanted.order_by(_WORKER.c.id)).mappings():
-        if abs(now - row["beat_at"]) < _SILENT and not is_gone(row["process"]):
+        if not is_silent(row["process"], row["beat_at"], now, for_s=_SILENT_S):
             yield AtWork(id=row["id"], version=row["version"], tables=row.get("tables", 2))
 
 

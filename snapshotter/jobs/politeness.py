@@ -37,7 +37,7 @@ from sqlalchemy import insert as plain_insert
 from snapshotter.jobs import gate
 from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
 from snapshotter.jobs.duty import Duty
-from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
+from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING, under_way
 from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.host_answers import Answer, Sign
@@ -317,18 +317,16 @@ def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
         recent = select(VISIT.c.key, func.count()).where(VISIT.c.started_at > now - DAY)
         counted = _counted(connection, recent.group_by(VISIT.c.key))
         outside = _open(connection, now, outside=True)
-        handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
         jobs = select(JOB.c.host, func.count()).group_by(JOB.c.host)
-        held = _counted(connection, jobs.where(handed | (JOB.c.state == JobState.RUNNING)))
         waiting = _counted(connection, jobs.where(JOB.c.state.in_(WAITING), JOB.c.ready != NOT_DUE))
-        under_way = outside + Counter(held)
+        visits = outside + under_way(connection)
         found = []
         for key in sorted({*states, *waiting} - {""}):
             state = states.get(key, HostState())
             rules = politeness.rules(key)
             load = Load(
-                host=under_way[key],
-                all=under_way.total(),
+                host=visits[key],
+                all=visits.total(),
                 budget_at=_budget_at(connection, key, rules.budget(urgent=False), now),
             )
             found.append(

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
 
 from sqlalchemy import (
     Column,
@@ -38,6 +36,7 @@ from snapshotter.jobs.database import (
     reading,
     writing,
 )
+from snapshotter.jobs.processes import is_silent, process_name
 
 _WORKER = Table(
     "worker",
@@ -156,8 +155,6 @@ class Roster:
         """
         Return the workers without a heartbeat for so long, and those whose process is gone.
 
-        A heartbeat that is as far in the future counts too: the clock was set back since.
-
         Args:
             but: The id of a worker that is left out.
         """
@@ -168,7 +165,7 @@ class Roster:
             for it in self.workers()
             if it.id != but
             and it.state in LIVE
-            and (abs(now - it.beat_at) > timedelta(seconds=for_s) or is_gone(it.process))
+            and is_silent(it.process, it.beat_at, now, for_s=for_s)
         ]
 
     def workers(self) -> Sequence[Worker]:
@@ -218,46 +215,6 @@ class Roster:
 def _first_turn(connection: Connection, duty: str, worker_id: str, until: datetime) -> bool:
     row = {"name": duty, "holder": worker_id, "until": until}
     return connection.execute(insert_new(connection, _DUTY).values(row)).rowcount == 1
-
-
-def process_name(pid: int = 0) -> str:
-    """Return a name that identifies a process among all machines; of this process if 0."""
-    pid = pid or os.getpid()
-    return f"{_machine()} {pid} {_started(pid)}"
-
-
-def is_gone(process: str) -> bool:
-    """Return whether a process is certainly gone: it ran on this machine and does not now."""
-    machine, _, rest = process.partition(" ")
-    pid, _, started = rest.partition(" ")
-    if machine != _machine() or not pid.isdigit() or not started:
-        return False
-    return _started(int(pid)) != started
-
-
-@cache
-def _machine() -> str:
-    """
-    Return a name for this boot of this machine and the processes that we can see.
-
-    It contains the user, because a system may hide the processes of others (hidepid).
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{os.readlink('/proc/self/ns/pid')}/{os.getuid()}"
-    except OSError:
-        return ""  # processes cannot be identified here, so none is certainly gone
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks since the boot; "" if it does not exist."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    # The name is in brackets and can contain anything. After it, field 3 is the state.
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
 
 
 def _worker(row: RowMapping) -> Worker:

@@ -5,6 +5,7 @@ The queue's interface, the attempts and the dispatcher all change this table.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    func,
     select,
     update,
 )
@@ -88,6 +90,7 @@ JOB = Table(
 )
 
 WAITING = (JobState.WAITING, JobState.DEFERRED)
+HANDED_OVER = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
 
 
 class Ruling(StrEnum):
@@ -122,6 +125,16 @@ def promote(connection: Connection, now: datetime) -> None:
         .values(ready=DUE),
         {"later": DUE_LATER, "now": now},
     )
+
+
+def under_way(connection: Connection) -> Counter[str]:
+    """Return how many jobs of each host are handed over or running."""
+    rows = connection.execute(
+        select(JOB.c.host, func.count())
+        .where(HANDED_OVER | (JOB.c.state == JobState.RUNNING))
+        .group_by(JOB.c.host)
+    )
+    return Counter(dict(map(tuple, rows)))
 
 
 def job_of(row: RowMapping) -> CaptureJob:

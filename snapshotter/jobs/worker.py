@@ -34,8 +34,9 @@ from snapshotter.jobs.engine import Engine, Limits
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Gate, OpenGate
 from snapshotter.jobs.migration import number_of
+from snapshotter.jobs.processes import is_gone, process_name
 from snapshotter.jobs.queue import DatabaseQueue, now_of
-from snapshotter.jobs.roster import LIVE, Roster, WorkerState, is_gone, process_name
+from snapshotter.jobs.roster import LIVE, Roster, WorkerState
 from snapshotter.jobs.slot import (
     CaptureOrder,
     ChoresOrder,

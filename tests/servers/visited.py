@@ -16,6 +16,8 @@ from typing import Self
 from typing_extensions import override
 
 _LIMIT_S = 120.0  # for what is waited for, on a busy machine
+# Not empty: a capture loads an empty page twice, and is incomplete.
+_BODY = b"<!doctype html><title>A page</title><h1>A page</h1><p>It has a few words.</p>"
 
 
 class Visited(ThreadingHTTPServer):
@@ -102,11 +104,14 @@ class _Page(BaseHTTPRequestHandler):
         if self.path.endswith("/visit"):  # and not what a browser asks for besides
             self.server.visit(host)
         hostile, seconds = self.server.hostile
+        body = b"" if host == hostile else _BODY
         self.send_response(429 if host == hostile else 200)
         if host == hostile:
             self.send_header("Retry-After", str(seconds))
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     @override
     def log_message(self, format: str, *arguments: object) -> None:

@@ -13,8 +13,9 @@ from snapshotter.jobs.belonging import claim
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.processes import process_name
 from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.roster import _WORKER, Roster, WorkerState, process_name
+from snapshotter.jobs.roster import _WORKER, Roster, WorkerState
 from tests.unit.jobs.idle_workers import idle_worker
 from tests.unit.jobs.making import BUNDLE, SEALED, job
 from tests.unit.jobs.stores import ELSEWHERE, HERE

@@ -9,14 +9,12 @@ import pytest
 from sqlalchemy import Engine, update
 
 from snapshotter.jobs.database import database_now, writing
+from snapshotter.jobs.processes import _machine, is_gone, process_name
 from snapshotter.jobs.roster import (
     _DUTY,
     _WORKER,
     Roster,
     WorkerState,
-    _machine,
-    is_gone,
-    process_name,
 )
 
 
