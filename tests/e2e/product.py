@@ -13,9 +13,11 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.prestarted import Prestarted
 from tests.servers.authority import TestAuthority
 from tests.tools import ROOT
 
@@ -123,17 +125,32 @@ class Installation:
         )
 
     def run(self, *arguments: str | Path, given: str = "") -> Done:
-        """Run a command to its end, with `given` on its standard input."""
-        done = subprocess.run(
-            self._command(arguments),
-            cwd=self.home,
-            env=self._environ(),
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        """
+        Run a command to its end, with `given` on its standard input.
+
+        Its process is a fork of an interpreter that has imported the product, where that is the
+        same to the command. `start` always starts an interpreter.
+        """
+        environment = self._environ()
+        prestarted = _prestarted()
+        if not given and prestarted.can_run(environment):
+            done = prestarted.run(
+                [str(it) for it in arguments],
+                folder=self.home,
+                environment=environment,
+                timeout_s=LIMIT_S,
+            )
+        else:
+            done = subprocess.run(
+                self._command(arguments),
+                cwd=self.home,
+                env=environment,
+                input=given,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                check=False,
+            )
         return Done(done.returncode, done.stdout, done.stderr)
 
     def capture(self, *arguments: str | Path) -> Done:
@@ -150,20 +167,28 @@ class Installation:
         return [sys.executable, "-m", "snapshotter", *map(str, arguments)]
 
     def _environ(self) -> dict[str, str]:
-        # Of the tester's own environment only what finds programs: no setting, no key, no
-        # credential of theirs may decide a test.
-        names = ("PATH", "LANG", "NODE_COMPILE_CACHE")
-        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {
-            **kept,
+            **_interpreter_environment(),
             "HOME": str(self.home),
             "SNAPSHOTTER_CONFIG": str(self.home / "snapshotter.toml"),
             "TMPDIR": str(self.temporary),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUTF8": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
             **self.environment,
         }
+
+
+def _interpreter_environment() -> dict[str, str]:
+    # Of the tester's own environment only what finds programs: no setting, no key, no
+    # credential of theirs may decide a test.
+    names = ("PATH", "LANG", "NODE_COMPILE_CACHE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+
+
+@cache
+def _prestarted() -> Prestarted:
+    """Return the one server of this process."""
+    return Prestarted(_interpreter_environment())
 
 
 def _heed_ctrl_c() -> None:
