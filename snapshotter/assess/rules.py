@@ -162,9 +162,7 @@ def extract(view: View, rule: NoticeRule, found: Found) -> dict[str, str]:
     return values
 
 
-def evidence(
-    view: View, rule: str, rules: str, step: Step, found: Found, *, excerpt: str = ""
-) -> Evidence:
+def evidence(view: View, rule: str, rules: str, step: Step, found: Found) -> Evidence:
     """Return a record of what was found."""
     box = view.box(found.element) if found.element is not None else None
     return Evidence(
@@ -172,15 +170,15 @@ def evidence(
         rules=rules,
         step=step,
         region=found.region[:MAX_URL],
-        excerpt=(excerpt or found.text)[:MAX_EXCERPT],
+        excerpt=found.text[:MAX_EXCERPT],
         box=box,
         picture=_picture(view) if box is not None else "",
     )
 
 
-def every_selector(sets: Iterable[RuleSet], more: Iterable[str] = ()) -> Selectors:
+def every_selector(sets: Iterable[RuleSet]) -> Selectors:
     """Return the selectors of files of rules, parsed."""
-    return _parsed(tuple(sorted({it for rules in sets for it in _selectors(rules)} | set(more))))
+    return _parsed(tuple(sorted({it for rules in sets for it in _selectors(rules)})))
 
 
 @lru_cache(maxsize=32)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from lxml import etree
 
-from snapshotter.assess.dom import MAX_ELEMENTS, Document, read_document
+from snapshotter.assess.dom import MAX_ELEMENTS, read_document
 from snapshotter.formats.charset import decode
 from snapshotter.formats.selectors import Selectors
 from snapshotter.model.page import Block, Box, Page
@@ -57,7 +57,6 @@ class View:
     Args:
         selectors: All that will be asked for by `select`.
         json_scripts: Variables of scripts that hold data of the page.
-        document: Of the page, if it was read before; None: it is read here.
     """
 
     def __init__(
@@ -65,12 +64,11 @@ class View:
         page: Page,
         selectors: Selectors | None = None,
         json_scripts: Sequence[str] = (),
-        document: Document | None = None,
     ) -> None:
         self.page = page
         self.selectors = selectors
         self.url = page.final_url or page.requested_url
-        self.document = document if document is not None else read_document(page.html)
+        self.document = read_document(page.html)
         self._json_scripts = tuple(json_scripts)
         self._found: Mapping[str, list[Any]] = {}
         if self.document is not None and selectors is not None:

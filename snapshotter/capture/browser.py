@@ -604,7 +604,7 @@ async def launch(
         return Launched(
             context=context,
             sandbox_asked=way.sandbox,
-            sandbox_how=_how(way) if way.sandbox else f"started with --no-sandbox: {no_sandbox}",
+            sandbox_how=_how() if way.sandbox else f"started with --no-sandbox: {no_sandbox}",
             network=NetworkPath(
                 path=wire.path,
                 enforced=own,
@@ -673,7 +673,7 @@ def _refused(no_sandbox: str) -> PolicyRefused:
     )
 
 
-def _how(way: _Way) -> str:
+def _how() -> str:
     if os.geteuid() == 0:
         return "started in a user namespace, because Chromium has no sandbox for root"
     return "started as an ordinary user"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from snapshotter.capture import nss, own_names, viewer
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.gate import GATE, RasterGate
-from snapshotter.capture.recorder import WireRecorder
+from snapshotter.capture.recorder import Recorder
 from snapshotter.capture.session import Session
 from snapshotter.capture.standby import Standby
 from snapshotter.egress.guard import EgressGuard
@@ -154,7 +154,7 @@ class ChromiumCapturer:
                 place=standby.place,
                 processes=standby.processes,
                 wire=standby.wire,
-                recorder=WireRecorder(
+                recorder=Recorder(
                     spool=spool,
                     clock=self._clock,
                     ids=self._ids,

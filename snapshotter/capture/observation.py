@@ -125,7 +125,7 @@ class Observer:
         self._failed: dict[str, str] = {}  # errors of requests that we aborted, by id
         self._asked_again: list[int] = []  # how many requests there were
 
-    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
+    async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
         """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
         root = self._targets.listen(cdp, _EVENTS)
         try:

@@ -95,11 +95,6 @@ class Activity:
     ran_at: float = 0.0  # when the last script of the page ended, likewise
 
     @property
-    def is_clear(self) -> bool:
-        """Whether the browser shows that nothing is to come within the horizon."""
-        return not self.waits and not self.unshown
-
-    @property
     def pending(self) -> tuple[Pending, ...]:
         """All of it, as a record has it."""
         return tuple(

@@ -1,12 +1,11 @@
 """
 Record a page's network traffic: the bytes from the wire, their circumstances from the browser.
 
-`Recorder` is the port. `WireRecorder` lets the egress guard keep every connection
-as it was, encrypted, and reads them when the page is done with the keys that the
-browser wrote down: nothing stands between the two while the page lives, and what
-is recorded is what was sent. The keys and the streams are destroyed as soon as
-the archive is written. What can not be read is named (`Recording.missing_parts`,
-docs/spec/network-record.md).
+The egress guard keeps every connection as it was, encrypted. `Recorder` reads them when
+the page is done, with the keys that the browser wrote down: nothing stands between the two
+while the page lives, and what is recorded is what was sent. The keys and the streams are
+destroyed as soon as the archive is written. What can not be read is named
+(`Recording.missing_parts`, docs/spec/network-record.md).
 """
 
 import asyncio
@@ -17,9 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, CDPSession
 
 from snapshotter.capture import archive, streams, tls, viewer
 from snapshotter.capture.browser import Wire
@@ -117,112 +115,11 @@ class Recording:
     concealer: Concealer | None = None  # what it concealed is to be concealed elsewhere, too
 
 
-class Recorder(Protocol):
+class Recorder:
     """
-    Records the network traffic of one page.
+    Records the network traffic of one page, from what the egress guard keeps.
 
-    Not trusted to see everything: what it knows it missed is in `missing_parts`.
-    """
-
-    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
-        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
-
-    @property
-    def in_flight(self) -> int:
-        """Requests without an end."""
-
-    @property
-    def quiet_since(self) -> float:
-        """`clock.monotonic()` of the last beginning or end of a request."""
-
-    @property
-    def awaited(self) -> int:
-        """Requests without an end, but for polls and for event streams that are open."""
-
-    @property
-    def changed_at(self) -> float:
-        """`clock.monotonic()` of the last news from the network that is no poll."""
-
-    @property
-    def workers(self) -> int:
-        """Workers that run, shared ones too."""
-
-    @property
-    def polls(self) -> int:
-        """Requests without an end that scripts make again and again."""
-
-    @property
-    def silent_channels(self) -> tuple[tuple[str, float], ...]:
-        """Sockets and event streams without a first message: kind, and since when."""
-
-    @property
-    def channels(self) -> int:
-        """Sockets and event streams that are open and have had a message."""
-
-    async def busy_since(self) -> float:
-        """Return since when a worker has not answered; 0.0: all do."""
-
-    @property
-    def over_limit(self) -> str:
-        """The reason code of a limit that was passed, the gravest, or an empty text."""
-
-    @property
-    def document_in_flight(self) -> int:
-        """Bytes that have come of the page's document, while more may come; else 0."""
-
-    def asked_again(self) -> None:
-        """Take note that the next document comes because we ask for the page once more."""
-
-    def failed(self, request_id: str, error: str) -> None:
-        """
-        Take note how a request failed that we are about to abort because of that.
-
-        Args:
-            request_id: The browser's.
-            error: "net::ERR_…"
-        """
-
-    async def cut_off(self, cause: str) -> None:
-        """
-        Take note that loading is stopped from here on.
-
-        Args:
-            cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
-        """
-
-    async def halt_workers(self) -> None:
-        """Let no worker of the page run on; what it asks for from here on is not known."""
-
-    @property
-    def waits_for_scripts(self) -> bool:
-        """Whether a script or a style sheet was asked for and has no end yet."""
-
-    async def end_stalled(self, still_s: float) -> tuple[str, ...]:
-        """
-        End requests that keep a document from being read on: scripts and style sheets.
-
-        Args:
-            still_s: Seconds for which their connections have had no byte.
-
-        Returns:
-            Their addresses. The browser may ask for one of them once more.
-        """
-
-    async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
-        """
-        End every connection of the page and write the files. Never raises for what a page does.
-
-        It takes what its bytes take: some seconds for hundreds of MiB. Whoever can not wait
-        so long lets go and calls `finish_now`, which waits for what is being written.
-        """
-
-    def finish_now(self, *, final_url: str, title: str) -> Recording:
-        """Write what was collected, without a browser or an event loop."""
-
-
-class WireRecorder:
-    """
-    A `Recorder` of what the egress guard kept.
+    It may not see everything: what it knows it missed is in `Recording.missing_parts`.
 
     Args:
         spool: The capture's directory; files appear below it under their bundle paths.
@@ -274,57 +171,57 @@ class WireRecorder:
         self._writing = threading.Lock()
         self._recording: Recording | None = None
 
-    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
-        """See `Recorder.attach`."""
-        await self._observer.attach(context, page, cdp)
+    async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
+        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
+        await self._observer.attach(context, cdp)
 
     @property
     def in_flight(self) -> int:
-        """See `Recorder.in_flight`."""
+        """Requests without an end."""
         return self._observer.in_flight
 
     @property
     def quiet_since(self) -> float:
-        """See `Recorder.quiet_since`."""
+        """`clock.monotonic()` of the last beginning or end of a request."""
         return self._observer.quiet_since
 
     @property
     def awaited(self) -> int:
-        """See `Recorder.awaited`."""
+        """Requests without an end, but for polls and for event streams that are open."""
         return self._observer.awaited
 
     @property
     def changed_at(self) -> float:
-        """See `Recorder.changed_at`."""
+        """`clock.monotonic()` of the last news from the network that is no poll."""
         return self._observer.changed_at
 
     @property
     def workers(self) -> int:
-        """See `Recorder.workers`."""
+        """Workers that run, shared ones too."""
         return self._observer.workers
 
     @property
     def polls(self) -> int:
-        """See `Recorder.polls`."""
+        """Requests without an end that scripts make again and again."""
         return self._observer.polls
 
     @property
     def silent_channels(self) -> tuple[tuple[str, float], ...]:
-        """See `Recorder.silent_channels`."""
+        """Sockets and event streams without a first message: kind, and since when."""
         return self._observer.silent_channels
 
     @property
     def channels(self) -> int:
-        """See `Recorder.channels`."""
+        """Sockets and event streams that are open and have had a message."""
         return self._observer.channels
 
     async def busy_since(self) -> float:
-        """See `Recorder.busy_since`."""
+        """Return since when a worker has not answered; 0.0: all do."""
         return await self._observer.busy_since()
 
     @property
     def over_limit(self) -> str:
-        """See `Recorder.over_limit`."""
+        """The reason code of a limit that was passed, the gravest, or an empty text."""
         if self._observer.requests > self._limits.requests:
             return TOO_MANY_REQUESTS
         if self._guard.over_limit or self._observer.bytes_received > self._limits.capture_bytes:
@@ -333,32 +230,51 @@ class WireRecorder:
 
     @property
     def document_in_flight(self) -> int:
-        """See `Recorder.document_in_flight`."""
+        """Bytes that have come of the page's document, while more may come; else 0."""
         return self._observer.document_in_flight
 
     def asked_again(self) -> None:
-        """See `Recorder.asked_again`."""
+        """Take note that the next document comes because we ask for the page once more."""
         self._observer.asked_again()
 
     def failed(self, request_id: str, error: str) -> None:
-        """See `Recorder.failed`."""
+        """
+        Take note how a request failed that we are about to abort because of that.
+
+        Args:
+            request_id: The browser's.
+            error: "net::ERR_…"
+        """
         self._observer.failed(request_id, error)
 
     async def cut_off(self, cause: str) -> None:
-        """See `Recorder.cut_off`."""
+        """
+        Take note that loading is stopped from here on.
+
+        Args:
+            cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
+        """
         self._stopped_for = self._stopped_for or cause
 
     async def halt_workers(self) -> None:
-        """See `Recorder.halt_workers`."""
+        """Let no worker of the page run on; what it asks for from here on is not known."""
         await self._observer.halt_workers()
 
     @property
     def waits_for_scripts(self) -> bool:
-        """See `Recorder.waits_for_scripts`."""
+        """Whether a script or a style sheet was asked for and has no end yet."""
         return bool(self._observer.open_of(_BLOCKING))
 
     async def end_stalled(self, still_s: float) -> tuple[str, ...]:
-        """See `Recorder.end_stalled`."""
+        """
+        End requests that keep a document from being read on: scripts and style sheets.
+
+        Args:
+            still_s: Seconds for which their connections have had no byte.
+
+        Returns:
+            Their addresses. The browser may ask for one of them once more.
+        """
         before = self._clock.now() - timedelta(seconds=still_s)
         waiting: dict[tuple[str, int], list[Observed]] = {}
         for it in self._observer.open_of(_BLOCKING):
@@ -372,12 +288,17 @@ class WireRecorder:
         return tuple(it.url for it in stalled)
 
     async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
-        """See `Recorder.finish`."""
+        """
+        End every connection of the page and write the files. Never raises for what a page does.
+
+        It takes what its bytes take: some seconds for hundreds of MiB. Whoever can not wait
+        so long lets go and calls `finish_now`, which waits for what is being written.
+        """
         self._observer.stop()  # what the browser tells from here on is our doing
         return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
 
     def finish_now(self, *, final_url: str, title: str) -> Recording:
-        """See `Recorder.finish_now`."""
+        """Write what was collected, without a browser or an event loop."""
         self._observer.stop()
         return self._write(final_url=final_url, title=title, text="")
 

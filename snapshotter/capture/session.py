@@ -559,7 +559,7 @@ class Session:
         await guard.call("the page's events", cdp.send("Page.enable"), limit)
         watch = Watch(guard, self._clock, worlds, self._recorder, ledger.log)
         await asyncio.gather(
-            guard.call("the recorder", self._recorder.attach(context, page, cdp), limit),
+            guard.call("the recorder", self._recorder.attach(context, cdp), limit),
             watch.begin(context),
         )
         await worlds.attach(context, page, limit)

@@ -1,4 +1,4 @@
-"""A page under a `WireRecorder` in a browser of its own, and what the record then holds."""
+"""A page under a `Recorder` in a browser of its own, and what the record then holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import Wire, find_browser
-from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.capture.recorder import Recorder, Recording
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.model.request import Decision, Limits
@@ -78,7 +78,7 @@ def record(
     url: str,
     *,
     limits: Limits | None = None,
-    act: Callable[[Page, WireRecorder], Awaitable[object]] | None = None,
+    act: Callable[[Page, Recorder], Awaitable[object]] | None = None,
     insecure: bool = False,
     basic_auth: bool = False,
     now: bool = False,
@@ -120,7 +120,7 @@ def record(
                 http_credentials={"username": "me", "password": SECRET} if basic_auth else None,
             )
             page = await context.new_page()
-            recorder = WireRecorder(
+            recorder = Recorder(
                 spool=tmp_path,
                 clock=SystemClock(),
                 ids=RandomIds(),
@@ -129,7 +129,7 @@ def record(
                 software="snapshotter/test",
                 way=way,
             )
-            await recorder.attach(context, page, await context.new_cdp_session(page))
+            await recorder.attach(context, await context.new_cdp_session(page))
             await (act or opening(url))(page, recorder)
             if now:
                 return recorder.finish_now(final_url=page.url, title="")
@@ -148,8 +148,8 @@ def record(
         assert not (tmp_path / "keys.log").exists()
 
 
-def opening(url: str) -> Callable[[Page, WireRecorder], Awaitable[object]]:
-    async def act(page: Page, recorder: WireRecorder) -> None:
+def opening(url: str) -> Callable[[Page, Recorder], Awaitable[object]]:
+    async def act(page: Page, recorder: Recorder) -> None:
         try:
             await page.goto(url, timeout=10_000)
         except Exception as error:  # noqa: BLE001 - the recording says what happened

@@ -9,7 +9,7 @@ from playwright.async_api import Page
 from snapshotter.app.machine import SystemClock
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.pending import Activity, Watch
-from snapshotter.capture.recorder import WireRecorder
+from snapshotter.capture.recorder import Recorder
 from snapshotter.capture.world import Worlds
 from tests.e2e.recording import record
 
@@ -29,7 +29,7 @@ def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> No
     looks: list[tuple[Activity, int, int]] = []
     of_frames: list[Activity] = []
 
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         clock = SystemClock()
         guard = Guard(clock, clock.monotonic() + 50)
         worlds = Worlds(guard)

@@ -29,8 +29,8 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.capture.recorder import (
     RESPONSE_TOO_LARGE,
     TOO_MANY_REQUESTS,
+    Recorder,
     Recording,
-    WireRecorder,
 )
 from snapshotter.formats import canonical_json
 from snapshotter.model.request import Limits
@@ -351,7 +351,7 @@ def test_the_way_to_the_document_and_its_answer_are_told(server: Server, tmp_pat
         b"<script>setTimeout(() => location.assign('/old'), 50)</script>",
     )
 
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/script-redirect")
         await page.wait_for_url("**/gbk")
 
@@ -390,7 +390,7 @@ def test_an_answer_over_the_limit_is_noticed_and_kept_as_far_as_it_came(
 ) -> None:
     seen: list[str] = []
 
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await opening(f"{server.url}/torture")(page, recorder)
         seen.append(recorder.over_limit)
 
@@ -415,7 +415,7 @@ def test_a_capture_over_the_limit_is_cut_off_and_says_so(server: Server, tmp_pat
 def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
     server: Server, tmp_path: Path
 ) -> None:
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/drip", wait_until="commit")
         await page.wait_for_selector("#second")
         assert recorder.in_flight == 1
@@ -433,7 +433,7 @@ def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
 def test_too_many_requests_are_noticed(server: Server, tmp_path: Path) -> None:
     seen: list[str] = []
 
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await opening(f"{server.url}/torture")(page, recorder)
         seen.append(recorder.over_limit)
 
@@ -464,7 +464,7 @@ def test_a_request_ends_with_the_window_frame_or_worker_that_made_it(
 ) -> None:
     in_flight: list[int] = []
 
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/utf8")
         other = server.url.replace("127.0.0.1", "localhost")
         await page.evaluate(f"() => {{ {begin.replace('OTHER', other)} }}")
@@ -500,7 +500,7 @@ def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) ->
 
 
 def test_finish_now_keeps_what_came_of_a_document(server: Server, tmp_path: Path) -> None:
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/drip", wait_until="commit")
         await page.wait_for_selector("#second")
         await recorder.cut_off("unspecified")
@@ -514,7 +514,7 @@ def test_finish_now_keeps_what_came_of_a_document(server: Server, tmp_path: Path
 
 
 def test_secrets_are_in_no_file_and_no_value(server: Server, tmp_path: Path) -> None:
-    async def act(page: Page, recorder: WireRecorder) -> None:
+    async def act(page: Page, recorder: Recorder) -> None:
         await page.context.add_cookies([{"name": "s", "value": CANARY, "url": server.url}])
         await page.goto(f"{server.url}/private")
         await opening(f"{server.url}/secrets")(page, recorder)

@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Page
 
 from snapshotter.capture import recorder
-from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.capture.recorder import Recorder, Recording
 from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.formats import server_signature
 from tests.e2e.recording import SECRET, Item, items, record, verb
@@ -53,7 +53,7 @@ class Visit:
 def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Visit:
     with Torture(request.param) as torture:
 
-        async def act(page: Page, recorder: WireRecorder) -> None:
+        async def act(page: Page, recorder: Recorder) -> None:
             await page.goto(torture.url, timeout=60_000)
             for _ in range(600):
                 if not torture.missing():
@@ -260,7 +260,7 @@ def test_connections_are_listed_and_servers_have_signed(visit: Visit) -> None:
 def test_no_secret_of_any_version_of_http_is_in_any_file(mode: Mode, tmp_path: Path) -> None:
     with Torture(mode, pending=False) as torture:
 
-        async def act(page: Page, recorder: WireRecorder) -> None:
+        async def act(page: Page, recorder: Recorder) -> None:
             cookies = [{"name": "s", "value": SECRET, "url": it} for it in torture.origins]
             await page.context.add_cookies(cookies)  # type: ignore[arg-type]
             await page.goto(torture.url, timeout=60_000)
@@ -292,7 +292,7 @@ def test_connections_that_can_not_be_decrypted_are_named_with_host_and_reason(
 ) -> None:
     with Torture("https", pending=False) as torture:
 
-        async def act(page: Page, recorder: WireRecorder) -> None:
+        async def act(page: Page, recorder: Recorder) -> None:
             await page.goto(torture.url, timeout=60_000)
             (tmp_path / "keys.log").write_bytes(b"")  # as if the browser had written none
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hyperframe.frame import DataFrame, GoAwayFrame, PushPromiseFrame, RstStreamFrame, SettingsFrame
 
-from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.capture.recorder import Recorder, Recording
 from snapshotter.formats.http import Direction
 from snapshotter.formats.http2 import PREFACE
 from snapshotter.model.request import Limits
@@ -75,7 +75,7 @@ def record(tmp_path: Path, authority: tls.Authority) -> Record:
             last = max(at for at, (side, _) in enumerate(chunks) if side is S)
             chunks = [it for at, it in enumerate(chunks) if at != last]
         carried.add(chunks, one.keys)
-        made = WireRecorder(
+        made = Recorder(
             spool=spool,
             clock=FixedClock(),
             ids=SeededIds(),

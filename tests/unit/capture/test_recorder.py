@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.capture.browser import Wire
-from snapshotter.capture.recorder import WireRecorder, _read_key_log
+from snapshotter.capture.recorder import Recorder, _read_key_log
 from snapshotter.capture.redact import commitment
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
@@ -27,8 +27,8 @@ def way(tmp_path: Path) -> Wire:
     return Wire(guard=guard, path="direct", key_log=tmp_path / "keys.log", tee_dir=tee)
 
 
-def recorder(spool: Path, way: Wire, *, original: str = "") -> WireRecorder:
-    return WireRecorder(
+def recorder(spool: Path, way: Wire, *, original: str = "") -> Recorder:
+    return Recorder(
         spool=spool,
         clock=FixedClock(),
         ids=SeededIds(),

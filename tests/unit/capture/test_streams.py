@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.capture import rederivation, streams
-from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.capture.recorder import Recorder, Recording
 from snapshotter.capture.rederivation import Comparison
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.streams import Streams, StreamsInvalid
@@ -53,7 +53,7 @@ class Kept:
         self.carried.add(talk, kind="http", host="a.com", port=80)
 
     def record(self, *recipients: Recipient) -> Recording:
-        return WireRecorder(
+        return Recorder(
             spool=self.spool,
             clock=FixedClock(),
             ids=SeededIds(),
@@ -144,7 +144,7 @@ def test_nothing_that_was_kept_is_on_the_disk_in_clear(kept: Kept) -> None:
 
 def test_without_recipients_nothing_is_kept(kept: Kept) -> None:
     kept.https()
-    made = WireRecorder(
+    made = Recorder(
         spool=kept.spool,
         clock=FixedClock(),
         ids=SeededIds(),
