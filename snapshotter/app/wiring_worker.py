@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from snapshotter.jobs.database import Database
     from snapshotter.jobs.duty import Duty
     from snapshotter.jobs.slot import Workshop
-    from snapshotter.jobs.worker import Rules, Worker
+    from snapshotter.jobs.worker import Worker
+    from snapshotter.jobs.worker_context import WorkerSettings
 
 
 def worker(
     settings: Settings,
-    rules: "Rules",
+    rules: "WorkerSettings",
     *,
     tell: Tell,
     told: Callable[..., Any],
@@ -49,7 +50,8 @@ def worker(
         SnapshotterError: What is configured makes no sense.
     """
     from snapshotter.jobs.belonging import Belonging
-    from snapshotter.jobs.worker import Surroundings, Worker
+    from snapshotter.jobs.worker import Worker
+    from snapshotter.jobs.worker_context import WorkerParts
 
     polite = wiring_jobs.politeness(settings)
     if rules.slots > polite.worker_at_once:
@@ -62,12 +64,12 @@ def worker(
     opened = wiring_jobs.opened_within(settings, rules.start_s, tell=tell)
     return Worker(
         opened,
-        Surroundings(
+        WorkerParts(
             opener=partial(open_workshop, settings),
             gate=wiring_jobs.gate(settings, heard),
             duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
             observer=heard,
-            told=told,
+            log=told,
             chance=random.SystemRandom().random,
         ),
         replace(rules, limits=wiring_jobs.limits(settings)),

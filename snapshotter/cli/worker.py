@@ -130,7 +130,7 @@ def worker(
         return
     from snapshotter.app import wiring_telemetry, wiring_worker
     from snapshotter.jobs.attempts import Patience
-    from snapshotter.jobs.worker import Rules
+    from snapshotter.jobs.worker_context import WorkerSettings
 
     settings = ctx.obj.load(
         store=store or "",
@@ -138,7 +138,7 @@ def worker(
         key=key or "",
         passphrase_file=str(passphrase_file or ""),
     )
-    rules = Rules(
+    rules = WorkerSettings(
         slots=concurrency,
         recycle_captures=recycle_after,
         recycle_bytes=recycle_mb << 20,

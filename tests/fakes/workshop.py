@@ -182,7 +182,8 @@ def main() -> None:
     from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate, OpenGate
     from snapshotter.jobs.politeness import DatabaseGate
-    from snapshotter.jobs.worker import Rules, Surroundings, Worker
+    from snapshotter.jobs.worker import Worker
+    from snapshotter.jobs.worker_context import WorkerParts, WorkerSettings
     from snapshotter.policy import politeness_file
 
     parser = argparse.ArgumentParser()
@@ -196,7 +197,7 @@ def main() -> None:
     chance = random.SystemRandom().random
     soon = timedelta(seconds=0.1)
     # So fast that a test does not wait for anything but for what it is about.
-    rules = Rules(
+    settings = WorkerSettings(
         slots=arguments.slots,
         beat_s=0.2,
         dead_s=4.0,
@@ -218,11 +219,12 @@ def main() -> None:
         gate = DatabaseGate(polite, chance)
         limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
-        rules = replace(rules, dead_s=20, patience=Patience(attempts=9, first=soon), limits=limits)
+        patience = Patience(attempts=9, first=soon)
+        settings = replace(settings, dead_s=20, patience=patience, limits=limits)
     worker = Worker(
         open_database(arguments.queue),
-        Surroundings(opener=partial(_open, arguments.folder), gate=gate, told=_told, chance=chance),
-        rules,
+        WorkerParts(opener=partial(_open, arguments.folder), gate=gate, log=_told, chance=chance),
+        settings,
         store=Belonging(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
         version="test",
     )

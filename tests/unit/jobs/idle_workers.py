@@ -6,7 +6,8 @@ from sqlalchemy import Engine
 
 from snapshotter.jobs.belonging import Belonging
 from snapshotter.jobs.slot import Opener, Workshop
-from snapshotter.jobs.worker import Rules, Surroundings, Worker
+from snapshotter.jobs.worker import Worker
+from snapshotter.jobs.worker_context import WorkerParts, WorkerSettings
 from snapshotter.ports import JobObserver
 from tests.unit.jobs.stores import HERE
 
@@ -18,7 +19,7 @@ def never(_tell: object) -> Workshop:
 def idle_worker(
     database: Engine,
     *,
-    rules: Rules | None = None,
+    settings: WorkerSettings | None = None,
     opener: Opener = never,
     observer: JobObserver | None = None,
     told: list[str] | None = None,
@@ -31,7 +32,7 @@ def idle_worker(
         if told is not None:
             told.append(event)
 
-    surroundings = Surroundings(
-        opener=opener, observer=observer or JobObserver(), told=log, chance=lambda: chance
+    parts = WorkerParts(
+        opener=opener, observer=observer or JobObserver(), log=log, chance=lambda: chance
     )
-    return Worker(database, surroundings, rules or Rules(), store=store, version="1")
+    return Worker(database, parts, settings or WorkerSettings(), store=store, version="1")

@@ -22,7 +22,7 @@ from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.slot import Outcome, SlotDied
-from snapshotter.jobs.worker import Rules
+from snapshotter.jobs.worker_context import WorkerSettings
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
 from tests.unit.jobs.idle_workers import idle_worker
@@ -52,7 +52,7 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
     """Whoever restarts what hangs would take its captures, and not bring the database back."""
     heard = _Turns(enough=1)
     told: list[str] = []
-    worker = idle_worker(database, rules=Rules(beat_s=0.01), told=told, observer=heard)
+    worker = idle_worker(database, settings=WorkerSettings(beat_s=0.01), told=told, observer=heard)
     TABLES.drop_all(database)
 
     (beats, *_) = worker._threads()
@@ -60,7 +60,7 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
     try:
         assert heard.done.wait(60)
     finally:
-        worker._over.set()
+        worker._signals.over.set()
         beats.join(60)
 
     assert heard.beats == 0
@@ -90,15 +90,15 @@ def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_
     worker = idle_worker(database, opener=partial(_Killed, kills), told=told)  # type: ignore[arg-type] # a part of one
     try:
         kills.write_bytes(b"xx")
-        worker._open()
+        worker._pool.open()
         assert told == ["slot.ended"] * 2
 
-        worker._slots[0].end()
+        worker._pool._slots[0].end()
         kills.write_bytes(b"xxx")
         with pytest.raises(SnapshotterError, match=r"in 3 attempts: .* SIGKILL") as caught:
-            worker._open()
+            worker._pool.open()
     finally:
-        worker._slots[0].end()
+        worker._pool._slots[0].end()
     assert "more memory" in caught.value.hint
 
 
@@ -139,22 +139,25 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
 ) -> None:
     told: list[str] = []
     worker = idle_worker(
-        database, rules=Rules(patience=Patience(attempts=1)), told=told, observer=_Broken()
+        database,
+        settings=WorkerSettings(patience=Patience(attempts=1)),
+        told=told,
+        observer=_Broken(),
     )
     queue = DatabaseQueue(database)
     queue.put([job()])
     (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
-    worker._over.set()  # nobody is waited for
-    worker._free.put(_Stub(ends))  # type: ignore[arg-type] # a slot, as far as this needs one
+    worker._signals.over.set()  # nobody is waited for
+    worker._pool._free.put(_Stub(ends))  # type: ignore[arg-type] # a slot, as far as this needs one
 
     with contextlib.suppress(ValueError):
-        worker._run(handed.job_id, handed.run)
+        worker._pool.execute(handed.job_id, handed.run)
 
     status = queue.get("one")
     assert status is not None
     assert status.state is not JobState.RUNNING
     assert "worker.bug" in told
-    assert worker._free.qsize() == 1
+    assert worker._pool._free.qsize() == 1
 
 
 def test_the_end_of_a_slot_counts_against_its_page_only_if_its_worker_outlives_it(
@@ -163,13 +166,15 @@ def test_the_end_of_a_slot_counts_against_its_page_only_if_its_worker_outlives_i
     """Whatever ends all processes of a machine may end the slot first."""
     queue = DatabaseQueue(database)
     for lived_s, attempts in ((60.0, 0), (0.0, 1)):
-        worker = idle_worker(database, rules=Rules(lived_s=lived_s), observer=_Ended(), chance=0.0)
+        worker = idle_worker(
+            database, settings=WorkerSettings(lived_s=lived_s), observer=_Ended(), chance=0.0
+        )
         queue.put([job()])
         (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
-        stub = _Stub(SlotDied("SIGKILL"), then=worker._giving_up.set if lived_s else None)
-        worker._free.put(stub)  # type: ignore[arg-type] # a slot, as far as this needs one
+        stub = _Stub(SlotDied("SIGKILL"), then=worker._signals.giving_up.set if lived_s else None)
+        worker._pool._free.put(stub)  # type: ignore[arg-type] # a slot, as far as this needs one
 
-        worker._run(handed.job_id, handed.run)
+        worker._pool.execute(handed.job_id, handed.run)
 
         status = queue.get("one")
         assert status is not None
@@ -186,16 +191,16 @@ def test_a_job_whose_bundles_place_another_file_has_ends_with_the_reason(
     found = Outcome(failure=Failure(fault=fault, error="another file is there", hint="verify it"))
     heard = _Ended()
     worker = idle_worker(database, observer=heard)
-    queue, attempts = DatabaseQueue(database), worker._attempts
+    queue, attempts = DatabaseQueue(database), worker._context.attempts
     queue.put([job()])
     (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
     attempt = attempts.begin("one", handed.run, worker="gone", process="p")
     assert attempt is not None
     attempts.may_store(attempt, SEALED, timedelta(minutes=1))
     attempts.lose_all("gone", "it was silent")
-    worker._free.put(_Stub(found))  # type: ignore[arg-type] # a slot, as far as this needs one
+    worker._pool._free.put(_Stub(found))  # type: ignore[arg-type] # a slot, as far as this needs one
 
-    worker._find_orphans()
+    worker._clean_up.orphans()
 
     status = queue.get("one")
     assert status is not None
@@ -228,7 +233,7 @@ def test_a_bundle_is_told_of_once_though_the_answer_to_its_end_was_lost(
     told: list[str] = []
     worker = idle_worker(database, told=told, observer=heard)
     attempts = _AnswerLost(database, OpenGate(), Patience(), lambda: 0.5)
-    worker._attempts = attempts
+    worker._context.attempts = attempts
     DatabaseQueue(database).put([job()])
     (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
     attempt = attempts.begin("one", handed.run, worker=worker.id, process="p")
@@ -236,7 +241,7 @@ def test_a_bundle_is_told_of_once_though_the_answer_to_its_end_was_lost(
     if others:  # who found it in the store has told of it
         Attempts.finish(attempts, attempt, made(), worker="another")
 
-    worker._ended(attempt, Outcome(product=made()))
+    worker._pool._record(attempt, Outcome(product=made()))
 
     assert attempts.lost == 1
     assert told == ["queue.unavailable", "job.superseded" if others else "job.done"]
@@ -272,11 +277,11 @@ def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
     """The database ended before it could say that the run was taken, or that it was over."""
     worker = idle_worker(database)
     engine = _Taken(worker.id, ("stray", 1), ("at-work", 1))
-    worker._engine = engine  # type: ignore[assignment] # as far as this needs one
-    worker._runs = {("at-work", 1)}
+    worker._clean_up._engine = engine  # type: ignore[assignment] # as far as this needs one
+    worker._pool._runs = {("at-work", 1)}
 
-    worker._cancel_stray_runs()
+    worker._clean_up._stray_runs()
     assert engine.runs == {("stray", 1), ("at-work", 1)}  # its thread may be about to begin
-    worker._cancel_stray_runs()
+    worker._clean_up._stray_runs()
 
     assert engine.runs == {("at-work", 1)}
