@@ -8,7 +8,7 @@ same, the name is in `conflicts`, and nobody chooses between them.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from snapshotter.assess.dates import When, parse_date
@@ -27,7 +27,6 @@ _MAX_JSON_LD = 1 << 20  # characters of one script
 _MARK_WORDS = frozenset({"标题已修改", "標題已修改"})
 _DATES = frozenset({"published", "modified"})
 _EPOCH = re.compile(r"\d{9,10}")
-_DAY = timedelta(days=1)
 
 # Names of `meta` (`name`, `property` or `itemprop`), lowercase.
 _META = {

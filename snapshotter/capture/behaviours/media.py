@@ -6,9 +6,8 @@ that the page wanted is written down, one line each, in `capture/images.jsonl`.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from playwright.async_api import CDPSession
 
@@ -38,7 +37,6 @@ class Standing:
     title: str
     language: str
     height: int  # CSS pixels of the document
-    measure: Mapping[str, Any]  # see `stage.change`
 
 
 async def hold_still(stage: Stage, cdp: CDPSession, lost: Collection[str]) -> Standing:
@@ -82,7 +80,6 @@ async def hold_still(stage: Stage, cdp: CDPSession, lost: Collection[str]) -> St
         title=str(main["title"]),
         language=str(main["language"])[:100],
         height=int(main["height"]),
-        measure=main["change"],
     )
 
 
