@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 import grimp
@@ -94,6 +95,28 @@ def test_the_lock_files_pin_every_package_that_pyproject_asks_for() -> None:
 
     assert len(names) > 5
     assert {name for name in names if not re.search(rf"^{re.escape(name)}==", lock, re.M)} == set()
+
+
+def test_the_licence_of_every_dependency_is_documented() -> None:
+    page = (ROOT / "docs/reference/dependencies.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page.partition("## All packages")[2], re.M)
+    licences = {
+        name: licence
+        for licence, names in rows
+        if licence not in ("licence", "---")
+        for name in names.split(", ")
+    }
+    lock = (ROOT / "requirements/capture.txt").read_text()
+
+    assert licences.keys() == set(re.findall(r"^([a-z0-9._-]+)==", lock, re.M))
+    for name, licence in licences.items():
+        try:
+            stated = metadata.metadata(name).get("License-Expression")
+        except metadata.PackageNotFoundError:  # of another system, such as tzdata
+            continue
+        assert stated in (licence, None), name
+    exceptions = {it for it in licences if re.search("GPL|MPL", licences[it])}
+    assert exceptions == {"certifi", "pathspec", "psycopg", "psycopg-binary", "tld"}
 
 
 def test_gpl_tools_are_never_dependencies_of_ours() -> None:
