@@ -38,6 +38,7 @@ from snapshotter.capture.browser import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
+from snapshotter.policy.decide import decide  # noqa: E402
 from tests.servers.authority import start_authority  # noqa: E402
 
 _ONCE = ("small", "news")  # whose throughput is measured
@@ -211,7 +212,7 @@ class Bench:
 
     @staticmethod
     def _decide(loaded: settings.Settings) -> Decision:
-        return policies.decide(policies.load(loaded.policy), allow_networks=loaded.allow_networks)
+        return decide(policies.load(loaded.policy), allow_networks=loaded.allow_networks)
 
 
 @dataclass(slots=True)

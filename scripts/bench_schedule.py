@@ -36,7 +36,7 @@ from snapshotter.jobs.schedule import Schedules  # noqa: E402
 from snapshotter.jobs.sweep import Sweep  # noqa: E402
 from snapshotter.jobs.table import JOB  # noqa: E402
 from snapshotter.model.job import JobState  # noqa: E402
-from snapshotter.policy.load import curves  # noqa: E402
+from snapshotter.policy.files import curves  # noqa: E402
 from snapshotter.store.filesystem import DirectoryStore  # noqa: E402
 from tests import logs  # noqa: E402
 from tests.bundles import new_signer  # noqa: E402

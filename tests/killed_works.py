@@ -9,9 +9,9 @@ from snapshotter import durable
 from snapshotter.app import erasure, holds, trust_files
 from snapshotter.app.copying import groups
 from snapshotter.app.spool import scratch
-from snapshotter.formats import tombstone
+from snapshotter.formats import layout, tombstone
 from snapshotter.model.bundle import Retention
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.verify.trust import TrustDocument
 from tests import bundles
 from tests.killing import Work

@@ -19,6 +19,7 @@ from snapshotter.app.observations import Observatory, observations
 from snapshotter.app.proof import Print, ProofDesk
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.formats import takedown
+from snapshotter.formats.layout import bundle_key
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.monitor import EndedJobs
 from snapshotter.jobs.plan import Plan
@@ -34,7 +35,6 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.site.state import SiteState
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.store.layout import bundle_key
 from snapshotter.verify.trust import own_trust
 from tests import bundles, observed
 from tests.fakes.world import FixedClock

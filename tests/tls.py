@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from snapshotter.formats.http import Direction
-from snapshotter.formats.tls import KeyLog, TlsConnection
+from snapshotter.formats.tls import TlsConnection
+from snapshotter.formats.tls_keylog import KeyLog
 
 HOST = "shop.example.test"
 DER = serialization.Encoding.DER

@@ -25,6 +25,7 @@ from snapshotter.formats import (
     assessment,
     canonical_json,
     container,
+    layout,
     names,
     renewal,
     statement,
@@ -37,7 +38,7 @@ from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.assessment import Shown
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ObjectStore
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.verify import record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles

@@ -38,6 +38,7 @@ from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, takedown, typed
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.gap import GapRecord
+from snapshotter.formats.printable import printable
 from snapshotter.model.campaign import (
     OWN_WORD,
     Campaign,
@@ -57,7 +58,6 @@ from snapshotter.ports import ObjectStore
 from snapshotter.verify import order as orders
 from snapshotter.verify import report as reports
 from snapshotter.verify.audit.beside import counts
-from snapshotter.verify.report import printable
 from snapshotter.verify.takedown import parts_of
 from snapshotter.verify.trust import Trust, judge_key
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ObjectStore
-from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 
 _Found = TypeVar("_Found")

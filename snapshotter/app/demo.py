@@ -48,7 +48,8 @@ from snapshotter.model.finding import Finding, Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.model.takedown import Takedown
-from snapshotter.policy import load as policies
+from snapshotter.policy.decide import decide
+from snapshotter.policy.files import shipped_directory
 from snapshotter.ports import Progress
 from snapshotter.site import authority as authorities
 from snapshotter.site.authority import LocalAuthority
@@ -322,7 +323,7 @@ def stage(
     _require_loopback()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in _FILES:
-        shutil.copyfile(policies.shipped_directory() / "demo" / name, folder / name)
+        shutil.copyfile(shipped_directory() / "demo" / name, folder / name)
     with contextlib.ExitStack() as open_:
         authority: LocalAuthority | None = None
         if authorities.is_possible():
@@ -335,7 +336,7 @@ def stage(
         site = open_.enter_context(FixtureSite(SiteState(at=machine.SystemClock().now())))
         world = wiring.world(settings, ask=None, tell=lambda words: None)
         capturer = wiring.capturer(settings, world.clock, resolver=SiteResolver())
-        decision = policies.decide(
+        decision = decide(
             policy_choice.configured(settings), allow_networks=settings.allow_networks
         )
         if authority is None:

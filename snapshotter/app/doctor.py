@@ -33,7 +33,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
-from snapshotter.policy import load as policies
+from snapshotter.policy.decide import decide
 
 _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000
@@ -106,7 +106,7 @@ def _browser(settings: Settings) -> Iterator[Check]:
     capturer = wiring.capturer(replace(settings, proxy=""), machine.SystemClock())
     name = f"doctor-{machine.RandomIds().random_bytes(8).hex()}"
     try:
-        decision = policies.decide(policy_choice.configured(settings), allow_networks=(_LOOPBACK,))
+        decision = decide(policy_choice.configured(settings), allow_networks=(_LOOPBACK,))
         with (
             _served() as url,
             spooled(settings.spool_dir, name) as spool,

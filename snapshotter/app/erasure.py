@@ -22,13 +22,13 @@ from snapshotter.app import bundles, holds
 from snapshotter.app.copying import sha256_of
 from snapshotter.app.graves import Graves
 from snapshotter.errors import PolicyRefused, SnapshotterError
-from snapshotter.formats import custody_sidecars, tombstone
+from snapshotter.formats import custody_sidecars, layout, tombstone
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TOMBSTONE, Leaf
 from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.custody import DELETION, POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ObjectStore, Signer
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.store.custodian import CustodialStore
 
 

@@ -30,11 +30,11 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import keys, names
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
+from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.report import printable
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
 
 VERIFIER = "verify_minimal.py"

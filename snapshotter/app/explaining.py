@@ -23,8 +23,9 @@ from snapshotter.jobs.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
 from snapshotter.policy import politeness_estimate
 from snapshotter.policy.addresses import without_parameters
+from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.host_rules import Politeness
-from snapshotter.policy.load import Effective, decide, effective, monitoring
+from snapshotter.policy.load import Effective, effective
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
 from snapshotter.policy.takedown import parse_rules, rules_for
 from snapshotter.store.layout import DirectoryLocation, parse_store_url

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from snapshotter.app import pending
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, PolicyRefused
-from snapshotter.formats import tombstone
+from snapshotter.formats import layout, tombstone
 from snapshotter.formats.statement import MAX_BYTES
 from snapshotter.formats.tombstone import Tombstone
 from snapshotter.ports import ObjectStore
-from snapshotter.store import layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,12 @@ from itertools import groupby
 
 from snapshotter.app import bundles
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import holds
+from snapshotter.formats import holds, layout
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.holds import LIFT, PLACE, HoldRecord, Holds
 from snapshotter.formats.statement import MAX_BYTES
 from snapshotter.model.custody import POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ObjectStore, Signer
-from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 
 _TRIES = 20  # each is lost to somebody who placed or lifted another hold

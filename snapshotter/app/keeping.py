@@ -18,13 +18,13 @@ from snapshotter.app import bundles, pending
 from snapshotter.app.graves import Graves
 from snapshotter.app.spool import sweep
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.formats.rfc3161 import check_subject, is_over
 from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.seal import sealer
-from snapshotter.store import layout
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
     LATE_TOKEN,

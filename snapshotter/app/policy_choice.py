@@ -13,10 +13,11 @@ from snapshotter.app.settings import Settings, naming
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
+from snapshotter.policy.tables import Policy
 from snapshotter.ports import Tell
 
 
-def configured(settings: Settings, url: str = "") -> policies.Policy:
+def configured(settings: Settings, url: str = "") -> Policy:
     """
     Return the configured policy.
 
@@ -58,7 +59,7 @@ def configured(settings: Settings, url: str = "") -> policies.Policy:
     return found
 
 
-def judging(settings: Settings, url: str = "") -> policies.Policy:
+def judging(settings: Settings, url: str = "") -> Policy:
     """
     Return the policy whose rules decide verdicts and conclusions: never one that was only found.
 
@@ -91,7 +92,7 @@ def picked(settings: Settings, url: str) -> Candidate:
     return pick(url, known(settings.policies_dir)).winner
 
 
-def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy:
+def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     """
     Return the policy that a job or a watch names; the configured one where it names none.
 
@@ -171,7 +172,7 @@ def names(settings: Settings, named: str, url: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys(it for it in (Path(named).stem, found) if it and it != AUTO))
 
 
-def as_closed_as(own: policies.Policy, other: policies.Policy) -> policies.Policy:
+def as_closed_as(own: Policy, other: Policy) -> Policy:
     """Return a policy that others chose: it needs a proxy wherever our own one does."""
     if not own.network.require_proxy:
         return other

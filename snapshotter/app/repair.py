@@ -32,12 +32,12 @@ from snapshotter.errors import (
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats import custody_sidecars, names, tombstone
+from snapshotter.formats import custody_sidecars, layout, names, tombstone
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import RECOVERY, Receipt
 from snapshotter.model.finding import Code
 from snapshotter.ports import Clock, ObjectStore, SwapStore
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES

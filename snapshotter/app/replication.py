@@ -43,12 +43,11 @@ from snapshotter.errors import (
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats import custody_sidecars, leaf, tombstone
+from snapshotter.formats import custody_sidecars, layout, leaf, tombstone
 from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
 from snapshotter.ports import Clock, ObjectStore, SwapStore
-from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import Trust

@@ -16,7 +16,8 @@ from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.jobs.schedule import derived_name
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
-from snapshotter.policy.files import read_limited
+from snapshotter.policy.files import curves as curves_of
+from snapshotter.policy.files import read_limited, shipped_directory
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.picking import AUTO, known, pick
 from snapshotter.policy.quiet import parse_quiet
@@ -137,7 +138,7 @@ def named_policy(name_or_path: str, directory: Path | None = None) -> str:
         return name_or_path
     policies.load(name_or_path, directory)
     found = policies.find(name_or_path, directory)
-    return name_or_path if found.parent == policies.shipped_directory() else str(found.absolute())
+    return name_or_path if found.parent == shipped_directory() else str(found.absolute())
 
 
 def addresses(given: Sequence[str], data: bytes = b"") -> list[str]:
@@ -185,7 +186,7 @@ def over_budget(
 
 
 def _curve(name: str, file: Path | None) -> Curve:
-    known = policies.curves(file)
+    known = curves_of(file)
     if name not in known:
         raise SnapshotterError(
             f"there is no curve {name}",

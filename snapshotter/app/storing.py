@@ -12,7 +12,7 @@ from typing import Protocol
 
 from snapshotter.app import pending
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats import names
+from snapshotter.formats import layout, names
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
 from snapshotter.model.job import Sealed
@@ -20,7 +20,6 @@ from snapshotter.model.request import Decision
 from snapshotter.policy import retention
 from snapshotter.ports import Clock, CustodyStore, Lease, ObjectStore
 from snapshotter.seal import sealer
-from snapshotter.store import layout
 
 
 class Place(Protocol):

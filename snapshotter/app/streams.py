@@ -15,7 +15,7 @@ from snapshotter.capture.rederivation import Comparison
 from snapshotter.capture.streams import Streams, StreamsInvalid
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import cms, container, names, server_signature, toml
-from snapshotter.policy.load import redacted_headers
+from snapshotter.policy.decide import redacted_headers
 from snapshotter.ports import Clock, IdSource
 
 _POLICY = "capture/policy.toml"

@@ -11,7 +11,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.ports import Signer, Tell
 from snapshotter.seal.key_files import passphrase_from_file
-from snapshotter.seal.open_key import open_key
+from snapshotter.seal.open_key import open_external_key
 from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
 
 
@@ -108,7 +108,7 @@ def _signer(
     known = _known(directory, name)
     if known is not None:
         return directory.load(_in_use(directory, known, tell).name, ask)
-    held = open_key(name, ask=ask)
+    held = open_external_key(name, ask=ask)
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     tell(
         f"the key of {name} was not used here before: its id is {held.key_id}\n"

@@ -32,14 +32,15 @@ from snapshotter.app.settings import Settings
 from snapshotter.capture.own_names import OwnNameShown
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.jobs.slot import Hopeless, Kept, Taken
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy import load as policies
+from snapshotter.policy.decide import decide
+from snapshotter.policy.tables import Policy
 from snapshotter.ports import Capturer, Lease, Progress
 from snapshotter.seal import sealer
-from snapshotter.store import layout
 
 _CHORES_S = 20.0  # of a slot, in which nothing is captured meanwhile
 _VISITS = ("schedule:", "watch:")  # origins of jobs
@@ -158,7 +159,7 @@ class CaptureWorkshop:
             check_url(job.url)
             named = policy_choice.policy_for(settings, job.policy, job.url) if job.policy else own
             light = job.light or self._is_checked(job, named)
-            made = policies.decide(named, allow_networks=settings.allow_networks, light=light)
+            made = decide(named, allow_networks=settings.allow_networks, light=light)
             return replace(made, policy_why=policy_choice.why(settings, job.policy, job.url))
         except (PolicyRefused, ServiceUnavailable):
             raise
@@ -186,7 +187,7 @@ class CaptureWorkshop:
             )
         return found
 
-    def _is_checked(self, job: CaptureJob, policy: policies.Policy) -> bool:
+    def _is_checked(self, job: CaptureJob, policy: Policy) -> bool:
         """
         Whether a visit of a schedule is a light check: its page was captured whole before.
 

@@ -35,7 +35,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import certificate_authority, network, server_signature
 from snapshotter.formats.cms import Recipient
 from snapshotter.formats.http1_chunks import parts, unchunked
-from snapshotter.formats.tls import KeyLog
+from snapshotter.formats.tls_keylog import KeyLog
 from snapshotter.model.capture import (
     Artifact,
     Disclosure,

@@ -32,8 +32,8 @@ from snapshotter.capture.tls import finished_differs
 from snapshotter.capture.wire import TRAILERS, CarriedConnection, WireExchange, read
 from snapshotter.egress import tee
 from snapshotter.formats import server_signature
-from snapshotter.formats.tls import KeyLog
 from snapshotter.formats.tls_handshake import Finished
+from snapshotter.formats.tls_keylog import KeyLog
 from snapshotter.ports import IdSource
 
 _CPU_S: Final = (

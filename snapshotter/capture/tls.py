@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from snapshotter.formats import network
 from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import SignedSession
-from snapshotter.formats.tls import Handshake
-from snapshotter.formats.tls_handshake import Finished
+from snapshotter.formats.tls_handshake import Finished, Handshake
 from snapshotter.model.capture import Certificate, TlsFacts
 
 _TRANSPARENCY = {"compliant": "compliant", "not-compliant": "not-compliant"}

@@ -27,6 +27,8 @@ from snapshotter.formats import http, tls
 from snapshotter.formats.http import Direction, HowEnded
 from snapshotter.formats.http1 import Http1Connection
 from snapshotter.formats.http2 import Http2Connection
+from snapshotter.formats.tls_handshake import Handshake
+from snapshotter.formats.tls_keylog import KeyLog
 from snapshotter.model.network import Connection
 
 _FIRST_BYTES = 6  # of the client, by which TLS is told from HTTP
@@ -52,7 +54,7 @@ class WireExchange:
     sent: Body
     received: Body
     protocol: str  # "http/1.0", "http/1.1" or "h2"
-    handshake: tls.Handshake | None  # None: there was no TLS
+    handshake: Handshake | None  # None: there was no TLS
     interim: list[Head] = field(default_factory=list)  # informational answers (1xx)
     answer: Head | None = None
     answered_at: datetime | None = None
@@ -91,7 +93,7 @@ class CarriedConnection:
     connection: Connection
     exchanges: tuple[WireExchange, ...]
     is_tls: bool  # the client began TLS
-    handshake: tls.Handshake | None
+    handshake: Handshake | None
     unreadable: tuple[str, ...]  # why parts of it could not be read
     notes: tuple[str, ...]  # what was odd, and costs the record nothing
 
@@ -100,7 +102,7 @@ def read(
     connection: Connection,
     chunks: Iterable[tee.Chunk],
     *,
-    keys: tls.KeyLog,
+    keys: KeyLog,
     scratch: Scratch,
     redactor: Redactor,
     budget: Budget | None = None,
@@ -126,7 +128,7 @@ class _Reader:
     def __init__(
         self,
         connection: Connection,
-        keys: tls.KeyLog,
+        keys: KeyLog,
         scratch: Scratch,
         redactor: Redactor,
         budget: Budget,

@@ -461,10 +461,10 @@ def _log_object(logged: "Logged") -> dict[str, Any]:
 
 def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     from snapshotter.app.remarks import log_state, timestamp_state
+    from snapshotter.formats.printable import printable
     from snapshotter.model.conclusion import headline, qualified
     from snapshotter.model.finding import Verdict
     from snapshotter.seal.record import court_minimum_line
-    from snapshotter.verify.report import printable
 
     captured, bundle = done.capture, done.bundle
     result(headline(captured.outcome, done.shown, light=done.decision.light))
@@ -518,7 +518,7 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
 
 def in_words(reason: "Reason") -> str:
     """Return the detail of a reason, with the fault that it names."""
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     return (
         f"{reason.fault}: {printable(reason.detail)}" if reason.fault else printable(reason.detail)
@@ -537,7 +537,7 @@ def _say_what_to_try(captured: "Capture") -> None:
 def _print_check(done: "Result") -> None:
     """Print what a light check found: the verdict first, for that is what it is for."""
     from snapshotter.app.remarks import timestamp_state
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     captured = done.capture
     words = done.shown.words if done.shown is not None else "no verdict"
@@ -566,7 +566,7 @@ def _from_here(location: str) -> str:
 
 def citation(done: "Result") -> str:
     """Return the capture as one line that can be quoted."""
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     captured, bundle = done.capture, done.bundle
     title = f'"{printable(captured.title)}", ' if captured.title else ""

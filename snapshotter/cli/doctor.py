@@ -24,7 +24,7 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
     capture would not work; warnings leave it at 0.
     """
     from snapshotter.app.doctor import State, examine
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     settings = ctx.obj.load(store=store or "")
     marks = {State.OK: "ok  ", State.WARNING: "warn", State.FAILURE: "FAIL"}

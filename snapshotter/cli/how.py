@@ -13,7 +13,7 @@ from snapshotter.cli.options import lock_mode_option
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
-    from snapshotter.policy.load import Policy
+    from snapshotter.policy.tables import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class How:
 
     def decide(self, policy: "Policy", settings: "Settings", *, light: bool = False) -> "Decision":
         """Return what these options and the settings make of a policy; of a check if `light`."""
-        from snapshotter.policy import load as policies
+        from snapshotter.policy import decide as policies
+        from snapshotter.policy.files import certificate_authorities, public_key
 
         return policies.decide(
             policy,
@@ -69,9 +70,9 @@ class How:
             elements=self.elements,
             pdf=self.pdf,
             certificate_authorities=tuple(
-                it for path in self.authority_files for it in policies.certificate_authorities(path)
+                it for path in self.authority_files for it in certificate_authorities(path)
             ),
-            keep_streams_for=tuple(map(policies.public_key, self.keep_streams_for)),
+            keep_streams_for=tuple(map(public_key, self.keep_streams_for)),
             light=light,
         )
 

@@ -85,9 +85,9 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
 
     It has to sign something first. From then on another key behind the same name is refused.
     """
-    from snapshotter.seal.open_key import open_key
+    from snapshotter.seal.open_key import open_external_key
 
-    held = open_key(reference, ask=pin_source(reference))
+    held = open_external_key(reference, ask=pin_source(reference))
     stored = key_directory(ctx).add_held(
         name or f"held-{held.key_id[:12]}", reference, held.public_key
     )

@@ -187,7 +187,7 @@ def _hint(error: OSError) -> str:
 
 def _show(error: click.ClickException) -> None:
     """Print a usage error as click words it; a file's name in it can not steer the terminal."""
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     words = io.StringIO()
     error.show(words)

@@ -88,7 +88,7 @@ def verdict_lines(shown: "Shown | None") -> list[tuple[str, str]]:
     """Return what a capture shows as lines with labels: in few words, then the platform's own."""
     if shown is None:
         return []
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     rule = f", by rule {shown.rule}" if shown.rule else ""
     lines = [("verdict", f"{shown.words}{printable(rule)}")]
@@ -119,7 +119,7 @@ def say(text: str) -> None:
     Whatever it quotes can not steer the terminal. Lines after the first are indented,
     so that a line end in what it quotes can not begin a line that looks like ours.
     """
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     # Nobody may be listening any more (`2>&1 | head`), and a full disk can not be told of
     # on itself: what a command does must not depend on that.
@@ -138,7 +138,7 @@ def complain(error: SnapshotterError) -> None:
 
 def result(text: str = "") -> None:
     """Print one line of the result, on stdout; what it quotes can not steer the terminal."""
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     _print(printable(text))
 
@@ -251,7 +251,7 @@ class Steps:
             if self._status is not None:
                 from rich.markup import escape
 
-                from snapshotter.verify.report import printable
+                from snapshotter.formats.printable import printable
 
                 self._status.update(escape(printable(text)))
             elif stage != self._stage and not (detail and stage in self._told):

@@ -104,7 +104,7 @@ def _shown(found: "Effective") -> dict[str, Any]:
 
 
 def _toml_with_origins(found: "Effective") -> Sequence[str]:
-    from snapshotter.policy.load import as_toml
+    from snapshotter.policy.toml import as_toml
 
     lines, table = [], ""
     for line in as_toml(found.policy).splitlines():

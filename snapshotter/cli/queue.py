@@ -251,7 +251,7 @@ def _top_lines(found: "DatabaseQueue", roster: "Roster") -> list[str]:
 
 def _show_live(lines: Callable[[], list[str]]) -> None:
     """Show lines again and again on a terminal; anywhere else, once."""
-    from snapshotter.verify.report import printable
+    from snapshotter.formats.printable import printable
 
     if not sys.stdout.isatty():
         for line in lines():

@@ -54,8 +54,6 @@ from snapshotter.formats.tls_records import (
     openers_tls12,
 )
 
-__all__ = ["Handshake", "KeyLog", "TlsConnection", "looks_like_tls"]
-
 # Records that came before what opens them: early data, or directions told out of order.
 _MAX_HELD = 4 << 20  # bytes
 _MAX_REJECTED = 16 << 20  # bytes of early data that a server would not have

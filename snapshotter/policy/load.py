@@ -18,38 +18,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.decide import decide, monitoring, redacted_headers
 from snapshotter.policy.files import (
-    certificate_authorities,
-    curves,
-    network,
     parse_toml,
-    public_key,
     read_limited,
     read_toml,
     shipped_directory,
 )
 from snapshotter.policy.tables import Policy
-from snapshotter.policy.toml import as_toml
-
-__all__ = [
-    "Effective",
-    "Policy",
-    "as_toml",
-    "certificate_authorities",
-    "curves",
-    "decide",
-    "effective",
-    "find",
-    "load",
-    "monitoring",
-    "network",
-    "public_key",
-    "read_toml",
-    "redacted_headers",
-    "shipped",
-    "shipped_directory",
-]
 
 MOST_PARENTS = 8
 

@@ -16,7 +16,7 @@ from snapshotter.seal.pkcs11 import open_pkcs11
 TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
 
 
-def open_key(text: str, *, ask: Callable[[], bytes] | None) -> HeldSigner:
+def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> HeldSigner:
     """
     Return a signer for the key that a reference names, after it was seen to sign.
 

@@ -38,7 +38,7 @@ from snapshotter.seal.key_files import (
     read_secret,
     refused,
 )
-from snapshotter.seal.open_key import open_key
+from snapshotter.seal.open_key import open_external_key
 
 DEFAULT_NAME = "default"
 
@@ -312,7 +312,7 @@ class KeyDirectory:
         stored = self.find(name_or_key_id)
         if stored.reference:
             self._files.check()
-            held = open_key(stored.reference, ask=passphrase)
+            held = open_external_key(stored.reference, ask=passphrase)
             if held.key_id != stored.key_id:
                 raise SnapshotterError(
                     f"another key is now behind {stored.reference}: {held.key_id}, and "

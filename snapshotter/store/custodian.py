@@ -26,7 +26,7 @@ from functools import partial
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import container, custody, custody_sidecars, names
+from snapshotter.formats import container, custody, custody_sidecars, layout, names
 from snapshotter.formats.custody_sidecars import Chain, Head
 from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
@@ -40,7 +40,7 @@ from snapshotter.model.custody import (
     receipt_of,
 )
 from snapshotter.ports import Clock, Content, IdSource, ObjectStore, Tell
-from snapshotter.store import content, layout
+from snapshotter.store import content
 from snapshotter.store.ledger import ReceiptFile, ReceiptFiles
 
 _TRIES = 50  # each is lost to a writer that got its own event in

@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
+from snapshotter.formats.layout import check_key, check_prefix, is_key
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.ports import Content, NotAnObject, Tagged
 from snapshotter.regular_file import NotRegularFile, open_regular
@@ -85,13 +86,13 @@ class DirectoryStore:
 
     def path(self, key: str) -> Path:
         """Return where a key's object is, or would be, for a person to open."""
-        return self._root / layout.check_key(key)
+        return self._root / check_key(key)
 
     def put_new(
         self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """See `ObjectStore.put_new`. A retention is noted before this returns."""
-        layout.check_key(key)
+        check_key(key)
         layout.check_sha256(sha256)
         with opened(source) as original, self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
@@ -135,7 +136,7 @@ class DirectoryStore:
 
     def remains(self, prefix: str) -> frozenset[str]:
         """See `ObjectStore.remains`."""
-        layout.check_prefix(prefix)
+        check_prefix(prefix)
         folder = prefix.rpartition("/")[0]
         aside = (f"{folder}/{name}" for name, _ in self._aside())
         return frozenset(
@@ -170,7 +171,7 @@ class DirectoryStore:
 
     def set_aside(self, key: str) -> None:
         """See `ObjectStore.set_aside`. The note of its lock stays where it is."""
-        layout.check_key(key)
+        check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
             stack.enter_context(directory_locks.changing(root))
@@ -184,7 +185,7 @@ class DirectoryStore:
 
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`. What was set aside of the key goes too."""
-        layout.check_key(key)
+        check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             try:
                 root = stack.enter_context(_opened(self._root))
@@ -225,7 +226,7 @@ class DirectoryStore:
 
     def open(self, key: str) -> BinaryIO:
         """See `ObjectStore.open`."""
-        layout.check_key(key)
+        check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
             folders = stack.enter_context(self._folders(root, key, make=False))
@@ -234,7 +235,7 @@ class DirectoryStore:
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
         """See `ObjectStore.list`. Holds the names of one folder at a time, and no digests."""
-        layout.check_prefix(prefix)
+        check_prefix(prefix)
         return self._walk("", prefix, reverse)
 
     def read(self, key: str, limit: int) -> Tagged:
@@ -247,7 +248,7 @@ class DirectoryStore:
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
         """See `SwapStore.swap`. An object that is made by it is a new one, as any other."""
-        layout.check_key(key)
+        check_key(key)
         sha256 = hashlib.sha256(data).hexdigest()
         with self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
@@ -288,7 +289,7 @@ class DirectoryStore:
 
     def discard(self, key: str) -> None:
         """See `SwapStore.discard`."""
-        layout.check_key(key)
+        check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             try:
                 root = stack.enter_context(_opened(self._root))
@@ -326,7 +327,7 @@ class DirectoryStore:
                 return []  # not made yet, or removed since its name was read
             entries = []
             for entry in stack.enter_context(os.scandir(descriptor)):
-                if not (entry.name.startswith(beginning) and layout.is_key(entry.name)):
+                if not (entry.name.startswith(beginning) and is_key(entry.name)):
                     continue
                 # "a-b" sorts before "a/c", as it does in a bucket: hence the slash.
                 if entry.is_dir(follow_symlinks=False):

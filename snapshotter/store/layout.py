@@ -1,5 +1,5 @@
 """
-The words that name a store, and the keys in it as `formats/layout.py` makes them. Pure.
+Read the words that name a store: a directory, or a bucket with a prefix.
 """
 
 import re
@@ -7,44 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from snapshotter.formats.layout import (
-    BUNDLES,
-    MAX_KEY,
-    MAX_SEGMENT,
-    SUFFIX,
-    BundleKey,
-    bundle_key,
-    bundle_time,
-    carried_key,
-    carried_prefix,
-    check_key,
-    check_prefix,
-    is_key,
-    parse_bundle_key,
-    sidecar_key,
-)
-
-__all__ = [
-    "BUNDLES",
-    "MAX_KEY",
-    "MAX_SEGMENT",
-    "SUFFIX",
-    "BundleKey",
-    "DirectoryLocation",
-    "S3Location",
-    "bundle_key",
-    "bundle_time",
-    "carried_key",
-    "carried_prefix",
-    "check_key",
-    "check_prefix",
-    "check_sha256",
-    "is_key",
-    "parse_bundle_key",
-    "parse_store_url",
-    "s3_location",
-    "sidecar_key",
-]
+from snapshotter.formats.layout import check_key
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

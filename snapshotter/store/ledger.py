@@ -17,10 +17,10 @@ from pathlib import Path
 
 from snapshotter import durable
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.formats import receipts as lines
 from snapshotter.formats.receipts import Line
 from snapshotter.model.custody import CustodyEvent, KeptReceipts
-from snapshotter.store import layout
 
 _MAX_BYTES = 64 << 20
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}

@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.layout import MAX_KEY, check_key, check_prefix
 from snapshotter.model.bundle import (
     LockState,
     ObjectVersion,
@@ -39,7 +40,7 @@ from snapshotter.ports import Content, ObjectChanged, Tagged
 from snapshotter.store import layout
 from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least
-from snapshotter.store.s3_bucket import Attempt, S3Bucket, code_of, status_of, version_argument
+from snapshotter.store.s3_bucket import CallResult, S3Bucket, code_of, status_of, version_argument
 from snapshotter.store.s3_locks import BucketLocks
 
 MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
@@ -81,7 +82,7 @@ class S3Store:
         """Return a key as the bucket knows it. Raises ValueError when it is too long."""
         return self._bucket.full_key(key)
 
-    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
+    def attempt(self, operation: str, key: str = "", **arguments: Any) -> CallResult:
         """Make one raw call. See `S3Bucket.attempt`."""
         return self._bucket.attempt(operation, key, **arguments)
 
@@ -138,7 +139,7 @@ class S3Store:
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """See `ObjectStore.versions`. A server that lists none has one, the current."""
-        layout.check_key(key)
+        check_key(key)
         with self._bucket.translated(key):
             return self._locks.versions(key)
 
@@ -150,7 +151,7 @@ class S3Store:
 
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
-        layout.check_key(key)
+        check_key(key)
         with self._bucket.translated(key):
             return self._locks.state(key, version)
 
@@ -178,7 +179,7 @@ class S3Store:
         has no way back, and not every server sorts a flat listing as S3 does
         (SeaweedFS gives `a/c` before `a-b`).
         """
-        layout.check_prefix(prefix)
+        check_prefix(prefix)
         start = f"{self._bucket.prefix}/{prefix}" if self._bucket.prefix else prefix
         return self._walk(start, reverse)
 
@@ -350,7 +351,7 @@ class S3Store:
                 level += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
         for name, length in level:
             # A folder that is not below this one would be walked in circles, or without an end.
-            is_below = len(start) < len(name) <= layout.MAX_KEY and name.endswith("/")
+            is_below = len(start) < len(name) <= MAX_KEY and name.endswith("/")
             if not name.startswith(start) or (length < 0 and not is_below):
                 raise self._bucket.not_s3("")
         for name, length in sorted(level, reverse=reverse):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.layout import check_key, is_key
 from snapshotter.store import layout
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class CallResult:
     """One raw call and what came of it."""
 
     code: str  # "" when it was done, else the server's word for why not
@@ -143,10 +144,10 @@ class S3Bucket:
 
     def full_key(self, key: str) -> str:
         """Return a key as the bucket knows it. Raises ValueError when it is too long."""
-        layout.check_key(key)
-        return layout.check_key(f"{self.prefix}/{key}") if self.prefix else key
+        check_key(key)
+        return check_key(f"{self.prefix}/{key}") if self.prefix else key
 
-    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
+    def attempt(self, operation: str, key: str = "", **arguments: Any) -> CallResult:
         """
         Make one raw call on the bucket, and return a refusal as a value.
 
@@ -164,19 +165,19 @@ class S3Bucket:
         except self.errors.ClientError as error:
             if _is_busy(error.response) and code_of(error.response) != "BadDigest":
                 raise self._translated(error, key) from error
-            return Attempt(code=code_of(error.response), answer=error.response)
+            return CallResult(code=code_of(error.response), answer=error.response)
         except self.errors.BotoCoreError as error:
             raise self._translated(error, key) from error
         except _ODD as error:
             raise self.not_s3(key) from error
-        return Attempt(code="", answer=answer)
+        return CallResult(code="", answer=answer)
 
     def key_of(self, name: str) -> str:
         """Return a key of ours from the bucket's; "" for what is none."""
         key = name.removeprefix(f"{self.prefix}/") if self.prefix else name
-        return key if layout.is_key(key) else ""
+        return key if is_key(key) else ""
 
-    def refuse(self, attempt: Attempt, key: str) -> NoReturn:
+    def refuse(self, attempt: CallResult, key: str) -> NoReturn:
         """Raise the SnapshotterError that a refused `attempt` on a key means."""
         raise self._refusal(attempt.code, status_of(attempt.answer), f" ({key})" if key else "")
 

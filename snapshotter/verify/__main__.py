@@ -23,6 +23,7 @@ from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import takedown as takedown_format
 from snapshotter.formats.campaign import is_campaign
 from snapshotter.formats.pack import looks_like_pack
+from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.verify import pack_report, report, takedown
 from snapshotter.verify.event_alone import verify_event_alone
@@ -42,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]  # Python 3.12
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: {report.printable(message)}\n")
+        self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,12 +86,12 @@ def main(argv: list[str] | None = None) -> int:
         with open_file(arguments.bundle) as stream:
             found = _judge(stream, arguments.bundle, trust, now, arguments.bundles)
     except SnapshotterError as error:
-        sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")
+        sys.stderr.write(f"snapshotter: {printable(str(error))}\n")
         if error.hint:
-            sys.stderr.write(f"snapshotter: try: {report.printable(error.hint)}\n")
+            sys.stderr.write(f"snapshotter: try: {printable(error.hint)}\n")
         return error.exit_code
     except OSError as error:
-        name = report.printable(str(error.filename or arguments.bundle))
+        name = printable(str(error.filename or arguments.bundle))
         sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
         return 1
     lines = _lines(found, as_json=arguments.json)

@@ -4,11 +4,11 @@ from typing import Any
 
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.pack import Manifest, describe
+from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Verdict, overall
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.pack import CaptureReport, PackReport
-from snapshotter.verify.report import printable
 
 
 def as_json(report: PackReport) -> dict[str, Any]:

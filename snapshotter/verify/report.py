@@ -6,8 +6,7 @@ from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.printable import is_unsafe
-from snapshotter.formats.printable import printable as printable  # part of what is here
+from snapshotter.formats.printable import is_unsafe, printable
 from snapshotter.model.finding import Finding, Report, Verdict
 
 EXIT_CODES = {

@@ -206,7 +206,7 @@ def test_an_endpoint_that_ignores_locks_enforces_no_hold(tmp_path: Path, made: B
 
 def done_key(made: Bundle) -> str:
     """Return where a bundle was."""
-    from snapshotter.store import layout
+    from snapshotter.formats import layout
 
     return layout.bundle_key(made.id)
 

@@ -16,7 +16,8 @@ from snapshotter.capture.browser import Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures
-from snapshotter.policy.load import decide, load
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
 from tests.servers.behaviour_pages import NOTICE, Site
 
 pytestmark = pytest.mark.e2e

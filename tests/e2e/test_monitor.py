@@ -15,7 +15,8 @@ from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.request import CaptureRequest
 from snapshotter.model.takedown import TakedownKind
-from snapshotter.policy.load import decide, load
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, removed
 from snapshotter.store.catalog import Catalog

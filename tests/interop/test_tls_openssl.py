@@ -13,8 +13,8 @@ import pytest
 
 from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import RecordedConnection, check, gather
-from snapshotter.formats.tls import Handshake, TlsConnection
-from snapshotter.formats.tls_handshake import Finished
+from snapshotter.formats.tls import TlsConnection
+from snapshotter.formats.tls_handshake import Finished, Handshake
 from tests import tls
 from tests.hostile_folder import plant
 from tests.tls import KEYS, Authority, Relay

@@ -111,7 +111,7 @@ def test_the_licence_of_every_dependency_is_documented() -> None:
     assert licences.keys() == set(re.findall(r"^([a-z0-9._-]+)==", lock, re.M))
     for name, licence in licences.items():
         try:
-            stated = metadata.metadata(name).get("License-Expression")
+            stated = metadata.metadata(name).json.get("license_expression")
         except metadata.PackageNotFoundError:  # of another system, such as tzdata
             continue
         assert stated in (licence, None), name

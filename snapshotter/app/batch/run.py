@@ -33,6 +33,7 @@ from snapshotter.errors import (
     SnapshotterError,
     bug,
 )
+from snapshotter.formats import layout
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
 from snapshotter.model.conclusion import exit_code
@@ -42,7 +43,6 @@ from snapshotter.policy import retention
 from snapshotter.policy.addresses import without_parameters
 from snapshotter.policy.host_answers import answer_of
 from snapshotter.ports import Progress
-from snapshotter.store import layout
 
 _IN_A_ROW = 3  # failures after which nothing more is begun
 _TITLE = 1_000  # characters of a title that are kept in a table

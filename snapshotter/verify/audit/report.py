@@ -13,6 +13,7 @@ from typing import Any
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.printable import printable
 from snapshotter.model.audit import (
     AuditCode,
     AuditFinding,
@@ -22,7 +23,7 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.finding import Verdict
-from snapshotter.verify.report import EXIT_CODES, printable
+from snapshotter.verify.report import EXIT_CODES
 
 FORMAT = "snapshotter-audit/1"
 SHOWN = 5  # findings of each kind that a person is shown

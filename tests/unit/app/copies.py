@@ -12,6 +12,7 @@ from snapshotter.app.graves import Graves
 from snapshotter.app.holds import HoldDesk
 from snapshotter.app.repair import RepairDesk, repair
 from snapshotter.app.replication import Replicated, ReplicationDesk, replicate
+from snapshotter.formats import layout
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import LogPolicy
@@ -19,7 +20,6 @@ from snapshotter.formats.receipts import store_id
 from snapshotter.model.bundle import Bundle, Retention
 from snapshotter.ports import ObjectStore, SwapStore
 from snapshotter.seal.signer import FileSigner
-from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.ledger import ReceiptFiles

@@ -16,11 +16,11 @@ from typing_extensions import override
 from snapshotter.app import erasure, genuine, holds
 from snapshotter.errors import EvidenceUnverifiable, PolicyRefused
 from snapshotter.formats import holds as hold_records
-from snapshotter.formats import leaf, merkle, renewal, tlog_proof, tombstone
+from snapshotter.formats import layout, leaf, merkle, renewal, tlog_proof, tombstone
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.bundle import Bundle, LockState, Retention, StoredObject
 from snapshotter.ports import Content
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
 from tests.bundles import flipped

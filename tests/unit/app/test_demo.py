@@ -10,7 +10,7 @@ from snapshotter.app import demo, policy_choice, settings
 from snapshotter.cli.main import main
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.policy import load as policies
+from snapshotter.policy.decide import monitoring
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_without_openssl_there_is_no_authority_and_none_is_asked_for(
 def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Path) -> None:
     with demo.stage(settings.only({}), staged, _silent, _silent) as it:
         assert [name for name, _ in it.decision.verdict.rule_texts] == ["lantern", "generic"]
-        confirm = policies.monitoring(policy_choice.configured(it.settings)).confirm
+        confirm = monitoring(policy_choice.configured(it.settings)).confirm
         assert (confirm.times, confirm.control) == (2, True)
         assert confirm.after.total_seconds() < 10
 

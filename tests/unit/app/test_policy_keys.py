@@ -12,18 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.app.scheduling import Wish, plan_of
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.files import shipped_directory
-from snapshotter.policy.load import (
-    Effective,
-    Policy,
-    all_keys,
-    as_toml,
-    decide,
-    effective,
-    monitoring,
-    shipped,
-)
+from snapshotter.policy.load import Effective, all_keys, effective, shipped
 from snapshotter.policy.picking import pick
+from snapshotter.policy.tables import Policy
+from snapshotter.policy.toml import as_toml
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/reference/policies.md"
 _ROOT = (shipped_directory() / "authorities" / "digicert.pem").read_text(encoding="ascii")

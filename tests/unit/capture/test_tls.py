@@ -11,8 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from snapshotter.capture import tls
 from snapshotter.formats.server_signature import SignedSession
-from snapshotter.formats.tls import Handshake
-from snapshotter.formats.tls_handshake import Finished
+from snapshotter.formats.tls_handshake import Finished, Handshake
 
 
 def test_a_plain_connection_has_no_tls() -> None:

@@ -18,7 +18,7 @@ from snapshotter.capture.scratch import Body, Scratch
 from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.egress.tee import Chunk
 from snapshotter.formats.http import Direction
-from snapshotter.formats.tls import KeyLog
+from snapshotter.formats.tls_keylog import KeyLog
 from snapshotter.model.network import Connection
 from tests.fakes.world import START, SeededIds
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from snapshotter.policy.load import Policy, load, shipped
+from snapshotter.policy.load import load, shipped
+from snapshotter.policy.tables import Policy
 from snapshotter.site import catalogue
 from tests.unit.cli.shell import Shell
 

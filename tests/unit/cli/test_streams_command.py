@@ -12,7 +12,8 @@ from snapshotter.capture import streams
 from snapshotter.capture.archive import WARC_PATH
 from snapshotter.cli.main import main
 from snapshotter.formats import cms, names
-from snapshotter.policy.load import as_toml, load
+from snapshotter.policy.load import load
+from snapshotter.policy.toml import as_toml
 from tests import bundles
 from tests.bundles import RealClock
 from tests.unit.capture.test_streams import KEY, Kept, everything

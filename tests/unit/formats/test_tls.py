@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from snapshotter.formats import tls_handshake as messages
 from snapshotter.formats.http import Direction
-from snapshotter.formats.tls import KeyLog, TlsConnection, looks_like_tls
+from snapshotter.formats.tls import TlsConnection, looks_like_tls
 from snapshotter.formats.tls_finished import Transcript
 from snapshotter.formats.tls_handshake import Finished
+from snapshotter.formats.tls_keylog import KeyLog
 from snapshotter.formats.tls_names import TLS_1_3
 from snapshotter.formats.tls_records import TLS_1_3_SUITES, expand_label
 from tests import tls, wires

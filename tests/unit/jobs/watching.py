@@ -17,8 +17,8 @@ from snapshotter.jobs.poll import Hooks, Poller
 from snapshotter.jobs.watch import WatchBook
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.watch import Watch, WatchItem, WatchStatus
+from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.identity import parse_rules
-from snapshotter.policy.load import shipped_directory
 from tests.fakes.job_queue import TableQueue
 from tests.fakes.world import SeededIds
 from tests.servers.lists import ListServer

@@ -8,15 +8,16 @@ import pytest
 from snapshotter.app import policy_choice, settings
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
-from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.decide import decide
+from snapshotter.policy.files import certificate_authorities, shipped_directory
 from tests import tls
 
 ROOT = shipped_directory() / "authorities" / "digicert.pem"
 
 
 def test_a_file_of_authorities_becomes_a_part_of_the_decision() -> None:
-    given = policies.certificate_authorities(ROOT)
-    decision = policies.decide(policies.load("default"), certificate_authorities=given)
+    given = certificate_authorities(ROOT)
+    decision = decide(policies.load("default"), certificate_authorities=given)
 
     assert decision.certificate_authorities == given
     assert "BEGIN CERTIFICATE" in given[0]
@@ -33,13 +34,13 @@ def test_what_is_no_authority_is_refused_with_the_file(tmp_path: Path) -> None:
         (tmp_path / "none.pem", "can not be read"),
     ):
         with pytest.raises(SnapshotterError, match=why) as caught:
-            policies.certificate_authorities(path)
+            certificate_authorities(path)
         assert str(path) in caught.value.message
 
 
 def test_a_job_brings_no_authority_that_its_worker_does_not_trust(tmp_path: Path) -> None:
     policy = tmp_path / "inside.toml"
-    pem = policies.certificate_authorities(ROOT)[0]
+    pem = certificate_authorities(ROOT)[0]
     policy.write_text(
         'schema = "snapshotter/policy@1"\nname = "inside"\nreason = "ours"\n[network]\n'
         f'reason = "ours"\ncertificate_authorities = ["""{pem}"""]\n'

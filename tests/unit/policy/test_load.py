@@ -17,7 +17,11 @@ from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import files
 from snapshotter.policy import load as policies
-from snapshotter.policy.load import Policy, as_toml, decide, effective, load, monitoring
+from snapshotter.policy.decide import decide, monitoring
+from snapshotter.policy.files import public_key, shipped_directory
+from snapshotter.policy.load import effective, load
+from snapshotter.policy.tables import Policy
+from snapshotter.policy.toml import as_toml
 
 
 def _write(tmp_path: Path, text: str) -> str:
@@ -49,7 +53,7 @@ def test_the_effective_policy_reads_back_as_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(policies.shipped_directory().glob("*.toml")), ids=lambda path: path.stem
+    "path", sorted(shipped_directory().glob("*.toml")), ids=lambda path: path.stem
 )
 def test_every_shipped_policy_is_named_as_its_file_and_gives_its_reason(path: Path) -> None:
     policy = load(path.stem)
@@ -258,7 +262,7 @@ def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SnapshotterError, match=r"streams\.keep_for.*not a public key"):
         load(_write(tmp_path, 'name = "x"\n[streams]\nkeep_for = ["court.pub"]\n'))
     with pytest.raises(SnapshotterError, match="can not be read"):
-        policies.public_key(tmp_path / "none.pub")
+        public_key(tmp_path / "none.pub")
 
 
 def test_a_network_that_is_none_ends_as_a_sentence() -> None:

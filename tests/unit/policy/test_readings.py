@@ -6,7 +6,8 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.reading_rules import Rounding
-from snapshotter.policy.load import decide, load
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
 from snapshotter.policy.readings import parse, shipped
 
 HEAD = 'schema = "snapshotter/reading-rules@1"\nid = "readings"\nversion = "2026.11.1"\n'

@@ -26,7 +26,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.ports import Signer
 from snapshotter.seal import pkcs11 as adapter
 from snapshotter.seal.held import HeldSigner
-from snapshotter.seal.open_key import open_key
+from snapshotter.seal.open_key import open_external_key
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Requirements, own_trust
@@ -95,20 +95,20 @@ def _check_port(signer: Signer) -> None:
 
 
 def test_a_key_on_a_token_keeps_the_port(token: softhsm.Token) -> None:
-    _check_port(open_key(token.reference(object="sealing"), ask=_nobody))
+    _check_port(open_external_key(token.reference(object="sealing"), ask=_nobody))
 
 
 def test_a_key_in_a_key_service_keeps_the_port(kms: Any) -> None:
     arn = _made(kms, alias="evidence")
 
-    _check_port(open_key(f"kms:{arn}", ask=None))
-    by_alias = open_key(f"kms:alias/evidence?region={REGION}", ask=None)
-    assert by_alias.key_id == open_key(f"kms:{arn}", ask=None).key_id
+    _check_port(open_external_key(f"kms:{arn}", ask=None))
+    by_alias = open_external_key(f"kms:alias/evidence?region={REGION}", ask=None)
+    assert by_alias.key_id == open_external_key(f"kms:{arn}", ask=None).key_id
 
 
 def test_many_signatures_of_a_token_are_in_their_one_spelling(token: softhsm.Token) -> None:
     """Half of all r and s have their first bit set, and some are short: DER spells each once."""
-    signer = open_key(token.reference(object="sealing"), ask=_nobody)
+    signer = open_external_key(token.reference(object="sealing"), ask=_nobody)
 
     assert all(
         verify_signature(signer.public_key, signer.sign(bytes([number])), bytes([number]))
@@ -122,10 +122,10 @@ def test_a_bundle_is_sealed_and_verified_with_a_held_key(
 ) -> None:
     if kind == "token":
         token = request.getfixturevalue("token")
-        held = open_key(token.reference(object="sealing"), ask=None)
+        held = open_external_key(token.reference(object="sealing"), ask=None)
     else:
         client = request.getfixturevalue("kms")
-        held = open_key(f"kms:{_made(client)}", ask=None)
+        held = open_external_key(f"kms:{_made(client)}", ask=None)
     other = bundles.new_signer()
 
     made = bundles.seal(
@@ -170,12 +170,12 @@ def test_the_pin_is_asked_for_where_no_file_holds_it(token: softhsm.Token) -> No
         asked.append(1)
         return softhsm.PIN.encode()
 
-    signer = open_key(_without_pin(token), ask=ask)
+    signer = open_external_key(_without_pin(token), ask=ask)
 
     assert verify_signature(signer.public_key, signer.sign(b"x"), b"x")
     assert asked == [1]
     with pytest.raises(SnapshotterError, match="nobody to ask") as caught:
-        open_key(_without_pin(token), ask=None)
+        open_external_key(_without_pin(token), ask=None)
     assert "pin-source" in caught.value.hint
 
 
@@ -193,7 +193,7 @@ def test_a_pin_that_is_refused_is_tried_once(tokens: tuple[softhsm.Token, ...]) 
         return b"0000"
 
     with pytest.raises(SnapshotterError, match="refuses the PIN") as caught:
-        open_key(_without_pin(token), ask=ask)
+        open_external_key(_without_pin(token), ask=ask)
 
     assert tries == [1]
     assert not isinstance(caught.value, ServiceUnavailable)
@@ -206,7 +206,7 @@ def test_a_file_with_a_pin_is_for_its_owner_alone(token: softhsm.Token, tmp_path
     pin.chmod(0o644)
 
     with pytest.raises(SnapshotterError, match="open to others"):
-        open_key(token.reference(f"pin-source={pin}", object="sealing"), ask=_nobody)
+        open_external_key(token.reference(f"pin-source={pin}", object="sealing"), ask=_nobody)
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_a_reference_to_no_single_key_is_refused(
     token: softhsm.Token, attributes: dict[str, str], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        open_key(token.reference(**attributes), ask=_nobody)
+        open_external_key(token.reference(**attributes), ask=_nobody)
 
 
 def test_two_keys_of_one_token_sign_beside_each_other(token: softhsm.Token) -> None:
     one, two = (
-        open_key(token.reference(object=label, id=id_), ask=_nobody)
+        open_external_key(token.reference(object=label, id=id_), ask=_nobody)
         for label, id_ in (("sealing", "%01"), ("twice", "%02"))
     )
 
@@ -241,12 +241,15 @@ def test_two_keys_of_one_token_sign_beside_each_other(token: softhsm.Token) -> N
 
 def test_keys_of_one_label_are_told_apart_by_their_ids(token: softhsm.Token) -> None:
     two, three = (
-        open_key(token.reference(object="twice", id=f"%0{it}"), ask=_nobody) for it in (2, 3)
+        open_external_key(token.reference(object="twice", id=f"%0{it}"), ask=_nobody)
+        for it in (2, 3)
     )
 
     assert two.key_id != three.key_id
     assert (
-        open_key(token.reference(id="%02", manufacturer="SoftHSM%20project"), ask=_nobody).key_id
+        open_external_key(
+            token.reference(id="%02", manufacturer="SoftHSM%20project"), ask=_nobody
+        ).key_id
         == two.key_id
     )
 
@@ -258,14 +261,14 @@ def test_a_module_that_is_not_there_or_is_none_is_said(
     (tmp_path / "none.so").write_bytes(b"no library")
 
     with pytest.raises(SnapshotterError, match="no PKCS#11 module"):
-        open_key(good.replace(token.module, "/nonexistent.so"), ask=_nobody)
+        open_external_key(good.replace(token.module, "/nonexistent.so"), ask=_nobody)
     with pytest.raises(SnapshotterError, match="the token"):
-        open_key(good.replace(token.module, str(tmp_path / "none.so")), ask=_nobody)
+        open_external_key(good.replace(token.module, str(tmp_path / "none.so")), ask=_nobody)
 
 
 def test_a_key_that_is_taken_away_meanwhile_is_our_error(token: softhsm.Token) -> None:
     token.add_key("passing", id="09")
-    signer = open_key(token.reference(object="passing"), ask=_nobody)
+    signer = open_external_key(token.reference(object="passing"), ask=_nobody)
     token.remove_key("passing")
 
     with pytest.raises(SnapshotterError, match="token"):
@@ -288,7 +291,7 @@ def test_a_module_that_hangs_is_given_up_on() -> None:
 
 def test_a_key_that_the_service_does_not_have_is_said(kms: Any) -> None:
     with pytest.raises(SnapshotterError, match="no such key") as caught:
-        open_key(f"kms:alias/none?region={REGION}", ask=None)
+        open_external_key(f"kms:alias/none?region={REGION}", ask=None)
 
     assert "region" in caught.value.hint
 
@@ -305,7 +308,7 @@ def test_a_key_of_another_kind_does_not_sign_bundles(kms: Any, spec: str, use: s
     arn = kms.create_key(KeyUsage=use, KeySpec=spec)["KeyMetadata"]["Arn"]
 
     with pytest.raises(SnapshotterError) as caught:
-        open_key(f"kms:{arn}", ask=None)
+        open_external_key(f"kms:{arn}", ask=None)
 
     assert not isinstance(caught.value, ServiceUnavailable)
     assert caught.value.hint
@@ -349,7 +352,7 @@ def test_what_a_key_service_answers_is_told_in_our_words(
     kind: type[SnapshotterError],
     message: str,
 ) -> None:
-    signer = open_key(f"kms:{_made(kms)}", ask=None)
+    signer = open_external_key(f"kms:{_made(kms)}", ask=None)
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -364,7 +367,7 @@ def test_what_a_key_service_answers_is_told_in_our_words(
 
 def test_without_a_region_the_reference_is_named_as_what_lacks_it(kms: Any) -> None:
     with pytest.raises(SnapshotterError, match="region is not known") as caught:
-        open_key("kms:alias/evidence", ask=None)
+        open_external_key("kms:alias/evidence", ask=None)
 
     assert "region" in caught.value.hint
 
@@ -378,7 +381,7 @@ def test_a_held_key_has_a_name_and_another_key_in_its_place_is_refused(
     first, second = _made(kms, alias="evidence"), _made(kms)
     reference = f"kms:alias/evidence?region={REGION}"
     keys = KeyDirectory(tmp_path / "keys")
-    held = open_key(reference, ask=None)
+    held = open_external_key(reference, ask=None)
     stored = keys.add_held("court", reference, held.public_key)
 
     assert (stored.reference, stored.private_file, stored.key_id) == (reference, None, held.key_id)

@@ -10,13 +10,13 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats import custody_sidecars
+from snapshotter.formats import custody_sidecars, layout
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.receipts import store_id
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import EXPORTING, POLICY_ASSIGNMENT
 from snapshotter.ports import Content, ObjectStore
-from snapshotter.store import custodian, layout
+from snapshotter.store import custodian
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.ledger import ReceiptFiles

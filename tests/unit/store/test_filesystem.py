@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.ports import NotAnObject
-from snapshotter.store import layout
+from snapshotter.store import filesystem
 from snapshotter.store.filesystem import DirectoryStore
 from tests.special_files import SPECIAL
 
@@ -252,7 +253,7 @@ def test_an_object_that_goes_while_it_is_listed_ends_no_listing(
             store.path("log/staging/b").unlink()
         return asked(name)
 
-    monkeypatch.setattr(layout, "is_key", removing)
+    monkeypatch.setattr(filesystem, "is_key", removing)
 
     assert [it.key for it in store.list("log/")] == ["log/staging/a", "log/staging/c"]
 

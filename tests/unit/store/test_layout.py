@@ -8,18 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.formats import layout
-from snapshotter.store.layout import (
+from snapshotter.formats.layout import (
     BundleKey,
-    DirectoryLocation,
-    S3Location,
     bundle_key,
     bundle_time,
     check_key,
     is_key,
     parse_bundle_key,
-    parse_store_url,
     sidecar_key,
 )
+from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
 
 ID = "20261124t160642z-k3v4q2m7xw4c5b6d"
 KEY = f"bundles/2026/11/24/{ID}.wacz"

@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from scripts.fuzz_verifiers import edited_json
 from snapshotter.cli.main import main as full
 from snapshotter.formats import canonical_json, keys, names, pack, statement, takedown
+from snapshotter.formats.printable import printable as first_printable
 from snapshotter.model.assessment import Cause
 from snapshotter.model.proof import Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.__main__ import main as alone
 from snapshotter.verify.event_alone import verify_event_alone
-from snapshotter.verify.report import printable as first_printable
 from snapshotter.verify.takedown import lines as takedown_lines
 from snapshotter.verify.trust import TrustDocument
 from tests import bundles, packs

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.verify import report
 
@@ -79,13 +80,13 @@ def test_what_a_page_names_itself_can_not_steer_a_terminal(bad: str) -> None:
 
 
 def test_an_escape_means_one_thing() -> None:
-    assert report.printable("\U000e0001") == "\\U000e0001"
-    assert report.printable("\u0e00" + "01") == "\\u0e0001"  # not assigned, then two digits
+    assert printable("\U000e0001") == "\\U000e0001"
+    assert printable("\u0e00" + "01") == "\\u0e0001"  # not assigned, then two digits
 
 
 @pytest.mark.parametrize("text", ["世界", "שלום", "naïve café", "😀", "∀x∈ℝ", "a\u00a0b"])
 def test_what_people_write_stays_as_it_is(text: str) -> None:
-    assert report.printable(text) == text
+    assert printable(text) == text
     assert text in report.json_line({"title": text})
 
 
