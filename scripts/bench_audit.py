@@ -37,20 +37,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from snapshotter.capture import kernel  # noqa: E402  the line above finds these
-from snapshotter.formats import (  # noqa: E402
-    canonical_json,
-    custody_sidecars,
-    keys,
-    layout,
-    merkle,
-    names,
-    rfc3161,
-    tiles,
+from snapshotter.capture.browser import os_processes  # noqa: E402  the line above finds these
+from snapshotter.formats import canonical_json  # noqa: E402
+from snapshotter.formats.bundle import (
+    custody_sidecars,  # noqa: E402
+    names,  # noqa: E402
+    store_keys,  # noqa: E402
 )
-from snapshotter.formats.leaf import BUNDLE, CUSTODY, Leaf  # noqa: E402
-from snapshotter.formats.note import LogPolicy  # noqa: E402
-from snapshotter.formats.tlog_proof import TlogProof  # noqa: E402
+from snapshotter.formats.proofs import (
+    merkle,  # noqa: E402
+    rfc3161,  # noqa: E402
+    tiles,  # noqa: E402
+)
+from snapshotter.formats.proofs.leaf import BUNDLE, CUSTODY, Leaf  # noqa: E402
+from snapshotter.formats.proofs.note import LogPolicy  # noqa: E402
+from snapshotter.formats.proofs.tlog_proof import TlogProof  # noqa: E402
+from snapshotter.formats.signatures import keys  # noqa: E402
 from snapshotter.model.custody import INGESTION, CustodyEvent  # noqa: E402
 from snapshotter.seal.signer import FileSigner  # noqa: E402
 from snapshotter.verify.trust import TrustDocument, trusted_key  # noqa: E402
@@ -134,11 +136,11 @@ def make_bundles(plan: Plan, numbers: range) -> list[tuple[str, str, str]]:
         )
         after = custody_sidecars.head_inside(members[names.CUSTODY])
         sidecar, head = custody_sidecars.encode((event,), after)
-        key = layout.bundle_key(bundle_id)
+        key = store_keys.bundle_key(bundle_id)
         path = plan.store / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        (plan.store / layout.sidecar_key(key, custody_sidecars.kind(1))).write_bytes(sidecar)
+        (plan.store / store_keys.sidecar_key(key, custody_sidecars.kind(1))).write_bytes(sidecar)
         made.append((bundle_id, hashlib.sha256(data).hexdigest(), head.previous))
     return made
 
@@ -194,7 +196,7 @@ def make(folder: Path, count: int, jobs: int) -> Made:
         token=authority.response(over),
         over=over,
     )
-    made = [it for part in _in_parts(plan, count, jobs) for it in part]
+    made = [bundle for part in _in_parts(plan, count, jobs) for bundle in part]
     log, witness = audited.log_key(), audited.witness_key()
     _log(store, made, log, witness)
     root = ec.generate_private_key(ec.SECP384R1())
@@ -237,8 +239,8 @@ def _log(
     witness: audited.NoteKey,
 ) -> None:
     """Write the whole log at once, and a proof beside each bundle."""
-    leaves = [Leaf(kind=BUNDLE, name=it[0], sha256=it[1]).encode() for it in made]
-    leaves += [Leaf(kind=CUSTODY, name=it[0], sha256=it[2]).encode() for it in made]
+    leaves = [Leaf(kind=BUNDLE, name=bundle[0], sha256=bundle[1]).encode() for bundle in made]
+    leaves += [Leaf(kind=CUSTODY, name=bundle[0], sha256=bundle[2]).encode() for bundle in made]
     there = audited.files(leaves)
     for path, data in there.items():
         file = store / "log" / path
@@ -251,7 +253,7 @@ def _log(
     for index, (bundle_id, _, _) in enumerate(made):
         hashes_ = merkle.inclusion_proof(index, len(leaves), tree.node)
         proof = TlogProof(index=index, hashes=hashes_, checkpoint=signed)
-        key = layout.sidecar_key(layout.bundle_key(bundle_id), "tlog-proof")
+        key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), "tlog-proof")
         (store / key).write_bytes(proof.encode())
 
 
@@ -289,7 +291,8 @@ def run(made: Made, state: Path, jobs: int) -> Run:
         with subprocess.Popen(command, stdout=out, env=environment) as process:
             while process.poll() is None:
                 sizes = [
-                    kernel.resident(pid) for pid in (process.pid, *kernel.descendants(process.pid))
+                    os_processes.resident(pid)
+                    for pid in (process.pid, *os_processes.descendant_pids(process.pid))
                 ]
                 peak, largest = max(peak, sum(sizes)), max(largest, *sizes)
                 time.sleep(_POLL_S)

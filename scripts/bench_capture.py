@@ -31,10 +31,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from scripts import bench_pages, floor  # noqa: E402  the line above finds these
-from snapshotter.app import pipeline, settings, wiring  # noqa: E402
-from snapshotter.app.ahead import Ahead  # noqa: E402
-from snapshotter.capture import kernel  # noqa: E402
-from snapshotter.capture.browser import choose_browser  # noqa: E402
+from snapshotter.app import settings  # noqa: E402
+from snapshotter.app.pipeline import run as pipeline  # noqa: E402
+from snapshotter.app.pipeline.prewarm import Prewarmer  # noqa: E402
+from snapshotter.app.wiring import capture as wiring  # noqa: E402
+from snapshotter.capture.browser import os_processes  # noqa: E402
+from snapshotter.capture.browser.launch import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
@@ -120,13 +122,17 @@ class Bench:
             "SNAPSHOTTER_STORE": str(work / "captures"),
         }
         loaded = settings.load(environment=self._environment, directory=work)
-        self._world = wiring.world(loaded, ask=None, tell=lambda _: None)
+        self._dependencies = wiring.capture_dependencies(
+            loaded, ask=None, show_message=lambda _: None
+        )
         self._decision = self._decide(loaded)
         self._binary = choose_browser(self._decision.browser, None)[0].path
 
-    def ahead(self) -> Ahead:
+    def prewarmer(self) -> Prewarmer:
         """Return what one slot makes ready for its next capture."""
-        return Ahead(self._world.capturer, self._world.spool_dir, self._world.ids)
+        return Prewarmer(
+            self._dependencies.capturer, self._dependencies.spool_dir, self._dependencies.ids
+        )
 
     def compare(self, url: str, runs: int) -> Measured:
         """
@@ -135,15 +141,15 @@ class Bench:
         The floor runs when our next browser has started, as ours runs when nothing else does.
         """
         measured = Measured()
-        with self.ahead() as ahead:
-            self._compare(url, measured, runs, ahead)
+        with self.prewarmer() as prewarmer:
+            self._compare(url, measured, runs, prewarmer)
         return measured
 
-    def _compare(self, url: str, measured: Measured, runs: int, ahead: Ahead) -> None:
+    def _compare(self, url: str, measured: Measured, runs: int, prewarmer: Prewarmer) -> None:
         for number in range(runs + 1):
             least = self._floor(url)
             with_images = self._floor(url, with_images=True)
-            done, took = self._capture(url, ahead)
+            done, took = self._capture(url, prewarmer)
             time.sleep(_STARTED_S)
             if number:
                 measured.floors.append(least)
@@ -161,8 +167,8 @@ class Bench:
         """Return what the floor and a capture take, in runs apart, the browser's start included."""
         with _watching() as least:
             self._floor(url)
-        with _watching() as full, self.ahead() as ahead:
-            self._capture(url, ahead, more=False)
+        with _watching() as full, self.prewarmer() as prewarmer:
+            self._capture(url, prewarmer, more=False)
         return least, full
 
     def pages_a_minute(self, url: str, slots: int) -> float:
@@ -170,12 +176,12 @@ class Bench:
         count = 5  # each
 
         def work(share: int) -> list[Outcome]:
-            with self.ahead() as ahead:
-                return [self._capture(url, ahead)[0].capture.outcome for _ in range(share)]
+            with self.prewarmer() as prewarmer:
+                return [self._capture(url, prewarmer)[0].capture.outcome for _ in range(share)]
 
         with ThreadPoolExecutor(slots) as pool:
             began = time.monotonic()
-            outcomes = [it for done in pool.map(work, [count] * slots) for it in done]
+            outcomes = [outcome for done in pool.map(work, [count] * slots) for outcome in done]
             took = time.monotonic() - began
         count *= slots
         if set(outcomes) != {Outcome.COMPLETE}:
@@ -197,15 +203,15 @@ class Bench:
         return time.monotonic() - began
 
     def _capture(
-        self, url: str, ahead: Ahead, *, more: bool = True
-    ) -> tuple[pipeline.Result, float]:
+        self, url: str, prewarmer: Prewarmer, *, more: bool = True
+    ) -> tuple[pipeline.CaptureResult, float]:
         began = time.monotonic()
         done = pipeline.run(
             CaptureRequest(url=url),
             self._decision,
-            self._world,
+            self._dependencies,
             lambda _stage, _detail: None,
-            ahead=ahead,
+            prewarmer=prewarmer,
             more=more,
         )
         return done, time.monotonic() - began
@@ -228,18 +234,22 @@ class Taken:
 def _watching() -> Iterator[Taken]:
     """Look at our process and at those below it until the end."""
     taken, done, me = Taken(), threading.Event(), os.getpid()
-    before = {pid: kernel.processor_s(pid) for pid in (me, *kernel.descendants(me))}
+    before = {pid: os_processes.cpu_seconds(pid) for pid in (me, *os_processes.descendant_pids(me))}
     used: dict[int, float] = {}
     kinds: dict[int, str] = {}
 
     def look() -> None:
-        below = kernel.descendants(me)
+        below = os_processes.descendant_pids(me)
         for pid in (me, *below):
             # A process is what it was started as only after a moment.
-            kinds[pid] = "ours" if pid == me else _kind(kernel.command(pid)) or kinds.get(pid, "")
-            used[pid] = max(used.get(pid, 0.0), kernel.processor_s(pid) - before.get(pid, 0.0))
-        taken.own = max(taken.own, kernel.resident(me, shared=True))
-        taken.below = max(taken.below, sum(kernel.resident(pid) for pid in below))
+            kinds[pid] = (
+                "ours" if pid == me else _kind(os_processes.command(pid)) or kinds.get(pid, "")
+            )
+            used[pid] = max(
+                used.get(pid, 0.0), os_processes.cpu_seconds(pid) - before.get(pid, 0.0)
+            )
+        taken.own = max(taken.own, os_processes.resident(me, shared=True))
+        taken.below = max(taken.below, sum(os_processes.resident(pid) for pid in below))
 
     def watch() -> None:
         while not done.wait(_POLL_S):
@@ -283,7 +293,7 @@ def _ratios(measured: dict[str, Measured]) -> None:
     print("| page | floor | full capture | ratio | floor that scrolls | outcome |")
     print("| --- |" + " --- |" * 5)
     for name, page in measured.items():
-        cells = [_spread(it, ".2f") for it in (page.floors, page.fulls, page.ratios)]
+        cells = [_spread(values, ".2f") for values in (page.floors, page.fulls, page.ratios)]
         cells += [_spread(page.with_images, ".2f"), ", ".join(sorted(page.outcomes))]
         print(f"| {name} | {' | '.join(cells)} |")
 
@@ -296,20 +306,20 @@ def _taken(taken: dict[str, tuple[Taken, Taken]]) -> None:
     print("| page | | memory: ours | browser and driver | all | " + " | ".join(kinds) + " |")
     print("| --- |" + " --- |" * (4 + len(kinds)))
     for name, both in taken.items():
-        for word, it in zip(("floor", "full"), both, strict=True):
-            used = it.processor_s
+        for word, usage in zip(("floor", "full"), both, strict=True):
+            used = usage.processor_s
             each = " | ".join(f"{used.get(kind, 0.0):.2f}" for kind in kinds)
-            own = it.own >> 20 if word == "full" else 0
+            own = usage.own >> 20 if word == "full" else 0
             total = sum(seconds for kind, seconds in used.items() if kind != "server")
-            print(f"| {name} | {word} | {own or ''} | {it.below >> 20} | {total:.2f} | {each} |")
+            print(f"| {name} | {word} | {own or ''} | {usage.below >> 20} | {total:.2f} | {each} |")
 
 
 def _throughput(rates: dict[str, list[float]]) -> None:
-    heads = " | ".join(f"{it} at once" for it in _AT_ONCE)
+    heads = " | ".join(f"{number} at once" for number in _AT_ONCE)
     print(f"\n## Pages a minute\n\n| page | {heads} |")
     print("| --- |" + " --- |" * len(_AT_ONCE))
-    for name, each in rates.items():
-        print(f"| {name} | {' | '.join(f'{rate:.0f}' for rate in each)} |")
+    for name, values in rates.items():
+        print(f"| {name} | {' | '.join(f'{rate:.0f}' for rate in values)} |")
 
 
 def _process(times: list[float]) -> None:

@@ -112,7 +112,7 @@ def _write(place: Place, number: int, batch: int, seconds: float, start: Any, co
     start.wait()
     end, appends = time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
-        mine.append([some_leaf(f"{number}-{appends}-{it}") for it in range(batch)])
+        mine.append([some_leaf(f"{number}-{appends}-{position}") for position in range(batch)])
         appends += 1
     counts.put(appends)
     shut(store)

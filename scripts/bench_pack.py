@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from snapshotter.formats import pack
+from snapshotter.formats.statements import pack
 from snapshotter.model.proof import Part, Role
 from snapshotter.report import pack as pages
 from tests import exhibits, packs
@@ -50,7 +50,9 @@ def main() -> None:
             file = Path(folder) / "proof.html"
             parts, openers = _parts(Path(folder), megabytes * 1_000_000)
             times = [_run(file, parts, openers) for _ in range(arguments.runs)]
-            wrote, compared = (statistics.median(it) for it in zip(*times, strict=True))
+            wrote, compared = (
+                statistics.median(times_of_kind) for times_of_kind in zip(*times, strict=True)
+            )
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
             line = (
                 f"{megabytes} MB: written {wrote:.2f} s, compared {compared:.2f} s, peak {peak} MiB"
@@ -78,22 +80,22 @@ def _parts(folder: Path, length: int) -> tuple[tuple[Part, ...], list[Callable[[
 def _run(
     file: Path, parts: tuple[Part, ...], openers: list[Callable[[], BinaryIO]]
 ) -> tuple[float, float]:
-    page = pages.page(exhibits.statement(), [(it, pack.describe(it, parts)) for it in parts])
+    page = pages.page(exhibits.statement(), [(part, pack.describe(part, parts)) for part in parts])
     end = pages.end()
     manifest = replace(
         packs.manifest(),
         event_id="",
-        page=pack.piece(page),
+        page=pack.section_of(page),
         text_sha256=pages.shown_sha256(page, parts, end),
         parts=parts,
-        end=pack.piece(end),
+        end=pack.section_of(end),
     )
     begin = time.perf_counter()
     with file.open("wb") as out:
         pack.write(page, end, manifest, openers, packs.SIGNER, out)
     wrote = time.perf_counter()
     with file.open("rb") as stream:
-        if list(pack.altered(stream, pack.read(stream))):
+        if list(pack.find_alterations(stream, pack.read(stream))):
             raise SystemExit("the pack is not as it was written")
     return wrote - begin, time.perf_counter() - wrote
 
@@ -101,7 +103,7 @@ def _run(
 def _opened(file: Path) -> list[float]:
     from playwright.sync_api import sync_playwright
 
-    from snapshotter.capture.browser import choose_browser
+    from snapshotter.capture.browser.launch import choose_browser
 
     binary, _ = choose_browser("shell", None)
     times = []

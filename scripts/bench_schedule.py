@@ -25,16 +25,17 @@ from sqlalchemy import Connection, update
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from snapshotter.app import gaps  # noqa: E402  the line above finds these
-from snapshotter.app.gaps import GapDesk  # noqa: E402
 from snapshotter.app.machine import RandomIds  # noqa: E402
-from snapshotter.jobs import attempts, roster  # noqa: E402, F401  their tables
+from snapshotter.app.monitoring import gap_records  # noqa: E402  the line above finds these
+from snapshotter.app.monitoring.gap_records import GapService  # noqa: E402
 from snapshotter.jobs.database import open_database, writing  # noqa: E402
-from snapshotter.jobs.plan import Plan  # noqa: E402
-from snapshotter.jobs.queue import DatabaseQueue  # noqa: E402
-from snapshotter.jobs.schedule import Schedules  # noqa: E402
-from snapshotter.jobs.sweep import Sweep  # noqa: E402
-from snapshotter.jobs.table import JOB  # noqa: E402
+from snapshotter.jobs.queue import attempts  # noqa: E402, F401  their tables
+from snapshotter.jobs.queue.database_queue import DatabaseQueue  # noqa: E402
+from snapshotter.jobs.queue.job_table import JOB  # noqa: E402
+from snapshotter.jobs.schedules.plan import Plan  # noqa: E402
+from snapshotter.jobs.schedules.scheduler import Scheduler  # noqa: E402
+from snapshotter.jobs.schedules.schedules import Schedules  # noqa: E402
+from snapshotter.jobs.workers import registry  # noqa: E402, F401  their tables
 from snapshotter.model.job import JobState  # noqa: E402
 from snapshotter.policy.files import curves  # noqa: E402
 from snapshotter.store.filesystem import DirectoryStore  # noqa: E402
@@ -55,19 +56,19 @@ class Bench:
         store = DirectoryStore(folder / "store")
         writer = logs.writer(store)
         writer.create()
-        desk = GapDesk(
+        desk = GapService(
             store=store,
             signer=new_signer(),
             ids=RandomIds(),
             salts_dir=folder / "salts",
             log=lambda leaves, again: writer.append(leaves, seen=None),
         )
-        self.sweep = Sweep(
+        self.sweep = Scheduler(
             self.engine,
             DatabaseQueue(self.engine),
-            record=lambda found: gaps.record(desk, found),
+            record=lambda found: gap_records.record(desk, found),
             new_id=RandomIds().bundle_id,
-            tell=lambda text: print(f"TOLD: {text}"),
+            show_message=lambda text: print(f"TOLD: {text}"),
             now=self.now,
         )
 

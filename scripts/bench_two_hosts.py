@@ -36,10 +36,10 @@ sys.path.insert(0, str(ROOT))
 
 from scripts import bench_pages  # noqa: E402  the line above finds these
 from snapshotter.app import settings as configuration  # noqa: E402
-from snapshotter.app import wiring_jobs  # noqa: E402
 from snapshotter.app.settings import Settings  # noqa: E402
+from snapshotter.app.wiring import queue as wiring_jobs  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402
-from snapshotter.jobs.roster import Roster  # noqa: E402
+from snapshotter.jobs.workers.registry import WorkerRegistry  # noqa: E402
 from snapshotter.model.job import CaptureJob, JobStatus  # noqa: E402
 
 _NET = "10.98.0"  # in namespaces of our own, and nowhere else
@@ -174,11 +174,11 @@ class _Bench:
                 worker.send_signal(signal.SIGTERM)
             for worker in started:
                 worker.wait(_ENDED_S)
-        wrong = [it for it in done if it.outcome != "complete"]
+        wrong = [status for status in done if status.outcome != "complete"]
         if wrong:
             raise SystemExit(f"{len(wrong)} jobs are not complete; the first: {wrong[0]}")
-        begun = min(it.started_at for it in done if it.started_at)
-        ended = max(it.ended_at for it in done if it.ended_at)
+        begun = min(status.started_at for status in done if status.started_at)
+        ended = max(status.ended_at for status in done if status.ended_at)
         seconds = (ended - begun).total_seconds()
         after, now_counted = self._services_s(), self._database_facts()
         return Ran(
@@ -188,7 +188,7 @@ class _Bench:
             {name: after[name] - before[name] for name in after},
             now_counted[0] - counted[0],
             now_counted[1] - counted[1],
-            tuple(sorted(Counter(it.worker for it in done).values())),
+            tuple(sorted(Counter(status.worker for status in done).values())),
         )
 
     def _start_database(self) -> None:
@@ -212,7 +212,7 @@ class _Bench:
         while True:
             try:
                 self._queue = wiring_jobs.queue(self._settings(here))
-                self._roster = Roster(wiring_jobs.database(self._settings(here)))
+                self._roster = WorkerRegistry(wiring_jobs.database(self._settings(here)))
                 return
             except ServiceUnavailable:
                 if time.monotonic() > until:
@@ -305,7 +305,7 @@ root = "{root}"
 
     def _wait_for_workers(self, number: int) -> None:
         until = time.monotonic() + _READY_S
-        while sum(it.state.value == "working" for it in self._roster.workers()) < number:
+        while sum(worker.state.value == "working" for worker in self._roster.workers()) < number:
             if time.monotonic() > until:
                 raise SystemExit(f"{number} workers did not start: {self._logs()}")
             time.sleep(_LOOK_S)
@@ -325,7 +325,7 @@ root = "{root}"
         return done
 
     def _logs(self) -> str:
-        return "".join(it.read_text()[-1500:] for it in self._work.glob("snap-*/worker.log"))
+        return "".join(path.read_text()[-1500:] for path in self._work.glob("snap-*/worker.log"))
 
     def _services_s(self) -> dict[str, float]:
         """Processor time that each service has used up to now, with its children's."""
@@ -430,20 +430,20 @@ def _report(ran: list[Ran], arguments: argparse.Namespace, command: list[str]) -
     print("| --- " * (1 + len(heads)) + "|")
     rates: dict[int, list[float]] = {}
     for number in (1, 2):
-        those = [it for it in ran if it.workers == number]
-        rates[number] = [it.rate for it in those]
+        those = [run for run in ran if run.workers == number]
+        rates[number] = [run.rate for run in those]
         columns = [
             rates[number],
-            [it.seconds for it in those],
-            [it.transactions / arguments.jobs for it in those],
-            *([1000 * it.services_s[name] / arguments.jobs for it in those] for name in names),
+            [run.seconds for run in those],
+            [run.transactions / arguments.jobs for run in those],
+            *([1000 * run.services_s[name] / arguments.jobs for run in those] for name in names),
         ]
         print(f"| {number} | " + " | ".join(map(_spread, columns)) + " |")
-    grown = _spread([it.grown / arguments.jobs for it in ran])
+    grown = _spread([run.grown / arguments.jobs for run in ran])
     print(f"\nThe database grew by {grown} bytes a capture.")
     ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
     print(f"\nTwo over one, pair by pair: {_spread(ratios)}.")
-    shares = ", ".join("/".join(map(str, it.by_worker)) for it in ran if it.workers == 2)
+    shares = ", ".join("/".join(map(str, run.by_worker)) for run in ran if run.workers == 2)
     print(f"Captures of each of the two: {shares}.")
 
 

@@ -96,8 +96,8 @@ def measure(folder: Path, megabytes: int, runs: int) -> Size:
     with file.open("rb") as stream:
         digests = digest(stream, limit=4 << 30)
 
-    def artifact(it: Artifact) -> Artifact:
-        return replace(it, digests=digests) if it.path == _TRAFFIC else it
+    def artifact(original: Artifact) -> Artifact:
+        return replace(original, digests=digests) if original.path == _TRAFFIC else original
 
     sealed = sealer.seal(
         replace(capture, artifacts=tuple(map(artifact, capture.artifacts))),
@@ -150,16 +150,19 @@ def main() -> None:
     print("| bundle MB | sha256sum | b3sum | verify | verify over both | peak MiB | seal ms/MB |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     least: Size | None = None
-    for megabytes in (int(it) for it in arguments.mb.split(",")):
+    for megabytes in (int(part) for part in arguments.mb.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-verify-") as folder:
-            it = measure(Path(folder), megabytes, arguments.runs)
+            size = measure(Path(folder), megabytes, arguments.runs)
         cost = "–"
         if least is not None:
-            cost = f"{1000 * (it.seal_s - least.seal_s) / ((it.length - least.length) / _MB):.1f}"
-        least = least or it
+            cost = (
+                f"{1000 * (size.seal_s - least.seal_s) / ((size.length - least.length) / _MB):.1f}"
+            )
+        least = least or size
         print(
-            f"| {it.length / _MB:.1f} | {it.rate(it.sha256sum_s)} | {it.rate(it.b3sum_s)} | "
-            f"{it.rate(it.verify_s)} | {it.ratio} | {it.peak >> 10} | {cost} |",
+            f"| {size.length / _MB:.1f} | {size.rate(size.sha256sum_s)} | "
+            f"{size.rate(size.b3sum_s)} | "
+            f"{size.rate(size.verify_s)} | {size.ratio} | {size.peak >> 10} | {cost} |",
             flush=True,
         )
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from snapshotter.app.machine import RandomIds, SystemClock  # noqa: E402  the line above
-from snapshotter.app.wiring import assessor  # noqa: E402
+from snapshotter.app.wiring.capture import assessor  # noqa: E402
 from snapshotter.capture import session  # noqa: E402
 from snapshotter.capture.engine import ChromiumCapturer  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402
@@ -117,22 +117,24 @@ def one(url: str, chosen: Fault | None) -> tuple[dict[str, object], dict[str, in
         said: dict[str, object] = {}
         with faults(*([] if chosen is None else [chosen])) as calls:
             try:
-                it = captured(url, folder)
+                capture = captured(url, folder)
             except ServiceUnavailable as error:
                 said = {"ended": "unavailable", "says": str(error)[:300]}
             except Exception as error:  # noqa: BLE001  that is what is looked for
                 said = {"ended": "BUG", "says": f"{type(error).__name__}: {error}"[:300]}
             else:
-                failed = [s.name for s in it.steps if s.state.value != "ok" and s.name != "judge"]
+                failed = [
+                    s.name for s in capture.steps if s.state.value != "ok" and s.name != "judge"
+                ]
                 said = {
-                    "ended": it.outcome.value,
-                    "codes": [reason.code for reason in it.reasons],
-                    "warnings": [reason.code for reason in it.warnings],
-                    "missing": list(it.missing_parts),
+                    "ended": capture.outcome.value,
+                    "codes": [reason.code for reason in capture.reasons],
+                    "warnings": [reason.code for reason in capture.warnings],
+                    "missing": list(capture.missing_parts),
                     "steps": failed,
-                    "pictures": len(it.pictures),
+                    "pictures": len(capture.pictures),
                 }
-                if it.outcome is Outcome.COMPLETE and failed and not it.warnings:
+                if capture.outcome is Outcome.COMPLETE and failed and not capture.warnings:
                     said["unsaid"] = True
         left = [path.name for path in folder.iterdir() if path.name != "spool"]
         left += [path.name for path in (folder / "spool").iterdir() if path.name.startswith(".")]

@@ -38,11 +38,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts import tamper_suite
 from scripts.tamper_suite import Shop
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import canonical_json, keys, names, server_signature
-from snapshotter.formats.server_signature import SignedSession
-from snapshotter.formats.tls_handshake import HELLO_RETRY_REQUEST, TlsMalformed
-from snapshotter.formats.tls_names import CIPHERS, GROUPS, SIGNATURE_SCHEMES, VERSIONS, named
-from snapshotter.formats.wacz import one_spelling
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
+from snapshotter.formats.bundle.wacz import canonical_signature
+from snapshotter.formats.signatures import keys
+from snapshotter.formats.tls import server_signature
+from snapshotter.formats.tls.handshake import HELLO_RETRY_REQUEST, TlsMalformed
+from snapshotter.formats.tls.names import CIPHERS, GROUPS, SIGNATURE_SCHEMES, VERSIONS, named
+from snapshotter.formats.tls.server_signature import SignedSession
 from tests import bundles
 from tests.bundles import Members, pack
 from tests.forged import (
@@ -159,7 +162,7 @@ def _moved(text: str, dice: Dice) -> str:
 
 def edit_der(tree: Der, dice: Dice) -> None:
     """Change one value below `tree`, all lengths as they have to be then."""
-    place = dice.choice([it for it in tree.all() if it.parts])
+    place = dice.choice([part for part in tree.all() if part.parts])
     parts = place.parts or []
     step, kind = dice.randrange(len(parts)), dice.randrange(6)
     if kind == 0:
@@ -205,9 +208,9 @@ def _edited_extensions(data: bytes, dice: Dice, host: str) -> bytes:
         dice.shuffle(found)
     else:
         fresh = dice.choice(special)
-        found = [it for it in found if it[0] != fresh[0]]
+        found = [extension for extension in found if extension[0] != fresh[0]]
         found.insert(min(at, len(found)), fresh)
-    return b"".join(struct.pack(">H", number) + vector(it, 2) for number, it in found)
+    return b"".join(struct.pack(">H", number) + vector(content, 2) for number, content in found)
 
 
 def edited_handshake(served: Served, dice: Dice) -> SignedSession:
@@ -279,7 +282,10 @@ def _edited_certificates(sent: bytes, *, is_13: bool, dice: Dice) -> bytes:
         with_name = der(entries[0][0])
         _edit_certificate(with_name, dice)
         entries[0][0] = with_name.encode()
-    body = b"".join(vector(it, 3) + (vector(more, 2) if is_13 else b"") for it, more in entries)
+    body = b"".join(
+        vector(certificate, 3) + (vector(more, 2) if is_13 else b"")
+        for certificate, more in entries
+    )
     body = (vector(context, 1) if is_13 else b"") + vector(body, 3)
     if not is_13 or dice.random() < 0.7:
         return message(11, body)
@@ -295,7 +301,9 @@ def _edited_certificates(sent: bytes, *, is_13: bool, dice: Dice) -> bytes:
 def _edit_certificate(certificate: Der, dice: Dice) -> None:
     """Change a certificate somewhere, or its names, which nobody but its issuer vouches for."""
     listed = certificate.at(0, -1, 0)
-    names_ = next((it for it in listed.parts or [] if it.at(0).content == b"\x55\x1d\x11"), None)
+    names_ = next(
+        (part for part in listed.parts or [] if part.at(0).content == b"\x55\x1d\x11"), None
+    )
     kind = dice.randrange(4)
     if kind == 0 or names_ is None:
         edit_der(certificate, dice)
@@ -339,13 +347,22 @@ def _as_read(session: SignedSession) -> SignedSession:
             timestamps=server_signature._timestamps(said, session.ocsp),
             names_host=server_signature._names_host(leaf, session.host),
         )
-    except (TlsMalformed, server_signature._Refused, server_signature._Unable, ValueError):
-        shown = next((it for it in reversed(session.messages) if it[:1] == b"\x0b"), b"")
+    except (
+        TlsMalformed,
+        server_signature._CheckFailed,
+        server_signature._CheckNotPossible,
+        ValueError,
+    ):
+        shown = next(
+            (message for message in reversed(session.messages) if message[:1] == b"\x0b"), b""
+        )
         try:
             entries = certificates(shown, is_13=session.version == "TLS 1.3")
         except IndexError:
             return session
-        return replace(session, chain=tuple(it for it, _ in entries), timestamps=())
+        return replace(
+            session, chain=tuple(certificate for certificate, _ in entries), timestamps=()
+        )
 
 
 # --- the log -----------------------------------------------------------------------------------
@@ -362,7 +379,7 @@ class Note:
 
     def encode(self) -> str:
         """Return the note, signed by the log and the witnesses."""
-        log, text = self.shop.log, "".join(f"{it}\n" for it in self.lines)
+        log, text = self.shop.log, "".join(f"{line}\n" for line in self.lines)
         lines = [log.line(log.ORIGIN, log.key_id, log.key.sign(text.encode()))]
         for name, at in self.seen:
             _, key_id = tamper_suite._note_key(name, log.BY_WITNESS, log.witnesses[name])
@@ -407,7 +424,7 @@ def edited_note(shop: Shop, entries: list[bytes], dice: Dice) -> str:
             note.lines[1] = dice.choice(sizes)
         elif kind == 1:
             hashes_ = (bytes(32), hashlib.sha256(b"").digest(), bytes(31), bytes(33))
-            spelled = [base64.b64encode(it).decode() for it in hashes_]
+            spelled = [base64.b64encode(digest).decode() for digest in hashes_]
             note.lines[2] = dice.choice([*spelled, root.rstrip("="), root + " ", "", "é"])
         elif kind == 2:
             note.lines.append(
@@ -453,9 +470,9 @@ class Editor:
         self.bundle_id = bundles.record_of(self.good)["bundle_id"]
         self.bare = shop.members(authorities=())
         self.late = shop.stamp(self.bare[names.signature(1)])
-        beside = {it.name: it.sidecars for it in tamper_suite.custody_beside(shop)}
+        beside = {case.name: case.sidecars for case in tamper_suite.custody_beside(shop)}
         self.beside = beside["good-custody-beside"][".custody-0001.jsonl"]
-        renewed = {it.name: it.sidecars for it in tamper_suite.renewals(shop)}
+        renewed = {case.name: case.sidecars for case in tamper_suite.renewals(shop)}
         self.renewed = [renewed["good-renewal-twice"], renewed["good-renewal-log-twice"]]
         self.entries = [
             shop.log.leaf(f"20260101t00000{n}z-abcdefghijklmnop", b"%d" % n) for n in range(3)
@@ -481,7 +498,7 @@ class Editor:
         return _packed({**self.good, name: edited_bytes(self.good[name], dice)}), {}
 
     def sealed_member(self, dice: Dice) -> Case:
-        name = dice.choice([it for it in sorted(self.good) if names.is_listed(it)])
+        name = dice.choice([path for path in sorted(self.good) if names.is_listed(path)])
         return self._sealed(self.good, {name: edited_bytes(self.good[name], dice)}), {}
 
     def members(self, dice: Dice) -> Case:
@@ -649,7 +666,7 @@ class Editor:
             "x",
         ]
         first = self.renewed[0]
-        digests = [hashlib.sha512(it).hexdigest() for it in (*first.values(), self.late, b"x")]
+        digests = [hashlib.sha512(data).hexdigest() for data in (*first.values(), self.late, b"x")]
         head = f"snapshotter-renewal/1\nbundle {self.bundle_id}\nsha512 {hashlib.sha512(self.whole).hexdigest()}\n"
         lines = [
             f"covers {dice.choice(kinds)} sha512 {dice.choice(digests)}\n"
@@ -687,7 +704,7 @@ class Editor:
         value = json.loads(self.good[names.DATAPACKAGE_DIGEST])
         signature = self.shop.signer.sign_wacz_hash(digest.encode())
         if dice.random() < 0.7:
-            signature = one_spelling(self.shop.signer.public_key, signature)
+            signature = canonical_signature(self.shop.signer.public_key, signature)
         value["hash"] = value["signedData"]["hash"] = digest
         value["signedData"]["signature"] = base64.b64encode(signature).decode()
         changed[names.DATAPACKAGE_DIGEST] = canonical_json.dumps(value)
@@ -868,7 +885,9 @@ def main(argv: list[str] | None = None) -> int:
             number += 1
         both.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    counts = ", ".join(f"{count} {it}" for it, count in sorted(verdicts.items()) if it)
+    counts = ", ".join(
+        f"{count} {verdict}" for verdict, count in sorted(verdicts.items()) if verdict
+    )
     print(
         f"{done} cases of seed {arguments.seed} ({counts}), up to number {number}; {bad} disagreements; {peak} KiB at most"
     )

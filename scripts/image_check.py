@@ -203,7 +203,9 @@ def captures(image: Image, site: Site) -> Path:
     if said["outcome"] != "complete" or not environment["sandbox"]["enforced"]:
         raise Wrong(f"{said['outcome']}, sandbox: {environment['sandbox']}")
     processes = environment["sandbox"]["processes"]
-    if open_to := [it["type"] for it in processes if it["files"] in ("none", "unknown")]:
+    if open_to := [
+        process["type"] for process in processes if process["files"] in ("none", "unknown")
+    ]:
         raise Wrong(f"files of the container are open to {', '.join(open_to)}")
     if bundle.stat().st_uid != _USER:
         raise Wrong(f"the bundle belongs to user {bundle.stat().st_uid}")
@@ -211,7 +213,7 @@ def captures(image: Image, site: Site) -> Path:
         f"image-check: captured in {took:.1f} s with the container's start: {said['outcome']}, "
         f"{bundle.stat().st_size:,} bytes; {environment['browser_product']}; "
         f"sandbox: {environment['sandbox']['detail']}; "
-        f"files: {', '.join(sorted({it['files'] for it in processes}))}"
+        f"files: {', '.join(sorted({process['files'] for process in processes}))}"
     )
     return bundle
 

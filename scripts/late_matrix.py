@@ -3,7 +3,7 @@ Capture pages whose content comes late, many times, and look for it in every fil
 
     .venv/bin/python scripts/late_matrix.py [--runs 20] [--load 10] [--only WORDS] [--json]
 
-Each page of `snapshotter.site.late` shows a word in a colour of its own, by a timer, a socket, a
+Each page of `snapshotter.site.late_content` shows a word in a colour of its own, by a timer, a socket, a
 worker or another of the ways in which content comes late. A capture has found it when the word is
 in text and document, its colour in the pictures, and its answer in the network record. One that
 has it in some of them and not in others has missed it. It ends in 1 if content was missed and the
@@ -32,7 +32,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from snapshotter.site.late import PATCHES, PREFIX  # noqa: E402  the line above
+from snapshotter.site.late_content import PATCHES, PREFIX  # noqa: E402  the line above
 from snapshotter.site.server import FixtureSite  # noqa: E402
 from tests.e2e.product import Installation  # noqa: E402
 from tests.late import places  # noqa: E402
@@ -51,7 +51,7 @@ def judged(done: Any, page: str) -> dict[str, Any]:
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     outcome = json.loads(files["capture/capture.json"])["outcome"]
-    codes = [it["code"] for it in (*outcome["reasons"], *outcome["warnings"])]
+    codes = [reason["code"] for reason in (*outcome["reasons"], *outcome["warnings"])]
     told = [code for code in codes if code not in _ALWAYS]
     lacking: list[str] = []
     has_any = False
@@ -148,7 +148,7 @@ def main() -> int:
     parser.add_argument("--option", action="append", default=[], help="further option of capture")
     arguments = parser.parse_args()
     words = arguments.only.split(",")
-    pages = [it for it in PATCHES if any(word in it for word in words)]
+    pages = [patch for patch in PATCHES if any(word in patch for word in words)]
     facts = {**versions(arguments.product), "load": arguments.load}
     print(json.dumps({"machine": facts}) if arguments.json else facts, flush=True)
     missed = 0

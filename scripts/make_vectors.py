@@ -35,10 +35,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from snapshotter.formats import canonical_json, keys, names, server_signature, wacz
-from snapshotter.formats import custody as custody_chain
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody as custody_chain
+from snapshotter.formats.bundle import names, wacz
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.server_signature import SignedSession
+from snapshotter.formats.signatures import keys
+from snapshotter.formats.tls import server_signature
+from snapshotter.formats.tls.server_signature import SignedSession
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import (
     COMPROMISED,
@@ -143,7 +146,7 @@ class Workshop:
     def server_signatures(self) -> bytes:
         """Two origins: one over TLS 1.3, resumed once, and one over TLS 1.2."""
         authority = tls.Authority(self._folder / "web")
-        seen: list[server_signature.RecordedConnection] = []
+        seen: list[server_signature.TlsRecording] = []
         for host, version, kind in (
             ("a.example.test", ssl.TLSVersion.TLSv1_3, "p256"),
             ("b.example.test", ssl.TLSVersion.TLSv1_2, "rsa"),
@@ -154,7 +157,7 @@ class Workshop:
             first = tls.recorded(server, client, host=host)
             again = tls.recorded(server, client, host=host, session=first.session)
             seen += [
-                server_signature.RecordedConnection(
+                server_signature.TlsRecording(
                     connection=len(seen) + number,
                     host=host,
                     port=443,
@@ -169,7 +172,7 @@ class Workshop:
         now = datetime.now(UTC).replace(microsecond=0)
         simple = [self.signer, self.other, self.compromised, self.superseded, self.retired_later]
         simple.append(self.hardware)
-        known = [trusted_key(it.public_key, owner="test vectors") for it in simple]
+        known = [trusted_key(signer.public_key, owner="test vectors") for signer in simple]
         for number, at, reason in (
             (2, now - DAY, COMPROMISED),
             (3, now - DAY, SUPERSEDED),
@@ -422,7 +425,7 @@ def _manifests(shop: Workshop) -> Iterator[Vector]:
         ("empty", b"", "an empty list", "MANIFEST"),
         (
             "line-removed",
-            b"".join(it for it in lines if page.encode() not in it),
+            b"".join(line for line in lines if page.encode() not in line),
             "a line is gone",
             "UNLISTED",
             "BLAKE3",
@@ -983,7 +986,7 @@ def _server_signatures(shop: Workshop) -> Iterator[Vector]:
     )
 
     def insider(changes: Members, without: str = "") -> Members:
-        members = {name: it for name, it in good.items() if name != without}
+        members = {name: content for name, content in good.items() if name != without}
         if without:  # the record goes on to name it
             changes = {**changes, names.CAPTURE_RECORD: good[names.CAPTURE_RECORD]}
         return bundles.resealed(members, changes, shop.signer, shop.stamp)
@@ -994,18 +997,18 @@ def _server_signatures(shop: Workshop) -> Iterator[Vector]:
         changed = replace(kept, sessions=(edit(first), *rest))
         return insider({path: server_signature.encode(changed)})
 
-    def handshake(it: SignedSession) -> SignedSession:
-        spoiled = flipped(it.messages[0], 20)  # of the ClientHello's random value
-        return replace(it, messages=(spoiled, *it.messages[1:]))
+    def handshake(session: SignedSession) -> SignedSession:
+        spoiled = flipped(session.messages[0], 20)  # of the ClientHello's random value
+        return replace(session, messages=(spoiled, *session.messages[1:]))
 
-    def signature(it: SignedSession) -> SignedSession:
-        return replace(it, messages=(*it.messages[:-1], flipped(it.messages[-1])))
+    def signature(session: SignedSession) -> SignedSession:
+        return replace(session, messages=(*session.messages[:-1], flipped(session.messages[-1])))
 
-    def chain(it: SignedSession) -> SignedSession:
-        return replace(it, chain=(flipped(it.chain[0]), *it.chain[1:]))
+    def chain(session: SignedSession) -> SignedSession:
+        return replace(session, chain=(flipped(session.chain[0]), *session.chain[1:]))
 
-    def host(it: SignedSession) -> SignedSession:
-        return replace(it, host="c.example.test")
+    def host(session: SignedSession) -> SignedSession:
+        return replace(session, host="c.example.test")
 
     edits: tuple[tuple[str, str, Callable[[SignedSession], SignedSession]], ...] = (
         ("handshake", "one bit of a handshake message was changed", handshake),

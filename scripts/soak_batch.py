@@ -6,7 +6,7 @@ Capture a long table with a real browser, kill the run in the middle, and let it
 Small pages on twenty hosts of this machine, no timestamp authority. The run is killed
 (SIGKILL) once so many rows are over, and started again. In the end the table has a bundle
 for each row, the store has no other, and the servers were asked for each page once, but
-for the one that was under way. tests/unit/app/test_batch.py has the quick version, with a
+for the one that was under way. tests/unit/app/batch/test_run.py has the quick version, with a
 kill at every step. Ends in 1 if anything of that is not so.
 """
 
@@ -64,7 +64,9 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1000, help="rows of the table")
     parser.add_argument("--kill-at", type=int, default=400, help="rows done before the kill")
     wanted = parser.parse_args()
-    servers = [ThreadingHTTPServer((f"127.0.0.{it}", 0), _Pages) for it in range(1, HOSTS + 1)]
+    servers = [
+        ThreadingHTTPServer((f"127.0.0.{number}", 0), _Pages) for number in range(1, HOSTS + 1)
+    ]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
@@ -78,8 +80,10 @@ def main() -> int:
 def _soak(
     user: Installation, servers: list[ThreadingHTTPServer], rows: int, kill_at: int
 ) -> list[str]:
-    places = [f"http://{it.server_address[0]!s}:{it.server_address[1]}" for it in servers]
-    urls = [f"{places[it % HOSTS]}/page/{it}" for it in range(rows)]
+    places = [
+        f"http://{server.server_address[0]!s}:{server.server_address[1]}" for server in servers
+    ]
+    urls = [f"{places[number % HOSTS]}/page/{number}" for number in range(rows)]
     (user.home / "urls.csv").write_text("url,number\n" + "".join(
         f"{url},{number}\n" for number, url in enumerate(urls)
     ))  # fmt: skip
@@ -116,7 +120,7 @@ def _problems(user: Installation, urls: list[str], code: int) -> list[str]:
     with (user.home / "urls.done.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     ids = [row["bundle_id"] for row in rows]
-    stored = [it.stem for it in user.bundles()]
+    stored = [bundle.stem for bundle in user.bundles()]
     asked = _Pages.asked
     problems = []
     if code != 0:

@@ -62,9 +62,13 @@ def measure(folder: Path, arguments: argparse.Namespace, server: Visited) -> dic
         (folder / "polite.toml").write_text(RULES)
         stack.callback(soak.end)
         soak.urls = [
-            *(server.url(SLOW, f"{it}/visit") for it in range(2)),
-            *(server.url(HOSTILE, f"{it}/visit") for it in range(2)),
-            *(server.url(host, f"{it}/visit") for it in range(BUDGET + MORE) for host in GOOD),
+            *(server.url(SLOW, f"{number}/visit") for number in range(2)),
+            *(server.url(HOSTILE, f"{number}/visit") for number in range(2)),
+            *(
+                server.url(host, f"{number}/visit")
+                for number in range(BUDGET + MORE)
+                for host in GOOD
+            ),
         ]
         soak.enqueue()
         began = time.monotonic()
@@ -78,7 +82,7 @@ def measure(folder: Path, arguments: argparse.Namespace, server: Visited) -> dic
             if states["waiting"] + states["running"] or states["deferred"] < left:
                 return False
             deferred = soak.user.run("queue", "list", "--state", "deferred", "--json").objects
-            return all("budget" in it["error"] for it in deferred)
+            return all("budget" in job["error"] for job in deferred)
 
         soak.until(settled, "the end")
         took = time.monotonic() - began
@@ -97,7 +101,7 @@ def measure(folder: Path, arguments: argparse.Namespace, server: Visited) -> dic
         and max(visits[host] for host in GOOD) <= BUDGET
         and min(gaps) >= shortest - START_S
         and min(rests) >= RETRY_AFTER_S
-        and {it["host"] for it in held if it["why"] == "budget"} == set(GOOD),
+        and {job["host"] for job in held if job["why"] == "budget"} == set(GOOD),
         "seconds": round(took, 1),
         "most_at_once": max(server.most.values()),
         "visits": visits,

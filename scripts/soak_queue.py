@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from snapshotter.app import settings as configuration  # noqa: E402  the line above finds these
-from snapshotter.app import wiring_jobs  # noqa: E402
+from snapshotter.app.wiring import queue as wiring_jobs  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402
 from tests.e2e.product import Installation, processes_of  # noqa: E402
 from tests.servers.authority import TestAuthority  # noqa: E402
@@ -106,7 +106,8 @@ class Site:
         """Return so many pages, spread over the hosts."""
         port = self._server.server_address[1]
         return [
-            f"http://{self._hosts[it % len(self._hosts)]}:{port}/page/{it}" for it in range(count)
+            f"http://{self._hosts[number % len(self._hosts)]}:{port}/page/{number}"
+            for number in range(count)
         ]
 
     @contextlib.contextmanager
@@ -115,7 +116,7 @@ class Site:
             open_here = self._open.setdefault(host, Counter())
             open_here[name] += 1
             self.visits[name] += is_page
-            self.most[host] = max(self.most[host], sum(1 for it in open_here.values() if it))
+            self.most[host] = max(self.most[host], sum(1 for count in open_here.values() if count))
         try:
             yield
         finally:
@@ -221,7 +222,7 @@ class Soak:
 
     def states(self) -> Counter[str]:
         try:
-            return Counter({state.value: it for state, it in self._queue.counts().items()})
+            return Counter({state.value: count for state, count in self._queue.counts().items()})
         except ServiceUnavailable:  # it is gone, for the moment
             return Counter()
 
@@ -233,11 +234,15 @@ class Soak:
             time.sleep(_LOOK_S)
 
     def until_done(self, count: int) -> None:
-        self.until(lambda it: it["done"] + it["incomplete"] >= count, f"{count} captures")
+        self.until(
+            lambda counts: counts["done"] + counts["incomplete"] >= count, f"{count} captures"
+        )
 
     def until_over(self) -> None:
         waits = ("waiting", "deferred", "running")
-        self.until(lambda it: bool(it) and not any(it[state] for state in waits), "the end")
+        self.until(
+            lambda counts: bool(counts) and not any(counts[state] for state in waits), "the end"
+        )
 
     def end(self) -> None:
         """End all workers politely, and whatever does not end."""
@@ -255,13 +260,13 @@ class Soak:
         """Return what became of all, and whether it is as it must be."""
         states = dict(self.states())
         bundles = self.user.run("list", "--limit", "1000000", "--json").objects
-        by_url = Counter(it["requested_url"] for it in bundles)
+        by_url = Counter(bundle["requested_url"] for bundle in bundles)
         entries = self.user.run("log", "show", "--last", "1000000", "--json").object["entries"]
-        logged = Counter(it["name"] for it in entries if it["kind"] == "bundle")
+        logged = Counter(entry["name"] for entry in entries if entry["kind"] == "bundle")
         most = max(self.site.most.values(), default=0)
         good = (
             by_url == Counter(self.urls)
-            and logged == Counter(it["bundle_id"] for it in bundles)
+            and logged == Counter(bundle["bundle_id"] for bundle in bundles)
             and set(states) <= {"done", "incomplete"}
             and most <= self._arguments.per_host
         )
@@ -270,10 +275,10 @@ class Soak:
             "states": states,
             "urls": len(self.urls),
             "bundles": len(bundles),
-            "twice_in_store": sorted(it for it, count in by_url.items() if count > 1),
+            "twice_in_store": sorted(name for name, count in by_url.items() if count > 1),
             "missing": sorted(set(self.urls) - set(by_url))[:10],
             "logged": len(logged),
-            "twice_in_log": sorted(it for it, count in logged.items() if count > 1),
+            "twice_in_log": sorted(name for name, count in logged.items() if count > 1),
             "most_visits_of_a_host_at_once": most,
             "visits": sum(self.site.visits.values()),
         }
@@ -301,7 +306,7 @@ def kill(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             found[name] = soak.found()
     within = took["killed"] <= 2 * took["undisturbed"]
     return {
-        "good": within and all(it["good"] for it in found.values()),
+        "good": within and all(phase["good"] for phase in found.values()),
         "seconds": took,
         "within_twice": within,
         **found,
@@ -316,7 +321,7 @@ def churn(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         soak.enqueue()
         moments = random.Random(arguments.seed)  # noqa: S311 - when to kill, no secret
         for number in range(arguments.kills):
-            over = sum(soak.states()[it] for it in ("done", "incomplete", "dead", "failed"))
+            over = sum(soak.states()[state] for state in ("done", "incomplete", "dead", "failed"))
             if over >= arguments.captures - 1:
                 break
             soak.start(1)
@@ -330,13 +335,13 @@ def churn(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         soak.until_over()
         jobs = soak.user.run("queue", "list", "--json").objects
         found = soak.found()
-        begun = sum("http://" in soak.said(it) for it in range(kills))
+        begun = sum("http://" in soak.said(number) for number in range(kills))
         return {
             **found,
             "kills": kills,
             "kills_in_a_capture": begun,
-            "most_attempts_counted": max(it["attempts"] for it in jobs),
-            "said_to_be_suspect": sum("workers in a row" in str(it["notes"]) for it in jobs),
+            "most_attempts_counted": max(job["attempts"] for job in jobs),
+            "said_to_be_suspect": sum("workers in a row" in str(job["notes"]) for job in jobs),
         }
 
 
@@ -369,12 +374,12 @@ def pause(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 def processes_below(user: Installation, pid: int) -> list[int]:
     """Return a worker's slots and their browsers, without those of other workers."""
     parents: dict[int, int] = {}
-    for it in processes_of(user, pid):
+    for process_id in processes_of(user, pid):
         with contextlib.suppress(OSError):
-            stat = Path(f"/proc/{it}/stat").read_text().rpartition(")")[2].split()
-            parents[it] = int(stat[1])
+            stat = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+            parents[process_id] = int(stat[1])
     below = {pid}
-    while more := {it for it, parent in parents.items() if parent in below} - below:
+    while more := {process_id for process_id, parent in parents.items() if parent in below} - below:
         below |= more
     return sorted(below - {pid})
 
@@ -418,13 +423,13 @@ def store(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         running = soak.user.run("queue", "list", "--state", "running", "--json").objects
         line.mend()
         soak.until_over()
-        attempts = [it["attempts"] for it in soak.user.run("queue", "list", "--json").objects]
+        attempts = [row["attempts"] for row in soak.user.run("queue", "list", "--json").objects]
         found = soak.found()
         return {
             **found,
             "good": found["good"] and max(attempts) == 1,
-            "workers_meanwhile": [(it["state"], it["detail"]) for it in seen],
-            "jobs_meanwhile": sorted({note for it in running for note in it["notes"]}),
+            "workers_meanwhile": [(worker["state"], worker["detail"]) for worker in seen],
+            "jobs_meanwhile": sorted({note for job in running for note in job["notes"]}),
             "most_attempts": max(attempts),
         }
 
@@ -484,21 +489,23 @@ def disk(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         states = dict(soak.states())
         filler.unlink()
         soak.until_over()
-        attempts = [it["attempts"] for it in soak.user.run("queue", "list", "--json").objects]
+        attempts = [row["attempts"] for row in soak.user.run("queue", "list", "--json").objects]
         found = soak.found()
         # Now and then each of them looks whether there is space again: not all pause at once.
-        said = any(it["state"] == "paused" and "nearly full" in it["detail"] for it in seen)
+        said = any(
+            worker["state"] == "paused" and "nearly full" in worker["detail"] for worker in seen
+        )
         return {
             **found,
             "good": found["good"] and said and max(attempts) == 1,
-            "workers_meanwhile": [(it["state"], it["detail"]) for it in seen],
+            "workers_meanwhile": [(worker["state"], worker["detail"]) for worker in seen],
             "states_meanwhile": states,
             "most_attempts": max(attempts),
         }
 
 
 _RUNS = {
-    it.__name__: it for it in (kill, churn, pause, database, store, authority, disk)
+    case.__name__: case for case in (kill, churn, pause, database, store, authority, disk)
 }  # fmt: skip
 
 

@@ -41,11 +41,11 @@ class Matrix:
         self._full = full
         self._folder = folder
         self._only = only
-        self._seen = full.it.audited(folder / "seen.sqlite")
+        self._seen = full.collection.audited(folder / "seen.sqlite")
         self.count = self.wrong = 0
 
     def run(self) -> None:
-        with Bucket(self._full.it.root) as bucket:
+        with Bucket(self._full.collection.root) as bucket:
             opened = kinds.bucket_store(bucket, patience_s=0.5)
             for fault, kind, key in self._each(SERVER):
                 bucket.faults[key], code = SERVER[fault]
@@ -79,7 +79,7 @@ class Matrix:
     def _expect(
         self, fault: str, kind: str, wanted: frozenset[str], code: int, **more: Any
     ) -> None:
-        found = self._full.it.audited(
+        found = self._full.collection.audited(
             self._folder / "work.sqlite", remembered=self._seen.to_remember, **more
         )
         self._tell(fault, kind, found, wanted, code)

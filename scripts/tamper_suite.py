@@ -42,9 +42,11 @@ from cryptography.hazmat.primitives.serialization import (
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
-from snapshotter.formats import canonical_json, keys, names, wacz
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names, wacz
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.tls_names import CIPHERS, GROUPS
+from snapshotter.formats.signatures import keys
+from snapshotter.formats.tls.names import CIPHERS, GROUPS
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, flipped, pack
@@ -867,7 +869,7 @@ def _agreement(shop: Shop) -> Iterator[Case]:
     )  # fmt: skip
     record = bundles.record_of(good)
     artifacts = record["content"]["artifacts"]
-    place = {it["path"]: number for number, it in enumerate(artifacts)}
+    place = {artifact["path"]: number for number, artifact in enumerate(artifacts)}
     other = shop.members(title="Another page", contents={**bundles.CONTENTS, PAGE: b"<p>Another"})
 
     def insider(edit: Edit, **more: bytes) -> Members:
@@ -933,7 +935,7 @@ def _agreement(shop: Shop) -> Iterator[Case]:
         yield _failed(f"insider-disagrees-{label}", insider(edit), f"the record: {label}", *codes)
     for label, edit in (
         ("no-answer", _sets(from_whom=None, what={**record["what"], "http_status": None})),
-        ("fields-of-later", lambda record: [record.pop(it) for it in ("court_minimum", "outcome", "who", "how")]),
+        ("fields-of-later", lambda record: [record.pop(name) for name in ("court_minimum", "outcome", "who", "how")]),
         ("text-replaced", lambda record: [
             record["content"].update(text_characters=7),
             record.update(redactions=[{"commitments": [], "count": 1, "name": "uin", "place": "url-parameter"}]),
@@ -1041,10 +1043,10 @@ def _counted(shop: Shop) -> Iterator[Case]:
     def insider(edit: Edit, **changes: bytes) -> Members:
         record = bundles.record_of(good)
         if "pages/pages.jsonl" in changes or "capture/images.jsonl" in changes:
-            digests = {it: digest_bytes(data) for it, data in changes.items()}
-            for it in record["content"]["artifacts"]:
-                if (made := digests.get(it["path"])) is not None:
-                    it.update(blake3=made.blake3, length=made.length, sha256=made.sha256)
+            digests = {name: digest_bytes(data) for name, data in changes.items()}
+            for artifact in record["content"]["artifacts"]:
+                if (made := digests.get(artifact["path"])) is not None:
+                    artifact.update(blake3=made.blake3, length=made.length, sha256=made.sha256)
         whole(record)
         edit(record)
         changes[names.CAPTURE_RECORD] = canonical_json.dumps(record)
@@ -1063,7 +1065,7 @@ def _counted(shop: Shop) -> Iterator[Case]:
         (2, "digests-count", {"detail": "SHA-256 and BLAKE3 of 99 files"}), (2, "digests-object", {"object": "seal/manifest-blake3.txt"}),
         (2, "digests-outcome", {"outcome": "failure"}), (2, "digests-gone", {"event": "fixity check"}),
     ):  # fmt: skip
-        changed = [dict(it) for it in events]
+        changed = [dict(event) for event in events]
         changed[number].update(fields)
         data, previous = b"", "0" * 64
         for event in changed:
@@ -1380,7 +1382,7 @@ def _datapackage(shop: Shop) -> Iterator[Case]:
         edit(package)
         data = canonical_json.dumps(package)
         text = wacz.hash_text(digest_bytes(data))
-        signature = wacz.one_spelling(
+        signature = wacz.canonical_signature(
             shop.signer.public_key, shop.signer.sign_wacz_hash(text.encode())
         )
         digest_file = wacz.digest_file(
@@ -1657,7 +1659,11 @@ def _forged_tokens(shop: Shop) -> Iterator[Case]:
 
     def certificate(edit: Callable[[Der], object]) -> Callable[[Der], object]:
         def attributes(tree: Der) -> None:
-            edit(next(it for it in tree.parts or [] if it.at(0).content.endswith(b"\x2f")).at(1, 0))
+            edit(
+                next(part for part in tree.parts or [] if part.at(0).content.endswith(b"\x2f")).at(
+                    1, 0
+                )
+            )
             (tree.parts or []).sort(key=Der.encode)
 
         return attributes
@@ -1718,7 +1724,7 @@ def _by_ed25519(response: bytes) -> bytes:
     info = signed.at(-1, 0)
     info.at(1).parts = [leaf.at(0, 3), leaf.at(0, 1)]
     attributes = info.at(3).parts or []
-    names_it = next(it for it in attributes if it.at(0).content.endswith(b"\x2f"))
+    names_it = next(part for part in attributes if part.at(0).content.endswith(b"\x2f"))
     digest = Der(4, None, hashlib.sha256(certificate).digest())
     names_it.at(1, 0, 0).parts = [Der(0x30, [digest])]
     attributes.sort(key=Der.encode)
@@ -1753,20 +1759,25 @@ def _forged_handshakes(shop: Shop) -> Iterator[Case]:
         at = 4 + 34 + 1 + old[38]
         at += 3 if number else 2 + int.from_bytes(old[at : at + 2], "big")
         at += 0 if number else 1 + old[at]
-        kept = [(it, data) for it, data in extensions(old[at + 2 :]) if it != kind]
+        kept = [
+            (extension, data) for extension, data in extensions(old[at + 2 :]) if extension != kind
+        ]
         body = b"".join(
-            struct.pack(">H", it) + vector(data, 2) for it, data in [*kept, (kind, content)]
+            struct.pack(">H", extension) + vector(data, 2)
+            for extension, data in [*kept, (kind, content)]
         )
         return with_message(number, message(old[0], old[4:at] + vector(body, 2)), **claims)
 
     def alpn(*protocols: bytes) -> bytes:
-        listed = vector(b"".join(vector(it, 1) for it in protocols), 2)
+        listed = vector(b"".join(vector(protocol, 1) for protocol in protocols), 2)
         return message(8, vector(struct.pack(">H", 16) + vector(listed, 2), 2))
 
     def certified(served: Served, *chain: bytes) -> tuple[bytes, ...]:
         """The messages with another chain, and the chain."""
         is_13 = served.session.version == "TLS 1.3"
-        body = b"".join(vector(it, 3) + (b"\0\0" if is_13 else b"") for it in chain)
+        body = b"".join(
+            vector(certificate, 3) + (b"\0\0" if is_13 else b"") for certificate in chain
+        )
         return (message(11, (b"\0" if is_13 else b"") + vector(body, 3)), *chain)
 
     def chained(served: Served, *chain: bytes) -> Members:
@@ -1781,7 +1792,7 @@ def _forged_handshakes(shop: Shop) -> Iterator[Case]:
     def extension(oid: bytes, edit: Callable[[Der], object]) -> Callable[[Der], object]:
         def changed(certificate: Der) -> None:
             listed = certificate.at(0, -1, 0).parts or []
-            edit(next(it for it in listed if it.at(0).content == oid).at(-1))
+            edit(next(part for part in listed if part.at(0).content == oid).at(-1))
 
         return changed
 
@@ -1809,7 +1820,7 @@ def _forged_handshakes(shop: Shop) -> Iterator[Case]:
         return with_message(-2, message(25, head + vector(data, 3)))
 
     def server_name(*hosts: bytes) -> bytes:
-        return vector(b"".join(b"\0" + vector(it, 2) for it in hosts), 2)
+        return vector(b"".join(b"\0" + vector(host, 2) for host in hosts), 2)
 
     own, dns = host.encode(), Der(0x82, None, host.encode())
     suite = one.session.messages[1]
@@ -1898,7 +1909,7 @@ def _limits_of_tls(shop: Shop) -> Iterator[Case]:
 def _by_number(data: bytes, session: int, field: str) -> str:
     """A field of a session as the number that its name is of."""
     name = json.loads(data)["sessions"][session][field]
-    return next(f"0x{number:04x}" for number, it in (GROUPS | CIPHERS).items() if it == name)
+    return next(f"0x{number:04x}" for number, known in (GROUPS | CIPHERS).items() if known == name)
 
 
 def _limits_of_the_log(shop: Shop) -> Iterator[Case]:
@@ -2323,7 +2334,9 @@ class _Log:
         return f"\u2014 {name} {base64.b64encode(key_id + signature).decode()}\n"
 
     def proof(self, index: int, entries: list[bytes], checkpoint: str, *, extra: str = "") -> bytes:
-        hashes_ = "".join(base64.b64encode(it).decode() + "\n" for it in self.path(index, entries))
+        hashes_ = "".join(
+            base64.b64encode(digest).decode() + "\n" for digest in self.path(index, entries)
+        )
         head = f"c2sp.org/tlog-proof@v1\n{extra}index {index}\n{hashes_}\n"
         return (head + checkpoint).encode()
 
@@ -2485,7 +2498,7 @@ def renewals(shop: Shop) -> Iterator[Case]:
         return hashlib.sha512(data).hexdigest()
 
     def text(data: bytes, *covers: tuple[str, bytes], of: str = "") -> bytes:
-        lines = [f"covers {kind} sha512 {sha512(it)}\n" for kind, it in covers]
+        lines = [f"covers {kind} sha512 {sha512(content)}\n" for kind, content in covers]
         head = f"snapshotter-renewal/1\nbundle {of or bundle_id}\nsha512 {sha512(data)}\n"
         return (head + "".join(lines)).encode()
 
@@ -2717,7 +2730,9 @@ class _Trust:
             value["keys"] = [key for key in value["keys"] if key["key_id"] != signer]
 
         def without_authority(value: Record) -> None:
-            value["tsa"] = [one for one in value["tsa"] if one["name"] != "test authority"]
+            value["tsa"] = [
+                authority for authority in value["tsa"] if authority["name"] != "test authority"
+            ]
 
         chain = self._shop.authority._chain
         log = self._shop.log
@@ -2827,7 +2842,7 @@ class _Trust:
             ("key-in-it-twice", lambda value: value["keys"].insert(0, value["keys"][0])),
             ("authorities-turned", lambda value: value["tsa"].reverse()),
             ("authority-twice", _sets(tsa=[tsa[0], tsa[0]])), ("keys-object", _sets(keys={})), ("tsa-null", _sets(tsa=None)),
-            ("root-among-keys", lambda value: value.update(keys=sorted([*value["keys"], root_entry], key=lambda it: it["key_id"]))),
+            ("root-among-keys", lambda value: value.update(keys=sorted([*value["keys"], root_entry], key=lambda key: key["key_id"]))),
             ("key-id-of-another", _at("keys.0.key_id", "0" * 64)), ("key-alg", _at("keys.0.alg", keys.P256_SHA256)),
             ("key-alg-unknown", _at("keys.0.alg", "rsa")), ("key-spelling", _at("keys.0.public_key", key["public_key"] + "\n")),
             ("key-none", _at("keys.0.public_key", "")), ("key-instant", _at("keys.0.not_before", "2026-11-24")),

@@ -755,7 +755,7 @@ class Certificate:
             if tag == 0xA3:
                 for kind, extension, _ in der_all(der_one(content, 0x30)):
                     pieces = der_all(extension)
-                    if kind != 0x30 or [it for it, _, _ in pieces] not in ([6, 4], [6, 1, 4]):
+                    if kind != 0x30 or [tag for tag, _, _ in pieces] not in ([6, 4], [6, 1, 4]):
                         raise Bad("an extension of a certificate is not in its form")
                     oid = der_oid(pieces[0][1])
                     if oid in self.extensions:
@@ -904,30 +904,32 @@ class Trust:
             raise Bad("tsa is not a list of at most 100")
         self.authorities = []
         roots = set()
-        for one in authorities:
-            fields(one, ["name", "policy_oids", "revoked_serials", "root"], "an authority")
-            if not is_person_text(one["name"]):
+        for authority in authorities:
+            fields(authority, ["name", "policy_oids", "revoked_serials", "root"], "an authority")
+            if not is_person_text(authority["name"]):
                 raise Bad("the name of an authority is not one line of text")
             for name, form, most in (("policy_oids", OID, 50), ("revoked_serials", SERIAL, 10_000)):
-                found = one[name]
+                found = authority[name]
                 if not isinstance(found, list) or len(found) > most:
                     raise Bad(f"{name} of an authority is not a list of at most {most}")
                 if not all(isinstance(item, str) and form.match(item) for item in found):
                     raise Bad(f"{name} of an authority has something else in it")
                 if not is_sorted(found):
                     raise Bad(f"{name} of an authority is not sorted")
-            if not isinstance(one["root"], str) or len(one["root"]) > MAX_ROOT:
+            if not isinstance(authority["root"], str) or len(authority["root"]) > MAX_ROOT:
                 raise Bad("a root is no text, or too long")
-            root = one["root"].encode("utf-8")
+            root = authority["root"].encode("utf-8")
             certificate = Certificate(from_pem(root, "CERTIFICATE"))
             if certificate.issuer != certificate.subject:
                 raise Bad("the root of an authority is not its own issuer")
             if openssl.run("x509", "-noout", "-pubkey", data=root).returncode:
                 raise Bad("the root of an authority is no certificate with a key")
             roots.add(certificate.spki)
-            policies, serials = set(one["policy_oids"]), set(one["revoked_serials"])
-            self.authorities.append((one["name"], root, policies, serials))
-        if not is_sorted([one["name"] for one in authorities]) or len(roots) != len(authorities):
+            policies, serials = set(authority["policy_oids"]), set(authority["revoked_serials"])
+            self.authorities.append((authority["name"], root, policies, serials))
+        if not is_sorted([authority["name"] for authority in authorities]) or len(roots) != len(
+            authorities
+        ):
             raise Bad("the authorities are not in their order, or two are one")
 
     def judge_key(self, key_id: str, proven: Optional[Instant]) -> tuple[str, str, str]:
@@ -1109,7 +1111,7 @@ def parse_log_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
     if len(lines) < 2 or lines[1][:6] != "index " or not DECIMAL.match(lines[1][6:]):
         raise Bad("it has no index")
     proof = [strict_base64(line) for line in lines[2:]]
-    if len(proof) > MAX_PROOF_HASHES or any(len(one) != 32 for one in proof):
+    if len(proof) > MAX_PROOF_HASHES or any(len(digest) != 32 for digest in proof):
         raise Bad("its hashes are not hashes, or too many")
     return int(lines[1][6:]), proof, note
 
@@ -1129,15 +1131,15 @@ def check_inclusion(
     first, second = index, entries - 1
     if first > second:
         raise Bad("its index is beyond the tree")
-    for one in proof:
+    for digest in proof:
         if second == 0:
             raise Bad("it has too many hashes")
         if first & 1 or first == second:
-            found = hashlib.sha256(b"\1" + one + found).digest()
+            found = hashlib.sha256(b"\1" + digest + found).digest()
             while not first & 1 and first:
                 first, second = first >> 1, second >> 1
         else:
-            found = hashlib.sha256(b"\1" + found + one).digest()
+            found = hashlib.sha256(b"\1" + found + digest).digest()
         first, second = first >> 1, second >> 1
     if second or found != root:
         raise Bad("it does not lead to the root of the tree")
@@ -1361,7 +1363,11 @@ class Token:
             hashlib.new(digest, info).digest(),
         ):
             raise Bad("the signature is over another content")
-        found = [it for it in self.certificates if it.issuer + it.serial_raw == signer_id]
+        found = [
+            certificate
+            for certificate in self.certificates
+            if certificate.issuer + certificate.serial_raw == signer_id
+        ]
         if len(found) != 1:
             raise Bad("the signer's certificate is not in it")
         self.signer = found[0]
@@ -1418,17 +1424,27 @@ class Token:
         """
         above, waiting, rooted = [self.signer], [self.signer], False
         while waiting:
-            one = waiting.pop()
-            if (one.subject, one.spki) == (root.subject, root.spki):
-                rooted = rooted or one.der == root.der
+            certificate = waiting.pop()
+            if (certificate.subject, certificate.spki) == (root.subject, root.spki):
+                rooted = rooted or certificate.der == root.der
                 continue
-            issuers = [it for it in [*self.certificates, root] if issued(it, one, openssl)]
+            issuers = [
+                issuer
+                for issuer in [*self.certificates, root]
+                if issued(issuer, certificate, openssl)
+            ]
             if not issuers:
                 return False
-            fresh = [it for it in issuers if it.der not in {known.der for known in above}]
+            fresh = [
+                certificate
+                for certificate in issuers
+                if certificate.der not in {known.der for known in above}
+            ]
             above += fresh
             waiting += fresh
-        return rooted and {it.der for it in self.certificates} <= {it.der for it in above}
+        return rooted and {certificate.der for certificate in self.certificates} <= {
+            certificate.der for certificate in above
+        }
 
     def is_over(self, data: bytes) -> bool:
         return hashlib.new(self.imprint_digest, data).digest() == self.imprint
@@ -1684,7 +1700,9 @@ class Record:
             raise Bad("bundle_id is none")
         self.id_time = utc(*map(int, found.groups()))
         authorities = value.get("authorities")
-        if not isinstance(authorities, list) or not all(isinstance(it, str) for it in authorities):
+        if not isinstance(authorities, list) or not all(
+            isinstance(authority, str) for authority in authorities
+        ):
             raise Bad("authorities is not a list of texts")
         self.authorities: list[str] = authorities
         self.software = self._text(value, "software")
@@ -1740,19 +1758,23 @@ class Record:
             return None, []
         given = said.get("reasons")
         reasons = [
-            {"code": one["code"], "detail": one["detail"]}
-            for one in (given if isinstance(given, list) else [])
-            if isinstance(one, dict)
-            and all(isinstance(one.get(key), str) for key in ("code", "detail"))
+            {"code": reason["code"], "detail": reason["detail"]}
+            for reason in (given if isinstance(given, list) else [])
+            if isinstance(reason, dict)
+            and all(isinstance(reason.get(key), str) for key in ("code", "detail"))
         ]
         return said["state"], reasons
 
     def artifacts(self) -> list[dict[str, Any]]:
         listed = self.at("content.artifacts")
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        return (
+            [artifact for artifact in listed if isinstance(artifact, dict)]
+            if isinstance(listed, list)
+            else []
+        )
 
     def announces(self, path: str) -> bool:
-        return any(one.get("path") == path for one in self.artifacts())
+        return any(artifact.get("path") == path for artifact in self.artifacts())
 
     def at(self, path: str) -> Any:
         """A value of the record; None below what is null, and `...` where there is no such field."""
@@ -1809,7 +1831,7 @@ class Verification:
     @property
     def verdict(self) -> str:
         verdicts = [verdict for _, verdict, _, _ in self.findings]
-        return max(verdicts, key=lambda it: SEVERITY[it], default=INDETERMINATE)
+        return max(verdicts, key=lambda verdict: SEVERITY[verdict], default=INDETERMINATE)
 
     @property
     def codes(self) -> list[str]:
@@ -2199,8 +2221,8 @@ class Verification:
                 )
             return
         before = len(self.findings)
-        for one in self.record.artifacts():
-            if one.get("path") == TLS and not self.is_artifact(one, member):
+        for artifact in self.record.artifacts():
+            if artifact.get("path") == TLS and not self.is_artifact(artifact, member):
                 self.bad("server-signature", "SERVER_SIG", "it is not the file that was announced")
         try:
             sessions = parse_tls_file(member.content)
@@ -2242,17 +2264,19 @@ class Verification:
         form = re.compile(re.escape(name) + r"\.custody-([0-9]{4}|[1-9][0-9]{4,})\.jsonl\Z")
         try:
             with os.scandir(folder or ".") as entries:
-                found = [(form.match(it.name), it) for it in entries if form.match(it.name)]
+                found = [
+                    (form.match(entry.name), entry) for entry in entries if form.match(entry.name)
+                ]
             # What is no file, a pipe or a folder, is no sidecar.
-            sizes = {int(name.group(1)): it.stat().st_size for name, it in found
-                     if name and 4 <= len(name.group(1)) <= 9 and it.is_file()}  # fmt: skip
+            sizes = {int(name.group(1)): entry.stat().st_size for name, entry in found
+                     if name and 4 <= len(name.group(1)) <= 9 and entry.is_file()}  # fmt: skip
         except OSError as error:
             raise Unreadable(f"{folder}: {error.strerror or error}") from error
         sizes.pop(0, None)
         if len(sizes) > MAX_SIDECARS:
             raise Bad(f"more than {MAX_SIDECARS} sidecars")
-        numbers = sorted(it for it in sizes if 0 < it <= len(sizes) + 10_000)
-        if sum(min(sizes[it], MAX_CUSTODY + 1) for it in numbers) > MAX_CUSTODY_TOTAL:
+        numbers = sorted(size for size in sizes if 0 < size <= len(sizes) + 10_000)
+        if sum(min(sizes[number], MAX_CUSTODY + 1) for number in numbers) > MAX_CUSTODY_TOTAL:
             raise Bad(f"more than {MAX_CUSTODY_TOTAL} bytes of sidecars")
         seen: set[str] = set()
         for place, number in enumerate(numbers, 1):
@@ -2430,8 +2454,8 @@ class Verification:
             self.differ("it lists no artifacts")
             return
         files = {name for name in self.members if LISTED_PLACE.match(name)} - {RECORD, CUSTODY}
-        for one in listed:
-            path = one.get("path") if isinstance(one, dict) else None
+        for artifact in listed:
+            path = artifact.get("path") if isinstance(artifact, dict) else None
             if not isinstance(path, str):
                 self.differ("an entry of the artifacts names no file")
             elif path in seen:
@@ -2444,8 +2468,8 @@ class Verification:
             else:
                 seen.add(path)
                 member = self.members[path]
-                length = one.get("length")
-                if one.get("sha256") != member.sha256 or type(length) is not int:
+                length = artifact.get("length")
+                if artifact.get("sha256") != member.sha256 or type(length) is not int:
                     self.bad(
                         "agreement", "HASH", f"the digest of {path} is not the one in the record"
                     )
@@ -2453,7 +2477,7 @@ class Verification:
                     self.bad(
                         "agreement", "HASH", f"the length of {path} is not the one in the record"
                     )
-                if one.get("blake3") != member.blake3:
+                if artifact.get("blake3") != member.blake3:
                     self.bad(
                         "agreement",
                         "BLAKE3",
@@ -2480,9 +2504,11 @@ class Verification:
             if not is_no_answer and not same(one, other):
                 self.differ(f"{first} and {second} differ")
         met, line = at("court_minimum.met"), at("court_minimum.line")
-        parts = [at("court_minimum." + it) for it in ("url", "html_source", "full_page_capture")]
+        parts = [
+            at("court_minimum." + name) for name in ("url", "html_source", "full_page_capture")
+        ]
         if ... not in [met, *parts]:
-            if any(type(it) is not bool for it in [met, *parts]) or met != all(parts):
+            if any(type(part) is not bool for part in [met, *parts]) or met != all(parts):
                 self.differ("court_minimum.met does not follow from its parts")
             against = "court minimum: YES" if met is False else "court minimum: NO ("
             if isinstance(line, str) and line.startswith(against):
@@ -2515,7 +2541,7 @@ class Verification:
                 if member is None:
                     self.bad("agreement", "MISSING", f"the picture {path:.200} is not there")
                 elif path.endswith(".png") and (
-                    not all(type(it) is int for it in size) or size != png_size(member.head)
+                    not all(type(side) is int for side in size) or size != png_size(member.head)
                 ):
                     self.differ(f"the size of {path} is not the one in the record")
                 tiles, count = file.get("tiles"), file.get("tile_count")
@@ -2535,11 +2561,11 @@ class Verification:
         except Bad:
             return  # who makes the assessment again finds that out
         listed = value.get("rule_files") if isinstance(value, dict) else None
-        for one in listed if isinstance(listed, list) else []:
-            if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+        for rule_file in listed if isinstance(listed, list) else []:
+            if not isinstance(rule_file, dict) or not isinstance(rule_file.get("id"), str):
                 continue
-            rules = self.members.get("capture/rules-{}.toml".format(one["id"]))
-            if rules is not None and one.get("sha256") != rules.sha256:
+            rules = self.members.get("capture/rules-{}.toml".format(rule_file["id"]))
+            if rules is not None and rule_file.get("sha256") != rules.sha256:
                 self.bad(
                     "agreement",
                     "HASH",
@@ -2553,7 +2579,8 @@ class Verification:
             ("url-parameter", "viewer-field", "own-name"),
         )
         return isinstance(redactions, list) and any(
-            isinstance(it, dict) and it.get("place") in places for it in redactions
+            isinstance(redaction, dict) and redaction.get("place") in places
+            for redaction in redactions
         )
 
     def custody_events(self) -> None:
@@ -2568,13 +2595,13 @@ class Verification:
         def texts(path: str, name: str) -> Optional[list[str]]:
             values = at(path)
             found = (
-                [it.get(name) if isinstance(it, dict) else None for it in values]
+                [fields.get(name) if isinstance(fields, dict) else None for fields in values]
                 if isinstance(values, list)
                 else [None]
             )
             return (
-                [it for it in found if isinstance(it, str)]
-                if all(isinstance(it, str) for it in found)
+                [text for text in found if isinstance(text, str)]
+                if all(isinstance(text, str) for text in found)
                 else None
             )
 
@@ -2605,16 +2632,18 @@ class Verification:
         wanted = [("capture", 1, captured), ("message digest calculation", 1, digested)]
         if replaced is not None:
             redacted = dict(own)
-            if all(len(it) <= 65_536 for it in replaced):
+            if all(len(text) <= 65_536 for text in replaced):
                 redacted["detail"] = ", ".join(sorted(set(replaced)))
             wanted.append(("redaction", 1 if replaced else 0, redacted))
         for name, count, stated in wanted:
-            of_it = [it for it in events if it["event"] == name]
+            of_it = [event for event in events if event["event"] == name]
             if len(of_it) != count:
                 self.bad(
                     "agreement", "CUSTODY", f"{len(of_it)} custody events {name}, and not {count}"
                 )
-            elif any(it[key] != value for it in of_it for key, value in stated.items()) or (
+            elif any(
+                version[key] != value for version in of_it for key, value in stated.items()
+            ) or (
                 stated is digested
                 and of_it[0]["detail"]
                 not in ["SHA-256 and BLAKE3 of %d files" % number for number in files]
@@ -2629,9 +2658,11 @@ class Verification:
         chain = self.record.at("from_whom.tls.chain")
         if chain in (..., None) or self.is_replaced():
             return
-        for one in chain if isinstance(chain, list) else [None]:
+        for certificate in chain if isinstance(chain, list) else [None]:
             stated, text = (
-                (one.get("sha256"), one.get("pem")) if isinstance(one, dict) else (None, None)
+                (certificate.get("sha256"), certificate.get("pem"))
+                if isinstance(certificate, dict)
+                else (None, None)
             )
             try:
                 if not isinstance(text, str):
@@ -2650,7 +2681,7 @@ class Verification:
             found = [at(f"{path}.{name}") for name in names.split()]
             if ... in found:
                 return None
-            if not all(is_count(it, 0, 1 << 53) for it in found):
+            if not all(is_count(number, 0, 1 << 53) for number in found):
                 raise Bad("no count")
             return found
 
@@ -2678,9 +2709,11 @@ class Verification:
         except Bad as bad:
             self.differ(f"content.requests: {bad}")
         redactions = at("redactions")
-        for one in redactions if isinstance(redactions, list) else []:
+        for redaction in redactions if isinstance(redactions, list) else []:
             count, commitments = (
-                (one.get("count"), one.get("commitments")) if isinstance(one, dict) else (0, 0)
+                (redaction.get("count"), redaction.get("commitments"))
+                if isinstance(redaction, dict)
+                else (0, 0)
             )
             if (
                 not isinstance(commitments, list)
@@ -2728,7 +2761,7 @@ class Verification:
         if lines[1] != f"sha512 {self.sha512}":
             raise Bad("of another file")
         found = [RENEWAL_LINE.match(line) for line in lines[2:]]
-        covers = {one.group(1): one.group(2) for one in found if one}
+        covers = {match.group(1): match.group(2) for match in found if match}
         if len(covers) != len(found) or list(covers) != sorted(covers):
             raise Bad("what it covers is not in its form")
         if not divider:
@@ -2758,10 +2791,17 @@ class Verification:
         def named(data: bytes) -> bool:
             return hashlib.sha512(data).hexdigest() in covers.values()
 
-        first = [it for it in self.first if it[1] in self.members or named(it[2].response)]
+        first = [
+            signed
+            for signed in self.first
+            if signed[1] in self.members or named(signed[2].response)
+        ]
         ends = []
         end = self.first_end(first)
-        if end is not None and token.time >= max(it[2].time for it in first) - self.trust.skew:
+        if (
+            end is not None
+            and token.time >= max(signed[2].time for signed in first) - self.trust.skew
+        ):
             ends.append(end)
         for text, response, its_end in counted.values():
             if named(text) and named(response):
@@ -2873,17 +2913,19 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
         raise Bad("of no known format")
     if len(sessions) > MAX_TLS_SESSIONS or len(unsigned) > MAX_CONNECTIONS:
         raise Bad("more sessions, or more unsigned connections, than there may be")
-    for one in unsigned:
-        fields(one, ["address", "connection", "host", "port", "reason"], "an unsigned connection")
-        _connection(one)
-        _tls_texts(one, "reason")
-    for one in sessions:
-        fields(one, SESSION_FIELDS, "a session")
-        _connection(one)
-        _tls_texts(one, "alpn", "cipher", "group", "signature_scheme", "version")
-        if not one["host"] or one["host"] != re.sub(r"\.\Z", "", one["host"].strip("[]").lower()):
+    for entry in unsigned:
+        fields(entry, ["address", "connection", "host", "port", "reason"], "an unsigned connection")
+        _connection(entry)
+        _tls_texts(entry, "reason")
+    for session in sessions:
+        fields(session, SESSION_FIELDS, "a session")
+        _connection(session)
+        _tls_texts(session, "alpn", "cipher", "group", "signature_scheme", "version")
+        if not session["host"] or session["host"] != re.sub(
+            r"\.\Z", "", session["host"].strip("[]").lower()
+        ):
             raise Bad("a host is not in its one spelling")
-        if type(one["names_host"]) is not bool:
+        if type(session["names_host"]) is not bool:
             raise Bad("names_host is not true or false")
         for name, most in (
             ("messages", 8),
@@ -2891,24 +2933,24 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
             ("timestamps", 32),
             ("resumed", MAX_CONNECTIONS),
         ):
-            if not isinstance(one[name], list) or len(one[name]) > most:
+            if not isinstance(session[name], list) or len(session[name]) > most:
                 raise Bad("%s is not a list of at most %d" % (name, most))
-        if any(len(strict_base64(text)) > MAX_TLS_MESSAGE for text in one["messages"]):
+        if any(len(strict_base64(text)) > MAX_TLS_MESSAGE for text in session["messages"]):
             raise Bad("a message is too long")
-        if len(strict_base64(one["ocsp"])) > MAX_STAPLE:
+        if len(strict_base64(session["ocsp"])) > MAX_STAPLE:
             raise Bad("ocsp is too long")
-        for text in one["chain"]:
+        for text in session["chain"]:
             if not isinstance(text, str):
                 raise Bad("a certificate is no text")
             if len(from_pem(text.encode("utf-8"), "CERTIFICATE")) > MAX_TLS_MESSAGE:
                 raise Bad("a certificate is too long")
-        for item in one["resumed"]:
+        for item in session["resumed"]:
             fields(item, ["by", "connection"], "a resumed connection")
             if item["by"] not in ("ticket", "host"):
                 raise Bad("a resumed connection is not of its form")
             if not is_count(item["connection"], 0, MAX_CONNECTION):
                 raise Bad("the number of a resumed connection is none")
-        for item in one["timestamps"]:
+        for item in session["timestamps"]:
             fields(item, ["at_ms", "log_id", "source"], "a certificate timestamp")
             _tls_texts(item, "log_id", "source")
             if not is_count(item["at_ms"], 0, (1 << 53) - 1):
@@ -3300,7 +3342,9 @@ def check_timestamps(
         found += _sct_list(stapled[18], "handshake", False)
     if 5 in stapled:
         found += _sct_list(_ocsp_extension(stapled[5]), "ocsp", True)
-    if [(one["at_ms"], one["log_id"], one["source"]) for one in stated] != found[:32]:
+    if [
+        (timestamp["at_ms"], timestamp["log_id"], timestamp["source"]) for timestamp in stated
+    ] != found[:32]:
         raise Bad("timestamps does not follow from the messages")
 
 
@@ -3310,10 +3354,10 @@ def _sct_list(data: bytes, source: str, wrapped: bool) -> list[tuple[int, str, s
     try:
         reader = Reader(Reader(der_one(data, 0x04) if wrapped else data).vector(2))
         while reader.more():
-            one = Reader(reader.vector(2))
-            if one.number(1) != 0:
+            sct_reader = Reader(reader.vector(2))
+            if sct_reader.number(1) != 0:
                 break
-            log_id, at_ms = one.take(32).hex(), one.number(8)
+            log_id, at_ms = sct_reader.take(32).hex(), sct_reader.number(8)
             if at_ms < 1 << 53:
                 found.append((at_ms, log_id, source))
     except Bad:
@@ -3442,7 +3486,7 @@ def check_pack_list(value: dict[str, Any]) -> None:
         if not is_count(piece["length"], 1, most):
             raise Bad(f"{name} has no length that one has")
     words, parts = value["lacks"], value["parts"]
-    if not all(isinstance(it, str) and PACK_NAME.match(it) for it in words) or sorted(set(words)) != words:  # fmt: skip
+    if not all(isinstance(word, str) and PACK_NAME.match(word) for word in words) or sorted(set(words)) != words:  # fmt: skip
         raise Bad("what is left out is not told by words, in order")
     if len(parts) > MAX_PACK_PARTS:
         raise Bad(f"more than {MAX_PACK_PARTS} parts")
@@ -3453,7 +3497,7 @@ def check_pack_list(value: dict[str, Any]) -> None:
             raise Bad("a part has a name or a type that none has")
         if not is_count(part["length"], 0, MAX_PACK):
             raise Bad("a part has no length")
-    for digest in [value["text_sha256"], *(it["sha256"] for it in (value["page"], value["end"], *parts))]:  # fmt: skip
+    for digest in [value["text_sha256"], *(part["sha256"] for part in (value["page"], value["end"], *parts))]:  # fmt: skip
         if not isinstance(digest, str) or not KEY_ID.match(digest):
             raise Bad("a digest that is none")
     if len({part["name"].lower() for part in parts}) != len(parts):
@@ -3505,7 +3549,7 @@ def base64_length(length: int) -> int:
 
 
 def pack_length(said: bytes, value: dict[str, Any]) -> int:
-    parts = sum(len(pack_part_opens(it)) + base64_length(it["length"]) + len(PACK_CLOSE) for it in value["parts"])  # fmt: skip
+    parts = sum(len(pack_part_opens(part)) + base64_length(part["length"]) + len(PACK_CLOSE) for part in value["parts"])  # fmt: skip
     around = len(PACK_OPEN) + len(said) + len(PACK_CLOSE)
     return int(value["page"]["length"]) + around + parts + int(value["end"]["length"])
 
@@ -3550,7 +3594,7 @@ def is_pack_part(stream: BinaryIO, part: dict[str, Any]) -> bool:
             data = base64.b64decode(text.replace(b"\n", b""), validate=True)
         except ValueError:
             data = b""
-        again = b"".join(base64.b64encode(data[it : it + 57]) + b"\n" for it in range(0, len(data), 57))  # fmt: skip
+        again = b"".join(base64.b64encode(data[offset : offset + 57]) + b"\n" for offset in range(0, len(data), 57))  # fmt: skip
         good = good and len(data) == count and again == text
         digest.update(data)
         left -= count
@@ -3627,7 +3671,7 @@ OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|tombstone|tru
 
 def is_exhibit(path: str) -> bool:
     """Whether a file is to be judged: whoever damages an exhibit must not take FAILED away from it."""
-    if any(EXHIBIT_NAME.search(os.path.basename(it)) for it in (path, os.path.realpath(path))):
+    if any(EXHIBIT_NAME.search(os.path.basename(name)) for name in (path, os.path.realpath(path))):
         return True
     return has_trace(path)
 
@@ -3701,8 +3745,8 @@ def as_text(result: Verification) -> str:
         )
         lines.append("  " + words)
         lines += [
-            f"    {printable(one['code'][:500])}: {printable(one['detail'][:500])}"
-            for one in reasons[:50]
+            f"    {printable(reason['code'][:500])}: {printable(reason['detail'][:500])}"
+            for reason in reasons[:50]
         ]
         if len(reasons) > 50:
             lines.append(f"    and {len(reasons) - 50} more reasons")
@@ -3745,8 +3789,8 @@ def needs_rules(path: str) -> str:
         raise NoBundle(f"{path} is not a bundle but a record of a store or a trust file, which this program cannot judge. Give the .wacz file of a bundle")  # fmt: skip
     if is_sidecar(path, head):
         raise NoBundle(f"{path} is not a bundle but a sidecar of a bundle or an event, which this program cannot judge alone. Give the .wacz file of the bundle")  # fmt: skip
-    names = [os.path.basename(it).lower() for it in (path, os.path.realpath(path))]
-    if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
+    names = [os.path.basename(name).lower() for name in (path, os.path.realpath(path))]
+    if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in name for name in names):
         return ""
     if b"snapshotter-pack/" in head[:256]:
         return PACK

@@ -1,7 +1,7 @@
 """
 The world on one page: everything outside the core, as small contracts.
 
-Only `app/wiring.py` and its neighbours build what stands behind them.
+Only `app/wiring/capture.py` and its neighbours build what stands behind them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVer
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import SUCCESS, CustodyEvent, KeptReceipts
-from snapshotter.model.event import Delivery, Event, OwedMessage
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, Sealed
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult
+from snapshotter.model.notification import DeliveryResult, NotificationEvent, UndeliveredMessage
 from snapshotter.model.page import Page
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
@@ -28,7 +28,7 @@ from snapshotter.model.request import CaptureRequest, Decision
 Progress = Callable[[str, str], None]
 
 # Says a sentence to the person at the terminal, or to a worker's log.
-Tell = Callable[[str], None]
+ShowMessage = Callable[[str], None]
 
 
 Content: TypeAlias = Path | bytes  # to be stored: bytes for what is small, and secret on a disk
@@ -363,7 +363,7 @@ class CustodyStore(ObjectStore, Protocol):
     told, and completed by the next write.
     """
 
-    def put_as(
+    def put_for_event(
         self,
         event: str,
         detail: str,
@@ -394,14 +394,14 @@ class CustodyStore(ObjectStore, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tagged:
+class TaggedContent:
     """What an object holds, and by what to know whether it still does."""
 
     data: bytes
     tag: str  # never empty
 
 
-class SwapStore(Protocol):
+class CompareAndSwapStore(Protocol):
     """
     Small objects, of which some may be replaced by whoever has seen what is there.
 
@@ -415,7 +415,7 @@ class SwapStore(Protocol):
     def url(self) -> str:
         """The store as a person names it."""
 
-    def read(self, key: str, limit: int) -> Tagged:
+    def read(self, key: str, limit: int) -> TaggedContent:
         """
         Return an object as the last swap that returned left it, or a later one.
 
@@ -572,14 +572,14 @@ class JobObserver:
     def fired(self, schedule: str, *, late_s: float) -> None:
         """Hear that a visit that a schedule asks for was handed over, so late."""
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: NotificationEvent) -> None:
         """Hear something that people may want to be told."""
 
 
 class Notifier(Protocol):
     """Takes over what people may want to be told; which of it they are is its affair."""
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: NotificationEvent) -> None:
         """
         Take an event over. Durable when this returns; the same id again changes nothing.
 
@@ -599,11 +599,11 @@ class Channel(Protocol):
     def name(self) -> str:
         """The name from the configuration."""
 
-    def deliver(self, message: OwedMessage) -> Delivery:
+    def deliver(self, message: UndeliveredMessage) -> DeliveryResult:
         """Hand a message over, within a limited time; what goes wrong is an answer too."""
 
 
-class Superseded(SnapshotterError):
+class JobSuperseded(SnapshotterError):
     """The job was given to somebody else, or is not wanted any more: nothing is to be stored."""
 
 
@@ -622,7 +622,7 @@ class Lease(Protocol):
             Superseded: Nobody wants it.
         """
 
-    def may_store(self, sealed: Sealed) -> None:
+    def may_store(self, sealed: SealedResult) -> None:
         """
         Return if the bundle may be stored now, and soon: the right ends by itself.
 

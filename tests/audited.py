@@ -21,29 +21,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import (
-    custody_sidecars,
-    holds,
-    layout,
-    log_state,
-    merkle,
-    names,
-    note,
-    tiles,
-    tombstone,
-)
-from snapshotter.formats.leaf import BUNDLE, CUSTODY, TOMBSTONE, Leaf
-from snapshotter.formats.note import Checkpoint, LogPolicy, VerifierKey
-from snapshotter.formats.tlog_proof import TlogProof
-from snapshotter.formats.tombstone import Tombstone
+from snapshotter.formats.bundle import custody_sidecars, names, store_keys
+from snapshotter.formats.proofs import log_state, merkle, note, tiles
+from snapshotter.formats.proofs.leaf import BUNDLE, CUSTODY, TOMBSTONE, Leaf
+from snapshotter.formats.proofs.note import Checkpoint, LogPolicy, VerifierKey
+from snapshotter.formats.proofs.tlog_proof import TlogProof
+from snapshotter.formats.statements import holds, tombstone
+from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.audit import AuditFinding, AuditReport, Severity
 from snapshotter.model.custody import CustodyEvent, KeptReceipts, Receipt
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.verify.audit.run import Audit, Wanted
-from snapshotter.verify.audit.state import Remembered
-from snapshotter.verify.audit.unread import Unreadable
+from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
+from snapshotter.verify.audit.run import AuditRequest, StoreAudit
+from snapshotter.verify.audit.unreadable_objects import UnreadableObject
 from snapshotter.verify.trust import Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
@@ -90,16 +82,16 @@ def checkpoint(
     origin: str = "",
 ) -> bytes:
     """Return the signed checkpoint of a log with these entries."""
-    root = merkle.root(merkle.leaf_hash(it) for it in leaves)
+    root = merkle.root(merkle.leaf_hash(leaf) for leaf in leaves)
     text = Checkpoint(origin=origin or key.name, size=len(leaves), root=root).text
-    signatures = (key.sign(text), *(it.sign(text, at) for it in witnesses))
-    lines = "".join(it.line for it in signatures)
+    signatures = (key.sign(text), *(witness.sign(text, at) for witness in witnesses))
+    lines = "".join(signature.line for signature in signatures)
     return f"{text}\n{lines}".encode()
 
 
 def files(leaves: Sequence[bytes], *, since: int = 0) -> dict[str, bytes]:
     """Return the files of a log with these entries, by their path below `log/`."""
-    levels = [[merkle.leaf_hash(it) for it in leaves]]
+    levels = [[merkle.leaf_hash(leaf) for leaf in leaves]]
     while len(levels[-1]) >= tiles.WIDTH:
         below = levels[-1]
         whole = range(0, len(below) - len(below) % tiles.WIDTH, tiles.WIDTH)
@@ -145,12 +137,12 @@ class Collection:
 
     def key(self, number: int) -> str:
         """Return the key of a bundle, counted from 0."""
-        return layout.bundle_key(self.ids[number])
+        return store_keys.bundle_key(self.ids[number])
 
     def path(self, number: int, kind: str = "") -> Path:
         """Return where a bundle, or a sidecar of it, is."""
         key = self.key(number)
-        return self.root / (layout.sidecar_key(key, kind) if kind else key)
+        return self.root / (store_keys.sidecar_key(key, kind) if kind else key)
 
     def copy(self, root: Path) -> "Collection":
         """Return the same collection elsewhere, to be spoiled."""
@@ -177,11 +169,11 @@ class Collection:
 
     def store(self, bundle_id: str, data: bytes) -> None:
         """Put a bundle into the store, and not into the log."""
-        self.put(layout.bundle_key(bundle_id), data)
+        self.put(store_keys.bundle_key(bundle_id), data)
 
     def append(self, *leaves: Leaf) -> None:
         """Add entries to the log, and publish it."""
-        self.leaves += [it.encode() for it in leaves]
+        self.leaves += [leaf.encode() for leaf in leaves]
         self.publish()
 
     def add(self, bundle_id: str, data: bytes) -> None:
@@ -195,7 +187,7 @@ class Collection:
         """Write the proof of a bundle anew, in the newest tree."""
         entry = leaf(self.ids[number], self.path(number).read_bytes()).encode()
         data = proof(self.leaves, self.leaves.index(entry), self.checkpoint())
-        self.put(layout.sidecar_key(self.key(number), "tlog-proof"), data)
+        self.put(store_keys.sidecar_key(self.key(number), "tlog-proof"), data)
 
     def publish(self, *, at: datetime | None = None, witnessed: bool = True) -> None:
         """Write the whole log anew, as the entries are now."""
@@ -211,31 +203,31 @@ class Collection:
         self,
         workspace: Path,
         *,
-        remembered: Remembered | None = None,
-        elsewhere: Remembered | None = None,
+        remembered: RememberedCheckpoint | None = None,
+        elsewhere: RememberedCheckpoint | None = None,
         progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_store: Callable[[Path], ObjectStore] = DirectoryStore,
         receipts: Receipts | None = None,
         pause: Callable[[], None] = lambda: None,
-        unread: Iterable[Unreadable] = (),
+        unread: Iterable[UnreadableObject] = (),
         **wanted: Any,
     ) -> "Audited":
         """Audit this collection in this process."""
-        with Audit(
+        with StoreAudit(
             partial(open_store, self.root),
             self.trust,
             workspace=workspace,
             software="test",
             now=now,
             pause=pause,
-            unread={it.name: it for it in unread},
+            unread={unreadable.name: unreadable for unreadable in unread},
             remembered=remembered,
             elsewhere=lambda origin: elsewhere,
             receipts=receipts,
-            place=PLACE,
+            receipts_name=PLACE,
         ) as audit:
-            report = audit.run(Wanted(**wanted), progress)
+            report = audit.run(AuditRequest(**wanted), progress)
             return Audited(report, tuple(audit.findings()), audit.to_remember, audit.unread)
 
     def lock(self, leaves: Sequence[bytes]) -> None:
@@ -249,8 +241,10 @@ class Collection:
     def record(self, number: int, event: str, *, receipt: Receipt | None = None) -> None:
         """Write an event to the custody chain of a bundle, and its head to the log."""
         bundle = self.path(number)
-        kinds = [it.name.removeprefix(f"{bundle.name}.") for it in bundle.parent.iterdir()]
-        numbers = [it for it in map(custody_sidecars.number_of, kinds) if it is not None]
+        kinds = [file.name.removeprefix(f"{bundle.name}.") for file in bundle.parent.iterdir()]
+        numbers = [
+            number for number in map(custody_sidecars.number_of, kinds) if number is not None
+        ]
         last = custody_sidecars.last_number(numbers)
         if last:
             data = self.path(number, custody_sidecars.kind(last)).read_bytes()
@@ -352,19 +346,25 @@ class Audited:
 
     report: AuditReport
     findings: tuple[AuditFinding, ...]
-    to_remember: Remembered | None
-    unread: tuple[Unreadable, ...]
+    to_remember: RememberedCheckpoint | None
+    unread: tuple[UnreadableObject, ...]
 
     @property
     def kinds(self) -> set[str]:
         """The kinds that were found, without notes: `deleted`, and `stale?` for what is unclear."""
         marks = {Severity.FAILED: "", Severity.INDETERMINATE: "?"}
-        return {f"{it.code}{marks[it.severity]}" for it in self.findings if it.severity in marks}
+        return {
+            f"{finding.code}{marks[finding.severity]}"
+            for finding in self.findings
+            if finding.severity in marks
+        }
 
     @property
     def notes(self) -> set[str]:
         """The kinds of notes."""
-        return {it.code.value for it in self.findings if it.severity is Severity.NOTE}
+        return {
+            finding.code.value for finding in self.findings if finding.severity is Severity.NOTE
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,17 +25,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
-from snapshotter.formats import (
-    assessment,
-    canonical_json,
-    container,
-    custody,
-    manifest,
-    names,
-    wacz,
-)
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import container, custody, manifest, names, wacz
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.rfc3161 import Anchor, build_request, check_response
+from snapshotter.formats.page import assessment
+from snapshotter.formats.proofs.rfc3161 import Anchor, build_request, check_response
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import (
     Action,
@@ -353,7 +347,7 @@ def derived(members: Mapping[str, bytes], *, signer: FileSigner | None = None) -
             created=record["sealed_at"],
             software=record["software"],
             public_key=signer.public_key,
-            signature=wacz.one_spelling(
+            signature=wacz.canonical_signature(
                 signer.public_key, signer.sign_wacz_hash(wacz.hash_text(new).encode())
             ),
         )
@@ -370,11 +364,11 @@ def with_manifests(members: Mapping[str, bytes], *, blake3: bool = True) -> Memb
     listed = {name: digest_bytes(data) for name, data in members.items() if names.is_listed(name)}
     if blake3:
         result[names.MANIFEST_BLAKE3] = manifest.encode(
-            {name: it.blake3 for name, it in listed.items()}
+            {name: digests.blake3 for name, digests in listed.items()}
         )
     listed[names.MANIFEST_BLAKE3] = digest_bytes(result[names.MANIFEST_BLAKE3])
     result[names.MANIFEST_SHA256] = manifest.encode(
-        {name: it.sha256 for name, it in listed.items()}
+        {name: digests.sha256 for name, digests in listed.items()}
     )
     return result
 
@@ -416,20 +410,25 @@ def naming_its_files(members: Mapping[str, bytes]) -> Members:
     if (assessed := members.get(assessment.PATH)) is not None:
         with contextlib.suppress(ValueError, TypeError, KeyError):  # no JSON, or none of ours
             value = json.loads(assessed)
-            for it in value["rule_files"]:
-                if (rules := members.get(assessment.rules_path(it["id"]))) is not None:
-                    it["sha256"] = digest_bytes(rules).sha256
+            for rule_file in value["rule_files"]:
+                if (rules := members.get(assessment.rules_path(rule_file["id"]))) is not None:
+                    rule_file["sha256"] = digest_bytes(rules).sha256
             members = {**members, assessment.PATH: canonical_json.dumps(value)}
     record = record_of(members)
-    known = {it["path"]: it for it in record["content"]["artifacts"]}
+    known = {artifact["path"]: artifact for artifact in record["content"]["artifacts"]}
     usual = next(iter(known.values()))
     apart = (names.CAPTURE_RECORD, names.CUSTODY)
     record["content"]["artifacts"] = [
         known.get(path, usual)
-        | {"path": path, "length": it.length, "sha256": it.sha256, "blake3": it.blake3}
+        | {
+            "path": path,
+            "length": digests.length,
+            "sha256": digests.sha256,
+            "blake3": digests.blake3,
+        }
         for path, data in sorted(members.items())
         if names.is_listed(path) and path not in apart
-        for it in (digest_bytes(data),)
+        for digests in (digest_bytes(data),)
     ]
     record["how"]["policy"]["sha256"] = digest_bytes(members["capture/policy.toml"]).sha256
     if (text := members.get("capture/page.txt")) is not None:
@@ -460,14 +459,14 @@ def with_its_events(members: Mapping[str, bytes]) -> Members:
             agent=record["software"],
             object=record["what"]["requested_url"],
             outcome=outcomes[record["outcome"]["state"]],
-            detail="; ".join(it["code"] for it in reasons),
+            detail="; ".join(reason["code"] for reason in reasons),
         )
         replaced = replace(
             capture,
             event="redaction",
             object="archive/data.warc.gz",
             outcome="success",
-            detail=", ".join(sorted({it["name"] for it in redactions})),
+            detail=", ".join(sorted({redaction["name"] for redaction in redactions})),
         )
         files = len(artifacts) + 1
         sealed = replace(

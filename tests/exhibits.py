@@ -16,7 +16,7 @@ from snapshotter.model.assessment import (
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
-from snapshotter.report.statement import Exhibit, Stamp, Statement
+from snapshotter.report.statement import CaptureToken, Exhibit, Statement
 
 AT = datetime(2026, 11, 27, 14, 5, 12, tzinfo=UTC)
 NOTICE = "该内容已被发布者删除"
@@ -94,30 +94,30 @@ def gone(**changes: Any) -> Observation:
     )
 
 
-def assessment(one: Observation) -> Assessment:
+def assessment(observation: Observation) -> Assessment:
     return Assessment(
-        content=ContentVerdict(kind=one.content, detail=""),
+        content=ContentVerdict(kind=observation.content, detail=""),
         takedown=TakedownVerdict(
-            availability=one.availability,
+            availability=observation.availability,
             detail="",
-            cause=one.cause,
-            rule=one.rule,
+            cause=observation.cause,
+            rule=observation.rule,
             rules="wechat",
             grade="A",
-            notice=one.notice,
+            notice=observation.notice,
             notice_detail="由用户投诉",
             gloss=(("en", GLOSS),),
         ),
     )
 
 
-def exhibit(role: Role, one: Observation, **changes: Any) -> Exhibit:
+def exhibit(role: Role, observation: Observation, **changes: Any) -> Exhibit:
     made = Exhibit(
         role=role,
-        observation=one,
+        observation=observation,
         record=record(),
-        assessment=assessment(one),
-        stamps=(Stamp(authority="Authority A", at=one.at + timedelta(seconds=4)),),
+        assessment=assessment(observation),
+        stamps=(CaptureToken(authority="Authority A", at=observation.at + timedelta(seconds=4)),),
         verdict=Verdict.PASSED,
         logged=True,
         excerpt="正文第一段",

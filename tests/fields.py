@@ -46,7 +46,7 @@ def decisions(spec: str, title: str) -> dict[str, str]:
 
 def names(kind: Any) -> set[str]:
     """Return the names of the fields of a dataclass."""
-    return {it.name for it in dataclasses.fields(kind)}
+    return {field.name for field in dataclasses.fields(kind)}
 
 
 def changed(
@@ -82,13 +82,13 @@ def changed(
 
 def _places(value: Any, place: Place = ()) -> Iterator[Place]:
     if isinstance(value, dict):
-        for name, it in value.items():
+        for name, element in value.items():
             if f"{name}".removesuffix("_ms") != name and name.removesuffix("_ms") in value:
                 continue  # with its instant
-            yield from _places(it, (*place, name))
+            yield from _places(element, (*place, name))
     elif isinstance(value, list):
-        for number, it in enumerate(value):
-            yield from _places(it, (*place, number))
+        for number, element in enumerate(value):
+            yield from _places(element, (*place, number))
     else:
         yield place
 
@@ -106,7 +106,7 @@ def _instead(old: Any) -> Iterator[Any]:
             second = int(old[17:19])
             yield f"{old[:17]}{(second + 1) % 60:02}Z"
         yield f"{old[:-1]}{'0' if old[-1] != '0' else '1'}"
-    yield from (it for it in _OTHERS if it != old)
+    yield from (other for other in _OTHERS if other != old)
 
 
 def _at(value: Any, place: Place) -> Any:

@@ -16,9 +16,10 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from snapshotter.formats import canonical_json, server_signature
-from snapshotter.formats.server_signature import RecordedConnection, SignedSession
-from snapshotter.formats.tls_names import SIGNATURE_SCHEMES, named
+from snapshotter.formats import canonical_json
+from snapshotter.formats.tls import server_signature
+from snapshotter.formats.tls.names import SIGNATURE_SCHEMES, named
+from snapshotter.formats.tls.server_signature import SignedSession, TlsRecording
 from tests import tls
 from tests.bundles import ChainAuthority
 
@@ -33,7 +34,9 @@ class Der:
 
     def encode(self) -> bytes:
         """Return the value with the lengths that it has now."""
-        content = self.content if self.parts is None else b"".join(it.encode() for it in self.parts)
+        content = (
+            self.content if self.parts is None else b"".join(part.encode() for part in self.parts)
+        )
         size = len(content)
         if size < 128:
             return bytes([self.tag, size]) + content
@@ -43,8 +46,8 @@ class Der:
     def all(self) -> "Iterator[Der]":
         """Yield it and everything below it."""
         yield self
-        for it in self.parts or ():
-            yield from it.all()
+        for part in self.parts or ():
+            yield from part.all()
 
     def at(self, *path: int) -> "Der":
         """Return what lies below it, by the numbers of the parts."""
@@ -115,9 +118,9 @@ class Stamper:
         info.at(4).content = f"{at or datetime.now(UTC):%Y%m%d%H%M%S}Z".encode()
         edit(info)
         octets.content = info.encode()
-        for it in attributes.parts or []:
-            if it.at(0).content == bytes.fromhex("2a864886f70d010904"):  # messageDigest
-                it.at(1, 0).content = hashlib.sha256(octets.content).digest()
+        for part in attributes.parts or []:
+            if part.at(0).content == bytes.fromhex("2a864886f70d010904"):  # messageDigest
+                part.at(1, 0).content = hashlib.sha256(octets.content).digest()
         edit_attributes(attributes)
         over = b"\x31" + attributes.encode()[1:]
         signed.at(-1, 0, 5).content = self._key.sign(over, ec.ECDSA(hashes.SHA256()))
@@ -194,7 +197,7 @@ def servers(folder: Path) -> list[Served]:
         context = tls.server_context(file, version=version, ciphers="AESGCM")
         client = tls.client_context(authority.root_pem, folder / f"{number}.keys")
         handshake = tls.recorded(context, client, host=host).read()[0].handshake
-        connection = RecordedConnection(
+        connection = TlsRecording(
             connection=number + 1, host=host, port=443, address="203.0.113.7", handshake=handshake
         )
         (session,) = server_signature.gather([connection]).sessions

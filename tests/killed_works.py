@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from snapshotter import durable
-from snapshotter.app import erasure, holds, trust_files
-from snapshotter.app.copying import groups
-from snapshotter.app.spool import scratch
-from snapshotter.formats import layout, tombstone
+from snapshotter.app.spool import scratch_directory
+from snapshotter.app.trust import files
+from snapshotter.app.upkeep import erasure, holds
+from snapshotter.app.upkeep.object_copy import list_bundle_objects
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention
-from snapshotter.store import custodian
+from snapshotter.store import custodial_store
 from snapshotter.verify.trust import TrustDocument
 from tests import bundles
 from tests.killing import Work
-from tests.unit.app.copies import Shelf, sealed
+from tests.unit.app.upkeep.copies import Shelf, sealed
 
 SIGNER = bundles.new_signer()
 OLD, NEW = b"what was there\n", b"what takes its place\n"
@@ -52,18 +54,18 @@ def _write_folder(folder: Path) -> None:
 
 
 def _is_whole(folder: Path) -> None:
-    assert sorted(it.name for it in (folder / "evidence").iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in (folder / "evidence").iterdir()) == ["one", "two"]
 
 
 def _spool(folder: Path) -> None:
-    with scratch(folder / "spool", "test") as directory, contextlib.suppress(OSError):
+    with scratch_directory(folder / "spool", "test") as directory, contextlib.suppress(OSError):
         (directory / "copy").write_bytes(OLD)
         for number, root in enumerate((directory.parent, directory)):
             _browser_in(root / ".browser", folder / "tmp" / f"snapshotter-{number:016x}")
 
 
 def _browser_in(root: Path, outside: Path) -> None:
-    """Make the directories of a browser, as capture/browser.py does."""
+    """Make the directories of a browser, as capture/browser/launch.py does."""
     root.mkdir()
     (root / "elsewhere").symlink_to(outside)
     outside.mkdir()
@@ -119,7 +121,7 @@ def _store(folder: Path) -> None:
     here = shelf(folder)
     here.store.complete(bundle)
     sha256 = bundles.digest_of(file)
-    here.store.put_new(layout.bundle_key(bundle), file, sha256)
+    here.store.put_new(store_keys.bundle_key(bundle), file, sha256)
 
 
 def _place(folder: Path) -> None:
@@ -141,7 +143,7 @@ def _replicate(folder: Path) -> None:
 def _replicated(folder: Path) -> None:
     _stored(folder)
     _replicate(folder)
-    (shelf(folder).directory.root / layout.bundle_key(the_id(folder))).unlink()
+    (shelf(folder).directory.root / store_keys.bundle_key(the_id(folder))).unlink()
 
 
 def _repair(folder: Path) -> None:
@@ -156,35 +158,35 @@ def _next_write(here: Shelf) -> None:
 def _is_there(folder: Path, name: str = "one") -> None:
     _next_write(shelf(folder, name))
     bundle, here = the_id(folder), shelf(folder, name)
-    stored = here.read(layout.bundle_key(bundle))
+    stored = here.read(store_keys.bundle_key(bundle))
     assert stored == (folder / "spool-0" / f"{bundle}.wacz").read_bytes()
-    chain = custodian.chain(here.plain, bundle)
+    chain = custodial_store.read_chain(here.plain, bundle)
     assert chain.problems == ()
-    assert [it for it in chain.events if it.number]
+    assert [link for link in chain.events if link.number]
 
 
 def _is_held(folder: Path) -> None:
     _is_there(folder)
     here = shelf(folder)
     assert holds.read(here.plain, the_id(folder), here.is_trusted).held
-    assert here.plain.lock_state(layout.bundle_key(the_id(folder))).legal_hold
+    assert here.plain.lock_state(store_keys.bundle_key(the_id(folder))).legal_hold
 
 
 def _is_free(folder: Path) -> None:
     _is_there(folder)
     here = shelf(folder)
     assert not holds.read(here.plain, the_id(folder), here.is_trusted).held
-    state = here.plain.lock_state(layout.bundle_key(the_id(folder)))
+    state = here.plain.lock_state(store_keys.bundle_key(the_id(folder)))
     assert not state.legal_hold
     assert state.retention  # a hold is no retention
 
 
 def _is_erased(folder: Path) -> None:
     _next_write(shelf(folder))
-    (group,) = groups(shelf(folder).plain)
+    (group,) = list_bundle_objects(shelf(folder).plain)
     assert "" not in group.objects
     assert tombstone.KIND in group.objects
-    assert custodian.chain(shelf(folder).plain, group.bundle_id).problems == ()
+    assert custodial_store.read_chain(shelf(folder).plain, group.bundle_id).problems == ()
 
 
 def _is_twice(folder: Path) -> None:
@@ -204,18 +206,18 @@ REPAIR = Work(prepare=_replicated, do=_repair, look=_is_twice, every=3)
 
 
 def _trusted(folder: Path) -> None:
-    trust_files.save(folder / "trust.json", TrustDocument.new(SIGNER.public_key), SIGNER)
+    files.save(folder / "trust.json", TrustDocument.new(SIGNER.public_key), SIGNER)
 
 
 def _change(folder: Path) -> None:
     file = folder / "trust.json"
-    there = trust_files.read(file, SIGNER)
-    trust_files.save(file, replace(there, version=there.version + 1), SIGNER)
+    there = files.read(file, SIGNER)
+    files.save(file, replace(there, version=there.version + 1), SIGNER)
 
 
 def _is_trusted(folder: Path) -> None:
-    assert trust_files.read(folder / "trust.json", SIGNER).version in (2, 3)
-    assert sorted(it.name for it in folder.glob("*trust*")) == ["trust.json", "trust.json.sig"]
+    assert files.read(folder / "trust.json", SIGNER).version in (2, 3)
+    assert sorted(path.name for path in folder.glob("*trust*")) == ["trust.json", "trust.json.sig"]
 
 
 TRUST = Work(prepare=_trusted, do=_change, look=_is_trusted)

@@ -71,8 +71,8 @@ def every_fault(work: Work, folder: Path, fault: str) -> int:
 def litter(folder: Path) -> list[str]:
     """Return what nothing needs that is at rest: temporary, growing, on its way into a store."""
     found = [*folder.glob("tmp/*"), *folder.glob("spool/*"), *folder.rglob("*.growing")]
-    found += [it for incoming in folder.rglob(".incoming") for it in incoming.iterdir()]
-    return sorted(str(it.relative_to(folder)) for it in found)
+    found += [path for incoming in folder.rglob(".incoming") for path in incoming.iterdir()]
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _next_run(work: Work, folder: Path, stopped: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a capture of a page of `snapshotter.site.late` has to hold, and whether it does."""
+"""What a capture of a page of `snapshotter.site.late_content` has to hold, and whether it does."""
 
 import gzip
 import io
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from snapshotter.site.late import Patch
+from snapshotter.site.late_content import Patch
 
 _ROWS, _ALONG = 20, 60  # of a patch, pixels: its word covers some of the rest
 

@@ -7,13 +7,13 @@ from time import monotonic
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from snapshotter.formats import leaf, log_state, merkle, note, tiles
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
+from snapshotter.formats.proofs import leaf, log_state, merkle, note, tiles
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
 from snapshotter.model.capture import ClockFacts
-from snapshotter.ports import SwapStore
-from snapshotter.seal.log import LogWriter
+from snapshotter.ports import CompareAndSwapStore
 from snapshotter.seal.log_key import FileLogSigner
+from snapshotter.seal.log_writer import LogWriter
 
 _LOG = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -48,7 +48,7 @@ class RandomIds:
         return secrets.token_bytes(count)
 
 
-def writer(store: SwapStore, **more: object) -> LogWriter:
+def writer(store: CompareAndSwapStore, **more: object) -> LogWriter:
     """Return a writer with the fixed key."""
     return LogWriter(store, LOG_SIGNER, clock=RealClock(), ids=RandomIds(), **more)  # type: ignore[arg-type]
 
@@ -58,7 +58,7 @@ def some_leaf(name: object) -> Leaf:
     return Leaf(kind="test", name=str(name), sha256=hashlib.sha256(str(name).encode()).hexdigest())
 
 
-def read_whole(store: SwapStore, key: VerifierKey = LOG_KEY) -> list[Leaf]:
+def read_whole(store: CompareAndSwapStore, key: VerifierKey = LOG_KEY) -> list[Leaf]:
     """
     Return all leaves of the published log, after working out every file of it again.
 
@@ -69,7 +69,7 @@ def read_whole(store: SwapStore, key: VerifierKey = LOG_KEY) -> list[Leaf]:
     fetch = _fetch(store)
     tree = tiles.TileTree(signed.size, fetch)
     entries = list(tree.entries())
-    leaves = [merkle.leaf_hash(it) for it in entries]
+    leaves = [merkle.leaf_hash(entry) for entry in entries]
     assert merkle.root(leaves) == signed.root
     for tile in tiles.tiles_between(0, signed.size):
         begin = tile.index * tiles.WIDTH
@@ -82,14 +82,14 @@ def read_whole(store: SwapStore, key: VerifierKey = LOG_KEY) -> list[Leaf]:
                 for at in range(begin, begin + tile.width)
             )
         assert fetch(tile.path) == expected, tile.path
-    return [leaf.parse(it) for it in entries]
+    return [leaf.parse(entry) for entry in entries]
 
 
-def published(store: SwapStore, key: VerifierKey = LOG_KEY) -> SignedCheckpoint:
+def published(store: CompareAndSwapStore, key: VerifierKey = LOG_KEY) -> SignedCheckpoint:
     """Return the published checkpoint."""
     data = store.read(log_state.CHECKPOINT, log_state.MAX_LOCK).data
     return note.open_checkpoint(data, key, [WITNESS_KEY])
 
 
-def _fetch(store: SwapStore) -> tiles.Fetch:
+def _fetch(store: CompareAndSwapStore) -> tiles.Fetch:
     return lambda path: store.read(log_state.key(path), tiles.MAX_FILE).data

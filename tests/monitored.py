@@ -12,23 +12,23 @@ from pathlib import Path
 
 from sqlalchemy import Connection, event, update
 
-from snapshotter.app import bundles as stored
-from snapshotter.app import proof_case
-from snapshotter.app.monitoring import Monitor, World
-from snapshotter.app.observations import Observatory, observations
-from snapshotter.app.proof import Print, ProofDesk
-from snapshotter.app.takedowns import TakedownDesk
-from snapshotter.formats import takedown
-from snapshotter.formats.layout import bundle_key
+from snapshotter.app.archive import bundles as stored
+from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.app.monitoring.removal_monitor import Monitor, MonitorDependencies
+from snapshotter.app.takedown import proof_case
+from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService
+from snapshotter.formats.bundle.store_keys import bundle_key
+from snapshotter.formats.statements import takedown
 from snapshotter.jobs.database import open_database
-from snapshotter.jobs.monitor import EndedJobs
-from snapshotter.jobs.plan import Plan
-from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.schedule import Schedules
-from snapshotter.jobs.sweep import Sweep
-from snapshotter.jobs.table import JOB, shown_text
-from snapshotter.model.event import Event
+from snapshotter.jobs.follow_ups import JobsToFollowUp
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.queue.job_table import JOB, encode_shown
+from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.jobs.schedules.scheduler import Scheduler
+from snapshotter.jobs.schedules.schedules import Schedules
 from snapshotter.model.job import CaptureJob, JobState
+from snapshotter.model.notification import NotificationEvent
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.seal.signer import FileSigner
@@ -38,7 +38,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
 from tests import bundles, observed
 from tests.fakes.world import FixedClock
-from tests.unit.policy.test_identity import RULES
+from tests.unit.policy.test_page_identity import RULES
 
 MINUTE = timedelta(minutes=1)
 SIGNER, EVENTS = bundles.new_signer(), bundles.new_signer()
@@ -60,8 +60,8 @@ class Watched:
     site: SiteState = field(default_factory=SiteState)
     rules: Monitoring = RULES_OF_MONITORS
     signer: FileSigner = SIGNER
-    printer: Print | None = None
-    told: list[Event] = field(default_factory=list)
+    printer: PrintPdf | None = None
+    told: list[NotificationEvent] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,20 +72,25 @@ class Watched:
         self.queue = DatabaseQueue(self.engine)
         self.schedules = Schedules(self.engine, now=self._now)
         self.store = DirectoryStore(self.folder / "store")
-        self.place = Observatory(store=self.store, catalog=self.catalog, rules=RULES)
-        self.ended = EndedJobs(self.engine, now=self._now)
-        self.sweep = Sweep(
-            self.engine, self.queue, record=None, new_id=str, tell=self.said.append, now=self._now
+        self.source = ObservationSource(store=self.store, catalog=self.catalog, rules=RULES)
+        self.ended = JobsToFollowUp(self.engine, now=self._now)
+        self.sweep = Scheduler(
+            self.engine,
+            self.queue,
+            record=None,
+            new_id=str,
+            show_message=self.said.append,
+            now=self._now,
         )
         self.monitor = Monitor(
-            World(
+            MonitorDependencies(
                 ended=self.ended,
                 queue=self.queue,
                 rules=lambda policy, url: self.rules,
-                desk=self.desk,
+                service=self.service,
                 proofs=self.folder / "proofs",
                 prove=self.prove,
-                tell=self.said.append,
+                show_message=self.said.append,
                 now=lambda: self.time,
             )
         )
@@ -94,10 +99,10 @@ class Watched:
         return self.time
 
     @contextmanager
-    def desk(self) -> Iterator[TakedownDesk]:
+    def service(self) -> Iterator[TakedownService]:
         keys = [self.signer.public_key, EVENTS.public_key]
-        yield TakedownDesk(
-            place=self.place,
+        yield TakedownService(
+            source=self.source,
             trust=lambda: own_trust(keys, ()),
             signer=lambda: EVENTS,
             own_keys=frozenset(),
@@ -107,20 +112,20 @@ class Watched:
             notify=self.told.extend,
         )
 
-    def prove(self, desk: TakedownDesk, event_id: str, target: Path, pdf: bool) -> None:
-        packs = ProofDesk(
-            store=self.store, signer=EVENTS, trust=desk.trust(), rules=RULES,
+    def prove(self, service: TakedownService, event_id: str, target: Path, pdf: bool) -> None:
+        packs = ProofService(
+            store=self.store, signer=EVENTS, trust=service.trust(), rules=RULES,
             clock=FixedClock(self.time), software="snapshotter 0.0.0-test", printer=self.printer,
             spool_dir=self.folder / "spool",
         )  # fmt: skip
-        written = proof_case.write(desk, packs, event_id, target, lambda _: b"")
+        written = proof_case.write(service, packs, event_id, target, lambda _: b"")
         if pdf and self.printer is not None and (why := proof_case.with_pdf(packs, written)):
             self.said.append(f"no PDF: {why}")
 
     @property
     def proofs(self) -> list[str]:
         """Whose packs are there, and whatever else lies beside them."""
-        return sorted(it.name for it in self.folder.glob("proofs/*"))
+        return sorted(path.name for path in self.folder.glob("proofs/*"))
 
     def watch(self, every: timedelta = 30 * MINUTE) -> None:
         self.schedules.add("watch", Plan(every=every), [self.url], policy="monitor-takedown")
@@ -134,16 +139,16 @@ class Watched:
     def work(self) -> None:
         """Do all that is due now."""
         self.sweep.run()
-        while due := [it for it in self.waiting if (it.not_before or self.time) <= self.time]:
+        while due := [job for job in self.waiting if (job.not_before or self.time) <= self.time]:
             for job in due:
                 self.do(job)
             self.monitor.turn()
 
     def do(self, job: CaptureJob) -> str:
         """Capture for a job, as a worker would; return the id of its bundle."""
-        seen = observations(self.place, url=job.url, sync=False)
+        seen = observations(self.source, url=job.url, sync=False)
         by_schedule = job.origin.startswith("schedule:")
-        light = job.light or (by_schedule and any(not it.light for it in seen))
+        light = job.light or (by_schedule and any(not observation.light for observation in seen))
         self.time += timedelta(seconds=2)
         bundle_id = self.capture(self, job, light)
         with self.store.open(bundle_key(bundle_id)) as stream:
@@ -154,7 +159,7 @@ class Watched:
                 .where(JOB.c.id == job.id)
                 .values(
                     state=JobState.DONE, ready=0, ended_at=self.time, bundle_id=bundle_id,
-                    shown=shown_text(shown), exit_code=0,
+                    shown=encode_shown(shown), exit_code=0,
                 )
             )  # fmt: skip
         return bundle_id
@@ -162,21 +167,21 @@ class Watched:
     @property
     def waiting(self) -> list[CaptureJob]:
         states = frozenset({JobState.WAITING, JobState.DEFERRED})
-        return [it.job for it in self.queue.jobs(states=states)]
+        return [status.job for status in self.queue.jobs(states=states)]
 
     @property
     def jobs(self) -> list[CaptureJob]:
-        return [it.job for it in self.queue.jobs()]
+        return [status.job for status in self.queue.jobs()]
 
     @property
     def seen(self) -> tuple[Observation, ...]:
-        return observations(self.place, url=self.url)
+        return observations(self.source, url=self.url)
 
     @property
     def events(self) -> list[Takedown]:
         found = []
-        for it in self.store.list("takedowns/"):
-            with self.store.open(it.key) as stream:
+        for stored_object in self.store.list("takedowns/"):
+            with self.store.open(stored_object.key) as stream:
                 found.append(takedown.parse(stream.read())[0])
         return found
 

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import assessing, wiring
-from snapshotter.formats import assessment as assessments
-from snapshotter.formats import layout
+from snapshotter.app.archive import assessment
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.assessment import (
     AccountState,
     Assessment,
@@ -36,7 +37,7 @@ from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.ports import ObjectStore, Signer, TimestampAuthority
 from snapshotter.seal import sealer
-from snapshotter.site import shown
+from snapshotter.site import rendered_pages
 from snapshotter.site.catalogue import render
 from snapshotter.site.state import SiteState
 from tests import bundles
@@ -135,7 +136,7 @@ def seal(
 
 def put(store: ObjectStore, made: Bundle) -> str:
     """Store a bundle; return its key."""
-    key = layout.bundle_key(made.id)
+    key = store_keys.bundle_key(made.id)
     store.put_new(key, made.file, made.digests.sha256)
     return key
 
@@ -160,7 +161,7 @@ def shoot(
     now = state.until(when)
     parts = urlsplit(url)
     answer = render(f"{parts.path}?{parts.query}", now, authority=parts.netloc)
-    page = shown.answered(answer, url, state=now)
+    page = rendered_pages.page_from_response(answer, url, state=now)
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(tempfile.mkdtemp(dir=folder))
     contents = {"capture/dom.html": page.html.encode(), "capture/page.txt": page.text.encode()}
@@ -180,7 +181,7 @@ def shoot(
         light=light,
     )
     clock = FixedClock(when)
-    made, found = assessing.with_assessment(
+    made, found = assessment.with_assessment(
         made, decision, wiring.assessor, spool=spool, clock=clock
     )
     assert found is not None, made.warnings

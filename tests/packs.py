@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from snapshotter.formats import canonical_json, keys, pack, statement
-from snapshotter.formats.pack import MAGIC, Manifest
+from snapshotter.formats import canonical_json
+from snapshotter.formats.signatures import keys, signed_statement
+from snapshotter.formats.statements import pack
+from snapshotter.formats.statements.pack import MAGIC, PackManifest
 from snapshotter.model.proof import Part, Role
 from snapshotter.seal.signer import FileSigner
 from tests.bundles import new_signer
@@ -55,16 +57,18 @@ FILES = (
 )
 
 
-def manifest(files: Sequence[File] = FILES, *, page: bytes = PAGE, end: bytes = END) -> Manifest:
-    return Manifest(
-        event_id=EVENT if any(it.role is Role.EVENT for it in files) else "",
+def manifest(
+    files: Sequence[File] = FILES, *, page: bytes = PAGE, end: bytes = END
+) -> PackManifest:
+    return PackManifest(
+        event_id=EVENT if any(file.role is Role.EVENT for file in files) else "",
         made_at=AT,
         software="snapshotter 0.0.0-test",
         lacks=("pdf",),
-        page=pack.piece(page),
+        page=pack.section_of(page),
         text_sha256=hashlib.sha256(b"It was there.").hexdigest(),
-        parts=tuple(it.part for it in files),
-        end=pack.piece(end),
+        parts=tuple(file.part for file in files),
+        end=pack.section_of(end),
     )
 
 
@@ -78,7 +82,7 @@ def written(
     """Return a pack of these files."""
     out = io.BytesIO()
     made = manifest(files, page=page, end=end)
-    pack.write(page, end, made, [opener(it.data) for it in files], signer, out)
+    pack.write(page, end, made, [opener(file.data) for file in files], signer, out)
     return out.getvalue()
 
 
@@ -95,7 +99,7 @@ def by_hand(
     signer: FileSigner = SIGNER,
 ) -> bytes:
     """Return what somebody with a key writes who keeps to none of the rules."""
-    said = statement.encode(dict(value), pack.OneSpelling(signer))
+    said = signed_statement.encode(dict(value), pack.CanonicalSigner(signer))
     return (
         page
         + b'<script type="text/plain" id="manifest">\n'

@@ -14,10 +14,11 @@ from tempfile import mkdtemp
 
 from PIL import Image, ImageDraw, ImageFont
 
-from snapshotter.app import assessing, wiring
+from snapshotter.app.archive import assessment
+from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.dom import blocks_of, read_document
-from snapshotter.formats import page_layout
-from snapshotter.formats.page_layout import PageLayout
+from snapshotter.formats.page import layout
+from snapshotter.formats.page.layout import PageLayout
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import (
     Picture,
@@ -63,7 +64,7 @@ def seal(
         "capture/dom.html": page.html.encode(),
         "capture/page.txt": page.text.encode(),
         "capture/screenshot.png": _picture(blocks),
-        page_layout.PATH: page_layout.encode(PageLayout(blocks=blocks, whole=True)),
+        layout.PATH: layout.encode(PageLayout(blocks=blocks, whole=True)),
     }
     made = bundles.capture(spool, at=when, contents=contents, took=took)
     if made.response is None:
@@ -82,22 +83,22 @@ def seal(
         images=page.images,
         pictures=(_whole_page(len(blocks)),),
     )
-    made, _ = assessing.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
+    made, _ = assessment.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
     return observed.sealed(made, by, spool, signer, tuple(authorities), clock, log_checkpoint)
 
 
 def _laid_out(blocks: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(
-        replace(it, box=Box(left=0, top=_LINE * number, width=_WIDTH, height=_LINE))
-        for number, it in enumerate(blocks)
+        replace(block, box=Box(left=0, top=_LINE * number, width=_WIDTH, height=_LINE))
+        for number, block in enumerate(blocks)
     )
 
 
 def _picture(blocks: Sequence[Block]) -> bytes:
     image = Image.new("RGB", (_WIDTH, _LINE * max(1, len(blocks))), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
-    for number, it in enumerate(blocks):
-        draw.text((4, _LINE * number + 6), it.text[:200], fill="black", font=font)
+    for number, block in enumerate(blocks):
+        draw.text((4, _LINE * number + 6), block.text[:200], fill="black", font=font)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

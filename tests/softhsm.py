@@ -71,7 +71,7 @@ class Token:
 def module() -> str:
     """Return the path of SoftHSM's module, or skip."""
     system_tool("softhsm2-util")
-    found = next((it for it in _MODULES if Path(it).is_file()), None)
+    found = next((module for module in _MODULES if Path(module).is_file()), None)
     if found is None:
         pytest.skip("SoftHSM's module is not where distributions put it: make setup-test")
     return found

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from snapshotter.formats.http import Direction
-from snapshotter.formats.tls import TlsConnection
-from snapshotter.formats.tls_keylog import KeyLog
+from snapshotter.formats.http.events import Direction
+from snapshotter.formats.tls.connection import TlsConnection
+from snapshotter.formats.tls.key_log import KeyLog
 
 HOST = "shop.example.test"
 DER = serialization.Encoding.DER
@@ -137,7 +137,7 @@ class Authority:
         )
         if names:
             builder = builder.add_extension(
-                x509.SubjectAlternativeName([_general(one) for one in names]), critical=False
+                x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
             )
         if authority:  # strict clients want a root to say what it is for
             builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)

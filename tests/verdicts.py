@@ -2,7 +2,7 @@
 
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.request import VerdictRules
-from snapshotter.policy.takedown import find_rules, shipped_rules
+from snapshotter.policy.takedown_rules import find_rules, shipped_rules
 from snapshotter.site.catalogue import PAGES
 
 
@@ -11,7 +11,9 @@ def judged_by_all(*, wall_grace_s: float = 8.0, reloads: int = 0) -> VerdictRule
     rules = shipped_rules()
     return VerdictRules(
         rules=rules,
-        rule_texts=tuple((it, find_rules(it).read_text(encoding="utf-8")) for it in rules),
+        rule_texts=tuple(
+            (rules_id, find_rules(rules_id).read_text(encoding="utf-8")) for rules_id in rules
+        ),
         wall_grace_s=wall_grace_s,
         reloads=reloads,
     )
@@ -30,11 +32,15 @@ def differences(name: str, found: Assessment) -> list[str]:
         ("wall", right.wall, took.wall),
         ("takedown", right.takedown, took.takedown),
         ("cited_rule", right.cited_rule, took.cited_rule),
-        ("account", {right.account} - {""}, {it.state for it in took.accounts} & {right.account}),
+        (
+            "account",
+            {right.account} - {""},
+            {account.state for account in took.accounts} & {right.account},
+        ),
         ("quoted", right.quoted, bool(took.quoted)),
     ]
-    rules = {took.rule} | {it.rule for it in took.evidence}
-    rules |= {it.evidence.rule for it in took.accounts}
+    rules = {took.rule} | {evidence.rule for evidence in took.evidence}
+    rules |= {account.evidence.rule for account in took.accounts}
     if page.rule and page.rule not in rules:
         pairs.append(("rule", page.rule, took.rule))
-    return [f"{it}: {a} is right, and {b} was said" for it, a, b in pairs if a != b]
+    return [f"{name}: {a} is right, and {b} was said" for name, a, b in pairs if a != b]

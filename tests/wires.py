@@ -9,11 +9,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from snapshotter.capture.browser import Wire
+from snapshotter.capture.browser.launch import CaptureNetwork
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.tee import TeeWriter
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 from snapshotter.model.network import Connection
 from tests import tls
 from tests.fakes.world import START, FixedClock
@@ -73,21 +73,23 @@ class Carried:
         self.guard = _Guard(self.tee)
         self.key_log = spool / "keys.log"
         self.key_log.touch()
-        self.wire = Wire(guard=self.guard, path="direct", key_log=self.key_log, tee_dir=self.tee)
+        self.wire = CaptureNetwork(
+            guard=self.guard, path="direct", key_log=self.key_log, tee_dir=self.tee
+        )
 
     def add(self, chunks: Sequence[tls.Chunk], keys: bytes = b"", **more: Any) -> Connection:
         """Add a connection that carried these chunks, a millisecond apart."""
-        one = connection(number=len(self.guard.carried) + 1)
-        one = replace(one, **more)
-        writer = TeeWriter(self.tee / f"{one.number:05}.tee")
+        added = connection(number=len(self.guard.carried) + 1)
+        added = replace(added, **more)
+        writer = TeeWriter(self.tee / f"{added.number:05}.tee")
         begin = round(START.timestamp() * 1_000_000)
         for at, (direction, data) in enumerate(chunks):
             writer.write(direction, begin + 1000 * at, data)
         writer.close()
         with self.key_log.open("ab") as log:
             log.write(keys)
-        self.guard.carried.append(one)
-        return one
+        self.guard.carried.append(added)
+        return added
 
 
 def https(

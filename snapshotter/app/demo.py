@@ -19,21 +19,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from snapshotter.app import (
-    machine,
-    pipeline,
-    policy_choice,
-    proof,
-    proof_case,
-    wiring,
-    wiring_proof,
-    wiring_takedown,
-    wiring_trust,
-)
+from snapshotter.app import machine
 from snapshotter.app import settings as configuration
-from snapshotter.app.pack_verification import judge_by_rules
-from snapshotter.app.pipeline import Result, World
+from snapshotter.app.pipeline import run as pipeline
+from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
+from snapshotter.app.takedown import proof_case
+from snapshotter.app.takedown import proof_pack as proof
+from snapshotter.app.takedown.pack_verification import judge_by_rules
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.app.wiring import proof as wiring_proof
+from snapshotter.app.wiring import takedown as wiring_takedown
+from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import (
     EvidenceInvalid,
@@ -41,8 +39,8 @@ from snapshotter.errors import (
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats import pack
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.statements import pack
 from snapshotter.model.assessment import Availability, TakedownVerdict
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.model.proof import Role
@@ -51,12 +49,12 @@ from snapshotter.model.takedown import Takedown
 from snapshotter.policy.decide import decide
 from snapshotter.policy.files import shipped_directory
 from snapshotter.ports import Progress
-from snapshotter.site import authority as authorities
-from snapshotter.site.authority import LocalAuthority
+from snapshotter.site import timestamp_authority as authorities
 from snapshotter.site.news import NEWS
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import SiteState, removed
-from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.site.timestamp_authority import LocalAuthority
+from snapshotter.verify.proof_pack import PackReport, verify_pack
 
 STORY: Final = "/news/2014"
 CONTROL: Final = "/news/item/1"
@@ -88,7 +86,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demo:
+class DemoResult:
     """A demo that has come to its end."""
 
     steps: tuple[Step, ...]
@@ -111,8 +109,8 @@ def run(
     folder: Path,
     progress: Progress,
     told: Callable[[Step], None],
-    tell: Callable[[str], None],
-) -> Demo:
+    show_message: Callable[[str], None],
+) -> DemoResult:
     """
     Go the whole way, one step after the other.
 
@@ -134,8 +132,8 @@ def run(
         steps.append(Step(name=name, did=did, proves=proves, facts=facts, seconds=seconds))
         told(steps[-1])
 
-    with stage(own, folder, progress, tell) as it:
-        url = it.site.url(STORY)
+    with demo_environment(own, folder, progress, show_message) as dependencies:
+        url = dependencies.site.url(STORY)
         done(
             "site",
             f"served by this program: {url}",
@@ -143,21 +141,21 @@ def run(
             url=url,
         )
 
-        before = it.capture(STORY)
+        before = dependencies.capture(STORY)
         _require(before, Availability.AVAILABLE)
         done(
             "there",
-            f"captured, signed{', timestamped' if it.has_authority else ''} and logged: "
+            f"captured, signed{', timestamped' if dependencies.has_authority else ''} and logged: "
             f"“{before.capture.title.partition(' – ')[0]}”",
             "who has the bundle can check that it has not changed since, and since when",
             bundle_id=before.sealed.bundle_id,
         )
 
-        it.site.show(STORY.strip("/"), removed("review"))
+        dependencies.site.show(STORY.strip("/"), removed("review"))
         done("removed", "the story answers 200 OK, with one sentence in its place",
              "a status code says nothing: the words do")  # fmt: skip
 
-        gone = it.capture(STORY)
+        gone = dependencies.capture(STORY)
         verdict = _require(gone, Availability.UNAVAILABLE)
         done(
             "gone",
@@ -171,21 +169,21 @@ def run(
             rule=verdict.rule,
         )
 
-        control = it.capture(CONTROL)
+        control = dependencies.capture(CONTROL)
         _require(control, Availability.AVAILABLE)
         done("control", "another story of the same paper is there",
              "the host is up, and answers us: it is this page that is gone",
              bundle_id=control.sealed.bundle_id)  # fmt: skip
 
-        it.wait(gone)
-        again = it.capture(STORY)
+        dependencies.wait(gone)
+        again = dependencies.capture(STORY)
         _require(again, Availability.UNAVAILABLE)
         apart = again.capture.ended_at - gone.capture.ended_at
         done("again", f"the same sentence, {apart.total_seconds():.0f} s later",
              "two looks agree; in earnest they are ten minutes apart",
              bundle_id=again.sealed.bundle_id)  # fmt: skip
 
-        event, made = it.prove(url, folder / PROOF)
+        event, made = dependencies.prove(url, folder / PROOF)
         first, last = event.bracket
         done(
             "event",
@@ -196,34 +194,34 @@ def run(
         )
         done(
             "proof",
-            f"{PROOF}, {proof.megabytes(made.length)}: both ends, the event, a page, a PDF",
+            f"{PROOF}, {proof.format_megabytes(made.length)}: both ends, the event, a page, a PDF",
             "one file, which checks itself in any browser, without a network",
             file=str(made.file),
             length=made.length,
         )
 
-        report = it.verify(made.file)
+        report = dependencies.verify(made.file)
         checks = _findings(report)
-        passed = sum(one.verdict is Verdict.PASSED for one in checks)
+        passed = sum(finding.verdict is Verdict.PASSED for finding in checks)
         done(
             "verify",
             f"{report.verdict.name}: {passed} of {len(checks)} checks of that file passed",
             "by the verifier, which trusts neither the paper nor us"
-            if it.has_authority
+            if dependencies.has_authority
             else "no openssl is here to be a timestamp authority: only this machine's own clock "
             "says when, and that is not PASSED",
             verdict=report.verdict.value,
         )
 
-        forged, why = it.verify_forged(made.file)
+        forged, why = dependencies.verify_forged(made.file)
         done("forgery", f"{forged.verdict.name} with one character changed: {why}",
              "what was altered has a name", verdict=forged.verdict.value)  # fmt: skip
-        return Demo(
+        return DemoResult(
             steps=tuple(steps),
             proof=made.file,
             event=event,
             report=report,
-            has_authority=it.has_authority,
+            has_authority=dependencies.has_authority,
         )
 
 
@@ -249,48 +247,52 @@ def demo_settings(own: Settings, folder: Path, authority: LocalAuthority | None)
     if authority is not None:
         entry = {"name": authorities.NAME, "url": authority.url, "root": str(authority.root)}
         values["authority"] = [entry]
-    return configuration.only(values)
+    return configuration.settings_from_values(values)
 
 
 @dataclass(slots=True)
-class Stage:
+class DemoEnvironment:
     """The small world of a demo, while it runs."""
 
     folder: Path
     site: FixtureSite
     settings: Settings
-    world: World
+    dependencies: CaptureDependencies
     decision: Decision
     has_authority: bool
     progress: Progress
 
-    def capture(self, path: str) -> Result:
+    def capture(self, path: str) -> CaptureResult:
         """Capture a page of the site, and keep the bundle in the demo's store."""
         request = CaptureRequest(url=self.site.url(path))
-        return pipeline.run(request, self.decision, self.world, self.progress)
+        return pipeline.run(request, self.decision, self.dependencies, self.progress)
 
-    def wait(self, first: Result) -> None:
+    def wait(self, first: CaptureResult) -> None:
         """Wait until a capture can confirm this one, by the demo's policy."""
         after = wiring_takedown.confirm_rules(self.settings, self.site.url(STORY)).after
         left = first.capture.ended_at + after - machine.SystemClock().now()
         time.sleep(max(left, timedelta()).total_seconds())
 
-    def prove(self, url: str, target: Path) -> tuple[Takedown, proof.Made]:
+    def prove(self, url: str, target: Path) -> tuple[Takedown, proof.WrittenPack]:
         """Conclude the take-down of a page, sign and log it, and write the proof."""
         self.progress("conclude", "")
-        with wiring_takedown.desk(self.settings, ask=None, tell=_silent) as desk:
-            case = proof_case.find(desk, [url], wiring_proof.event_proof(self.settings), _silent)
+        with wiring_takedown.takedown_service(
+            self.settings, ask=None, show_message=_silent
+        ) as service:
+            case = proof_case.find(
+                service, [url], wiring_proof.event_log_proof(self.settings), _silent
+            )
         if case.event is None:
             raise SnapshotterError("no take-down was concluded", hint="report this as a bug")
         self.progress("pack", "")
-        desk_of_proofs = wiring_proof.proof_desk(self.settings, ask=None, tell=_silent)
+        desk_of_proofs = wiring_proof.proof_service(self.settings, ask=None, show_message=_silent)
         return case.event, proof.make(desk_of_proofs, case, target)
 
     def verify(self, file: Path) -> PackReport:
         """Verify a proof by the keys of the demo, as anybody would who was given them."""
         with file.open("rb") as stream:
             trust = wiring_trust.trust(self.settings)
-            judge = judge_by_rules(trust, wiring_takedown.rederiver(self.settings))
+            judge = judge_by_rules(trust, wiring_takedown.rederivation(self.settings))
             return verify_pack(stream, trust, now=machine.SystemClock().now(), judge=judge)
 
     def verify_forged(self, file: Path) -> tuple[PackReport, str]:
@@ -304,16 +306,16 @@ class Stage:
         copy = file.with_name(f"forged-{file.name}")
         copy.write_bytes(data)
         report = self.verify(copy)
-        failed = [it for it in report.findings if it.verdict is Verdict.FAILED]
+        failed = [finding for finding in report.findings if finding.verdict is Verdict.FAILED]
         # Without the long id of the capture: a line is to be read at a glance.
         detail = failed[0].detail if failed else "nothing was found"
         return report, detail.replace(f" ({end.name.removesuffix('.wacz')})", "")
 
 
 @contextlib.contextmanager
-def stage(
-    own: Settings, folder: Path, progress: Progress, tell: Callable[[str], None]
-) -> Iterator[Stage]:
+def demo_environment(
+    own: Settings, folder: Path, progress: Progress, show_message: Callable[[str], None]
+) -> Iterator[DemoEnvironment]:
     """
     Lend the demo's world: a site, an authority, keys and a store, all below a folder.
 
@@ -330,22 +332,24 @@ def stage(
             try:
                 authority = open_.enter_context(LocalAuthority(folder / "authority"))
             except ServiceUnavailable as error:
-                tell(str(error))
+                show_message(str(error))
         settings = demo_settings(own, folder, authority)
         _write_settings(settings, folder / "snapshotter.toml")
         site = open_.enter_context(FixtureSite(SiteState(at=machine.SystemClock().now())))
-        world = wiring.world(settings, ask=None, tell=lambda words: None)
-        capturer = wiring.capturer(settings, world.clock, resolver=SiteResolver())
+        dependencies = wiring.capture_dependencies(
+            settings, ask=None, show_message=lambda words: None
+        )
+        capturer = wiring.capturer(settings, dependencies.clock, resolver=SiteResolver())
         decision = decide(
-            policy_choice.configured(settings), allow_networks=settings.allow_networks
+            choice.configured_policy(settings), allow_networks=settings.allow_networks
         )
         if authority is None:
             decision = replace(decision, require_timestamps=0)
-        yield Stage(
+        yield DemoEnvironment(
             folder=folder,
             site=site,
             settings=settings,
-            world=replace(world, capturer=capturer),
+            dependencies=replace(dependencies, capturer=capturer),
             decision=decision,
             has_authority=authority is not None,
             progress=progress,
@@ -356,12 +360,12 @@ def _silent(text: str) -> None:
     """Take what a person is told of their own keys and store: these are the demo's."""
 
 
-def _require(result: Result, wanted: Availability) -> TakedownVerdict:
+def _require(result: CaptureResult, wanted: Availability) -> TakedownVerdict:
     """Return the verdict of a capture, which has to be this one."""
     found = result.assessment.takedown if result.assessment is not None else None
     if found is None or found.availability is not wanted:
         said = "nothing" if found is None else f"{found.availability}: {found.detail}"
-        why = ", ".join(f"{it.code}: {it.detail}" for it in result.capture.reasons)
+        why = ", ".join(f"{reason.code}: {reason.detail}" for reason in result.capture.reasons)
         raise SnapshotterError(
             f"the capture says {said}, and the page is {wanted}{f' ({why})' if why else ''}",
             hint="snapshotter doctor checks what a capture needs",
@@ -370,7 +374,10 @@ def _require(result: Result, wanted: Availability) -> TakedownVerdict:
 
 
 def _findings(report: PackReport) -> tuple[Finding, ...]:
-    return (*report.findings, *(it for one in report.captures for it in one.report.findings))
+    return (
+        *report.findings,
+        *(finding for capture in report.captures for finding in capture.report.findings),
+    )
 
 
 def _write_settings(settings: Settings, file: Path) -> None:
@@ -386,9 +393,13 @@ def _write_settings(settings: Settings, file: Path) -> None:
     ]
     if not settings.authorities:
         lines.append("authority = []")
-    for it in settings.authorities:
-        root = it.root.relative_to(file.parent).as_posix()
-        lines += ["[[authority]]", f"name = {json.dumps(it.name)}", f"url = {json.dumps(it.url)}"]
+    for authority in settings.authorities:
+        root = authority.root.relative_to(file.parent).as_posix()
+        lines += [
+            "[[authority]]",
+            f"name = {json.dumps(authority.name)}",
+            f"url = {json.dumps(authority.url)}",
+        ]
         lines.append(f"root = {json.dumps(root)}")
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

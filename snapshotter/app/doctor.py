@@ -17,18 +17,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app import (
-    machine,
-    policy_choice,
-    wiring,
-    wiring_authorities,
-    wiring_keys,
-    wiring_log,
-    wiring_notify,
-    wiring_store,
-)
+from snapshotter.app import machine
+from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
-from snapshotter.app.spool import spooled
+from snapshotter.app.spool import spool_directory
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import notifications as wiring_notify
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
@@ -65,7 +63,7 @@ _SCRIPTS = {  # language as fontconfig names it -> what it is called
 }
 
 
-class State(enum.StrEnum):
+class CheckState(enum.StrEnum):
     """How a check came out."""
 
     OK = "ok"
@@ -74,16 +72,16 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class DoctorCheck:
     """One line of the doctor's report."""
 
     name: str
-    state: State
+    state: CheckState
     detail: str
     fix: str = ""
 
 
-def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
+def run_checks(settings: Settings, *, offline: bool = False) -> Iterator[DoctorCheck]:
     """
     Yield one check after the other.
 
@@ -101,34 +99,36 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
     yield from _notifications(settings)
 
 
-def _browser(settings: Settings) -> Iterator[Check]:
+def _browser(settings: Settings) -> Iterator[DoctorCheck]:
     # From this machine, which no proxy can reach.
     capturer = wiring.capturer(replace(settings, proxy=""), machine.SystemClock())
     name = f"doctor-{machine.RandomIds().random_bytes(8).hex()}"
     try:
-        decision = decide(policy_choice.configured(settings), allow_networks=(_LOOPBACK,))
+        decision = decide(choice.configured_policy(settings), allow_networks=(_LOOPBACK,))
         with (
             _served() as url,
-            spooled(settings.spool_dir, name) as spool,
+            spool_directory(settings.spool_dir, name) as spool,
         ):
             done = capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
     except SnapshotterError as error:
-        yield Check(name="browser", state=State.FAILURE, detail=error.message, fix=error.hint)
+        yield DoctorCheck(
+            name="browser", state=CheckState.FAILURE, detail=error.message, fix=error.hint
+        )
         return
     environment = done.environment
     took = round((done.ended_at - done.started_at).total_seconds() * 1000)
     if done.outcome is Outcome.COMPLETE:
-        yield Check(
+        yield DoctorCheck(
             name="browser",
-            state=State.OK,
+            state=CheckState.OK,
             detail=f"{environment.browser_product} ({environment.browser_binary}) "
             f"captured a test page in {took} ms",
         )
     else:
-        reasons = "; ".join(f"{it.code}: {it.detail}" for it in done.reasons)
-        yield Check(
+        reasons = "; ".join(f"{reason.code}: {reason.detail}" for reason in done.reasons)
+        yield DoctorCheck(
             name="browser",
-            state=State.FAILURE,
+            state=CheckState.FAILURE,
             detail=f"a test page was captured only as {done.outcome}: {reasons}",
             fix="make setup, or another browser with browser_path",
         )
@@ -139,31 +139,31 @@ def _browser(settings: Settings) -> Iterator[Check]:
         yield _network(done.network)
 
 
-def _sandbox(facts: SandboxFacts) -> Check:
+def _sandbox(facts: SandboxFacts) -> DoctorCheck:
     if facts.enforced:
-        return Check(name="sandbox", state=State.OK, detail=facts.detail)
-    return Check(
+        return DoctorCheck(name="sandbox", state=CheckState.OK, detail=facts.detail)
+    return DoctorCheck(
         name="sandbox",
-        state=State.WARNING,
+        state=CheckState.WARNING,
         detail=f"pages are rendered without Chromium's sandbox: {facts.detail}",
         fix=_NAMESPACES,
     )
 
 
-def _files(facts: SandboxFacts) -> Check:
+def _files(facts: SandboxFacts) -> DoctorCheck:
     """Check that each process of the browser sees few files of this machine."""
     kinds: dict[str, list[str]] = {}
-    for it in facts.processes:
-        kinds.setdefault(it.files, []).append(it.type)
+    for process in facts.processes:
+        kinds.setdefault(process.files, []).append(process.type)
     how = "; ".join(
-        f"{_PROTECTIONS[it]}: {', '.join(sorted(set(kinds[it])))}"
-        for it in sorted(kinds, key=list(_PROTECTIONS).index)
+        f"{_PROTECTIONS[kind]}: {', '.join(sorted(set(kinds[kind])))}"
+        for kind in sorted(kinds, key=list(_PROTECTIONS).index)
     )
     if facts.processes and not files_open_to(facts.processes, of_everybody=True):
-        return Check(name="files", state=State.OK, detail=how)
-    return Check(
+        return DoctorCheck(name="files", state=CheckState.OK, detail=how)
+    return DoctorCheck(
         name="files",
-        state=State.WARNING,
+        state=CheckState.WARNING,
         detail="an attacker who takes over the browser could read "
         f"{_left_open(facts)}: {how or 'no process was checked'}",
         fix="allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
@@ -179,49 +179,53 @@ def _left_open(facts: SandboxFacts) -> str:
     return "keys and other files of this machine"
 
 
-def _user() -> Check:
+def _user() -> DoctorCheck:
     if os.geteuid() != 0:
-        return Check(name="user", state=State.OK, detail="snapshotter does not run as root")
-    return Check(
+        return DoctorCheck(
+            name="user", state=CheckState.OK, detail="snapshotter does not run as root"
+        )
+    return DoctorCheck(
         name="user",
-        state=State.WARNING,
+        state=CheckState.WARNING,
         detail="snapshotter runs as root: a fault in snapshotter has all rights of root",
         fix="run snapshotter as a separate user who owns data_dir, spool_dir and the store",
     )
 
 
-def _network(path: NetworkPath) -> Check:
+def _network(path: NetworkPath) -> DoctorCheck:
     if path.enforced:
-        return Check(
+        return DoctorCheck(
             name="network",
-            state=State.OK,
+            state=CheckState.OK,
             detail=f"the browser has no way out but ours: {path.how}",
         )
-    return Check(
+    return DoctorCheck(
         name="network",
-        state=State.WARNING,
+        state=CheckState.WARNING,
         detail=f"a hole in the browser could go past our way out: {path.how}",
         fix=_NAMESPACES,
     )
 
 
-def _fonts() -> Check:
+def _fonts() -> DoctorCheck:
     if shutil.which("fc-list") is None:
-        return Check(
+        return DoctorCheck(
             name="fonts",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail="fontconfig is not installed, so fonts can not be looked up",
             fix="install fontconfig, and fonts for the scripts that you capture",
         )
     missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
     if missing:
-        return Check(
+        return DoctorCheck(
             name="fonts",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail=f"no font for {', '.join(missing)}: such text is drawn as boxes",
             fix="make setup, or install fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji",
         )
-    return Check(name="fonts", state=State.OK, detail=f"fonts for {', '.join(_SCRIPTS.values())}")
+    return DoctorCheck(
+        name="fonts", state=CheckState.OK, detail=f"fonts for {', '.join(_SCRIPTS.values())}"
+    )
 
 
 def _has_font(language: str) -> bool:
@@ -237,100 +241,114 @@ def _has_font(language: str) -> bool:
     return bool(done.stdout.strip())
 
 
-def _clock() -> Check:
+def _clock() -> DoctorCheck:
     facts = machine.SystemClock().facts()
     fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
     if facts.synchronised is None:
-        return Check(
+        return DoctorCheck(
             name="clock",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail="the system does not say whether its clock is right",
             fix=fix,
         )
     error = facts.max_error_ms or 0
     if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
-        return Check(
+        return DoctorCheck(
             name="clock",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail=f"the clock is not synchronised (it may be {error} ms off); "
             "only a timestamp token proves the time",
             fix=fix,
         )
-    return Check(name="clock", state=State.OK, detail=f"synchronised, within {error} ms")
+    return DoctorCheck(name="clock", state=CheckState.OK, detail=f"synchronised, within {error} ms")
 
 
-def _store(settings: Settings) -> Check:
+def _store(settings: Settings) -> DoctorCheck:
     try:
         probe = wiring_store.probe_store(settings)
     except SnapshotterError as error:
-        return Check(name="store", state=State.FAILURE, detail=error.message, fix=error.hint)
+        return DoctorCheck(
+            name="store", state=CheckState.FAILURE, detail=error.message, fix=error.hint
+        )
     broken = [promise for promise in probe.promises if promise.kept is False]
     if not probe.usable:
-        return Check(
+        return DoctorCheck(
             name="store",
-            state=State.FAILURE,
+            state=CheckState.FAILURE,
             detail=f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
             fix="snapshotter store check shows all promises; use another endpoint or a directory",
         )
     lock = "retention is enforced" if probe.locks else "tamper-evident, not locked"
-    return Check(name="store", state=State.OK, detail=f"{probe.url} keeps its promises; {lock}")
+    return DoctorCheck(
+        name="store", state=CheckState.OK, detail=f"{probe.url} keeps its promises; {lock}"
+    )
 
 
-def _log(settings: Settings) -> Check:
+def _log(settings: Settings) -> DoctorCheck:
     """Whether the next bundle can be logged, as far as that shows without adding anything."""
     if not settings.log:
-        return Check(name="log", state=State.OK, detail="switched off: bundles are not logged")
+        return DoctorCheck(
+            name="log", state=CheckState.OK, detail="switched off: bundles are not logged"
+        )
     try:
         store = wiring_store.store(settings)
-        origin = wiring_log.log_origin(store)
+        origin = wiring_log.stored_origin(store)
         owed = wiring_log.logbook(
-            settings, proofs=store, ask=None, tell=lambda _: None
+            settings, proofs=store, ask=None, show_message=lambda _: None
         ).owed_count()
-        if not origin and wiring_log.log_memory(settings).load():
-            return Check(
+        if not origin and wiring_log.checkpoint_memory(settings).load():
+            return DoctorCheck(
                 name="log",
-                state=State.WARNING,
+                state=CheckState.WARNING,
                 detail=f"the log of {store.url} is gone",
                 fix="restore log/; if you emptied the store yourself: snapshotter log init --again",
             )
         known = wiring_log.has_log_key(settings, origin)
     except SnapshotterError as error:
-        return Check(name="log", state=State.WARNING, detail=error.message, fix=error.hint)
+        return DoctorCheck(
+            name="log", state=CheckState.WARNING, detail=error.message, fix=error.hint
+        )
     if owed:
-        return Check(
+        return DoctorCheck(
             name="log",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail=f"{owed} bundles are remembered that may not be in the log",
             fix="snapshotter log sync",
         )
     if not origin:
-        return Check(name="log", state=State.OK, detail="no log yet: the first capture begins one")
+        return DoctorCheck(
+            name="log", state=CheckState.OK, detail="no log yet: the first capture begins one"
+        )
     if not known:
-        return Check(
+        return DoctorCheck(
             name="log",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail=f"the key of the log {origin} is not here: what is captured is owed to it",
             fix="copy log-….key from the machine that made the log; docs/howto/log.md",
         )
-    return Check(name="log", state=State.OK, detail=f"{origin}; is its key backed up?")
+    return DoctorCheck(name="log", state=CheckState.OK, detail=f"{origin}; is its key backed up?")
 
 
-def _keys(settings: Settings) -> Iterator[Check]:
+def _keys(settings: Settings) -> Iterator[DoctorCheck]:
     """One check a key: each configured one is made to sign, wherever it is held."""
     try:
         kept = wiring_keys.key_directory(settings).list()
-        listed = [it for it in kept if it.name != settings.event_key]
+        listed = [key for key in kept if key.name != settings.event_key]
     except SnapshotterError as error:
-        yield Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
+        yield DoctorCheck(
+            name="keys", state=CheckState.FAILURE, detail=error.message, fix=error.hint
+        )
         return
     if not listed and settings.key == "default" and not settings.cosigners:
-        yield Check(name="keys", state=State.OK, detail="no key yet: the first capture makes one")
+        yield DoctorCheck(
+            name="keys", state=CheckState.OK, detail="no key yet: the first capture makes one"
+        )
         return
     for number, name in enumerate((settings.key, *settings.cosigners)):
         yield _key(replace(settings, key=name, cosigners=()), cosigns=number > 0)
 
 
-def _key(settings: Settings, *, cosigns: bool) -> Check:
+def _key(settings: Settings, *, cosigns: bool) -> DoctorCheck:
     name, words = settings.key, "cosigns" if cosigns else "signs"
     asked = False
 
@@ -340,98 +358,106 @@ def _key(settings: Settings, *, cosigns: bool) -> Check:
         raise SnapshotterError("nobody is asked here")
 
     try:
-        signer = wiring_keys.signer(settings, ask=ask, tell=lambda _: None)
+        signer = wiring_keys.signer(settings, ask=ask, show_message=lambda _: None)
         signer.sign(b"doctor")
     except SnapshotterError as error:
         if not asked:
-            return Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
-        return Check(
+            return DoctorCheck(
+                name="keys", state=CheckState.FAILURE, detail=error.message, fix=error.hint
+            )
+        return DoctorCheck(
             name="keys",
-            state=State.OK,
+            state=CheckState.OK,
             detail=f"key {name} {words}, behind a passphrase or PIN that a person gives",
         )
     if not signer.in_software:
         detail = f"key {name} ({signer.key_id[:16]}…) {words}, and is held elsewhere"
-        return Check(name="keys", state=State.OK, detail=detail)
-    return Check(
+        return DoctorCheck(name="keys", state=CheckState.OK, detail=detail)
+    return DoctorCheck(
         name="keys",
-        state=State.OK,
+        state=CheckState.OK,
         detail=f"key {name} ({signer.key_id[:16]}…) {words}; is it backed up?",
     )
 
 
-def _authorities(settings: Settings, *, offline: bool) -> Iterator[Check]:
+def _authorities(settings: Settings, *, offline: bool) -> Iterator[DoctorCheck]:
     try:
         found = wiring_authorities.authorities(settings)
     except SnapshotterError as error:
-        yield Check(name="authority", state=State.FAILURE, detail=error.message, fix=error.hint)
+        yield DoctorCheck(
+            name="authority", state=CheckState.FAILURE, detail=error.message, fix=error.hint
+        )
         return
     if not found:
-        yield Check(
+        yield DoctorCheck(
             name="authority",
-            state=State.WARNING,
+            state=CheckState.WARNING,
             detail="no timestamp authority is configured: no capture's time can be proven",
             fix="remove authority = [] from snapshotter.toml, or add an [[authority]]",
         )
     for authority in found:
         if offline:
-            yield Check(
-                name="authority", state=State.OK, detail=f"{authority.name}: not asked (--offline)"
+            yield DoctorCheck(
+                name="authority",
+                state=CheckState.OK,
+                detail=f"{authority.name}: not asked (--offline)",
             )
             continue
         try:
             _, at = authority.stamp(b"snapshotter doctor")
         except ServiceUnavailable as error:
-            yield Check(
+            yield DoctorCheck(
                 name="authority",
-                state=State.WARNING,
+                state=CheckState.WARNING,
                 detail=f"{error.message}; captures are sealed, and their tokens fetched later",
                 fix=error.hint or "check the network, then snapshotter timestamp",
             )
         else:
-            yield Check(
+            yield DoctorCheck(
                 name="authority",
-                state=State.OK,
+                state=CheckState.OK,
                 detail=f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}",
             )
 
 
-def _notifications(settings: Settings) -> Iterator[Check]:
+def _notifications(settings: Settings) -> Iterator[DoctorCheck]:
     if settings.notify_file is None:
         return
     name = "notify"
     try:
-        problems = list(wiring_notify.problems(settings))
-        channels = [it.name for it in wiring_notify.rules(settings).channels]
+        problems = list(wiring_notify.channel_problems(settings))
+        channels = [channel.name for channel in wiring_notify.rules(settings).channels]
     except SnapshotterError as error:
-        yield Check(name=name, state=State.WARNING, detail=error.message, fix=error.hint)
+        yield DoctorCheck(name=name, state=CheckState.WARNING, detail=error.message, fix=error.hint)
         return
     for channel, why in problems:
         detail = f"{channel}: {why.message}"
-        yield Check(name=name, state=State.WARNING, detail=detail, fix=why.hint)
+        yield DoctorCheck(name=name, state=CheckState.WARNING, detail=detail, fix=why.hint)
     if not problems:
-        yield Check(
+        yield DoctorCheck(
             name=name,
-            state=State.OK,
+            state=CheckState.OK,
             detail=f"{', '.join(channels)}; snapshotter notify test CHANNEL tries one",
         )
 
 
-def _disk(settings: Settings) -> Iterator[Check]:
+def _disk(settings: Settings) -> Iterator[DoctorCheck]:
     places: dict[int, Path] = {}
     candidates = [settings.spool_dir, settings.data_dir]
     if "://" not in settings.store:
         candidates.append(Path(settings.store).absolute())
-    for place in candidates:
-        existing = next(it for it in (place, *place.absolute().parents) if it.exists())
+    for folder in candidates:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         places.setdefault(existing.stat().st_dev, existing)
-    for place in places.values():
-        free = shutil.disk_usage(place).free
-        words = f"{free / (1 << 30):.1f} GiB free at {place}"
+    for folder in places.values():
+        free = shutil.disk_usage(folder).free
+        words = f"{free / (1 << 30):.1f} GiB free at {folder}"
         if free < _LOW_SPACE:
-            yield Check(name="disk", state=State.WARNING, detail=words, fix="free some space")
+            yield DoctorCheck(
+                name="disk", state=CheckState.WARNING, detail=words, fix="free some space"
+            )
         else:
-            yield Check(name="disk", state=State.OK, detail=words)
+            yield DoctorCheck(name="disk", state=CheckState.OK, detail=words)
 
 
 class _Page(BaseHTTPRequestHandler):

@@ -29,7 +29,7 @@ class Interruption:
         self.wanted = True
 
     @contextlib.contextmanager
-    def heeded(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Take SIGINT and SIGTERM in this block, unless whoever started us had one ignored."""
         before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():
@@ -51,7 +51,7 @@ class Interruption:
         self._held = False
 
     @contextlib.contextmanager
-    def breakable(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Let a second signal end this block."""
         self._breakable = True
         try:

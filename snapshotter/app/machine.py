@@ -55,14 +55,16 @@ def pause(seconds: float) -> None:
 def free_bytes() -> int | None:
     """Return the memory that is free for another program here; None where nobody says (Linux)."""
     found = [_available(), _left_of_the_container()]
-    known = [it for it in found if it is not None]
+    known = [number for number in found if number is not None]
     return min(known) if known else None
 
 
 def _available() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(it.split()[1]) << 10 for it in lines if it.startswith("MemAvailable:"))
+        return next(
+            int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")
+        )
     except (OSError, StopIteration, ValueError, IndexError):
         return None
 

@@ -25,9 +25,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.key_reference import is_reference
-from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
-from snapshotter.policy.files import AUTO, first_mistake, network, read_toml, shipped_directory
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, parse_verifier_key
+from snapshotter.formats.signatures.key_reference import is_reference
+from snapshotter.policy.files import (
+    AUTO,
+    first_validation_mistake,
+    network,
+    read_toml,
+    shipped_directory,
+)
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
@@ -158,7 +164,7 @@ class _File(BaseModel):
     def _have_names_of_their_own(
         cls, entries: tuple[VantageEntry, ...]
     ) -> tuple[VantageEntry, ...]:
-        names = [it.name for it in entries]
+        names = [vantage.name for vantage in entries]
         if len(set(names)) < len(names):
             raise ValueError("two of them have one name")
         return entries
@@ -173,14 +179,14 @@ class _File(BaseModel):
     @classmethod
     def _is_a_list(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(it for it in map(str.strip, value.split(",")) if it)
+            return tuple(part for part in map(str.strip, value.split(",")) if part)
         return value
 
     @field_validator("allow_networks")
     @classmethod
     def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(network(it) for it in values)
+            return tuple(network(text) for text in values)
         except SnapshotterError as error:
             raise ValueError(error.message) from error
 
@@ -284,7 +290,7 @@ class Settings:
     @property
     def own(self) -> Self:
         """These settings without the values of a found file: what verdicts are made by."""
-        instead = {name: it.instead for name, it in self.found.items()}
+        instead = {name: found_value.instead for name, found_value in self.found.items()}
         return replace(self, **instead, found={})
 
     def with_policy(self, policy: str, *, found_in: str = "") -> Self:
@@ -294,7 +300,7 @@ class Settings:
         Args:
             found_in: What names the policy and may have come from a stranger; "" if nothing.
         """
-        found = {name: it for name, it in self.found.items() if name != "policy"}
+        found = {name: found_value for name, found_value in self.found.items() if name != "policy"}
         if found_in:
             found["policy"] = FoundValue(file=found_in, instead=self.own.policy)
         return replace(self, policy=policy, found=found)
@@ -357,9 +363,9 @@ def load(
             stronger[name] = text
             sources.append(f"{_PREFIX}{name.upper()}")
     unknown = sorted(
-        it
-        for it in environ
-        if it.startswith(_PREFIX) and it.removeprefix(_PREFIX).lower() not in names | _OTHERS
+        name
+        for name in environ
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).lower() not in names | _OTHERS
     )
     if unknown:
         raise SnapshotterError(
@@ -376,11 +382,11 @@ def load(
     resolved = _resolve(_validate(values | found_values | stronger, "the settings"), sources)
     return replace(
         resolved,
-        found={it: FoundValue(file=found_file, instead=getattr(own, it)) for it in decides},
+        found={name: FoundValue(file=found_file, instead=getattr(own, name)) for name in decides},
     )
 
 
-def only(values: Mapping[str, Any]) -> Settings:
+def settings_from_values(values: Mapping[str, Any]) -> Settings:
     """
     Return the settings of these values, named as in the file, and of nothing else.
 
@@ -503,7 +509,9 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
     try:
         entries = _Authorities.model_validate(read_toml(path)).authority
     except ValidationError as error:
-        raise SnapshotterError(f"the authorities in {path}: {first_mistake(error)}") from error
+        raise SnapshotterError(
+            f"the authorities in {path}: {first_validation_mistake(error)}"
+        ) from error
     return tuple(_authority(entry, path.parent) for entry in entries)
 
 
@@ -535,9 +543,10 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         raise SnapshotterError(
             f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "
             "to believe or what to run",
-            hint=f"move these settings to {user_file()}; if the file is yours: {naming(path)}",
+            hint=f"move these settings to {user_file()}; if the file is yours: "
+            f"{config_variable_line(path)}",
         )
-    for name in sorted(it for it in _PATHS if values.get(it)):
+    for name in sorted(setting for setting in _PATHS if values.get(setting)):
         values[name] = _beside(path, values[name])
     for entry in values.get("authority", []):
         entry["root"] = _beside(path, entry["root"])
@@ -552,7 +561,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
     return values
 
 
-def naming(file: Path | str) -> str:
+def config_variable_line(file: Path | str) -> str:
     """Return how a user says that a file which was found is theirs, as a shell reads it."""
     return f"SNAPSHOTTER_CONFIG={shlex.quote(str(file))}"
 
@@ -566,4 +575,4 @@ def _validate(values: Mapping[str, Any], where: str) -> _File:
     try:
         return _File.model_validate(values)
     except ValidationError as error:
-        raise SnapshotterError(f"{where}: {first_mistake(error)}") from error
+        raise SnapshotterError(f"{where}: {first_validation_mistake(error)}") from error

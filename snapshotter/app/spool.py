@@ -29,7 +29,7 @@ _AGAIN_S = 0.05
 
 
 @contextlib.contextmanager
-def spooled(root: Path, name: str) -> Iterator[Path]:
+def spool_directory(root: Path, name: str) -> Iterator[Path]:
     """
     Give an empty directory of our own below `root`; it is gone when the block ends.
 
@@ -57,9 +57,9 @@ def spooled(root: Path, name: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def scratch(root: Path, what: str) -> Iterator[Path]:
+def scratch_directory(root: Path, what: str) -> Iterator[Path]:
     """
-    Sweep, and give an empty directory of our own, as `spooled` does, for what is made on the way.
+    Sweep, and give an empty directory of our own, as `spool_directory` does, for what is made on the way.
 
     Args:
         what: The beginning of its name: which command left it, where one did.
@@ -68,7 +68,7 @@ def scratch(root: Path, what: str) -> Iterator[Path]:
         SnapshotterError: It can not be made.
     """
     sweep(root)
-    with spooled(root, f"{what}-{secrets.token_hex(8)}") as directory:
+    with spool_directory(root, f"{what}-{secrets.token_hex(8)}") as directory:
         yield directory
 
 
@@ -175,7 +175,7 @@ def _remove(directory: Path) -> bool:
 
 def _inside(directory: Path) -> list[Path]:
     try:
-        return [it for it in directory.iterdir() if it.name != _LOCK]
+        return [path for path in directory.iterdir() if path.name != _LOCK]
     except FileNotFoundError:
         return []  # its owner was quicker
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from snapshotter.assess.content import kind_of
-from snapshotter.assess.dom import Document
-from snapshotter.assess.readings import read, regions_of
-from snapshotter.assess.rules import every_selector
-from snapshotter.assess.takedown import Judged, judge
-from snapshotter.assess.view import View
+from snapshotter.assess.content import content_kind
+from snapshotter.assess.dom import DomDocument
+from snapshotter.assess.page_view import PageView
+from snapshotter.assess.readings import read_page, regions_of
+from snapshotter.assess.rule_matching import every_selector
+from snapshotter.assess.takedown import TakedownJudgement, judge
 from snapshotter.formats.hosts import host_of
 from snapshotter.model.assessment import (
     MAX_EXCERPT,
@@ -24,27 +24,27 @@ from snapshotter.model.assessment import (
     Content,
     ContentVerdict,
     Evidence,
+    FailedReading,
     Step,
     TakedownVerdict,
     Undecided,
-    Unread,
 )
 from snapshotter.model.page import Page
 from snapshotter.model.reading import Readings
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
-from snapshotter.policy.identity import wechat_page
-from snapshotter.policy.takedown import load_rules, parse_rules, rules_for
+from snapshotter.policy.page_identity import wechat_identity_from_page
+from snapshotter.policy.takedown_rules import load_rules, parse_rules, rules_for
 
 _STATED = "wechat:"  # accounts whose pages state the number of the article
 
 
 @dataclass(slots=True)
-class _Reading:
+class _PageReading:
     """What was read of a page, for who needs it next."""
 
-    document: Document | None = None
-    unread: list[Unread] = field(default_factory=list)
+    document: DomDocument | None = None
+    unread: list[FailedReading] = field(default_factory=list)
 
 
 class RuleAssessor:
@@ -59,11 +59,11 @@ class RuleAssessor:
 
     def __init__(
         self,
-        sets: Sequence[RuleSet],
+        rule_sets: Sequence[RuleSet],
         verdict: VerdictRules | None = None,
         readings: ReadingRules | None = None,
     ) -> None:
-        self._sets = tuple(sets)
+        self._rule_sets = tuple(rule_sets)
         self._verdict = verdict or VerdictRules()
         self._readings = readings or ReadingRules()
 
@@ -76,29 +76,29 @@ class RuleAssessor:
             SnapshotterError: A file of rules is not there, or is none.
         """
         verdict = decision.verdict
-        sets = (
+        rule_sets = (
             tuple(_parsed(name, text) for name, text in verdict.rule_texts)
             if verdict.rule_texts
             else load_rules(verdict.rules)
         )
-        return cls(sets, verdict, decision.readings)
+        return cls(rule_sets, verdict, decision.readings)
 
     @property
     def rules(self) -> tuple[RuleSet, ...]:
         """The files of rules, in the order of matching."""
-        return self._sets
+        return self._rule_sets
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
         """Return the verdicts alone: quick enough while the browser waits."""
-        return self._verdicts(page, _Reading())
+        return self._verdicts(page, _PageReading())
 
     def assess(self, page: Page) -> Assessment:
         """Return the verdicts, and everything that can be read off the page."""
-        reading = _Reading()
+        reading = _PageReading()
         content, takedown = self._verdicts(page, reading)
         readings, stated = Readings(), ""
         try:
-            readings = read(
+            readings = read_page(
                 page,
                 self._readings,
                 main_regions=self._verdict.main_regions,
@@ -106,49 +106,63 @@ class RuleAssessor:
                 unread=reading.unread,
             )
         except Exception as error:  # noqa: BLE001 - recorded: the page made it so
-            reading.unread.append(Unread(reading="document", why=type(error).__name__))
+            reading.unread.append(FailedReading(reading="document", why=type(error).__name__))
         try:
             stated = self._stated(page)
         except Exception as error:  # noqa: BLE001 - recorded: the page made it so
-            reading.unread.append(Unread(reading="identity", why=type(error).__name__))
+            reading.unread.append(FailedReading(reading="identity", why=type(error).__name__))
         if reading.unread:
             words = f"{content.detail}; it could not be read: {reading.unread[0].why}"
             content = replace(content, detail=words)
         return Assessment(
             content=content,
             takedown=takedown,
-            rule_files=(*(it.file for it in self._sets), *self._readings.files),
+            rule_files=(*(rule_set.file for rule_set in self._rule_sets), *self._readings.files),
             identity=stated,
             main_sha256=readings.main_sha256,
             readings=readings,
             unread=tuple(reading.unread),
         )
 
-    def _verdicts(self, page: Page, reading: "_Reading") -> tuple[ContentVerdict, TakedownVerdict]:
+    def _verdicts(
+        self, page: Page, reading: "_PageReading"
+    ) -> tuple[ContentVerdict, TakedownVerdict]:
         try:
             return self._judged(page, reading)
         except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
             return _broken(error)
 
-    def _judged(self, page: Page, reading: "_Reading") -> tuple[ContentVerdict, TakedownVerdict]:
-        sets = rules_for(self._sets, hosts_of(page))
-        view = View(page, every_selector(sets), [it for rules in sets for it in rules.json_scripts])
+    def _judged(
+        self, page: Page, reading: "_PageReading"
+    ) -> tuple[ContentVerdict, TakedownVerdict]:
+        rule_sets = rules_for(self._rule_sets, hosts_of(page))
+        view = PageView(
+            page,
+            every_selector(rule_sets),
+            [json_script for rules in rule_sets for json_script in rules.json_scripts],
+        )
         reading.document = view.document
-        judged = judge(view, sets)
+        judged = judge(view, rule_sets)
         try:
-            content = kind_of(view, judged, has_rules=bool(sets))
+            content = content_kind(view, judged, has_rules=bool(rule_sets))
         except Exception as error:  # noqa: BLE001 - recorded: the verdict was found before
-            reading.unread.append(Unread(reading="kind", why=type(error).__name__))
+            reading.unread.append(FailedReading(reading="kind", why=type(error).__name__))
             return _broken(error)[0], judged.verdict
         if self._verdict.main_characters and content.kind in (Content.CONTENT, Content.PARTIAL):
             try:
                 return self._long_enough(page, content, judged, view.document)
             except Exception as error:  # noqa: BLE001 - recorded: the verdict was found before
-                reading.unread.append(Unread(reading="main_region", why=type(error).__name__))
+                reading.unread.append(
+                    FailedReading(reading="main_region", why=type(error).__name__)
+                )
         return content, judged.verdict
 
     def _long_enough(
-        self, page: Page, content: ContentVerdict, judged: Judged, document: Document | None
+        self,
+        page: Page,
+        content: ContentVerdict,
+        judged: TakedownJudgement,
+        document: DomDocument | None,
     ) -> tuple[ContentVerdict, TakedownVerdict]:
         """A main region with less text than the policy asks for is a frame without its text."""
         if page.media_type not in ("", "text/html", "application/xhtml+xml"):
@@ -159,7 +173,7 @@ class RuleAssessor:
             main_regions=self._verdict.main_regions,
             document=document,
         )
-        there = sum(1 for it in regions.main_text if not it.isspace())
+        there = sum(1 for character in regions.main_text if not character.isspace())
         wanted = self._verdict.main_characters
         if there >= wanted:
             return content, judged.verdict
@@ -180,9 +194,9 @@ class RuleAssessor:
 
     def _stated(self, page: Page) -> str:
         """Return which page it is, where it says that itself: an article behind a short link."""
-        for rules in rules_for(self._sets, hosts_of(page)):
+        for rules in rules_for(self._rule_sets, hosts_of(page)):
             if rules.account_id is not None and rules.account_id.prefix == _STATED:
-                found = wechat_page(page.html)
+                found = wechat_identity_from_page(page.html)
                 return found.key if found is not None else ""
         return ""
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from snapshotter.assess.events import (
+from snapshotter.assess.takedown_events import (
     Conclusion,
-    Standing,
-    certainly_shown,
+    PagePresence,
+    capture_order_key,
+    captures_of_event,
+    captures_that_show,
     conclude,
     conclude_account,
-    order,
-    parts,
 )
 from snapshotter.assess.thresholds import crossings as crossings_of
 from snapshotter.assess.thresholds import series
@@ -27,8 +27,8 @@ from snapshotter.model.assessment import Availability, Cause, Content
 from snapshotter.model.campaign import (
     AccountRow,
     Campaign,
+    CampaignFindings,
     Fate,
-    Findings,
     Number,
     PageRow,
     Removal,
@@ -57,62 +57,73 @@ class _Life:
 _Bracket = Callable[[Takedown], tuple[datetime, datetime]]
 
 
-def findings(campaign: Campaign, *, bracket: _Bracket = lambda it: it.bracket) -> Findings:
+def compute_findings(
+    campaign: Campaign, *, bracket: _Bracket = lambda event: event.bracket
+) -> CampaignFindings:
     """Return what follows from a campaign's captures."""
     campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
-    told = [_page(it, campaign, bracket) for it in campaign.pages]
+    told = [_page(page, campaign, bracket) for page in campaign.pages]
     rows = [row for row, _ in told]
     accounts = _accounts(campaign, rows)
     crossings = tuple(_crossings(campaign))
     lives = [life for _, life in told if life is not None]
     survival, median = _survival(lives)
-    removed_after = [it.removals[0].after for it in rows if it.removals]
-    return Findings(
+    removed_after = [page.removals[0].after for page in rows if page.removals]
+    return CampaignFindings(
         rows=tuple(rows),
         accounts=accounts,
         numbers=tuple(_numbers(campaign, rows, accounts, crossings)),
         survivors=len(lives),
         survival=survival,
         median_life=median,
-        median_removed_after=_median([it for it in removed_after if it is not None]),
+        median_removed_after=_median([span for span in removed_after if span is not None]),
         crossings=crossings,
     )
 
 
-def concluded(campaign: Campaign) -> tuple[Takedown, ...]:
+def concluded_events(campaign: Campaign) -> tuple[Takedown, ...]:
     """Return the events of the period: of the pages in their order, then of their accounts."""
     campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
     found: list[Takedown] = []
     accounts: defaultdict[str, list[int]] = defaultdict(list)
     for number, page in enumerate(campaign.pages):
-        mine = [it for it in page.captures if it.at < campaign.until]
-        found += _conclude(page, mine, campaign).events
-        if account := _account(mine):
+        page_captures = [
+            observation for observation in page.captures if observation.at < campaign.until
+        ]
+        found += _conclude(page, page_captures, campaign).events
+        if account := _account(page_captures):
             accounts[account].append(number)
     for account, numbers in accounts.items():
         found += _events_of_account(account, numbers, campaign)
-    return tuple(it for it in found if campaign.since <= it.at < campaign.until)
+    return tuple(event for event in found if campaign.since <= event.at < campaign.until)
 
 
-def not_borne_out(campaign: Campaign) -> tuple[str, ...]:
+def events_with_unproven_order(campaign: Campaign) -> tuple[str, ...]:
     """
     Return the ids of the events of which the times that are proven do not bear out the order.
 
     By the proven times that the report names. What contradicts an order says who verifies it.
     """
-    return tuple(it.event_id for it in concluded(campaign) if not _is_borne_out(it))
+    return tuple(
+        event.event_id for event in concluded_events(campaign) if not _is_order_proven(event)
+    )
 
 
-def _is_borne_out(event: Takedown) -> bool:
-    earlier, *later = sorted((event.last_seen, event.first_gone), key=order)
+def _is_order_proven(event: Takedown) -> bool:
+    earlier, *later = sorted((event.last_seen, event.first_gone), key=capture_order_key)
     first = earlier.proven_at
-    others = [it.proven_at for it in (*later, *event.confirmations)]
-    return first is not None and all(it is not None and first <= it for it in others)
+    others = [observation.proven_at for observation in (*later, *event.confirmations)]
+    return first is not None and all(other is not None and first <= other for other in others)
 
 
-def _conclude(page: WatchedPage, mine: Sequence[Observation], campaign: Campaign) -> Conclusion:
+def _conclude(
+    page: WatchedPage, page_captures: Sequence[Observation], campaign: Campaign
+) -> Conclusion:
     return conclude(
-        page.identity, (*mine, *page.controls), page.confirm, few_words=not campaign.certain
+        page.identity,
+        (*page_captures, *page.controls),
+        page.confirm,
+        few_words=not campaign.certain,
     )
 
 
@@ -122,57 +133,73 @@ def _of_one_page(page: WatchedPage) -> WatchedPage:
     return replace(
         page,
         captures=tuple(
-            replace(it, identity=page.identity, account=account) for it in page.captures
+            replace(observation, identity=page.identity, account=account)
+            for observation in page.captures
         ),
     )
 
 
 def _page(page: WatchedPage, campaign: Campaign, bracket: _Bracket) -> tuple[PageRow, _Life | None]:
-    mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
-    found = _conclude(page, mine, campaign)
-    inside = [it for it in mine if it.at >= campaign.since]
-    events = [it for it in found.events if campaign.since <= it.at < campaign.until]
-    seen = _seen(mine, campaign)
+    page_captures = sorted(
+        (observation for observation in page.captures if observation.at < campaign.until),
+        key=capture_order_key,
+    )
+    found = _conclude(page, page_captures, campaign)
+    inside = [observation for observation in page_captures if observation.at >= campaign.since]
+    events = [event for event in found.events if campaign.since <= event.at < campaign.until]
+    seen = _seen(page_captures, campaign)
     first_seen = seen[0] if seen else None
     removals = tuple(
-        _removal(it, first_seen, bracket(it)) for it in events if it.kind is TakedownKind.REMOVED
+        _removal(event, first_seen, bracket(event))
+        for event in events
+        if event.kind is TakedownKind.REMOVED
     )
-    before = [it for it in found.events if it.at < campaign.since]
-    fate, decided = _fate(mine, found.standing, found.events, seen, removed_inside=bool(removals))
+    before = [event for event in found.events if event.at < campaign.since]
+    fate, decided = _fate(
+        page_captures, found.standing, found.events, seen, removed_inside=bool(removals)
+    )
     row = PageRow(
         identity=page.identity,
         url=page.url,
-        account=_account(mine),
+        account=_account(page_captures),
         fate=fate,
         removals=removals,
-        reinstated=tuple(it.event_id for it in events if it.kind is TakedownKind.REINSTATED),
+        reinstated=tuple(
+            event.event_id for event in events if event.kind is TakedownKind.REINSTATED
+        ),
         first_seen=first_seen.began_at if first_seen else None,
         last_seen=seen[-1].at if seen else None,
         captures=len(inside),
-        walls=sum(it.content is Content.WALL for it in inside),
-        errors=sum(it.content is Content.ERROR for it in inside),
+        walls=sum(observation.content is Content.WALL for observation in inside),
+        errors=sum(observation.content is Content.ERROR for observation in inside),
         longest_gap_ms=_longest_gap(inside, campaign),
-        decided_by=tuple(it.bundle_id for it in decided),
+        decided_by=tuple(observation.bundle_id for observation in decided),
     )
     was_gone = bool(before) and before[-1].kind is TakedownKind.REMOVED
     return row, None if was_gone else _life(first_seen, seen, inside, removals, events)
 
 
-def _seen(mine: Sequence[Observation], campaign: Campaign) -> list[Observation]:
+def _seen(page_captures: Sequence[Observation], campaign: Campaign) -> list[Observation]:
     """Return the captures that show the page."""
     if campaign.certain:
-        return list(certainly_shown(mine))
-    return [it for it in mine if it.availability is Availability.AVAILABLE]
+        return list(captures_that_show(page_captures))
+    return [
+        observation
+        for observation in page_captures
+        if observation.availability is Availability.AVAILABLE
+    ]
 
 
-def by_beginning(event: Takedown) -> tuple[datetime, datetime]:
+def bracket_by_start(event: Takedown) -> tuple[datetime, datetime]:
     """
     Return the interval as older reports have it: from the capture that began first.
 
     Of two captures of which one lies within the other that is another interval than the one in
     which it happened.
     """
-    earlier, later = sorted((event.last_seen, event.first_gone), key=lambda it: it.began_at)
+    earlier, later = sorted(
+        (event.last_seen, event.first_gone), key=lambda observation: observation.began_at
+    )
     return earlier.began_at, later.at
 
 
@@ -195,43 +222,61 @@ def _removal(
         began=began,
         ended=ended,
         after=after,
-        bundles=tuple(it.bundle_id for it in parts(event)),
+        bundles=tuple(observation.bundle_id for observation in captures_of_event(event)),
     )
 
 
 def _fate(
-    mine: Sequence[Observation],
-    standing: Standing,
+    page_captures: Sequence[Observation],
+    standing: PagePresence,
     events: Sequence[Takedown],
     seen: Sequence[Observation],
     *,
     removed_inside: bool,
 ) -> tuple[Fate, tuple[Observation, ...]]:
     """Return what became of a page, and the captures that say so."""
-    if not mine:
+    if not page_captures:
         return Fate.UNCAPTURED, ()
-    if standing is Standing.GONE:
-        removal = [it for it in events if it.kind is TakedownKind.REMOVED][-1]
-        return (Fate.GONE if removed_inside else Fate.GONE_BEFORE), parts(removal)
-    gone = [it for it in mine if it.availability is Availability.UNAVAILABLE]
-    doubts = [it for it in gone if it.takedown and (not seen or order(it) > order(seen[-1]))]
-    hidden = [it for it in gone if not it.takedown and (not seen or order(it) > order(seen[-1]))]
-    if hidden and (not doubts or order(hidden[-1]) > order(doubts[-1])):
+    if standing is PagePresence.GONE:
+        removal = [event for event in events if event.kind is TakedownKind.REMOVED][-1]
+        return (Fate.GONE if removed_inside else Fate.GONE_BEFORE), captures_of_event(removal)
+    gone = [
+        observation
+        for observation in page_captures
+        if observation.availability is Availability.UNAVAILABLE
+    ]
+    doubts = [
+        observation
+        for observation in gone
+        if observation.takedown
+        and (not seen or capture_order_key(observation) > capture_order_key(seen[-1]))
+    ]
+    hidden = [
+        observation
+        for observation in gone
+        if not observation.takedown
+        and (not seen or capture_order_key(observation) > capture_order_key(seen[-1]))
+    ]
+    if hidden and (not doubts or capture_order_key(hidden[-1]) > capture_order_key(doubts[-1])):
         return Fate.OWNER_SETTING, (*seen[-1:], hidden[-1])
     if doubts:
         return (Fate.UNCONFIRMED, (seen[-1], *doubts)) if seen else (Fate.NEVER_SEEN, tuple(doubts))
     if seen:
         return Fate.AVAILABLE, (seen[-1],)
-    return Fate.INCONCLUSIVE, tuple(mine)
+    return Fate.INCONCLUSIVE, tuple(page_captures)
 
 
-def _account(mine: Sequence[Observation]) -> str:
-    accounts = {it.account for it in mine if it.account}
+def _account(page_captures: Sequence[Observation]) -> str:
+    accounts = {observation.account for observation in page_captures if observation.account}
     return accounts.pop() if len(accounts) == 1 else UNKNOWN_ACCOUNT
 
 
 def _longest_gap(inside: Sequence[Observation], campaign: Campaign) -> int:
-    moments = [campaign.since, *(it.at for it in inside), min(campaign.until, campaign.made_at)]
+    moments = [
+        campaign.since,
+        *(observation.at for observation in inside),
+        min(campaign.until, campaign.made_at),
+    ]
     return max(
         (_ms(later - earlier) for earlier, later in pairwise(moments)),
         default=0,
@@ -248,7 +293,7 @@ def _life(
     """Return how long a page lived; None of one that nobody saw, or that was not watched."""
     if first_seen is None or not inside:
         return None
-    removed = next((it for it in events if it.kind is TakedownKind.REMOVED), None)
+    removed = next((event for event in events if event.kind is TakedownKind.REMOVED), None)
     if removed is None:
         return _Life(max(0, _ms(seen[-1].began_at - first_seen.at)), None)
     return _Life(
@@ -266,9 +311,11 @@ def _survival(lives: Sequence[_Life]) -> tuple[tuple[Survival, ...], Span | None
     """
     if not lives:
         return (), None
-    moments = sorted({0, *(it.at_least for it in lives), *(it.at_most or 0 for it in lives)})
-    alive = sorted(it.at_least for it in lives)
-    ended = sorted(it.at_most for it in lives if it.at_most is not None)
+    moments = sorted(
+        {0, *(life.at_least for life in lives), *(life.at_most or 0 for life in lives)}
+    )
+    alive = sorted(life.at_least for life in lives)
+    ended = sorted(life.at_most for life in lives if life.at_most is not None)
     steps: list[Survival] = []
     dead = certain = 0
     for moment in moments:
@@ -280,7 +327,7 @@ def _survival(lives: Sequence[_Life]) -> tuple[tuple[Survival, ...], Span | None
         if not steps or (steps[-1].at_least, steps[-1].at_most) != (step.at_least, step.at_most):
             steps.append(step)
     return tuple(steps), _median(
-        [Span(at_least_ms=it.at_least, at_most_ms=it.at_most) for it in lives]
+        [Span(at_least_ms=life.at_least, at_most_ms=life.at_most) for life in lives]
     )
 
 
@@ -294,8 +341,8 @@ def _median(spans: Sequence[Span]) -> Span | None:
     if not spans:
         return None
     middle = (len(spans) - 1) // 2
-    least = sorted(it.at_least_ms for it in spans)[middle]
-    known = sorted(it.at_most_ms for it in spans if it.at_most_ms is not None)
+    least = sorted(span.at_least_ms for span in spans)[middle]
+    known = sorted(span.at_most_ms for span in spans if span.at_most_ms is not None)
     return Span(at_least_ms=least, at_most_ms=known[middle] if middle < len(known) else None)
 
 
@@ -307,14 +354,14 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
             by_account[row.account].append(number)
     for account, numbers in by_account.items():
         every = _events_of_account(account, numbers, campaign)
-        events = [it for it in every if campaign.since <= it.at < campaign.until]
+        events = [event for event in every if campaign.since <= event.at < campaign.until]
         found.append(
             AccountRow(
                 account=account,
                 pages=len(numbers),
-                gone=sum(rows[it].fate in (Fate.GONE, Fate.GONE_BEFORE) for it in numbers),
-                states=tuple(dict.fromkeys(it.state for it in events if it.state)),
-                events=tuple(it.event_id for it in events),
+                gone=sum(rows[number].fate in (Fate.GONE, Fate.GONE_BEFORE) for number in numbers),
+                states=tuple(dict.fromkeys(event.state for event in events if event.state)),
+                events=tuple(event.event_id for event in events),
             )
         )
     return tuple(found)
@@ -323,13 +370,16 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
 def _events_of_account(
     account: str, numbers: Sequence[int], campaign: Campaign
 ) -> tuple[Takedown, ...]:
-    pages = [campaign.pages[it] for it in numbers]
+    pages = [campaign.pages[number] for number in numbers]
     every = [
-        one for page in pages for one in (*page.captures, *page.controls) if one.at < campaign.until
+        observation
+        for page in pages
+        for observation in (*page.captures, *page.controls)
+        if observation.at < campaign.until
     ]
     return conclude_account(
         account,
-        {it.bundle_id: it for it in every}.values(),
+        {observation.bundle_id: observation for observation in every}.values(),
         pages[0].confirm,
         few_words=not campaign.certain,
     ).events
@@ -338,10 +388,12 @@ def _events_of_account(
 def _crossings(campaign: Campaign) -> Iterable[Crossing]:
     """Yield each time in the period that a count of a page went over a threshold."""
     for page in campaign.pages:
-        mine = (it for it in page.captures if it.at < campaign.until)
-        for it in crossings_of(series(mine), page.thresholds):
-            if it.reached_at >= campaign.since:
-                yield it
+        page_captures = (
+            observation for observation in page.captures if observation.at < campaign.until
+        )
+        for crossing in crossings_of(series(page_captures), page.thresholds):
+            if crossing.reached_at >= campaign.since:
+                yield crossing
 
 
 def _numbers(
@@ -370,67 +422,79 @@ def _numbers(
     yield from _of_captures(campaign)
     named = [bool(row.account) for row in rows]
     yield Number(name="accounts", value=len(accounts), pages=_where(named))
-    whole = {it.account for it in accounts if it.gone == it.pages}
+    whole = {row.account for row in accounts if row.gone == row.pages}
     yield Number(
         name="accounts.all-gone",
         value=len(whole),
         pages=_where([row.account in whole and bool(row.account) for row in rows]),
     )
-    states = Counter(state for it in accounts for state in it.states)
+    states = Counter(state for row in accounts for state in row.states)
     for state in sorted(states):
-        its_accounts = [it for it in accounts if state in it.states]
+        its_accounts = [row for row in accounts if state in row.states]
         yield Number(
             name=f"accounts.state.{state}",
             value=states[state],
-            events=tuple(event for it in its_accounts for event in it.events),
+            events=tuple(event for row in its_accounts for event in row.events),
         )
     yield Number(
         name="crossings",
         value=len(crossings),
         bundles=tuple(
-            dict.fromkeys(one for it in crossings for one in (it.below, it.reached) if one)
+            dict.fromkeys(
+                threshold
+                for crossing in crossings
+                for threshold in (crossing.below, crossing.reached)
+                if threshold
+            )
         ),
     )
-    yield Number(name="gaps", value=sum(it.event == "missed" for it in campaign.gaps))
-    yield Number(name="gaps.visits", value=sum(it.visits for it in campaign.gaps))
+    yield Number(name="gaps", value=sum(gap.event == "missed" for gap in campaign.gaps))
+    yield Number(name="gaps.visits", value=sum(gap.visits for gap in campaign.gaps))
 
 
 def _of_captures(campaign: Campaign) -> Iterable[Number]:
     inside = [
-        (number, it)
+        (number, observation)
         for number, page in enumerate(campaign.pages)
-        for it in page.captures
-        if campaign.since <= it.at < campaign.until
+        for observation in page.captures
+        if campaign.since <= observation.at < campaign.until
     ]
     yield Number(
-        name="captures", value=len(inside), pages=tuple(dict.fromkeys(it for it, _ in inside))
+        name="captures",
+        value=len(inside),
+        pages=tuple(dict.fromkeys(number for number, _ in inside)),
     )
-    kinds = Counter(it.content for _, it in inside)
-    walls = Counter(it.wall for _, it in inside if it.wall is not None)
+    kinds = Counter(observation.content for _, observation in inside)
+    walls = Counter(observation.wall for _, observation in inside if observation.wall is not None)
     for kind in Content:
         if kinds[kind]:
-            its = [(n, it) for n, it in inside if it.content is kind]
+            its = [(n, observation) for n, observation in inside if observation.content is kind]
             yield _captured(f"captures.{kind.value}", its, listed=kind is not Content.CONTENT)
     if campaign.certain:
         few = [
-            (number, it)
+            (number, observation)
             for number, page in enumerate(campaign.pages)
-            for it in _few_words(page, campaign)
-            if campaign.since <= it.at < campaign.until
+            for observation in _few_words(page, campaign)
+            if campaign.since <= observation.at < campaign.until
         ]
         if few:
             yield _captured("captures.few-words", few)
     for wall in sorted(walls):
-        its = [(n, it) for n, it in inside if it.wall is wall]
+        its = [(n, observation) for n, observation in inside if observation.wall is wall]
         yield _captured(f"captures.wall.{wall.value}", its)
 
 
 def _few_words(page: WatchedPage, campaign: Campaign) -> list[Observation]:
     """Return the captures of a page that show few words where it was, and not the page."""
-    mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
-    shown = {it.bundle_id for it in certainly_shown(mine)}
+    page_captures = sorted(
+        (observation for observation in page.captures if observation.at < campaign.until),
+        key=capture_order_key,
+    )
+    shown = {observation.bundle_id for observation in captures_that_show(page_captures)}
     return [
-        it for it in mine if it.availability is Availability.AVAILABLE and it.bundle_id not in shown
+        observation
+        for observation in page_captures
+        if observation.availability is Availability.AVAILABLE and observation.bundle_id not in shown
     ]
 
 
@@ -439,8 +503,8 @@ def _captured(name: str, its: Sequence[tuple[int, Observation]], *, listed: bool
     return Number(
         name=name,
         value=len(its),
-        pages=tuple(dict.fromkeys(it for it, _ in its)),
-        bundles=tuple(it.bundle_id for _, it in its) if listed else (),
+        pages=tuple(dict.fromkeys(number for number, _ in its)),
+        bundles=tuple(observation.bundle_id for _, observation in its) if listed else (),
     )
 
 
@@ -450,18 +514,23 @@ def _of_pages(name: str, rows: Sequence[PageRow], chosen: Sequence[bool]) -> Num
         name=name,
         value=len(its),
         pages=_where(chosen),
-        bundles=tuple(dict.fromkeys(it for row in its for it in row.decided_by)),
+        bundles=tuple(dict.fromkeys(bundle_id for row in its for bundle_id in row.decided_by)),
     )
 
 
 def _of_removals(name: str, rows: Sequence[PageRow], chosen: Sequence[bool]) -> Number:
-    removals = [it for row, is_in in zip(rows, chosen, strict=True) if is_in for it in row.removals]
+    removals = [
+        removal
+        for row, is_in in zip(rows, chosen, strict=True)
+        if is_in
+        for removal in row.removals
+    ]
     return Number(
         name=name,
         value=sum(chosen),
         pages=_where(chosen),
-        bundles=tuple(dict.fromkeys(one for it in removals for one in it.bundles)),
-        events=tuple(it.event_id for it in removals),
+        bundles=tuple(dict.fromkeys(bundle for removal in removals for bundle in removal.bundles)),
+        events=tuple(removal.event_id for removal in removals),
     )
 
 

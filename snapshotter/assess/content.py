@@ -6,8 +6,8 @@ available, a wall and an error are inconclusive. It is asked for while the brows
 there, because a page that came empty can be asked for once more.
 """
 
-from snapshotter.assess.takedown import Judged
-from snapshotter.assess.view import View
+from snapshotter.assess.page_view import PageView
+from snapshotter.assess.takedown import TakedownJudgement
 from snapshotter.model.assessment import (
     MAX_EXCERPT,
     Availability,
@@ -19,7 +19,9 @@ from snapshotter.model.assessment import (
 )
 
 
-def kind_of(view: View, judged: Judged, *, has_rules: bool = True) -> ContentVerdict:
+def content_kind(
+    view: PageView, judged: TakedownJudgement, *, has_rules: bool = True
+) -> ContentVerdict:
     """
     Return what kind of page was captured.
 
@@ -50,7 +52,7 @@ def kind_of(view: View, judged: Judged, *, has_rules: bool = True) -> ContentVer
     return _empty(view, has_rules=has_rules)
 
 
-def _content(view: View, judged: Judged) -> ContentVerdict:
+def _content(view: PageView, judged: TakedownJudgement) -> ContentVerdict:
     missing = _missing_images(view)
     if not judged.partial and not missing:
         return ContentVerdict(
@@ -66,16 +68,16 @@ def _content(view: View, judged: Judged) -> ContentVerdict:
     return ContentVerdict(kind=Content.PARTIAL, detail=said, evidence=shown)
 
 
-def _missing_images(view: View) -> int:
+def _missing_images(view: PageView) -> int:
     images = view.page.images
     return images.failed + images.placeholder + images.pending
 
 
-def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
+def _empty(view: PageView, *, has_rules: bool) -> ContentVerdict:
     """A page that no rule knows: something of it is there, or nothing at all."""
     root = view.document.root if view.document is not None else None
     # What the browser showed counts where the document could not be read to its end.
-    seen = sum(1 for it in view.page.text if not it.isspace())
+    seen = sum(1 for character in view.page.text if not character.isspace())
     characters = max(seen, 0 if root is None else view.count(root))
     if not characters and not (root is not None and view.pictures(root, 1)):
         detail = "nothing is shown" if root is not None else "there is no document"
@@ -88,7 +90,7 @@ def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
         detail = "something is shown, and there are no rules for this host to judge it by"
         return ContentVerdict(kind=Content.CONTENT, detail=detail)
     detail = f"{characters} characters around a main text that is not there"
-    if view.led_to_front_page:
+    if view.redirected_to_front_page:
         detail = "the front page of its host came in its place"
     return ContentVerdict(
         kind=Content.SHELL,

@@ -14,11 +14,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from snapshotter.assess.dom import Document, matched, text_of
-from snapshotter.assess.scripts import as_text, at_path, data_of, parse_json, variable
+from snapshotter.assess.dom import DomDocument, match_selectors, text_of
+from snapshotter.assess.script_data import as_text, at_path, find_json_data, parse_json, variable
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Count, Region, Source
-from snapshotter.model.reading_rules import CountPlace, Rounding, SiteReadings
+from snapshotter.model.reading_rules import CountLocation, Rounding, SiteReadings
 
 _MOST = (1 << 53) - 1  # what a record can hold
 _MAX_RAW = 60  # characters of a number with its unit and words
@@ -90,7 +90,10 @@ def plain_digits(text: str) -> str:
     if text.isascii():
         return text
     return "".join(
-        str(unicodedata.decimal(it)) if it.isdecimal() else _WIDE.get(it, it) for it in text
+        str(unicodedata.decimal(character))
+        if character.isdecimal()
+        else _WIDE.get(character, character)
+        for character in text
     )
 
 
@@ -144,8 +147,8 @@ def _decimal(digits: str, *, has_scale: bool) -> tuple[Decimal, Decimal] | None:
     if not marks:
         return Decimal(groups[0]), Decimal(1)
     last = marks[-1]
-    is_grouped = all(len(it) == 3 for it in groups[1:]) or (
-        len(groups) > 2 and len(groups[-1]) == 3 and all(len(it) == 2 for it in groups[1:-1])
+    is_grouped = all(len(group) == 3 for group in groups[1:]) or (
+        len(groups) > 2 and len(groups[-1]) == 3 and all(len(group) == 2 for group in groups[1:-1])
     )
     if has_scale and last in ".٫," and not (last == "," and is_grouped):
         if len(marks) > 1 and last in marks[:-1]:
@@ -158,7 +161,7 @@ def _decimal(digits: str, *, has_scale: bool) -> tuple[Decimal, Decimal] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class CountWords:
     """The words by which a page names what it counts."""
 
     units: Mapping[str, str]  # word, lowercase → unit
@@ -167,23 +170,23 @@ class Words:
     word: re.Pattern[str]
 
 
-def words_for(sites: Sequence[SiteReadings]) -> Words:
+def count_words_for_sites(sites: Sequence[SiteReadings]) -> CountWords:
     """Return the words of some sites; those of the first one come first."""
     merged = {word: unit for site in reversed(sites) for word, unit in site.units.items()}
-    return words_of(tuple(sorted(merged.items())))
+    return count_words_from_pairs(tuple(sorted(merged.items())))
 
 
 @lru_cache(maxsize=16)
-def words_of(pairs: tuple[tuple[str, str], ...]) -> Words:
+def count_words_from_pairs(pairs: tuple[tuple[str, str], ...]) -> CountWords:
     """Return what is needed to find some words, each with its unit."""
     units = dict(pairs)
     ordered = sorted(units, key=len, reverse=True)
-    inside = "|".join(re.escape(it) for it in ordered) or r"(?!)"
+    inside = "|".join(re.escape(phrase) for phrase in ordered) or r"(?!)"
     # A Latin word is whole; Chinese and Japanese words have no boundary.
     word = rf"(?<![a-zß-ÿ])(?P<word>{inside})(?![a-zß-ÿ])"
     gap = rf"[{_SPACES}\n:：()（）·]{{0,4}}"
     piece = r"(?:次|人|个|個|条|條|篇|回|名|件|位|명|회|개)?"
-    return Words(
+    return CountWords(
         units=units,
         word=re.compile(rf"(?i){word}"),
         word_first=re.compile(rf"(?i){word}{gap}{_WRITTEN}{gap}{piece}"),
@@ -191,7 +194,9 @@ def words_of(pairs: tuple[tuple[str, str], ...]) -> Words:
     )
 
 
-def counts_in(text: str, words: Words, rounding: Rounding) -> tuple[tuple[str, str, Bounds], ...]:
+def counts_in(
+    text: str, words: CountWords, rounding: Rounding
+) -> tuple[tuple[str, str, Bounds], ...]:
     """
     Return what a short text counts, if it does nothing else: unit, words as written, bounds.
 
@@ -233,7 +238,7 @@ _SEPARATORS = frozenset(f"{_SPACES}\t\r\n|·•,，、/-–—;；")
 
 def read_counts(
     page: Page,
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     regions: Mapping[str, Region],
     sites: Sequence[SiteReadings],
@@ -243,12 +248,12 @@ def read_counts(
 
     What the page's data says comes before what it shows, and says where the two differ.
     """
-    rounding = next((it.rounding for it in sites), Rounding.EITHER)
+    rounding = next((site.rounding for site in sites), Rounding.EITHER)
     stated = list(_stated(page, document, sites, rounding))
     shown: list[Count] = []
     if document is not None:
         shown += _placed(document, sites, rounding)
-    words = words_for(sites)
+    words = count_words_for_sites(sites)
     shown += _shown(document, blocks, regions, words, rounding)
     return tuple(_merged(stated, shown))[:_MAX_COUNTS]
 
@@ -258,8 +263,8 @@ def _merged(stated: Iterable[Count], shown: Sequence[Count]) -> Iterator[Count]:
     for count in stated:
         data.setdefault(count.unit, count)
     for unit, count in data.items():
-        same = [it for it in shown if it.unit == unit]
-        if same and not any(_overlap(count, it) for it in same):
+        same = [count for count in shown if count.unit == unit]
+        if same and not any(_overlap(count, other) for other in same):
             count = replace(count, mismatch=same[0].raw)
         yield count
     seen: set[tuple[str, str]] = set()
@@ -276,7 +281,7 @@ def _overlap(one: Count, other: Count) -> bool:
 
 
 def _stated(
-    page: Page, document: Document | None, sites: Sequence[SiteReadings], rounding: Rounding
+    page: Page, document: DomDocument | None, sites: Sequence[SiteReadings], rounding: Rounding
 ) -> Iterator[Count]:
     """Yield what the page's own data says."""
     scripts = document.scripts if document is not None else ()
@@ -292,13 +297,13 @@ def _stated(
 
 
 def _of_data(
-    rule: CountPlace, scripts: Sequence[tuple[str, str]], answer: Any, rounding: Rounding
+    rule: CountLocation, scripts: Sequence[tuple[str, str]], answer: Any, rounding: Rounding
 ) -> Iterator[Count]:
     place = rule.place
     found: Iterator[tuple[str, Any]] = iter(())
     source = Source.JSON
     if place.data:
-        held = data_of(scripts, place.variable) if place.variable else iter([("", answer)])
+        held = find_json_data(scripts, place.variable) if place.variable else iter([("", answer)])
         found = ((f"{where}.{place.data}", at_path(data, place.data)) for where, data in held)
     elif place.variable:
         found, source = variable(scripts, place.variable), Source.SCRIPT
@@ -340,12 +345,14 @@ def _of_json_ld(data: Any, where: str, rounding: Rounding) -> Iterator[Count]:
 
 
 def _placed(
-    document: Document, sites: Sequence[SiteReadings], rounding: Rounding
+    document: DomDocument, sites: Sequence[SiteReadings], rounding: Rounding
 ) -> Iterator[Count]:
     """Yield what stands in the elements that a site's file names."""
     for site in sites:
         for rule in site.counts:
-            for element in matched(document, [rule.place.select] if rule.place.select else ()):
+            for element in match_selectors(
+                document, [rule.place.select] if rule.place.select else ()
+            ):
                 name = rule.place.attribute
                 text = (element.get(name) or "") if name else text_of(element, 2 * _MAX_RAW)
                 plain = plain_digits(text)
@@ -362,10 +369,10 @@ _ELSEWHERE = frozenset({Region.COMMENT, Region.TEASER, Region.AD, Region.COMMENT
 
 
 def _shown(
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     regions: Mapping[str, Region],
-    words: Words,
+    words: CountWords,
     rounding: Rounding,
 ) -> Iterator[Count]:
     """Yield what short texts count that a reader sees, outside of other people's pieces."""
@@ -384,11 +391,11 @@ def _shown(
 
 
 def _has_digit(text: str) -> bool:
-    return any(it.isdecimal() for it in text)
+    return any(character.isdecimal() for character in text)
 
 
 def _unit_beside(
-    document: Document | None, blocks: Sequence[Block], number: int, words: Words
+    document: DomDocument | None, blocks: Sequence[Block], number: int, words: CountWords
 ) -> str:
     """Return the unit of a number that stands alone: its label, or the word right beside it."""
     block = blocks[number]
@@ -423,8 +430,8 @@ _NAMES = {
 
 def _unit_of_names(element: Any) -> str:
     """Return the unit by the names of an element and of the icon in it, or right before it."""
-    for it in (element, *islice(element.iterchildren(), 3), element.getprevious()):
-        names = (it.get("class") or "")[:300] if it is not None and it.tag in _ICONS else ""
+    for near in (element, *islice(element.iterchildren(), 3), element.getprevious()):
+        names = (near.get("class") or "")[:300] if near is not None and near.tag in _ICONS else ""
         for word in re.split(r"[\W_]+", names.lower()):
             if word in _NAMES:
                 return _NAMES[word]

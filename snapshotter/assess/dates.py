@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from snapshotter.assess.counts import plain_digits
-from snapshotter.assess.dom import Document
+from snapshotter.assess.dom import DomDocument
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import DateReading, Metadatum, Region, Source
 from snapshotter.model.reading_rules import Rounding, SiteReadings
@@ -45,7 +45,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class When:
+class DateContext:
     """By what a date is read."""
 
     now: datetime  # UTC
@@ -100,10 +100,12 @@ _ZONES = {
     "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
 }  # fmt: skip
 
-_ZH_UNIT = "|".join(sorted((it for it in _UNITS if not it.isascii()), key=len, reverse=True))
-_EN_UNIT = "|".join(sorted((it for it in _UNITS if it.isascii()), key=len, reverse=True))
-_ZH_NUMERAL = "|".join(it for it in _NUMERALS if not it.isascii())
-_EN_NUMERAL = "|".join(sorted((it for it in _NUMERALS if it.isascii()), key=len, reverse=True))
+_ZH_UNIT = "|".join(sorted((unit for unit in _UNITS if not unit.isascii()), key=len, reverse=True))
+_EN_UNIT = "|".join(sorted((unit for unit in _UNITS if unit.isascii()), key=len, reverse=True))
+_ZH_NUMERAL = "|".join(numeral for numeral in _NUMERALS if not numeral.isascii())
+_EN_NUMERAL = "|".join(
+    sorted((numeral for numeral in _NUMERALS if numeral.isascii()), key=len, reverse=True)
+)
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
 _CLOCK = (
@@ -125,13 +127,13 @@ def _pattern(text: str, edge: str = _EDGE, end: str = _END) -> re.Pattern[str]:
     return re.compile(rf"(?i){edge}{text}{end}")
 
 
-def parse_date(raw: str, when: When) -> Interval | None:
+def parse_date(raw: str, when: DateContext) -> Interval | None:
     """Return what a date says as it is written; None if it is none, or not one alone."""
     found = find_date(raw.strip(), when)
     return found[1] if found is not None and found[0] == raw.strip() else None
 
 
-def find_date(text: str, when: When) -> tuple[str, Interval] | None:
+def find_date(text: str, when: DateContext) -> tuple[str, Interval] | None:
     """Return the first date in a short text, verbatim, and what it says."""
     plain = plain_digits(text[:_MAX_TEXT])
     best: tuple[int, int, Interval] | None = None
@@ -157,23 +159,23 @@ def changes_daily(text: str) -> bool:
     return any(pattern.search(plain) for pattern, reader in _FORMS if reader in _MOVING)
 
 
-_Reader = Callable[[re.Match[str], When], Interval | None]
+_Reader = Callable[[re.Match[str], DateContext], Interval | None]
 
 
-def _read(reader: _Reader, found: re.Match[str], when: When) -> Interval | None:
+def _read(reader: _Reader, found: re.Match[str], when: DateContext) -> Interval | None:
     try:
         return reader(found, when)
     except (ValueError, OverflowError):  # the 30th of February, the hour 25, the year 0
         return None
 
 
-def _just_now(found: re.Match[str], when: When) -> Interval:
+def _just_now(found: re.Match[str], when: DateContext) -> Interval:
     return Interval(
         first=when.now - timedelta(minutes=1), end=when.now, rule=f"relative-{when.age.value}"
     )
 
 
-def _ago(found: re.Match[str], when: When) -> Interval | None:
+def _ago(found: re.Match[str], when: DateContext) -> Interval | None:
     word = found["number"].lower()
     number = 0.5 if word in ("半", "half an") else float(_NUMERALS.get(word) or word)
     unit = _UNITS[found["unit"].lower().removesuffix("s") or "s"]
@@ -181,7 +183,7 @@ def _ago(found: re.Match[str], when: When) -> Interval | None:
     return _age(number, unit, (groups.get("about") or "").strip().lower(), when)
 
 
-def _age(number: float, unit: int, about: str, when: When) -> Interval | None:
+def _age(number: float, unit: int, about: str, when: DateContext) -> Interval | None:
     """Return when something of this age was: `least` to `most` units before now."""
     if number > 10_000:
         return None
@@ -209,12 +211,12 @@ def _age(number: float, unit: int, about: str, when: When) -> Interval | None:
     )
 
 
-def _day_word(found: re.Match[str], when: When) -> Interval:
+def _day_word(found: re.Match[str], when: DateContext) -> Interval:
     day = when.today - _DAY * _DAY_WORDS[found["day"].lower()]
     return _on(day, found, when, "day-word")
 
 
-def _numbers(found: re.Match[str], when: When) -> Interval | None:
+def _numbers(found: re.Match[str], when: DateContext) -> Interval | None:
     groups = found.groupdict()
     if (written := groups.get("year")) is None:
         return _of_last(int(found["month"]), int(found["dom"]), found, when)
@@ -222,14 +224,14 @@ def _numbers(found: re.Match[str], when: When) -> Interval | None:
     return _on(_date(year, int(found["month"]), int(found["dom"])), found, when, "absolute")
 
 
-def _named(found: re.Match[str], when: When) -> Interval | None:
+def _named(found: re.Match[str], when: DateContext) -> Interval | None:
     month = _MONTHS[found["month"].lower()]
     if found["year"] is None:
         return _of_last(month, int(found["dom"]), found, when)
     return _on(_date(int(found["year"]), month, int(found["dom"])), found, when, "absolute")
 
 
-def _either_order(found: re.Match[str], when: When) -> Interval | None:
+def _either_order(found: re.Match[str], when: DateContext) -> Interval | None:
     """Read `27/05/2014`: a day and a month, if only one order makes sense."""
     one, other = int(found["one"]), int(found["other"])
     if one <= 12 and other <= 12 and one != other:
@@ -244,7 +246,7 @@ def _date(year: int, month: int, day: int) -> date:
     return date(year, month, day)
 
 
-def _of_last(month: int, day: int, found: re.Match[str], when: When) -> Interval | None:
+def _of_last(month: int, day: int, found: re.Match[str], when: DateContext) -> Interval | None:
     """Return the last such day: a page leaves the year away where it is plain."""
     for year in range(when.today.year + 1, when.today.year - 9, -1):
         try:
@@ -256,7 +258,7 @@ def _of_last(month: int, day: int, found: re.Match[str], when: When) -> Interval
     return None
 
 
-def _on(day: date, found: re.Match[str], when: When, rule: str) -> Interval:
+def _on(day: date, found: re.Match[str], when: DateContext, rule: str) -> Interval:
     groups = found.groupdict()
     if not groups.get("hour"):
         first = _utc(datetime.combine(day, time()), when.zone)[0]
@@ -409,22 +411,22 @@ _FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
 _MOVING = frozenset({_just_now, _ago, _day_word})
 
 
-def when_of(page: Page, sites: Sequence[SiteReadings]) -> When:
+def date_context(page: Page, sites: Sequence[SiteReadings]) -> DateContext:
     """Return by what the dates of a page are read."""
     try:
         zone: tzinfo = ZoneInfo(page.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         zone = UTC  # the record says which zone was asked for; the reading says that it was UTC
-    age = next((it.age for it in sites if it.age is not Rounding.EITHER), Rounding.EITHER)
-    return When(now=page.captured_at, zone=zone, age=age)
+    age = next((site.age for site in sites if site.age is not Rounding.EITHER), Rounding.EITHER)
+    return DateContext(now=page.captured_at, zone=zone, age=age)
 
 
 def read_dates(
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     labels: Mapping[str, Region],
     metadata: Iterable[Metadatum],
-    when: When,
+    when: DateContext,
 ) -> tuple[DateReading, ...]:
     """
     Return the dates that a page states: of itself, in `time` elements, and in short texts.
@@ -440,7 +442,8 @@ def read_dates(
     ):
         # The same value in the same place was read already, and its kind was told then.
         if not any(
-            it.raw == reading.raw and it.where.startswith(reading.where) for it in found.values()
+            date_reading.raw == reading.raw and date_reading.where.startswith(reading.where)
+            for date_reading in found.values()
         ):
             found[reading.where, reading.raw, reading.kind] = reading
         if len(found) == _MAX_DATES:
@@ -451,13 +454,20 @@ def read_dates(
 _KINDS = {"published": "published", "modified": "modified", "server": "server"}
 
 
-def _stated(metadata: Iterable[Metadatum], when: When) -> Iterator[DateReading]:
-    for it in metadata:
-        if it.name in _KINDS and (interval := parse_date(it.value, when)) is not None:
-            yield _reading(it.value, interval, it.source, _KINDS[it.name], it.where, when)
+def _stated(metadata: Iterable[Metadatum], when: DateContext) -> Iterator[DateReading]:
+    for metadatum in metadata:
+        if metadatum.name in _KINDS and (interval := parse_date(metadatum.value, when)) is not None:
+            yield _reading(
+                metadatum.value,
+                interval,
+                metadatum.source,
+                _KINDS[metadatum.name],
+                metadatum.where,
+                when,
+            )
 
 
-def _timed(document: Document | None, when: When) -> Iterator[DateReading]:
+def _timed(document: DomDocument | None, when: DateContext) -> Iterator[DateReading]:
     for element in document.elements if document is not None else ():
         if element.tag != "time" or not (written := (element.get("datetime") or "").strip()):
             continue
@@ -474,7 +484,7 @@ _IN_TEXT = frozenset({Region.MAIN, Region.HEADLINE, Region.CAPTION})
 
 
 def _shown(
-    blocks: Sequence[Block], labels: Mapping[str, Region], when: When
+    blocks: Sequence[Block], labels: Mapping[str, Region], when: DateContext
 ) -> Iterator[DateReading]:
     for block in blocks:
         if block.hidden or len(block.text) > _MAX_TEXT:
@@ -495,7 +505,7 @@ def _shown(
 
 
 def _reading(
-    raw: str, interval: Interval, source: Source, kind: str, where: str, when: When
+    raw: str, interval: Interval, source: Source, kind: str, where: str, when: DateContext
 ) -> DateReading:
     return DateReading(
         raw=raw,

@@ -16,9 +16,9 @@ from typing import Any
 from lxml import etree, html
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.element_path import ElementPaths
-from snapshotter.formats.plain_markup import plain_markup
-from snapshotter.formats.selectors import parse_selector
+from snapshotter.formats.page.element_path import ElementPaths
+from snapshotter.formats.page.plain_markup import plain_markup
+from snapshotter.formats.page.selectors import parse_selector
 from snapshotter.model.page import Block
 
 MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
@@ -54,7 +54,7 @@ _ONE_ID = re.compile(r"#[A-Za-z_][\w-]*")  # most rules' selectors: they need no
 
 
 @dataclass(slots=True)
-class _Text:
+class _BlockDraft:
     """A block while it is put together."""
 
     element: Any
@@ -63,7 +63,7 @@ class _Text:
     link_characters: int = 0
 
 
-class Document:
+class DomDocument:
     """The document of a page. Its elements are lxml's, in the document's order."""
 
     def __init__(self, root: Any, scripts: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ class Document:
     @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
         """Each script's selector and text, in their order."""
-        found = [it for it in self.elements if it.tag == "script"]
+        found = [element for element in self.elements if element.tag == "script"]
         if len(found) != len(self._scripts):  # the parser made something else of it
             return tuple((f"script {n}", text) for n, text in enumerate(self._scripts, 1) if text)
         return tuple(
@@ -106,12 +106,13 @@ class Document:
     def json_ld(self) -> tuple[tuple[str, str], ...]:
         """Each script of the type `application/ld+json`: its selector and text."""
         kinds = {
-            self.selector(it)
-            for it in self.elements
-            if it.tag == "script"
-            and (it.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json"
+            self.selector(element)
+            for element in self.elements
+            if element.tag == "script"
+            and (element.get("type") or "").partition(";")[0].strip().lower()
+            == "application/ld+json"
         }
-        return tuple(it for it in self.scripts if it[0] in kinds)
+        return tuple(script for script in self.scripts if script[0] in kinds)
 
     def selector(self, element: Any) -> str:
         """Return the selector of an element, one step an element from the root."""
@@ -138,7 +139,9 @@ class Document:
             return self._ids.get(selector[1:], [])
         chosen = parse_selector(selector)
         if (keys := chosen.keys) is not None:
-            return self._outermost(it for it in self._called(keys) if chosen.fits(it))
+            return self._outermost(
+                element for element in self._called(keys) if chosen.fits(element)
+            )
         found: list[Any] = []
         inside: set[Any] = set()  # `walk` tells what lies below a match as well
         for element, is_in in chosen.walk(self.root):
@@ -151,7 +154,7 @@ class Document:
     def _called(self, keys: Iterable[str]) -> Iterator[Any]:
         """Yield the elements that have one of these names, in the document's order."""
         numbers = {number for key in keys for number in self._by_name.get(key, ())}
-        return (self.elements[it] for it in sorted(numbers))
+        return (self.elements[number] for number in sorted(numbers))
 
     def _outermost(self, elements: Iterable[Any]) -> list[Any]:
         """Return those of some elements, in their order, that stand in no other one of them."""
@@ -167,7 +170,7 @@ class Document:
     @cached_property
     def numbers(self) -> dict[Any, int]:
         """The place of each element among `elements`."""
-        return {it: number for number, it in enumerate(self.elements)}
+        return {element: number for number, element in enumerate(self.elements)}
 
     @cached_property
     def ends(self) -> list[int]:
@@ -190,7 +193,7 @@ class Document:
             if (name := element.get("id")) is not None:
                 keys.append(f"#{name}")
             if classes := element.get("class"):
-                keys += [f".{it}" for it in dict.fromkeys(classes.split())]
+                keys += [f".{class_name}" for class_name in dict.fromkeys(classes.split())]
             for key in keys:
                 found.setdefault(key, []).append(number)
         return found
@@ -204,7 +207,7 @@ class Document:
         return found
 
 
-def read_document(markup: str) -> Document | None:
+def read_document(markup: str) -> DomDocument | None:
     """Return the document of a page; None where there is none, or none that can be read."""
     if not markup.strip():
         return None
@@ -219,7 +222,7 @@ def read_document(markup: str) -> Document | None:
     for number, text in enumerate(scripts):
         scripts[number] = text[:left]
         left -= len(scripts[number])
-    return Document(root, scripts)
+    return DomDocument(root, scripts)
 
 
 def text_of(element: Any, most: int = 2000) -> str:
@@ -234,13 +237,13 @@ def text_of(element: Any, most: int = 2000) -> str:
     return "".join(parts)[:most]
 
 
-def blocks_of(document: Document) -> tuple[Block, ...]:
+def blocks_of(document: DomDocument) -> tuple[Block, ...]:
     """
     Return the blocks of a document as far as its markup tells them: no boxes.
 
     For bundles that were made before the browser's own blocks were kept.
     """
-    found: dict[Any, _Text] = {}
+    found: dict[Any, _BlockDraft] = {}
     state: dict[Any, tuple[Any, bool, bool, bool]] = {}  # block, whether hidden, link, no text
     for text, where in _texts(document):
         block, hidden, in_link, none = _state(where, state)
@@ -250,26 +253,26 @@ def blocks_of(document: Document) -> tuple[Block, ...]:
         if entry is None:
             if not text.strip():
                 continue
-            entry = found[block] = _Text(block, hidden, [])
+            entry = found[block] = _BlockDraft(block, hidden, [])
         entry.hidden = entry.hidden and hidden
         entry.parts.append(text)
         if in_link:
             entry.link_characters += len(text.strip())
     return tuple(
         Block(
-            selector=document.selector(it.element),
-            tag=it.element.tag,
+            selector=document.selector(placed.element),
+            tag=placed.element.tag,
             text=text,
             box=None,
-            hidden=it.hidden,
-            link_characters=min(it.link_characters, len(text)),
+            hidden=placed.hidden,
+            link_characters=min(placed.link_characters, len(text)),
         )
-        for it in found.values()
-        if (text := _shown(it))
+        for placed in found.values()
+        if (text := _shown(placed))
     )
 
 
-def _shown(block: _Text) -> str:
+def _shown(block: _BlockDraft) -> str:
     """Return the text of a block as a browser would lay it out: white space is one space."""
     text = "".join(block.parts)
     if block.element.tag == "pre":
@@ -277,7 +280,7 @@ def _shown(block: _Text) -> str:
     return "\n".join(line for part in text.split("\0") if (line := " ".join(part.split())))
 
 
-def _texts(document: Document) -> Iterator[tuple[str, Any]]:
+def _texts(document: DomDocument) -> Iterator[tuple[str, Any]]:
     """Yield texts in their order, each with the element that it stands in; NUL for `br`."""
     last = document.elements[-1] if document.elements else None
     depth = 0
@@ -308,17 +311,17 @@ def _state(
         missing.append(at)
         at = at.getparent()
     known = state[at] if at is not None else (None, False, False, False)
-    for it in reversed(missing):
+    for node in reversed(missing):
         block, hidden, in_link, none = known
-        if it.tag in _BLOCK_TAGS or _has_own_line(it):
-            block = it
+        if node.tag in _BLOCK_TAGS or _has_own_line(node):
+            block = node
         known = (
             block,
-            hidden or _hides(it),
-            in_link or it.tag == "a",
-            none or it.tag in _NO_TEXT,
+            hidden or _hides(node),
+            in_link or node.tag == "a",
+            none or node.tag in _NO_TEXT,
         )
-        state[it] = known
+        state[node] = known
     return known
 
 
@@ -330,9 +333,9 @@ def _has_own_line(element: Any) -> bool:
     row = list(islice(parent, _MAX_ROW + 1))  # its length alone costs as much as it is long
     if not 2 <= len(row) <= _MAX_ROW or (parent.text or "").strip():
         return False
-    if any((it.tail or "").strip() for it in row):
+    if any((child.tail or "").strip() for child in row):
         return False
-    return any(it.tag == "time" or _OWN_LINE.search(it.get("class") or "") for it in row)
+    return any(child.tag == "time" or _OWN_LINE.search(child.get("class") or "") for child in row)
 
 
 def _hides(element: Any) -> bool:
@@ -349,7 +352,7 @@ def _hides(element: Any) -> bool:
     )
 
 
-def matched(document: Document, selectors: Sequence[str]) -> Iterator[Any]:
+def match_selectors(document: DomDocument, selectors: Sequence[str]) -> Iterator[Any]:
     """Yield what each of some selectors matches; one that is none matches nothing."""
     for selector in selectors:
         try:

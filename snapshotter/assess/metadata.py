@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from snapshotter.assess.dates import When, parse_date
-from snapshotter.assess.dom import Document, matched, text_of
+from snapshotter.assess.dates import DateContext, parse_date
+from snapshotter.assess.dom import DomDocument, match_selectors, text_of
 from snapshotter.assess.regions import Regions
-from snapshotter.assess.scripts import as_text, at_path, data_of, parse_json, variable
-from snapshotter.formats.plain_text import normalised
+from snapshotter.assess.script_data import as_text, at_path, find_json_data, parse_json, variable
+from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Metadatum, Region, Source
-from snapshotter.model.reading_rules import MARK, MetadataPlace, SiteReadings
+from snapshotter.model.reading_rules import MARK, MetadataLocation, SiteReadings
 
 _MAX_VALUE = 500  # characters
 _MAX_VALUES = 120
@@ -55,7 +55,7 @@ _ARTICLES = frozenset(
 
 def read_metadata(
     page: Page,
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     regions: Regions,
     sites: Sequence[SiteReadings],
@@ -71,16 +71,16 @@ def read_metadata(
             _of_blocks(blocks, regions),
         ]
     for source in sources:
-        for it in source:
+        for metadatum in source:
             if len(found) == _MAX_VALUES:
                 break
-            if it.name == MARK and MARK in {name for name, _, _ in found}:
+            if metadatum.name == MARK and MARK in {name for name, _, _ in found}:
                 continue  # the same mark, found by its words as well
-            found.setdefault((it.name, it.value, it.where), it)
+            found.setdefault((metadatum.name, metadatum.value, metadatum.where), metadatum)
     return tuple(found.values())
 
 
-def conflicts_of(metadata: Iterable[Metadatum], when: When) -> tuple[str, ...]:
+def conflicts_of(metadata: Iterable[Metadatum], when: DateContext) -> tuple[str, ...]:
     """
     Return the names of what a page states in several ways that do not agree.
 
@@ -88,26 +88,32 @@ def conflicts_of(metadata: Iterable[Metadatum], when: When) -> tuple[str, ...]:
     the other with a bit more, as a title with the site's name behind it.
     """
     values: dict[str, list[str]] = {}
-    for it in metadata:
-        values.setdefault(it.name, []).append(it.value)
+    for metadatum in metadata:
+        values.setdefault(metadatum.name, []).append(metadatum.value)
     return tuple(sorted(name for name, some in values.items() if not _agree(name, some, when)))
 
 
-def _agree(name: str, values: Sequence[str], when: When) -> bool:
+def _agree(name: str, values: Sequence[str], when: DateContext) -> bool:
     if name in _DATES:
-        intervals = [it for it in (parse_date(value, when) for value in values) if it is not None]
-        return not intervals or max(it.first for it in intervals) < min(it.end for it in intervals)
+        intervals = [
+            interval
+            for interval in (parse_date(value, when) for value in values)
+            if interval is not None
+        ]
+        return not intervals or max(interval.first for interval in intervals) < min(
+            interval.end for interval in intervals
+        )
     agree = _ALIKE.get(name, _same_or_more)
-    return all(agree(values[0], it) for it in values[1:])
+    return all(agree(values[0], other) for other in values[1:])
 
 
 def _same_or_more(one: str, other: str) -> bool:
-    first, second = (" ".join(normalised(it).casefold().split()) for it in (one, other))
+    first, second = (" ".join(normalise_text(text).casefold().split()) for text in (one, other))
     return first in second or second in first
 
 
 def _same_address(one: str, other: str) -> bool:
-    first, second = (it.partition("#")[0].rstrip("/") for it in (one, other))
+    first, second = (text.partition("#")[0].rstrip("/") for text in (one, other))
     return first.partition(":")[2] == second.partition(":")[2] or (
         not (first.startswith("http") and second.startswith("http"))
         and (first.endswith(second) or second.endswith(first))
@@ -115,7 +121,7 @@ def _same_address(one: str, other: str) -> bool:
 
 
 def _same_language(one: str, other: str) -> bool:
-    first, second = (it.lower().replace("_", "-").partition("-")[0] for it in (one, other))
+    first, second = (text.lower().replace("_", "-").partition("-")[0] for text in (one, other))
     return first == second
 
 
@@ -135,7 +141,7 @@ def _metadatum(name: str, value: str, source: Source, where: str) -> Iterator[Me
 
 
 def _of_sites(
-    page: Page, document: Document | None, sites: Sequence[SiteReadings]
+    page: Page, document: DomDocument | None, sites: Sequence[SiteReadings]
 ) -> Iterator[Metadatum]:
     answer = None
     if page.media_type.endswith("json"):
@@ -151,19 +157,19 @@ def _of_sites(
 
 
 def _placed(
-    rule: MetadataPlace, document: Document | None, answer: Any
+    rule: MetadataLocation, document: DomDocument | None, answer: Any
 ) -> Iterator[tuple[str, Source, str]]:
     place = rule.place
     scripts = document.scripts if document is not None else ()
     if place.select:
         if document is not None:
-            for element in matched(document, [place.select]):
+            for element in match_selectors(document, [place.select]):
                 if not _is_hidden(element):
                     text = element.get(place.attribute) if place.attribute else text_of(element)
                     yield (text or "").strip(), Source.DOM, document.selector(element)
                     return
     elif place.data:
-        held = data_of(scripts, place.variable) if place.variable else [("", answer)]
+        held = find_json_data(scripts, place.variable) if place.variable else [("", answer)]
         for where, data in held:
             if value := as_text(at_path(data, place.data)):
                 yield value, Source.JSON, f"{where}.{place.data}".lstrip(".")
@@ -193,7 +199,7 @@ def _instant(value: str) -> str:
 # What any page may say
 
 
-def _of_json_ld(document: Document) -> Iterator[Metadatum]:
+def _of_json_ld(document: DomDocument) -> Iterator[Metadatum]:
     for where, text in document.json_ld:
         if len(text) > _MAX_JSON_LD:
             continue
@@ -208,14 +214,14 @@ def _nodes(data: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(data, dict) and isinstance(data.get("@graph"), list):
         some = [data, *data["@graph"]]
     for node in some[:_MAX_NODES]:
-        if isinstance(node, dict) and any(it in _ARTICLES for it in _kinds(node)):
+        if isinstance(node, dict) and any(kind in _ARTICLES for kind in _kinds(node)):
             yield node
 
 
 def _kinds(node: Mapping[str, Any]) -> list[str]:
     kinds = node.get("@type", "")
     some = kinds if isinstance(kinds, list) else [kinds]
-    return [str(it).rpartition("/")[2].lower() for it in some[:20]]
+    return [str(value).rpartition("/")[2].lower() for value in some[:20]]
 
 
 def _stated(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -236,7 +242,7 @@ def _of_thing(value: Any, key: str) -> str:
     return as_text(value.get(key)) if isinstance(value, dict) else as_text(value)
 
 
-def _of_meta(document: Document) -> Iterator[Metadatum]:
+def _of_meta(document: DomDocument) -> Iterator[Metadatum]:
     for element in document.elements:
         if element.tag == "meta":
             content = element.get("content") or ""
@@ -250,7 +256,7 @@ def _of_meta(document: Document) -> Iterator[Metadatum]:
                     break
 
 
-def _of_elements(document: Document, regions: Regions) -> Iterator[Metadatum]:
+def _of_elements(document: DomDocument, regions: Regions) -> Iterator[Metadatum]:
     language = document.root.get("lang") or document.root.get("xml:lang") or ""
     yield from _metadatum("language", language, Source.DOM, document.selector(document.root))
     has_title = False

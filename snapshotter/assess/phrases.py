@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from snapshotter.assess.rules import ARTICLE, TITLE, WRITTEN, Found
-from snapshotter.assess.view import View
-from snapshotter.assess.words import normalised
+from snapshotter.assess.page_view import PageView
+from snapshotter.assess.rule_matching import ARTICLE, TITLE, WRITTEN, RuleMatch
+from snapshotter.assess.text_normalisation import normalise_notice_text
 from snapshotter.model.rules import Normaliser, PhraseRule, RuleSet
 
 MOST_RUNNING = 400  # characters outside links and frames; with more the page is no notice
@@ -47,15 +47,17 @@ _NUMBER = re.compile(r"(?:(?:http|error|code|fehler|erreur|ошибка|错误|�
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class FoundPhrase:
     """A phrase that was found, and the rule that knows it."""
 
     rules: RuleSet
     rule: PhraseRule
-    found: Found
+    found: RuleMatch
 
 
-def phrase(view: View, sets: Sequence[RuleSet], *, explained: bool = False) -> Phrase | None:
+def find_removal_phrase(
+    view: PageView, rule_sets: Sequence[RuleSet], *, explained: bool = False
+) -> FoundPhrase | None:
     """
     Return the phrase that a page consists of; None where it does not.
 
@@ -65,10 +67,10 @@ def phrase(view: View, sets: Sequence[RuleSet], *, explained: bool = False) -> P
         explained: The page has more text than a short notice. Look for a phrase that is its title
             or main heading, with few paragraphs below that explain it.
     """
-    known = [it for it in sets if it.phrases]
-    if not known or any(not it.everywhere and it.contents for it in sets):
+    known = [rule_set for rule_set in rule_sets if rule_set.phrases]
+    if not known or any(not rule_set.everywhere and rule_set.contents for rule_set in rule_sets):
         return None
-    if view.document is None or view.led_to_front_page:
+    if view.document is None or view.redirected_to_front_page:
         return None
     root = view.document.root
     running = view.count(root, links=False, framed=False)
@@ -82,10 +84,10 @@ def phrase(view: View, sets: Sequence[RuleSet], *, explained: bool = False) -> P
         return None
     has_headline = False
     paragraphs = sum(
-        1 for it, _ in view.shown_blocks(root, _MOST_BLOCKS) if it.tag not in _HEADINGS
+        1 for element, _ in view.shown_blocks(root, _MOST_BLOCKS) if element.tag not in _HEADINGS
     )
     for is_main, found in _places(view, root):
-        own = sum(1 for it in found.text if not it.isspace())
+        own = sum(1 for character in found.text if not character.isspace())
         if not is_main and (
             explained
             or has_headline
@@ -97,108 +99,119 @@ def phrase(view: View, sets: Sequence[RuleSet], *, explained: bool = False) -> P
         for rules in known:
             for rule in rules.phrases:
                 if _is_said(rule, found, own, is_main=is_main):
-                    return Phrase(rules, rule, found)
+                    return FoundPhrase(rules, rule, found)
         if is_main and found.element.tag != "title":
             has_headline = _is_headline(view, known, found.text, own)
     return None
 
 
-def _is_explanation(view: View, root: Any) -> bool:
+def _is_explanation(view: PageView, root: Any) -> bool:
     """Whether a page has few paragraphs, besides lists and what readers wrote below."""
-    blocks = [it for it in view.shown_blocks(root, _MOST_BLOCKS) if not _is_aside(it[0])]
-    paragraphs = sum(1 for it, _ in blocks if it.tag not in _HEADINGS)
-    length = sum(1 for _, text in blocks for it in text if not it.isspace())
+    blocks = [
+        shown_block
+        for shown_block in view.shown_blocks(root, _MOST_BLOCKS)
+        if not _is_aside(shown_block[0])
+    ]
+    paragraphs = sum(1 for element, _ in blocks if element.tag not in _HEADINGS)
+    length = sum(1 for _, text in blocks for character in text if not character.isspace())
     return paragraphs <= _MOST_PARAGRAPHS and length <= _MOST_EXPLAINED
 
 
-def _is_written(view: View) -> bool:
+def _is_written(view: PageView) -> bool:
     """Whether a page is marked as what somebody wrote, and is it."""
     if view.select(WRITTEN):
         return True
     for article in view.select(ARTICLE):
         blocks = view.shown_blocks(article, _MOST_BLOCKS)
-        if sum(1 for it, _ in blocks if it.tag not in _HEADINGS) > _OTHERS:
+        if sum(1 for element, _ in blocks if element.tag not in _HEADINGS) > _OTHERS:
             return True
     return False
 
 
-def _is_headline(view: View, known: Sequence[RuleSet], text: str, own: int) -> bool:
+def _is_headline(view: PageView, known: Sequence[RuleSet], text: str, own: int) -> bool:
     """Whether a heading, which is no phrase, says what the page is about."""
     is_dense = _is_dense(text)
     if own > (_HEADLINE_DENSE if is_dense else _HEADLINE):
         return True
-    titles = " ".join(view.text(it) for it in view.select(TITLE))
+    titles = " ".join(view.text(element) for element in view.select(TITLE))
     if own < (_NAME_DENSE if is_dense else _NAME) or text.casefold() not in titles.casefold():
         return False
-    plain = normalised(text, Normaliser.NOTICE)  # "Notice", "Sorry!": it says nothing
-    return not any(_grammar(it).is_opening(plain) for rules in known for it in rules.phrases)
+    plain = normalise_notice_text(text, Normaliser.NOTICE)  # "Notice", "Sorry!": it says nothing
+    return not any(_grammar(rule).is_opening(plain) for rules in known for rule in rules.phrases)
 
 
 def _is_dense(text: str) -> bool:
     """Whether a text is of a script without spaces between its words."""
-    return sum(1 for it in text if "\u3040" <= it <= "\u9fff") * 2 > len(text)
+    return sum(1 for character in text if "\u3040" <= character <= "\u9fff") * 2 > len(text)
 
 
-def _places(view: View, root: Any) -> Iterator[tuple[bool, Found]]:
+def _places(view: PageView, root: Any) -> Iterator[tuple[bool, RuleMatch]]:
     """Yield the texts in which a phrase counts, each with whether it is the title or heading."""
     for element in view.select(TITLE):
         text = view.text(element).strip()
         if text:
-            yield True, Found("select", view.selector(element), text[:_MOST_TEXT], element)
-    blocks = [it for it in view.shown_blocks(root, _MOST_BLOCKS) if not _is_aside(it[0])]
-    level = next((it for it in _HEADINGS if any(one.tag == it for one, _ in blocks)), "")
+            yield True, RuleMatch("select", view.selector(element), text[:_MOST_TEXT], element)
+    blocks = [
+        shown_block
+        for shown_block in view.shown_blocks(root, _MOST_BLOCKS)
+        if not _is_aside(shown_block[0])
+    ]
+    level = next(
+        (heading for heading in _HEADINGS if any(element.tag == heading for element, _ in blocks)),
+        "",
+    )
     is_first = True
     for element, text in blocks:
         is_main = is_first and element.tag == level
         is_first = is_first and not is_main
         if 0 < len(text) <= _MOST_TEXT:
-            yield is_main, Found("select", view.selector(element), text, element)
+            yield is_main, RuleMatch("select", view.selector(element), text, element)
 
 
 def _is_aside(element: Any) -> bool:
     """Whether an element lies in what others wrote, or in one item of several."""
-    for it in (element, *element.iterancestors()):
-        if it.tag in ("body", "html"):
+    for ancestor in (element, *element.iterancestors()):
+        if ancestor.tag in ("body", "html"):
             return False
-        names = f"{it.get('class') or ''} {it.get('id') or ''}"[:500].lower()
-        if it.tag in _ASIDE or _ASIDE_CLASS.search(names):
+        names = f"{ancestor.get('class') or ''} {ancestor.get('id') or ''}"[:500].lower()
+        if ancestor.tag in _ASIDE or _ASIDE_CLASS.search(names):
             return True
     return False
 
 
-def _is_said(rule: PhraseRule, found: Found, own: int, *, is_main: bool) -> bool:
+def _is_said(rule: PhraseRule, found: RuleMatch, own: int, *, is_main: bool) -> bool:
     if not is_main and own > (_MOST_PARAGRAPH if rule.spaced else _MOST_PARAGRAPH_DENSE):
         return False
-    plain = normalised(found.text.replace("\n", "。"), Normaliser.NOTICE)
-    parts = [it for it in _END.split(plain) if it.strip()][:_SENTENCES]
+    plain = normalise_notice_text(found.text.replace("\n", "。"), Normaliser.NOTICE)
+    parts = [part for part in _END.split(plain) if part.strip()][:_SENTENCES]
     if is_main:  # the name of the site stands before or behind
-        parts += [it for it in _PARTS.split(plain) if it.strip()]
+        parts += [part for part in _PARTS.split(plain) if part.strip()]
     grammar = _grammar(rule)
     least = 0 if is_main else _SENTENCE_SHARE * len(plain)
-    return any(len(it) >= least and grammar.has(it) for it in parts)
+    return any(len(part) >= least and grammar.has(part) for part in parts)
 
 
 class _Words:
     """The words of one list, the longest first."""
 
     def __init__(self, words: Sequence[str], *, spaced: bool) -> None:
-        plain = {normalised(it, Normaliser.NOTICE) for it in words}
+        plain = {normalise_notice_text(word, Normaliser.NOTICE) for word in words}
         if not spaced:
-            plain = {it.replace(" ", "") for it in plain}
+            plain = {text.replace(" ", "") for text in plain}
         self._spaced = spaced
         self._by_first: dict[str, list[str]] = {}
-        for it in sorted(plain - {""}, key=lambda it: (-len(it), it)):
-            self._by_first.setdefault(it[0], []).append(it)
+        for word in sorted(plain - {""}, key=lambda text: (-len(text), text)):
+            self._by_first.setdefault(word[0], []).append(word)
 
     def __contains__(self, text: str) -> bool:
-        return any(it == text for it in self._by_first.get(text[:1], ()))
+        return any(phrase == text for phrase in self._by_first.get(text[:1], ()))
 
     def beginnings(self, text: str) -> Iterator[str]:
         """Yield what is left of a text behind each word that it begins with."""
-        for it in self._by_first.get(text[:1], ()):
-            if text.startswith(it):
-                rest = text[len(it) :]
-                if not self._spaced or not rest[:1].isalnum() or it.endswith("'"):
+        for other in self._by_first.get(text[:1], ()):
+            if text.startswith(other):
+                rest = text[len(other) :]
+                if not self._spaced or not rest[:1].isalnum() or other.endswith("'"):
                     yield rest.lstrip(_EDGE)
 
     def behind_all(self, text: str) -> Iterator[str]:
@@ -221,8 +234,8 @@ class _Grammar:
     def __init__(self, rule: PhraseRule) -> None:
         self._spaced = rule.spaced
         before, subject, state, between, after, whole = (
-            _Words(it, spaced=rule.spaced)
-            for it in (
+            _Words(words, spaced=rule.spaced)
+            for words in (
                 *(rule.before, rule.subject, rule.state),
                 *(rule.between, rule.after, rule.whole),
             )
@@ -246,7 +259,7 @@ class _Grammar:
 
     def is_opening(self, text: str) -> bool:
         """Whether a text has nothing but words that may stand before a phrase."""
-        return any(not it for it in self._starts(text.strip(_EDGE)))
+        return any(not start for start in self._starts(text.strip(_EDGE)))
 
     def _starts(self, text: str) -> Iterator[str]:
         yield from self._before.behind_all(text)

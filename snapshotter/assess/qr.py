@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.png import PngRows
+from snapshotter.formats.page.png import PngRows
 from snapshotter.model.page import Box
 from snapshotter.model.reading import QrCode
 
@@ -38,14 +38,14 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodesRead:
+class QrReadings:
     """The codes of a page's pictures, and what was not searched."""
 
     codes: tuple[QrCode, ...] = ()  # from top to bottom
     left_out: str = ""  # which parts of the pictures were not searched, and why
 
 
-def read_codes(shots: Iterable[Shot]) -> CodesRead:
+def read_codes(shots: Iterable[Shot]) -> QrReadings:
     """
     Return the codes of a page's pictures. A file that is no picture has none.
 
@@ -58,7 +58,7 @@ def read_codes(shots: Iterable[Shot]) -> CodesRead:
     found: dict[tuple[str, int, int], QrCode] = {}
     left_out: list[str] = []
     left = MAX_PIXELS
-    above: _Bottom | None = None
+    above: _OpenEdge | None = None
     for shot in shots:
         if len(found) >= _MAX_CODES:
             break
@@ -89,7 +89,7 @@ def read_codes(shots: Iterable[Shot]) -> CodesRead:
                     (shot, text, replace(box, top=box.top + top))
                     for text, box in _searched(strip, shot, left_out)
                 ]
-            above = _Bottom.of(shot, strip, top) if most == header.height else None
+            above = _OpenEdge.of(shot, strip, top) if most == header.height else None
         except SnapshotterError as error:
             left_out.append(f"{shot.path}: {error.message}")
             continue
@@ -113,8 +113,10 @@ def read_codes(shots: Iterable[Shot]) -> CodesRead:
             key = (text, (code.box.left + 8) // 16, (code.box.top + 8) // 16)
             if not any((key[0], key[1] + x, key[2] + y) in found for x in _BY for y in _BY):
                 found[key] = code
-    ordered = sorted(found.values(), key=lambda it: (it.box.top, it.box.left, it.text))
-    return CodesRead(codes=tuple(ordered[:_MAX_CODES]), left_out="; ".join(left_out[:_NAMED]))
+    ordered = sorted(
+        found.values(), key=lambda qr_code: (qr_code.box.top, qr_code.box.left, qr_code.text)
+    )
+    return QrReadings(codes=tuple(ordered[:_MAX_CODES]), left_out="; ".join(left_out[:_NAMED]))
 
 
 _BY = (-1, 0, 1)
@@ -122,7 +124,7 @@ _NAMED = 20  # parts that were not searched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bottom:
+class _OpenEdge:
     """The last rows of one picture, which the next one may continue."""
 
     shot: Shot
@@ -130,7 +132,7 @@ class _Bottom:
     top: int  # row of the picture at which the strip begins
 
     @classmethod
-    def of(cls, shot: Shot, strip: Any, top: int) -> "_Bottom":
+    def of(cls, shot: Shot, strip: Any, top: int) -> "_OpenEdge":
         cut = max(0, strip.height - _OVERLAP)
         return cls(shot=shot, strip=strip.crop((0, cut, strip.width, strip.height)), top=top + cut)
 
@@ -196,7 +198,7 @@ def _in_strip(strip: Any) -> Iterator[tuple[str, Box]]:
     ):
         at = code.position
         corners = (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
-        across, down = [it.x for it in corners], [it.y for it in corners]
+        across, down = [point.x for point in corners], [point.y for point in corners]
         text = code.text[:_MAX_TEXT].encode("utf-8", "replace").decode()
         if code.valid and text:
             yield (

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from snapshotter.assess.counts import counts_in, read_counts, words_for
-from snapshotter.assess.dates import changes_daily, read_dates, when_of
-from snapshotter.assess.dom import Document, matched, read_document
+from snapshotter.assess.counts import count_words_for_sites, counts_in, read_counts
+from snapshotter.assess.dates import changes_daily, date_context, read_dates
+from snapshotter.assess.dom import DomDocument, match_selectors, read_document
 from snapshotter.assess.metadata import conflicts_of, read_metadata
 from snapshotter.assess.regions import Regions, main_digest, read_regions
-from snapshotter.model.assessment import Unread
+from snapshotter.model.assessment import FailedReading
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Count, DateReading, Metadatum, Readings, Region
 from snapshotter.model.reading_rules import Rounding, SiteReadings
@@ -33,13 +33,13 @@ _LINKS = 200_000
 _T = TypeVar("_T")
 
 
-def read(
+def read_page(
     page: Page,
     rules: ReadingRules,
     *,
     main_regions: Sequence[str] = (),
-    document: Document | None = None,
-    unread: list[Unread] | None = None,
+    document: DomDocument | None = None,
+    unread: list[FailedReading] | None = None,
 ) -> Readings:
     """
     Return what a page shows.
@@ -56,20 +56,20 @@ def read(
         except Exception as error:  # recorded: a page that breaks one reader keeps the others
             if unread is None:
                 raise
-            unread.append(Unread(reading=reading, why=type(error).__name__))
+            unread.append(FailedReading(reading=reading, why=type(error).__name__))
             return otherwise
 
     document = document if document is not None else read_document(page.html)
     sites: tuple[SiteReadings, ...] = attempt(
-        "sites", lambda: sites_of(page, rules.sites, document), ()
+        "sites", lambda: sites_for_page(page, rules.sites, document), ()
     )
-    blocks = blocks_for(page, document)
+    blocks = blocks_of_page(page, document)
     regions = attempt(
         "regions",
         lambda: _regions(document, blocks, sites, main_regions),
-        Regions(labels={it.selector: Region.OTHER for it in blocks}),
+        Regions(labels={block.selector: Region.OTHER for block in blocks}),
     )
-    when = when_of(page, sites)
+    when = date_context(page, sites)
     metadata: tuple[Metadatum, ...] = attempt(
         "metadata", lambda: read_metadata(page, document, blocks, regions, sites), ()
     )
@@ -88,7 +88,7 @@ def read(
         dates=dates,
         metadata=metadata,
         conflicts=attempt("conflicts", lambda: conflicts_of(metadata, when), ()),
-        regions=tuple(_within(_REGIONS, regions.labelled, lambda it: len(it.selector))),
+        regions=tuple(_within(_REGIONS, regions.labelled, lambda block: len(block.selector))),
         main_selector=regions.main_selector,
         main_by=regions.main_by,
         main_text=regions.main_text[:_MAIN_TEXT],
@@ -112,23 +112,23 @@ def regions_of(
     rules: ReadingRules,
     *,
     main_regions: Sequence[str] = (),
-    document: Document | None = None,
+    document: DomDocument | None = None,
 ) -> Regions:
     """Return the regions of a page alone: what a verdict needs while the browser waits."""
     document = document if document is not None else read_document(page.html)
-    sites = sites_of(page, rules.sites, document)
-    return _regions(document, blocks_for(page, document), sites, main_regions)
+    sites = sites_for_page(page, rules.sites, document)
+    return _regions(document, blocks_of_page(page, document), sites, main_regions)
 
 
-def blocks_for(page: Page, document: Document | None) -> tuple[Block, ...]:
+def blocks_of_page(page: Page, document: DomDocument | None) -> tuple[Block, ...]:
     """Return the browser's blocks of a page; of an older bundle those that its markup tells."""
     if page.blocks or document is None:
         return page.blocks[:_MAX_BLOCKS]
     return document.blocks[:_MAX_BLOCKS]
 
 
-def sites_of(
-    page: Page, sites: Iterable[SiteReadings], document: Document | None
+def sites_for_page(
+    page: Page, sites: Iterable[SiteReadings], document: DomDocument | None
 ) -> tuple[SiteReadings, ...]:
     """Return what is known of a page's site: files of its host, files of its software, the rest."""
     host = (urlsplit(page.final_url or page.requested_url).hostname or "").lower()
@@ -137,10 +137,15 @@ def sites_of(
     of_all: list[SiteReadings] = []
     for site in sites:
         if site.hosts:
-            if any(host == it or host.endswith(f".{it}") for it in site.hosts):
+            if any(
+                host == known_host or host.endswith(f".{known_host}") for known_host in site.hosts
+            ):
                 of_host.append(site)
         elif site.detect:
-            if document and next(matched(document, [", ".join(site.detect)]), None) is not None:
+            if (
+                document
+                and next(match_selectors(document, [", ".join(site.detect)]), None) is not None
+            ):
                 of_kind.append(site)
         else:
             of_all.append(site)
@@ -148,12 +153,12 @@ def sites_of(
 
 
 def _regions(
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     sites: Sequence[SiteReadings],
     main_regions: Sequence[str],
 ) -> Regions:
-    words = words_for(sites)
+    words = count_words_for_sites(sites)
 
     def passing(block: Block) -> Region | None:
         if len(block.text) > _PASSING or block.tag in ("p", "blockquote", "pre"):
@@ -167,5 +172,5 @@ def _regions(
         blocks,
         passing=passing,
         main=(*main_regions, *(css for site in sites for css in site.main)),
-        named=tuple(it for site in sites for it in site.regions),
+        named=tuple(region for site in sites for region in site.regions),
     )

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from snapshotter.assess.dom import Document, matched, text_of
-from snapshotter.formats.plain_text import normalised
+from snapshotter.assess.dom import DomDocument, match_selectors, text_of
+from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.model.page import Block
-from snapshotter.model.reading import Labelled, Region
+from snapshotter.model.reading import LabelledBlock, Region
 
 _MAX_LINKS = 2000
 _LEAST = 140  # characters that the structure's main part has; Chinese counts double
@@ -105,9 +105,9 @@ _HEADLINE_TOKENS = frozenset(
 )
 # What says of itself that it is the main part, the surest first.
 _STRUCTURE: tuple[Callable[[Any], bool], ...] = (
-    lambda it: "articlebody" in (it.get("itemprop") or "").lower().split(),
-    lambda it: it.tag == "article",
-    lambda it: it.tag == "main" or it.get("role") == "main",
+    lambda element: "articlebody" in (element.get("itemprop") or "").lower().split(),
+    lambda element: element.tag == "article",
+    lambda element: element.tag == "main" or element.get("role") == "main",
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SHORT = 200  # characters of a headline, a byline or a date; more is text
@@ -129,19 +129,22 @@ class Regions:
     element_labels: Mapping[Any, Region | None] = field(default_factory=dict)
 
     @property
-    def labelled(self) -> tuple[Labelled, ...]:
+    def labelled(self) -> tuple[LabelledBlock, ...]:
         """Every block's label, in the document's order."""
-        return tuple(Labelled(selector=it, region=label) for it, label in self.labels.items())
+        return tuple(
+            LabelledBlock(selector=selector, region=label)
+            for selector, label in self.labels.items()
+        )
 
 
 def main_digest(main_text: str) -> str:
     """Return the SHA-256 by which two main texts are the same; "" of none."""
-    text = normalised(main_text)
+    text = normalise_text(main_text)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
 
 
 def read_regions(
-    document: Document | None,
+    document: DomDocument | None,
     blocks: Sequence[Block],
     *,
     main: Sequence[str] = (),
@@ -157,19 +160,19 @@ def read_regions(
         passing: Says of a block in the main region that it is no text of it: a count, an age.
     """
     if document is None:
-        return Regions(labels={it.selector: Region.OTHER for it in blocks})
+        return Regions(labels={block.selector: Region.OTHER for block in blocks})
     return _Reader(document, blocks, named).read(main, passing)
 
 
 class _Reader:
     def __init__(
-        self, document: Document, blocks: Sequence[Block], named: Sequence[tuple[Region, str]]
+        self, document: DomDocument, blocks: Sequence[Block], named: Sequence[tuple[Region, str]]
     ) -> None:
         self._document = document
         self._blocks = blocks
-        self._of = {it.selector: document.at(it.selector) for it in blocks}
+        self._of = {block.selector: document.at(block.selector) for block in blocks}
         self._named = {
-            element: region for region, css in named for element in matched(document, [css])
+            element: region for region, css in named for element in match_selectors(document, [css])
         }
         self._name_blocks()
         self._marks = dict(self._marked())
@@ -179,26 +182,28 @@ class _Reader:
     def read(self, main: Sequence[str], passing: Callable[[Block], Region | None]) -> Regions:
         element, by = self._main(main)
         of_elements = self._labels_of_elements(element)
-        labels = {it.selector: self._label(it, of_elements, element) for it in self._blocks}
+        labels = {
+            block.selector: self._label(block, of_elements, element) for block in self._blocks
+        }
         for block in self._blocks:
             if labels[block.selector] is Region.MAIN and (region := passing(block)) is not None:
                 labels[block.selector] = region
         self._give_headline(labels, element)
-        texts = [it for it in self._blocks if labels[it.selector] is Region.MAIN]
+        texts = [block for block in self._blocks if labels[block.selector] is Region.MAIN]
         return Regions(
             labels=labels,
             main=element,
             main_selector=self._document.selector(element) if element is not None else "",
             main_by=by,
-            main_text="\n".join(it.text for it in texts if not it.hidden),
-            hidden_text="\n".join(it.text for it in texts if it.hidden),
+            main_text="\n".join(block.text for block in texts if not block.hidden),
+            hidden_text="\n".join(block.text for block in texts if block.hidden),
             links=self._links(element, of_elements),
             element_labels=of_elements,
         )
 
     def _name_blocks(self) -> None:
         """A line of a name and a date is one block: it is what the first of its parts is."""
-        of_blocks = {self._of[it.selector]: it for it in self._blocks}
+        of_blocks = {self._of[block.selector]: block for block in self._blocks}
         for element, region in tuple(self._named.items()):
             at = element
             while at is not None and at not in of_blocks:
@@ -218,17 +223,19 @@ class _Reader:
 
     def _main(self, preferred: Sequence[str]) -> tuple[Any, str]:
         self._weigh()
-        matches = [next(matched(self._document, [css]), None) for css in preferred]
-        found = [it for it in matches if it is not None]
+        matches = [next(match_selectors(self._document, [css]), None) for css in preferred]
+        found = [match for match in matches if match is not None]
         if found:
-            return next((it for it in found if text_of(it).strip()), found[0]), "policy"
+            return next(
+                (element for element in found if text_of(element).strip()), found[0]
+            ), "policy"
         whole = self._weight.get(self._document.root, 0)
         if not whole:
             return None, ""
         for says_so in _STRUCTURE:
             heaviest = max(
                 filter(says_so, self._document.elements),
-                key=lambda it: self._weight.get(it, 0),
+                key=lambda element: self._weight.get(element, 0),
                 default=None,
             )
             weight = self._weight.get(heaviest, 0)
@@ -279,7 +286,9 @@ class _Reader:
         at = self._document.root
         whole = share.get(at, 0)
         while True:
-            heaviest = max(at.iterchildren("*"), key=lambda it: share.get(it, 0), default=None)
+            heaviest = max(
+                at.iterchildren("*"), key=lambda element: share.get(element, 0), default=None
+            )
             if heaviest is None or share.get(heaviest, 0) < 0.85 * whole:
                 return at
             at = heaviest
@@ -288,13 +297,13 @@ class _Reader:
 
     def _marked(self) -> Iterator[tuple[Any, Region]]:
         """Yield the elements whose names say what they and all below them are."""
-        tops = (it for it in self._document.elements if it.tag in ("h1", "main"))
+        tops = (element for element in self._document.elements if element.tag in ("h1", "main"))
         around: set[Any] = set()
         for top in tops:
-            for it in _up(top):
-                if it in around:
+            for element in _up(top):
+                if element in around:
                     break
-                around.add(it)
+                around.add(element)
         for element in self._document.elements:
             region = self._named.get(element)
             if region is None:
@@ -335,7 +344,7 @@ class _Reader:
             return Region.OTHER
         label = labels.get(element)
         if label in (Region.HEADLINE, Region.BYLINE, Region.DATE) and len(block.text) > _SHORT:
-            inside = main is not None and any(it is main for it in _up(element))
+            inside = main is not None and any(node is main for node in _up(element))
             label = Region.MAIN if inside else None
         if label is not None:
             return label
@@ -353,10 +362,10 @@ class _Reader:
             if labels[block.selector] is Region.HEADLINE:
                 return
             is_one = element.tag in _HEADLINES or any(
-                it in _HEADLINE_TOKENS for it in _words(element.get("class") or "")
+                word in _HEADLINE_TOKENS for word in _words(element.get("class") or "")
             )
             if is_one and len(block.text) <= 2 * _SHORT:
-                if main is not None and any(it is main for it in _up(element)):
+                if main is not None and any(node is main for node in _up(element)):
                     labels[block.selector] = Region.HEADLINE
                     return
                 first = first or block.selector
@@ -378,7 +387,7 @@ class _Reader:
 
 
 def _is_list(element: Any) -> bool:
-    return any(it.tag in ("ul", "ol", "menu", "header") for it in _up(element))
+    return any(node.tag in ("ul", "ol", "menu", "header") for node in _up(element))
 
 
 def _up(element: Any) -> Iterator[Any]:
@@ -417,10 +426,10 @@ def _words(names: str) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    return "".join(normalised(text).split())
+    return "".join(normalise_text(text).split())
 
 
-def _guessed_lines(document: Document) -> str:
+def _guessed_lines(document: DomDocument) -> str:
     """Return what trafilatura takes for the main text, without white space; "" for none."""
     if len(document.elements) > _GUESS_ELEMENTS:
         return ""

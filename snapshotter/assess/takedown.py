@@ -18,21 +18,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from snapshotter.assess.phrases import phrase
-from snapshotter.assess.rules import (
+from snapshotter.assess.page_view import PageView, address, url_parameter
+from snapshotter.assess.phrases import find_removal_phrase
+from snapshotter.assess.rule_matching import (
     TITLE,
-    Found,
+    RuleMatch,
+    address_matches,
     addresses_in_data,
-    evidence,
     extract,
-    is_at,
+    make_evidence,
     match,
     matches_address,
-    messages,
-    says,
+    notice_messages,
+    text_matches_rule,
 )
-from snapshotter.assess.stub import stub
-from snapshotter.assess.view import View, address, parameter
+from snapshotter.assess.rule_stub import stub
 from snapshotter.model.assessment import (
     MAX_EXCERPT,
     AccountState,
@@ -46,12 +46,12 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.page import Page
 from snapshotter.model.rules import (
-    About,
     ContentRule,
     ErrorRule,
     Match,
     MessageRule,
     NoticeRule,
+    RuleDescription,
     RuleSet,
     WallRule,
 )
@@ -61,7 +61,7 @@ _MAX_QUOTED = 20
 _MAX_RAW = 3  # answers in which content is looked for that the page does not show
 _ERRORS = 500  # HTTP statuses from here on are the server's own trouble
 _BAD = 400  # statuses from here on show no content
-_FILE = ContentRule(about=About(id="content.file"))  # the same for all hosts
+_FILE = ContentRule(about=RuleDescription(id="content.file"))  # the same for all hosts
 _CONVENTION = ", as researchers read this code; the platform does not say so"
 _CAUSES = {
     Cause.AUTHOR: "deleted by its author",
@@ -84,7 +84,7 @@ _CAUSES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class TakedownJudgement:
     """A verdict, and what on the page it was made of."""
 
     verdict: TakedownVerdict
@@ -98,7 +98,7 @@ class _Notice:
 
     rules: RuleSet
     rule: NoticeRule
-    found: Found
+    found: RuleMatch
     step: Step
     via: MessageRule | None = None  # the place where its words were, if that is not its own
 
@@ -115,12 +115,12 @@ class _Content:
 
     rules: str  # id of the file; "" for what is the same everywhere
     rule: ContentRule
-    found: Found
+    found: RuleMatch
     main: Any = None
     others: list[Any] = field(default_factory=list)
 
 
-def judge(view: View, sets: Sequence[RuleSet]) -> Judged:
+def judge(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
     """
     Return whether the thing at an address is there.
 
@@ -128,32 +128,39 @@ def judge(view: View, sets: Sequence[RuleSet]) -> Judged:
         sets: The rules for the page's host, in the order of matching.
     """
     if view.page.failure and not view.page.html:
-        return Judged(verdict=_undecided(Undecided.ERROR, f"no page: {view.page.failure}"))
-    present = content(view, sets, last=False)
+        return TakedownJudgement(
+            verdict=_undecided(Undecided.ERROR, f"no page: {view.page.failure}")
+        )
+    present = content(view, rule_sets, last=False)
     inside = [present.main, *present.others] if present is not None else []
-    if (wall := _wall(view, sets, inside)) is not None:
+    if (wall := _wall(view, rule_sets, inside)) is not None:
         return wall
     if present is not None:
-        said = None if present.rule is _FILE else _general_phrase(view, sets, explained=True)
-        return said or _available(view, sets, present)
-    notice = _notice(view, sets)
-    if notice is None and (error := _error(view, sets)) is not None:
+        said = None if present.rule is _FILE else _general_phrase(view, rule_sets, explained=True)
+        return said or _available(view, rule_sets, present)
+    notice = _notice(view, rule_sets)
+    if notice is None and (error := _error(view, rule_sets)) is not None:
         return error
-    if notice is None and (unknown := _unknown_words(view, sets)) is not None:
+    if notice is None and (unknown := _unknown_words(view, rule_sets)) is not None:
         return unknown
-    notice = notice or _by_address(view, sets) or _in_data(view, sets) or _by_status(view, sets)
+    notice = (
+        notice
+        or _by_address(view, rule_sets)
+        or _in_data(view, rule_sets)
+        or _by_status(view, rule_sets)
+    )
     if notice is not None:
-        return _gone(view, sets, notice)
-    if (shape := _of_unknown_shape(view, sets)) is not None:
+        return _gone(view, rule_sets, notice)
+    if (shape := _of_unknown_shape(view, rule_sets)) is not None:
         return shape
-    if (said := _general_phrase(view, sets)) is not None:
+    if (said := _general_phrase(view, rule_sets)) is not None:
         return said
-    if (present := content(view, sets, last=True)) is not None:
-        return _available(view, sets, present)
-    return _nothing(view, sets)
+    if (present := content(view, rule_sets, last=True)) is not None:
+        return _available(view, rule_sets, present)
+    return _nothing(view, rule_sets)
 
 
-def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | None:
+def content(view: PageView, rule_sets: Sequence[RuleSet], *, last: bool) -> _Content | None:
     """
     Return where a page's content is; None where there is none, or too little.
 
@@ -163,17 +170,17 @@ def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | No
     """
     if view.page.status is not None and view.page.status >= _BAD:
         return None
-    if view.led_to_front_page:
+    if view.redirected_to_front_page:
         return None
-    if (file := _file(view, sets)) is not None:
+    if (file := _file(view, rule_sets)) is not None:
         return file
-    own = [it for it in sets if not it.everywhere and it.contents]
-    for rules in own or sets:
+    own = [rule_set for rule_set in rule_sets if not rule_set.everywhere and rule_set.contents]
+    for rules in own or rule_sets:
         notices = _notice_elements(view, rules)
         for rule in rules.contents:
-            if rule.last is not last or (rule.url and not is_at(rule.url, view.address)):
+            if rule.last is not last or (rule.url and not address_matches(rule.url, view.address)):
                 continue
-            if not all(_outside(view, it, notices) for it in rule.all):
+            if not all(_outside(view, selector, notices) for selector in rule.all):
                 continue
             found = _rich_enough(view, rules, rule, notices)
             if found is not None:
@@ -182,7 +189,7 @@ def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | No
 
 
 def _rich_enough(
-    view: View, rules: RuleSet, rule: ContentRule, notices: Sequence[Any]
+    view: PageView, rules: RuleSet, rule: ContentRule, notices: Sequence[Any]
 ) -> _Content | None:
     if rule.json:
         found = match(view, Match(json=rule.json), rules.normalise)
@@ -201,28 +208,28 @@ def _rich_enough(
                 rule.min_images and view.pictures(element, rule.min_images) >= rule.min_images
             ):
                 text = view.text(element)
-                shown = Found("select", view.selector(element), text.strip(), element)
+                shown = RuleMatch("select", view.selector(element), text.strip(), element)
                 rich = _Content(rules.file.id, rule, shown, element)
     return rich
 
 
-def _file(view: View, sets: Sequence[RuleSet]) -> _Content | None:
+def _file(view: PageView, rule_sets: Sequence[RuleSet]) -> _Content | None:
     """A file that is no page of text (PDF, image, data) is what was asked for."""
     kind = view.page.media_type
     is_page = kind in ("", "text/html", "application/xhtml+xml")
     if is_page or view.page.status is None or view.page.failure:
         return None
-    if any(not it.everywhere for it in sets) and "json" in kind:
+    if any(not rule_set.everywhere for rule_set in rule_sets) and "json" in kind:
         return None  # data of a site whose rules do not know it
-    return _Content("", _FILE, Found("status", "content-type", kind))
+    return _Content("", _FILE, RuleMatch("status", "content-type", kind))
 
 
-def _outside(view: View, selector: str, notices: Sequence[Any]) -> list[Any]:
+def _outside(view: PageView, selector: str, notices: Sequence[Any]) -> list[Any]:
     """Return the elements of a selector that lie in no notice."""
-    return [it for it in view.select(selector) if not view.is_inside(it, notices)]
+    return [element for element in view.select(selector) if not view.is_inside(element, notices)]
 
 
-def _notice_elements(view: View, rules: RuleSet) -> list[Any]:
+def _notice_elements(view: PageView, rules: RuleSet) -> list[Any]:
     authored = _authored(view, rules)
     return [
         element
@@ -232,20 +239,24 @@ def _notice_elements(view: View, rules: RuleSet) -> list[Any]:
     ]
 
 
-def _authored(view: View, rules: RuleSet) -> list[Any]:
+def _authored(view: PageView, rules: RuleSet) -> list[Any]:
     """Return the elements that authors fill: what looks like a notice in there is theirs."""
-    return [it for selector in rules.authored for it in view.select(selector)]
+    return [element for selector in rules.authored for element in view.select(selector)]
 
 
 # (1) Walls
 
 
-def _wall(view: View, sets: Sequence[RuleSet], inside: Sequence[Any]) -> Judged | None:
+def _wall(
+    view: PageView, rule_sets: Sequence[RuleSet], inside: Sequence[Any]
+) -> TakedownJudgement | None:
     """A wall in an article is something that the article shows."""
     # The whole document is no article: what stands in it may well be a wall.
-    articles = [it for it in inside if it is not None and it.tag not in ("html", "body")]
+    articles = [
+        element for element in inside if element is not None and element.tag not in ("html", "body")
+    ]
     for ways in (("url",), ("select", "script", "json", "header", "status")):
-        for rules in sets:
+        for rules in rule_sets:
             outside = [*articles, *_authored(view, rules)]
             for rule in rules.walls:
                 # Sites ship their walls hidden, with every page. Of a page that shows nothing
@@ -258,13 +269,13 @@ def _wall(view: View, sets: Sequence[RuleSet], inside: Sequence[Any]) -> Judged 
     return None
 
 
-def _walled(view: View, rules: RuleSet, rule: WallRule, found: Found) -> Judged:
+def _walled(view: PageView, rules: RuleSet, rule: WallRule, found: RuleMatch) -> TakedownJudgement:
     step = {"url": Step.WALL_URL, "json": Step.JSON, "status": Step.STATUS}
     words = str(rule.kind).replace("_", " ")
     verdict = _undecided(
         Undecided.WALL,
         f"a wall ({words}) stands before the page, and says nothing about it",
-        evidence(
+        make_evidence(
             view, rule.about.id, rules.file.id, step.get(found.way, Step.WALL_STRUCTURE), found
         ),
         rule=rule.about.id,
@@ -274,15 +285,17 @@ def _walled(view: View, rules: RuleSet, rule: WallRule, found: Found) -> Judged:
         gloss=rule.about.gloss,
         notice=found.text[:MAX_EXCERPT] if found.way == "select" else "",
     )
-    return Judged(verdict=verdict)
+    return TakedownJudgement(verdict=verdict)
 
 
 # (2) and (7) Content
 
 
-def _available(view: View, sets: Sequence[RuleSet], present: _Content) -> Judged:
-    shown = evidence(view, present.rule.about.id, present.rules, Step.CONTENT, present.found)
-    quoted = tuple(_quoted(view, sets))
+def _available(
+    view: PageView, rule_sets: Sequence[RuleSet], present: _Content
+) -> TakedownJudgement:
+    shown = make_evidence(view, present.rule.about.id, present.rules, Step.CONTENT, present.found)
+    quoted = tuple(_quoted(view, rule_sets))
     detail = "the content is there" + (", and something that it shows is gone" if quoted else "")
     if present.rule.last:
         detail = _LITTLE
@@ -295,54 +308,54 @@ def _available(view: View, sets: Sequence[RuleSet], present: _Content) -> Judged
         rules=present.rules,
         grade=present.rule.about.grade,
         evidence=(shown,),
-        labels=tuple(_labels(view, sets)),
-        accounts=tuple(_accounts(view, sets)),
+        labels=tuple(_labels(view, rule_sets)),
+        accounts=tuple(_accounts(view, rule_sets)),
         quoted=quoted,
     )
     partial = tuple(
-        evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found)
-        for rules in sets
+        make_evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found)
+        for rules in rule_sets
         for rule in rules.partials
         if (found := match(view, rule.match, rules.normalise)) is not None
     )
-    return Judged(verdict=verdict, content=(shown,), partial=partial)
+    return TakedownJudgement(verdict=verdict, content=(shown,), partial=partial)
 
 
-def _labels(view: View, sets: Sequence[RuleSet]) -> Iterator[Label]:
-    for rules in sets:
+def _labels(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Label]:
+    for rules in rule_sets:
         for rule in rules.labels:
             found = match(view, rule.match, rules.normalise)
             if found is not None:
                 yield Label(
                     label=rule.label,
                     text=found.text[:MAX_EXCERPT],
-                    evidence=evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found),
+                    evidence=make_evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found),
                 )
 
 
-def _accounts(view: View, sets: Sequence[RuleSet]) -> Iterator[AccountState]:
-    for rules in sets:
+def _accounts(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[AccountState]:
+    for rules in rule_sets:
         for rule in rules.accounts:
             found = match(view, rule.match, rules.normalise)
             if found is not None:
                 yield AccountState(
                     state=rule.state,
                     text=found.text[:MAX_EXCERPT],
-                    evidence=evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found),
-                    account=account_of(view, (rules,)),
+                    evidence=make_evidence(view, rule.about.id, rules.file.id, Step.CONTENT, found),
+                    account=account_of_page(view, (rules,)),
                 )
 
 
-def account_of(view: View, sets: Sequence[RuleSet]) -> str:
+def account_of_page(view: PageView, rule_sets: Sequence[RuleSet]) -> str:
     """Return whose page it is, as it says itself: "wechat:MzA…"; "" where it does not."""
-    for rules in sets:
+    for rules in rule_sets:
         where = rules.account_id
         if where is None:
             continue
         values: list[object] = []
         for url in (view.url, view.page.requested_url) if where.query else ():
-            values.append(parameter(url, where.query))
-        if where.script and (place := view.in_scripts(where.script)) is not None:
+            values.append(url_parameter(url, where.query))
+        if where.script and (place := view.find_in_scripts(where.script)) is not None:
             values.append(place[1][1])
         if where.json and (datum := view.datum(where.json)) is not None:
             values.append(datum.value)
@@ -350,48 +363,48 @@ def account_of(view: View, sets: Sequence[RuleSet]) -> str:
             values.extend(_groups(view, where.url))
         for value in values:
             text = str(value) if isinstance(value, str | int) and value is not True else ""
-            if text and len(text) <= 100 and not any(it.isspace() for it in text):
+            if text and len(text) <= 100 and not any(character.isspace() for character in text):
                 return f"{where.prefix}{text}"
     return ""
 
 
-def _groups(view: View, pattern: str) -> Iterator[str]:
+def _groups(view: PageView, pattern: str) -> Iterator[str]:
     for url in (view.url, view.page.requested_url):
         if found := compile_pattern(pattern).match(address(url)):
             yield found[1] or ""
 
 
-def _quoted(view: View, sets: Sequence[RuleSet]) -> Iterator[Evidence]:
+def _quoted(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Evidence]:
     """Yield notices that stand where a page shows another one."""
     seen: set[tuple[str, str]] = set()
-    for rules in sets:
+    for rules in rule_sets:
         for found in _quotes(view, rules):
             rule = _known(rules, found.text)
             if rule is None or (rule.about.id, found.text) in seen:
                 continue
             seen.add((rule.about.id, found.text))
             step = Step.JSON if found.way == "json" else Step.NOTICE
-            yield evidence(view, rule.about.id, rules.file.id, step, found)
+            yield make_evidence(view, rule.about.id, rules.file.id, step, found)
             if len(seen) == _MAX_QUOTED:
                 return
 
 
-def _quotes(view: View, rules: RuleSet) -> Iterator[Found]:
+def _quotes(view: PageView, rules: RuleSet) -> Iterator[RuleMatch]:
     for selector in rules.quoted.select:
         for element in view.select(selector):
             text = view.text(element).strip()
             if text:
-                yield Found("select", view.selector(element), text, element)
+                yield RuleMatch("select", view.selector(element), text, element)
     for path in rules.quoted.json:
         datum = view.datum(path)
         if datum is not None and isinstance(datum.value, str) and datum.value.strip():
-            yield Found("json", path, datum.value)
+            yield RuleMatch("json", path, datum.value)
 
 
 def _known(rules: RuleSet, text: str) -> NoticeRule | None:
     """Return the notice of a file that says these words, wherever they stand."""
     for rule in rules.notices:
-        if rule.match.has_words and says(rule.match, text, rules.normalise):
+        if rule.match.has_words and text_matches_rule(rule.match, text, rules.normalise):
             return rule
     return None
 
@@ -399,15 +412,15 @@ def _known(rules: RuleSet, text: str) -> NoticeRule | None:
 # (3) Notices by structure
 
 
-def _notice(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
-    for rules in sets:
-        others = [it for selector in rules.quoted.select for it in view.select(selector)]
+def _notice(view: PageView, rule_sets: Sequence[RuleSet]) -> _Notice | None:
+    for rules in rule_sets:
+        others = [element for selector in rules.quoted.select for element in view.select(selector)]
         others += _authored(view, rules)
         for rule in rules.notices:
             found = match(view, rule.match, rules.normalise, ways=("select",), outside=others)
             if found is not None:
                 return _Notice(rules, rule, found, Step.NOTICE)
-        for via, found in messages(view, rules):
+        for via, found in notice_messages(view, rules):
             known = _known(rules, found.text)
             if known is not None:
                 step = Step.JSON if found.way == "json" else Step.NOTICE
@@ -415,8 +428,8 @@ def _notice(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
     return None
 
 
-def _by_address(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
-    for rules in sets:
+def _by_address(view: PageView, rule_sets: Sequence[RuleSet]) -> _Notice | None:
+    for rules in rule_sets:
         for rule in rules.notices:
             found = match(view, rule.match, rules.normalise, ways=("url", "script"))
             if found is not None:
@@ -424,8 +437,8 @@ def _by_address(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
     return None
 
 
-def _error(view: View, sets: Sequence[RuleSet]) -> Judged | None:
-    for rules in sets:
+def _error(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement | None:
+    for rules in rule_sets:
         for rule in rules.errors:
             found = match(view, rule.match, rules.normalise)
             if found is not None:
@@ -433,12 +446,12 @@ def _error(view: View, sets: Sequence[RuleSet]) -> Judged | None:
     return None
 
 
-def _errors(view: View, rules: RuleSet, rule: ErrorRule, found: Found) -> Judged:
-    return Judged(
+def _errors(view: PageView, rules: RuleSet, rule: ErrorRule, found: RuleMatch) -> TakedownJudgement:
+    return TakedownJudgement(
         verdict=_undecided(
             Undecided.ERROR,
             "the platform shows an error of its own: check the address itself",
-            evidence(view, rule.about.id, rules.file.id, Step.NOTICE, found),
+            make_evidence(view, rule.about.id, rules.file.id, Step.NOTICE, found),
             rule=rule.about.id,
             rules=rules.file.id,
             grade=rule.about.grade,
@@ -447,10 +460,10 @@ def _errors(view: View, rules: RuleSet, rule: ErrorRule, found: Found) -> Judged
     )
 
 
-def _unknown_words(view: View, sets: Sequence[RuleSet]) -> Judged | None:
+def _unknown_words(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement | None:
     """Words of a notice in an address or in data, which no rule knows."""
-    for rules in sets:
-        for _, found in messages(view, rules):
+    for rules in rule_sets:
+        for _, found in notice_messages(view, rules):
             return _unknown(view, rules, found, "")
     return None
 
@@ -458,8 +471,8 @@ def _unknown_words(view: View, sets: Sequence[RuleSet]) -> Judged | None:
 # (4) Notices in data
 
 
-def _in_data(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
-    for rules in sets:
+def _in_data(view: PageView, rule_sets: Sequence[RuleSet]) -> _Notice | None:
+    for rules in rule_sets:
         for via, found in addresses_in_data(view, rules):
             for rule in rules.notices:
                 if matches_address(rule.match, found.text):
@@ -474,8 +487,8 @@ def _in_data(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
 # (5) HTTP status
 
 
-def _by_status(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
-    for rules in sets:
+def _by_status(view: PageView, rule_sets: Sequence[RuleSet]) -> _Notice | None:
+    for rules in rule_sets:
         for rule in rules.statuses:
             found = match(view, rule.match, rules.normalise)
             if found is not None:
@@ -486,8 +499,8 @@ def _by_status(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
 # (6) The shape of a notice
 
 
-def _of_unknown_shape(view: View, sets: Sequence[RuleSet]) -> Judged | None:
-    for rules in sets:
+def _of_unknown_shape(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement | None:
+    for rules in rule_sets:
         authored = _authored(view, rules)
         for selector in (*rules.notice_shape, *_places_without_content(view, rules)):
             for element in view.select(selector):
@@ -496,28 +509,28 @@ def _of_unknown_shape(view: View, sets: Sequence[RuleSet]) -> Judged | None:
                 text = view.text(element).strip()
                 if text:
                     inner, words = _heading(view, element, text)
-                    found = Found("select", view.selector(inner), words, inner)
+                    found = RuleMatch("select", view.selector(inner), words, inner)
                     return _unknown(view, rules, found, selector)
     return None
 
 
-def _places_without_content(view: View, rules: RuleSet) -> Iterator[str]:
+def _places_without_content(view: PageView, rules: RuleSet) -> Iterator[str]:
     """Yield where content would stand, on a page that lacks what goes with it: its author."""
     for rule in rules.contents:
-        if any(not view.select(it) for it in rule.all):
+        if any(not view.select(selector) for selector in rule.all):
             yield from rule.any
 
 
-def _heading(view: View, element: Any, text: str) -> tuple[Any, str]:
+def _heading(view: PageView, element: Any, text: str) -> tuple[Any, str]:
     """Return the first element in a notice whose text is its first line: that is what it says."""
     first = next(line.strip() for line in text.splitlines() if line.strip())
     inner = element
     for _ in range(200):
         below = next(
             (
-                it
-                for it in inner
-                if isinstance(it.tag, str) and view.text(it).strip().startswith(first)
+                element
+                for element in inner
+                if isinstance(element.tag, str) and view.text(element).strip().startswith(first)
             ),
             None,
         )
@@ -527,16 +540,16 @@ def _heading(view: View, element: Any, text: str) -> tuple[Any, str]:
     return inner, view.text(inner).strip()
 
 
-def _unknown(view: View, rules: RuleSet, found: Found, shape: str) -> Judged:
+def _unknown(view: PageView, rules: RuleSet, found: RuleMatch, shape: str) -> TakedownJudgement:
     verdict = _undecided(
         Undecided.UNKNOWN_NOTICE,
         "this has the shape of a notice, and no rule knows its words",
-        evidence(view, "content.unknown-notice", rules.file.id, Step.SHAPE, found),
+        make_evidence(view, "content.unknown-notice", rules.file.id, Step.SHAPE, found),
         notice=found.text[:MAX_EXCERPT],
         rules=rules.file.id,
         stub=stub(view, rules, found, shape),
     )
-    return Judged(verdict=replace(verdict, accounts=tuple(_accounts(view, [rules]))))
+    return TakedownJudgement(verdict=replace(verdict, accounts=tuple(_accounts(view, [rules]))))
 
 
 # (7) General phrases
@@ -548,11 +561,11 @@ _GENERAL = (
 
 
 def _general_phrase(
-    view: View, sets: Sequence[RuleSet], *, explained: bool = False
-) -> Judged | None:
+    view: PageView, rule_sets: Sequence[RuleSet], *, explained: bool = False
+) -> TakedownJudgement | None:
     if view.page.status is not None and view.page.status >= _BAD:
         return None
-    said = phrase(view, sets, explained=explained)
+    said = find_removal_phrase(view, rule_sets, explained=explained)
     if said is None:
         return None
     about, found = said.rule.about, said.found
@@ -560,7 +573,7 @@ def _general_phrase(
     verdict = _undecided(
         Undecided.UNKNOWN_NOTICE,
         _GENERAL,
-        evidence(view, about.id, said.rules.file.id, Step.SHAPE, found),
+        make_evidence(view, about.id, said.rules.file.id, Step.SHAPE, found),
         rule=about.id,
         rules=said.rules.file.id,
         grade=about.grade,
@@ -568,36 +581,36 @@ def _general_phrase(
         notice=found.text[:MAX_EXCERPT],
         stub=stub(view, said.rules, found, "", select),
     )
-    return Judged(verdict=verdict)
+    return TakedownJudgement(verdict=verdict)
 
 
 # Verdicts
 
 
-def _gone(view: View, sets: Sequence[RuleSet], notice: _Notice) -> Judged:
+def _gone(view: PageView, rule_sets: Sequence[RuleSet], notice: _Notice) -> TakedownJudgement:
     rules, rule, found = notice.rules, notice.rule, notice.found
-    shown = [evidence(view, rule.about.id, rules.file.id, notice.step, found)]
+    shown = [make_evidence(view, rule.about.id, rules.file.id, notice.step, found)]
     if notice.via is not None:
-        shown.append(evidence(view, notice.via.about.id, rules.file.id, notice.step, found))
+        shown.append(make_evidence(view, notice.via.about.id, rules.file.id, notice.step, found))
     values = extract(view, rule, found)
     for detail in rules.notices:
         if rule.about.id not in detail.detail_of:
             continue
         small = match(view, detail.match, rules.normalise, ways=("select",))
         if small is not None and small.element is not found.element:
-            shown.append(evidence(view, detail.about.id, rules.file.id, Step.NOTICE, small))
+            shown.append(make_evidence(view, detail.about.id, rules.file.id, Step.NOTICE, small))
             values = {**values, **extract(view, detail, small)}
-    accounts = list(_accounts(view, sets))
-    if rule.account and all(it.state != rule.account for it in accounts):
+    accounts = list(_accounts(view, rule_sets))
+    if rule.account and all(account.state != rule.account for account in accounts):
         state = AccountState(
             state=rule.account,
             text=found.text[:MAX_EXCERPT],
             evidence=shown[0],
-            account=account_of(view, (rules,)),
+            account=account_of_page(view, (rules,)),
         )
         accounts.append(state)
-    labels = list(_labels(view, sets))
-    if rule.label and all(it.label != rule.label for it in labels):
+    labels = list(_labels(view, rule_sets))
+    if rule.label and all(label.label != rule.label for label in labels):
         labels.append(Label(label=rule.label, text=found.text[:MAX_EXCERPT], evidence=shown[0]))
     has_words = found.way in ("select", "json") or bool(rule.match.has_words)
     verdict = TakedownVerdict(
@@ -621,12 +634,12 @@ def _gone(view: View, sets: Sequence[RuleSet], notice: _Notice) -> Judged:
         labels=tuple(labels),
         accounts=tuple(accounts),
     )
-    return Judged(verdict=verdict, content=tuple(_received(view, sets)))
+    return TakedownJudgement(verdict=verdict, content=tuple(_received(view, rule_sets)))
 
 
-def _received(view: View, sets: Sequence[RuleSet]) -> Iterator[Evidence]:
+def _received(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Evidence]:
     """Yield content that lies in what was received, of a page that shows none."""
-    answers = [it for it in (*view.page.raw_before, view.page.raw) if it]
+    answers = [answer for answer in (*view.page.raw_before, view.page.raw) if answer]
     for raw in answers[-_MAX_RAW:]:
         page = Page(
             requested_url=view.page.requested_url,
@@ -636,32 +649,34 @@ def _received(view: View, sets: Sequence[RuleSet]) -> Iterator[Evidence]:
             locale=view.page.locale,
             html=view.markup(raw),
         )
-        received = View(page, view.selectors)
-        present = content(received, sets, last=False)
+        received = PageView(page, view.selectors)
+        present = content(received, rule_sets, last=False)
         if present is not None:
             found = replace(present.found, element=None, region=f"received: {present.found.region}")
-            yield evidence(view, present.rule.about.id, present.rules, Step.CONTENT, found)
+            yield make_evidence(view, present.rule.about.id, present.rules, Step.CONTENT, found)
 
 
-def _nothing(view: View, sets: Sequence[RuleSet]) -> Judged:
+def _nothing(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
     status = view.page.status
     if view.page.failure:
-        return Judged(verdict=_undecided(Undecided.ERROR, f"no page: {view.page.failure}"))
+        return TakedownJudgement(
+            verdict=_undecided(Undecided.ERROR, f"no page: {view.page.failure}")
+        )
     if status is not None and status >= _BAD:
         whose = "an error of the server" if status >= _ERRORS else "a refusal"
-        found = Found("status", "status", f"HTTP {status}")
-        return Judged(
+        found = RuleMatch("status", "status", f"HTTP {status}")
+        return TakedownJudgement(
             verdict=_undecided(
                 Undecided.ERROR,
                 f"HTTP {status}: {whose}, which says nothing about the page",
-                evidence(view, "content.error", "", Step.STATUS, found),
+                make_evidence(view, "content.error", "", Step.STATUS, found),
             )
         )
     words = "no rule knows what this page shows"
-    if view.led_to_front_page:
+    if view.redirected_to_front_page:
         words = "the front page of its host came in its place, and says nothing about it"
     verdict = _undecided(Undecided.UNKNOWN, words)
-    return Judged(verdict=replace(verdict, accounts=tuple(_accounts(view, sets))))
+    return TakedownJudgement(verdict=replace(verdict, accounts=tuple(_accounts(view, rule_sets))))
 
 
 def _undecided(why: Undecided, detail: str, *shown: Evidence, **more: Any) -> TakedownVerdict:

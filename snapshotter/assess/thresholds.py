@@ -18,7 +18,7 @@ _COVERS = {"views": ("views", "reads")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class CountReading:
     """One count in one capture."""
 
     bundle_id: str
@@ -26,26 +26,30 @@ class Reading:
     count: Count
 
 
-def series(observations: Iterable[Observation]) -> dict[str, tuple[Reading, ...]]:
+def series(observations: Iterable[Observation]) -> dict[str, tuple[CountReading, ...]]:
     """
     Return the counts of one page by unit, in the order of the captures.
 
     Of several counts of the same unit in one capture the best founded one is taken, which
     stands first.
     """
-    found: dict[str, list[Reading]] = {}
-    for it in sorted(observations, key=lambda it: (it.at, it.bundle_id)):
+    found: dict[str, list[CountReading]] = {}
+    for observation in sorted(
+        observations, key=lambda observation: (observation.at, observation.bundle_id)
+    ):
         seen: set[str] = set()
-        for count in it.counts:
+        for count in observation.counts:
             if count.unit not in seen:
                 seen.add(count.unit)
-                reading = Reading(bundle_id=it.bundle_id, at=it.at, count=count)
+                reading = CountReading(
+                    bundle_id=observation.bundle_id, at=observation.at, count=count
+                )
                 found.setdefault(count.unit, []).append(reading)
     return {unit: tuple(readings) for unit, readings in found.items()}
 
 
 def crossings(
-    readings: dict[str, tuple[Reading, ...]], thresholds: Sequence[Threshold]
+    readings: dict[str, tuple[CountReading, ...]], thresholds: Sequence[Threshold]
 ) -> tuple[Crossing, ...]:
     """
     Return each time that a count of one page went over a threshold, in the order of time.
@@ -58,12 +62,16 @@ def crossings(
         for unit in _COVERS.get(threshold.unit, (threshold.unit,))
         for crossing in _of_one(readings.get(unit, ()), threshold, unit)
     ]
-    return tuple(sorted(found, key=lambda it: (it.reached_at, it.unit, it.threshold)))
+    return tuple(
+        sorted(found, key=lambda crossing: (crossing.reached_at, crossing.unit, crossing.threshold))
+    )
 
 
-def _of_one(readings: Iterable[Reading], threshold: Threshold, unit: str) -> Iterator[Crossing]:
-    below: Reading | None = None
-    between: Reading | None = None  # the first since then that may be either
+def _of_one(
+    readings: Iterable[CountReading], threshold: Threshold, unit: str
+) -> Iterator[Crossing]:
+    below: CountReading | None = None
+    between: CountReading | None = None  # the first since then that may be either
     is_over = False
     for reading in readings:
         count = reading.count
@@ -83,7 +91,12 @@ def _of_one(readings: Iterable[Reading], threshold: Threshold, unit: str) -> Ite
 
 
 def _crossing(
-    threshold: Threshold, unit: str, below: Reading | None, reached: Reading, *, certain: bool
+    threshold: Threshold,
+    unit: str,
+    below: CountReading | None,
+    reached: CountReading,
+    *,
+    certain: bool,
 ) -> Crossing:
     return Crossing(
         unit=unit,

@@ -14,20 +14,26 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.capture import nss, own_names, viewer
-from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
-from snapshotter.capture.gate import GATE, RasterGate
-from snapshotter.capture.recorder import Recorder
-from snapshotter.capture.session import Session
-from snapshotter.capture.standby import Standby
+from snapshotter.capture.browser import nss
+from snapshotter.capture.browser.launch import (
+    BrowserProcesses,
+    BrowserWorkspace,
+    CaptureNetwork,
+    choose_browser,
+)
+from snapshotter.capture.browser.prewarm import PrewarmedBrowser
+from snapshotter.capture.pictures.raster_gate import RASTER_GATE, RasterGate
+from snapshotter.capture.record.recorder import Recorder
+from snapshotter.capture.redaction import capturer_identity, concealer
+from snapshotter.capture.session import CaptureSession
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules, parse_upstream
 from snapshotter.errors import PolicyRefused
-from snapshotter.formats.certificate_authority import der
-from snapshotter.formats.cms import Recipient
+from snapshotter.formats.signatures.cms import Recipient
+from snapshotter.formats.tls.certificate_authority import der
 from snapshotter.model.capture import Capture
-from snapshotter.model.own_names import OwnName
+from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, IdSource, Progress
 
@@ -78,9 +84,9 @@ class ChromiumCapturer:
         upstream: str = "",
         allow_no_sandbox: bool = False,
         resolver: Resolver | None = None,
-        gate: RasterGate = GATE,
+        gate: RasterGate = RASTER_GATE,
         assessor: Callable[[Decision], Assessor] | None = None,
-        own: Sequence[OwnName] = (),
+        own: Sequence[CapturerIdentifier] = (),
         vantage: str = "",
     ) -> None:
         self._clock = clock
@@ -90,11 +96,15 @@ class ChromiumCapturer:
         self._upstream = upstream
         self._allow_no_sandbox = allow_no_sandbox
         self._resolver = resolver
-        self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
+        self._ahead: dict[Path, PrewarmedBrowser] = {}  # by the spool that each is for
         self._gate = gate
         self._assessor = assessor
         proxy = parse_upstream(upstream) if upstream else None
-        secrets = own_names.credentials(proxy.user, proxy.password) if proxy is not None else ()
+        secrets = (
+            capturer_identity.credential_spellings(proxy.user, proxy.password)
+            if proxy is not None
+            else ()
+        )
         self._own = (*own, *secrets)
         self._vantage = vantage
 
@@ -113,7 +123,7 @@ class ChromiumCapturer:
             ValueError: The URL is not one of http or https, or carries a password.
         """
         _require_web_address(request.url)
-        viewer.check_address(request.url, decision.redact, self._own)
+        concealer.check_address_is_anonymous(request.url, decision.redact, self._own)
         total = decision.limits.total_s
         began = self._clock.monotonic()
         kill_at = began + total - min(_KILL_S, total * _KILL_SHARE)
@@ -140,20 +150,20 @@ class ChromiumCapturer:
         again_until: float,
     ) -> Capture | str:
         """Capture with one browser; return why it was of no use if another one may be tried."""
-        standby = self._take(decision, spool)
+        prewarmed = self._take(decision, spool)
         try:
-            session = Session(
+            session = CaptureSession(
                 request=request,
                 decision=decision,
                 spool_root=spool,
                 progress=progress,
                 clock=self._clock,
                 version=self._version,
-                binary=standby.binary,
-                binary_remark=standby.remark,
-                place=standby.place,
-                processes=standby.processes,
-                wire=standby.wire,
+                binary=prewarmed.binary,
+                binary_remark=prewarmed.remark,
+                workspace=prewarmed.workspace,
+                processes=prewarmed.processes,
+                capture_network=prewarmed.capture_network,
                 recorder=Recorder(
                     spool=spool,
                     clock=self._clock,
@@ -161,7 +171,7 @@ class ChromiumCapturer:
                     limits=decision.limits,
                     redact_headers=decision.redact_headers,
                     software=f"snapshotter/{self._version}",
-                    way=standby.wire,
+                    way=prewarmed.capture_network,
                     keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
                     original=request.original,
                     discloses=decision.redact.mode != "drop",
@@ -175,37 +185,37 @@ class ChromiumCapturer:
                 before=before,
                 again_until=again_until,
             )
-            standby.give(session.go)
+            prewarmed.give(session.go)
             try:
-                self._supervise(session, standby, decision, kill_at)
+                self._supervise(session, prewarmed, decision, kill_at)
             finally:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
-                standby.processes.kill()
-                standby.wire.guard.stop()
+                prewarmed.processes.kill()
+                prewarmed.capture_network.guard.stop()
             return session.unready or session.result()
         finally:
-            standby.end()
+            prewarmed.end()
 
     def prepare(self, decision: Decision, spool: Path) -> None:
         """Start a browser ahead of a capture; see `ports.Capturer`."""
-        self._ahead[spool] = self._standby(decision, spool)
+        self._ahead[spool] = self._prewarmed(decision, spool)
 
     def discard(self, spool: Path) -> None:
         """End a browser that was started ahead and is not needed; see `ports.Capturer`."""
-        if (standby := self._ahead.pop(spool, None)) is not None:
-            standby.end()
+        if (prewarmed := self._ahead.pop(spool, None)) is not None:
+            prewarmed.end()
 
-    def _take(self, decision: Decision, spool: Path) -> Standby:
+    def _take(self, decision: Decision, spool: Path) -> PrewarmedBrowser:
         """Return the browser that was started ahead for this, or start one."""
-        standby = self._ahead.pop(spool, None)
-        if standby is not None:
-            if standby.decision == decision and standby.is_good:
-                standby.remark = "; ".join(filter(None, (standby.remark, _AHEAD)))
-                return standby
-            standby.end()
-        return self._standby(decision, spool)
+        prewarmed = self._ahead.pop(spool, None)
+        if prewarmed is not None:
+            if prewarmed.decision == decision and prewarmed.is_usable:
+                prewarmed.remark = "; ".join(filter(None, (prewarmed.remark, _AHEAD)))
+                return prewarmed
+            prewarmed.end()
+        return self._prewarmed(decision, spool)
 
-    def _standby(self, decision: Decision, spool: Path) -> Standby:
+    def _prewarmed(self, decision: Decision, spool: Path) -> PrewarmedBrowser:
         if decision.require_proxy and not self._upstream:
             raise PolicyRefused(
                 f"policy {decision.policy_name} captures through a proxy or not at all, and none "
@@ -213,30 +223,35 @@ class ChromiumCapturer:
                 hint="--proxy tor, --proxy socks5://…, or the setting proxy",
             )
         binary, remark = choose_browser(decision.browser, self._executable)
-        place = Workplace.create(spool)
-        wire: Wire | None = None
+        workspace = BrowserWorkspace.create(spool)
+        capture_network: CaptureNetwork | None = None
         try:
             if decision.certificate_authorities:
-                nss.trust(place.home, [der(it) for it in decision.certificate_authorities])
-            wire = self._wire(decision, spool, place)
-            standby = Standby(
+                nss.write_trust_database(
+                    workspace.home,
+                    [der(authority) for authority in decision.certificate_authorities],
+                )
+            capture_network = self._capture_network(decision, spool, workspace)
+            prewarmed = PrewarmedBrowser(
                 decision=decision,
                 binary=binary,
                 remark=remark,
-                place=place,
-                wire=wire,
+                workspace=workspace,
+                capture_network=capture_network,
                 allow_no_sandbox=self._allow_no_sandbox,
             )
-            standby.start()
+            prewarmed.start()
         except BaseException:  # also Ctrl-C: nobody else knows these yet
-            if wire is not None:
-                wire.guard.stop()
-                wire.destroy()
-            place.remove()
+            if capture_network is not None:
+                capture_network.guard.stop()
+                capture_network.destroy()
+            workspace.remove()
             raise
-        return standby
+        return prewarmed
 
-    def _wire(self, decision: Decision, spool: Path, place: Workplace) -> Wire:
+    def _capture_network(
+        self, decision: Decision, spool: Path, workspace: BrowserWorkspace
+    ) -> CaptureNetwork:
         """Return the one way out of a capture. What passes on it is written down."""
         tee_dir = spool / _TEE
         tee_dir.mkdir()
@@ -246,7 +261,7 @@ class ChromiumCapturer:
             upstream=self._upstream,
             total_bytes=decision.limits.capture_bytes,
         )
-        return Wire(
+        return CaptureNetwork(
             guard=EgressGuard(
                 rules,
                 clock=self._clock,
@@ -254,17 +269,21 @@ class ChromiumCapturer:
                 resolver=self._resolver,
                 awaits_page=True,
             ),
-            path=path_of(self._upstream),
+            path=network_path_kind(self._upstream),
             vantage=self._vantage,
-            key_log=place.key_log,
+            key_log=workspace.key_log,
             tee_dir=tee_dir,
         )
 
     def _supervise(
-        self, session: Session, standby: Standby, decision: Decision, kill_at: float
+        self,
+        session: CaptureSession,
+        prewarmed: PrewarmedBrowser,
+        decision: Decision,
+        kill_at: float,
     ) -> None:
         """Return when the session has ended or was ended."""
-        thread, processes = standby.thread, standby.processes
+        thread, processes = prewarmed.thread, prewarmed.processes
         disk_bytes = _DISK_SHARE * decision.limits.capture_bytes + _PROFILE_BYTES
         disk_at = 0.0  # of the last look at it
         try:
@@ -275,20 +294,20 @@ class ChromiumCapturer:
                     break
                 thread.join(min(_WATCH_S, left))
                 if processes.is_driver_gone:
-                    session.driver_is_gone()
+                    session.note_driver_gone()
                 resident = processes.resident_bytes()
                 if resident > decision.limits.memory_bytes * _LOW_SHARE:
                     session.memory_is_low()
                 if resident > decision.limits.memory_bytes * _SHORT_SHARE:
-                    session.must_be_stopped(f"the browser took {resident >> 20} MiB")
+                    session.request_script_stop(f"the browser took {resident >> 20} MiB")
                 if resident > decision.limits.memory_bytes:
                     self._too_much_memory(session, processes, decision, thread)
                 if self._clock.monotonic() - disk_at < _DISK_S:
                     continue
                 disk_at = self._clock.monotonic()
-                written = standby.place.written_bytes(2 * disk_bytes)
+                written = prewarmed.workspace.written_bytes(2 * disk_bytes)
                 if written > disk_bytes:
-                    session.must_be_stopped(f"the page wrote {written >> 20} MiB to disk")
+                    session.request_script_stop(f"the page wrote {written >> 20} MiB to disk")
                 if written > 2 * disk_bytes:  # workers go on
                     session.killed("disk-limit", f"the page wrote {written >> 20} MiB to disk")
                     processes.kill()
@@ -303,7 +322,7 @@ class ChromiumCapturer:
 
     def _too_much_memory(
         self,
-        session: Session,
+        session: CaptureSession,
         processes: BrowserProcesses,
         decision: Decision,
         thread: threading.Thread,
@@ -314,7 +333,7 @@ class ChromiumCapturer:
         It may be the page's, or that of a frame of another site, and then the page lives on.
         """
         detail = f"the browser took more than {decision.limits.memory_bytes >> 20} MiB"
-        session.memory_is_used_up(detail)
+        session.note_memory_exhausted(detail)
         processes.kill_largest_renderer()
         end = self._clock.monotonic() + _KILLED_S
         while thread.is_alive() and self._clock.monotonic() < end:
@@ -335,7 +354,7 @@ def _require_web_address(url: str) -> None:
         raise ValueError("an address with a user name or password cannot be captured")
 
 
-def path_of(upstream: str) -> str:
+def network_path_kind(upstream: str) -> str:
     """Return the word for the way that traffic takes: "direct", "proxy" or "tor"."""
     return {"": "direct", "tor": "tor"}.get(upstream, "proxy")
 

@@ -1,8 +1,8 @@
 """
 One capture from its browser's start to its end: what is done in which order.
 
-The steps themselves are in modules of their own: `navigation`, `reveal`, `album`,
-`scribe` and the recorder. Here they are put together, supervised from outside
+The steps themselves are in modules of their own: `navigation`, `reveal`, `picture_set`,
+`page_writer` and the recorder. Here they are put together, supervised from outside
 and made into a `Capture`, whatever became of them.
 """
 
@@ -21,38 +21,41 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import comparison, documents, environment, kernel, target, viewer
-from snapshotter.capture.album import Album, Shown, set_window
-from snapshotter.capture.behaviours.stage import Patience, Stage
-from snapshotter.capture.browser import (
+from snapshotter.capture.behaviours.page_context import PageContext, SettlingTime
+from snapshotter.capture.behaviours.reveal import PageReveal
+from snapshotter.capture.browser import environment, os_processes
+from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, CaptureTimeout, PageLost
+from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
+from snapshotter.capture.browser.launch import (
     BrowserBinary,
     BrowserProcesses,
-    Launched,
-    Wire,
-    Workplace,
+    BrowserWorkspace,
+    CaptureNetwork,
+    LaunchedBrowser,
 )
-from snapshotter.capture.console import Console
-from snapshotter.capture.document import Document
-from snapshotter.capture.doorkeeper import Doorkeeper
-from snapshotter.capture.gate import RasterGate
-from snapshotter.capture.glance import Glance
-from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
-from snapshotter.capture.judging import Judging
-from snapshotter.capture.layout import Layout
-from snapshotter.capture.ledger import Ledger
-from snapshotter.capture.navigation import Navigation
-from snapshotter.capture.pending import Watch
-from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
-from snapshotter.capture.remedies import Remedies
-from snapshotter.capture.reveal import Reveal
-from snapshotter.capture.screenshot import DEFAULT, Camera, paints_below
-from snapshotter.capture.scribe import Scribe
-from snapshotter.capture.shutter import Shutter
+from snapshotter.capture.browser.prewarm import RunningBrowser
+from snapshotter.capture.browser.recovery import PageRecovery
+from snapshotter.capture.capture_builder import CaptureBuilder
+from snapshotter.capture.page import file_target, text_difference
+from snapshotter.capture.page import received_documents as documents
+from snapshotter.capture.page.console import Console
+from snapshotter.capture.page.geometry import PageGeometry
+from snapshotter.capture.page.live_assessment import LiveAssessment
+from snapshotter.capture.page.main_document import MainDocument
+from snapshotter.capture.page.navigation import Navigation
+from snapshotter.capture.page.page_writer import PageWriter
+from snapshotter.capture.page.pending_callbacks import TraceWatch
+from snapshotter.capture.page.popup_blocker import PopupBlocker
+from snapshotter.capture.pictures.first_look import FirstLook
+from snapshotter.capture.pictures.picture_set import PictureResult, PictureSet, set_window
+from snapshotter.capture.pictures.raster_gate import RasterGate
+from snapshotter.capture.pictures.screenshot import DEFAULT, Camera, check_paints_below_window
+from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
+from snapshotter.capture.record.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
+from snapshotter.capture.redaction import concealer as viewer
+from snapshotter.capture.retakes import Retakes
 from snapshotter.capture.spool import Spool
-from snapshotter.capture.standby import Running
-from snapshotter.capture.steps import Body, End, Steps, first_line, reason
-from snapshotter.capture.takes import Takes
-from snapshotter.capture.world import WorldError, Worlds
+from snapshotter.capture.steps import StepBody, StepEnd, Steps, first_error_line, reason_for_error
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision, Viewport
@@ -72,24 +75,24 @@ _PAINTS_BELOW: dict[Path, bool] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
+class _OpenPage:
     """One page before its first request, and everything that works on it."""
 
     page: Page
     session: CDPSession
-    stage: Stage
+    page_context: PageContext
     steps: Steps
-    remedies: Remedies
+    recovery: PageRecovery
     navigation: Navigation
-    reveal: Reveal
-    scribe: Scribe
+    reveal: PageReveal
+    page_writer: PageWriter
     camera: Camera
-    glance: Glance
+    first_look: FirstLook
     console: Console
-    judging: Judging | None  # None: nobody judges
+    live_assessment: LiveAssessment | None  # None: nobody judges
 
 
-class Session:
+class CaptureSession:
     """
     One capture, done once by `go` in a thread of its own.
 
@@ -110,9 +113,9 @@ class Session:
         version: str,
         binary: BrowserBinary,
         binary_remark: str,
-        place: Workplace,
+        workspace: BrowserWorkspace,
         processes: BrowserProcesses,
-        wire: Wire,
+        capture_network: CaptureNetwork,
         recorder: Recorder,
         gate: RasterGate,
         assessor: Callable[[], Assessor] | None,
@@ -130,9 +133,9 @@ class Session:
         self._version = version
         self._binary = binary
         self._binary_remark = binary_remark
-        self._place = place
+        self._workspace = workspace
         self._processes = processes
-        self._wire = wire
+        self._capture_network = capture_network
         self._recorder = recorder
         self._gate = gate
         self._make_assessor = assessor
@@ -141,18 +144,18 @@ class Session:
         self._guard_deadline = kill_at - self._ending_s
 
         # What the supervisor may read at any time.
-        self._ledger = Ledger(requested_url=request.url, clock=clock, progress=progress)
-        self._ledger.is_light = decision.light
-        self._note = self._ledger.note
+        self._builder = CaptureBuilder(requested_url=request.url, clock=clock, progress=progress)
+        self._builder.is_light = decision.light
+        self._note = self._builder.note
         if request.stripped:
             self._note("strip-params", ", ".join(request.stripped)[:1000])
         if before:
             why = self._without_paths(before)
             self._note("fresh-browser", f"the one before was of no use: {why}"[:1000])
-        self._complain = self._ledger.complain
+        self._complain = self._builder.add_reason
         self._recording: Recording | None = None
         self._version_facts: dict[str, str] = {}
-        self._launched: Launched | None = None
+        self._launched: LaunchedBrowser | None = None
         self._sandbox: SandboxFacts | None = None
         self._environment: Environment | None = None
         self._unavailable: ServiceUnavailable | PolicyRefused | None = None
@@ -163,24 +166,26 @@ class Session:
 
         # Of the thread that runs.
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._guard: Guard | None = None
-        self._opened: _Opened | None = None
-        self._document = Document()
+        self._guard: CallGuard | None = None
+        self._opened: _OpenPage | None = None
+        self._document = MainDocument()
         self._description: asyncio.Task[Environment] | None = None
         self._memory_is_low = False
         self._crash = ("renderer-crashed", "the page's process crashed")
 
     def _reason(self, step: str, error: Exception) -> tuple[str, str]:
-        code, detail = reason(step, error)
+        code, detail = reason_for_error(step, error)
         return code, self._without_paths(detail)
 
     def _without_paths(self, text: str) -> str:
         """What a system says of a browser that does not start names files of this machine."""
-        return environment.without_paths_of(text, binary=self._binary, place=self._place)
+        return environment.replace_paths_in_text(
+            text, binary=self._binary, workspace=self._workspace
+        )
 
     # Called by the supervisor
 
-    async def go(self, start: Awaitable[Running]) -> None:
+    async def go(self, start: Awaitable[RunningBrowser]) -> None:
         """
         Do all steps. Whatever comes of it is kept for `result`.
 
@@ -201,7 +206,7 @@ class Session:
         if loop is not None and guard is not None and not loop.is_closed():
             loop.call_soon_threadsafe(guard.lose, code, detail)
 
-    def driver_is_gone(self) -> None:
+    def note_driver_gone(self) -> None:
         """
         Take note that nobody answers for the browser any more. Callable from any thread.
 
@@ -217,15 +222,15 @@ class Session:
         """Take note that little is left of the memory that the browser may take."""
         self._memory_is_low = True
 
-    def must_be_stopped(self, detail: str) -> None:
+    def request_script_stop(self, detail: str) -> None:
         """Stop the page's scripts before the browser has to be killed. From any thread."""
         loop, opened = self._loop, self._opened
-        if opened is None or opened.remedies.scripts_stopped:
+        if opened is None or opened.recovery.scripts_stopped:
             return
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(opened.remedies.stop_scripts_soon, detail)
+            loop.call_soon_threadsafe(opened.recovery.stop_scripts_soon, detail)
 
-    def memory_is_used_up(self, detail: str) -> None:
+    def note_memory_exhausted(self, detail: str) -> None:
         """Take note that a renderer is being killed from outside. From any thread."""
         self._complain("memory-limit", detail)
         self._crash = ("memory-limit", detail)
@@ -269,24 +274,24 @@ class Session:
             raise self._unavailable
         if self._bug is not None and not self._killed:
             raise self._bug
-        self._ledger.end_all_steps(StepState.FAILED, "the browser was killed")
+        self._builder.end_all_steps(StepState.FAILED, "the browser was killed")
         self._spool.put_back()
         if self._recording is None:
             self._recording = self._recorder.finish_now(
-                final_url=self._ledger.final_url, title=self._ledger.title
+                final_url=self._builder.final_url, title=self._builder.title
             )
-        self._ledger.check_clocks(self._recording.response, self._decision.clock_skew_s)
+        self._builder.check_clocks(self._recording.response, self._decision.clock_skew_s)
         if hashes := frozenset(self._decision.media.placeholder_hashes):
             digests = self._recording.picture_digests
             found = {url for url, digest in digests if digest in hashes}
             concealer = self._recording.concealer
-            self._ledger.mark_placeholders(found, concealer.of_text if concealer else str)
+            self._builder.mark_placeholders(found, concealer.conceal_text if concealer else str)
         self._compare_texts(self._recording)
         announced = self._document.expected_at is not None
-        self._ledger.check_reloads(self._recording.redirects, announced=announced)
+        self._builder.check_reloads(self._recording.redirects, announced=announced)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
-        made = self._ledger.compose(
+        made = self._builder.compose(
             self._recording, facts, self._spool, self._decision.certificate_authorities
         )
         return viewer.conceal(made, self._recording.concealer)
@@ -294,53 +299,53 @@ class Session:
     def _compare_texts(self, recording: Recording) -> None:
         """Warn where the page that was shown says something else than its documents did."""
         try:
-            found = tuple(documents.compared(recording.documents, self._ledger.text))
+            found = tuple(documents.compare_documents(recording.documents, self._builder.text))
         except OSError as error:
-            self._ledger.log("comparison", f"without effect: {first_line(error)}")
+            self._builder.log("comparison", f"without effect: {first_error_line(error)}")
             return
         finally:
-            for one in recording.documents:
-                if one.body is not None and not one.is_final:
-                    one.body.file.unlink(missing_ok=True)
-        self._ledger.documents = tuple(it.document for it in found)
+            for received_document in recording.documents:
+                if received_document.body is not None and not received_document.is_final:
+                    received_document.body.file.unlink(missing_ok=True)
+        self._builder.documents = tuple(document.document for document in found)
         bound = self._decision.divergence_percent
-        for it in found:
-            apart = it.difference
+        for document in found:
+            apart = document.difference
             if apart is None:
                 continue
-            if it.is_final and max(apart.not_shown, apart.not_received) > bound:
-                self._ledger.warn(
+            if document.is_final and max(apart.not_shown, apart.not_received) > bound:
+                self._builder.warn(
                     "raw-rendered-divergence",
                     f"{apart.not_shown} % of the words of the document as received were not "
                     f"shown, {apart.not_received} % of those shown were not in it",
                 )
             # One of few words is a step on the way, and not what somebody came for.
             elif (
-                not it.is_final
-                and apart.received_words >= comparison.WORDS
+                not document.is_final
+                and apart.received_words >= text_difference.WORDS
                 and apart.not_shown > bound
             ):
-                self._ledger.warn(
+                self._builder.warn(
                     "raw-rendered-divergence",
-                    f"{it.departure}: {apart.not_shown} % of the words "
+                    f"{document.departure}: {apart.not_shown} % of the words "
                     "of that document were not shown in the end",
                 )
 
     def _keep_target(self, recording: Recording) -> None:
         """Keep the body of a target that is no page as a file of its own."""
-        was_saved, body = self._saved.exists() or self._ledger.is_answered, recording.main_body
+        was_saved, body = self._saved.exists() or self._builder.is_answered, recording.main_body
         try:
             answer = recording.response
             is_redirect = answer is not None and answer.status in _REDIRECTS
             if (
                 body is not None
                 and not is_redirect
-                and (was_saved or not target.is_page(body.media_type))
+                and (was_saved or not file_target.is_page_media_type(body.media_type))
             ):
-                target.keep(body, self._spool, most=self._limits.response_bytes)
-                self._ledger.is_answered = True
+                file_target.save_body(body, self._spool, most=self._limits.response_bytes)
+                self._builder.is_answered = True
         except (OSError, SnapshotterError) as error:
-            self._complain("target-failed", first_line(error))
+            self._complain("target-failed", first_error_line(error))
         finally:
             self._saved.unlink(missing_ok=True)
             if body is not None:
@@ -348,33 +353,33 @@ class Session:
 
     # Steps
 
-    async def _main(self, start: Awaitable[Running]) -> None:
+    async def _main(self, start: Awaitable[RunningBrowser]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._guard = guard = Guard(self._clock, self._guard_deadline)
+        self._guard = guard = CallGuard(self._clock, self._guard_deadline)
         playwright: Playwright | None = None
         context: BrowserContext | None = None
         closing: asyncio.Task[None] | None = None
         if self._make_assessor is not None:  # it reads its rules while the browser starts
             self._assessor = asyncio.create_task(asyncio.to_thread(self._make_assessor))
             self._assessor.add_done_callback(_seen)  # why it failed is for who asks for it
-        self._ledger.begin_step("launch")
+        self._builder.begin_step("launch")
         try:
             running = await self._started(guard, start)
             playwright, launched = running.playwright, running.launched
             context = launched.context
             self._launched = launched
-            self._ledger.network = launched.network
+            self._builder.network = launched.network
             watch = asyncio.create_task(self._watch_limits(context))
             listening: asyncio.Task[None] | None = None
             try:
                 self._opened = opened = await self._ready(context)
                 if opened is not None:
                     listening = asyncio.create_task(opened.console.watch())
-                    await self._visit(opened)
+                    await self._capture_page(opened)
             except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
                 # What happened outside a step has not been said yet.
                 self._complain(*self._reason("capture", error))
-                await self._rescue()
+                await self._keep_minimum()
             finally:
                 watch.cancel()
                 if listening is not None:
@@ -390,16 +395,16 @@ class Session:
         finally:
             await (self._close(context, playwright) if closing is None else closing)
 
-    async def _started(self, guard: Guard, start: Awaitable[Running]) -> Running:
+    async def _started(self, guard: CallGuard, start: Awaitable[RunningBrowser]) -> RunningBrowser:
         limit = self._limits.launch_s + self._limits.close_s  # it has limits of its own
         try:
             return await guard.call("launching the browser", start, limit)
-        except (TimeLimit, CaptureTimeout, PageLost) as error:
+        except (CallTimeout, CaptureTimeout, PageLost) as error:
             raise ServiceUnavailable(
-                f"the browser did not start: {first_line(error)}", hint="snapshotter doctor"
+                f"the browser did not start: {first_error_line(error)}", hint="snapshotter doctor"
             ) from error
 
-    async def _ready(self, context: BrowserContext) -> _Opened | None:
+    async def _ready(self, context: BrowserContext) -> _OpenPage | None:
         """Make everything ready for the first request; return nothing if that can not be."""
         try:
             opened = await self._prepare(context)
@@ -407,16 +412,16 @@ class Session:
             code, detail = self._reason("launch", error)
             if self._is_last or isinstance(error, CaptureTimeout):
                 self._complain(code, detail)
-                self._ledger.end_step(StepState.FAILED, detail)
+                self._builder.end_step(StepState.FAILED, detail)
             else:
                 self._unready = detail
             return None
-        self._ledger.end_step(StepState.OK, self._binary_remark)
+        self._builder.end_step(StepState.OK, self._binary_remark)
         return opened
 
-    async def _visit(self, opened: _Opened) -> None:
+    async def _capture_page(self, opened: _OpenPage) -> None:
         steps, navigation = opened.steps, opened.navigation
-        watch = asyncio.create_task(opened.glance.watch())
+        watch = asyncio.create_task(opened.first_look.watch())
         try:
             arrived = await steps.take("navigate", navigation.go)
         finally:
@@ -426,84 +431,89 @@ class Session:
         if not arrived or not self._document.count:
             return
         # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
-        await asyncio.gather(opened.glance.take("before it was scrolled"), _enter(opened.stage))
+        await asyncio.gather(
+            opened.first_look.take("before it was scrolled"), _enter(opened.page_context)
+        )
         await opened.reveal.everything()
-        if opened.judging is not None and not await opened.judging.settled():
+        if opened.live_assessment is not None and not await opened.live_assessment.settled():
             return
         if self._document.away:  # nothing of the page is there to be photographed
             return
         await opened.reveal.hold()
         documents = self._document.count
-        self._ledger.final_url = opened.page.url
-        album = self._album(opened)
-        takes = Takes(
-            opened.stage,
+        self._builder.final_url = opened.page.url
+        picture_set = self._picture_set(opened)
+        retakes = Retakes(
+            opened.page_context,
             opened.reveal,
             document=self._document,
-            ledger=self._ledger,
+            builder=self._builder,
             spool=self._spool,
             is_heavy=lambda: self._memory_is_low,
         )
-        await takes.of_one_state(lambda: self._take(opened, album))
+        await retakes.take_consistent(lambda: self._take(opened, picture_set))
         if not self._decision.light:
-            for name, body in self._further_pictures(album):
+            for name, body in self._further_pictures(picture_set):
                 await steps.take(name, body)
         if self._document.count != documents or self._document.away:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
         elif navigation.wanted_url:
-            self._ledger.warn(
+            self._builder.warn(
                 "page-held",
                 f"the page tried to navigate to {navigation.wanted_url} while it was photographed, "
                 "and was held; pictures and text show the document before",
             )
 
-    async def _take(self, opened: _Opened, album: Album) -> None:
+    async def _take(self, opened: _OpenPage, picture_set: PictureSet) -> None:
         """Photograph and read the page as it stands; see `takes.STEPS`."""
-        steps, scribe = opened.steps, opened.scribe
-        await steps.take("viewport", album.viewport)
-        whole: list[tuple[str, Body]] = []
+        steps, page_writer = opened.steps, opened.page_writer
+        await steps.take("viewport", picture_set.viewport)
+        whole: list[tuple[str, StepBody]] = []
         if not self._decision.light:
-            whole += [("screenshot", lambda: _as_far_as(album.page())), ("mhtml", scribe.mhtml)]
-        whole += [("dom", scribe.document), ("text", scribe.text)]
+            whole += [
+                ("screenshot", lambda: _step_end_of_picture(picture_set.page())),
+                ("mhtml", page_writer.mhtml),
+            ]
+        whole += [("dom", page_writer.document), ("text", page_writer.text)]
         if self._memory_is_low:
             # A photograph beyond the viewport paints the whole page: on one of very much
             # text it may be the last thing that the browser does.
-            whole.sort(key=lambda it: it[0] == "screenshot")
+            whole.sort(key=lambda step: step[0] == "screenshot")
             for name, body in whole:
                 await steps.take(name, body)
         else:
             await steps.beside(whole)
 
-    async def _rescue(self) -> None:
+    async def _keep_minimum(self) -> None:
         """A page that used its time up has at least a picture and a text."""
         guard, opened = self._need_guard(), self._opened
         if guard.lost or opened is None or not self._document.count:
             return
         guard.extend(self._clock.monotonic() + min(_RESCUE_S, self._ending_s * _RESCUE_SHARE))
         made = {artifact.path for artifact in self._spool.artifacts}
-        steps: tuple[tuple[str, str, Body], ...] = (
-            ("viewport", "capture/viewport.png", self._album(opened).viewport),
-            ("dom", "capture/dom.html", opened.scribe.document),
-            ("text", "capture/page.txt", opened.scribe.text),
+        steps: tuple[tuple[str, str, StepBody], ...] = (
+            ("viewport", "capture/viewport.png", self._picture_set(opened).viewport),
+            ("dom", "capture/dom.html", opened.page_writer.document),
+            ("text", "capture/page.txt", opened.page_writer.text),
         )
         try:
-            await opened.remedies.stop_scripts("the time for the capture was used up")
+            await opened.recovery.stop_scripts("the time for the capture was used up")
             for name, path, body in steps:
                 if path not in made:
                     await opened.steps.take(name, body)
         except (PageLost, CaptureTimeout) as error:
-            self._ledger.log("rescue", f"ended: {reason('capture', error)[1]}")
+            self._builder.log("rescue", f"ended: {reason_for_error('capture', error)[1]}")
 
     async def _keep_first_look(self) -> None:
         """A page that was given up before its turn has the picture of a first look."""
         made = {artifact.path for artifact in self._spool.artifacts}
         if self._opened is not None and "capture/viewport.png" not in made:
-            await self._opened.glance.keep()
+            await self._opened.first_look.keep()
 
-    async def _prepare(self, context: BrowserContext) -> _Opened:
+    async def _prepare(self, context: BrowserContext) -> _OpenPage:
         """Put everything in place that has to be there before the first request."""
         limit = self._limits.launch_s  # a browser that starts late does this late, too
-        guard, ledger = self._need_guard(), self._ledger
+        guard, builder = self._need_guard(), self._builder
         page = (
             context.pages[0]
             if context.pages
@@ -515,16 +525,16 @@ class Session:
         page.on("crash", lambda _: guard.lose(*self._crash))
         page.on("close", lambda _: self._gone("page-closed", "the page closed itself"))
         context.on("close", lambda _: self._gone("browser-lost", "the browser went away"))
-        worlds = Worlds(guard)
-        remedies = Remedies(
+        worlds = IsolatedWorlds(guard)
+        recovery = PageRecovery(
             cdp,
             worlds,
             guard,
             document=self._document,
             recorder=self._recorder,
-            ledger=ledger,
+            builder=builder,
             limits=self._limits,
-            way=self._wire.guard,
+            way=self._capture_network.guard,
             processes=self._processes,
         )
         console = Console(
@@ -532,13 +542,13 @@ class Session:
             cdp,
             guard,
             clock=self._clock,
-            ledger=ledger,
+            builder=builder,
             processes=self._processes,
             recorder=self._recorder,
-            remedies=remedies,
+            recovery=recovery,
         )
-        doorkeeper = Doorkeeper(
-            context, page, guard, self._decision, self._note, self._complain, remedies.stop_scripts
+        popup_blocker = PopupBlocker(
+            context, page, guard, self._decision, self._note, self._complain, recovery.stop_scripts
         )
         navigation = Navigation(
             page,
@@ -547,23 +557,23 @@ class Session:
             self._decision,
             url=self._request.url,
             saved=self._saved,
-            folder=self._place.artifacts,
+            folder=self._workspace.artifacts,
             clock=self._clock,
             document=self._document,
-            doorkeeper=doorkeeper,
+            popup_blocker=popup_blocker,
             recorder=self._recorder,
-            remedies=remedies,
-            ledger=ledger,
-            way=self._wire.guard,
+            recovery=recovery,
+            builder=builder,
+            way=self._capture_network.guard,
         )
         await guard.call("the page's events", cdp.send("Page.enable"), limit)
-        watch = Watch(guard, self._clock, worlds, self._recorder, ledger.log)
+        watch = TraceWatch(guard, self._clock, worlds, self._recorder, builder.log)
         await asyncio.gather(
             guard.call("the recorder", self._recorder.attach(context, cdp), limit),
             watch.begin(context),
         )
         await worlds.attach(context, page, limit)
-        stage = Stage(
+        page_context = PageContext(
             worlds=worlds,
             recorder=self._recorder,
             guard=guard,
@@ -572,77 +582,77 @@ class Session:
             note=self._note,
             document=self._document,
             watch=watch,
-            patience=Patience(),
-            settled=ledger.settled,
-            scripts_stopped=lambda: remedies.scripts_stopped,
+            patience=SettlingTime(),
+            settled=builder.settled,
+            scripts_stopped=lambda: recovery.scripts_stopped,
         )
         width, height = self._decision.viewport_px
         window = Viewport(name=DEFAULT, width=width, height=height, scale=self._decision.scale)
-        await set_window(stage, cdp, window)
-        shutter = Shutter(cdp, guard, lambda words: ledger.log("again", words))
+        await set_window(page_context, cdp, window)
+        shutter = ScreenshotCommand(cdp, guard, lambda words: builder.log("again", words))
         camera = Camera(
             cdp,
             shutter,
             self._spool,
             guard,
             self._decision,
-            layout=Layout(cdp, worlds, guard, self._limits.step_s),
+            layout=PageGeometry(cdp, worlds, guard, self._limits.step_s),
             gate=self._gate,
             beyond=not await self._paints_below(cdp, shutter),
-            work=self._place.root,
-            say=ledger.say,
+            work=self._workspace.root,
+            say=builder.say,
             warn=lambda words: self._complain("picture-blank", words),
         )
-        steps = Steps(ledger, self._document, remedies.revive)
-        reveal = Reveal(
-            stage,
+        steps = Steps(builder, self._document, recovery.revive)
+        reveal = PageReveal(
+            page_context,
             cdp,
             steps=steps,
             navigation=navigation,
-            remedies=remedies,
+            recovery=recovery,
             camera=camera,
             document=self._document,
-            ledger=ledger,
+            builder=builder,
             spool=self._spool,
         )
-        judging = None
+        live_assessment = None
         if self._assessor is not None:
-            judging = Judging(
+            live_assessment = LiveAssessment(
                 self._assessor,
                 requested_url=self._request.url,
-                stage=stage,
+                page_context=page_context,
                 steps=steps,
                 navigation=navigation,
                 reveal=reveal,
                 camera=camera,
                 document=self._document,
-                ledger=ledger,
+                builder=builder,
                 spool=self._spool,
             )
-        return _Opened(
+        return _OpenPage(
             page=page,
             session=cdp,
-            stage=stage,
+            page_context=page_context,
             steps=steps,
-            remedies=remedies,
+            recovery=recovery,
             navigation=navigation,
             reveal=reveal,
-            scribe=Scribe(
-                cdp, worlds, guard, ledger=ledger, spool=self._spool, limits=self._limits
+            page_writer=PageWriter(
+                cdp, worlds, guard, builder=builder, spool=self._spool, limits=self._limits
             ),
             camera=camera,
-            glance=Glance(
+            first_look=FirstLook(
                 camera,
                 self._document,
                 clock=self._clock,
-                ledger=ledger,
+                builder=builder,
                 memory_is_low=lambda: self._memory_is_low,
             ),
-            judging=judging,
+            live_assessment=live_assessment,
             console=console,
         )
 
-    async def _paints_below(self, cdp: CDPSession, shutter: Shutter) -> bool:
+    async def _paints_below(self, cdp: CDPSession, shutter: ScreenshotCommand) -> bool:
         """
         Say whether pictures may be taken in the way that leaves the page alone.
 
@@ -652,47 +662,47 @@ class Session:
         if path not in _PAINTS_BELOW:
             guard, limit = self._need_guard(), self._limits.launch_s
             try:
-                _PAINTS_BELOW[path] = await paints_below(cdp, shutter, guard, limit)
-            except (TimeLimit, PlaywrightError, SnapshotterError) as error:
+                _PAINTS_BELOW[path] = await check_paints_below_window(cdp, shutter, guard, limit)
+            except (CallTimeout, PlaywrightError, SnapshotterError) as error:
                 if not self._is_last:
                     raise
-                self._ledger.warn(
+                self._builder.warn(
                     "trial-failed",
                     "whether this browser shows what lies below a window could not be tried "
-                    f"({first_line(error)}): parts of the page were photographed in a window "
+                    f"({first_error_line(error)}): parts of the page were photographed in a window "
                     "made for each, as the page may notice",
                 )
                 return False
         return _PAINTS_BELOW[path]
 
-    def _album(self, opened: _Opened) -> Album:
-        return Album(
+    def _picture_set(self, opened: _OpenPage) -> PictureSet:
+        return PictureSet(
             opened.camera,
-            opened.stage,
+            opened.page_context,
             opened.session,
-            self._ledger,
-            stuck=self._document.stuck,
+            self._builder,
+            stuck_requests=self._document.stuck_requests,
             lost=opened.navigation.lost_media,
         )
 
-    def _further_pictures(self, album: Album) -> list[tuple[str, Body]]:
+    def _further_pictures(self, picture_set: PictureSet) -> list[tuple[str, StepBody]]:
         """Return the steps that were asked for, those last that change the page most."""
-        wanted, box = self._decision.pictures, album.inner_box
-        steps: list[tuple[str, Body]] = []
+        wanted, box = self._decision.pictures, picture_set.inner_box
+        steps: list[tuple[str, StepBody]] = []
         if wanted.elements:
-            steps.append(("elements", lambda: _as_far_as(album.elements())))
+            steps.append(("elements", lambda: _step_end_of_picture(picture_set.elements())))
         if wanted.pdf:
-            steps.append(("pdf", album.pdf))
+            steps.append(("pdf", picture_set.pdf))
         if box is not None and wanted.inner_box:
-            steps.append(("inner-box", lambda: _as_far_as(album.expanded(box))))
+            steps.append(("inner-box", lambda: _step_end_of_picture(picture_set.expanded(box))))
         # Phones last: once touch was there, this browser has no mouse that hovers any more.
-        for window in sorted(wanted.viewports, key=lambda it: it.mobile):
-            body = partial(self._in_window, album, window)
+        for window in sorted(wanted.viewports, key=lambda viewport: viewport.mobile):
+            body = partial(self._in_window, picture_set, window)
             steps.append((f"viewport-{window.name}", body))
         return steps
 
-    async def _in_window(self, album: Album, window: Viewport) -> End | str:
-        return await _as_far_as(album.in_window(window))
+    async def _in_window(self, picture_set: PictureSet, window: Viewport) -> StepEnd | str:
+        return await _step_end_of_picture(picture_set.in_window(window))
 
     async def _record(self) -> None:
         """
@@ -700,20 +710,20 @@ class Session:
 
         It may take as long as that takes: a killed browser is no reason to lose the record.
         """
-        self._ledger.begin_step("record")
+        self._builder.begin_step("record")
         self._recording = await self._recorder.finish(
-            final_url=self._ledger.final_url, title=self._ledger.title, text=self._ledger.text
+            final_url=self._builder.final_url, title=self._builder.title, text=self._builder.text
         )
         words = f"{self._recording.counts.total} requests"
-        self._ledger.end_step(StepState.OK, words, name="record")
+        self._builder.end_step(StepState.OK, words, name="record")
 
     async def _close(self, context: BrowserContext | None, playwright: Playwright | None) -> None:
         self._closing = True
         if self._opened is not None:
-            self._opened.remedies.over = True
+            self._opened.recovery.over = True
         if self._launched is None:
             return
-        self._ledger.begin_step("close")
+        self._builder.begin_step("close")
         closed = context is not None and await self._bounded(context.close())
         if closed:
             await asyncio.to_thread(self._processes.kill_browser)  # what has left it
@@ -722,7 +732,7 @@ class Session:
         if playwright is not None:
             await self._bounded(playwright.stop())
         words = "" if closed else "the browser was killed"
-        self._ledger.end_step(StepState.OK, words, name="close")
+        self._builder.end_step(StepState.OK, words, name="close")
 
     # Parts of steps
 
@@ -742,10 +752,10 @@ class Session:
         browser = self._processes.browser
         return environment.describe(
             binary=self._binary,
-            place=self._place,
+            workspace=self._workspace,
             version=self._version,
             browser_version=self._version_facts,
-            arguments=kernel.command_line(browser) if browser is not None else (),
+            arguments=os_processes.command_line(browser) if browser is not None else (),
             user_agent=self._decision.user_agent or self._version_facts.get("userAgent", ""),
             sandbox=self._sandbox
             or SandboxFacts(asked=asked, enforced=False, detail=f"{how}; not looked at"),
@@ -794,11 +804,11 @@ class Session:
         try:
             await asyncio.wait_for(work, timeout=self._limits.close_s)
         except Exception as error:  # noqa: BLE001 - a driver that dies raises plain ones
-            self._ledger.log("close", f"without effect: {first_line(error)}")
+            self._builder.log("close", f"without effect: {first_error_line(error)}")
             return False
         return True
 
-    def _need_guard(self) -> Guard:
+    def _need_guard(self) -> CallGuard:
         if self._guard is None:
             raise RuntimeError("a step was taken before what it needs was there")
         return self._guard
@@ -809,12 +819,14 @@ def _seen(task: asyncio.Task[Assessor]) -> None:
         task.exception()
 
 
-async def _enter(stage: Stage) -> None:
+async def _enter(page_context: PageContext) -> None:
     """Make our world in the main frame, before the first step that needs it."""
-    with contextlib.suppress(TimeLimit, WorldError):  # the first step meets it again, and says so
-        await stage.ask("measure", limit_s=_ENTER_S)
+    with contextlib.suppress(
+        CallTimeout, ScriptError
+    ):  # the first step meets it again, and says so
+        await page_context.ask("measure", limit_s=_ENTER_S)
 
 
-async def _as_far_as(work: Awaitable[Shown]) -> End | str:
+async def _step_end_of_picture(work: Awaitable[PictureResult]) -> StepEnd | str:
     shown = await work
-    return shown.detail if shown.whole else End(StepState.PARTIAL, shown.detail)
+    return shown.detail if shown.whole else StepEnd(StepState.PARTIAL, shown.detail)

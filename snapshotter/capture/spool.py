@@ -125,18 +125,18 @@ class Spool:
             (self._root / _ASIDE).rmdir()
 
 
-def utf8(text: str) -> bytes:
+def encode_utf8(text: str) -> bytes:
     """
     Return a browser's string as UTF-8.
 
     Strings of JavaScript may hold half of a surrogate pair, which has no UTF-8
     form; it becomes U+FFFD, as browsers do it.
     """
-    return whole(text).encode()
+    return replace_lone_surrogates(text).encode()
 
 
-def whole(text: str) -> str:
-    """Return a browser's string with U+FFFD for each half of a surrogate pair, as in `utf8`."""
+def replace_lone_surrogates(text: str) -> str:
+    """Return a browser's string with U+FFFD for each half of a surrogate pair, as in `encode_utf8`."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.document import Document
-from snapshotter.capture.guard import CaptureTimeout, PageLost, TimeLimit
-from snapshotter.capture.ledger import Ledger
-from snapshotter.capture.redact import clean_text
-from snapshotter.capture.targets import ProtocolError
-from snapshotter.capture.world import WorldError, WorldGone
+from snapshotter.capture.browser.call_guard import CallTimeout, CaptureTimeout, PageLost
+from snapshotter.capture.browser.cdp_sessions import ProtocolError
+from snapshotter.capture.browser.isolated_worlds import FrameGone, ScriptError
+from snapshotter.capture.capture_builder import CaptureBuilder
+from snapshotter.capture.page.main_document import MainDocument
+from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import StepState
 
@@ -26,14 +26,14 @@ _MOVED = ("context was destroyed", "Not attached to an active page", "frame was 
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class StepEnd:
     """How a step ended, when it did not simply work."""
 
     state: StepState
     detail: str
 
 
-Body = Callable[[], Awaitable[End | str | None]]
+StepBody = Callable[[], Awaitable[StepEnd | str | None]]
 
 
 class Steps:
@@ -46,16 +46,16 @@ class Steps:
 
     def __init__(
         self,
-        ledger: Ledger,
-        document: Document,
+        builder: CaptureBuilder,
+        document: MainDocument,
         revive: Callable[[], Awaitable[None]],
     ) -> None:
-        self._ledger = ledger
+        self._builder = builder
         self._document = document
         self._revive = revive
         self.moved = False  # a step failed because the page went to another document
 
-    async def take(self, name: str, body: Body, documents: int | None = None) -> bool:
+    async def take(self, name: str, body: StepBody, documents: int | None = None) -> bool:
         """
         Do one step and record how it ended.
 
@@ -69,37 +69,37 @@ class Steps:
         Raises:
             PageLost, CaptureTimeout: No other step makes sense.
         """
-        ledger = self._ledger
-        ledger.begin_step(name)
+        builder = self._builder
+        builder.begin_step(name)
         try:
             end = await body()
         except (PageLost, CaptureTimeout) as error:
-            code, detail = reason(name, error)
-            self._ledger.complain(code, detail)
-            ledger.end_step(StepState.FAILED, detail, name=name)
+            code, detail = reason_for_error(name, error)
+            self._builder.add_reason(code, detail)
+            builder.end_step(StepState.FAILED, detail, name=name)
             raise
         except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
-            detail = first_line(error)
+            detail = first_error_line(error)
             if documents is not None and (
                 self._document.count != documents
-                or isinstance(error, WorldGone)
+                or isinstance(error, FrameGone)
                 or any(words in str(error) for words in _MOVED)
             ):
                 self.moved = True
-                ledger.end_step(StepState.PARTIAL, "the page went to another document", name=name)
+                builder.end_step(StepState.PARTIAL, "the page went to another document", name=name)
                 return False
-            ledger.end_step(StepState.FAILED, detail, name=name)
-            self._ledger.complain(*reason(name, error))
-            if isinstance(error, TimeLimit):
+            builder.end_step(StepState.FAILED, detail, name=name)
+            self._builder.add_reason(*reason_for_error(name, error))
+            if isinstance(error, CallTimeout):
                 await self._revive()
             return False
-        if isinstance(end, End):
-            ledger.end_step(end.state, end.detail, name=name)
+        if isinstance(end, StepEnd):
+            builder.end_step(end.state, end.detail, name=name)
             return end.state is not StepState.FAILED
-        ledger.end_step(StepState.OK, end or "", name=name)
+        builder.end_step(StepState.OK, end or "", name=name)
         return True
 
-    async def beside(self, steps: list[tuple[str, Body]]) -> None:
+    async def beside(self, steps: list[tuple[str, StepBody]]) -> None:
         """
         Do steps that change nothing beside each other: they wait for different processes.
 
@@ -114,32 +114,32 @@ class Steps:
                 raise error
 
 
-def reason(step: str, error: Exception) -> tuple[str, str]:
+def reason_for_error(step: str, error: Exception) -> tuple[str, str]:
     """Return code and detail of what ended a step."""
     if isinstance(error, PageLost):
         return error.code, error.detail
     if isinstance(error, CaptureTimeout):
         return "capture-timeout", "the time for the whole capture was used up"
-    if isinstance(error, TimeLimit):
+    if isinstance(error, CallTimeout):
         return f"{step}-timeout", str(error)
-    return f"{step}-failed", first_line(error)
+    return f"{step}-failed", first_error_line(error)
 
 
-def first_line(error: BaseException) -> str:
+def first_error_line(error: BaseException) -> str:
     """
     Return what an error says, short; its type if it is none of ours.
 
     Without secrets, and without the home in a path of this machine: that names who captures.
     """
-    words = clean_text(without_home(str(error)))[:200].partition("\n")[0]
+    words = clean_text(replace_home_path(str(error)))[:200].partition("\n")[0]
     if isinstance(
-        error, PlaywrightError | ProtocolError | SnapshotterError | TimeLimit | WorldError
+        error, PlaywrightError | ProtocolError | SnapshotterError | CallTimeout | ScriptError
     ):
         return words
     return f"{type(error).__name__}: {words}"
 
 
-def without_home(text: str) -> str:
+def replace_home_path(text: str) -> str:
     """Return a text without the path of the user's home; in an address it is no path of ours."""
     home = str(Path.home())
     if len(home) == 1:

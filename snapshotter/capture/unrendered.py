@@ -8,14 +8,15 @@ What is sealed then has an outcome, a reason and the circumstances, and no page.
 from collections.abc import Sequence
 from pathlib import Path
 
-from snapshotter.capture import archive, environment
-from snapshotter.capture.ledger import Ledger
-from snapshotter.capture.recorder import Recording
-from snapshotter.capture.redact import REQUESTED_URL, Redactor
+from snapshotter.capture.browser import environment
+from snapshotter.capture.capture_builder import CaptureBuilder
+from snapshotter.capture.record import archive_writer
+from snapshotter.capture.record.recorder import Recording
+from snapshotter.capture.redaction.concealer import Concealer, conceal
+from snapshotter.capture.redaction.redactor import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
-from snapshotter.capture.viewer import Concealer, conceal
 from snapshotter.model.capture import Capture, RequestCounts
-from snapshotter.model.own_names import OwnName
+from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
 
@@ -33,7 +34,13 @@ class UnrenderedCapturer:
     """
 
     def __init__(
-        self, *, clock: Clock, ids: IdSource, version: str, why: str, own: Sequence[OwnName] = ()
+        self,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        version: str,
+        why: str,
+        own: Sequence[CapturerIdentifier] = (),
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -45,8 +52,8 @@ class UnrenderedCapturer:
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
     ) -> Capture:
         """Return a capture that failed for the reason that was given."""
-        ledger = Ledger(requested_url=request.url, clock=self._clock, progress=progress)
-        ledger.complain(GIVEN_UP, self._why)
+        builder = CaptureBuilder(requested_url=request.url, clock=self._clock, progress=progress)
+        builder.add_reason(GIVEN_UP, self._why)
         files = Spool(spool, self._clock)
         redactor = Redactor(
             names=decision.redact_headers, ids=self._ids, discloses=decision.redact.mode != "drop"
@@ -55,7 +62,7 @@ class UnrenderedCapturer:
             redactor.replace(REQUESTED_URL, "original", request.original)
         concealer = Concealer.of(redactor, decision.redact, self._own)
         concealer.learn(request.url.encode("utf-8", "surrogatepass"))
-        archive.write(
+        archive_writer.write(
             (),
             files=files,
             clock=self._clock,
@@ -63,7 +70,9 @@ class UnrenderedCapturer:
             redactor=redactor,
             concealer=concealer,
             software=f"snapshotter/{self._version}",
-            page=archive.PageLine(url=redactor.clean_url(request.url), title="", text="", at=None),
+            page=archive_writer.PageLine(
+                url=redactor.clean_url(request.url), title="", text="", at=None
+            ),
         )
         nothing = Recording(
             redirects=(),
@@ -77,7 +86,7 @@ class UnrenderedCapturer:
             missing_parts=(),
             artifacts=(),
         )
-        made = ledger.compose(nothing, environment.without_browser(self._version), files)
+        made = builder.compose(nothing, environment.describe_without_browser(self._version), files)
         return conceal(made, concealer)
 
     def prepare(self, decision: Decision, spool: Path) -> None:

@@ -12,13 +12,20 @@ import click
 import snapshotter
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import recheck_option, root_key_option, trust_option
-from snapshotter.cli.output import NobodyListens, Steps, complain, result, result_json, say
+from snapshotter.cli.output import (
+    OutputClosed,
+    Steps,
+    print_error,
+    print_json,
+    print_message,
+    print_result,
+)
 
 if TYPE_CHECKING:
-    from snapshotter.app.auditing import Done
     from snapshotter.app.settings import Settings
+    from snapshotter.app.upkeep.audit import CompletedAudit
     from snapshotter.model.audit import AuditFinding
-    from snapshotter.model.event import Event
+    from snapshotter.model.notification import NotificationEvent
     from snapshotter.ports import Signer
 
 _MOST_JOBS = 8  # by default; a disk has no more to give
@@ -114,15 +121,13 @@ def audit(
     was interrupted goes on when it is called again. If it is FAILED, or the store withholds
     what an earlier audit read, the channels of the setting notify_file get a message.
     """
-    from snapshotter.app import (
-        auditing,
-        events,
-        machine,
-        wiring_log,
-        wiring_notify,
-        wiring_store,
-        wiring_trust,
-    )
+    from snapshotter.app import machine
+    from snapshotter.app.monitoring import notification_events
+    from snapshotter.app.upkeep import audit as auditing
+    from snapshotter.app.wiring import log as wiring_log
+    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.model.audit import AuditCode
     from snapshotter.model.finding import Verdict
     from snapshotter.verify.audit.report import exit_code
@@ -144,8 +149,8 @@ def audit(
             done = auditing.audit(
                 partial(wiring_store.store, settings),
                 trust,
-                auditing.Memory(folder=options["state_dir"] or settings.data_dir / "audit"),
-                _wanted(options, wiring_log.log_memory(settings).load()),
+                auditing.AuditorState(folder=options["state_dir"] or settings.data_dir / "audit"),
+                _wanted(options, wiring_log.checkpoint_memory(settings).load()),
                 signer=signer,
                 clock=clock,
                 ids=machine.RandomIds(),
@@ -154,46 +159,59 @@ def audit(
                 pause=partial(machine.pause, options["recheck_after"]),
                 each=printer.finding if as_json else None,
                 receipts=wiring_store.receipts(settings),
-                place=wiring_store.receipts_place(settings),
-                log_report=partial(wiring_log.log_report, settings, ask=ask_passphrase, tell=say),
+                receipts_name=wiring_store.receipts_store_name(settings),
+                log_report=partial(
+                    wiring_log.append_report_to_log,
+                    settings,
+                    ask=ask_passphrase,
+                    show_message=print_message,
+                ),
             )
     except KeyboardInterrupt:
-        say("what was read is kept: the same command goes on with it")
+        print_message("what was read is kept: the same command goes on with it")
         raise
     except auditing.StoreWithheld:
-        place, now = wiring_store.receipts_place(settings), clock.now()
-        alarm = partial(events.of_withheld, 0, "", place, now)
-        wiring_notify.tell_once(settings, alarm, tell=say)
+        receipts_name, now = wiring_store.receipts_store_name(settings), clock.now()
+        alarm = partial(notification_events.withheld_event, 0, "", receipts_name, now)
+        wiring_notify.notify_once(settings, alarm, show_message=print_message)
         raise
     printer.end(done)
     code = exit_code(done.report)
     if done.report.verdict is Verdict.FAILED:
-        wiring_notify.tell_once(settings, partial(_event, done, settings), tell=say)
-    withheld = sum(it.count for it in done.report.counts if it.code is AuditCode.WITHHELD)
+        wiring_notify.notify_once(
+            settings, partial(_event, done, settings), show_message=print_message
+        )
+    withheld = sum(count.count for count in done.report.counts if count.code is AuditCode.WITHHELD)
     if withheld:
-        place, now = wiring_store.receipts_place(settings), clock.now()
-        alarm = partial(events.of_withheld, withheld, done.report_id, place, now)
-        wiring_notify.tell_once(settings, alarm, tell=say)
+        receipts_name, now = wiring_store.receipts_store_name(settings), clock.now()
+        alarm = partial(
+            notification_events.withheld_event, withheld, done.report_id, receipts_name, now
+        )
+        wiring_notify.notify_once(settings, alarm, show_message=print_message)
     if done.problem is not None:
-        complain(done.problem)
+        print_error(done.problem)
         # A verdict that says PASSED and whose report is lost is not a whole success.
         return code or done.problem.exit_code
     return code
 
 
-def _event(done: "Done", settings: "Settings") -> "Event":
-    from snapshotter.app import events, machine, wiring_store
+def _event(done: "CompletedAudit", settings: "Settings") -> "NotificationEvent":
+    from snapshotter.app import machine
+    from snapshotter.app.monitoring import notification_events
+    from snapshotter.app.wiring import store as wiring_store
 
     now = machine.SystemClock().now()
-    return events.of_audit(done.report, done.report_id, wiring_store.receipts_place(settings), now)
+    return notification_events.audit_event(
+        done.report, done.report_id, wiring_store.receipts_store_name(settings), now
+    )
 
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:
     """Return what is wanted; what this machine has published is held against the log as well."""
-    from snapshotter.verify.audit.run import Wanted
+    from snapshotter.verify.audit.run import AuditRequest
 
     since: datetime | None = options["since"]
-    return Wanted(
+    return AuditRequest(
         sample=options["sample"],
         seed=options["seed"] or "",
         since=since.date() if since else None,
@@ -209,7 +227,7 @@ def _wanted(options: dict[str, Any], published: bytes) -> Any:
 
 
 def _read(path: Path) -> bytes:
-    from snapshotter.formats.note import MAX_BYTES
+    from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.verify.files import open_file
 
     with open_file(path) as stream:
@@ -224,12 +242,14 @@ def _cores() -> int:
 
 def _signer(settings: "Settings") -> "Signer | None":
     """Return the key that signs the report. An auditor who has none gets none made."""
-    from snapshotter.app import wiring_keys
+    from snapshotter.app.wiring import keys as wiring_keys
 
     if not wiring_keys.key_directory(settings).list():
-        say("no report will be signed: you have no signing key (snapshotter keys init makes one)")
+        print_message(
+            "no report will be signed: you have no signing key (snapshotter keys init makes one)"
+        )
         return None
-    return wiring_keys.signer(settings, ask=ask_passphrase, tell=say)
+    return wiring_keys.signer(settings, ask=ask_passphrase, show_message=print_message)
 
 
 def _show(steps: Steps, stage: str, done: int, of: int) -> None:
@@ -250,7 +270,7 @@ class _Printer:
 
         self._print({"type": "finding", **finding_json(finding)})
 
-    def end(self, done: "Done") -> None:
+    def end(self, done: "CompletedAudit") -> None:
         from snapshotter.verify.audit import report as reports
 
         if self._as_json:
@@ -273,8 +293,8 @@ class _Printer:
             return
         try:
             if isinstance(value, str):
-                result(value)
+                print_result(value)
             else:
-                result_json(value)
-        except NobodyListens:
+                print_json(value)
+        except OutputClosed:
             self._listening = False

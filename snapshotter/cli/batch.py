@@ -11,19 +11,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.batch_words import Display, Forecast, counts_in_words, many, name_failures
-from snapshotter.cli.how import How, how_options
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.batch_output import (
+    BatchDisplay,
+    Forecast,
+    format_counts,
+    format_number_of,
+    print_failures,
+)
+from snapshotter.cli.capture_options import CaptureOptions, capture_options
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.batch.book import Book
-    from snapshotter.app.batch.opening import Wanted
-    from snapshotter.app.batch.plan import Entry
-    from snapshotter.app.batch.run import Ended
+    from snapshotter.app.batch.open_batch import BatchRequest
+    from snapshotter.app.batch.plan import BatchRow
+    from snapshotter.app.batch.rows import BatchState
+    from snapshotter.app.batch.run import RunResult
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
-    from snapshotter.policy.load import Effective
+    from snapshotter.policy.load import EffectivePolicy
     from snapshotter.policy.picking import Candidate
 
 _INTERRUPTED = 130
@@ -89,7 +95,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Only say what would be visited, and how long.")
 @click.option("--enqueue", is_flag=True, help="Hand rows to the queue, for workers to capture.")
 @click.option("--wait", is_flag=True, help="With --enqueue: wait until workers are done.")
-@how_options
+@capture_options
 @click.option("--json", "as_json", is_flag=True, help="Print an object a row, and a summary.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -110,7 +116,7 @@ def batch(
     dry_run: bool,
     enqueue: bool,
     wait: bool,
-    how: How,
+    options: CaptureOptions,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -122,16 +128,16 @@ def batch(
     error, hint. A row may name its own policy and tags. Interrupted, the same command goes on
     where it was.
     """
-    from snapshotter.app.batch import opening
+    from snapshotter.app.batch import open_batch
 
     if wait and not enqueue:
         raise click.UsageError("--wait is for --enqueue")
-    if enqueue and (local := _local(how)):
+    if enqueue and (local := _local(options)):
         raise click.UsageError(
             f"{', '.join(local)}: with --enqueue that is for the worker's settings and for policies"
         )
-    settings = how.settings(ctx)
-    wanted = opening.Wanted(
+    settings = options.settings(ctx)
+    wanted = open_batch.BatchRequest(
         data=_read(table),
         name="" if str(table) == "-" else str(table),
         out=out,
@@ -146,10 +152,10 @@ def batch(
     )
     command = _Batch(
         settings=settings,
-        how=how,
+        options=options,
         wanted=wanted,
         limit=limit or 0,
-        hosts=tuple(it.lower().strip(".") for it in hosts),
+        hosts=tuple(host.lower().strip(".") for host in hosts),
         as_json=as_json,
         quiet=quiet,
     )
@@ -158,7 +164,7 @@ def batch(
     return command.enqueue(wait=wait) if enqueue else command.run()
 
 
-def _local(how: How) -> list[str]:
+def _local(options: CaptureOptions) -> list[str]:
     """Return the options that say how this process captures, and which no job can carry."""
     names = {
         "allow_networks": "allow-network",
@@ -168,14 +174,14 @@ def _local(how: How) -> list[str]:
         "viewports": "viewport",
     }
     return [
-        f"--{names.get(it.name, it.name.replace('_', '-'))}"
-        for it in fields(how)
-        if it.name != "policy" and getattr(how, it.name)
+        f"--{names.get(field.name, field.name.replace('_', '-'))}"
+        for field in fields(options)
+        if field.name != "policy" and getattr(options, field.name)
     ]
 
 
 def _read(table: Path) -> bytes:
-    from snapshotter.formats.tables import MAX_BYTES
+    from snapshotter.formats.lists.tables import MAX_BYTES
 
     if str(table) == "-":
         return sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -204,12 +210,12 @@ def _named(given: tuple[str, ...]) -> Mapping[str, str]:
 class _Decisions:
     """How each policy captures, made once for each."""
 
-    def __init__(self, settings: "Settings", how: How) -> None:
+    def __init__(self, settings: "Settings", options: CaptureOptions) -> None:
         self._settings = settings
-        self._how = how
+        self._options = options
         # By the name, and whether whoever runs this chose it.
         self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
-        self._known: tuple[Effective, ...] = ()  # where addresses decide
+        self._known: tuple[EffectivePolicy, ...] = ()  # where addresses decide
         self.picked: dict[str, Candidate] = {}  # by address
 
     def __call__(self, name: str, url: str = "") -> "Decision":
@@ -218,18 +224,18 @@ class _Decisions:
 
         Where the address decides, and there is none, every policy is made that it could be.
         """
-        from snapshotter.policy.picking import AUTO, known, pick, pickable
+        from snapshotter.policy.picking import AUTO, known_policies, pick, pickable_policies
 
         own = name in ("", self._settings.policy)
         wanted = name or self._settings.policy
         if wanted != AUTO:
             return self._once(wanted, own=own)
-        self._known = self._known or known(self._settings.policies_dir)
+        self._known = self._known or known_policies(self._settings.policies_dir)
         if url:
             self.picked[url] = picked = pick(url, self._known).winner
             return replace(self._once(picked.name, own=own), policy_why=picked.why)
-        for one in pickable(self._known):
-            self._once(one.policy.name, own=own)
+        for policy_file in pickable_policies(self._known):
+            self._once(policy_file.policy.name, own=own)
         return self._once("default", own=own)
 
     def check(self, name: str) -> None:
@@ -240,14 +246,20 @@ class _Decisions:
     def locked(self) -> bool:
         """Whether any of them locks what is stored."""
         return any(
-            it.retain_days > 0 for it in self._made.values() if not isinstance(it, SnapshotterError)
+            decision.retain_days > 0
+            for decision in self._made.values()
+            if not isinstance(decision, SnapshotterError)
         )
 
     @property
     def longest(self) -> timedelta:
         """How long a page may take under any of them."""
-        made = [it for it in self._made.values() if not isinstance(it, SnapshotterError)]
-        return timedelta(seconds=max(it.limits.total_s for it in made))
+        made = [
+            decision
+            for decision in self._made.values()
+            if not isinstance(decision, SnapshotterError)
+        ]
+        return timedelta(seconds=max(decision.limits.total_s for decision in made))
 
     def _once(self, name: str, *, own: bool) -> "Decision":
         if (name, own) not in self._made:
@@ -261,7 +273,7 @@ class _Decisions:
         return made
 
     def _decided(self, name: str, *, own: bool) -> "Decision":
-        from snapshotter.app import policy_choice
+        from snapshotter.app.policies import choice
 
         # A table is data, and may have come from anybody: it chooses among policies, and gives
         # pages no more than the command does (docs/adr/0058).
@@ -269,10 +281,10 @@ class _Decisions:
         settings = self._settings.with_policy(
             name, found_in=by.file if by else "" if own else "a table"
         )
-        found = policy_choice.configured(settings)
+        found = choice.configured_policy(settings)
         if not own:
-            found = policy_choice.as_closed_as(policy_choice.configured(self._settings), found)
-        return self._how.decide(found, settings)
+            found = choice.with_same_proxy(choice.configured_policy(self._settings), found)
+        return self._options.decide(found, settings)
 
 
 class _Batch:
@@ -282,185 +294,212 @@ class _Batch:
         self,
         *,
         settings: "Settings",
-        how: How,
-        wanted: "Wanted",
+        options: CaptureOptions,
+        wanted: "BatchRequest",
         limit: int,
         hosts: tuple[str, ...],
         as_json: bool,
         quiet: bool,
     ) -> None:
         from snapshotter.app import machine
-        from snapshotter.policy import identity
+        from snapshotter.policy import page_identity
 
         self._settings = settings
-        self._how = how
+        self._options = options
         self._wanted = wanted
         self._limit = limit
         self._hosts = hosts
         self._as_json = as_json
         self._quiet = quiet
         self._clock = machine.SystemClock()
-        self._rules = identity.shipped_rules()
-        self._decisions = _Decisions(settings, how)
+        self._rules = page_identity.shipped_identity_rules()
+        self._decisions = _Decisions(settings, options)
         self._decisions("")  # the command's own: without it there is nothing to do
 
     def dry_run(self) -> int:
         """Say what would be visited, and how long that takes."""
-        from snapshotter.app import wiring_jobs
-        from snapshotter.app.batch import opening
-        from snapshotter.app.batch.book import to_do
+        from snapshotter.app.batch import open_batch
+        from snapshotter.app.batch.rows import pending_rows
+        from snapshotter.app.wiring import queue as wiring_jobs
 
-        plan, journal = opening.look(self._wanted, self._decisions.check, self._rules, dry_run=True)
+        plan, journal = open_batch.preview_batch(
+            self._wanted, self._decisions.check, self._rules, dry_run=True
+        )
         for note in plan.notes:
-            say(note)
-        left = to_do(plan, journal, retry_failed=self._wanted.retry_failed)
+            print_message(note)
+        left = pending_rows(plan, journal, retry_failed=self._wanted.retry_failed)
         forecast = Forecast(
             plan,
             self.chosen(left),
-            over=len(plan.asked) - len(left),
+            over=len(plan.rows_to_capture) - len(left),
             name=self._wanted.name or "standard input",
             now=self._clock.now(),
         )
-        forecast.tell(wiring_jobs.politeness(self._settings), as_json=self._as_json)
+        forecast.show_message(wiring_jobs.politeness(self._settings), as_json=self._as_json)
         return 0
 
-    def chosen(self, entries: "tuple[Entry, ...]") -> "tuple[Entry, ...]":
+    def chosen(self, entries: "tuple[BatchRow, ...]") -> "tuple[BatchRow, ...]":
         """Return the rows that this run is about."""
-        found = tuple(it for it in entries if not self._hosts or self._is_of_hosts(it.host))
+        found = tuple(
+            entry for entry in entries if not self._hosts or self._is_of_hosts(entry.host)
+        )
         return found[: self._limit] if self._limit else found
 
     def _is_of_hosts(self, host: str) -> bool:
-        return any(host == it or host.endswith(f".{it}") for it in self._hosts)
+        return any(
+            host == known_host or host.endswith(f".{known_host}") for known_host in self._hosts
+        )
 
     def run(self) -> int:
         """Capture in this process; return the exit code."""
-        from snapshotter.app import keeping, wiring, wiring_jobs
-        from snapshotter.app.batch import opening, queued, run
+        from snapshotter.app.batch import enqueue as queued
+        from snapshotter.app.batch import open_batch, run
         from snapshotter.app.interruption import Interruption
-        from snapshotter.app.pace import Line
-        from snapshotter.app.series import Series, retry_in_background
+        from snapshotter.app.pipeline import safekeeping
+        from snapshotter.app.pipeline.host_pacing import VisitQueue
+        from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
+        from snapshotter.app.wiring import capture as wiring
+        from snapshotter.app.wiring import queue as wiring_jobs
         from snapshotter.cli.capture import ask_passphrase
 
         # Before a key is made and a browser looked for: a table that can not be read.
-        queued.check_not_queued(*opening.look(self._wanted, self._decisions.check, self._rules))
+        queued.refuse_if_queued(
+            *open_batch.preview_batch(self._wanted, self._decisions.check, self._rules)
+        )
         stop = Interruption()
-        with stop.heeded():
-            world = wiring.world(
+        with stop.handle_signals():
+            dependencies = wiring.capture_dependencies(
                 self._settings,
                 ask=ask_passphrase,
-                tell=say,
+                show_message=print_message,
                 locked=self._decisions.locked,
-                check_replay=self._how.check_replay,
+                check_replay=self._options.check_replay,
             )
             with (
-                wiring_jobs.visits(
+                wiring_jobs.visit_tracker(
                     self._settings, self._clock, longest=self._decisions.longest + _SEALING
                 ) as visits,
-                opening.opened(
+                open_batch.open_batch(
                     self._wanted, self._decisions.check, self._rules,
-                    store=world.store.url, clock=self._clock, ids=world.ids, tell=say,
-                ) as book,
+                    store=dependencies.store.url, clock=self._clock, ids=dependencies.ids, show_message=print_message,
+                ) as state,
             ):  # fmt: skip
-                queued.check_not_queued(book.plan, book.journal)
-                kept = keeping.rescue(world)
-                with Display(book, quiet=self._quiet, as_json=self._as_json) as display:
-                    run.recover(book, world, self._decisions, display)
+                queued.refuse_if_queued(state.plan, state.journal)
+                kept = safekeeping.rescue_spooled(dependencies)
+                with BatchDisplay(state, quiet=self._quiet, as_json=self._as_json) as display:
+                    run.recover(state, dependencies, self._decisions, display)
                     for file in kept:
                         if file.exists():
-                            say(f"an earlier capture was sealed and not stored: {file}")
-                            say(f"try: snapshotter store add {file}")
-                    entries = self.chosen(book.to_do(retry_failed=self._wanted.retry_failed))
+                            print_message(f"an earlier capture was sealed and not stored: {file}")
+                            print_message(f"try: snapshotter store add {file}")
+                    entries = self.chosen(
+                        state.pending_rows(retry_failed=self._wanted.retry_failed)
+                    )
                     display.begin(entries, visits.politeness)
-                    owed = retry_in_background(world, say)
-                    with Series(world, stop) as series:
+                    owed = retry_in_background(dependencies, print_message)
+                    with CaptureSeries(dependencies, stop) as series:
                         ended = run.capture_all(
-                            book, entries, series,
-                            Line(visits, self._clock, [it.url for it in entries]),
+                            state, entries, series,
+                            VisitQueue(visits, self._clock, [entry.url for entry in entries]),
                             self._decisions, display, pause=time.sleep,
                         )  # fmt: skip
-                book.write()
-                code = self._summary(book, ended)
+                state.write()
+                code = self._summary(state, ended)
             if code != _INTERRUPTED:
                 owed.join(self._settings.timestamp_timeout_s)
         return code
 
     def enqueue(self, *, wait: bool) -> int:
         """Hand rows to the queue, and write down what came of them up to now."""
-        from snapshotter.app import machine, wiring_jobs, wiring_store
-        from snapshotter.app.batch import opening, queued, run
-        from snapshotter.jobs.roster import LIVE, Roster
+        from snapshotter.app import machine
+        from snapshotter.app.batch import enqueue as queued
+        from snapshotter.app.batch import open_batch, run
+        from snapshotter.app.wiring import queue as wiring_jobs
+        from snapshotter.app.wiring import store as wiring_store
+        from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
 
-        opening.look(self._wanted, self._decisions.check, self._rules)
+        open_batch.preview_batch(self._wanted, self._decisions.check, self._rules)
         store = wiring_store.store(self._settings).url
         database = wiring_jobs.database(self._settings)
         try:
             queue = wiring_jobs.queue(self._settings, database)
             with (
-                opening.opened(
+                open_batch.open_batch(
                     self._wanted, self._decisions.check, self._rules,
-                    store=store, clock=self._clock, ids=machine.RandomIds(), tell=say,
-                ) as book,
-                Display(book, quiet=self._quiet, as_json=self._as_json) as display,
+                    store=store, clock=self._clock, ids=machine.RandomIds(), show_message=print_message,
+                ) as state,
+                BatchDisplay(state, quiet=self._quiet, as_json=self._as_json) as display,
             ):  # fmt: skip
-                queued.check_not_local(book)
-                to_do = book.to_do(retry_failed=self._wanted.retry_failed)
-                entries = self.chosen(tuple(it for it in to_do if not book.known(it).queued))
-                taken = queued.hand_over(book, entries, queue, policy=self._how.policy or "")
+                queued.refuse_if_local(state)
+                pending_rows = state.pending_rows(retry_failed=self._wanted.retry_failed)
+                entries = self.chosen(
+                    tuple(entry for entry in pending_rows if not state.known(entry).queued)
+                )
+                taken = queued.enqueue_rows(
+                    state, entries, queue, policy=self._options.policy or ""
+                )
                 if taken:
-                    display.says(f"handed over: {many(taken, 'page')}")
+                    display.message(f"handed over: {format_number_of(taken, 'page')}")
                 display.begin(
-                    tuple(it for it in book.plan.asked if book.known(it).queued),
+                    tuple(
+                        entry for entry in state.plan.rows_to_capture if state.known(entry).queued
+                    ),
                     wiring_jobs.politeness(self._settings),
                 )
-                left = queued.refresh(book, queue, display)
-                if left and not any(it.state in LIVE for it in Roster(database).workers()):
-                    display.says("no worker is there yet: snapshotter worker")
-                ended = run.Ended()
+                left = queued.update_results(state, queue, display)
+                if left and not any(
+                    worker.state in LIVE_STATES for worker in WorkerRegistry(database).workers()
+                ):
+                    display.message("no worker is there yet: snapshotter worker")
+                ended = run.RunResult()
                 if left and wait:
-                    ended = queued.follow(book, queue, display, pause=time.sleep)
-                book.write()
-            return self._summary(book, ended, queued=True)
+                    ended = queued.wait_for_jobs(state, queue, display, pause=time.sleep)
+                state.write()
+            return self._summary(state, ended, queued=True)
         finally:
             database.dispose()
 
-    def _summary(self, book: "Book", ended: "Ended", *, queued: bool = False) -> int:
+    def _summary(self, state: "BatchState", ended: "RunResult", *, queued: bool = False) -> int:
         from snapshotter.policy import picking
 
-        counts = book.counts()
+        counts = state.counts()
         code = counts.exit_code
         if picked := self._decisions.picked:
-            say(f"policies by address: {picking.in_words(picked.values())}")
+            print_message(f"policies by address: {picking.describe_picks(picked.values())}")
         if ended.stopped is not None:
             code = ended.stopped.exit_code
         if ended.interrupted:
             code = _INTERRUPTED
         if self._as_json:
-            result_json(
+            print_json(
                 {
-                    "batch": book.journal.batch,
+                    "batch": state.journal.batch,
                     "exit_code": code,
                     "handled_before": counts.handled,
                     "interrupted": ended.interrupted,
-                    "journal": str(book.journal.path),
+                    "journal": str(state.journal.path),
                     "left": counts.left,
                     "rows": counts.rows,
                     "statuses": dict(counts.by_status),
                     "summary": True,
-                    "table": str(book.output.path),
+                    "table": str(state.output.path),
                 }
             )
         else:
-            result(counts_in_words(counts))
-            result(f"table: {book.output.path}")
-            name_failures(book)
+            print_result(format_counts(counts))
+            print_result(f"table: {state.output.path}")
+            print_failures(state)
         if ended.stopped is not None:
-            say(f"one after the other failed, so nothing more was begun: {ended.stopped}")
+            print_message(f"one after the other failed, so nothing more was begun: {ended.stopped}")
             if ended.stopped.hint:
-                say(f"try: {ended.stopped.hint}")
+                print_message(f"try: {ended.stopped.hint}")
         if ended.interrupted and not queued:
-            say("interrupted; what was captured is stored, and stands in the table")
+            print_message("interrupted; what was captured is stored, and stands in the table")
         if counts.left and queued:
-            say(f"with the workers: {many(counts.left, 'row')}; the same command says how far")
+            print_message(
+                f"with the workers: {format_number_of(counts.left, 'row')}; the same command "
+                "says how far"
+            )
         elif counts.left:
-            say(f"left: {many(counts.left, 'row')}; the same command goes on")
+            print_message(f"left: {format_number_of(counts.left, 'row')}; the same command goes on")
         return code

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from snapshotter.cli.file_or_id import file_of, open_named
+from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
-    bytes_in_words,
-    result,
-    result_json,
-    say,
-    time_in_words,
+    format_bytes,
+    format_time,
+    print_json,
+    print_message,
+    print_result,
     verdict_lines,
     verdict_object,
 )
@@ -23,9 +23,9 @@ from snapshotter.model.custody import DISPLAYING, EXPORTING
 from snapshotter.model.finding import Verdict
 
 if TYPE_CHECKING:
-    from snapshotter.app.bundles import Entry
+    from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.app.settings import Settings
-    from snapshotter.model.assessment import Assessment, Shown
+    from snapshotter.model.assessment import Assessment, AssessmentSummary
     from snapshotter.model.takedown import Observation
     from snapshotter.ports import ObjectStore
 
@@ -64,7 +64,10 @@ def list_(
 
     What is shown is the bundles' own word; `snapshotter verify` checks it.
     """
-    from snapshotter.app import bundles, holds, wiring_store, wiring_trust
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
     if identity:
@@ -73,48 +76,51 @@ def list_(
     opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
     day: date | None = since.date() if since else None
     count = 0
-    for entry in islice(bundles.entries(opened, since=day), limit):
+    for entry in islice(bundles.list_bundles(opened, since=day), limit):
         count += 1
-        held = any(map(holds.is_record, entry.kinds)) and (
+        held = any(map(holds.is_hold_record, entry.kinds)) and (
             holds.read(opened, entry.bundle_id, is_trusted).held
         )
         if as_json:
-            result_json(_object(entry, held=held))
+            print_json(_object(entry, held=held))
         else:
-            result(_line(entry, held=held))
+            print_result(_line(entry, held=held))
     if not count and not as_json:
-        say(f"{opened.url} holds no bundles yet")
+        print_message(f"{opened.url} holds no bundles yet")
 
 
 def _list_identity(
     settings: "Settings", wanted: str, limit: int, since: datetime | None, *, as_json: bool
 ) -> None:
     """Print the captures of one page, the newest first."""
-    from snapshotter.app import wiring_takedown
-    from snapshotter.app.observations import observations
+    from snapshotter.app.archive.observations import observations
+    from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.formats.canonical_json import plain
 
     begins = since.replace(tzinfo=UTC) if since else None
-    with wiring_takedown.observatory(settings) as place:
-        place.sync()
+    with wiring_takedown.observation_source(settings) as source:
+        source.sync()
         # What is no address is an identity as `--json` prints it.
-        named = place.identity(wanted) if "://" in wanted else place.catalog.resolved(wanted)
-        found = observations(place, identity=named, since=begins, sync=False)
-    for it in found[::-1][:limit]:
+        named = source.identity(wanted) if "://" in wanted else source.catalog.resolved(wanted)
+        found = observations(source, identity=named, since=begins, sync=False)
+    for observation in found[::-1][:limit]:
         if as_json:
-            result_json(plain(it))
+            print_json(plain(observation))
         else:
-            result(f"{it.bundle_id}  {time_in_words(it.at)}  {verdict_in_words(it)}  {it.url}")
+            print_result(
+                f"{observation.bundle_id}  {format_time(observation.at)}  "
+                f"{describe_verdict(observation)}  {observation.url}"
+            )
     if not found and not as_json:
-        say(f"{place.store.url} holds no capture of {named} with a verdict")
+        print_message(f"{source.store.url} holds no capture of {named} with a verdict")
 
 
-def verdict_in_words(it: "Observation") -> str:
+def describe_verdict(observation: "Observation") -> str:
     """Return what a capture shows, in a few words: `unavailable (author)`."""
-    words: str = it.availability.value
-    why = it.cause or it.undecided
+    words: str = observation.availability.value
+    why = observation.cause or observation.undecided
     words += f" ({why.value})" if why else ""
-    states = sorted({account.state for account in it.accounts})
+    states = sorted({account.state for account in observation.accounts})
     return words + (f", account {', '.join(states)}" if states else "")
 
 
@@ -138,36 +144,37 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
 
     Nothing is checked here; `snapshotter verify` does that.
     """
-    from snapshotter.app import bundles, wiring_store
-    from snapshotter.cli.readings_words import readings_in_words
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.cli.readings_output import describe_readings
     from snapshotter.formats.canonical_json import plain
-    from snapshotter.model.assessment import Shown
+    from snapshotter.model.assessment import AssessmentSummary
 
-    file = file_of(bundle, store=store)
+    file = file_argument(bundle, store=store)
     if file is not None:
         with open_named(file) as stream:
             record, assessment = bundles.read_record(stream), _assessment(stream)
     else:
         settings = ctx.obj.load(store=store or "")
         opened = wiring_store.store(settings)
-        with opened.open(bundles.key_of(opened, bundle)) as found:
+        with opened.open(bundles.find_bundle_key(opened, bundle)) as found:
             record, assessment = bundles.read_record(found), _assessment(found)
-        wiring_store.note_access(settings, opened, bundle, DISPLAYING, tell=say)
-    shown = Shown.of(assessment) if assessment is not None else None
+        wiring_store.note_access(settings, opened, bundle, DISPLAYING, show_message=print_message)
+    shown = AssessmentSummary.of(assessment) if assessment is not None else None
     if as_json:
         kept = {"assessment": plain(assessment), "verdict": verdict_object(shown)}
-        result_json({**record, **kept})
+        print_json({**record, **kept})
         return
-    read = readings_in_words(assessment.readings) if assessment is not None else []
+    read = describe_readings(assessment.readings) if assessment is not None else []
     for label, text in (*_summary(record, shown), *read):
-        result(f"{label:<14} {text}")
+        print_result(f"{label:<14} {text}")
 
 
 def _assessment(stream: BinaryIO) -> "Assessment | None":
     """Return what a bundle says that it shows; None for one of a time before that was said."""
-    from snapshotter.app import assessing
+    from snapshotter.app.archive import assessment as assessing
 
-    return assessing.read_assessment(assessing.BundledFiles(stream))
+    return assessing.read_assessment(assessing.BundleFiles(stream))
 
 
 @click.command(
@@ -230,7 +237,8 @@ def export(
 
     The copies are the same bytes: they verify as the originals do.
     """
-    from snapshotter.app import bundles, wiring_store
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
 
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
@@ -251,10 +259,10 @@ def export(
         return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
-        wiring_store.note_access(settings, opened, bundle_id, EXPORTING, tell=say)
+        wiring_store.note_access(settings, opened, bundle_id, EXPORTING, show_message=print_message)
         folder = bundles.unpack(files[0], output) if unpack else None
         if as_json:
-            result_json(
+            print_json(
                 {
                     "bundle_id": bundle_id,
                     "files": [str(file) for file in files],
@@ -263,40 +271,46 @@ def export(
             )
         else:
             for file in (*files, *([folder] if folder else [])):
-                result(str(file))
+                print_result(str(file))
 
 
 def _masked(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    from snapshotter.app import bundles, masking, wiring_store
-    from snapshotter.app.spool import scratch
+    from snapshotter.app.archive import bundles, masked_pictures
+    from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.wiring import store as wiring_store
 
-    with scratch(settings.spool_dir, "masked") as folder:
+    with scratch_directory(settings.spool_dir, "masked") as folder:
         bundle = bundles.export(store, bundle_id, folder / "copy")[0]
-        wiring_store.note_access(settings, store, bundle_id, EXPORTING, tell=say)
-        made = masking.write(bundle, output)
+        wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+        made = masked_pictures.write(bundle, output)
     if as_json:
-        result_json(
+        print_json(
             {
                 "boxes": made.boxes,
                 "bundle_id": bundle_id,
-                "files": [str(it) for it in made.files],
+                "files": [str(file) for file in made.files],
                 "left_out": list(made.left_out),
             }
         )
         return
     for file in made.files:
-        result(str(file))
+        print_result(str(file))
     if made.left_out:
-        say(f"not copied, for nobody knows what they show: {', '.join(made.left_out)}")
-    say("painted over is what was text on the page; look at the copies before you publish them")
+        print_message(f"not copied, for nobody knows what they show: {', '.join(made.left_out)}")
+    print_message(
+        "painted over is what was text on the page; look at the copies before you publish them"
+    )
 
 
 def _evidence(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    from snapshotter.app import evidence_folder, machine, wiring_store, wiring_trust
+    from snapshotter.app import machine
+    from snapshotter.app.archive import evidence_folder
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     if settings.trust_file is None:
         raise SnapshotterError(
@@ -312,10 +326,12 @@ def _evidence(
         trust=wiring_trust.trust(settings),
         now=machine.SystemClock().now(),
     )
-    wiring_store.note_access(settings, store, bundle_id, EXPORTING, tell=say)
-    codes = sorted({it.code.value for it in made.report.findings if it.verdict is not _PASSED})
+    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    codes = sorted(
+        {finding.code.value for finding in made.report.findings if finding.verdict is not _PASSED}
+    )
     if as_json:
-        result_json(
+        print_json(
             {
                 "bundle_id": bundle_id,
                 "codes": codes,
@@ -326,13 +342,13 @@ def _evidence(
             }
         )
         return
-    result(str(made.folder))
+    print_result(str(made.folder))
     if made.report.verdict is not _PASSED:
-        say(f"by this trust file it is {made.report.verdict.name}: {' '.join(codes)}")
-    say(f"hand over the root key's id by another way: {made.root_key_id}")
+        print_message(f"by this trust file it is {made.report.verdict.name}: {' '.join(codes)}")
+    print_message(f"hand over the root key's id by another way: {made.root_key_id}")
 
 
-def _object(entry: "Entry", *, held: bool) -> dict[str, Any]:
+def _object(entry: "ListedBundle", *, held: bool) -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant
 
     record, erased = entry.record, entry.erased
@@ -356,7 +372,7 @@ def _object(entry: "Entry", *, held: bool) -> dict[str, Any]:
     }
 
 
-def _line(entry: "Entry", *, held: bool) -> str:
+def _line(entry: "ListedBundle", *, held: bool) -> str:
     if entry.erased:
         return (
             f"{entry.bundle_id}  erased by order of {entry.erased.at:%Y-%m-%d}  "
@@ -375,17 +391,17 @@ def _line(entry: "Entry", *, held: bool) -> str:
     )
 
 
-def _replaced(place: str, name: str, count: int) -> tuple[str, str]:
+def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
     """Return label and text of values that a commitment stands in place of."""
-    if place == "viewer-field":
+    if source == "viewer-field":
         return "removed", f"viewer field removed: {name} ({count} times)"
-    return "replaced", f"{count} {name} values ({place})"
+    return "replaced", f"{count} {name} values ({source})"
 
 
-def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, str]]:
+def _summary(record: dict[str, Any], shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
     """Return the record's main facts as label and text."""
     from snapshotter.model.capture import Outcome
-    from snapshotter.model.conclusion import headline, qualified
+    from snapshotter.model.conclusion import headline, qualify_court_minimum
 
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
@@ -414,7 +430,7 @@ def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, s
                 ("", f"warning: {warning['code']}: {warning['detail']}")
                 for warning in record["outcome"].get("warnings", ())
             ),
-            ("", qualified(minimum["line"], minimum["met"] is True, shown)),
+            ("", qualify_court_minimum(minimum["line"], minimum["met"] is True, shown)),
             ("captured", f"{when['started_at']} to {when['ended_at']}"),
             (
                 "clock",
@@ -449,7 +465,7 @@ def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, s
                 for item in record["redactions"]
             ),
             *(
-                ("file", f"{item['path']} {bytes_in_words(item['length'])} {item['note']}".rstrip())
+                ("file", f"{item['path']} {format_bytes(item['length'])} {item['note']}".rstrip())
                 for item in content["artifacts"]
             ),
         ]

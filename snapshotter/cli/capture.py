@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.handing_over import Handover, hand_over, handover_options
-from snapshotter.cli.how import How, how_options
+from snapshotter.cli.capture_options import CaptureOptions, capture_options
+from snapshotter.cli.enqueue import EnqueueOptions, enqueue_options, enqueue_urls
 from snapshotter.cli.output import (
     Steps,
-    bytes_in_words,
-    program,
-    result,
-    result_json,
-    say,
+    format_bytes,
+    print_json,
+    print_message,
+    print_result,
+    program_name,
     verdict_lines,
     verdict_object,
 )
@@ -27,11 +27,11 @@ from snapshotter.model.job import NORMAL
 
 if TYPE_CHECKING:
     from snapshotter.app.interruption import Interruption
-    from snapshotter.app.log import Logged
-    from snapshotter.app.pace import Pace
-    from snapshotter.app.pipeline import Result, World
-    from snapshotter.app.series import Series
+    from snapshotter.app.pipeline.host_pacing import RateLimiter
+    from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+    from snapshotter.app.pipeline.series import CaptureSeries
     from snapshotter.app.settings import Settings
+    from snapshotter.app.upkeep.log_entries import LogResult
     from snapshotter.model.capture import Capture, Reason
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
@@ -54,15 +54,15 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
-@how_options
-@handover_options
+@capture_options
+@enqueue_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def capture(
     ctx: click.Context,
     urls: tuple[str, ...],
-    how: How,
+    options: CaptureOptions,
     enqueue: bool,
     wait: bool,
     priority: int,
@@ -77,19 +77,21 @@ def capture(
     signed, timestamped and stored. `-` reads URLs from standard input, one a line.
     A page that does not answer is evidence too: it is sealed with what was seen.
     """
-    settings = how.settings(ctx)
-    wanted, refused = asked_for(urls, as_json=as_json)
+    settings = options.settings(ctx)
+    wanted, refused = parse_urls(urls, as_json=as_json)
     if enqueue:
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
-        handover = Handover(wait=wait, priority=priority, tags=tags, as_json=as_json, quiet=quiet)
-        return hand_over(ctx, settings, wanted, refused, how.policy, handover)
+        handover = EnqueueOptions(
+            wait=wait, priority=priority, tags=tags, as_json=as_json, quiet=quiet
+        )
+        return enqueue_urls(ctx, settings, wanted, refused, options.policy, handover)
     if wait or tags or priority != NORMAL:
         raise click.UsageError("--wait, --tag and --priority go with --enqueue")
-    return capture_all(wanted, refused, how, settings, as_json=as_json, quiet=quiet)
+    return capture_urls(wanted, refused, options, settings, as_json=as_json, quiet=quiet)
 
 
-def asked_for(
+def parse_urls(
     urls: tuple[str, ...], *, as_json: bool
 ) -> tuple[list[str], dict[int, SnapshotterError]]:
     """Return the URLs that were asked for, and what can not be captured, by its place."""
@@ -102,10 +104,10 @@ def asked_for(
     return wanted, refused
 
 
-def capture_all(
+def capture_urls(
     wanted: list[str],
     refused: dict[int, SnapshotterError],
-    how: How,
+    options: CaptureOptions,
     settings: "Settings",
     *,
     as_json: bool,
@@ -118,30 +120,34 @@ def capture_all(
     Args:
         light: Make light checks, and say in few words what came of them.
     """
-    from snapshotter.app import keeping, wiring, wiring_jobs
     from snapshotter.app.interruption import Interruption
-    from snapshotter.app.series import retry_in_background
+    from snapshotter.app.pipeline import safekeeping
+    from snapshotter.app.pipeline.series import retry_in_background
+    from snapshotter.app.wiring import capture as wiring
+    from snapshotter.app.wiring import queue as wiring_jobs
 
-    decisions = _decisions(wanted, refused, how, settings, light=light, quiet=quiet)
+    decisions = _decisions(wanted, refused, options, settings, light=light, quiet=quiet)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
         return SnapshotterError.exit_code
     stop = Interruption()
-    with stop.heeded():
-        world = wiring.world(
+    with stop.handle_signals():
+        dependencies = wiring.capture_dependencies(
             settings,
             ask=ask_passphrase,
-            tell=say,
-            locked=any(it.retain_days > 0 for it in decisions.values()),
-            check_replay=how.check_replay,
+            show_message=print_message,
+            locked=any(decision.retain_days > 0 for decision in decisions.values()),
+            check_replay=options.check_replay,
         )
-        for kept in keeping.rescue(world):
-            say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
-            say(f"try: snapshotter store add {kept}")
-        owed = retry_in_background(world, say)
+        for kept in safekeeping.rescue_spooled(dependencies):
+            print_message(
+                f"an earlier capture was sealed and not stored, for its run was ended: {kept}"
+            )
+            print_message(f"try: snapshotter store add {kept}")
+        owed = retry_in_background(dependencies, print_message)
         batch = _Batch(
-            world, decisions, stop, wiring_jobs.pace(settings, world.clock),
+            dependencies, decisions, stop, wiring_jobs.rate_limiter(settings, dependencies.clock),
             as_json=as_json, quiet=quiet, store=settings.store, light=light,
         )  # fmt: skip
         code = batch.run(wanted, refused)
@@ -156,17 +162,17 @@ class _Batch:
 
     def __init__(
         self,
-        world: "World",
+        dependencies: "CaptureDependencies",
         decisions: Mapping[int, "Decision"],
         stop: "Interruption",
-        pace: "Pace",
+        pace: "RateLimiter",
         *,
         as_json: bool,
         quiet: bool,
         store: str,
         light: bool,
     ) -> None:
-        self._world = world
+        self._dependencies = dependencies
         self._decisions = decisions  # by the place of each URL that was not refused
         self._stop = stop
         self._pace = pace
@@ -177,13 +183,13 @@ class _Batch:
 
     def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
         """Capture all that was not refused; return the exit code."""
-        from snapshotter.app.series import Series
+        from snapshotter.app.pipeline.series import CaptureSeries
 
-        with Series(self._world, self._stop) as series:
+        with CaptureSeries(self._dependencies, self._stop) as series:
             return self._each(wanted, refused, series)
 
     def _each(
-        self, wanted: list[str], refused: dict[int, SnapshotterError], series: "Series"
+        self, wanted: list[str], refused: dict[int, SnapshotterError], series: "CaptureSeries"
     ) -> int:
         code = 0
         for number, url in enumerate(wanted):
@@ -198,18 +204,18 @@ class _Batch:
             self._stop.release()
             if self._stop.wanted:
                 left = len(wanted) - number - 1
-                say(f"interrupted{f'; {left} URLs were not begun' if left else ''}")
+                print_message(f"interrupted{f'; {left} URLs were not begun' if left else ''}")
                 return _INTERRUPTED
         return code
 
     def _one(
-        self, number: int, url: str, wanted: list[str], series: "Series"
+        self, number: int, url: str, wanted: list[str], series: "CaptureSeries"
     ) -> tuple[SnapshotterError | None, int]:
         """Capture one URL; return why it failed, or the exit code."""
         alone = len(wanted) == 1 and not self._as_json
         decision = self._decisions[number]
         if len(wanted) > 1 and not self._quiet:
-            say(f"{number + 1} of {len(wanted)}: {url}")
+            print_message(f"{number + 1} of {len(wanted)}: {url}")
         try:
             # A browser is made ready for the next one where it is captured in the same way.
             following = self._decisions.get(number + 1) is decision
@@ -217,7 +223,7 @@ class _Batch:
                 done = series.run(url, decision, steps, following=following)
                 visit.append(done)
             for warning in series.warnings(done):
-                say(warning)
+                print_message(warning)
             self._tell(done, decision, last=number == len(wanted) - 1)
             _say_what_to_try(done.capture)
         except SnapshotterError as error:
@@ -226,7 +232,7 @@ class _Batch:
             return error, 0
         except KeyboardInterrupt as error:
             for note in getattr(error, "__notes__", ()):
-                say(note)
+                print_message(note)
             raise
         except (BrokenPipeError, ModuleNotFoundError):
             raise  # nothing that is about this URL
@@ -240,26 +246,26 @@ class _Batch:
         return None, exit_code(met, required=decision.require_court_minimum)
 
     @contextlib.contextmanager
-    def _polite(self, url: str, wanted: list[str]) -> Iterator[list["Result"]]:
+    def _polite(self, url: str, wanted: list[str]) -> Iterator[list["CaptureResult"]]:
         """Wait until the host may be asked, and take what came of it; one URL never waits."""
-        from snapshotter.policy.host_answers import answer_of
+        from snapshotter.policy.host_answers import response_of
 
-        done: list[Result] = []
+        done: list[CaptureResult] = []
         visit = self._pace.wait(url, self._say_wait) if len(wanted) > 1 else None
         try:
             yield done
         finally:
             if visit is not None:
-                self._pace.done(visit, answer_of(done[0].capture) if done else None)
+                self._pace.done(visit, response_of(done[0].capture) if done else None)
 
     def _say_wait(self, words: str) -> None:
         if not self._quiet:
-            say(words)
+            print_message(words)
 
-    def _tell(self, done: "Result", decision: "Decision", *, last: bool) -> None:
+    def _tell(self, done: "CaptureResult", decision: "Decision", *, last: bool) -> None:
         if self._as_json:
             policy = {"policy": decision.policy_name, "policy_why": decision.policy_why}
-            result_json(_object(done) | policy)
+            print_json(_object(done) | policy)
         elif self._light:
             _print_check(done)
         else:
@@ -267,12 +273,12 @@ class _Batch:
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
-    from snapshotter.app.addresses import listed, read_list
+    from snapshotter.app.urls import numbered_urls, read_list
 
     found: list[str] = []
     for url in urls:
         if url == "-":
-            found += [it for _, it in listed(read_list(sys.stdin.buffer))]
+            found += [page for _, page in numbered_urls(read_list(sys.stdin.buffer))]
         else:
             found.append(url)
     return found
@@ -280,7 +286,7 @@ def _all(urls: tuple[str, ...]) -> list[str]:
 
 def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
     """Return what can not be captured, by its place."""
-    from snapshotter.app.addresses import check_url
+    from snapshotter.app.urls import check_url
 
     refused: dict[int, SnapshotterError] = {}
     for number, url in enumerate(wanted):
@@ -294,34 +300,36 @@ def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
 def _decisions(
     wanted: list[str],
     refused: dict[int, SnapshotterError],
-    how: How,
+    options: CaptureOptions,
     settings: "Settings",
     *,
     light: bool,
     quiet: bool,
 ) -> dict[int, "Decision"]:
     """Return how each URL is captured, by its place; where addresses decide, say which policy."""
-    from snapshotter.app import policy_choice
-    from snapshotter.app.addresses import shown
-    from snapshotter.policy.picking import AUTO, known, pick
+    from snapshotter.app.policies import choice
+    from snapshotter.app.urls import printable_url
+    from snapshotter.policy.picking import AUTO, known_policies, pick
 
     places = [number for number in range(len(wanted)) if number not in refused]
     if settings.policy != AUTO:
         return dict.fromkeys(
-            places, how.decide(policy_choice.configured(settings), settings, light=light)
+            places, options.decide(choice.configured_policy(settings), settings, light=light)
         )
-    policies = known(settings.policies_dir)
+    policies = known_policies(settings.policies_dir)
     made: dict[tuple[str, str], Decision] = {}
     found: dict[int, Decision] = {}
     for number in places:
         picked = pick(wanted[number], policies).winner
         key = (picked.name, picked.why)
         if key not in made:
-            policy = policy_choice.configured(replace(settings, policy=picked.name))
-            decision = how.decide(policy, settings, light=light)
+            policy = choice.configured_policy(replace(settings, policy=picked.name))
+            decision = options.decide(policy, settings, light=light)
             made[key] = replace(decision, policy_why=picked.why)
         if not quiet:
-            say(f"{shown(wanted[number])}: policy {picked.name}, because {picked.why}")
+            print_message(
+                f"{printable_url(wanted[number])}: policy {picked.name}, because {picked.why}"
+            )
         found[number] = made[key]
     return found
 
@@ -338,24 +346,24 @@ def ask_passphrase() -> bytes:
 
 
 def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
-    from snapshotter.app.addresses import shown
+    from snapshotter.app.urls import printable_url
 
-    say(f"{shown(url)}: {error}")
+    print_message(f"{printable_url(url)}: {error}")
     if error.hint:
-        say(f"try: {error.hint}")
+        print_message(f"try: {error.hint}")
     if as_json:
-        result_json(
+        print_json(
             {
                 "bundle_id": None,
                 "error": error.message,
                 "exit_code": error.exit_code,
                 "hint": error.hint,
-                "requested_url": shown(url),
+                "requested_url": printable_url(url),
             }
         )
 
 
-def _object(done: "Result") -> dict[str, Any]:
+def _object(done: "CaptureResult") -> dict[str, Any]:
     """Return the object that `--json` prints, as docs/reference/json.md promises it."""
     from snapshotter.formats.canonical_json import instant
     from snapshotter.model.conclusion import headline
@@ -375,12 +383,13 @@ def _object(done: "Result") -> dict[str, Any]:
         "http_status": captured.response.status if captured.response else None,
         "outcome": captured.outcome.value,
         "own_names": [
-            {"count": it.count, "kind": it.kind, "where": it.where} for it in captured.own_found
+            {"count": found_text.count, "kind": found_text.kind, "where": found_text.where}
+            for found_text in captured.identifier_findings
         ],
         "part_bytes": dict(done.bundle.part_bytes),
         "reasons": [
-            {"code": it.code, "detail": it.detail, "fault": it.fault or None}
-            for it in captured.reasons
+            {"code": reason.code, "detail": reason.detail, "fault": reason.fault or None}
+            for reason in captured.reasons
         ],
         "log": _log_object(done.logged) if done.logged else None,
         "replay": _replay_object(done.replay) if done.replay else None,
@@ -399,7 +408,9 @@ def _object(done: "Result") -> dict[str, Any]:
         ],
         "title": captured.title,
         "verdict": verdict_object(done.shown),
-        "warnings": [{"code": it.code, "detail": it.detail} for it in captured.warnings],
+        "warnings": [
+            {"code": reason.code, "detail": reason.detail} for reason in captured.warnings
+        ],
         "verification": done.report.verdict.value,
     }
 
@@ -407,18 +418,21 @@ def _object(done: "Result") -> dict[str, Any]:
 def _replay_object(replay: "Replay") -> dict[str, Any]:
     return {
         "detail": replay.detail,
-        "missed": [{"method": it.method, "url": it.url, "why": it.why} for it in replay.missed],
+        "missed": [
+            {"method": request.method, "url": request.url, "why": request.why}
+            for request in replay.missed
+        ],
         "missed_count": replay.missed_count,
         "pictures": [
             {
-                "captured_px": list(it.captured_px),
-                "differing_percent": it.percent,
-                "differing_pixels": it.differing,
-                "path": it.path,
-                "pixels": it.pixels,
-                "replayed_px": list(it.replayed_px) if it.replayed_px else None,
+                "captured_px": list(difference.captured_px),
+                "differing_percent": difference.percent,
+                "differing_pixels": difference.differing,
+                "path": difference.path,
+                "pixels": difference.pixels,
+                "replayed_px": list(difference.replayed_px) if difference.replayed_px else None,
             }
-            for it in replay.pictures
+            for difference in replay.pictures
         ],
         "verdict": replay.verdict.value,
     }
@@ -432,24 +446,28 @@ def _print_replay(replay: "Replay") -> None:
         ReplayVerdict.DIFFERS: "differs from what was captured, in pywb",
         ReplayVerdict.UNCHECKED: "could not be checked",
     }[replay.verdict]
-    result(f"  replay         {words}{f': {replay.detail}' if replay.detail else ''}")
-    for it in replay.pictures:
-        size = f"{it.captured_px[0]} x {it.captured_px[1]} pixels"
-        if it.replayed_px is None:
+    print_result(f"  replay         {words}{f': {replay.detail}' if replay.detail else ''}")
+    for difference in replay.pictures:
+        size = f"{difference.captured_px[0]} x {difference.captured_px[1]} pixels"
+        if difference.replayed_px is None:
             size += ", no such picture in the replay"
-        elif it.replayed_px != it.captured_px:
-            size += f", in the replay {it.replayed_px[0]} x {it.replayed_px[1]}"
-        name = it.path.rpartition("/")[2]
-        result(f"                 {name}: {it.percent:.4f} % of pixels differ ({size})")
+        elif difference.replayed_px != difference.captured_px:
+            size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
+        name = difference.path.rpartition("/")[2]
+        print_result(
+            f"                 {name}: {difference.percent:.4f} % of pixels differ ({size})"
+        )
     if replay.missed_count:
-        result(f"                 {replay.missed_count} requests of the replay were not answered:")
+        print_result(
+            f"                 {replay.missed_count} requests of the replay were not answered:"
+        )
     for missed in replay.missed[:_MISSED]:
-        result(f"                   {missed.method or '?'} {missed.url}: {missed.why}")
+        print_result(f"                   {missed.method or '?'} {missed.url}: {missed.why}")
     if replay.missed_count > _MISSED:
-        result(f"                   and {replay.missed_count - _MISSED} more")
+        print_result(f"                   and {replay.missed_count - _MISSED} more")
 
 
-def _log_object(logged: "Logged") -> dict[str, Any]:
+def _log_object(logged: "LogResult") -> dict[str, Any]:
     return {
         "detail": logged.detail,
         "index": logged.index,
@@ -459,64 +477,64 @@ def _log_object(logged: "Logged") -> dict[str, Any]:
     }
 
 
-def _print(done: "Result", *, settings_store: str, last: bool) -> None:
-    from snapshotter.app.remarks import log_state, timestamp_state
+def _print(done: "CaptureResult", *, settings_store: str, last: bool) -> None:
+    from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
     from snapshotter.formats.printable import printable
-    from snapshotter.model.conclusion import headline, qualified
+    from snapshotter.model.conclusion import headline, qualify_court_minimum
     from snapshotter.model.finding import Verdict
     from snapshotter.seal.record import court_minimum_line
 
     captured, bundle = done.capture, done.bundle
-    result(headline(captured.outcome, done.shown, light=done.decision.light))
+    print_result(headline(captured.outcome, done.shown, light=done.decision.light))
     for reason in captured.reasons:
-        result(f"  {reason.code}: {in_words(reason)}")
+        print_result(f"  {reason.code}: {describe_reason(reason)}")
     for warning in captured.warnings:
-        result(f"  warning: {warning.code}: {printable(warning.detail)}")
+        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
     if captured.title:
-        result(f"  title          {printable(captured.title)}")
+        print_result(f"  title          {printable(captured.title)}")
     status = captured.response.status if captured.response else "none"
     images = captured.images
-    result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
     for label, text in verdict_lines(done.shown):
-        result(f"  {label:<14} {text}")
+        print_result(f"  {label:<14} {text}")
     if captured.page_size:
         size = captured.page_size
-        result(f"  full page      {size.width} x {size.captured_height} CSS pixels")
-    result(f"  images         {images.loaded} of {images.wanted} loaded")
+        print_result(f"  full page      {size.width} x {size.captured_height} CSS pixels")
+    print_result(f"  images         {images.loaded} of {images.wanted} loaded")
     counts = captured.requests
     lost = counts.failed + counts.blocked
     more = f", {lost} without an answer" if lost else ""
-    result(f"  requests       {counts.answered} of {counts.total} answered{more}")
+    print_result(f"  requests       {counts.answered} of {counts.total} answered{more}")
     line = court_minimum_line(captured, done.decision)
-    result(f"  {qualified(line, captured.court_minimum.met, done.shown)}")
-    result(f"  time proof     {timestamp_state(done)}")
+    print_result(f"  {qualify_court_minimum(line, captured.court_minimum.met, done.shown)}")
+    print_result(f"  time proof     {timestamp_state(done)}")
     if done.logged is not None:
-        result(f"  log            {log_state(done)}")
+        print_result(f"  log            {log_state(done)}")
     verified = {
         Verdict.PASSED: "PASSED",
         Verdict.INDETERMINATE: "intact; INDETERMINATE until the time is proven",
         Verdict.FAILED: "FAILED",
     }[done.report.verdict]
-    result(f"  verified       {verified}")
+    print_result(f"  verified       {verified}")
     if done.replay:
         _print_replay(done.replay)
     for number, signed in enumerate(bundle.signatures):
-        result(f"  {'' if number else 'signed by':<14} key {signed.key_id}")
+        print_result(f"  {'' if number else 'signed by':<14} key {signed.key_id}")
     took = done.stage_ms["total"] / 1000
-    result(f"  bundle         {_from_here(done.location)}")
-    size_words = bytes_in_words(bundle.digests.length)
-    result(f"                 {size_words}, sha256 {bundle.digests.sha256}, {took:.1f} s")
-    result()
-    result(f"cite: {citation(done)}")
+    print_result(f"  bundle         {_from_here(done.location)}")
+    size_words = format_bytes(bundle.digests.length)
+    print_result(f"                 {size_words}, sha256 {bundle.digests.sha256}, {took:.1f} s")
+    print_result()
+    print_result(f"cite: {citation(done)}")
     if last:
         where = "" if settings_store == "captures" else f" --store {settings_store}"
         if "://" in done.location:
-            result(f"next: {program()} verify{where} {bundle.id}")
+            print_result(f"next: {program_name()} verify{where} {bundle.id}")
         else:
-            result(f"next: {program()} verify {_from_here(done.location)}")
+            print_result(f"next: {program_name()} verify {_from_here(done.location)}")
 
 
-def in_words(reason: "Reason") -> str:
+def describe_reason(reason: "Reason") -> str:
     """Return the detail of a reason, with the fault that it names."""
     from snapshotter.formats.printable import printable
 
@@ -531,27 +549,27 @@ def _say_what_to_try(captured: "Capture") -> None:
         option = reason.detail.partition(_ALLOW)[2]
         if reason.code == "forbidden-address" and option:
             url = shlex.quote(captured.requested_url)
-            say(f"try: {program()} capture --allow-network {option} {url}")
+            print_message(f"try: {program_name()} capture --allow-network {option} {url}")
 
 
-def _print_check(done: "Result") -> None:
+def _print_check(done: "CaptureResult") -> None:
     """Print what a light check found: the verdict first, for that is what it is for."""
-    from snapshotter.app.remarks import timestamp_state
+    from snapshotter.app.pipeline.capture_warnings import timestamp_state
     from snapshotter.formats.printable import printable
 
     captured = done.capture
     words = done.shown.words if done.shown is not None else "no verdict"
-    result(f"{words}: {printable(captured.requested_url)}")
+    print_result(f"{words}: {printable(captured.requested_url)}")
     for reason in captured.reasons:
-        result(f"  {reason.code}: {in_words(reason)}")
+        print_result(f"  {reason.code}: {describe_reason(reason)}")
     for warning in captured.warnings:
-        result(f"  warning: {warning.code}: {printable(warning.detail)}")
+        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
     for label, text in verdict_lines(done.shown)[1:]:
-        result(f"  {label:<14} {text}")
+        print_result(f"  {label:<14} {text}")
     status = captured.response.status if captured.response else "none"
-    result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
-    result(f"  time proof     {timestamp_state(done)}")
-    result(f"  bundle         {_from_here(done.location)} (light: first view, text, network)")
+    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    print_result(f"  time proof     {timestamp_state(done)}")
+    print_result(f"  bundle         {_from_here(done.location)} (light: first view, text, network)")
 
 
 def _from_here(location: str) -> str:
@@ -564,7 +582,7 @@ def _from_here(location: str) -> str:
         return location
 
 
-def citation(done: "Result") -> str:
+def citation(done: "CaptureResult") -> str:
     """Return the capture as one line that can be quoted."""
     from snapshotter.formats.printable import printable
 

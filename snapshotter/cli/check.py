@@ -2,8 +2,8 @@
 
 import click
 
-from snapshotter.cli.capture import asked_for, capture_all
-from snapshotter.cli.how import How, how_options
+from snapshotter.cli.capture import capture_urls, parse_urls
+from snapshotter.cli.capture_options import CaptureOptions, capture_options
 
 _EXAMPLES = """\b
 Examples:
@@ -15,11 +15,13 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
-@how_options
+@capture_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
-def check(ctx: click.Context, urls: tuple[str, ...], how: How, as_json: bool, quiet: bool) -> int:
+def check(
+    ctx: click.Context, urls: tuple[str, ...], options: CaptureOptions, as_json: bool, quiet: bool
+) -> int:
     """
     Look whether pages are still there, and keep the proof.
 
@@ -27,6 +29,8 @@ def check(ctx: click.Context, urls: tuple[str, ...], how: How, as_json: bool, qu
     first view, the document, its text and the network record, and what the rules make of
     them. Nothing is scrolled or clicked. A page that is gone is a finding, and no error.
     """
-    settings = how.settings(ctx)
-    wanted, refused = asked_for(urls, as_json=as_json)
-    return capture_all(wanted, refused, how, settings, as_json=as_json, quiet=quiet, light=True)
+    settings = options.settings(ctx)
+    wanted, refused = parse_urls(urls, as_json=as_json)
+    return capture_urls(
+        wanted, refused, options, settings, as_json=as_json, quiet=quiet, light=True
+    )

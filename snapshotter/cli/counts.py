@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
-from snapshotter.cli.readings_words import bounds_in_words
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    print_json,
+    print_message,
+    print_result,
+)
+from snapshotter.cli.readings_output import describe_bounds
 
 if TYPE_CHECKING:
-    from snapshotter.app.counting import Counted
+    from snapshotter.app.archive.page_counts import PageCounts
     from snapshotter.app.settings import Settings
-    from snapshotter.assess.thresholds import Reading
+    from snapshotter.assess.thresholds import CountReading
     from snapshotter.model.reading import Count, Crossing
     from snapshotter.model.request import Threshold
 
@@ -66,26 +72,27 @@ def counts(
     Each reading with its time, as it was written, as bounds, and with the bundle that holds
     it. It is the bundles' own word; `snapshotter verify` checks it.
     """
-    from snapshotter.app import wiring_takedown
-    from snapshotter.app.counting import counted
+    from snapshotter.app.archive.page_counts import page_counts
+    from snapshotter.app.wiring import takedown as wiring_takedown
 
     if as_json + as_csv + chart > 1:
         raise click.UsageError("one of --chart, --json and --csv")
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
-    with wiring_takedown.observatory(settings) as place:
-        place.sync()
+    with wiring_takedown.observation_source(settings) as source:
+        source.sync()
         found = [
-            counted(place, it, lambda url: (*_of_policy(settings, url), *asked)) for it in pages
+            page_counts(source, page, lambda url: (*_of_policy(settings, url), *asked))
+            for page in pages
         ]
     if as_csv:
         _print_csv(found)
         return
-    for it in found:
+    for page in found:
         if as_json:
-            result_json(_object(it))
+            print_json(_object(page))
         else:
-            _print(it, chart=chart)
+            _print(page, chart=chart)
 
 
 def _threshold(text: str) -> "Threshold":
@@ -99,29 +106,29 @@ def _threshold(text: str) -> "Threshold":
 
 def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
     """Return those of the configured policy; where it has none, of the one that is for the page."""
-    from snapshotter.app import policy_choice
+    from snapshotter.app.policies import choice
     from snapshotter.policy import load as policies
     from snapshotter.policy.decide import monitoring
 
-    own = monitoring(policy_choice.configured(settings, url)).thresholds
-    for_page = policy_choice.picked(settings, url).name
+    own = monitoring(choice.configured_policy(settings, url)).thresholds
+    for_page = choice.picked_policy(settings, url).name
     return own or monitoring(policies.load(for_page, settings.policies_dir)).thresholds
 
 
-def _print(it: "Counted", *, chart: bool) -> None:
-    result(f"{it.url}  ({it.identity})")
-    if not it.readings:
-        say(f"none of {it.captures} captures shows a count")
-    for unit, readings in it.readings.items():
-        result(f"  {unit}")
+def _print(counted: "PageCounts", *, chart: bool) -> None:
+    print_result(f"{counted.url}  ({counted.identity})")
+    if not counted.readings:
+        print_message(f"none of {counted.captures} captures shows a count")
+    for unit, readings in counted.readings.items():
+        print_result(f"  {unit}")
         most = max(_shown(reading.count) for reading in readings)
         for reading in readings:
             bar = "#" * max(1, round(_BAR * _shown(reading.count) / max(1, most)))
             drawn = f"{bar:<{_BAR}}  " if chart else ""
-            words = bounds_in_words(reading.count)
-            result(f"    {time_in_words(reading.at)}  {drawn}{words}  {reading.bundle_id}")
-    for crossing in it.crossings:
-        result(f"  {_crossing_in_words(crossing)}")
+            words = describe_bounds(reading.count)
+            print_result(f"    {format_time(reading.at)}  {drawn}{words}  {reading.bundle_id}")
+    for crossing in counted.crossings:
+        print_result(f"  {_crossing_in_words(crossing)}")
 
 
 def _shown(count: "Count") -> int:
@@ -129,54 +136,55 @@ def _shown(count: "Count") -> int:
     return count.lower
 
 
-def _crossing_in_words(it: "Crossing") -> str:
-    source = f" ({it.source})" if it.source else ""
-    begin = "reached" if it.certain else "maybe reached"
-    if not it.below_at:
-        begin = "was at or above" if it.certain else "maybe was at or above"
+def _crossing_in_words(crossing: "Crossing") -> str:
+    source = f" ({crossing.source})" if crossing.source else ""
+    begin = "reached" if crossing.certain else "maybe reached"
+    if not crossing.below_at:
+        begin = "was at or above" if crossing.certain else "maybe was at or above"
         return (
-            f"{it.unit} {begin} {it.threshold:,} at the first reading that says so,"
-            f' {time_in_words(it.reached_at)} ("{it.reached_raw}", {it.reached}){source}'
+            f"{crossing.unit} {begin} {crossing.threshold:,} at the first reading that says so,"
+            f' {format_time(crossing.reached_at)} ("{crossing.reached_raw}", '
+            f"{crossing.reached}){source}"
         )
     return (
-        f"{it.unit} {begin} {it.threshold:,} between {time_in_words(it.below_at)}"
-        f' ("{it.below_raw}", {it.below}) and {time_in_words(it.reached_at)}'
-        f' ("{it.reached_raw}", {it.reached}){source}'
+        f"{crossing.unit} {begin} {crossing.threshold:,} between {format_time(crossing.below_at)}"
+        f' ("{crossing.below_raw}", {crossing.below}) and {format_time(crossing.reached_at)}'
+        f' ("{crossing.reached_raw}", {crossing.reached}){source}'
     )
 
 
-def _object(it: "Counted") -> dict[str, Any]:
+def _object(counted: "PageCounts") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import plain
 
     return {
-        "captures": it.captures,
-        "crossings": [plain(crossing) for crossing in it.crossings],
-        "identity": it.identity,
+        "captures": counted.captures,
+        "crossings": [plain(crossing) for crossing in counted.crossings],
+        "identity": counted.identity,
         "readings": [
             {
                 "at": instant_json(reading.at),
                 "bundle_id": reading.bundle_id,
                 **plain(reading.count),
             }
-            for reading in _all(it)
+            for reading in _all(counted)
         ],
-        "url": it.url,
+        "url": counted.url,
     }
 
 
-def _all(it: "Counted") -> "Iterator[Reading]":
-    for readings in it.readings.values():
+def _all(counted: "PageCounts") -> "Iterator[CountReading]":
+    for readings in counted.readings.values():
         yield from readings
 
 
-def _print_csv(found: "Sequence[Counted]") -> None:
+def _print_csv(found: "Sequence[PageCounts]") -> None:
     _print_row(_COLUMNS)
-    for it in found:
-        for reading in _all(it):
+    for counted in found:
+        for reading in _all(counted):
             count = reading.count
             _print_row(
                 (
-                    it.identity, count.unit, instant_json(reading.at), count.raw, count.lower,
+                    counted.identity, count.unit, instant_json(reading.at), count.raw, count.lower,
                     "" if count.upper is None else count.upper, str(count.exact).lower(),
                     count.rounding, count.source.value, count.mismatch, reading.bundle_id,
                 )
@@ -185,8 +193,8 @@ def _print_csv(found: "Sequence[Counted]") -> None:
 
 def _print_row(values: Sequence[object]) -> None:
     line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="").writerow([_cell(it) for it in values])
-    result(line.getvalue())
+    csv.writer(line, lineterminator="").writerow([_cell(cell) for cell in values])
+    print_result(line.getvalue())
 
 
 def _cell(value: object) -> object:

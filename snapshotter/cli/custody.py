@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.file_or_id import file_of, open_named
+from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import complain, result, result_json
+from snapshotter.cli.output import print_error, print_json, print_result
 from snapshotter.errors import EvidenceUnverifiable
 
 if TYPE_CHECKING:
-    from snapshotter.formats.custody_sidecars import Chain, Linked
+    from snapshotter.formats.bundle.custody_sidecars import Chain, ChainedEvent
 
 
 @click.group()
@@ -38,18 +38,18 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     that was erased it is what is left. What is broken is named, with exit code 11. That
     its end was not cut off is for the log to show: snapshotter audit.
     """
-    from snapshotter.app import wiring_store
+    from snapshotter.app.wiring import store as wiring_store
 
-    file = file_of(bundle, store=store)
+    file = file_argument(bundle, store=store)
     if file is not None:
         found = _of_file(file)
     else:
         found = _of_store(bundle, wiring_store.store(ctx.obj.load(store=store or "")))
     if as_json:
-        result_json(
+        print_json(
             {
                 "bundle": bundle,
-                "events": [_event(it) for it in found.events],
+                "events": [_event(link) for link in found.events],
                 "head": found.head.previous if found.events else None,
                 "holds": not found.problems,
                 "problems": list(found.problems),
@@ -57,45 +57,45 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
         )
     else:
         for linked in found.events:
-            result(_line(linked))
+            print_result(_line(linked))
     if not found.problems:
         return 0
     for problem in found.problems:
-        complain(EvidenceUnverifiable(f"the chain does not hold: {problem}"))
+        print_error(EvidenceUnverifiable(f"the chain does not hold: {problem}"))
     return EvidenceUnverifiable.exit_code
 
 
 def _of_file(file: Path) -> "Chain":
-    from snapshotter.app.bundles import read_member
-    from snapshotter.formats import custody as inside
-    from snapshotter.formats import custody_sidecars, names
-    from snapshotter.verify.files import custody_beside
+    from snapshotter.app.archive.bundles import read_member
+    from snapshotter.formats.bundle import custody as inside
+    from snapshotter.formats.bundle import custody_sidecars, names
+    from snapshotter.verify.files import custody_sidecars_on_disk
 
     with open_named(file) as stream:
         data = read_member(stream, names.CUSTODY, limit=inside.MAX_BYTES)
-    return custody_sidecars.check(data, custody_beside(file))
+    return custody_sidecars.check(data, custody_sidecars_on_disk(file))
 
 
 def _of_store(bundle_id: str, store: Any) -> "Chain":
-    from snapshotter.app import bundles
+    from snapshotter.app.archive import bundles
     from snapshotter.errors import SnapshotterError
-    from snapshotter.store import custodian
+    from snapshotter.store import custodial_store
 
     try:
-        found = custodian.chain(store, bundle_id)
+        found = custodial_store.read_chain(store, bundle_id)
     except ValueError as error:
         raise SnapshotterError(
             f"{bundle_id} is neither a file nor a bundle's id",
             hint="snapshotter list shows the ids",
         ) from error
     if not found.events and not found.problems:
-        bundles.key_of(store, bundle_id)  # says that there is no such bundle
+        bundles.find_bundle_key(store, bundle_id)  # says that there is no such bundle
     return found
 
 
-def _event(linked: "Linked") -> dict[str, Any]:
+def _event(linked: "ChainedEvent") -> dict[str, Any]:
+    from snapshotter.formats.bundle.receipts import as_json
     from snapshotter.formats.canonical_json import instant
-    from snapshotter.formats.receipts import as_json
 
     event = linked.event
     return {
@@ -114,7 +114,7 @@ def _event(linked: "Linked") -> dict[str, Any]:
     }
 
 
-def _line(linked: "Linked") -> str:
+def _line(linked: "ChainedEvent") -> str:
     event = linked.event
     who = f"{event.by}, {event.agent}" if event.by else event.agent
     detail = f" ({event.detail})" if event.detail else ""

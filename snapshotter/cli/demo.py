@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import Steps, on_terminal, program, result, result_json, say
+from snapshotter.cli.output import (
+    Steps,
+    on_terminal,
+    print_json,
+    print_message,
+    print_result,
+    program_name,
+)
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.demo import Demo, Step
+    from snapshotter.app.demo import DemoResult, Step
     from snapshotter.app.settings import Settings
 
 _NAME = 14  # characters of the first column
@@ -60,7 +67,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
     authority are made for the demo, and removed with it.
     """
     from snapshotter.app import demo as demos
-    from snapshotter.app.spool import scratch
+    from snapshotter.app.spool import scratch_directory
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
@@ -68,10 +75,12 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
         )
     with contextlib.ExitStack() as open_:
         own = _own(ctx)
-        folder = keep or open_.enter_context(scratch(own.spool_dir, "demo"))
+        folder = keep or open_.enter_context(scratch_directory(own.spool_dir, "demo"))
         if not as_json:
-            result("It was there. It is gone. On this machine alone: nothing of yours is touched.")
-            result()
+            print_result(
+                "It was there. It is gone. On this machine alone: nothing of yours is touched."
+            )
+            print_result()
         with Steps(quiet=as_json or not on_terminal()) as steps:
             number = 0
 
@@ -81,11 +90,11 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
                 if not as_json:
                     _print(number, step)
 
-            done = demos.run(own, folder.absolute(), steps, told, say)
+            done = demos.run(own, folder.absolute(), steps, told, print_message)
         wanted = not (no_open or as_json) and has_desktop()
         shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:
-            result_json(_object(done, keep))
+            print_json(_object(done, keep))
         else:
             _end(done, keep, shown)
     return done.exit_code
@@ -98,15 +107,15 @@ def _own(ctx: click.Context) -> "Settings":
     try:
         found: Settings = ctx.obj.load()
     except SnapshotterError as error:
-        say(f"your settings can not be read, and the demo needs none of them: {error}")
-        return settings.only({})
+        print_message(f"your settings can not be read, and the demo needs none of them: {error}")
+        return settings.settings_from_values({})
     return found
 
 
 def _print(number: int, step: "Step") -> None:
-    result(f"{number:>3}  {_WORDS.get(step.name, step.name):<{_NAME}}{step.did}")
+    print_result(f"{number:>3}  {_WORDS.get(step.name, step.name):<{_NAME}}{step.did}")
     if step.proves:
-        result(f"     {'':<{_NAME}}{step.proves}")
+        print_result(f"     {'':<{_NAME}}{step.proves}")
 
 
 def has_desktop() -> bool:
@@ -137,26 +146,35 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
     return None
 
 
-def _end(done: "Demo", keep: Path | None, shown: Path | None) -> None:
-    result()
-    result("Only the world was small: paper, authority and keys were made for this, and their word")
-    result("counts for nothing outside it. What captured, signed, concluded and verified is what")
-    result("does so in earnest.")
-    result()
+def _end(done: "DemoResult", keep: Path | None, shown: Path | None) -> None:
+    print_result()
+    print_result(
+        "Only the world was small: paper, authority and keys were made for this, and their word"
+    )
+    print_result(
+        "counts for nothing outside it. What captured, signed, concluded and verified is what"
+    )
+    print_result("does so in earnest.")
+    print_result()
     if keep is not None:
-        from snapshotter.app.settings import naming
+        from snapshotter.app.settings import config_variable_line
 
         proof = keep / done.proof.name
-        result(f"kept: {keep}; {done.proof.name} opens in any browser")
-        result(f"next: {naming((keep / 'snapshotter.toml').absolute())} {program()} verify {proof}")
+        print_result(f"kept: {keep}; {done.proof.name} opens in any browser")
+        print_result(
+            f"next: {config_variable_line((keep / 'snapshotter.toml').absolute())} "
+            f"{program_name()} verify {proof}"
+        )
     elif shown is not None:
-        result(f"opened: {shown}; delete it when you like")
+        print_result(f"opened: {shown}; delete it when you like")
     else:
-        result(f"next: {program()} demo --keep DIR leaves everything in a directory, to look at")
-    result(f"      {program()} capture https://example.org")
+        print_result(
+            f"next: {program_name()} demo --keep DIR leaves everything in a directory, to look at"
+        )
+    print_result(f"      {program_name()} capture https://example.org")
 
 
-def _object(done: "Demo", keep: Path | None) -> dict[str, Any]:
+def _object(done: "DemoResult", keep: Path | None) -> dict[str, Any]:
     from snapshotter.formats.canonical_json import plain
 
     return {
@@ -165,9 +183,9 @@ def _object(done: "Demo", keep: Path | None) -> dict[str, Any]:
         "folder": str(keep) if keep is not None else None,
         "proof": str(done.proof) if keep is not None else None,
         "steps": [
-            {"did": it.did, "name": it.name, "proves": it.proves, "seconds": it.seconds}
-            | dict(it.facts)
-            for it in done.steps
+            {"did": step.did, "name": step.name, "proves": step.proves, "seconds": step.seconds}
+            | dict(step.facts)
+            for step in done.steps
         ],
         "verdict": done.report.verdict.value,
     }

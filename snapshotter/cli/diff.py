@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.file_or_id import file_of, open_named
+from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import result, result_json, say, write_file
+from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.model.comparison import Op, State
+from snapshotter.model.comparison import ComparisonState, Op
 
 if TYPE_CHECKING:
-    from snapshotter.app.comparing import Opened
+    from snapshotter.app.archive.comparison import NamedBundle
     from snapshotter.app.settings import Settings
-    from snapshotter.compare.image import Shot
+    from snapshotter.compare.image_diff import PictureSource
     from snapshotter.model.comparison import BlockChange, Comparison
 
 DIFFER = 4  # exit code of --exit-code
@@ -81,17 +81,15 @@ def diff(
     Of an address alone its last two captures are compared. The main region is told apart from
     what stands around it: "main: unchanged" is a result. Nothing is fetched.
     """
-    from snapshotter.app import (
-        comparing,
-        machine,
-        policy_choice,
-        wiring,
-        wiring_store,
-        wiring_takedown,
-        wiring_trust,
-    )
-    from snapshotter.policy import identity
+    from snapshotter.app import machine
+    from snapshotter.app.archive import comparison
+    from snapshotter.app.policies import choice
+    from snapshotter.app.wiring import capture as wiring
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.policy import load as policies
+    from snapshotter.policy import page_identity
     from snapshotter.policy.decide import decide
 
     if len(captures) > 2:
@@ -108,56 +106,58 @@ def diff(
 
     settings = settings_of(found=False)  # a file is judged by nothing that only lies here
     stored = cache(lambda: settings if store else settings_of(found=True))
-    files = {name: file_of(name, store=store) for name in captures}
+    files = {name: file_argument(name, store=store) for name in captures}
     now = machine.SystemClock().now()
     with ExitStack() as stack:
-        names = comparing.chosen(
-            captures, lambda: stack.enter_context(wiring_takedown.observatory(stored()))
+        names = comparison.select_bundles(
+            captures, lambda: stack.enter_context(wiring_takedown.observation_source(stored()))
         )
         given = []
         for name in names:
             if (file := files.get(name)) is not None:
                 stream = stack.enter_context(open_named(file))
                 trust = wiring_trust.trust(settings, by_bundle=True)
-                it = comparing.opened_file(stream, file, trust, now)
+                opened = comparison.open_file_bundle(stream, file, trust, now)
             else:
                 there = wiring_store.store(stored())
                 trust = wiring_trust.trust(stored(), by_bundle=True)
-                it = stack.enter_context(comparing.opened(name, there, trust, now))
-            _tell(it, altered=altered)
-            given.append(it)
+                opened = stack.enter_context(comparison.open_stored_bundle(name, there, trust, now))
+            _tell(opened, altered=altered)
+            given.append(opened)
         rules = (
             decide(policies.load(policy, settings.policies_dir)).mask
             if policy
-            else comparing.masks_of(given)
+            else comparison.combined_masks(given)
         )
-        today = decide(policy_choice.judging(settings))
-        identity_rules = identity.shipped_rules()
+        today = decide(choice.judging_policy(settings))
+        identity_rules = page_identity.shipped_identity_rules()
         before, after = (
-            comparing.captured(it, wiring.assessor, identity_rules, today) for it in given
+            comparison.captured(opened, wiring.assessor, identity_rules, today) for opened in given
         )
         if before.captured.side.captured_at > after.captured.side.captured_at:
-            say(f"{names[0]} is the later one: compared in the order of time")
+            print_message(f"{names[0]} is the later one: compared in the order of time")
             before, after = after, before
-        found = comparing.compare(before, after, rules, pictures=not no_pictures)
+        found = comparison.compare(before, after, rules, pictures=not no_pictures)
         shots = before.captured.shots, after.captured.shots
         if page is not None:
             _write(page, found, shots)
     if as_json:
-        result_json(_json(found, main_only=main_only))
+        print_json(_json(found, main_only=main_only))
     else:
         _print(found, main_only=main_only)
     return DIFFER if exit_code and _differs(found, main_only=main_only) else 0
 
 
-def _tell(given: "Opened", *, altered: bool) -> None:
+def _tell(given: "NamedBundle", *, altered: bool) -> None:
     """Say what the verification of a bundle gave; stop at one that was altered."""
     from snapshotter.model.finding import Verdict
 
     report = given.report
-    codes = sorted({it.code.value for it in report.findings if it.verdict is not Verdict.PASSED})
+    codes = sorted(
+        {finding.code.value for finding in report.findings if finding.verdict is not Verdict.PASSED}
+    )
     said = " ".join((report.verdict.name, *codes))
-    say(f"verified {given.name}: {said}")
+    print_message(f"verified {given.name}: {said}")
     if report.verdict is Verdict.FAILED and not altered:
         raise EvidenceInvalid(
             f"{given.name} does not verify: what it shows need not be what was captured",
@@ -165,26 +165,30 @@ def _tell(given: "Opened", *, altered: bool) -> None:
         )
 
 
-def _write(page: Path, found: "Comparison", shots: "tuple[Mapping[str, Shot], ...]") -> None:
+def _write(
+    page: Path, found: "Comparison", shots: "tuple[Mapping[str, PictureSource], ...]"
+) -> None:
     from snapshotter.report import diff as pages
-    from snapshotter.report.copies import copy
+    from snapshotter.report.picture_copies import make_picture_copy
 
     copies = {}
-    for it in found.pictures:
-        one, other = (of.get(it.picture) for of in shots)
-        copies[it.picture] = (
-            copy(one.files, one.scale) if one else None,
-            copy(other.files, other.scale) if other else None,
+    for picture in found.pictures:
+        one, other = (of.get(picture.picture) for of in shots)
+        copies[picture.picture] = (
+            make_picture_copy(one.files, one.scale) if one else None,
+            make_picture_copy(other.files, other.scale) if other else None,
         )
     write_file(page, pages.page(found, copies))
-    say(f"wrote {page}")
+    print_message(f"wrote {page}")
 
 
 def _differs(found: "Comparison", *, main_only: bool) -> bool:
-    from snapshotter.report.diff import summary
+    from snapshotter.report.diff import summary_lines
 
-    lines = summary(found)
-    return any(it.state is not State.UNCHANGED for it in (lines[:1] if main_only else lines))
+    lines = summary_lines(found)
+    return any(
+        line.state is not ComparisonState.UNCHANGED for line in (lines[:1] if main_only else lines)
+    )
 
 
 def _json(found: "Comparison", *, main_only: bool) -> dict[str, Any]:
@@ -194,58 +198,63 @@ def _json(found: "Comparison", *, main_only: bool) -> dict[str, Any]:
     value["differs"] = _differs(found, main_only=main_only)
     if main_only:
         changes = zip(value["text"]["changes"], found.text.changes, strict=True)
-        value["text"]["changes"] = [shown for shown, it in changes if it.in_main]
+        value["text"]["changes"] = [shown for shown, change in changes if change.in_main]
     return value
 
 
 def _print(found: "Comparison", *, main_only: bool) -> None:
-    from snapshotter.report.diff import standing, summary
+    from snapshotter.report.diff import describe_verdict, summary_lines
 
     for name, side in (("earlier", found.before), ("later", found.after)):
-        result(
+        print_result(
             f"{name:<8} {side.bundle_id}  {side.captured_at:%Y-%m-%d %H:%M:%S} UTC  "
-            f"{side.verification.upper()}  {standing(side.standing)}"
+            f"{side.verification.upper()}  {describe_verdict(side.standing)}"
         )
-    if found.same_page is not State.UNCHANGED:
-        is_other = found.same_page is State.CHANGED
-        say("these are captures of two pages" if is_other else "nothing says that it is one page")
-    for it in found.conditions:
-        say(f"not made in the same way: {it.name}: {' '.join(it.before)} and {' '.join(it.after)}")
-    for line in summary(found)[: 1 if main_only else None]:
-        result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
+    if found.same_page is not ComparisonState.UNCHANGED:
+        is_other = found.same_page is ComparisonState.CHANGED
+        print_message(
+            "these are captures of two pages" if is_other else "nothing says that it is one page"
+        )
+    for condition in found.conditions:
+        print_message(
+            f"not made in the same way: {condition.name}: {' '.join(condition.before)} and "
+            f"{' '.join(condition.after)}"
+        )
+    for line in summary_lines(found)[: 1 if main_only else None]:
+        print_result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
     for marks, which in ((found.edits.before, "earlier"), (found.edits.after, "later")):
         if marks:
-            result(f"the platform's mark of an edit, {which}: {' '.join(marks)}")
+            print_result(f"the platform's mark of an edit, {which}: {' '.join(marks)}")
     for masked in found.masks:
         differs = "differs" if masked.differs else "is the same"
-        result(
+        print_result(
             f"masked by {masked.kind} {masked.mask}: {masked.before} and {masked.after} places; "
             f"what it covers {differs}"
         )
     for change in found.text.changes:
         if change.in_main or not main_only:
-            result()
+            print_result()
             for text in _lines(change):
-                result(text)
+                print_result(text)
     if not main_only:
         _print_values(found)
     for why in found.text.coarse:
-        say(f"compared more coarsely: {why}")
+        print_message(f"compared more coarsely: {why}")
 
 
 def _print_values(found: "Comparison") -> None:
     for title, values in (("answer", found.answer), ("metadata", found.metadata)):
-        for it in values:
-            before, after = (" | ".join(them) or "nothing" for them in (it.before, it.after))
-            result(f"{title} {it.name}: {before} → {after}")
+        for value in values:
+            before, after = (" | ".join(them) or "nothing" for them in (value.before, value.after))
+            print_result(f"{title} {value.name}: {before} → {after}")
     for count in found.counts:
-        raws = (it.raw if it else "none" for it in (count.before, count.after))
-        result(f"count {count.unit}: {' → '.join(raws)} ({count.trend.value})")
+        raws = (reading.raw if reading else "none" for reading in (count.before, count.after))
+        print_result(f"count {count.unit}: {' → '.join(raws)} ({count.trend.value})")
     for title, change in (("link", found.links), ("QR code", found.qr_codes)):
         for text in change.removed:
-            result(f"{title} removed: {text}")
+            print_result(f"{title} removed: {text}")
         for text in change.added:
-            result(f"{title} added: {text}")
+            print_result(f"{title} added: {text}")
 
 
 def _lines(change: "BlockChange") -> list[str]:
@@ -255,13 +264,13 @@ def _lines(change: "BlockChange") -> list[str]:
     hidden = ", hidden" if at is not None and at.hidden else ""
     marks = {Op.REMOVED: "[-{}-]", Op.ADDED: "{{+{}+}}", Op.MASKED: "[*{}*]"}
     parts = []
-    for number, it in enumerate(change.pieces):
-        text = re.sub(r"\s+", " ", it.text) if it.op is Op.SAME else it.text
-        if it.op is Op.SAME and len(text) > 2 * _CONTEXT and len(change.pieces) > 1:
+    for number, piece in enumerate(change.pieces):
+        text = re.sub(r"\s+", " ", piece.text) if piece.op is Op.SAME else piece.text
+        if piece.op is Op.SAME and len(text) > 2 * _CONTEXT and len(change.pieces) > 1:
             head = "" if number == 0 else text[:_CONTEXT]
             tail = "" if number == len(change.pieces) - 1 else text[-_CONTEXT:]
             text = f"{head}…{tail}"
-        parts.append(marks.get(it.op, "{}").format(text))
+        parts.append(marks.get(piece.op, "{}").format(text))
     where = f"  {at.selector}" if at is not None and at.selector else ""
     return [f"{change.kind.value}, {region}{hidden}{where}", f"  {''.join(parts)}"]
 

@@ -2,7 +2,7 @@
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 
 
 @click.command(
@@ -23,16 +23,16 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
     One line a check; each failure comes with its fix. The exit code is 1 when a
     capture would not work; warnings leave it at 0.
     """
-    from snapshotter.app.doctor import State, examine
+    from snapshotter.app.doctor import CheckState, run_checks
     from snapshotter.formats.printable import printable
 
     settings = ctx.obj.load(store=store or "")
-    marks = {State.OK: "ok  ", State.WARNING: "warn", State.FAILURE: "FAIL"}
+    marks = {CheckState.OK: "ok  ", CheckState.WARNING: "warn", CheckState.FAILURE: "FAIL"}
     states = []
-    for check in examine(settings, offline=offline):
+    for check in run_checks(settings, offline=offline):
         states.append(check.state)
         if as_json:
-            result_json(
+            print_json(
                 {
                     "check": check.name,
                     "detail": check.detail,
@@ -41,10 +41,10 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
                 }
             )
             continue
-        result(f"{marks[check.state]} {check.name:<10} {printable(check.detail)}")
-        if check.fix and check.state is not State.OK:
-            result(f"                fix: {printable(check.fix)}")
+        print_result(f"{marks[check.state]} {check.name:<10} {printable(check.detail)}")
+        if check.fix and check.state is not CheckState.OK:
+            print_result(f"                fix: {printable(check.fix)}")
     if not as_json:
         for source in settings.sources:
-            say(f"settings from {source}")
-    return 1 if State.FAILURE in states else 0
+            print_message(f"settings from {source}")
+    return 1 if CheckState.FAILURE in states else 0

@@ -8,7 +8,7 @@ import click
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.key_options import passphrase_file_option
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 
@@ -45,22 +45,23 @@ def erase(
     deleted, and this machine's salts of it. The custody chain stays. What was erased is
     not stored again by any command. Replicas are erased each by itself, with --store.
     """
-    from snapshotter.app import erasure, wiring_desks
+    from snapshotter.app.upkeep import erasure
+    from snapshotter.app.wiring import upkeep as wiring_desks
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
-    desk = wiring_desks.erasure_desk(settings, ask=ask_passphrase, tell=say)
+    service = wiring_desks.erasure_service(settings, ask=ask_passphrase, show_message=print_message)
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
-        erasure.check(desk, bundle_id)
-    if not (yes or _is_wanted(bundle_ids, desk.store.url)):
+        erasure.check_erasable(service, bundle_id)
+    if not (yes or _is_wanted(bundle_ids, service.store.url)):
         raise SnapshotterError("nothing was erased", hint="--yes where nobody can be asked")
     for bundle_id in bundle_ids:
         try:
-            done = erasure.erase(desk, bundle_id, reason=reason, order=order)
+            done = erasure.erase(service, bundle_id, reason=reason, order=order)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         if as_json:
-            result_json(
+            print_json(
                 {
                     "at": instant(done.tombstone.at),
                     "bundle_id": bundle_id,
@@ -72,9 +73,11 @@ def erase(
                 }
             )
         else:
-            result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
+            print_result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
         if not done.logged:
-            say(f"WARNING: {desk.store.url} has no log: nothing outside shows the erasure")
+            print_message(
+                f"WARNING: {service.store.url} has no log: nothing outside shows the erasure"
+            )
 
 
 def _is_wanted(bundle_ids: tuple[str, ...], url: str) -> bool:

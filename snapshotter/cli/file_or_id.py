@@ -18,7 +18,7 @@ import click
 from snapshotter.errors import SnapshotterError
 
 
-def file_of(name: str, *, store: str | None) -> Path | None:
+def file_argument(name: str, *, store: str | None) -> Path | None:
     """
     Return the file that an argument names; None for an id, which the store has to resolve.
 
@@ -28,11 +28,11 @@ def file_of(name: str, *, store: str | None) -> Path | None:
     Raises:
         UsageError: The argument may mean two things; the message says how to write either.
     """
-    from snapshotter.formats import layout
+    from snapshotter.formats.bundle import store_keys
 
     if os.sep in name:
         return Path(name)
-    if layout.is_id(name):
+    if store_keys.is_id(name):
         if not store and Path(name).is_file():
             raise click.UsageError(
                 f"{name} has the form of an id, and a file here has this name too: "
@@ -53,9 +53,9 @@ def open_named(file: Path) -> BinaryIO:
     Raises:
         SnapshotterError: It does not exist, is not a regular file, or cannot be opened.
     """
-    from snapshotter.verify.files import file_named
+    from snapshotter.verify.files import open_named_or_none
 
-    stream = file_named(str(file))
+    stream = open_named_or_none(str(file))
     if stream is None:
         raise SnapshotterError(
             f"{file} is neither a file nor a bundle's id", hint="snapshotter list shows the ids"

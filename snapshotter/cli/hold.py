@@ -8,11 +8,11 @@ import click
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.key_options import passphrase_file_option
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 
 if TYPE_CHECKING:
-    from snapshotter.app.holds import Done
-    from snapshotter.formats.holds import Holds
+    from snapshotter.app.upkeep.holds import HoldChange
+    from snapshotter.formats.statements.holds import Holds
 
 
 @click.group()
@@ -58,14 +58,15 @@ def place(
     one is lifted. A bucket with Object Lock then refuses to delete it, and everybody's
     commands do. The record is signed and goes into the store.
     """
-    from snapshotter.app import holds, wiring_desks
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import upkeep as wiring_desks
 
-    desk = wiring_desks.hold_desk(
-        _settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say
+    service = wiring_desks.hold_service(
+        _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
     for bundle_id in bundle_ids:
         try:
-            done = holds.place(desk, bundle_id, name=name, matter=matter, reason=reason)
+            done = holds.place(service, bundle_id, name=name, matter=matter, reason=reason)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         _tell(done, as_json, "held" if done.changed else "was held already")
@@ -98,13 +99,14 @@ def lift(
 
     A lifting counts for whoever trusts the key that signs it.
     """
-    from snapshotter.app import holds, wiring_desks
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import upkeep as wiring_desks
 
-    desk = wiring_desks.hold_desk(
-        _settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say
+    service = wiring_desks.hold_service(
+        _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
     for bundle_id in bundle_ids:
-        done = holds.lift(desk, bundle_id, name=name, reason=reason)
+        done = holds.lift(service, bundle_id, name=name, reason=reason)
         _tell(done, as_json, "lifted" if done.changed else "was lifted already")
 
 
@@ -128,39 +130,42 @@ def list_(
 
     A record that is missing or can not be read counts as a hold, and is told of.
     """
-    from snapshotter.app import bundles, holds, wiring_store, wiring_trust
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
     opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
     if bundle_ids:
         found = [
-            holds.Held(bundle_id=it, holds=holds.read(opened, it, is_trusted))
-            for it in bundle_ids
-            if bundles.key_of(opened, it)
+            holds.HeldBundle(bundle_id=bundle_id, holds=holds.read(opened, bundle_id, is_trusted))
+            for bundle_id in bundle_ids
+            if bundles.find_bundle_key(opened, bundle_id)
         ]
     else:
-        found = list(holds.held(opened, is_trusted))
+        found = list(holds.held_bundles(opened, is_trusted))
     for entry in found:
         if as_json:
-            result_json(_object(entry.bundle_id, entry.holds))
+            print_json(_object(entry.bundle_id, entry.holds))
             continue
         state = "held" if entry.holds.held else "not held"
-        result(f"{entry.bundle_id}  {state}")
+        print_result(f"{entry.bundle_id}  {state}")
         for record in entry.holds.open:
-            result(f"  {holds.in_words(record)}")
+            print_result(f"  {holds.describe_hold(record)}")
         for problem in entry.holds.problems:
-            result(f"  counts as a hold: {problem}")
+            print_result(f"  counts as a hold: {problem}")
     if not found and not as_json:
-        say(f"nothing in {opened.url} is held")
+        print_message(f"nothing in {opened.url} is held")
 
 
 def _settings(ctx: click.Context, store: str | None, passphrase_file: Path | None) -> Any:
     return ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
 
 
-def _tell(done: "Done", as_json: bool, words: str) -> None:
+def _tell(done: "HoldChange", as_json: bool, words: str) -> None:
     if as_json:
-        result_json(
+        print_json(
             {
                 **_object(done.bundle_id, done.holds),
                 "changed": done.changed,
@@ -168,13 +173,13 @@ def _tell(done: "Done", as_json: bool, words: str) -> None:
             }
         )
     else:
-        still = [it.name for it in done.holds.open]
+        still = [hold.name for hold in done.holds.open]
         more = f"; under: {', '.join(still)}" if still else "; under no hold"
-        result(f"{done.bundle_id}  {words}{more}")
+        print_result(f"{done.bundle_id}  {words}{more}")
     for problem in done.holds.problems:
-        say(f"{done.bundle_id}: counts as a hold: {problem}")
+        print_message(f"{done.bundle_id}: counts as a hold: {problem}")
     if done.holds.held and not done.enforced:
-        say(
+        print_message(
             f"WARNING: the store does not enforce holds: our commands honour it, and whoever can "
             f"write there can delete {done.bundle_id} all the same"
         )
@@ -183,22 +188,22 @@ def _tell(done: "Done", as_json: bool, words: str) -> None:
 def _object(bundle_id: str, found: "Holds") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant
 
-    opened = {(it.name, it.sequence) for it in found.open}
+    opened = {(hold.name, hold.sequence) for hold in found.open}
     return {
         "bundle_id": bundle_id,
         "held": found.held,
         "holds": [
             {
-                "action": it.action,
-                "at": instant(it.at),
-                "by": it.by,
-                "key_id": it.key_id,
-                "matter": it.matter,
-                "name": it.name,
-                "open": (it.name, it.sequence) in opened,
-                "reason": it.reason,
+                "action": hold.action,
+                "at": instant(hold.at),
+                "by": hold.by,
+                "key_id": hold.key_id,
+                "matter": hold.matter,
+                "name": hold.name,
+                "open": (hold.name, hold.sequence) in opened,
+                "reason": hold.reason,
             }
-            for it in found.records
+            for hold in found.records
         ],
         "problems": list(found.problems),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from snapshotter import durable
-from snapshotter.cli.output import result, say
+from snapshotter.cli.output import print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 _FOUND = """\
@@ -173,5 +173,5 @@ def init(directory: Path | None, user: bool) -> None:
         raise SnapshotterError(f"{path} is there already", hint="edit it, or remove it") from error
     except OSError as error:
         raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
-    result(str(path))
-    say("next: snapshotter doctor, then snapshotter capture https://example.org")
+    print_result(str(path))
+    print_message("next: snapshotter doctor, then snapshotter capture https://example.org")

@@ -49,7 +49,7 @@ def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes 
     return words.encode("utf-8")
 
 
-def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
+def passphrase_reader(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
     """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
 
     def ask() -> bytes:
@@ -63,7 +63,7 @@ def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], b
     return ask
 
 
-def pin_source(reference: str) -> Callable[[], bytes]:
+def pin_reader(reference: str) -> Callable[[], bytes]:
     """Return what is called when a token wants a PIN that no file holds: it asks."""
 
     def ask() -> bytes:
@@ -91,7 +91,7 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
-def state(key: "StoredKey") -> str:
+def key_state_text(key: "StoredKey") -> str:
     """Return where a key is and whether it still signs, in words."""
     from snapshotter.formats.canonical_json import instant
 

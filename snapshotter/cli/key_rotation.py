@@ -14,8 +14,14 @@ from snapshotter.cli.key_options import (
     new_passphrase,
     passphrase_options,
 )
-from snapshotter.cli.output import result, result_json, say
-from snapshotter.cli.trust_editing import Edit, instant_option, now, replacing, root_key_option
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.trust_editing import (
+    TrustEdit,
+    instant_option,
+    now,
+    replace_key_change,
+    root_key_option,
+)
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -99,7 +105,7 @@ def rotate(
     good. With the root key here the trust file is edited too; otherwise the line is printed
     that does it where the root key is.
     """
-    from snapshotter.seal.signer import Retired
+    from snapshotter.seal.signer import RetiredKey
 
     edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
     directory = key_directory(ctx)
@@ -126,11 +132,15 @@ def rotate(
             *(("--owner", owner) if owner else ()),
         ]
     )
-    version = _changed(edit, trust_file, replacing(old.key_id, new.public_key, owner=owner, at=at))
+    version = _changed(
+        edit, trust_file, replace_key_change(old.key_id, new.public_key, owner=owner, at=at)
+    )
     # (3) This machine.
-    old = directory.retire(old.name, Retired(at=at, reason="superseded", successor=new.name))
+    old = directory.retire(old.name, RetiredKey(at=at, reason="superseded", successor=new.name))
     _tell(old, new, version=version, line=line, bring=new.public_file, as_json=as_json)
-    say(f"back up {new.private_file} now" if new.private_file else f"{new.name} is held elsewhere")
+    print_message(
+        f"back up {new.private_file} now" if new.private_file else f"{new.name} is held elsewhere"
+    )
 
 
 @click.command(
@@ -173,7 +183,7 @@ def revoke(
     as_json: bool,
 ) -> None:
     """Say from when on a key no longer counts, and let it sign no more. Never undone."""
-    from snapshotter.seal.signer import Retired
+    from snapshotter.seal.signer import RetiredKey
 
     edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
     directory = key_directory(ctx)
@@ -192,7 +202,7 @@ def revoke(
         )
     # (1) It signs no more, whatever becomes of the rest.
     successor = old.retired.successor if old.retired else ""
-    old = directory.retire(old.name, Retired(at=at, reason=reason, successor=successor))
+    old = directory.retire(old.name, RetiredKey(at=at, reason=reason, successor=successor))
     # (2) Auditors.
     line = shlex.join(
         [
@@ -207,7 +217,7 @@ def revoke(
     )
     _tell(old, None, version=version, line=line, bring=None, as_json=as_json)
     if version is not None:
-        say("give auditors the new version of the trust file at once")
+        print_message("give auditors the new version of the trust file at once")
 
 
 def _find(directory: "KeyDirectory", name: str) -> "StoredKey":
@@ -222,10 +232,10 @@ def _edit(
     passphrase_file: Path | None,
     draft: Path | None,
     trust_file: Path | None,
-) -> Edit:
+) -> TrustEdit:
     if draft is not None and trust_file is None:
         raise click.UsageError("--draft is of a trust file: name it with --trust")
-    return Edit(
+    return TrustEdit(
         context=ctx,
         root_key_name=root_key_name,
         passphrase_file=passphrase_file,
@@ -234,7 +244,7 @@ def _edit(
     )
 
 
-def _changed(edit: Edit, trust_file: Path | None, change: "Any") -> "TrustDocument | None":
+def _changed(edit: TrustEdit, trust_file: Path | None, change: "Any") -> "TrustDocument | None":
     """Edit the trust file, if it is to be and can be; return its new version."""
     if trust_file is None or (edit.draft is None and not edit.is_here()):
         return None
@@ -251,7 +261,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     if as_json:
-        result_json(
+        print_json(
             {
                 "old": key_object(old),
                 "new": key_object(new) if new else None,
@@ -260,18 +270,20 @@ def _tell(
             }
         )
     else:
-        result(new.key_id if new else old.key_id)
+        print_result(new.key_id if new else old.key_id)
         if version is not None:
-            result(f"trust file: version {version.version}")
+            print_result(f"trust file: version {version.version}")
         else:
-            result(line)
+            print_result(line)
     if new is not None:
-        say(f"{old.name} is retired, and {new.name} signs from now on")
+        print_message(f"{old.name} is retired, and {new.name} signs from now on")
     else:
-        say(f"{old.name} signs no more")
+        print_message(f"{old.name} signs no more")
     if version is None:
         carry = f", with {bring} beside it" if bring else ""
-        say(f"run that line where the root key is{carry}, and give auditors the new version")
+        print_message(
+            f"run that line where the root key is{carry}, and give auditors the new version"
+        )
 
 
 def _refuse_root(key: "StoredKey", root_key_name: str) -> None:
@@ -287,16 +299,16 @@ def _free_name(directory: "KeyDirectory", name: str) -> str:
     stem, _, number = name.rpartition("-")
     base = stem if stem and number.isdigit() else name
     taken = {key.name for key in directory.list()}
-    return next(it for n in range(2, 10_000) if (it := f"{base}-{n}") not in taken)
+    return next(candidate for n in range(2, 10_000) if (candidate := f"{base}-{n}") not in taken)
 
 
 def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
-    from snapshotter.app import pending
+    from snapshotter.app.upkeep import owed_tokens
 
-    owed = pending.owed(Path(ctx.obj.data_dir) / "pending")
+    owed = owed_tokens.count_owed(Path(ctx.obj.data_dir) / "pending")
     if not owed:
         return
-    say(
+    print_message(
         f"{owed} signatures still wait for a token: snapshotter timestamp fetches it\n"
         "  Without one, nothing shows that they are older than the end of their key"
     )

@@ -9,13 +9,13 @@ from snapshotter.cli.key_options import (
     json_option,
     key_directory,
     key_object,
+    key_state_text,
     new_passphrase,
     passphrase_options,
-    pin_source,
-    state,
+    pin_reader,
 )
 from snapshotter.cli.key_rotation import revoke, rotate
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 
@@ -52,16 +52,16 @@ def init(
     passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
     stored = key_directory(ctx).create(name, passphrase)
     if as_json:
-        result_json(key_object(stored))
+        print_json(key_object(stored))
     else:
-        result(stored.key_id)
-    say(
+        print_result(stored.key_id)
+    print_message(
         f"made the key {name!r}: {stored.private_file}\n"
         "  Back this file up now, in a place that only you can read. Without it you can not sign\n"
         "  as the same person again, and whoever has it can sign in your name."
     )
     if passphrase is None:
-        say("the key has no passphrase: the file alone is enough to sign with it")
+        print_message("the key has no passphrase: the file alone is enough to sign with it")
 
 
 @keys.command(
@@ -87,15 +87,17 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
     """
     from snapshotter.seal.open_key import open_external_key
 
-    held = open_external_key(reference, ask=pin_source(reference))
+    held = open_external_key(reference, ask=pin_reader(reference))
     stored = key_directory(ctx).add_held(
         name or f"held-{held.key_id[:12]}", reference, held.public_key
     )
     if as_json:
-        result_json(key_object(stored))
+        print_json(key_object(stored))
     else:
-        result(stored.key_id)
-    say(f'the key is called {stored.name!r}: sign with it by setting key = "{stored.name}"')
+        print_result(stored.key_id)
+    print_message(
+        f'the key is called {stored.name!r}: sign with it by setting key = "{stored.name}"'
+    )
 
 
 @keys.command(
@@ -113,12 +115,15 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     directory = key_directory(ctx)
     stored = directory.list()
     if as_json:
-        result_json({"keys": [key_object(key) for key in stored]})
+        print_json({"keys": [key_object(key) for key in stored]})
         return
     if not stored:
-        say(f"no keys in {directory.path}; snapshotter keys init makes one")
+        print_message(f"no keys in {directory.path}; snapshotter keys init makes one")
     for key in stored:
-        result(f"{key.name}  {key.key_id or 'id not known without the passphrase'}  {state(key)}")
+        print_result(
+            f"{key.name}  {key.key_id or 'id not known without the passphrase'}  "
+            f"{key_state_text(key)}"
+        )
 
 
 @keys.command(
@@ -134,13 +139,17 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show one key: its id, its files, whether it has a passphrase."""
     key = key_directory(ctx).find(name)
     if as_json:
-        result_json(key_object(key))
+        print_json(key_object(key))
         return
-    result(f"name         {key.name}")
-    result(f"key id       {key.key_id or 'not known without the passphrase'}")
-    result("algorithm    ECDSA P-384 with SHA-384")
-    result(f"private key  {state(key)}{f': {key.private_file}' if key.private_file else ''}")
-    result(f"public key   {key.public_file if key.public_file.exists() else 'file is missing'}")
+    print_result(f"name         {key.name}")
+    print_result(f"key id       {key.key_id or 'not known without the passphrase'}")
+    print_result("algorithm    ECDSA P-384 with SHA-384")
+    print_result(
+        f"private key  {key_state_text(key)}{f': {key.private_file}' if key.private_file else ''}"
+    )
+    print_result(
+        f"public key   {key.public_file if key.public_file.exists() else 'file is missing'}"
+    )
 
 
 @keys.command(
@@ -162,18 +171,18 @@ Examples:
 @click.pass_context
 def export(ctx: click.Context, name: str, output: Path) -> None:
     """Export a public key (PEM). Says on stderr how anybody recomputes its key id."""
-    from snapshotter.formats.keys import key_id, load_public_pem
+    from snapshotter.formats.signatures.keys import key_id, load_public_pem
 
     pem = key_directory(ctx).export_public(name)
     identity = key_id(load_public_pem(pem))
     to_stdout = str(output) == "-"
     if to_stdout:
         for line in pem.decode("ascii").splitlines():
-            result(line)
+            print_result(line)
     else:
         _write_new(output, pem)
-        result(identity)
-    say(
+        print_result(identity)
+    print_message(
         f"key id {identity}\n"
         "  anybody recomputes it with: openssl pkey -pubin -in "
         f"{'FILE' if to_stdout else output} -outform DER | sha256sum"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.options import recheck_option, store_option
-from snapshotter.cli.output import Steps, result, result_json, say, write_file
+from snapshotter.cli.output import Steps, print_json, print_message, print_result, write_file
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.formats.note import SignedCheckpoint
+    from snapshotter.formats.proofs.note import SignedCheckpoint
     from snapshotter.model.finding import Finding
-    from snapshotter.seal.witnessing import Witnessing
+    from snapshotter.seal.witness import WitnessService
     from snapshotter.verify.log import LogReader
 
 _WHAT = {
@@ -70,11 +70,12 @@ def init(
     The first capture into a store does the same by itself, with a name that is nobody's.
     A log that is there is left alone.
     """
-    from snapshotter.app import wiring_log, wiring_store
+    from snapshotter.app.wiring import log as wiring_log
+    from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
     passphrase: bytes | None = None
-    there = wiring_log.log_origin(wiring_store.store(settings))
+    there = wiring_log.stored_origin(wiring_store.store(settings))
     if there:
         raise SnapshotterError(
             f"{settings.store} has a log already: {there}",
@@ -84,13 +85,18 @@ def init(
         text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
         passphrase = text.encode()
     writer = wiring_log.open_log(
-        settings, ask=None, tell=say, name=name, passphrase=passphrase, again=again
+        settings,
+        ask=None,
+        show_message=print_message,
+        name=name,
+        passphrase=passphrase,
+        again=again,
     )
     key = writer.policy.key
     if as_json:
-        result_json({"origin": key.name, "verifier_key": key.text})
+        print_json({"origin": key.name, "verifier_key": key.text})
     else:
-        result(key.text)
+        print_result(key.text)
 
 
 @log.command(
@@ -119,16 +125,16 @@ def show(
     entries = list(reader.entries(max(0, signed.size - last), signed.size))
     key = reader.policy.key.text if reader.policy else None
     if as_json:
-        result_json(
+        print_json(
             {
                 "entries": [
                     {
-                        "index": it.index,
-                        "kind": it.leaf.kind if it.leaf else None,
-                        "name": it.leaf.name if it.leaf else None,
-                        "sha256": it.leaf.sha256 if it.leaf else None,
+                        "index": entry.index,
+                        "kind": entry.leaf.kind if entry.leaf else None,
+                        "name": entry.leaf.name if entry.leaf else None,
+                        "sha256": entry.leaf.sha256 if entry.leaf else None,
                     }
-                    for it in entries
+                    for entry in entries
                 ],
                 "origin": signed.checkpoint.origin,
                 "root": signed.root.hex(),
@@ -136,24 +142,27 @@ def show(
                 "verified": reader.policy is not None,
                 "verifier_key": key,
                 "witnesses": [
-                    {"name": it.key.name, "time": instant(it.time)} for it in signed.cosignatures
+                    {"name": cosignature.key.name, "time": instant(cosignature.time)}
+                    for cosignature in signed.cosignatures
                 ],
             }
         )
         return
-    result(f"log            {signed.checkpoint.origin}")
-    result(f"verifier key   {key or 'not known here: nothing below was verified (--verifier-key)'}")
-    result(f"entries        {signed.size}")
-    result(f"root           {signed.root.hex()}")
-    for it in signed.cosignatures:
-        result(f"seen by        {it.key.name} at {instant(it.time)}")
+    print_result(f"log            {signed.checkpoint.origin}")
+    print_result(
+        f"verifier key   {key or 'not known here: nothing below was verified (--verifier-key)'}"
+    )
+    print_result(f"entries        {signed.size}")
+    print_result(f"root           {signed.root.hex()}")
+    for cosignature in signed.cosignatures:
+        print_result(f"seen by        {cosignature.key.name} at {instant(cosignature.time)}")
     if not signed.cosignatures:
-        result("seen by        no witness that is trusted here")
+        print_result("seen by        no witness that is trusted here")
     if entries:
-        result()
+        print_result()
     for entry in entries:
         words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a leaf"
-        result(f"{entry.index:>8}  {words}")
+        print_result(f"{entry.index:>8}  {words}")
 
 
 @log.command(
@@ -201,7 +210,7 @@ def prove(
     if str(output) != "-":
         write_file(output, proof)
     if as_json:
-        result_json(
+        print_json(
             {
                 "index": entry.index,
                 "kind": entry.leaf.kind,
@@ -214,9 +223,9 @@ def prove(
         )
     elif str(output) == "-":
         for line in proof.decode().removesuffix("\n").split("\n"):
-            result(line)
+            print_result(line)
     else:
-        say(f"entry {entry.index} of {signed.size}: {output}")
+        print_message(f"entry {entry.index} of {signed.size}: {output}")
 
 
 @log.command(
@@ -252,14 +261,15 @@ def check(
     has seen. Whether bundles and log fit each other is `snapshotter audit`'s question.
     Ends in 0, 10 or 11, as verify does.
     """
-    from snapshotter.app import machine, wiring_log
+    from snapshotter.app import machine
+    from snapshotter.app.wiring import log as wiring_log
     from snapshotter.model.finding import overall
     from snapshotter.verify import report
     from snapshotter.verify.log import check_log
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
-    remembered = wiring_log.log_memory(settings).load()
+    remembered = wiring_log.checkpoint_memory(settings).load()
     seen = [(str(path), _note(path)) for path in against]
     if remembered:
         seen.append(("what this machine saw last", remembered))
@@ -277,17 +287,17 @@ def check(
             found.append(finding)
     verdict = overall(found)
     if as_json:
-        result_json(
+        print_json(
             {
-                "findings": [report.finding_json(it) for it in found],
+                "findings": [report.finding_json(finding) for finding in found],
                 "verdict": verdict.value,
             }
         )
     else:
-        for it in found:
-            result(report.finding_line(it))
-        result()
-        result(verdict.name)
+        for finding in found:
+            print_result(report.finding_line(finding))
+        print_result()
+        print_result(verdict.name)
     return report.EXIT_CODES[verdict]
 
 
@@ -318,40 +328,45 @@ def sync(
     that are not trusted here are passed over, unless they are named. Ends in 11 when some
     were passed over.
     """
-    from snapshotter.app import machine, wiring_log, wiring_store, wiring_trust
+    from snapshotter.app import machine
+    from snapshotter.app.wiring import log as wiring_log
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.cli.capture import ask_passphrase
 
     settings = ctx.obj.load(store=store or "")
     book = wiring_log.logbook(
         settings,
-        proofs=wiring_store.custodial(settings, wiring_store.store(settings), tell=say),
+        proofs=wiring_store.custodial_store(
+            settings, wiring_store.store(settings), show_message=print_message
+        ),
         ask=ask_passphrase,
-        tell=say,
+        show_message=print_message,
     )
     passed_over = 0
-    for it in book.sync(
+    for bundle in book.sync(
         wiring_trust.trust(settings), machine.SystemClock(), only=bundle_ids, dry_run=dry_run
     ):
-        passed_over += bool(it.detail)
+        passed_over += bool(bundle.detail)
         if as_json:
-            state = "passed over" if it.detail else "waiting" if dry_run else "logged"
-            result_json(
+            state = "passed over" if bundle.detail else "waiting" if dry_run else "logged"
+            print_json(
                 {
-                    "added": it.added,
-                    "bundle_id": it.bundle_id,
-                    "detail": it.detail,
-                    "index": it.index,
-                    "kind": it.kind,
+                    "added": bundle.added,
+                    "bundle_id": bundle.bundle_id,
+                    "detail": bundle.detail,
+                    "index": bundle.index,
+                    "kind": bundle.kind,
                     "state": state,
                 }
             )
-        elif it.detail:
-            say(f"{it.bundle_id} was passed over: {it.detail}")
+        elif bundle.detail:
+            print_message(f"{bundle.bundle_id} was passed over: {bundle.detail}")
         elif dry_run:
-            result(f"{it.bundle_id}: {_WHAT[it.kind]} would be logged")
+            print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]} would be logged")
         else:
-            what = "added" if it.added else "was there, its proof is written"
-            result(f"{it.bundle_id}: {_WHAT[it.kind]}, entry {it.index}, {what}")
+            what = "added" if bundle.added else "was there, its proof is written"
+            print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]}, entry {bundle.index}, {what}")
     return 11 if passed_over else 0
 
 
@@ -394,7 +409,7 @@ def repair(
     is known, and all entries, have to be of one history; a batch that may have been committed
     before the lock was lost is finished. A log that is as it should be is left alone.
     """
-    from snapshotter.app import wiring_log
+    from snapshotter.app.wiring import log as wiring_log
     from snapshotter.cli.capture import ask_passphrase
 
     settings = ctx.obj.load(store=store or "")
@@ -402,7 +417,7 @@ def repair(
     done = repairing.run(batch=batch, take_over=take_over, dry_run=dry_run)
     signed = None if dry_run else opened().settle()
     if as_json:
-        result_json(
+        print_json(
             {
                 "batch": done.batch or None,
                 "entries": signed.size if signed else done.size,
@@ -414,17 +429,18 @@ def repair(
         )
         return
     if not done.is_needed:
-        result(f"the lock is of {done.size} entries: nothing is to be repaired")
+        print_result(f"the lock is of {done.size} entries: nothing is to be repaired")
         return
     more = f", with {done.size - done.published} that were committed" if done.batch else ""
     would = "would be" if dry_run else "is"
-    result(f"the lock {would} of {done.size} entries{more}")
+    print_result(f"the lock {would} of {done.size} entries{more}")
 
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
     """Open the log of a store for reading, by the key that is given or known."""
-    from snapshotter.app import wiring_store, wiring_trust
-    from snapshotter.formats.note import ED25519, LogPolicy, parse_verifier_key
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.formats.proofs.note import ED25519, LogPolicy, parse_verifier_key
     from snapshotter.verify.log import LogReader
 
     policy: LogPolicy | None
@@ -443,7 +459,7 @@ def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
 
 def _note(path: Path) -> bytes:
     """Return the first bytes of a file that has to be a checkpoint. Never waits."""
-    from snapshotter.formats.note import MAX_BYTES
+    from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.verify.files import open_file
 
     with open_file(path) as stream:
@@ -507,15 +523,15 @@ def witness(
     """
     import asyncio
 
-    from snapshotter.app import wiring_log
+    from snapshotter.app.wiring import log as wiring_log
 
     settings = ctx.obj.load()
-    signer = wiring_log.witness_signer(settings, name=name, tell=say)
+    signer = wiring_log.witness_signer(settings, name=name, show_message=print_message)
     if print_key:
         if as_json:
-            result_json({"verifier_key": signer.key.text})
+            print_json({"verifier_key": signer.key.text})
         else:
-            result(signer.key.text)
+            print_result(signer.key.text)
         return
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or not host or int(port) > 65_535:
@@ -524,24 +540,24 @@ def witness(
     asyncio.run(_serve(serving, host.strip("[]"), int(port), as_json=as_json))
 
 
-async def _serve(witness: "Witnessing", host: str, port: int, *, as_json: bool) -> None:
+async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bool) -> None:
     """Serve until a signal ends it."""
     import asyncio
     import signal
 
     from snapshotter.seal.witness_server import WitnessServer
 
-    server = WitnessServer(witness, say)
+    server = WitnessServer(witness, print_message)
     try:
         taken = await server.start(host, port)
     except OSError as error:
         raise SnapshotterError(f"{host}:{port} can not be listened on: {error.strerror}") from error
     url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
     if as_json:
-        result_json({"url": url, "verifier_key": witness.key.text})
+        print_json({"url": url, "verifier_key": witness.key.text})
     else:
-        result(f"witness {witness.key.name} listens on {url}")
-        result(witness.key.text)
+        print_result(f"witness {witness.key.name} listens on {url}")
+        print_result(witness.key.text)
     waiting = asyncio.ensure_future(server.wait())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -549,4 +565,4 @@ async def _serve(witness: "Witnessing", host: str, port: int, *, as_json: bool) 
     try:
         await waiting
     except asyncio.CancelledError:
-        say("the witness ends; what it has cosigned is kept")
+        print_message("the witness ends; what it has cosigned is kept")

@@ -16,7 +16,7 @@ import click
 from typing_extensions import override
 
 import snapshotter
-from snapshotter.cli.output import NobodyListens, complain
+from snapshotter.cli.output import OutputClosed, print_error
 from snapshotter.errors import SnapshotterError, is_disk_full
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo("snapshotter: interrupted", err=True)
         return 130
     except SnapshotterError as error:
-        complain(error)
+        print_error(error)
         return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "snapshotter":
@@ -166,12 +166,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         click.echo("snapshotter: try: pip install 'snapshotter[all]'", err=True)
         return 1
-    except NobodyListens:
+    except OutputClosed:
         return 0
     except OSError as error:
         # A file or a folder that no command thought of: its name, and the system's words.
         where = f"{error.filename}: " if error.filename else ""
-        complain(SnapshotterError(f"{where}{error.strerror or error}", hint=_hint(error)))
+        print_error(SnapshotterError(f"{where}{error.strerror or error}", hint=_hint(error)))
         return 1
     return code if isinstance(code, int) else 0
 

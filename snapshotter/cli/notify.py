@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from snapshotter.cli.output import instant_json, result, result_json, say
+from snapshotter.cli.output import instant_json, print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 if TYPE_CHECKING:
@@ -38,26 +38,29 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the channels, and the rules by which they are told."""
-    from snapshotter.app import wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notify
 
     rules = wiring_notify.rules(ctx.obj.load())
     if as_json:
-        result_json(
+        print_json(
             {
-                "channels": [_channel_json(it) for it in rules.channels],
+                "channels": [_channel_json(channel) for channel in rules.channels],
                 "file": str(rules.source),
                 "group_s": rules.group_s,
                 "installation": rules.installation,
                 "repeat_s": rules.repeat_s,
-                "rules": [it.model_dump(mode="json") for it in rules.rules],
+                "rules": [entry.model_dump(mode="json") for entry in rules.rules],
             }
         )
         return
-    for it in rules.channels:
-        result(f"channel  {it.name:<16} {it.type:<8} {_where(it)}  addresses: {_urls(it.urls)}")
-    result()
+    for channel in rules.channels:
+        print_result(
+            f"channel  {channel.name:<16} {channel.type:<8} {_where(channel)}  addresses: "
+            f"{_urls(channel.urls)}"
+        )
+    print_result()
     for number, rule in enumerate(rules.rules, start=1):
-        result(f"rule {number:<3} {_rule(rule)}")
+        print_result(f"rule {number:<3} {_rule(rule)}")
 
 
 @notify.command(
@@ -71,16 +74,14 @@ Examples:
 @click.pass_context
 def test(ctx: click.Context, channel: str, as_json: bool) -> None:
     """Send a message through a channel now, and say what came of it."""
-    from snapshotter.app import wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notify
 
-    with closing(wiring_notify.notification_desk(ctx.obj.load())) as desk:
-        delivery = desk.test(channel)
+    with closing(wiring_notify.notification_service(ctx.obj.load())) as service:
+        delivery = service.test(channel)
     if as_json:
-        result_json(
-            {"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail}
-        )
+        print_json({"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail})
     elif delivery.delivered:
-        result(f"{channel} took it over{f': {delivery.detail}' if delivery.detail else ''}")
+        print_result(f"{channel} took it over{f': {delivery.detail}' if delivery.detail else ''}")
     if not delivery.delivered:
         raise ServiceUnavailable(
             f"{channel} did not take it: {delivery.detail}",
@@ -107,38 +108,40 @@ Examples:
 @click.pass_context
 def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bool) -> None:
     """List messages, the newest first: what is owed, was sent, or was given up."""
-    from snapshotter.app import wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notify
     from snapshotter.jobs.outbox import MessageState
 
     with closing(wiring_notify.outbox(ctx.obj.load())) as box:
         waiting = box.waiting_count()
         found = list(box.messages(states=frozenset(map(MessageState, states)), newest=newest))
     if as_json:
-        for it in found:
-            result_json(
+        for message in found:
+            print_json(
                 {
-                    "attempts": it.attempts,
-                    "channel": it.channel,
-                    "created_at": instant_json(it.created_at),
-                    "detail": it.detail,
-                    "events": it.events,
-                    "id": it.id,
-                    "kind": it.kind.value,
-                    "next_at": instant_json(it.next_at),
-                    "settled_at": instant_json(it.settled_at),
-                    "state": it.state.value,
+                    "attempts": message.attempts,
+                    "channel": message.channel,
+                    "created_at": instant_json(message.created_at),
+                    "detail": message.detail,
+                    "events": message.events,
+                    "id": message.id,
+                    "kind": message.kind.value,
+                    "next_at": instant_json(message.next_at),
+                    "settled_at": instant_json(message.settled_at),
+                    "state": message.state.value,
                 }
             )
         return
-    for it in found:
-        when = f"next try {instant_json(it.next_at)}" if it.next_at else ""
-        told = "; ".join(text for text in (when, it.detail) if text)
-        result(
-            f"{it.id}  {it.state:<8}  {it.channel:<12}  {it.kind:<18}  "
-            f"{it.events:>4} events  {it.attempts:>3} attempts  {told}".rstrip()
+    for message in found:
+        when = f"next try {instant_json(message.next_at)}" if message.next_at else ""
+        told = "; ".join(text for text in (when, message.detail) if text)
+        print_result(
+            f"{message.id}  {message.state:<8}  {message.channel:<12}  {message.kind:<18}  "
+            f"{message.events:>4} events  {message.attempts:>3} attempts  {told}".rstrip()
         )
     if waiting:
-        say(f"{waiting} events wait for their group, or because they repeat what was just told")
+        print_message(
+            f"{waiting} events wait for their group, or because they repeat what was just told"
+        )
 
 
 @notify.command(
@@ -155,13 +158,13 @@ def send(ctx: click.Context, as_json: bool) -> None:
 
     Workers do this by themselves. Exit code 30: something was not taken over, and is owed.
     """
-    from snapshotter.app import wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notify
 
-    with closing(wiring_notify.notification_desk(ctx.obj.load())) as desk:
-        done = desk.round(hurry=True)
-        desk.tidy()
+    with closing(wiring_notify.notification_service(ctx.obj.load())) as service:
+        done = service.round(hurry=True)
+        service.tidy()
     if as_json:
-        result_json(
+        print_json(
             {
                 "failed": done.failed,
                 "given_up": done.given_up,
@@ -171,7 +174,9 @@ def send(ctx: click.Context, as_json: bool) -> None:
             }
         )
     else:
-        result(f"{done.sent} sent, {done.failed} owed after a failure, {done.given_up} given up")
+        print_result(
+            f"{done.sent} sent, {done.failed} owed after a failure, {done.given_up} given up"
+        )
     if done.failed or done.given_up:
         raise ServiceUnavailable(
             "; ".join(done.problems), hint="snapshotter notify outbox says when it is tried again"
@@ -193,7 +198,7 @@ def retry(
     ctx: click.Context, message_ids: tuple[str, ...], everything: bool, as_json: bool
 ) -> None:
     """Owe given-up messages again, and try owed ones at once."""
-    from snapshotter.app import wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notify
 
     if everything == bool(message_ids):
         raise click.UsageError("name messages, or say --all")
@@ -205,9 +210,9 @@ def retry(
             hint="snapshotter notify outbox --state owed --state given-up",
         )
     if as_json:
-        result_json({"owed": count})
+        print_json({"owed": count})
         return
-    result(f"{count} messages are tried at once: by a worker, or by snapshotter notify send")
+    print_result(f"{count} messages are tried at once: by a worker, or by snapshotter notify send")
 
 
 @notify.command(
@@ -224,23 +229,28 @@ def secret(file: Path) -> None:
     The receiver needs the same line. One that is there already stays: to exchange a secret, put
     the new line above the old one, give it to the receiver, and remove the old line.
     """
-    from snapshotter.formats.standard_webhooks import new_secret
+    from snapshotter.formats.signatures.standard_webhooks import new_secret
     from snapshotter.seal.key_files import write_secret
 
     write_secret(file, f"{new_secret()}\n".encode())
-    result(str(file))
-    say("the receiver needs what stands in it: hand it over where nobody listens")
+    print_result(str(file))
+    print_message("the receiver needs what stands in it: hand it over where nobody listens")
 
 
-def _where(it: "WebhookEntry | MailEntry") -> str:
-    if it.type == "webhook":  # whoever knows the whole address can often post there
-        parts = urlsplit(it.url)
-        return f"{parts.scheme}://{parts.netloc}" if it.url else f"as {it.url_file} says"
-    return f"{it.server}:{it.port} to {', '.join(it.to)}"
+def _where(channel: "WebhookEntry | MailEntry") -> str:
+    if channel.type == "webhook":  # whoever knows the whole address can often post there
+        parts = urlsplit(channel.url)
+        return f"{parts.scheme}://{parts.netloc}" if channel.url else f"as {channel.url_file} says"
+    return f"{channel.server}:{channel.port} to {', '.join(channel.to)}"
 
 
-def _channel_json(it: "WebhookEntry | MailEntry") -> dict[str, Any]:
-    return {"name": it.name, "type": it.type, "urls": it.urls, "where": _where(it)}
+def _channel_json(channel: "WebhookEntry | MailEntry") -> dict[str, Any]:
+    return {
+        "name": channel.name,
+        "type": channel.type,
+        "urls": channel.urls,
+        "where": _where(channel),
+    }
 
 
 def _urls(urls: str) -> str:

@@ -18,7 +18,7 @@ from snapshotter import durable
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.model.assessment import Shown
+    from snapshotter.model.assessment import AssessmentSummary
 
 # What a person reads while each stage runs.
 _WORDS = {
@@ -73,7 +73,7 @@ def write_file(path: Path, data: bytes) -> None:
         ) from error
 
 
-def verdict_object(shown: "Shown | None") -> dict[str, Any] | None:
+def verdict_object(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
     """Return what a capture shows as `--json` prints it (docs/reference/json.md)."""
     if shown is None:
         return None
@@ -84,7 +84,7 @@ def verdict_object(shown: "Shown | None") -> dict[str, Any] | None:
     return fields
 
 
-def verdict_lines(shown: "Shown | None") -> list[tuple[str, str]]:
+def verdict_lines(shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
     """Return what a capture shows as lines with labels: in few words, then the platform's own."""
     if shown is None:
         return []
@@ -95,16 +95,16 @@ def verdict_lines(shown: "Shown | None") -> list[tuple[str, str]]:
     lines += [("", printable(text)) for text in (shown.detail,) if text]
     lines += [("notice", printable(text)) for text in (shown.notice,) if text]
     lines += [("cites", printable(text)) for text in (shown.cited_rule,) if text]
-    lines += [("account", f"{printable(it)}, as this page says") for it in shown.accounts]
-    lines += [("label", f"{printable(it)}, says the platform") for it in shown.labels]
-    lines += [("quoted", f"is gone itself, by rule {printable(it)}") for it in shown.quoted]
+    lines += [("account", f"{printable(account)}, as this page says") for account in shown.accounts]
+    lines += [("label", f"{printable(label)}, says the platform") for label in shown.labels]
+    lines += [("quoted", f"is gone itself, by rule {printable(rule)}") for rule in shown.quoted]
     if shown.stub:
         lines.append(("rule", "a notice like this could be known by:"))
         lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
     return lines
 
 
-class NobodyListens(BrokenPipeError):
+class OutputClosed(BrokenPipeError):
     """
     The reader of our output went away (`| head`): nothing is wrong, and nobody wants the rest.
 
@@ -112,7 +112,7 @@ class NobodyListens(BrokenPipeError):
     """
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """
     Say something to the person, on stderr.
 
@@ -129,21 +129,21 @@ def say(text: str) -> None:
             click.echo(indent + printable(line), err=True)
 
 
-def complain(error: SnapshotterError) -> None:
+def print_error(error: SnapshotterError) -> None:
     """Say what went wrong, and on a second line what to do about it."""
-    say(str(error))
+    print_message(str(error))
     if error.hint:
-        say(f"try: {error.hint}")
+        print_message(f"try: {error.hint}")
 
 
-def result(text: str = "") -> None:
+def print_result(text: str = "") -> None:
     """Print one line of the result, on stdout; what it quotes can not steer the terminal."""
     from snapshotter.formats.printable import printable
 
     _print(printable(text))
 
 
-def result_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print one JSON object as one line, on stdout; the terminal sees escapes, a parser none."""
     from snapshotter.verify.report import json_line
 
@@ -154,14 +154,14 @@ def _print(line: str) -> None:
     try:
         click.echo(line)
     except BrokenPipeError as error:
-        raise NobodyListens from error
+        raise OutputClosed from error
     except OSError as error:
         raise SnapshotterError(
             f"the output can not be written: {error.strerror}", hint="write it somewhere else"
         ) from error
 
 
-def program() -> str:
+def program_name() -> str:
     """Return what a person types to run this program here: `snapshotter`, or where it is."""
     ran = Path(sys.argv[0])
     if ran.name == "__main__.py":
@@ -176,7 +176,7 @@ def program() -> str:
         return str(ran)
 
 
-def bytes_in_words(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a number of bytes for a person: `4.8 MB`."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -186,7 +186,7 @@ def bytes_in_words(count: int) -> str:
     raise AssertionError("unreachable")
 
 
-def time_in_words(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """Return an instant for a person: `2026-05-27 09:00:00 UTC`."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -245,7 +245,7 @@ class Steps:
     def __call__(self, stage: str, detail: str) -> None:
         if self._quiet:
             return
-        words = words_of_step(stage)
+        words = step_text(stage)
         text = f"{words}: {detail}" if detail else words
         with self._lock:
             if self._status is not None:
@@ -255,14 +255,16 @@ class Steps:
 
                 self._status.update(escape(printable(text)))
             elif stage != self._stage and not (detail and stage in self._told):
-                say(words)  # how it goes on is no line of its own, also where others run beside it
+                print_message(
+                    words
+                )  # how it goes on is no line of its own, also where others run beside it
             if not detail and stage in self._told:
                 self._told.clear()
             self._told.add(stage)
             self._stage = stage
 
 
-def words_of_step(stage: str) -> str:
+def step_text(stage: str) -> str:
     """Return what a person reads while a stage runs."""
     window = stage.removeprefix("viewport-")
     return f"photographing it in window {window}" if window != stage else _WORDS.get(stage, stage)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.printable import cut
 
 if TYPE_CHECKING:
-    from snapshotter.app.policy_checks import Judgement, Remark, Trial
-    from snapshotter.policy.load import Effective
+    from snapshotter.app.policies.checks import LintMessage, PageJudgement, RuleTrial
+    from snapshotter.policy.load import EffectivePolicy
 
 _FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
 
@@ -40,27 +40,27 @@ def policy() -> None:
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the policies that are shipped, and your own (setting policies_dir)."""
     from snapshotter.policy.files import shipped_directory
-    from snapshotter.policy.picking import known
+    from snapshotter.policy.picking import known_policies
 
-    found = known(ctx.obj.load().policies_dir)
-    width = max(len(it.policy.name) for it in found)
-    for it in found:
-        own = it.path.parent != shipped_directory()
-        match = it.policy.match
-        parents = [one.name for one in it.policy.parents]
+    found = known_policies(ctx.obj.load().policies_dir)
+    width = max(len(policy_file.policy.name) for policy_file in found)
+    for policy_file in found:
+        own = policy_file.path.parent != shipped_directory()
+        match = policy_file.policy.match
+        parents = [parent.name for parent in policy_file.policy.parents]
         if as_json:
-            result_json(
+            print_json(
                 {
                     "match": {"hosts": list(match.hosts), "urls": list(match.urls)},
-                    "name": it.policy.name,
+                    "name": policy_file.policy.name,
                     "parents": parents,
-                    "path": str(it.path) if own else None,
-                    "reason": it.policy.reason,
+                    "path": str(policy_file.path) if own else None,
+                    "reason": policy_file.policy.reason,
                 }
             )
             continue
-        more = f"  (yours: {it.path})" if own else ""
-        result(f"{it.policy.name:<{width}}  {it.policy.reason}{more}")
+        more = f"  (yours: {policy_file.path})" if own else ""
+        print_result(f"{policy_file.policy.name:<{width}}  {policy_file.policy.reason}{more}")
 
 
 @policy.command(
@@ -83,18 +83,20 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
     found = effective(name, ctx.obj.load().policies_dir)
     if as_json:
-        result_json(_shown(found))
+        print_json(_shown(found))
         return
     for line in _toml_with_origins(found):
-        result(line)
+        print_result(line)
 
 
-def _shown(found: "Effective") -> dict[str, Any]:
+def _shown(found: "EffectivePolicy") -> dict[str, Any]:
     from snapshotter.policy.difference import values
 
     return {
         "name": found.policy.name,
-        "parents": [{"name": it.name, "sha256": it.sha256} for it in found.policy.parents],
+        "parents": [
+            {"name": parent.name, "sha256": parent.sha256} for parent in found.policy.parents
+        ],
         "path": str(found.path),
         "values": {
             key: {"from": found.origins.get(key), "value": value}
@@ -103,8 +105,8 @@ def _shown(found: "Effective") -> dict[str, Any]:
     }
 
 
-def _toml_with_origins(found: "Effective") -> Sequence[str]:
-    from snapshotter.policy.toml import as_toml
+def _toml_with_origins(found: "EffectivePolicy") -> Sequence[str]:
+    from snapshotter.policy.policy_toml import as_toml
 
     lines, table = [], ""
     for line in as_toml(found.policy).splitlines():
@@ -145,30 +147,30 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     Which policy and which rules, and why; what is taken out; who would see whose address; how
     long it takes, and what its schedule costs the host.
     """
-    from snapshotter.app import explaining
-    from snapshotter.app.addresses import check_url, read_list
-    from snapshotter.app.scheduling import addresses
-    from snapshotter.cli import explain_words
+    from snapshotter.app.monitoring.schedule_options import collect_urls
+    from snapshotter.app.policies import explanation
+    from snapshotter.app.urls import check_url, read_list
+    from snapshotter.cli import policy_explain_output
 
     if (url is None) is (file is None):
         raise click.UsageError("name a URL, or a file of them with --list")
     settings = ctx.obj.load()
     if url is not None:
-        found = explaining.explain(settings, check_url(url), policy)
+        found = explanation.explain(settings, check_url(url), policy)
         if as_json:
-            result_json(explain_words.as_json(found))
+            print_json(policy_explain_output.explanation_json(found))
         else:
-            explain_words.tell(found)
+            policy_explain_output.print_explanation(found)
         return
-    urls = addresses((), read_list(file))
+    urls = collect_urls((), read_list(file))
     if not urls:
         raise click.UsageError("the list names no URL")
-    sums = explaining.sum_up(settings, urls, policy)
+    sums = explanation.visits_per_host(settings, urls, policy)
     if as_json:
-        for it in sums:
-            result_json(explain_words.sum_as_json(it))
+        for host in sums:
+            print_json(policy_explain_output.host_visits_json(host))
         return
-    explain_words.tell_sums(sums)
+    policy_explain_output.print_host_visits(sums)
 
 
 @policy.command(
@@ -188,35 +190,37 @@ def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
     Unknown keys, keys without effect, rules that never match, pages that are not there.
     Exit code 1 where something is an error; notes and warnings are none.
     """
-    from snapshotter.app.policy_checks import Gravity
-    from snapshotter.app.policy_checks import lint as look
+    from snapshotter.app.policies.checks import Severity
+    from snapshotter.app.policies.checks import lint as look
 
     settings = ctx.obj.load()
     is_bad = False
     for name in files:
         remarks = look(name, settings)
-        is_bad = is_bad or any(it.gravity is Gravity.ERROR for it in remarks)
-        for it in remarks:
-            _remark(name, it, as_json)
+        is_bad = is_bad or any(remark.gravity is Severity.ERROR for remark in remarks)
+        for remark in remarks:
+            _remark(name, remark, as_json)
         if not remarks and not as_json:
-            say(f"{name}: nothing to say")
+            print_message(f"{name}: nothing to say")
     return _FAILED if is_bad else 0
 
 
-def _remark(name: str, it: "Remark", as_json: bool) -> None:
+def _remark(name: str, remark: "LintMessage", as_json: bool) -> None:
     if as_json:
-        result_json(
+        print_json(
             {
                 "file": name,
-                "gravity": it.gravity.value,
-                "hint": it.hint,
-                "key": it.key,
-                "message": it.message,
+                "gravity": remark.gravity.value,
+                "hint": remark.hint,
+                "key": remark.key,
+                "message": remark.message,
             }
         )
         return
-    where = f"{name}: {it.key}" if it.key else name
-    result(f"{it.gravity}: {where}: {it.message}{f' ({it.hint})' if it.hint else ''}")
+    where = f"{name}: {remark.key}" if remark.key else name
+    print_result(
+        f"{remark.gravity}: {where}: {remark.message}{f' ({remark.hint})' if remark.hint else ''}"
+    )
 
 
 @policy.command(
@@ -255,34 +259,34 @@ def test(
     code 1 where one is wrong. With one: the verdict, and for a notice that no rule knows a
     rule to begin with.
     """
-    from snapshotter.app import policy_checks
-    from snapshotter.app.addresses import check_url
-    from snapshotter.policy.takedown import shipped_rules
+    from snapshotter.app.policies import checks
+    from snapshotter.app.urls import check_url
+    from snapshotter.policy.takedown_rules import shipped_rules
 
     settings = ctx.obj.load()
     if page is not None:
-        found = policy_checks.judge_page(
-            page, check_url(url) if url else "", settings, policy, rules
-        )
+        found = checks.judge_page(page, check_url(url) if url else "", settings, policy, rules)
         _judged(found, as_json)
         if not url:
-            say("without --url only the rules for all hosts were asked: a platform's have a host")
+            print_message(
+                "without --url only the rules for all hosts were asked: a platform's have a host"
+            )
         return 0
     if url or policy:
         raise click.UsageError("--url and --policy go with a page")
-    own = [it for it in rules if it not in shipped_rules()]
-    trials = policy_checks.try_rules((*own, *shipped_rules()))
-    asked = policy_checks.ids_of(rules)
-    return _tried([it for it in trials if not rules or it.rules in asked], as_json)
+    own = [rules_id for rules_id in rules if rules_id not in shipped_rules()]
+    trials = checks.try_rules((*own, *shipped_rules()))
+    asked = checks.rule_file_ids(rules)
+    return _tried([trial for trial in trials if not rules or trial.rules in asked], as_json)
 
 
-def _judged(found: "Judgement", as_json: bool) -> None:
-    from snapshotter.app.policy_checks import in_words
+def _judged(found: "PageJudgement", as_json: bool) -> None:
+    from snapshotter.app.policies.checks import describe_verdicts
     from snapshotter.formats.canonical_json import plain
 
     content, takedown = found.content, found.takedown
     if as_json:
-        result_json(
+        print_json(
             {
                 "content": plain(content),
                 "rules": list(found.rules),
@@ -291,47 +295,49 @@ def _judged(found: "Judgement", as_json: bool) -> None:
             }
         )
         return
-    result(in_words(content, takedown))
-    result(f"  {content.detail}")
+    print_result(describe_verdicts(content, takedown))
+    print_result(f"  {content.detail}")
     if takedown.detail != content.detail:
-        result(f"  {takedown.detail}")
-    for it in dict.fromkeys((*content.evidence, *takedown.evidence)):
-        where = f" in {it.region}" if it.region else ""
-        words = " ".join(it.excerpt.split())
-        result(f"  {it.rule}{where}: {cut(words, _EXCERPT)}")
-    result(f"  judged by {', '.join(found.rules) or 'no rules'}")
+        print_result(f"  {takedown.detail}")
+    for evidence in dict.fromkeys((*content.evidence, *takedown.evidence)):
+        where = f" in {evidence.region}" if evidence.region else ""
+        words = " ".join(evidence.excerpt.split())
+        print_result(f"  {evidence.rule}{where}: {cut(words, _EXCERPT)}")
+    print_result(f"  judged by {', '.join(found.rules) or 'no rules'}")
     if takedown.stub:
-        result()
+        print_result()
         for line in takedown.stub.splitlines():
-            result(line)
+            print_result(line)
 
 
-def _tried(trials: "Sequence[Trial]", as_json: bool) -> int:
-    wrong = [it for it in trials if not it.is_right]
-    for it in trials if as_json else wrong:
+def _tried(trials: "Sequence[RuleTrial]", as_json: bool) -> int:
+    wrong = [trial for trial in trials if not trial.is_right]
+    for trial in trials if as_json else wrong:
         if as_json:
-            result_json(
+            print_json(
                 {
-                    "is_right": it.is_right,
-                    "matched": it.matched,
-                    "page": it.page,
-                    "rule": it.rule,
-                    "rules": it.rules,
-                    "verdict": it.verdict,
-                    "wanted": it.wanted,
+                    "is_right": trial.is_right,
+                    "matched": trial.matched,
+                    "page": trial.page,
+                    "rule": trial.rule,
+                    "rules": trial.rules,
+                    "verdict": trial.verdict,
+                    "wanted": trial.wanted,
                 }
             )
             continue
-        what = "does not match" if it.wanted else "matches, and must not"
-        result(f"wrong: {it.rules} {it.rule} {what}: {it.page}, which is {it.verdict}")
+        what = "does not match" if trial.wanted else "matches, and must not"
+        print_result(
+            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, which is {trial.verdict}"
+        )
     if not trials:
         raise SnapshotterError(
             "no rule has a page to be tried on",
             hint='[notice.fixtures] match = ["wx/deleted-zh"] names some',
         )
-    rules = len({(it.rules, it.rule) for it in trials})
-    good = sum(it.wanted for it in trials)
-    say(
+    rules = len({(trial.rules, trial.rule) for trial in trials})
+    good = sum(trial.wanted for trial in trials)
+    print_message(
         f"{rules} rules on {good} pages that they have to know and {len(trials) - good} that they "
         f"must not: {f'{len(wrong)} wrong' if wrong else 'all right'}"
     )
@@ -353,16 +359,16 @@ def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
     """Compare what two policies say, key by key, as they hold. Reasons are left out."""
     from snapshotter.policy.difference import differences
     from snapshotter.policy.load import load
-    from snapshotter.policy.toml import value_toml
+    from snapshotter.policy.policy_toml import value_toml
 
     directory = ctx.obj.load().policies_dir
     found = differences(load(left, directory), load(right, directory))
-    for it in found:
+    for difference in found:
         if as_json:
-            result_json({"key": it.key, "left": it.left, "right": it.right})
+            print_json({"key": difference.key, "left": difference.left, "right": difference.right})
             continue
-        result(it.key)
-        result(f"  - {value_toml(it.left)}")
-        result(f"  + {value_toml(it.right)}")
+        print_result(difference.key)
+        print_result(f"  - {value_toml(difference.left)}")
+        print_result(f"  + {value_toml(difference.right)}")
     if not found and not as_json:
-        say(f"{left} and {right} capture alike")
+        print_message(f"{left} and {right} capture alike")

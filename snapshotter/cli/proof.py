@@ -11,12 +11,12 @@ import click
 
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.finding import Verdict
 
 if TYPE_CHECKING:
-    from snapshotter.app.proof import Case, Made
+    from snapshotter.app.takedown.proof_pack import ProofCase, WrittenPack
 
 _EXAMPLES = """\b
 Examples:
@@ -86,47 +86,58 @@ def proof(
     views side by side and the statement on a page, in plain words. It opens in any browser
     without a network. Each capture is verified first: of what does not hold no proof is made.
     """
-    from snapshotter.app import proof_case, wiring_proof, wiring_takedown
-    from snapshotter.app.proof import MAIL_BYTES, make, megabytes
-    from snapshotter.app.spool import scratch
+    from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.takedown import proof_case
+    from snapshotter.app.takedown.proof_pack import MAIL_BYTES, format_megabytes, make
+    from snapshotter.app.wiring import proof as wiring_proof
+    from snapshotter.app.wiring import takedown as wiring_takedown
 
     if str(output) == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output")
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
-    with wiring_takedown.desk(settings, ask=ask_passphrase, tell=say) as desk:
-        found = proof_case.find(desk, wanted, wiring_proof.event_proof(settings), say)
+    with wiring_takedown.takedown_service(
+        settings, ask=ask_passphrase, show_message=print_message
+    ) as service:
+        found = proof_case.find(
+            service, wanted, wiring_proof.event_log_proof(settings), print_message
+        )
     with contextlib.ExitStack() as open_:
         if str(output) == "-":
-            target = open_.enter_context(scratch(settings.spool_dir, "proof")) / "proof.html"
+            target = (
+                open_.enter_context(scratch_directory(settings.spool_dir, "proof")) / "proof.html"
+            )
         else:
             target = _target(output, found)
             _refuse_others(target)
         made = make(
-            wiring_proof.proof_desk(settings, ask=ask_passphrase, tell=say),
+            wiring_proof.proof_service(settings, ask=ask_passphrase, show_message=print_message),
             found,
             target,
             without=frozenset(without),
             max_bytes=max_size,
         )
-        wiring_proof.note(settings, made, say)
+        wiring_proof.note_export(settings, made, print_message)
         if str(output) == "-":
             _to_stdout(made.file)
     if max_size is None and made.length > MAIL_BYTES:
-        say(
-            f"the pack has {megabytes(made.length)}: many mail servers take no more than "
-            f"{megabytes(MAIL_BYTES)}\n  --without leaves something out; --max-size sets a limit"
+        print_message(
+            f"the pack has {format_megabytes(made.length)}: many mail servers take no more than "
+            f"{format_megabytes(MAIL_BYTES)}\n  --without leaves something out; --max-size sets "
+            "a limit"
         )
     if made.report.verdict is Verdict.INDETERMINATE:
-        say("whoever checks it finds it INDETERMINATE: snapshotter verify says what is missing")
+        print_message(
+            "whoever checks it finds it INDETERMINATE: snapshotter verify says what is missing"
+        )
     if as_json:
-        result_json(_object(made))
+        print_json(_object(made))
     elif str(output) != "-":
-        result(str(made.file))
+        print_result(str(made.file))
 
 
-def _target(output: Path | None, case: "Case") -> Path:
+def _target(output: Path | None, case: "ProofCase") -> Path:
     if output is None:
         name = case.event.event_id if case.event else case.captures[1][1]
         return Path(f"proof-{name}.html")
@@ -135,7 +146,7 @@ def _target(output: Path | None, case: "Case") -> Path:
 
 def _refuse_others(target: Path) -> None:
     """A pack takes the place of an older one, and of nothing else."""
-    from snapshotter.formats.pack import MAGIC
+    from snapshotter.formats.statements.pack import MAGIC
 
     try:
         with target.open("rb") as there:
@@ -156,10 +167,10 @@ def _to_stdout(file: Path) -> None:
     sys.stdout.buffer.flush()
 
 
-def _object(made: "Made") -> dict[str, object]:
+def _object(made: "WrittenPack") -> dict[str, object]:
     from snapshotter.formats.canonical_json import plain
     from snapshotter.report.statement import facts
-    from snapshotter.verify import pack_report
+    from snapshotter.verify import proof_pack_report
 
     return {
         "event_id": made.manifest.event_id,
@@ -167,8 +178,8 @@ def _object(made: "Made") -> dict[str, object]:
         "key_id": made.report.key_id,
         "lacks": list(made.manifest.lacks),
         "length": made.length,
-        "parts": [plain(it) for it in made.manifest.parts],
+        "parts": [plain(part) for part in made.manifest.parts],
         "statement": facts(made.statement),
-        "verification": pack_report.as_json(made.report),
+        "verification": proof_pack_report.as_json(made.report),
         "verdict": made.report.verdict.value,
     }

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.output import (
+    format_time,
     instant_json,
-    result,
-    result_json,
-    say,
-    time_in_words,
+    print_json,
+    print_message,
+    print_result,
     verdict_lines,
     verdict_object,
 )
@@ -26,9 +26,9 @@ from snapshotter.model.job import JobState, JobStatus
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from snapshotter.jobs.queue import DatabaseQueue
-    from snapshotter.jobs.roster import Roster
-    from snapshotter.jobs.table import Ruling
+    from snapshotter.jobs.queue.database_queue import DatabaseQueue
+    from snapshotter.jobs.queue.job_table import JobActionResult
+    from snapshotter.jobs.workers.registry import WorkerRegistry
 
 _TOP_S = 1.0  # between two looks
 _TOP_JOBS = 20  # that are shown at most
@@ -71,18 +71,18 @@ def list_(
     ctx: click.Context, states: tuple[str, ...], origin: str, newest: int | None, as_json: bool
 ) -> None:
     """List jobs in the order in which they were handed over."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     found, wanted = 0, frozenset(map(JobState, states))
-    with wiring_jobs.one_queue(ctx.obj) as there:
+    with wiring_jobs.command_queue(ctx.obj) as there:
         for status in there.jobs(states=wanted, origin=origin, newest=newest or 0):
             found += 1
             if as_json:
-                result_json(job_object(status))
+                print_json(job_object(status))
             else:
-                result(_line(status))
+                print_result(_line(status))
     if not found and not as_json:
-        say("no job is there; snapshotter capture --enqueue URL hands one over")
+        print_message("no job is there; snapshotter capture --enqueue URL hands one over")
 
 
 @queue.command(
@@ -97,14 +97,14 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     """Show one job and what came of it."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
-    with wiring_jobs.one_queue(ctx.obj) as there:
+    with wiring_jobs.command_queue(ctx.obj) as there:
         status = there.get(job_id)
     if status is None:
         raise _unknown(job_id)
     if as_json:
-        result_json(job_object(status))
+        print_json(job_object(status))
     else:
         print_job(status)
 
@@ -120,9 +120,9 @@ Examples:
 @click.pass_context
 def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     """Cancel jobs; a page that is being captured is given up, a bundle stays."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
-    with wiring_jobs.one_queue(ctx.obj) as there:
+    with wiring_jobs.command_queue(ctx.obj) as there:
         return _ruled(there.cancel(job_ids), "cancelled", as_json)
 
 
@@ -147,16 +147,18 @@ def retry(
     ctx: click.Context, job_ids: tuple[str, ...], states: tuple[str, ...], as_json: bool
 ) -> int:
     """Have jobs that failed, died or were cancelled done again."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     if bool(job_ids) == bool(states):
         raise click.UsageError("name jobs, or a --state")
-    with wiring_jobs.one_queue(ctx.obj) as there:
+    with wiring_jobs.command_queue(ctx.obj) as there:
         wanted: Sequence[str] = job_ids
         if states:
-            wanted = [it.job.id for it in there.jobs(states=frozenset(map(JobState, states)))]
+            wanted = [
+                status.job.id for status in there.jobs(states=frozenset(map(JobState, states)))
+            ]
             if not wanted and not as_json:
-                say("no job is in that state")
+                print_message("no job is in that state")
         return _ruled(there.retry(wanted), "waits again", as_json)
 
 
@@ -181,15 +183,15 @@ Examples:
 @click.pass_context
 def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool) -> None:
     """Forget jobs that are over. No bundle is touched, and nothing in the log."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     chosen = tuple(map(JobState, states)) or tuple(state for state in JobState if state.over)
-    with wiring_jobs.one_queue(ctx.obj) as there:
+    with wiring_jobs.command_queue(ctx.obj) as there:
         count = there.purge(before=there.now() - timedelta(days=days), states=chosen)
     if as_json:
-        result_json({"purged": count})
+        print_json({"purged": count})
     else:
-        result(f"{count} jobs were forgotten")
+        print_result(f"{count} jobs were forgotten")
 
 
 @queue.command(
@@ -203,33 +205,38 @@ Examples:
 @click.pass_context
 def top(ctx: click.Context, as_json: bool) -> None:
     """Watch the queue: jobs by state, workers, and what is being captured. Ctrl-C ends it."""
-    from snapshotter.app import wiring_jobs
-    from snapshotter.jobs.roster import Roster
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.jobs.workers.registry import WorkerRegistry
 
-    with wiring_jobs.opened(ctx.obj) as database:
-        found, roster = wiring_jobs.queue(ctx.obj, database), Roster(database)
+    with wiring_jobs.queue_database(ctx.obj) as database:
+        found, roster = wiring_jobs.queue(ctx.obj, database), WorkerRegistry(database)
         if as_json:
-            result_json(_top_object(found, roster))
+            print_json(_top_object(found, roster))
         else:
             _show_live(lambda: _top_lines(found, roster))
 
 
-def _top_object(found: "DatabaseQueue", roster: "Roster") -> dict[str, Any]:
-    from snapshotter.jobs.roster import LIVE
+def _top_object(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, Any]:
+    from snapshotter.jobs.workers.registry import LIVE_STATES
 
     return {
         "jobs": {state.value: count for state, count in found.counts().items()},
-        "running": [job_object(it) for it in found.jobs(states=_RUNNING)],
+        "running": [job_object(status) for status in found.jobs(states=_RUNNING)],
         "workers": [
-            {"detail": it.detail, "slots": it.slots, "state": it.state.value, "worker": it.id}
-            for it in roster.workers()
-            if it.state in LIVE
+            {
+                "detail": worker.detail,
+                "slots": worker.slots,
+                "state": worker.state.value,
+                "worker": worker.id,
+            }
+            for worker in roster.workers()
+            if worker.state in LIVE_STATES
         ],
     }
 
 
-def _top_lines(found: "DatabaseQueue", roster: "Roster") -> list[str]:
-    from snapshotter.jobs.roster import LIVE
+def _top_lines(found: "DatabaseQueue", roster: "WorkerRegistry") -> list[str]:
+    from snapshotter.jobs.workers.registry import LIVE_STATES
 
     counts, now = found.counts(), found.now()
     told = [
@@ -237,15 +244,16 @@ def _top_lines(found: "DatabaseQueue", roster: "Roster") -> list[str]:
         or "no jobs",
         "",
     ]
-    for it in roster.workers():
-        if it.state in LIVE:
-            silent = max((now - it.beat_at).total_seconds(), 0)
+    for worker in roster.workers():
+        if worker.state in LIVE_STATES:
+            silent = max((now - worker.beat_at).total_seconds(), 0)
             told.append(
-                f"{it.id:<40} {it.state.value:<9} {it.slots} at a time, {it.done} done, "
-                f"seen {silent:.0f} s ago{f': {it.detail}' if it.detail else ''}"
+                f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
+                f"{worker.done} done, "
+                f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
             )
     told.append("")
-    told += [_running(it, now) for it in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
+    told += [_running(status, now) for status in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
     return told
 
 
@@ -255,7 +263,7 @@ def _show_live(lines: Callable[[], list[str]]) -> None:
 
     if not sys.stdout.isatty():
         for line in lines():
-            result(line)
+            print_result(line)
         return
     from rich.live import Live
     from rich.text import Text
@@ -279,24 +287,24 @@ def _running(status: JobStatus, now: "datetime") -> str:
     return f"{since:5.0f} s  {status.worker:<30} {status.job.url}{note}"
 
 
-def _ruled(ruled: "dict[str, Ruling]", done: str, as_json: bool) -> int:
+def _ruled(ruled: "dict[str, JobActionResult]", done: str, as_json: bool) -> int:
     """Tell what became of each job; return the exit code."""
-    from snapshotter.jobs.table import Ruling
+    from snapshotter.jobs.queue.job_table import JobActionResult
 
     words = {
-        Ruling.DONE: done,
-        Ruling.UNKNOWN: "there is no such job",
-        Ruling.OVER: "it is over already",
-        Ruling.STORING: "too late: its bundle is being stored",
-        Ruling.HAS_BUNDLE: "it has its bundle; capture the page anew",
-        Ruling.UNDER_WAY: "it has not come to its end yet",
+        JobActionResult.DONE: done,
+        JobActionResult.UNKNOWN: "there is no such job",
+        JobActionResult.OVER: "it is over already",
+        JobActionResult.STORING: "too late: its bundle is being stored",
+        JobActionResult.HAS_BUNDLE: "it has its bundle; capture the page anew",
+        JobActionResult.UNDER_WAY: "it has not come to its end yet",
     }
     for job_id, ruling in ruled.items():
         if as_json:
-            result_json({"job_id": job_id, "result": ruling.value})
+            print_json({"job_id": job_id, "result": ruling.value})
         else:
-            result(f"{job_id}: {words[ruling]}")
-    good = all(ruling is Ruling.DONE for ruling in ruled.values())
+            print_result(f"{job_id}: {words[ruling]}")
+    good = all(ruling is JobActionResult.DONE for ruling in ruled.values())
     return 0 if good else SnapshotterError.exit_code
 
 
@@ -345,7 +353,7 @@ def job_object(status: JobStatus) -> dict[str, Any]:
 def _line(status: JobStatus) -> str:
     more = status.error or status.bundle_id
     if status.due_at and not status.state.over:
-        more = f"due {time_in_words(status.due_at)}{f', {more}' if more else ''}"
+        more = f"due {format_time(status.due_at)}{f', {more}' if more else ''}"
     return (
         f"{status.job.id}  {status.state.value:<10} {status.job.url}{f'  {more}' if more else ''}"
     )
@@ -354,7 +362,7 @@ def _line(status: JobStatus) -> str:
 def print_job(status: JobStatus) -> None:
     """Print one job for a person."""
     job = status.job
-    result(f"{status.state.value}: {job.url}")
+    print_result(f"{status.state.value}: {job.url}")
     facts: Iterable[tuple[str, object]] = (
         ("job", job.id),
         ("origin", job.origin),
@@ -382,8 +390,8 @@ def print_job(status: JobStatus) -> None:
     )
     for name, value in facts:
         if value not in ("", None):
-            result(f"  {name:<12} {value}")
+            print_result(f"  {name:<12} {value}")
 
 
 def _when(at: "datetime | None") -> str:
-    return time_in_words(at) if at else ""
+    return format_time(at) if at else ""

@@ -4,11 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    print_json,
+    print_message,
+    print_result,
+)
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.politeness import HostView
+    from snapshotter.jobs.queue.politeness import HostStatus
     from snapshotter.policy.host_rules import Politeness
 
 
@@ -43,31 +49,33 @@ def hosts(
 
     Limits and budgets are those of the politeness file. A budget that is spent stays spent.
     """
-    from snapshotter.app import wiring_jobs
-    from snapshotter.jobs import politeness
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.jobs.queue import politeness
 
     rules, database = wiring_jobs.politeness(ctx.obj), wiring_jobs.database(ctx.obj)
     try:
         for name in resets:
-            if not politeness.forgive(database, _key(rules, name)):
+            if not politeness.clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
                     f"nothing is known of a host {name}", hint="snapshotter queue hosts lists them"
                 )
-            say(f"{name} is asked again, as its budget and quiet hours allow")
-        views = politeness.hosts(database, rules)
+            print_message(f"{name} is asked again, as its budget and quiet hours allow")
+        views = politeness.host_statuses(database, rules)
     finally:
         database.dispose()
     wanted = {_key(rules, name) for name in names or resets}
     shown = [
-        it for it in views if (it.key in wanted or not wanted) and (it.wait is not None or not held)
+        host
+        for host in views
+        if (host.key in wanted or not wanted) and (host.wait is not None or not held)
     ]
     for view in shown:
         if as_json:
-            result_json(_object(view))
+            print_json(_object(view))
         else:
-            result(_line(view))
+            print_result(_line(view))
     if not shown and not as_json:
-        say("no such host has jobs, was visited lately, or is left alone")
+        print_message("no such host has jobs, was visited lately, or is left alone")
 
 
 def _key(rules: "Politeness", name: str) -> str:
@@ -81,8 +89,8 @@ def _key(rules: "Politeness", name: str) -> str:
         raise click.UsageError(f"{name!r} is no host") from error
 
 
-def _line(view: "HostView") -> str:
-    from snapshotter.policy.politeness import in_words
+def _line(view: "HostStatus") -> str:
+    from snapshotter.policy.politeness import describe_wait
 
     budget = f" of {view.rules.per_day}" if view.rules.per_day else ""
     parts = [
@@ -93,12 +101,12 @@ def _line(view: "HostView") -> str:
         parts.append(f"{view.waiting} wait")
     if view.wait is not None:
         until = view.wait.until
-        when = f"not before {time_in_words(until)}: " if until else ""
-        parts.append(f"{when}{in_words(view.wait, view.rules)}")
+        when = f"not before {format_time(until)}: " if until else ""
+        parts.append(f"{when}{describe_wait(view.wait, view.rules)}")
     return ", ".join(parts)
 
 
-def _object(view: "HostView") -> dict[str, Any]:
+def _object(view: "HostStatus") -> dict[str, Any]:
     until = view.wait.until if view.wait else None
     return {
         "at_once": view.rules.at_once,

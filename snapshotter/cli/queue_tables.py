@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json
+from snapshotter.cli.output import print_json, print_result
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.migration import Tables
+    from snapshotter.jobs.migration import TablesStatus
 
 
 @click.command(
@@ -21,11 +21,11 @@ Examples:
 @click.pass_context
 def tables(ctx: click.Context, as_json: bool) -> None:
     """Show the number of the queue's tables, and the workers on it. Nothing is changed."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.jobs import migration
 
     wiring_jobs.declare_tables()
-    _print(migration.look(ctx.obj.queue), as_json)
+    _print(migration.tables_status(ctx.obj.queue), as_json)
 
 
 @click.command(
@@ -51,32 +51,33 @@ def migrate(ctx: click.Context, number: int | None, as_json: bool) -> None:
     Every command upgrades the tables by itself. They can be changed back only while no worker
     runs. Any later command of this release upgrades them again.
     """
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.jobs import migration
     from snapshotter.jobs.database import TABLES_VERSION
 
     settings = ctx.obj
     wiring_jobs.declare_tables()
     if number is None or number == TABLES_VERSION:
-        with wiring_jobs.opened(settings):
+        with wiring_jobs.queue_database(settings):
             pass
     else:
-        migration.bring_back(settings.queue, number)
-    _print(migration.look(settings.queue), as_json)
+        migration.downgrade(settings.queue, number)
+    _print(migration.tables_status(settings.queue), as_json)
 
 
-def _print(found: "Tables", as_json: bool) -> None:
+def _print(found: "TablesStatus", as_json: bool) -> None:
     import snapshotter
     from snapshotter.jobs.database import TABLES_VERSION
 
     if as_json:
         workers: list[dict[str, Any]] = [
-            {"tables": it.tables, "version": it.version, "worker": it.id} for it in found.workers
+            {"tables": worker.tables, "version": worker.version, "worker": worker.id}
+            for worker in found.workers
         ]
-        result_json({"needs": TABLES_VERSION, "tables": found.number, "workers": workers})
+        print_json({"needs": TABLES_VERSION, "tables": found.number, "workers": workers})
         return
     number = "the queue has no tables yet" if found.number is None else ""
-    result(number or f"the tables of the queue have number {found.number}")
-    result(f"  this release, snapshotter {snapshotter.__version__}, needs {TABLES_VERSION}")
-    for it in found.workers:
-        result(f"  worker {it.id} (snapshotter {it.version}) needs {it.tables}")
+    print_result(number or f"the tables of the queue have number {found.number}")
+    print_result(f"  this release, snapshotter {snapshotter.__version__}, needs {TABLES_VERSION}")
+    for worker in found.workers:
+        print_result(f"  worker {worker.id} (snapshotter {worker.version}) needs {worker.tables}")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 
 
 @click.command(
@@ -49,32 +49,32 @@ def renew(
     were renewed before, where you write that log; the others get one each. Ends in 11 when
     something could not be renewed: its certificates have ended, or nothing proves its time.
     """
-    from snapshotter.app import wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_desks
     from snapshotter.cli.capture import ask_passphrase
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    renewer = wiring_desks.renewer(settings, ask=ask_passphrase, tell=say)
+    renewer = wiring_desks.renewer(settings, ask=ask_passphrase, show_message=print_message)
     left, is_silent = 0, not as_json
-    for it in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
+    for renewal in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
         is_silent = False
-        left += it.state in ("late", "unproven", "failed")
-        until = instant(it.until) if it.until else None
+        left += renewal.state in ("late", "unproven", "failed")
+        until = instant(renewal.until) if renewal.until else None
         if as_json:
             answer: dict[str, Any] = {
-                "bundle_id": it.bundle_id,
-                "detail": it.detail,
-                "how": it.how,
-                "state": it.state,
+                "bundle_id": renewal.bundle_id,
+                "detail": renewal.detail,
+                "how": renewal.how,
+                "state": renewal.state,
                 "until": until,
             }
-            result_json(answer)
-        elif it.state == "renewed":
-            result(f"{it.bundle_id}: renewed until {until}")
-        elif it.state == "due":
-            result(f"{it.bundle_id}: due, its certificates end at {until}")
+            print_json(answer)
+        elif renewal.state == "renewed":
+            print_result(f"{renewal.bundle_id}: renewed until {until}")
+        elif renewal.state == "due":
+            print_result(f"{renewal.bundle_id}: due, its certificates end at {until}")
         else:
-            say(f"{it.bundle_id} can not be renewed: {it.detail}")
+            print_message(f"{renewal.bundle_id} can not be renewed: {renewal.detail}")
     if is_silent:
-        say(f"no certificate behind the time of a bundle ends within {within} days")
+        print_message(f"no certificate behind the time of a bundle ends within {within} days")
     return 11 if left else 0

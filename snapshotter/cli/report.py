@@ -10,12 +10,12 @@ import click
 
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import result, result_json, say, write_file
+from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.campaigns import Scope
     from snapshotter.app.settings import Settings
+    from snapshotter.app.takedown.campaign_report import Scope
     from snapshotter.model.campaign import CampaignReport
 
 
@@ -96,10 +96,12 @@ def campaign(
     lived: as intervals between captures, never as a moment that nobody saw. Each number names
     the bundles and events that it rests on.
     """
-    from snapshotter.app import campaigns, wiring_campaign, wiring_keys
-    from snapshotter.assess.campaign import not_borne_out
-    from snapshotter.formats import campaign as records
+    from snapshotter.app.takedown import campaign_report
+    from snapshotter.app.wiring import campaign as wiring_campaign
+    from snapshotter.app.wiring import keys as wiring_keys
+    from snapshotter.assess.campaign import events_with_unproven_order
     from snapshotter.formats.canonical_json import plain
+    from snapshotter.formats.statements import campaign as records
     from snapshotter.model.campaign import OWN_WORD
     from snapshotter.report import campaign as pages
 
@@ -109,29 +111,29 @@ def campaign(
     scope, policy = _scope(settings, urls, column, schedule, watch, title, since, until)
     if policy:  # by what they were watched by, a removal is one
         settings = settings.with_policy(policy)
-    with wiring_campaign.desk(settings, tell=say) as desk:
-        made = campaigns.make(desk, scope, verify=not no_verify)
-    weak = not_borne_out(made.campaign)
-    for it in made.campaign.left_out:
-        say(f"left out: {it.bundle_id}: {it.why}")
+    with wiring_campaign.campaign_service(settings, show_message=print_message) as service:
+        made = campaign_report.make(service, scope, verify=not no_verify)
+    weak = events_with_unproven_order(made.campaign)
+    for left_out in made.campaign.left_out:
+        print_message(f"left out: {left_out.bundle_id}: {left_out.why}")
     if output is not None:
-        signer = wiring_keys.event_signer(settings, ask=ask_passphrase, tell=say)
+        signer = wiring_keys.event_signer(settings, ask=ask_passphrase, show_message=print_message)
         try:
             data = records.encode(made, signer)
         except ValueError as error:
             raise SnapshotterError(f"the report can not be written: {error}") from error
         write_file(output, data)
-        say(f"wrote {output}; snapshotter verify {output} makes each number again")
+        print_message(f"wrote {output}; snapshotter verify {output} makes each number again")
     if page is not None:
         write_file(page, pages.page(made, weak=weak))
-        say(f"wrote {page}")
+        print_message(f"wrote {page}")
     if as_json:
-        result_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
+        print_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
     else:
         _print(made)
         if weak:
-            result(f"no token confirms the order of the captures of {len(weak)} events")
-        result(f"stated by the maker of the report alone: {', '.join(OWN_WORD)}")
+            print_result(f"no token confirms the order of the captures of {len(weak)} events")
+        print_result(f"stated by the maker of the report alone: {', '.join(OWN_WORD)}")
 
 
 def _scope(
@@ -145,11 +147,12 @@ def _scope(
     until: str | None,
 ) -> tuple["Scope", str]:
     """Return the pages, and the policy under which they were watched; "" where none was named."""
-    from snapshotter.app import wiring_jobs, wiring_watch
-    from snapshotter.app.campaigns import Scope
-    from snapshotter.formats import link_lists
-    from snapshotter.formats.link_lists import read_table
-    from snapshotter.formats.listing import NotAList
+    from snapshotter.app.takedown.campaign_report import Scope
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.formats.lists import link_lists
+    from snapshotter.formats.lists.link_lists import read_table
+    from snapshotter.formats.lists.listing import ListUnreadable
     from snapshotter.verify.files import first_bytes
 
     if [urls is None, schedule is None, watch is None].count(False) != 1:
@@ -157,21 +160,21 @@ def _scope(
     if urls is not None:
         try:
             listed = read_table(first_bytes(urls, link_lists.MAX_BYTES + 1), "", column=column)
-        except NotAList as error:
+        except ListUnreadable as error:
             raise SnapshotterError(
                 f"{urls}: {error}", hint="one address a line, or a table with a column of them"
             ) from error
-        found = [it.url for it in listed.items]
+        found = [listed_page.url for listed_page in listed.items]
         words, policy = f"a list of {len(found)}", ""
     elif schedule is not None:
         with wiring_jobs.schedules(settings) as book:
             policy = book.get(schedule).policy
-            found = [it.url for it in book.targets(schedule)]
+            found = [target.url for target in book.targets(schedule)]
         words = f"the schedule {schedule}"
     else:
-        with wiring_jobs.opened(settings) as database:
-            lists = wiring_watch.book(settings, database)
-            found = [it.url for it in reversed(lists.items(watch or ""))]
+        with wiring_jobs.queue_database(settings) as database:
+            lists = wiring_watch.watches(settings, database)
+            found = [item.url for item in reversed(lists.items(watch or ""))]
             policy = lists.status(watch or "").watch.policy
         words = f"the watched list {watch}"
     scope = Scope(
@@ -206,7 +209,7 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
 
 def _print(made: "CampaignReport") -> None:
     for line in _lines(made):
-        result(line)
+        print_result(line)
 
 
 def _lines(made: "CampaignReport") -> Iterator[str]:
@@ -215,25 +218,29 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
     campaign, found = made.campaign, made.findings
     if campaign.title:
         yield campaign.title
-    yield f"{pages.period(campaign)}, {campaign.scope}"
+    yield f"{pages.format_period(campaign)}, {campaign.scope}"
     yield ""
     for number in found.numbers:
         if number.value or number.name in pages.ALWAYS:
-            yield f"{number.value:>6}  {pages.words(number.name)}"
+            yield f"{number.value:>6}  {pages.describe_number(number.name)}"
     yield ""
     if found.survivors:
-        yield f"life of the {found.survivors} pages that were seen: {pages.span(found.median_life)}"
+        yield (
+            f"life of the {found.survivors} pages that were seen: "
+            f"{pages.format_span(found.median_life)}"
+        )
     if found.median_removed_after is not None:
         yield (
             "removed after (median of those that were): "
-            f"{pages.span(found.median_removed_after)} since first seen"
+            f"{pages.format_span(found.median_removed_after)} since first seen"
         )
     for row in found.rows:
         if row.removals:
-            it = row.removals[-1]
+            removal = row.removals[-1]
             yield (
-                f"{pages.fate(row)}  {pages.cause(it)}  "
-                f"{it.began:%Y-%m-%d %H:%M:%S} to {it.ended:%Y-%m-%d %H:%M:%S} UTC  {row.url}"
+                f"{pages.describe_fate(row)}  {pages.describe_cause(removal)}  "
+                f"{removal.began:%Y-%m-%d %H:%M:%S} to {removal.ended:%Y-%m-%d %H:%M:%S} UTC  "
+                f"{row.url}"
             )
     if not campaign.verified:
         yield "nobody verified the bundles of this report"

@@ -11,28 +11,28 @@ import click
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.key_options import passphrase_file_option
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
-from snapshotter.cli.schedule_words import (
-    counted,
-    details,
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.schedule_output import (
+    describe_schedule,
+    describe_schedule_state,
     entry_json,
     entry_line,
+    format_count_of,
     instant,
     plan_json,
+    print_changed,
+    print_signed,
     print_visits,
     schedule_json,
-    state_words,
-    tell_changed,
-    tell_signed,
     visits_json,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import MOST_PRIORITY, NORMAL
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.plan import Plan
-    from snapshotter.jobs.schedule import Schedule, Schedules
-    from snapshotter.jobs.sweep import Swept
+    from snapshotter.jobs.schedules.plan import Plan
+    from snapshotter.jobs.schedules.scheduler import SchedulerResult
+    from snapshotter.jobs.schedules.schedules import Schedule, Schedules
 
 _SHOWN = 5  # visits to come that are printed after an `add`
 
@@ -154,11 +154,13 @@ def add(
     at once. A worker (`snapshotter worker`) makes the visits; while none runs, they are
     missed, and what was missed is recorded.
     """
-    from snapshotter.app import machine, scheduling, wiring_jobs
-    from snapshotter.app.addresses import read_list
+    from snapshotter.app import machine
+    from snapshotter.app.monitoring import schedule_options
+    from snapshotter.app.urls import read_list
+    from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.policy import picking
 
-    found = scheduling.addresses(urls, read_list(file) if file else b"")
+    found = schedule_options.collect_urls(urls, read_list(file) if file else b"")
     if not found:
         raise click.UsageError("name a URL, or a file of them with --from")
     settings = ctx.obj.load()
@@ -167,15 +169,15 @@ def add(
             raise click.UsageError("--to adds URLs to a schedule as it is, and takes only URLs")
         with wiring_jobs.schedules(settings) as book:
             added = book.extend(to, found)
-            say(f"{added} of {len(found)} URLs were added to {to}")
+            print_message(f"{added} of {len(found)} URLs were added to {to}")
             if added < len(found):
-                say("the others are in it already, or have no visit before it ends")
+                print_message("the others are in it already, or have no visit before it ends")
             _tell(book, book.get(to), as_json, following=_SHOWN)
         return
     by_address = (policy or settings.policy) == picking.AUTO
     no_time = not (cron or every or curve)
-    plan = scheduling.plan_of(
-        scheduling.Wish(
+    plan = schedule_options.plan_from_options(
+        schedule_options.VisitOptions(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
             policy=picking.AUTO if by_address and no_time else policy,
@@ -183,27 +185,31 @@ def add(
         )
     )  # fmt: skip
     name, named = (
-        name or scheduling.name_of(found, plan, settings.data_dir),
-        scheduling.named_policy(policy, settings.policies_dir),
+        name or schedule_options.default_schedule_name(found, plan, settings.data_dir),
+        schedule_options.named_policy(policy, settings.policies_dir),
     )
     since = machine.SystemClock().now().replace(microsecond=0)
-    for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
-        say(warning)
+    for warning in schedule_options.budget_warnings(
+        plan, found, since, wiring_jobs.politeness(settings)
+    ):
+        print_message(warning)
     picked = ""
     if by_address:
-        known = picking.known(settings.policies_dir)
-        picked = picking.in_words(picking.pick(it, known).winner for it in found)
+        known = picking.known_policies(settings.policies_dir)
+        picked = picking.describe_picks(picking.pick(url, known).winner for url in found)
     if dry_run:
         _dry_run(since, name, plan, found, as_json)
         if picked:
-            say(f"policies by address: {picked}")
+            print_message(f"policies by address: {picked}")
         return
     with wiring_jobs.schedules(settings) as book:
         made = book.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
-            say(f"policies by address: {picked}")
+            print_message(f"policies by address: {picked}")
         if made.urls < len(found):
-            say(f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends")
+            print_message(
+                f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends"
+            )
         _tell(book, made, as_json, following=_SHOWN)
 
 
@@ -214,18 +220,18 @@ def add(
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the schedules, with when each is next."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     with wiring_jobs.schedules(ctx.obj.load()) as book:
         found = book.all()
     for entry in found:
         if as_json:
-            result_json(schedule_json(entry))
+            print_json(schedule_json(entry))
             continue
         urls = f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"
-        result(f"{entry.name}  {state_words(entry)}  {entry.plan.words}  {urls}")
+        print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.words}  {urls}")
     if not found and not as_json:
-        say("there is no schedule: snapshotter schedule add --help")
+        print_message("there is no schedule: snapshotter schedule add --help")
 
 
 @schedule.command(
@@ -251,7 +257,7 @@ def show(
     ctx: click.Context, names: tuple[str, ...], following: int, with_urls: bool, as_json: bool
 ) -> None:
     """Show schedules with their next visits, jitter included."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     with wiring_jobs.schedules(ctx.obj.load()) as book:
         for name in names:
@@ -269,14 +275,14 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     That it was paused, when and (where `operator` is set) by whom is recorded and signed.
     What a worker has already is still captured.
     """
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     settings = ctx.obj.load()
     with wiring_jobs.schedules(settings) as book:
         for name in names:
             changed = book.pause(name, by=settings.operator)
             words = "paused" if changed else "was paused already"
-            tell_changed(book.get(name), as_json, words, changed)
+            print_changed(book.get(name), as_json, words, changed)
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule resume case-7")
@@ -285,14 +291,14 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @click.pass_context
 def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """Go on with paused schedules. Visits that fell into the pause are not made up for."""
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     settings = ctx.obj.load()
     with wiring_jobs.schedules(settings) as book:
         for name in names:
             changed = book.resume(name, by=settings.operator)
             words = "resumed" if changed else "was not paused"
-            tell_changed(book.get(name), as_json, words, changed)
+            print_changed(book.get(name), as_json, words, changed)
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule remove --yes case-7")
@@ -306,7 +312,7 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
 
     That it was removed is recorded and signed.
     """
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     settings = ctx.obj.load()
     with wiring_jobs.schedules(settings) as book:
@@ -318,11 +324,11 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
         for name in unread:
             book.remove(name, by=settings.operator)
             told = {"changed": True, "name": name, "state": "removed"}
-            result_json(told) if as_json else result(f"{name}  removed")
+            print_json(told) if as_json else print_result(f"{name}  removed")
         for entry in found:
             book.remove(entry.name, by=settings.operator)
             gone = replace(entry, state="removed", next_at=None)
-            tell_changed(gone, as_json, "removed", True)
+            print_changed(gone, as_json, "removed", True)
 
 
 @schedule.command(
@@ -355,23 +361,30 @@ def run(
     Both put captures into the queue, and a worker makes them. --once is for whoever starts
     workers only now and then: without a worker nobody looks what is due.
     """
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     if once == bool(names) or (once and urls):
         raise click.UsageError("name schedules to visit now, or say --once")
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if once:
-        with wiring_jobs.one_sweep(settings, ask=ask_passphrase, tell=say) as sweep:
+        with wiring_jobs.command_scheduler(
+            settings, ask=ask_passphrase, show_message=print_message
+        ) as sweep:
             _tell_swept(sweep.run(at_once=True), as_json)
         return
     with wiring_jobs.schedules(settings) as book:
         for name in names:
             jobs = book.run_now(name, urls)
             if as_json:
-                result_json({"jobs": jobs, "name": name})
+                print_json({"jobs": jobs, "name": name})
             else:
-                result(f"{name}  {counted(len(jobs), 'visit')} handed over: snapshotter queue list")
-    with wiring_jobs.one_sweep(settings, ask=None, tell=say, records=False) as sweep:
+                print_result(
+                    f"{name}  {format_count_of(len(jobs), 'visit')} handed over: snapshotter "
+                    "queue list"
+                )
+    with wiring_jobs.command_scheduler(
+        settings, ask=None, show_message=print_message, records=False
+    ) as sweep:
         sweep.run()
 
 
@@ -411,35 +424,38 @@ def history(
     --signed reads what everybody can read who has the store: the records of gaps, each with
     whether its signature is by a key that you trust. A URL in them is a commitment.
     """
-    from snapshotter.app import gaps, wiring_jobs, wiring_store, wiring_trust
+    from snapshotter.app.monitoring import gap_records
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
     if signed:
         is_trusted, left = wiring_trust.trusted_keys(settings), newest
-        for kept in gaps.kept(wiring_store.store(settings)):
+        for kept in gap_records.stored_gaps(wiring_store.store(settings)):
             if left and (not names or (kept.record and kept.record.schedule in names)):
                 left -= 1
-                tell_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
+                print_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
         return
     if not names:
         raise click.UsageError("name a schedule; or --signed, for the records in a store")
-    with wiring_jobs.schedules(settings) as book, wiring_jobs.one_queue(settings) as queue:
+    with wiring_jobs.schedules(settings) as book, wiring_jobs.command_queue(settings) as queue:
         for name in names:
             for entry in book.history(name, newest=newest, gaps_only=gaps_only, look=queue.get):
                 if as_json:
-                    result_json({"schedule": name, **entry_json(entry)})
+                    print_json({"schedule": name, **entry_json(entry)})
                 else:
-                    result(entry_line(entry))
+                    print_result(entry_line(entry))
 
 
 def _is_wanted(found: "list[Schedule]", unread: list[str]) -> bool:
-    told = ", ".join([*(f"{it.name} ({it.urls} URLs)" for it in found), *unread])
+    told = ", ".join([*(f"{schedule.name} ({schedule.urls} URLs)" for schedule in found), *unread])
     return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)
 
 
-def _tell_swept(swept: "Swept", as_json: bool) -> None:
+def _tell_swept(swept: "SchedulerResult", as_json: bool) -> None:
     if as_json:
-        result_json(
+        print_json(
             {
                 "handed_over": swept.handed_over,
                 "missed": swept.missed,
@@ -448,25 +464,25 @@ def _tell_swept(swept: "Swept", as_json: bool) -> None:
             }
         )
         return
-    result(
-        f"{counted(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
-        f"{counted(swept.recorded, 'record')} written"
+    print_result(
+        f"{format_count_of(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
+        f"{format_count_of(swept.recorded, 'record')} written"
     )
 
 
 def _dry_run(since: datetime, name: str, plan: "Plan", urls: list[str], as_json: bool) -> None:
-    from snapshotter.jobs.schedule import key_of, merged, watch_name
+    from snapshotter.jobs.schedules.schedules import merge_schedules, target_key, watch_name
 
     firsts = [
         (slot, url, since)
         for url in urls
-        if (slot := plan.first(since, watch_name(name, key_of(url)))) is not None
+        if (slot := plan.first(since, watch_name(name, target_key(url)))) is not None
     ]
-    found = merged(plan, name, firsts, max(10, _SHOWN))
+    found = merge_schedules(plan, name, firsts, max(10, _SHOWN))
     if as_json:
-        result_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
+        print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
         return
-    result(f"{name}  {plan.words}  would be added with {counted(len(urls), 'URL')}")
+    print_result(f"{name}  {plan.words}  would be added with {format_count_of(len(urls), 'URL')}")
     print_visits(found)
 
 
@@ -483,13 +499,14 @@ def _tell(
         value = {**schedule_json(entry), "next": visits_json(found)}
         if with_urls:
             value["addresses"] = [
-                {"since": instant(it.since), "url": it.url} for it in book.targets(entry.name)
+                {"since": instant(target.since), "url": target.url}
+                for target in book.targets(entry.name)
             ]
-        result_json(value)
+        print_json(value)
         return
-    result(f"{entry.name}  {state_words(entry)}  {entry.plan.words}")
-    result(f"  {details(entry)}")
+    print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.words}")
+    print_result(f"  {describe_schedule(entry)}")
     if with_urls:
         for target in book.targets(entry.name):
-            result(f"  {target.url}  first seen {instant(target.since)}")
+            print_result(f"  {target.url}  first seen {instant(target.since)}")
     print_visits(found)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from snapshotter.cli.copies import repair, replicate
 from snapshotter.cli.options import lock_mode_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.store_copies import repair, replicate
 from snapshotter.errors import PolicyRefused, SnapshotterError
 
 _STORE = click.option(
@@ -39,12 +39,12 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     An endpoint that takes a header and does nothing with it is found out here,
     before evidence depends on it.
     """
-    from snapshotter.app import wiring_store
-    from snapshotter.store.probe import refuse_unlocked
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.store.probe import refuse_if_not_locking
 
     probe = wiring_store.probe_store(ctx.obj.load(store=url or ""))
     if as_json:
-        result_json(
+        print_json(
             {
                 "locks": probe.locks,
                 "promises": [asdict(promise) for promise in probe.promises],
@@ -55,20 +55,20 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     else:
         marks = {True: "ok  ", False: "NO  ", None: "-   "}
         for promise in probe.promises:
-            result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
-        result()
+            print_result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
+        print_result()
         if probe.usable:
             locks = (
                 "and enforces retention" if probe.locks else "and is not WORM: nothing is locked"
             )
-            result(f"{probe.url} is fit for evidence, {locks}")
+            print_result(f"{probe.url} is fit for evidence, {locks}")
     if not probe.usable:
         raise SnapshotterError(
             f"{probe.url} is not fit for evidence: see the promises it does not keep",
             hint="use another endpoint, or a directory",
         )
     if require_lock:
-        refuse_unlocked(probe)
+        refuse_if_not_locking(probe)
 
 
 @store.command(
@@ -99,25 +99,30 @@ def retain(
 
     What is there is only ever extended; a date before it is refused with exit code 20.
     """
-    from snapshotter.app import bundles, holds, machine, wiring_store
+    from snapshotter.app import machine
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import store as wiring_store
     from snapshotter.formats.canonical_json import instant
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
-    found = wiring_store.store_for_evidence(settings, locked=True, tell=say)
-    target = wiring_store.custodial(settings, found, tell=say)
-    wanted = retention.for_days(days, lock_mode or "GOVERNANCE", machine.SystemClock().now())
+    found = wiring_store.store_for_evidence(settings, locked=True, show_message=print_message)
+    target = wiring_store.custodial_store(settings, found, show_message=print_message)
+    wanted = retention.retention_for_days(
+        days, lock_mode or "GOVERNANCE", machine.SystemClock().now()
+    )
     if wanted is None:
         raise click.UsageError("--days is at least 1")
     for bundle_id in bundle_ids:
-        key = bundles.key_of(target, bundle_id)
+        key = bundles.find_bundle_key(target, bundle_id)
         state = target.retain(key, wanted)
-        for sidecar in holds.sidecars(target, key):
+        for sidecar in holds.list_sidecars(target, key):
             with contextlib.suppress(PolicyRefused):  # that one is kept for longer as it is
                 target.retain(sidecar, wanted)
         kept = state.retention or wanted
         if as_json:
-            result_json(
+            print_json(
                 {
                     "bundle_id": bundle_id,
                     "enforced": state.enforced,
@@ -126,7 +131,7 @@ def retain(
                 }
             )
         else:
-            result(f"{bundle_id}  retained until {instant(kept.until)} ({kept.mode})")
+            print_result(f"{bundle_id}  retained until {instant(kept.until)} ({kept.mode})")
 
 
 @store.command(
@@ -164,20 +169,31 @@ def add(
     Late tokens beside a bundle come along when they are over its signature; which do not is
     said on stderr. What was added is not in the log until `snapshotter log sync`.
     """
-    from snapshotter.app import keeping, machine, storing, wiring_desks, wiring_store, wiring_trust
+    from snapshotter.app import machine
+    from snapshotter.app.pipeline import safekeeping, store_bundle
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.app.wiring import upkeep as wiring_desks
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
-    found = wiring_store.store_for_evidence(settings, locked=lock_days is not None, tell=say)
-    target, trust = wiring_store.custodial(settings, found, tell=say), wiring_trust.trust(settings)
-    graves = wiring_desks.graves(settings)
+    found = wiring_store.store_for_evidence(
+        settings, locked=lock_days is not None, show_message=print_message
+    )
+    target, trust = (
+        wiring_store.custodial_store(settings, found, show_message=print_message),
+        wiring_trust.trust(settings),
+    )
+    tombstones = wiring_desks.tombstones(settings)
     for file in files:
         now = machine.SystemClock().now()
-        retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
-        added = keeping.add(file, target, trust, now=now, retention=retain, graves=graves)
-        where = storing.location(target, added.stored.key)
+        retain = retention.retention_for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
+        added = safekeeping.add_bundle(
+            file, target, trust, now=now, retention=retain, tombstones=tombstones
+        )
+        where = store_bundle.location(target, added.stored.key)
         if as_json:
-            result_json(
+            print_json(
                 {
                     "bytes": added.stored.length,
                     "file": str(file),
@@ -186,9 +202,9 @@ def add(
                 }
             )
         else:
-            result(where)
+            print_result(where)
         for sentence in added.passed_over:
-            say(sentence)
+            print_message(sentence)
 
 
 @store.command(
@@ -208,22 +224,22 @@ def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     The catalog is an index on this machine: by it captures of one page are found. It
     follows the store by itself; this makes it again from the beginning.
     """
-    from snapshotter.app import wiring_takedown
-    from snapshotter.store.catalog import Standing
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.store.catalog import VerdictSource
 
     settings = ctx.obj.load(store=url or "")
-    with wiring_takedown.observatory(settings) as place:
-        place.catalog.clear()
-        place.sync(told=lambda count: say(f"{count} bundles were read"))
-        found = place.catalog.standings()
+    with wiring_takedown.observation_source(settings) as source:
+        source.catalog.clear()
+        source.sync(progress=lambda count: print_message(f"{count} bundles were read"))
+        found = source.catalog.count_by_verdict_source()
     if as_json:
-        counts = {it.value: found.get(it, 0) for it in Standing}
-        result_json({"bundles": sum(found.values()), "store": place.store.url, **counts})
+        counts = {standing.value: found.get(standing, 0) for standing in VerdictSource}
+        print_json({"bundles": sum(found.values()), "store": source.store.url, **counts})
         return
-    result(f"{sum(found.values())} bundles of {place.store.url} are in the catalog")
+    print_result(f"{sum(found.values())} bundles of {source.store.url} are in the catalog")
     for standing, words in _STANDINGS:
-        if count := found.get(Standing(standing), 0):
-            result(f"{count:>6} {words}")
+        if count := found.get(VerdictSource(standing), 0):
+            print_result(f"{count:>6} {words}")
 
 
 _STANDINGS = (

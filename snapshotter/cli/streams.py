@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from snapshotter.cli.file_or_id import file_of, open_named
+from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.key_options import json_option, passphrase_file_option
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import EvidenceInvalid
 
 if TYPE_CHECKING:
-    from snapshotter.capture.rederivation import Comparison
-    from snapshotter.formats.cms import PrivateKey
+    from snapshotter.capture.record.rederivation import RecordComparison
+    from snapshotter.formats.signatures.cms import PrivateKey
 
 _SHOWN = 20  # differences that are printed; --json has more
 
@@ -71,7 +71,7 @@ def check(
     when all is alike, 10 when anything differs.
     """
     from snapshotter.app import machine
-    from snapshotter.app import streams as room
+    from snapshotter.app.archive import encrypted_streams as room
 
     key = _private_key(key_file, passphrase_file)
     settings = ctx.obj.load(store=store or "")
@@ -84,7 +84,7 @@ def check(
             ids=machine.RandomIds(),
         )
     if as_json:
-        result_json(_object(found))
+        print_json(_object(found))
     else:
         _print(found)
     return EvidenceInvalid.exit_code if found.difference_count else 0
@@ -126,27 +126,30 @@ def open_(
     They hold every cookie, password and byte of content that passed. Remove them
     when you are done.
     """
-    from snapshotter.app import streams as room
+    from snapshotter.app.archive import encrypted_streams as room
 
     key = _private_key(key_file, passphrase_file)
     with _opened(ctx, bundle, store) as stream:
-        opened = room.open_into(stream, key, output)
+        opened = room.decrypt_into(stream, key, output)
     if as_json:
-        result_json({"connections": len(opened.connections), "directory": str(output)})
+        print_json({"connections": len(opened.connections), "directory": str(output)})
     else:
-        result(str(output))
-    say("these files are in clear: cookies, passwords and all content. Remove them when done")
+        print_result(str(output))
+    print_message(
+        "these files are in clear: cookies, passwords and all content. Remove them when done"
+    )
 
 
 @contextlib.contextmanager
 def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[BinaryIO]:
     """Open a bundle by the name of its file, or by its id in a store."""
-    from snapshotter.app import bundles, wiring_store
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
 
-    file = file_of(bundle, store=store)
+    file = file_argument(bundle, store=store)
     if file is None:
         opened = wiring_store.store(ctx.obj.load(store=store or ""))
-        stream = opened.open(bundles.key_of(opened, bundle))
+        stream = opened.open(bundles.find_bundle_key(opened, bundle))
     else:
         stream = open_named(file)
     with stream:
@@ -154,21 +157,22 @@ def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[Bina
 
 
 def _private_key(file: Path, passphrase_file: Path | None) -> "PrivateKey":
-    from snapshotter.app import streams as room
+    from snapshotter.app.archive import encrypted_streams as room
     from snapshotter.seal.key_files import passphrase_from_file
 
-    return room.private_key(
+    return room.read_private_key(
         file, passphrase_from_file(passphrase_file) if passphrase_file else None
     )
 
 
-def _object(found: "Comparison") -> dict[str, Any]:
+def _object(found: "RecordComparison") -> dict[str, Any]:
     return {
         "agrees": not found.difference_count,
         "connections": found.connections,
         "difference_count": found.difference_count,
         "differences": [
-            {"place": it.place, "url": it.url, "what": it.what} for it in found.differences
+            {"place": difference.place, "url": difference.url, "what": difference.what}
+            for difference in found.differences
         ],
         "exchanges": found.exchanges,
         "finished": found.finished,
@@ -177,13 +181,19 @@ def _object(found: "Comparison") -> dict[str, Any]:
     }
 
 
-def _print(found: "Comparison") -> None:
-    result(f"connections    {found.connections}, {found.finished} with a handshake that holds")
-    result(f"exchanges      {found.exchanges}, in {found.records} records")
-    result(f"server signed  {found.handshakes}")
-    for it in found.differences[:_SHOWN]:
-        result(f"DIFFERS        {it.place} {it.url}: {it.what}".replace(" : ", ": "))
+def _print(found: "RecordComparison") -> None:
+    print_result(
+        f"connections    {found.connections}, {found.finished} with a handshake that holds"
+    )
+    print_result(f"exchanges      {found.exchanges}, in {found.records} records")
+    print_result(f"server signed  {found.handshakes}")
+    for difference in found.differences[:_SHOWN]:
+        print_result(
+            f"DIFFERS        {difference.place} {difference.url}: {difference.what}".replace(
+                " : ", ": "
+            )
+        )
     if found.difference_count > _SHOWN:
-        result(f"               {found.difference_count - _SHOWN} more; --json names them")
+        print_result(f"               {found.difference_count - _SHOWN} more; --json names them")
     if not found.difference_count:
-        result("the record is what passed on these connections")
+        print_result("the record is what passed on these connections")

@@ -9,13 +9,13 @@ import click
 
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say, time_in_words
+from snapshotter.cli.output import format_time, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.observations import Observatory
-    from snapshotter.app.takedowns import Derived
-    from snapshotter.store.events import KeptEvent
+    from snapshotter.app.archive.observations import ObservationSource
+    from snapshotter.app.takedown.events import Derivation
+    from snapshotter.store.stored_events import StoredEvent
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
@@ -58,46 +58,49 @@ def list_(
     Those of one account that follow each other within a while stand together (15 minutes; the
     policy says it as [monitor] burst).
     """
-    from snapshotter.app import wiring_takedown, wiring_trust
-    from snapshotter.assess.events import account_of, bursts
-    from snapshotter.verify.takedown import in_words
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.assess.takedown_events import account_of, group_bursts
+    from snapshotter.verify.takedown import describe_event
 
     settings = ctx.obj.load(store=store or "")
     is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
-    with wiring_takedown.observatory(settings) as place:
+    with wiring_takedown.observation_source(settings) as source:
         if page and "://" in page:
-            place.sync()
-        place.catalog.sync_events(place.store)
-        identity = _identity(place, page) if page else ""
-        kept = place.catalog.events(identity=identity)
-        where = place.store.url
-    for it in kept:
-        if it.problem:
-            say(f"{it.key} is no event: {it.problem}")
+            source.sync()
+        source.catalog.sync_events(source.store)
+        identity = _identity(source, page) if page else ""
+        kept = source.catalog.events(identity=identity)
+        where = source.store.url
+    for stored_event in kept:
+        if stored_event.problem:
+            print_message(f"{stored_event.key} is no event: {stored_event.problem}")
     known = {
-        it.event.event_id: it
-        for it in kept
-        if it.event is not None and (begins is None or it.event.at >= begins)
+        kept_event.event.event_id: kept_event
+        for kept_event in kept
+        if kept_event.event is not None and (begins is None or kept_event.event.at >= begins)
     }
     if not known and not as_json:
-        say(f"{where} holds no take-down event{' of that page' if page else ''}")
-    events = [it.event for it in known.values() if it.event is not None]
-    for group in bursts(events, within=wiring_takedown.burst(settings)):
+        print_message(f"{where} holds no take-down event{' of that page' if page else ''}")
+    events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
+    for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):
         if len(group) > 1 and not as_json:
-            result(f"{account_of(group[0])}: {len(group)} events")
+            print_result(f"{account_of(group[0])}: {len(group)} events")
         for event in group:
             kept_event = known[event.event_id]
             if as_json:
                 burst = group[0].event_id if len(group) > 1 else None
                 trusted = is_trusted(kept_event.key_id)
-                result_json({**_object(kept_event), "burst": burst, "trusted": trusted})
+                print_json({**_object(kept_event), "burst": burst, "trusted": trusted})
                 continue
             doubt = "" if is_trusted(kept_event.key_id) else "  (by a key that is not trusted)"
             indent = "  " if len(group) > 1 else ""
-            result(f"{indent}{event.event_id}  {in_words(event)}{doubt}")
+            print_result(f"{indent}{event.event_id}  {describe_event(event)}{doubt}")
     if known and not as_json:
-        say("each line is the signer's word, unchecked; to check an event: snapshotter verify ID")
+        print_message(
+            "each line is the signer's word, unchecked; to check an event: snapshotter verify ID"
+        )
 
 
 @takedown.command(
@@ -117,15 +120,15 @@ def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) ->
 
     Nothing is checked here; `snapshotter verify ID` does that.
     """
-    from snapshotter.app import wiring_takedown
+    from snapshotter.app.wiring import takedown as wiring_takedown
 
-    with wiring_takedown.observatory(ctx.obj.load(store=store or "")) as place:
-        found = _found(place, event_id)
+    with wiring_takedown.observation_source(ctx.obj.load(store=store or "")) as source:
+        found = _found(source, event_id)
     if as_json:
-        result_json(_object(found))
+        print_json(_object(found))
         return
     for label, text in _shown(found):
-        result(f"{label:<15} {text}")
+        print_result(f"{label:<15} {text}")
 
 
 @takedown.command(
@@ -150,20 +153,23 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
     Says what it concluded, and where it concluded nothing, what is missing. The same again
     changes nothing.
     """
-    from snapshotter.app import takedowns, wiring_takedown
+    from snapshotter.app.takedown import events as takedowns
+    from snapshotter.app.wiring import takedown as wiring_takedown
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.desk(settings, ask=ask_passphrase, tell=say) as desk:
-        done = takedowns.derive(desk, urls)
-        where = desk.place.store.url
+    with wiring_takedown.takedown_service(
+        settings, ask=ask_passphrase, show_message=print_message
+    ) as service:
+        done = takedowns.derive(service, urls)
+        where = service.source.store.url
     if not done and not as_json:
-        say(f"no capture in {where} says that a page is gone")
-    for it in done:
+        print_message(f"no capture in {where} says that a page is gone")
+    for derived in done:
         if as_json:
-            result_json(_derived_object(it))
+            print_json(_derived_object(derived))
             continue
-        for line in _derived_lines(it):
-            result(line)
+        for line in _derived_lines(derived):
+            print_result(line)
 
 
 @takedown.command(
@@ -191,43 +197,47 @@ def export(
 
     The copies are the same bytes: `snapshotter verify` of the event finds its bundles beside it.
     """
-    from snapshotter.app import takedowns, wiring_store, wiring_takedown
-    from snapshotter.assess.events import parts
+    from snapshotter.app.takedown import events as takedowns
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.assess.takedown_events import captures_of_event
     from snapshotter.model.custody import EXPORTING
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.observatory(settings) as place:
-        found = _found(place, event_id)
-        files = takedowns.export(place, found, output or Path(event_id))
-    for it in parts(found.event) if found.event is not None else ():
-        wiring_store.note_access(settings, place.store, it.bundle_id, EXPORTING, tell=say)
+    with wiring_takedown.observation_source(settings) as source:
+        found = _found(source, event_id)
+        files = takedowns.export_event(source, found, output or Path(event_id))
+    for observation in captures_of_event(found.event) if found.event is not None else ():
+        wiring_store.note_access(
+            settings, source.store, observation.bundle_id, EXPORTING, show_message=print_message
+        )
     if as_json:
-        result_json({"event_id": event_id, "files": [str(it) for it in files]})
+        print_json({"event_id": event_id, "files": [str(file) for file in files]})
         return
     for file in files:
-        result(str(file))
+        print_result(str(file))
 
 
-def _identity(place: "Observatory", wanted: str) -> str:
+def _identity(source: "ObservationSource", wanted: str) -> str:
     """Return the identity of a page; what is no address is one, as `--json` prints it."""
-    return place.identity(wanted) if "://" in wanted else wanted
+    return source.identity(wanted) if "://" in wanted else wanted
 
 
-def _found(place: "Observatory", event_id: str) -> "KeptEvent":
-    place.catalog.sync_events(place.store)
-    for it in place.catalog.events(event_id=event_id):
-        if it.event is not None:
-            return it
+def _found(source: "ObservationSource", event_id: str) -> "StoredEvent":
+    source.catalog.sync_events(source.store)
+    for kept_event in source.catalog.events(event_id=event_id):
+        if kept_event.event is not None:
+            return kept_event
     raise SnapshotterError(
-        f"{place.store.url} has no event {event_id}", hint="snapshotter takedown list shows them"
+        f"{source.store.url} has no event {event_id}", hint="snapshotter takedown list shows them"
     )
 
 
-def _object(it: "KeptEvent") -> dict[str, Any]:
+def _object(kept_event: "StoredEvent") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant, plain
     from snapshotter.model.takedown import OWN_WORD
 
-    event = it.event
+    event = kept_event.event
     if event is None:
         raise ValueError("an object without an event")
     begin, end = event.bracket
@@ -235,28 +245,28 @@ def _object(it: "KeptEvent") -> dict[str, Any]:
         "bracket": {"begin": instant(begin), "end": instant(end)},
         "checked": False,
         "event": plain(event),
-        "key": it.key,
-        "key_id": it.key_id,
+        "key": kept_event.key,
+        "key_id": kept_event.key_id,
         "own_word": list(OWN_WORD),
-        "sha256": it.sha256,
+        "sha256": kept_event.sha256,
     }
 
 
-def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
-    from snapshotter.cli.bundles import verdict_in_words
+def _shown(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
+    from snapshotter.cli.bundles import describe_verdict
     from snapshotter.model.takedown import OWN_WORD
-    from snapshotter.report.words import span
-    from snapshotter.verify.takedown import in_words, parts_of
+    from snapshotter.report.wording import format_long_duration
+    from snapshotter.verify.takedown import captures_by_role, describe_event
 
-    event = it.event
+    event = kept_event.event
     if event is None:
         return
     begin, end = event.bracket
     yield "event", event.event_id
-    yield "what", in_words(event)
+    yield "what", describe_event(event)
     yield "page", event.url
-    yield "not before", time_in_words(begin)
-    yield "not after", f"{time_in_words(end)}  ({span(end - begin)})"
+    yield "not before", format_time(begin)
+    yield "not after", f"{format_time(end)}  ({format_long_duration(end - begin)})"
     for label, text in (
         ("notice", event.first_gone.notice),
         ("it cites", event.first_gone.cited_rule),
@@ -264,9 +274,9 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     ):
         if text:
             yield label, text
-    for part in parts_of(event):
+    for part in captures_by_role(event):
         seen = part.observation
-        words = f"{time_in_words(seen.at)}  {verdict_in_words(seen)}  {seen.bundle_id}"
+        words = f"{format_time(seen.at)}  {describe_verdict(seen)}  {seen.bundle_id}"
         yield part.role, words + (f"  by {seen.vantage}" if seen.vantage != "direct" else "")
     if event.articles:
         yield "articles", ", ".join(event.articles)
@@ -274,14 +284,14 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     yield "checked", f"nothing; to check it: snapshotter verify {event.event_id}"
     own = ", ".join(OWN_WORD)
     yield "own word", f"until it is verified, every field is the signer's word; then only {own}"
-    yield "signed by", it.key_id
-    yield "record", f"{it.key}  SHA-256 {it.sha256}"
+    yield "signed by", kept_event.key_id
+    yield "record", f"{kept_event.key}  SHA-256 {kept_event.sha256}"
 
 
-def _derived_object(it: "Derived") -> dict[str, Any]:
+def _derived_object(derived: "Derivation") -> dict[str, Any]:
     from snapshotter.cli.output import instant_json
 
-    found = it.conclusion
+    found = derived.conclusion
     return {
         "first_gone": found.first_gone.bundle_id if found.first_gone else None,
         "last_seen": found.last_seen.bundle_id if found.last_seen else None,
@@ -295,49 +305,52 @@ def _derived_object(it: "Derived") -> dict[str, Any]:
             }
             for lack in found.missing
         ],
-        "passed": [{"bundle_id": one.observation.bundle_id, "why": one.why} for one in it.passed],
-        "passed_over": [one.bundle_id for one in found.passed_over],
+        "passed": [
+            {"bundle_id": passed.observation.bundle_id, "why": passed.why}
+            for passed in derived.passed
+        ],
+        "passed_over": [observation.bundle_id for observation in found.passed_over],
         "recorded": [
             {
-                "event_id": one.event.event_id,
-                "is_new": one.is_new,
-                "key": one.key,
-                "kind": one.event.kind.value,
-                "sha256": one.sha256,
+                "event_id": recorded.event.event_id,
+                "is_new": recorded.is_new,
+                "key": recorded.key,
+                "kind": recorded.event.kind.value,
+                "sha256": recorded.sha256,
             }
-            for one in it.recorded
+            for recorded in derived.recorded
         ],
         "said": list(found.said),
         "standing": found.standing.value,
-        "subject": it.subject,
+        "subject": derived.subject,
     }
 
 
-def _derived_lines(it: "Derived") -> Iterator[str]:
-    from snapshotter.app.takedowns import missing_in_words
-    from snapshotter.assess.events import Standing
-    from snapshotter.verify.takedown import in_words
+def _derived_lines(derived: "Derivation") -> Iterator[str]:
+    from snapshotter.app.takedown.events import describe_missing
+    from snapshotter.assess.takedown_events import PagePresence
+    from snapshotter.verify.takedown import describe_event
 
-    found = it.conclusion
-    for one in it.recorded:
-        yield f"{one.event.event_id}  {in_words(one.event)}"
-    if found.standing is Standing.DOUBTED:
+    found = derived.conclusion
+    for recorded in derived.recorded:
+        yield f"{recorded.event.event_id}  {describe_event(recorded.event)}"
+    if found.standing is PagePresence.DOUBTED:
         since = found.first_gone or found.last_seen
         said = f" ({', '.join(found.said)})" if found.said else ""
-        when = f" since {time_in_words(since.at)}" if found.first_gone and since else ""
-        yield f"{it.subject}  not concluded: unavailable{said}{when}"
-    elif not it.recorded:
-        yield f"{it.subject}  {_STANDINGS[found.standing.value]}"
+        when = f" since {format_time(since.at)}" if found.first_gone and since else ""
+        yield f"{derived.subject}  not concluded: unavailable{said}{when}"
+    elif not derived.recorded:
+        yield f"{derived.subject}  {_STANDINGS[found.standing.value]}"
     for lack in found.missing:
-        yield f"  needs {missing_in_words(lack)}"
+        yield f"  needs {describe_missing(lack)}"
     if len(found.said) > 1:
         yield f"  its captures name different causes, which do not agree: {', '.join(found.said)}"
-    for passed in it.passed:
+    for passed in derived.passed:
         yield f"  {passed.observation.bundle_id} plays no part: {passed.why}"
     for late in found.passed_over:
         yield (
             f"  {late.bundle_id} came in behind an event, and does not change it: it was "
-            f"{late.availability} at {time_in_words(late.at)}"
+            f"{late.availability} at {format_time(late.at)}"
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 _WAIT_S = 30.0  # for another process that is asking
@@ -33,11 +33,12 @@ def timestamp(
     waiting. With ids: for these, remembered or not. The start of each capture does
     the same in the background.
     """
-    from snapshotter.app import tokens, wiring_desks
+    from snapshotter.app.upkeep import late_tokens
+    from snapshotter.app.wiring import upkeep as wiring_desks
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    desk = wiring_desks.token_desk(settings, tell=say)
+    service = wiring_desks.token_service(settings, show_message=print_message)
     waiting: list[str] = []
 
     def report(bundle_id: str, authority: str, time: datetime | None) -> None:
@@ -50,27 +51,27 @@ def timestamp(
                 "state": "granted" if time else "pending",
                 "time": instant(time) if time else None,
             }
-            result_json(answer)
+            print_json(answer)
         else:
             state = f"confirms {instant(time)}" if time else "did not answer"
-            result(f"{bundle_id}: {authority} {state}")
+            print_result(f"{bundle_id}: {authority} {state}")
 
     if bundle_ids:
-        tokens.remember_missing(desk, bundle_ids, wait_s=_WAIT_S)
-    asked = tokens.ask_again(desk, report, only=bundle_ids, wait_s=_WAIT_S)
-    for bundle_id, name in asked.elsewhere:
-        say(f"{bundle_id}: {name} owes a token, and is not configured here")
+        late_tokens.remember_missing(service, bundle_ids, wait_s=_WAIT_S)
+    asked = late_tokens.request_owed_tokens(service, report, only=bundle_ids, wait_s=_WAIT_S)
+    for bundle_id, name in asked.not_configured:
+        print_message(f"{bundle_id}: {name} owes a token, and is not configured here")
     for problem in asked.problems:
-        say(str(problem))
+        print_message(str(problem))
         if problem.hint:
-            say(f"try: {problem.hint}")
+            print_message(f"try: {problem.hint}")
     if asked.problems:
         # All others were asked for first. Worth another try alone only if nothing else is wrong.
         codes = {problem.exit_code for problem in asked.problems}
         kind = ServiceUnavailable if codes == {ServiceUnavailable.exit_code} else SnapshotterError
         raise kind(f"{len(asked.problems)} reminders could not be dealt with, see above")
-    if not asked.granted and not waiting and not asked.elsewhere and not as_json:
-        say("no token is owed")
+    if not asked.granted and not waiting and not asked.not_configured and not as_json:
+        print_message("no token is owed")
     if waiting:
         raise ServiceUnavailable(
             f"{len(set(waiting))} bundles still wait for a token",

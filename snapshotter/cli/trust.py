@@ -1,7 +1,7 @@
 """
 `snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
 
-How its two files are replaced is in `app/trust_files.py`; the commands about versions and
+How its two files are replaced is in `app/trust/files.py`; the commands about versions and
 about the log are in `trust_versions.py` and `trust_log.py`.
 """
 
@@ -16,11 +16,11 @@ from snapshotter.cli.key_options import (
     key_directory,
     new_passphrase,
     passphrase_options,
-    passphrase_source,
+    passphrase_reader,
 )
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import (
-    Edit,
+    TrustEdit,
     as_object,
     edit_options,
     expires_option,
@@ -28,7 +28,7 @@ from snapshotter.cli.trust_editing import (
     instant_option,
     lines,
     now,
-    replacing,
+    replace_key_change,
     root_key_option,
     sign_next,
 )
@@ -92,10 +92,10 @@ def init(
     as_json: bool,
 ) -> None:
     """Make a trust file that trusts nobody yet, and its root key when there is none."""
-    from snapshotter.app import trust_files
+    from snapshotter.app.trust import files
     from snapshotter.verify.trust import Requirements, TrustDocument
 
-    with trust_files.locked(file):
+    with files.locked(file):
         if file.exists():
             raise SnapshotterError(
                 f"{file} is there already",
@@ -107,7 +107,7 @@ def init(
             directory.create(
                 root_key_name, new_passphrase(passphrase_file, ask_passphrase, root_key_name)
             )
-        root = directory.load(root_key_name, passphrase_source(passphrase_file, root_key_name))
+        root = directory.load(root_key_name, passphrase_reader(passphrase_file, root_key_name))
         document = TrustDocument.new(
             root.public_key,
             expires=expires,
@@ -115,16 +115,16 @@ def init(
         )
         sign_next(ctx, file, document, root)
     if as_json:
-        result_json(as_object(document))
+        print_json(as_object(document))
     else:
-        result(document.root_key_id)
+        print_result(document.root_key_id)
     if made:
-        say(
+        print_message(
             f"made the root key {root_key_name!r}: {directory.find(root_key_name).private_file}\n"
             "  Move this file offline (a stick in a safe, and a second copy elsewhere), and bring\n"
             "  it back only to edit the trust file. Whoever has it decides what auditors believe."
         )
-    say(
+    print_message(
         "publish this ONE fingerprint where auditors trust what they read, and apart from the "
         f"trust file:\n  {document.root_key_id}"
     )
@@ -159,7 +159,7 @@ A date alone is its first second, UTC.
 @click.option("--allow-p256", is_flag=True, help="Accept a key on P-256, not only on P-384.")
 @edit_options
 def add_key(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     public_key: IO[bytes],
     owner: str,
@@ -168,7 +168,7 @@ def add_key(
     allow_p256: bool,
 ) -> None:
     """Trust a key: what it signs counts, as far as timestamps prove it to be of its period."""
-    from snapshotter.formats.keys import KeyInvalid, load_public_pem
+    from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
     from snapshotter.verify.trust import FROM_THE_START, trusted_key
 
     try:
@@ -185,7 +185,7 @@ def add_key(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
-    say(f"key {trusted.key_id} is trusted as that of {owner}")
+    print_message(f"key {trusted.key_id} is trusted as that of {owner}")
 
 
 @trust.command(
@@ -211,7 +211,7 @@ One version: the new key is trusted, and the old one is superseded from then on.
 )
 @edit_options
 def replace_key(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     old: str,
     public_key: IO[bytes],
@@ -219,7 +219,7 @@ def replace_key(
     at: datetime | None,
 ) -> None:
     """Let a new key follow an old one, which is retired in good order."""
-    from snapshotter.formats.keys import KeyInvalid, load_public_pem
+    from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
 
     try:
         key = load_public_pem(public_key.read(1 << 16))
@@ -228,7 +228,7 @@ def replace_key(
             f"{_name(public_key)}: {error.message}",
             hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
         ) from error
-    edit.apply(file, replacing(old, key, owner=owner, at=at or now()))
+    edit.apply(file, replace_key_change(old, key, owner=owner, at=at or now()))
 
 
 @trust.command(
@@ -255,7 +255,7 @@ compromised: what is proven older stays good, the rest is void (FAILED).
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @edit_options
 def revoke_key(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     key_id: str,
     reason: str,
@@ -313,7 +313,7 @@ Examples:
 @click.option("--replace", is_flag=True, help="Put it in the place of the one with this name.")
 @edit_options
 def add_tsa(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     name: str,
     root_file: IO[bytes],
@@ -322,7 +322,7 @@ def add_tsa(
     replace: bool,
 ) -> None:
     """Trust a timestamp authority's clock, by its root certificate."""
-    from snapshotter.formats.rfc3161 import Anchor
+    from snapshotter.formats.proofs.rfc3161 import Anchor
 
     certificate = _root_certificate(root_file)
     try:
@@ -335,7 +335,7 @@ def add_tsa(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_authority(anchor, replacing=replace))
-    say(
+    print_message(
         f"tokens of {name} count when they lead to {certificate.subject.rfc4514_string()}\n"
         f"  SHA-256 {fingerprint(certificate)}: compare it with what the authority publishes"
     )
@@ -358,23 +358,23 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
 
     Without --root-key anybody may have made it, and the output says so.
     """
-    from snapshotter.app import trust_files
+    from snapshotter.app.trust import files
     from snapshotter.formats.canonical_json import instant
     from snapshotter.verify.trust import load_document, load_unpinned_document
 
-    data, signature = trust_files.read_pair(file)
+    data, signature = files.read_pair(file)
     if root_key:
         document = load_document(data, signature, pinned_root=root_key)
     else:
         document = load_unpinned_document(data, signature)
     expired = document.expires is not None and now() > document.expires
     if as_json:
-        result_json({**as_object(document), "pinned": bool(root_key), "expired": expired})
+        print_json({**as_object(document), "pinned": bool(root_key), "expired": expired})
     else:
         for line in lines(document, pinned=bool(root_key)):
-            result(line)
+            print_result(line)
     if not root_key:
-        say("no --root-key was given: this shows what the file says, not who made it")
+        print_message("no --root-key was given: this shows what the file says, not who made it")
     if expired and document.expires is not None:
         raise EvidenceUnverifiable(
             f"{file} expired at {instant(document.expires)}",

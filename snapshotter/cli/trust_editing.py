@@ -14,9 +14,9 @@ from snapshotter.cli.key_options import (
     json_option,
     key_directory,
     passphrase_file_option,
-    passphrase_source,
+    passphrase_reader,
 )
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def root_key_option(command: _Command) -> _Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class TrustEdit:
     """How a change to a trust file is made: signed here, or written as a draft."""
 
     context: click.Context
@@ -86,30 +86,30 @@ class Edit:
         """Make one change, and print what came of it."""
         document = self.make(file, change)
         if self.as_json:
-            result_json(as_object(document))
+            print_json(as_object(document))
         elif self.draft is not None:
-            result(f"{self.draft} is a draft of version {document.version}")
+            print_result(f"{self.draft} is a draft of version {document.version}")
         else:
-            result(f"{file} is now version {document.version}")
+            print_result(f"{file} is now version {document.version}")
 
     def make(
         self, file: Path, change: "Callable[[TrustDocument], TrustDocument]"
     ) -> "TrustDocument":
         """Read the file, make one change, and sign the next version or write its draft."""
-        from snapshotter.app import trust_files
+        from snapshotter.app.trust import files
 
         try:
             if self.draft is not None:
-                document = trust_files.next_draft(file, self.draft, change)
+                document = files.next_draft(file, self.draft, change)
             else:
                 root = self.root()
-                with trust_files.locked(file):
-                    document = change(trust_files.read(file, root))
+                with files.locked(file):
+                    document = change(files.read(file, root))
                     sign_next(self.context, file, document, root)
         except ValueError as error:
             raise SnapshotterError(f"the trust file can not hold this: {error}") from error
         if self.draft is not None:
-            say(
+            print_message(
                 f"it counts when it is signed. Carry both files to where the root key is, then\n"
                 f"  snapshotter trust sign {self.draft} {file}"
             )
@@ -117,7 +117,7 @@ class Edit:
 
     def root(self) -> "Signer":
         """Return the root key. Raises SnapshotterError, with what to do where it is not here."""
-        source = passphrase_source(self.passphrase_file, self.root_key_name)
+        source = passphrase_reader(self.passphrase_file, self.root_key_name)
         directory = key_directory(self.context)
         if not self.is_here():
             raise SnapshotterError(
@@ -138,15 +138,15 @@ def sign_next(
     context: click.Context, file: Path, document: "TrustDocument", root: "Signer"
 ) -> None:
     """Sign a version that is later than all that this root key signed here, and write it."""
-    from snapshotter.app import seen, trust_files
+    from snapshotter.app.trust import files, remembered_version
 
     directory = Path(context.obj.data_dir) / "trust"
-    seen.check_next(document, directory=directory)
-    trust_files.save(file, document, root)
-    seen.remember(document, directory=directory)
+    remembered_version.check_next(document, directory=directory)
+    files.save(file, document, root)
+    remembered_version.remember(document, directory=directory)
 
 
-def replacing(
+def replace_key_change(
     old_key_id: str,
     key: "ec.EllipticCurvePublicKey",
     *,
@@ -157,7 +157,9 @@ def replacing(
     from snapshotter.verify.trust import trusted_key
 
     def change(document: "TrustDocument") -> "TrustDocument":
-        before = next((it for it in document.keys if it.key_id == old_key_id), None)
+        before = next(
+            (trusted_key for trusted_key in document.keys if trusted_key.key_id == old_key_id), None
+        )
         if before is None:
             raise SnapshotterError(
                 f"the key {old_key_id} is not in the trust file",
@@ -170,7 +172,7 @@ def replacing(
 
 
 def edit_options(command: _Command) -> _Command:
-    """Add the options of a command that edits; it gets an `Edit` as its first argument."""
+    """Add the options of a command that edits; it gets an `TrustEdit` as its first argument."""
 
     @functools.wraps(command)
     def run(
@@ -183,7 +185,7 @@ def edit_options(command: _Command) -> _Command:
         as_json: bool,
         **options: Any,
     ) -> Any:
-        edit = Edit(
+        edit = TrustEdit(
             context=context,
             root_key_name=root_key_name,
             passphrase_file=passphrase_file,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.key_options import json_option, key_directory
-from snapshotter.cli.output import result, result_json, say
-from snapshotter.cli.trust_editing import Edit, edit_options, root_key_option
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.trust_editing import TrustEdit, edit_options, root_key_option
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.formats.note import VerifierKey
+    from snapshotter.formats.proofs.note import VerifierKey
     from snapshotter.verify.trust import TrustDocument
 
 
@@ -43,7 +43,7 @@ Examples:
 )
 @edit_options
 def set_log(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     verifier_key: str | None,
     no_log: bool,
@@ -51,7 +51,7 @@ def set_log(
     quorum: int | None,
 ) -> None:
     """Say whose log proofs count. `snapshotter trust bump --require-log` requires one."""
-    from snapshotter.formats.note import LogPolicy
+    from snapshotter.formats.proofs.note import LogPolicy
 
     if no_log is (verifier_key is not None) or (no_log and witnesses):
         raise click.UsageError("give the log's verifier key, or --none")
@@ -67,7 +67,7 @@ def set_log(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_log(log))
-    say(f"proofs of the log {log.key.name} count")
+    print_message(f"proofs of the log {log.key.name} count")
 
 
 @click.command(
@@ -85,7 +85,7 @@ Examples:
     help="Witnesses that have to have seen a checkpoint.  [default: as before]",
 )
 @edit_options
-def add_witness(edit: Edit, file: Path, verifier_key: str, quorum: int | None) -> None:
+def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | None) -> None:
     """Let a witness's cosignatures count."""
     witness = _key(verifier_key)
 
@@ -105,7 +105,7 @@ def add_witness(edit: Edit, file: Path, verifier_key: str, quorum: int | None) -
         )
 
     edit.apply(file, change)
-    say(f"cosignatures of {witness.name} count")
+    print_message(f"cosignatures of {witness.name} count")
 
 
 @click.command(
@@ -137,16 +137,17 @@ def publish(
     Whoever reads the log then knows of every version that was published: an auditor who was
     shown an older one, or another file of the same version, can find it out.
     """
-    from snapshotter.app import trust_files, wiring_log
+    from snapshotter.app.trust import files
+    from snapshotter.app.wiring import log as wiring_log
     from snapshotter.verify.trust import load_document
 
     settings = ctx.obj.load(store=store or "")
     pin = root_key or settings.trust_root_key or key_directory(ctx).find(root_key_name).key_id
-    document = load_document(*trust_files.read_pair(file), pinned_root=pin)
-    log = wiring_log.open_log(settings, ask=None, tell=say)
+    document = load_document(*files.read_pair(file), pinned_root=pin)
+    log = wiring_log.open_log(settings, ask=None, show_message=print_message)
     done = log.append([document.leaf], seen=0)
     if as_json:
-        result_json(
+        print_json(
             {
                 "added": done.added > 0,
                 "index": done.indexes[0],
@@ -157,15 +158,15 @@ def publish(
         )
     else:
         words = "is in the log now" if done.added else "is in the log already"
-        result(f"version {document.version} {words}: entry {done.indexes[0]}")
-    say(
+        print_result(f"version {document.version} {words}: entry {done.indexes[0]}")
+    print_message(
         f"its proof: snapshotter log prove --kind trust {document.version} "
         f"--output {file}.tlog-proof"
     )
 
 
 def _key(text: str) -> "VerifierKey":
-    from snapshotter.formats.note import parse_verifier_key
+    from snapshotter.formats.proofs.note import parse_verifier_key
 
     try:
         return parse_verifier_key(text)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.key_options import json_option, passphrase_file_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import (
-    Edit,
+    TrustEdit,
     as_object,
     edit_options,
     expires_option,
@@ -57,17 +57,17 @@ def sign(
     as_json: bool,
 ) -> None:
     """Sign an edited trust file, after showing what it changes. For where the root key is."""
-    from snapshotter.app import trust_files
+    from snapshotter.app.trust import files
 
     target = file or draft
-    here = Edit(
+    here = TrustEdit(
         context=ctx,
         root_key_name=root_key_name,
         passphrase_file=passphrase_file,
         draft=None,
         as_json=as_json,
     )
-    document = trust_files.read_draft(draft)
+    document = files.read_draft(draft)
     root = here.root()
     if root.key_id != document.root_key_id:
         raise SnapshotterError(
@@ -75,12 +75,12 @@ def sign(
             f"{root.key_id}",
             hint="--root-key-name names another key; a new root key begins a new trust file",
         )
-    with trust_files.locked(target):
+    with files.locked(target):
         before = _signed(target) if target != draft or target.exists() else None
         if before is not None and before.root_key_id != root.key_id:
             raise SnapshotterError(f"{target} is signed by another root key")
         if before == document:
-            say(f"{target} is signed already")
+            print_message(f"{target} is signed already")
             return
         if before is not None and document.version <= before.version:
             raise SnapshotterError(
@@ -93,19 +93,19 @@ def sign(
             click.confirm(f"sign this as version {document.version}?", abort=True, err=True)
         sign_next(ctx, target, document, root)
     if as_json:
-        result_json(as_object(document))
+        print_json(as_object(document))
     else:
-        result(f"{target} is now version {document.version}")
+        print_result(f"{target} is now version {document.version}")
 
 
 def _signed(file: Path) -> "TrustDocument | None":
     """Return what a file says when its signature holds; None for none, or one that was edited."""
-    from snapshotter.app import trust_files
+    from snapshotter.app.trust import files
 
     if not file.exists():
         return None
     try:
-        document, is_signed = trust_files.read_either(file)
+        document, is_signed = files.read_signed_or_draft(file)
     except EvidenceInvalid:
         return None
     return document if is_signed else None
@@ -113,14 +113,14 @@ def _signed(file: Path) -> "TrustDocument | None":
 
 def _show(before: "TrustDocument | None", document: "TrustDocument") -> None:
     if before is None:
-        say("this is what is signed; there is no signed version to compare it with:")
+        print_message("this is what is signed; there is no signed version to compare it with:")
         for line in lines(document, pinned=False):
-            say(f"  {line}")
+            print_message(f"  {line}")
         return
     from snapshotter.verify.trust_changes import changes
 
     for change in changes(before, document) or ():
-        say(f"{change.what}\n  {change.meaning}")
+        print_message(f"{change.what}\n  {change.meaning}")
 
 
 @click.command(
@@ -149,7 +149,7 @@ Examples:
 )
 @edit_options
 def bump(
-    edit: Edit,
+    edit: TrustEdit,
     file: Path,
     version: int | None,
     expires: str | None,
@@ -190,7 +190,7 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @expires_option
 @edit_options
-def renew(edit: Edit, file: Path, expires: datetime | None) -> None:
+def renew(edit: TrustEdit, file: Path, expires: datetime | None) -> None:
     """Sign a trust file again with a later expiry."""
     edit.apply(file, lambda document: document.with_expiry(expires))
 
@@ -212,7 +212,7 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
 
     Signatures are checked; a draft, which has none, is read and said to be one.
     """
-    from snapshotter.app import trust_files
+    from snapshotter.app.trust import files
     from snapshotter.verify.trust import check_pin
     from snapshotter.verify.trust_changes import changes
 
@@ -220,18 +220,18 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
         check_pin(root_key)
     documents = []
     for file in (old, new):
-        document, is_signed = trust_files.read_either(file)
+        document, is_signed = files.read_signed_or_draft(file)
         if root_key and document.root_key_id != root_key:
             raise EvidenceInvalid(
                 f"{file} is by the root key {document.root_key_id}, and {root_key} is pinned"
             )
         if not is_signed:
-            say(f"{file} is a draft: nobody signed it")
+            print_message(f"{file} is a draft: nobody signed it")
         documents.append(document)
     before, after = documents
     found = changes(before, after)
     if as_json:
-        result_json(
+        print_json(
             {
                 "changes": [_as_json(change) for change in found],
                 "new_version": after.version,
@@ -240,14 +240,14 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
             }
         )
         return
-    result(f"version {before.version} -> version {after.version}")
+    print_result(f"version {before.version} -> version {after.version}")
     for change in found:
-        result(f"{change.effect.value:<8}  {change.what}")
-        result(f"          {change.meaning}")
+        print_result(f"{change.effect.value:<8}  {change.what}")
+        print_result(f"          {change.meaning}")
     if not found:
-        result("nothing else changed")
+        print_result("nothing else changed")
     if not root_key:
-        say("no --root-key was given: this shows what the files say, not who made them")
+        print_message("no --root-key was given: this shows what the files say, not who made them")
 
 
 def _as_json(change: "Change") -> dict[str, Any]:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from snapshotter.cli.file_or_id import file_of, open_named
+from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import root_key_option, trust_option
-from snapshotter.cli.output import NobodyListens, complain, result, result_json, say
+from snapshotter.cli.output import (
+    OutputClosed,
+    print_error,
+    print_json,
+    print_message,
+    print_result,
+)
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 
 if TYPE_CHECKING:
@@ -67,7 +73,7 @@ def verify(
     on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it. A file that is
     none of these kinds, and shows no trace of one, is a usage error (2).
     """
-    from snapshotter.app import wiring_trust
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.verify import report
 
     def settings_and_trust(*, found: bool) -> "tuple[Settings, Trust]":
@@ -83,7 +89,7 @@ def verify(
     # the store of a found file, unless --store says where it is.
     own = settings_and_trust(found=False)
     of_ids = cache(lambda: own if store else settings_and_trust(found=True))
-    files = {name: file_of(name, store=store) for name in bundles}
+    files = {name: file_argument(name, store=store) for name in bundles}
     given = tuple(file for file in files.values() if file is not None)
     codes: list[int] = []
     printing = True
@@ -97,14 +103,14 @@ def verify(
                 _note(settings, *found.noted, name)
             if printing:
                 _print(name, found, as_json=as_json, apart=len(bundles) > 1)
-        except NobodyListens:
+        except OutputClosed:
             printing = False  # the exit code is still wanted
         except SnapshotterError as error:
             codes.append(error.exit_code)
-            complain(error)
+            print_error(error)
         except OSError as error:
             codes.append(SnapshotterError.exit_code)
-            complain(SnapshotterError(f"{name} can not be read: {error.strerror or error}"))
+            print_error(SnapshotterError(f"{name} can not be read: {error.strerror or error}"))
     return _worst(codes)
 
 
@@ -127,8 +133,8 @@ def _judged(
     stack: ExitStack,
 ) -> _Judged:
     """Judge a file by what it is, or else an event or a bundle of the store by its id."""
-    from snapshotter.app import verifying
-    from snapshotter.verify.exhibit import require_exhibit
+    from snapshotter.app.archive import file_kind
+    from snapshotter.verify.exhibit_check import require_exhibit
 
     if file is None:
         if (event := _stored_event(name, settings)) is not None:
@@ -137,12 +143,12 @@ def _judged(
         return _judged_bundle(_open_stored(name, settings, stack), name, trust)
     stream = stack.enter_context(open_named(file))
     require_exhibit(stream, file)
-    kind = verifying.kind_of(stream)
-    if kind is verifying.Kind.TAKEDOWN:
+    kind = file_kind.kind_of(stream)
+    if kind is file_kind.FileKind.TAKEDOWN:
         return _judged_event(stream, name, file.parent, settings, trust, given)
-    if kind is verifying.Kind.PACK:
+    if kind is file_kind.FileKind.PACK:
         return _judged_pack(stream, name, settings, trust)
-    if kind is verifying.Kind.CAMPAIGN:
+    if kind is file_kind.FileKind.CAMPAIGN:
         return _judged_campaign(stream, name, settings, trust, given)
     return _judged_bundle(_with_sidecars(stream, file), name, trust)
 
@@ -174,16 +180,18 @@ def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
 
 
 def _judged_pack(file: BinaryIO, name: str, settings: "Settings", trust: "Trust") -> _Judged:
-    from snapshotter.app import machine, pack_verification, wiring_takedown
-    from snapshotter.verify import pack_report
-    from snapshotter.verify.pack import verify_pack
+    from snapshotter.app import machine
+    from snapshotter.app.takedown import pack_verification
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.verify import proof_pack_report
+    from snapshotter.verify.proof_pack import verify_pack
 
-    judge = pack_verification.judge_by_rules(trust, wiring_takedown.rederiver(settings))
+    judge = pack_verification.judge_by_rules(trust, wiring_takedown.rederivation(settings))
     found = verify_pack(file, trust, now=machine.SystemClock().now(), judge=judge)
     return _Judged(
         verdict=found.verdict,
-        value={"file": name, "kind": "pack", **pack_report.as_json(found)},
-        lines=pack_report.lines(found),
+        value={"file": name, "kind": "pack", **proof_pack_report.as_json(found)},
+        lines=proof_pack_report.lines(found),
     )
 
 
@@ -196,26 +204,27 @@ def _judged_event(
     given: tuple[Path, ...],
 ) -> _Judged:
     """Judge an event with its bundles: among what is given, beside it, or in the store."""
-    from snapshotter.app import event_verification, wiring_takedown
-    from snapshotter.formats import takedown
+    from snapshotter.app.takedown import event_verification
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.formats.statements import takedown
     from snapshotter.model.finding import Code
     from snapshotter.verify import takedown as events
-    from snapshotter.verify.event_alone import with_log
-    from snapshotter.verify.files import log_proof_beside
+    from snapshotter.verify.event_without_rules import with_log_findings
+    from snapshotter.verify.files import log_proof_on_disk
 
     folders = [folder] if folder is not None else []
     found = event_verification.verify_event(
         file.read(takedown.MAX_BYTES + 1),
         trust,
-        wiring_takedown.finder(settings, trust, folders=folders, given=given),
-        wiring_takedown.rederiver(settings),
-        before=wiring_takedown.event_before(settings, folders),
+        wiring_takedown.bundle_finder(settings, trust, folders=folders, given=given),
+        wiring_takedown.rederivation(settings),
+        before=wiring_takedown.previous_event_finder(settings, folders),
     )
     _tell_where(settings, name, found.findings)
     if folder is None and found.event is not None and found.event.event_id != name:
         found = found.with_more((_another("event", found.event.event_id, name, Code.EVENT),), ())
-    if folder is not None and (proof := log_proof_beside(Path(name))) is not None:
-        found = with_log(found, proof, trust)
+    if folder is not None and (proof := log_proof_on_disk(Path(name))) is not None:
+        found = with_log_findings(found, proof, trust)
     return _Judged(
         verdict=found.verdict,
         value={"file": name, **events.as_json(found)},
@@ -227,26 +236,27 @@ def _judged_campaign(
     file: BinaryIO, name: str, settings: "Settings", trust: "Trust", given: tuple[Path, ...]
 ) -> _Judged:
     """Judge a campaign report with its bundles, and by the store that they are in."""
-    from snapshotter.app import campaign_verification, wiring_takedown
-    from snapshotter.formats import campaign
+    from snapshotter.app.takedown import campaign_verification
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.formats.statements import campaign
 
     with ExitStack() as stack:
-        place = None
+        source = None
         if settings.has_store:
-            place = stack.enter_context(wiring_takedown.observatory(settings))
-            say(f"{name} is compared with the store {place.store.url}")
+            source = stack.enter_context(wiring_takedown.observation_source(settings))
+            print_message(f"{name} is compared with the store {source.store.url}")
         found = campaign_verification.verify_campaign(
             file.read(campaign.MAX_BYTES + 1),
             trust,
-            wiring_takedown.finder(
+            wiring_takedown.bundle_finder(
                 settings,
                 trust,
                 folders=[Path(name).parent],
                 given=given,
             ),
-            wiring_takedown.rederiver(settings),
-            place=place,
-            told=say,
+            wiring_takedown.rederivation(settings),
+            source=source,
+            told=print_message,
         )
     _tell_where(settings, name, found.findings)
     return _Judged(
@@ -272,32 +282,32 @@ def _tell_where(settings: "Settings", name: str, findings: "Sequence[Finding]") 
     """Say where bundles were looked for, if some are not there and no store was named."""
     from snapshotter.model.finding import Code
 
-    if not settings.has_store and any(it.code is Code.BUNDLE_MISSING for it in findings):
-        say(
+    if not settings.has_store and any(finding.code is Code.BUNDLE_MISSING for finding in findings):
+        print_message(
             f"no store was named: bundles of {name} were looked for only among the given files and "
             "beside it; to name a store: --store DIR"
         )
 
 
 def _stored_event(event_id: str, settings: "Settings") -> BinaryIO | None:
-    from snapshotter.app import wiring_store
-    from snapshotter.formats import layout
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.formats.bundle import store_keys
 
     with suppress(ValueError, FileNotFoundError):
-        return wiring_store.store(settings).open(layout.takedown_key(event_id))
+        return wiring_store.store(settings).open(store_keys.takedown_key(event_id))
     return None
 
 
 def _print(name: str, found: _Judged, *, as_json: bool, apart: bool) -> None:
     if as_json:
-        result_json(found.value)
+        print_json(found.value)
         return
     if apart:
-        result(f"{name}:")
+        print_result(f"{name}:")
     for line in found.lines:
-        result(line)
+        print_result(line)
     if apart:
-        result()
+        print_result()
 
 
 def _worst(codes: Sequence[int]) -> int:
@@ -323,51 +333,54 @@ class _Given:
 def _with_sidecars(stream: BinaryIO, file: Path) -> _Given:
     """Return a bundle that is a file, with its sidecars."""
     from snapshotter.verify.files import (
-        custody_beside,
-        late_tokens_beside,
-        log_proof_beside,
-        renewals_beside,
+        custody_sidecars_on_disk,
+        late_tokens_on_disk,
+        log_proof_on_disk,
+        renewals_on_disk,
     )
 
     return _Given(
         stream=stream,
-        late_tokens=late_tokens_beside(file),
-        custody_sidecars=custody_beside(file),
-        log_proof=log_proof_beside(file),
-        renewals=renewals_beside(file),
+        late_tokens=late_tokens_on_disk(file),
+        custody_sidecars=custody_sidecars_on_disk(file),
+        log_proof=log_proof_on_disk(file),
+        renewals=renewals_on_disk(file),
     )
 
 
 def _open_stored(name: str, settings: "Settings", stack: ExitStack) -> _Given:
     """Open a bundle of the store by its id, with its sidecars."""
-    from snapshotter.app import bundles, wiring_store
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
 
     store = wiring_store.store(settings)
-    key = bundles.key_of(store, name)
+    key = bundles.find_bundle_key(store, name)
     return _Given(
         stream=stack.enter_context(store.open(key)),
-        late_tokens=bundles.late_tokens(store, key),
-        custody_sidecars=bundles.custody_sidecars(store, key),
-        log_proof=bundles.log_proof(store, key),
-        renewals=bundles.renewals(store, key),
+        late_tokens=bundles.read_late_tokens(store, key),
+        custody_sidecars=bundles.read_custody_sidecars(store, key),
+        log_proof=bundles.read_log_proof(store, key),
+        renewals=bundles.read_renewals(store, key),
         store=store,
     )
 
 
 def _note(settings: "Settings", store: "ObjectStore", found: "Report", bundle_id: str) -> None:
     """Leave a fixity check in the custody chain."""
-    from snapshotter.app import wiring_store
+    from snapshotter.app.wiring import store as wiring_store
     from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS
     from snapshotter.model.finding import Verdict
 
-    codes = sorted({it.code.value for it in found.findings if it.verdict is not Verdict.PASSED})
+    codes = sorted(
+        {finding.code.value for finding in found.findings if finding.verdict is not Verdict.PASSED}
+    )
     failed = found.verdict is Verdict.FAILED
     wiring_store.note_access(
         settings,
         store,
         bundle_id,
         FIXITY_CHECK,
-        tell=say,
+        show_message=print_message,
         detail=" ".join((found.verdict.value, *codes)),
         outcome=FAILURE if failed else SUCCESS,
     )

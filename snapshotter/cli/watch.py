@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.output import (
-    result,
-    result_json,
-    say,
+    print_json,
+    print_message,
+    print_result,
 )
-from snapshotter.cli.watch_words import (
-    every,
+from snapshotter.cli.watch_output import (
+    describe_poll,
+    format_interval,
+    format_time_or_never,
     item_object,
-    poll_in_words,
     poll_object,
-    source_of,
     state,
-    time_or_never,
     watch_object,
+    watch_source,
 )
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
@@ -30,9 +30,9 @@ from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from snapshotter.app.monitoring.watch_summary import WatchSummary
     from snapshotter.app.settings import Settings
-    from snapshotter.app.watching import Summary
-    from snapshotter.jobs.watch import WatchBook
+    from snapshotter.jobs.watches.watches import Watches
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _SHOWN = 20  # pages that a dry run names
@@ -168,7 +168,7 @@ Examples:
 @_rules
 @click.option(
     "--existing",
-    type=click.Choice([it.value for it in Existing]),
+    type=click.Choice([existing.value for existing in Existing]),
     default=Existing.CAPTURE.value,
     show_default=True,
     help="What to do with the pages that the list has now.",
@@ -198,7 +198,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     A worker polls it (snapshotter worker). A page is captured once, whatever addresses it
     goes by. Of a page with links say which ones are items, with --match or --select.
     """
-    from snapshotter.app import wiring_watch
+    from snapshotter.app.wiring import watches as wiring_watch
 
     with _opened(ctx) as (settings, book):
         wanted = _wanted(given, book.clock(), settings)
@@ -212,15 +212,17 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         book.add(wanted)
         status = book.status(wanted.name)
     if as_json:
-        result_json(watch_object(status))
+        print_json(watch_object(status))
         return
-    result(f"{wanted.name}  watched, {every(wanted)}")
+    print_result(f"{wanted.name}  watched, {format_interval(wanted)}")
     if wanted.existing is Existing.CAPTURE:
-        say(
+        print_message(
             f"of the pages that it has now at most {wanted.existing_limit} are captured; "
             "--existing skip leaves them"
         )
-    say(f"a worker polls it: snapshotter worker; at once: snapshotter watch check {wanted.name}")
+    print_message(
+        f"a worker polls it: snapshotter worker; at once: snapshotter watch check {wanted.name}"
+    )
 
 
 @watch.command(
@@ -266,9 +268,9 @@ def _wanted(given: dict[str, Any], now: datetime, settings: "Settings") -> Watch
 
 def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     """Return what options say, as a watch has it; what was not given is left out."""
-    from snapshotter.app.addresses import check_url
-    from snapshotter.app.scheduling import named_policy
-    from snapshotter.formats.link_lists import matching
+    from snapshotter.app.monitoring.schedule_options import named_policy
+    from snapshotter.app.urls import check_url
+    from snapshotter.formats.lists.link_lists import matching
 
     values = {key: value for key, value in given.items() if value not in (None, "", ())}
     source = values.get("source", "")
@@ -277,9 +279,9 @@ def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     elif source:
         values["source"] = os.path.abspath(source)
         if not os.path.exists(source):
-            say(f"WARNING: {source} is not here now; whoever polls it has to have it")
+            print_message(f"WARNING: {source} is not here now; whoever polls it has to have it")
     if "select" in values:
-        from snapshotter.formats.selectors import parse_selector
+        from snapshotter.formats.page.selectors import parse_selector
 
         parse_selector(values["select"])
     matching(values.get("match", ())), matching(values.get("exclude", ()))
@@ -295,11 +297,15 @@ def _dry_run(looked: Any, as_json: bool) -> None:
     if not look.state.was_read:
         raise SnapshotterError(f"the list is {look.state}: {look.detail}")
     if as_json:
-        result_json(
+        print_json(
             {
                 "items": [
-                    {"identity": it.identity.key, "title": it.listed.title, "url": it.listed.url}
-                    for it in found
+                    {
+                        "identity": page.identity.key,
+                        "title": page.listed.title,
+                        "url": page.listed.url,
+                    }
+                    for page in found
                 ],
                 "kind": look.kind,
                 "notes": list(look.notes),
@@ -308,14 +314,14 @@ def _dry_run(looked: Any, as_json: bool) -> None:
             }
         )
         return
-    pages = {it.identity.key: it for it in reversed(found)}
-    result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
-    for it in list(reversed(pages.values()))[:_SHOWN]:
-        result(f"  {it.listed.url}  {it.listed.title}")
+    pages = {page.identity.key: page for page in reversed(found)}
+    print_result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
+    for page in list(reversed(pages.values()))[:_SHOWN]:
+        print_result(f"  {page.listed.url}  {page.listed.title}")
     if len(pages) > _SHOWN:
-        result(f"  … and {len(pages) - _SHOWN} more")
+        print_result(f"  … and {len(pages) - _SHOWN} more")
     for note in look.notes:
-        say(note)
+        print_message(note)
 
 
 @watch.command(
@@ -332,16 +338,17 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     """List what is watched, and how each list stands."""
     with _opened(ctx) as (_, book):
         found = list(book.statuses())
-    for it in found:
+    for status in found:
         if as_json:
-            result_json(watch_object(it))
+            print_json(watch_object(status))
         else:
-            waiting = f"  {it.waiting} waiting" if it.waiting else ""
-            result(
-                f"{it.watch.name:<20} {state(it):<12} {it.items:>6} items{waiting}  {source_of(it)}"
+            waiting = f"  {status.waiting} waiting" if status.waiting else ""
+            print_result(
+                f"{status.watch.name:<20} {state(status):<12} {status.items:>6} items{waiting}  "
+                f"{watch_source(status)}"
             )
     if not found and not as_json:
-        say("nothing is watched; snapshotter watch add NAME URL watches a list")
+        print_message("nothing is watched; snapshotter watch add NAME URL watches a list")
 
 
 @watch.command(
@@ -359,18 +366,19 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     """Show a list: its state, its last polls and gaps, and what became of its pages."""
-    from snapshotter.app import watching, wiring_jobs
+    from snapshotter.app.monitoring import watch_summary
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     with _opened(ctx) as (settings, book):
         queue = wiring_jobs.queue(settings, book.engine)
-        found = watching.summary(book, queue, name, polls=polls)
+        found = watch_summary.watch_summary(book, queue, name, polls=polls)
     if as_json:
-        result_json(
+        print_json(
             {
                 **watch_object(found.status),
                 "jobs": dict(found.jobs),
                 "late": found.late,
-                "last_polls": [poll_object(it) for it in found.polls],
+                "last_polls": [poll_object(poll) for poll in found.polls],
                 "unlearnt": found.unlearnt,
             }
         )
@@ -378,40 +386,48 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     _show(found)
 
 
-def _show(found: "Summary") -> None:
-    from snapshotter.policy.times import duration_words
+def _show(found: "WatchSummary") -> None:
+    from snapshotter.policy.times import format_short_duration
 
     status, watched = found.status, found.status.watch
-    result(f"{watched.name}  {state(status)}  {status.title}".rstrip())
+    print_result(f"{watched.name}  {state(status)}  {status.title}".rstrip())
     if status.detail:
-        result(f"  why       {status.detail}")
+        print_result(f"  why       {status.detail}")
     if status.state.is_trouble and status.since is not None:
         times = f", {status.failures} polls in a row" if status.failures else ""
-        result(f"  since     {time_or_never(status.since)}{times}")
+        print_result(f"  since     {format_time_or_never(status.since)}{times}")
     kind = f"  ({status.kind})" if status.kind else ""
-    result(f"  list      {source_of(status)}{kind}")
-    rules = [f"--match {it}" for it in watched.match] + [
-        f"--exclude {it}" for it in watched.exclude
+    print_result(f"  list      {watch_source(status)}{kind}")
+    rules = [f"--match {pattern}" for pattern in watched.match] + [
+        f"--exclude {pattern}" for pattern in watched.exclude
     ]
     rules += [f"--select {watched.select}"] if watched.select else []
     rules += [f"--column {watched.column}"] if watched.column else []
     rules += ["--render"] if watched.render else []
     if rules:
-        result(f"  items     {'  '.join(rules)}")
-    pace = f"{every(watched)} ± {watched.jitter:.0%}"
-    result(f"  polled    {pace}, {status.polls} times, last {time_or_never(status.last_poll_at)}")
-    result(f"  next      {time_or_never(status.next_at) if status.next_at else 'not any more'}")
-    result(f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting")
+        print_result(f"  items     {'  '.join(rules)}")
+    pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
+    print_result(
+        f"  polled    {pace}, {status.polls} times, last "
+        f"{format_time_or_never(status.last_poll_at)}"
+    )
+    print_result(
+        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'not any more'}"
+    )
+    print_result(
+        f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting"
+    )
     captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
-    result(f"  captures  {captures or 'none'}")
+    print_result(f"  captures  {captures or 'none'}")
     if found.late:
-        result(
-            f"  late      {found.late} began more than {duration_words(watched.within)} after sight"
+        print_result(
+            f"  late      {found.late} began more than {format_short_duration(watched.within)} "
+            "after sight"
         )
     if status.missed:
-        result(f"  gaps      {status.missed} polls were not made")
-    for it in found.polls:
-        result(f"  {time_or_never(it.at)}  {poll_in_words(it)}")
+        print_result(f"  gaps      {status.missed} polls were not made")
+    for poll in found.polls:
+        print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
 
 
 @watch.command(
@@ -475,11 +491,13 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
             )
         count = book.remove(name, by=settings.operator)
     if as_json:
-        result_json({"forgotten": count, "name": name})
+        print_json({"forgotten": count, "name": name})
     else:
-        result(f"{name}  removed; {count} pages forgotten")
+        print_result(f"{name}  removed; {count} pages forgotten")
     if status.watch.then:
-        say(f"its pages are still visited: snapshotter schedule remove {status.watch.schedule}")
+        print_message(
+            f"its pages are still visited: snapshotter schedule remove {status.watch.schedule}"
+        )
 
 
 @watch.command(
@@ -498,7 +516,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
 
     The captures are made by a worker. Exit code 30: the list could not be read.
     """
-    from snapshotter.app import wiring_watch
+    from snapshotter.app.wiring import watches as wiring_watch
 
     with _opened(ctx) as (settings, book):
         before = book.status(name)
@@ -506,21 +524,21 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         last = book.polls(name, 1)
     if status.watch.render and status.polls == before.polls:
         if as_json:
-            result_json({**watch_object(status), "last_polls": []})
+            print_json({**watch_object(status), "last_polls": []})
         else:
-            result(f"{name}  its page is captured first, and read when that is done")
+            print_result(f"{name}  its page is captured first, and read when that is done")
         return
     if as_json:
-        result_json({**watch_object(status), "last_polls": [poll_object(it) for it in last]})
+        print_json({**watch_object(status), "last_polls": [poll_object(poll) for poll in last]})
     else:
         counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
-        result(f"{name}  {state(status)}  {status.listed} listed, {counts}")
+        print_result(f"{name}  {state(status)}  {status.listed} listed, {counts}")
         for note in filter(None, (last[0].detail if last else "",)):
-            say(note)
+            print_message(note)
     if not status.state.was_read:
         raise ServiceUnavailable(
             f"the list {name!r} is {status.state}: {status.detail}",
-            hint=f"it is polled again at {time_or_never(status.next_at)}",
+            hint=f"it is polled again at {format_time_or_never(status.next_at)}",
         )
 
 
@@ -535,7 +553,7 @@ Examples:
 @click.argument("name", metavar="NAME")
 @click.option(
     "--state",
-    type=click.Choice([it.value for it in ItemState]),
+    type=click.Choice([item_state.value for item_state in ItemState]),
     help="Only these.  [default: all]",
 )
 @click.option(
@@ -548,37 +566,38 @@ def items(
     ctx: click.Context, name: str, state: str | None, newest: int, urls: bool, as_json: bool
 ) -> None:
     """List the pages that a list named, newest first, and what became of each."""
-    from snapshotter.app import watching, wiring_jobs
+    from snapshotter.app.monitoring import watch_summary
+    from snapshotter.app.wiring import queue as wiring_jobs
 
     wanted = ItemState(state) if state else None
     with _opened(ctx) as (settings, book):
         if urls:
-            for it in book.items(name, state=wanted, newest=newest):
-                result(it.url)
+            for watch_item in book.items(name, state=wanted, newest=newest):
+                print_result(watch_item.url)
             return
         queue = wiring_jobs.queue(settings, book.engine)
-        for found in watching.captures(book, queue, name, state=wanted, newest=newest):
+        for found in watch_summary.items_with_jobs(book, queue, name, state=wanted, newest=newest):
             if as_json:
-                result_json(item_object(found))
+                print_json(item_object(found))
                 continue
             item, job = found.item, found.job
             what = job.state.value if job is not None else item.state.value
-            result(
-                f"{time_or_never(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip()
+            print_result(
+                f"{format_time_or_never(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip()
             )
 
 
 @contextmanager
-def _opened(ctx: click.Context) -> "Iterator[tuple[Any, WatchBook]]":
-    from snapshotter.app import wiring_watch
+def _opened(ctx: click.Context) -> "Iterator[tuple[Any, Watches]]":
+    from snapshotter.app.wiring import watches as wiring_watch
 
     settings = ctx.obj.load()
-    with closing(wiring_watch.book(settings)) as book:
+    with closing(wiring_watch.watches(settings)) as book:
         yield settings, book
 
 
 def _tell(status: WatchStatus, done: str, as_json: bool) -> None:
     if as_json:
-        result_json(watch_object(status))
+        print_json(watch_object(status))
     else:
-        result(f"{status.watch.name}  {done}")
+        print_result(f"{status.watch.name}  {done}")

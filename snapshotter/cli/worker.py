@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    print_json,
+    print_message,
+    print_result,
+)
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.roster import Worker as Enrolled
-    from snapshotter.jobs.worker import Worker
+    from snapshotter.jobs.workers.registry import RegisteredWorker as Enrolled
+    from snapshotter.jobs.workers.worker import Worker
 
 _EXAMPLES = """\b
 Examples:
@@ -128,9 +134,10 @@ def worker(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from snapshotter.app import wiring_telemetry, wiring_worker
-    from snapshotter.jobs.attempts import Patience
-    from snapshotter.jobs.worker_context import WorkerSettings
+    from snapshotter.app.wiring import telemetry as wiring_telemetry
+    from snapshotter.app.wiring import worker as wiring_worker
+    from snapshotter.jobs.queue.attempts import RetryRules
+    from snapshotter.jobs.workers.context import WorkerSettings
 
     settings = ctx.obj.load(
         store=store or "",
@@ -143,21 +150,21 @@ def worker(
         recycle_captures=recycle_after,
         recycle_bytes=recycle_mb << 20,
         keep=timedelta(days=keep_days),
-        patience=Patience(attempts=attempts),
+        patience=RetryRules(attempts=attempts),
     )
-    with wiring_telemetry.watched(
+    with wiring_telemetry.worker_telemetry(
         settings,
         log_format=log_format,
         log_level=log_level,
         listen=listen,
         listen_anywhere=listen_anywhere,
         words=_Log(as_json, quiet=log_format == "json", level=log_level),
-        say=say,
+        say=print_message,
         start_s=rules.start_s,
     ) as watched:
         made = wiring_worker.worker(
             settings, rules, tell=watched.tell, told=watched.told, observer=watched.observer,
-            more=watched.duties, adopt=adopt_store,
+            more=watched.periodic_tasks, adopt=adopt_store,
         )  # fmt: skip
         if watched.url:
             watched.told("worker.listening", url=watched.url)
@@ -170,18 +177,20 @@ def worker(
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the workers of the queue, those that ended within the last day included."""
-    from snapshotter.app import wiring_jobs
-    from snapshotter.jobs.roster import Roster
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.jobs.workers.registry import WorkerRegistry
 
-    with wiring_jobs.opened(ctx.obj) as database:
-        found = Roster(database).workers()
+    with wiring_jobs.queue_database(ctx.obj) as database:
+        found = WorkerRegistry(database).workers()
     if not found and not as_json:
-        say("no worker has worked here within the last day; snapshotter worker starts one")
-    for it in found:
+        print_message(
+            "no worker has worked here within the last day; snapshotter worker starts one"
+        )
+    for worker in found:
         if as_json:
-            result_json(_object(it))
+            print_json(_object(worker))
         else:
-            _print(it)
+            _print(worker)
 
 
 def _heed_signals(made: "Worker") -> None:
@@ -246,38 +255,39 @@ class _Log:
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Tell of one event."""
-        from snapshotter.telemetry.logs import Level, level_of, redacted
+        from snapshotter.telemetry.logs import LogLevel, level_of, redact_fields
 
         if self._as_json:
-            result_json({"event": event, **fields})
+            print_json({"event": event, **fields})
         elif self._quiet:
             return
         elif words := _WORDS.get(event):
             # What is said of a job is said at every level that says anything of jobs at all.
-            matters = max(level_of(event), Level.INFO)
-            if matters >= Level[self._level.upper()]:
-                say(words.format(**redacted(fields)))
+            matters = max(level_of(event), LogLevel.INFO)
+            if matters >= LogLevel[self._level.upper()]:
+                print_message(words.format(**redact_fields(fields)))
 
 
-def _object(it: "Enrolled") -> dict[str, Any]:
+def _object(worker: "Enrolled") -> dict[str, Any]:
     """Return the object that `--json` prints, as docs/reference/json.md promises it."""
     return {
-        "detail": it.detail,
-        "done": it.done,
-        "host": it.host,
-        "seen_at": instant_json(it.beat_at),
-        "slots": it.slots,
-        "started_at": instant_json(it.started_at),
-        "state": it.state.value,
-        "tables": it.tables,
-        "version": it.version,
-        "worker": it.id,
+        "detail": worker.detail,
+        "done": worker.done,
+        "host": worker.host,
+        "seen_at": instant_json(worker.beat_at),
+        "slots": worker.slots,
+        "started_at": instant_json(worker.started_at),
+        "state": worker.state.value,
+        "tables": worker.tables,
+        "version": worker.version,
+        "worker": worker.id,
     }
 
 
-def _print(it: "Enrolled") -> None:
-    more = f"  {it.detail}" if it.detail else ""
-    result(
-        f"{it.id:<40} {it.state.value:<9} {it.slots:>3} at a time {it.done:>7} done  "
-        f"seen {time_in_words(it.beat_at)}{more}"
+def _print(worker: "Enrolled") -> None:
+    more = f"  {worker.detail}" if worker.detail else ""
+    print_result(
+        f"{worker.id:<40} {worker.state.value:<9} {worker.slots:>3} at a time {worker.done:>7} "
+        "done  "
+        f"seen {format_time(worker.beat_at)}{more}"
     )

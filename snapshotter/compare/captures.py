@@ -7,15 +7,15 @@ What was kept of each comes in as values, and pictures as streams; nothing is lo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from snapshotter.compare import facts, image, text
-from snapshotter.compare.image import Ground, Shot, Under
+from snapshotter.compare import image_diff, text_diff, value_diff
+from snapshotter.compare.image_diff import PictureSource, UnderlyingBlock, UnderlyingPage
 from snapshotter.compare.masks import Masks
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.comparison import (
+    ComparedCapture,
     Comparison,
+    ComparisonState,
     PictureComparison,
-    Side,
-    State,
     TextComparison,
 )
 from snapshotter.model.page import Box, Page
@@ -23,48 +23,50 @@ from snapshotter.model.reading import Readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Captured:
+class ComparableCapture:
     """One of the captures."""
 
-    side: Side
+    side: ComparedCapture
     page: Page
     assessment: Assessment | None  # None: none could be made
-    shots: Mapping[str, Shot] = field(default_factory=dict)  # by what they show, in words
+    shots: Mapping[str, PictureSource] = field(default_factory=dict)  # by what they show, in words
     conditions: Mapping[str, str] = field(default_factory=dict)  # how it was made, by name
     whole: bool = True  # False: the page has more text than its blocks hold
 
 
-def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
+def compare(before: ComparableCapture, after: ComparableCapture, masks: Masks) -> Comparison:
     """Return what differs between two captures."""
-    texts = text.compare(before.page, after.page, before.assessment, after.assessment, masks)
+    texts = text_diff.compare(before.page, after.page, before.assessment, after.assessment, masks)
     comparison = texts.comparison
     if not (before.whole and after.whole):
         comparison = _of_cut_pages(comparison, before.page, after.page)
-    grounds = (
+    underlying_pages = (
         _ground(before, texts.left_out[0]),
         _ground(after, texts.left_out[1]),
     )
     first, second = _readings(before), _readings(after)
     stated = (first.metadata if first else (), second.metadata if second else ())
-    differing = facts.metadata(*stated)
+    differing = value_diff.metadata(*stated)
     return Comparison(
         before=before.side,
         after=after.side,
         same_page=_same_page(before.side, after.side),
         text=comparison,
-        standing=facts.same_standing(before.side.standing, after.side.standing),
-        pictures=_pictures(before, after, grounds),
-        counts=facts.counts(first.counts if first else (), second.counts if second else ()),
+        standing=value_diff.have_same_verdict(before.side.standing, after.side.standing),
+        pictures=_pictures(before, after, underlying_pages),
+        counts=value_diff.counts(first.counts if first else (), second.counts if second else ()),
         metadata=differing,
-        metadata_state=facts.state(differing) if any(stated) else State.UNKNOWN,
-        links=facts.listed(first.links if first else None, second.links if second else None),
-        qr_codes=facts.listed(
-            (it.text for it in first.qr_codes) if first else None,
-            (it.text for it in second.qr_codes) if second else None,
+        metadata_state=value_diff.state(differing) if any(stated) else ComparisonState.UNKNOWN,
+        links=value_diff.compare_lists(
+            first.links if first else None, second.links if second else None
         ),
-        edits=facts.edits(texts.marks, *stated),
-        answer=facts.changed(_answer(before.side), _answer(after.side)),
-        conditions=facts.changed(_tuples(before.conditions), _tuples(after.conditions)),
+        qr_codes=value_diff.compare_lists(
+            (qr_code.text for qr_code in first.qr_codes) if first else None,
+            (qr_code.text for qr_code in second.qr_codes) if second else None,
+        ),
+        edits=value_diff.compare_edit_marks(texts.marks, *stated),
+        answer=value_diff.changed(_answer(before.side), _answer(after.side)),
+        conditions=value_diff.changed(_tuples(before.conditions), _tuples(after.conditions)),
         masks=texts.masked,
     )
 
@@ -73,59 +75,76 @@ def _of_cut_pages(found: TextComparison, before: Page, after: Page) -> TextCompa
     """Return what can be said where blocks hold a part of the text: the same only if all is."""
     why = "a page has more text than its layout keeps: what stands behind that was not told apart"
     coarse = (*found.coarse, why)
-    if before.text == after.text or found.main is State.CHANGED:
+    if before.text == after.text or found.main is ComparisonState.CHANGED:
         return replace(found, coarse=coarse)
-    return replace(found, coarse=coarse, main=State.UNKNOWN, detail=why)
+    return replace(found, coarse=coarse, main=ComparisonState.UNKNOWN, detail=why)
 
 
-def _readings(capture: Captured) -> Readings | None:
+def _readings(capture: ComparableCapture) -> Readings | None:
     return capture.assessment.readings if capture.assessment else None
 
 
-def _same_page(before: Side, after: Side) -> State:
+def _same_page(before: ComparedCapture, after: ComparedCapture) -> ComparisonState:
     if before.identity and after.identity:
-        return State.UNCHANGED if before.identity == after.identity else State.CHANGED
-    return State.UNCHANGED if before.requested_url == after.requested_url else State.UNKNOWN
+        return (
+            ComparisonState.UNCHANGED
+            if before.identity == after.identity
+            else ComparisonState.CHANGED
+        )
+    return (
+        ComparisonState.UNCHANGED
+        if before.requested_url == after.requested_url
+        else ComparisonState.UNKNOWN
+    )
 
 
 def _pictures(
-    before: Captured, after: Captured, grounds: tuple[Ground, Ground]
+    before: ComparableCapture,
+    after: ComparableCapture,
+    underlying_pages: tuple[UnderlyingPage, UnderlyingPage],
 ) -> tuple[PictureComparison, ...]:
     found = []
     for name in dict.fromkeys((*before.shots, *after.shots)):
         one, other = before.shots.get(name), after.shots.get(name)
         if one is not None and other is not None:
-            found.append(image.compare(name, one, other, grounds))
+            found.append(image_diff.compare(name, one, other, underlying_pages))
         else:
             which = "later" if one is None else "earlier"
             found.append(
                 PictureComparison(
-                    picture=name, state=State.UNKNOWN, detail=f"only the {which} capture has it"
+                    picture=name,
+                    state=ComparisonState.UNKNOWN,
+                    detail=f"only the {which} capture has it",
                 )
             )
     return tuple(found)
 
 
-def _ground(capture: Captured, left_out: frozenset[int]) -> Ground:
+def _ground(capture: ComparableCapture, left_out: frozenset[int]) -> UnderlyingPage:
     regions = (
-        {it.selector: it.region for it in capture.assessment.readings.regions}
+        {block.selector: block.region for block in capture.assessment.readings.regions}
         if capture.assessment
         else {}
     )
-    blocks: list[Under] = []
+    blocks: list[UnderlyingBlock] = []
     masked: list[Box] = []
-    for number, it in enumerate(capture.page.blocks):
-        if it.box is None or it.hidden:
+    for number, block in enumerate(capture.page.blocks):
+        if block.box is None or block.hidden:
             continue
         if number in left_out:
-            masked.append(it.box)
+            masked.append(block.box)
         blocks.append(
-            Under(box=it.box, selector=it.selector, text=it.text, region=regions.get(it.selector))
+            UnderlyingBlock(
+                box=block.box,
+                selector=block.selector,
+                text=block.text,
+                region=regions.get(block.selector),
+            )
         )
-    return Ground(blocks=tuple(blocks), masked=tuple(masked))
+    return UnderlyingPage(blocks=tuple(blocks), masked=tuple(masked))
 
 
-def _answer(side: Side) -> dict[str, tuple[str, ...]]:
+def _answer(side: ComparedCapture) -> dict[str, tuple[str, ...]]:
     return _tuples(
         {
             "title": side.title,

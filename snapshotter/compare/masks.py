@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.element_path import ElementPaths
-from snapshotter.formats.plain_markup import plain_markup
-from snapshotter.formats.selectors import Selector, parse_selector
-from snapshotter.model.comparison import Masked
+from snapshotter.formats.page.element_path import ElementPaths
+from snapshotter.formats.page.plain_markup import plain_markup
+from snapshotter.formats.page.selectors import Selector, parse_selector
+from snapshotter.model.comparison import MaskUse
 from snapshotter.model.page import Block, Page
 from snapshotter.model.request import MaskRules
 
@@ -80,10 +80,10 @@ class Masks:
             problem=problem,
         )
 
-    def counted(self, before: MaskedPage, after: MaskedPage) -> tuple[Masked, ...]:
+    def counted(self, before: MaskedPage, after: MaskedPage) -> tuple[MaskUse, ...]:
         """Return what each mask of the policy covered, also one that covered nothing."""
         return tuple(
-            Masked(
+            MaskUse(
                 kind=kind,
                 mask=mask,
                 before=len(before.covered.get((kind, mask), ())),
@@ -210,7 +210,7 @@ def _count(pattern: str, at: int) -> tuple[int, int | None, int]:
 def _separates(atom: str, running: Iterable[str]) -> bool:
     """Whether an atom is something that no repeat before it could have taken."""
     letters = _letters(atom)
-    return bool(letters) and not any(letters & _letters(it) for it in running)
+    return bool(letters) and not any(letters & _letters(text) for text in running)
 
 
 @lru_cache(maxsize=256)
@@ -289,12 +289,12 @@ def _stretches(
     found: list[tuple[int, int, str]] = []
     for mask, pattern in patterns:
         found += [
-            (it.start(), it.end(), mask)
-            for it in pattern.finditer(text, 0, _reach(mask))
-            if it.end() > it.start()
+            (match.start(), match.end(), mask)
+            for match in pattern.finditer(text, 0, _reach(mask))
+            if match.end() > match.start()
         ]
     kept: list[tuple[int, int, str]] = []
-    for it in sorted(found):
-        if not kept or it[0] >= kept[-1][1]:
-            kept.append(it)
+    for run in sorted(found):
+        if not kept or run[0] >= kept[-1][1]:
+            kept.append(run)
     return kept

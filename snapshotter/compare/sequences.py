@@ -17,7 +17,7 @@ _EDITS = 600  # of one stretch that Myers' search goes to: it takes the square o
 
 
 @dataclass(slots=True)
-class Budget:
+class StepBudget:
     """Steps that may still be taken. About five million are a second."""
 
     steps: int
@@ -29,7 +29,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CommonRun:
     """`length` elements from `first` of one sequence are those from `second` of the other."""
 
     first: int
@@ -41,13 +41,17 @@ class Run:
 class Alignment:
     """What two sequences have in common, in the order of both."""
 
-    runs: tuple[Run, ...]  # each as long as it can be
+    runs: tuple[CommonRun, ...]  # each as long as it can be
     # Stretches that were not looked into: start and end in the first, and in the second.
     coarse: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def align(
-    first: Sequence[object], second: Sequence[object], budget: Budget, *, anchors_only: bool = False
+    first: Sequence[object],
+    second: Sequence[object],
+    budget: StepBudget,
+    *,
+    anchors_only: bool = False,
 ) -> Alignment:
     """
     Return what two sequences of hashable elements have in common.
@@ -55,7 +59,7 @@ def align(
     Args:
         anchors_only: No more than what patience finds: a stretch without an anchor differs.
     """
-    pairs: list[Run] = []
+    pairs: list[CommonRun] = []
     coarse: list[tuple[int, int, int, int]] = []
     stack = [(0, len(first), 0, len(second))]
     while stack:
@@ -64,12 +68,12 @@ def align(
         while lo < hi and low < high and first[lo] == second[low]:
             lo, low = lo + 1, low + 1
         if lo > start:
-            pairs.append(Run(start, low - (lo - start), lo - start))
+            pairs.append(CommonRun(start, low - (lo - start), lo - start))
         end = hi
         while lo < hi and low < high and first[hi - 1] == second[high - 1]:
             hi, high = hi - 1, high - 1
         if end > hi:
-            pairs.append(Run(hi, high, end - hi))
+            pairs.append(CommonRun(hi, high, end - hi))
         if lo == hi or low == high:
             continue
         if not budget.pay((lo - start) + (end - hi) + (hi - lo) + (high - low)):
@@ -82,21 +86,23 @@ def align(
             for a, b in edges:
                 stack.append((previous[0], a, previous[1], b))
                 previous = a + 1, b + 1
-            pairs += [Run(a, b, 1) for a, b in anchors]
+            pairs += [CommonRun(a, b, 1) for a, b in anchors]
         elif not anchors_only:
             found = _shortest(first[lo:hi], second[low:high], budget)
             if found is None:
                 coarse.append((lo, hi, low, high))
             else:
-                pairs += [Run(lo + a, low + b, 1) for a, b in found]
+                pairs += [CommonRun(lo + a, low + b, 1) for a, b in found]
     return Alignment(runs=_joined(pairs), coarse=tuple(sorted(coarse)))
 
 
-def gaps(runs: Sequence[Run], first: int, second: int) -> list[tuple[int, int, int, int]]:
+def gaps_between_runs(
+    runs: Sequence[CommonRun], first: int, second: int
+) -> list[tuple[int, int, int, int]]:
     """Return what stands between runs: start and end in the first, and in the second."""
     found = []
     a = b = 0
-    for run in (*runs, Run(first, second, 0)):
+    for run in (*runs, CommonRun(first, second, 0)):
         if run.first > a or run.second > b:
             found.append((a, run.first, b, run.second))
         a, b = run.first + run.length, run.second + run.length
@@ -108,9 +114,11 @@ def _anchors(
 ) -> list[tuple[int, int]]:
     """Return elements that both stretches have once, as many as are in order in both."""
     often, here = Counter(first[lo:hi]), Counter(second[low:high])
-    there = {it: b for b, it in enumerate(second[low:high], low) if here[it] == 1}
+    there = {element: b for b, element in enumerate(second[low:high], low) if here[element] == 1}
     pairs = [
-        (a, there[it]) for a, it in enumerate(first[lo:hi], lo) if often[it] == 1 and it in there
+        (a, there[element])
+        for a, element in enumerate(first[lo:hi], lo)
+        if often[element] == 1 and element in there
     ]
     # The longest ascending row of the second numbers, by patience sorting.
     ends: list[int] = []  # smallest last number of a row of that length
@@ -130,7 +138,7 @@ def _anchors(
 
 
 def _shortest(
-    first: Sequence[object], second: Sequence[object], budget: Budget
+    first: Sequence[object], second: Sequence[object], budget: StepBudget
 ) -> list[tuple[int, int]] | None:
     """Return equal pairs along a shortest way from one to the other; None when it is too long."""
     n, m = len(first), len(second)
@@ -175,15 +183,15 @@ def _way_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[i
     return pairs[::-1]
 
 
-def _joined(pairs: list[Run]) -> tuple[Run, ...]:
+def _joined(pairs: list[CommonRun]) -> tuple[CommonRun, ...]:
     """Return runs in order, neighbours as one."""
-    runs: list[Run] = []
-    for it in sorted(pairs, key=lambda run: run.first):
+    runs: list[CommonRun] = []
+    for pair in sorted(pairs, key=lambda run: run.first):
         if runs and (runs[-1].first + runs[-1].length, runs[-1].second + runs[-1].length) == (
-            it.first,
-            it.second,
+            pair.first,
+            pair.second,
         ):
-            runs[-1] = Run(runs[-1].first, runs[-1].second, runs[-1].length + it.length)
+            runs[-1] = CommonRun(runs[-1].first, runs[-1].second, runs[-1].length + pair.length)
         else:
-            runs.append(it)
+            runs.append(pair)
     return tuple(runs)

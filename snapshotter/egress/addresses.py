@@ -121,10 +121,10 @@ class NotAHost(ValueError):
 
 def parse_networks(networks: Sequence[str]) -> tuple[Network, ...]:
     """Return networks that were opened by name. Raises ValueError, with the one that is none."""
-    return tuple(ip_network(it, strict=True) for it in networks)
+    return tuple(ip_network(network, strict=True) for network in networks)
 
 
-def refusal_of(address: str, allowed: Sequence[Network] = ()) -> str:
+def address_refusal(address: str, allowed: Sequence[Network] = ()) -> str:
     """
     Return why an address is not connected to, in a stable word; "" when it may be.
 
@@ -134,30 +134,32 @@ def refusal_of(address: str, allowed: Sequence[Network] = ()) -> str:
             an address that another one carries.
     """
     try:
-        it = _parse(address)
+        parsed = _parse(address)
     except NotAHost as error:
         return error.word
-    if isinstance(it, IPv4Address):
-        return _refusal_v4(it, allowed)
-    if str(it) in _METADATA:
-        return "" if _opened(it, allowed, at_least=128) else "metadata"
-    carried = _carried(it)
+    if isinstance(parsed, IPv4Address):
+        return _refusal_v4(parsed, allowed)
+    if str(parsed) in _METADATA:
+        return "" if _opened(parsed, allowed, at_least=128) else "metadata"
+    carried = _carried(parsed)
     if carried:
-        inside = next(filter(None, (_refusal_v4(one, allowed) for one in carried)), "")
+        inside = next(
+            filter(None, (_refusal_v4(ipv4_address, allowed) for ipv4_address in carried)), ""
+        )
         # Under the local prefix of NAT64 an address lies elsewhere for each length of the
         # operator's own prefix; judged is the one at the end, so nothing shorter opens it.
-        if inside or _opened(it, allowed, at_least=96):
+        if inside or _opened(parsed, allowed, at_least=96):
             return inside
-        if it in _NAT64:
+        if parsed in _NAT64:
             return ""
-    elif _opened(it, allowed):
+    elif _opened(parsed, allowed):
         return ""
     for network, word in _REFUSED_V6:
-        if it in network:
-            return "embedded-ipv4" if carried and it in _TEREDO else word
-    if carried and (it in _6TO4 or it not in _GLOBAL_UNICAST):
+        if parsed in network:
+            return "embedded-ipv4" if carried and parsed in _TEREDO else word
+    if carried and (parsed in _6TO4 or parsed not in _GLOBAL_UNICAST):
         return "embedded-ipv4"
-    return "" if it in _GLOBAL_UNICAST else "reserved"
+    return "" if parsed in _GLOBAL_UNICAST else "reserved"
 
 
 def address_of(host: str) -> str:
@@ -170,11 +172,11 @@ def address_of(host: str) -> str:
     Raises:
         NotAHost: It can only be meant as an address, and is none; or no name either.
     """
-    text = canonical(host)
+    text = canonical_host(host)
     return text if ":" in text or _is_dotted(text) else ""
 
 
-def canonical(host: str) -> str:
+def canonical_host(host: str) -> str:
     """
     Return a host in the one spelling that is resolved, vetted and connected to.
 
@@ -210,16 +212,18 @@ def canonical(host: str) -> str:
     return text
 
 
-def localhost_of(name: str) -> tuple[str, ...]:
+def loopback_addresses_of(name: str) -> tuple[str, ...]:
     """Return the addresses of a name that means this machine (RFC 6761), or nothing."""
     if name in _LOCALHOST_NAMES or name.endswith(".localhost"):
         return _LOCALHOST
     return ()
 
 
-def is_inside_name(name: str) -> bool:
+def is_internal_name(name: str) -> bool:
     """Whether a name means something only inside somebody's network."""
-    return "." not in name or any(name == it or name.endswith(f".{it}") for it in _INSIDE)
+    return "." not in name or any(
+        name == suffix or name.endswith(f".{suffix}") for suffix in _INSIDE
+    )
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address:
@@ -257,7 +261,7 @@ def _carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
         return (IPv4Address(bits >> 80 & 0xFFFFFFFF), *_isatap(bits))
     if address in _TEREDO:  # the server's, and the client's with all bits turned
         return (IPv4Address(bits >> 64 & 0xFFFFFFFF), IPv4Address(~bits & 0xFFFFFFFF))
-    if any(address in it for it in (_NAT64, _NAT64_LOCAL, _MAPPED, _TRANSLATED)):
+    if any(address in network for network in (_NAT64, _NAT64_LOCAL, _MAPPED, _TRANSLATED)):
         return (low,)
     if address in _COMPATIBLE and bits > 1:
         return (low,)
@@ -282,11 +286,11 @@ def _inet_aton(labels: list[str]) -> IPv4Address:
     except ValueError as error:
         raise NotAHost("an address with something that is not a number") from error
     last = numbers.pop()
-    if any(it > 255 for it in numbers) or last >= 256 ** (4 - len(numbers)):
+    if any(number > 255 for number in numbers) or last >= 256 ** (4 - len(numbers)):
         raise NotAHost("an address with a number that is too large")
     value = last
-    for index, it in enumerate(numbers):
-        value += it << 8 * (3 - index)
+    for index, number in enumerate(numbers):
+        value += number << 8 * (3 - index)
     return IPv4Address(value)
 
 

@@ -14,17 +14,17 @@ from snapshotter.egress import upstream as proxies
 from snapshotter.egress.addresses import (
     NotAHost,
     address_of,
-    canonical,
-    is_inside_name,
-    localhost_of,
-    refusal_of,
+    address_refusal,
+    canonical_host,
+    is_internal_name,
+    loopback_addresses_of,
 )
+from snapshotter.egress.connection_log import ConnectionEntry
+from snapshotter.egress.connection_slots import ConnectionSlots
 from snapshotter.egress.errors import EgressFailed, EgressRefused
-from snapshotter.egress.ledger import Entry
 from snapshotter.egress.resolver import ResolutionFailed, Resolver
 from snapshotter.egress.rules import EgressRules
-from snapshotter.egress.turns import Turns
-from snapshotter.policy.addresses import is_host
+from snapshotter.policy.addresses import matches_host_pattern
 
 _HEAD_START_S: Final = 0.25  # before the next address is tried beside this one, RFC 8305
 _MAX_TRIED: Final = 8  # addresses of a name
@@ -36,7 +36,7 @@ _UNREACHABLE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedConnection:
     """A connection that was made."""
 
     sock: socket.socket  # non-blocking
@@ -52,7 +52,7 @@ class Dialer:
         self._resolver = resolver
         self._networks = rules.networks()
         self._proxy = rules.proxy()
-        self._turns = Turns(rules.connections, rules.per_host)
+        self._slots = ConnectionSlots(rules.connections, rules.per_host)
 
     @property
     def via(self) -> str:
@@ -64,7 +64,7 @@ class Dialer:
         """The header line for requests that an HTTP proxy gets in absolute form."""
         return proxies.credentials(self._proxy) if self._proxy else b""
 
-    async def open(self, entry: Entry) -> Opened:
+    async def open(self, entry: ConnectionEntry) -> OpenedConnection:
         """
         Make the connection that `entry` asks for, and give it its turn.
 
@@ -76,44 +76,46 @@ class Dialer:
         rules = self._rules
         try:
             async with asyncio.timeout(rules.connect_s):
-                entry.turn = await self._turns.take(host)
+                entry.slot = await self._slots.take(host)
         except TimeoutError:
             raise EgressFailed(
                 "busy", f"no turn within {rules.connect_s:g} s: too many connections at once"
             ) from None
         if self._proxy is None:
             sock, entry.address = await self._connect(addresses, entry.port)
-            return Opened(sock=sock, first=b"", absolute=False)
+            return OpenedConnection(sock=sock, first=b"", absolute=False)
         return await self._through_proxy(entry, addresses[0] if addresses else host)
 
-    def end(self, entry: Entry) -> None:
+    def end(self, entry: ConnectionEntry) -> None:
         """Take a connection's turn back, if it has one."""
-        turn, entry.turn = entry.turn, None
-        if turn is not None:
-            self._turns.give_back(turn)
+        slot, entry.slot = entry.slot, None
+        if slot is not None:
+            self._slots.give_back(slot)
 
-    async def _vetted(self, entry: Entry) -> tuple[str, tuple[str, ...]]:
+    async def _vetted(self, entry: ConnectionEntry) -> tuple[str, tuple[str, ...]]:
         """Return the host in its canonical form, and its addresses, none of them refused."""
         try:
-            host, literal = canonical(entry.host), address_of(entry.host)
+            host, literal = canonical_host(entry.host), address_of(entry.host)
         except NotAHost as error:
             raise EgressRefused(error.word, f"not a host: {error}") from None
-        if is_host(host, self._rules.blocked):
+        if matches_host_pattern(host, self._rules.blocked):
             raise EgressRefused("policy", f"{host} is not asked: the policy blocks it")
         if literal:
             entry.answers = (literal,)
             self._vet(entry.host, entry.answers)
             return host, entry.answers
-        if local := localhost_of(host):
+        if local := loopback_addresses_of(host):
             entry.answers = local
             # No resolver was asked, so there is none to distrust: what is opened is used.
-            usable = tuple(it for it in local if not refusal_of(it, self._networks))
+            usable = tuple(
+                address for address in local if not address_refusal(address, self._networks)
+            )
             self._vet(entry.host, usable or local)
             return host, usable
         if host.endswith(".onion") and (self._proxy is None or self._proxy.kind == "http"):
             raise EgressRefused("onion", "a name of Tor, which must not be asked of a resolver")
         if self._proxy is not None:
-            if is_inside_name(host):
+            if is_internal_name(host):
                 raise EgressRefused("inside-name", "a name that means a host inside a network")
             return host, ()
         entry.answers = await self._resolve(host)
@@ -138,34 +140,34 @@ class Dialer:
     def _vet(self, host: str, addresses: Sequence[str]) -> None:
         """Refuse all when one is refused: a name that points inside is no name of a site."""
         for address in addresses:
-            word = refusal_of(address, self._networks)
+            word = address_refusal(address, self._networks)
             if word:
                 shown = host if host == address else f"{host} ({address})"
                 raise EgressRefused(word, f"{shown} is not connected to: {word}")
 
-    async def _through_proxy(self, entry: Entry, host: str) -> Opened:
+    async def _through_proxy(self, entry: ConnectionEntry, host: str) -> OpenedConnection:
         proxy = self._proxy
         assert proxy is not None  # noqa: S101  the caller has looked
         try:
             literal = address_of(proxy.host)
-            addresses = (literal,) if literal else localhost_of(canonical(proxy.host))
+            addresses = (literal,) if literal else loopback_addresses_of(canonical_host(proxy.host))
             addresses = addresses or await self._resolve(proxy.host)
             sock, _ = await self._connect(addresses, proxy.port)
         except (EgressFailed, NotAHost) as error:
             raise EgressFailed("proxy-unreachable", f"{proxy}: {error}") from None
         absolute = proxy.kind == "http" and entry.kind == "http"
         if absolute:
-            return Opened(sock=sock, first=b"", absolute=True)
+            return OpenedConnection(sock=sock, first=b"", absolute=True)
         try:
             async with asyncio.timeout(self._rules.connect_s):
-                first = await proxies.ask(sock, proxy, host, entry.port)
+                first = await proxies.connect_through(sock, proxy, host, entry.port)
         except TimeoutError:
             sock.close()
             raise EgressFailed("timeout", f"{proxy} made no connection in time") from None
         except BaseException:  # also a cancelled task: nobody else knows the socket yet
             sock.close()
             raise
-        return Opened(sock=sock, first=first, absolute=False)
+        return OpenedConnection(sock=sock, first=first, absolute=False)
 
     async def _connect(self, addresses: Sequence[str], port: int) -> tuple[socket.socket, str]:
         """Try one address after another, each beside those before it, until one answers."""
@@ -198,7 +200,7 @@ class Dialer:
                 task.add_done_callback(_let_go)
                 task.cancel()
         # "Unreachable" is what a machine without IPv6 says of half the answers.
-        raise next((it for it in failures if it.word != "unreachable"), failures[0])
+        raise next((error for error in failures if error.word != "unreachable"), failures[0])
 
 
 async def _connect_one(address: str, port: int) -> socket.socket:

@@ -68,7 +68,7 @@ _LL_UNIX, _LL_UNIX_SINCE = 0x1_0000, 9  # from 9 on: connecting to a Unix socket
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
-class Obstacle(Exception):
+class NotPermitted(Exception):
     """A step that the system does not allow."""
 
 
@@ -115,7 +115,7 @@ def listener(port: int) -> _socket.socket:
     return made
 
 
-def hand_over(meeting: str, made: _socket.socket) -> None:
+def send_listener(meeting: str, made: _socket.socket) -> None:
     """Send the descriptor of a socket to whoever waits at `meeting` (unix(7), SCM_RIGHTS)."""
     there = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     there.connect(meeting)
@@ -124,7 +124,7 @@ def hand_over(meeting: str, made: _socket.socket) -> None:
     there.close()
 
 
-def forget_keys() -> None:
+def use_empty_keyring() -> None:
     """
     Get an empty session keyring (keyrings(7)): ours may hold keys, and every child has it.
 
@@ -141,12 +141,12 @@ def drop_capabilities() -> None:
     _checked(_LIBRARY.capset(header, bytes(24)))
 
 
-def leave_shared_memory() -> None:
+def unshare_ipc() -> None:
     """Leave shared memory and queues of System V and POSIX (ipc_namespaces(7)), where allowed."""
     _LIBRARY.unshare(_CLONE_NEWIPC)
 
 
-def stay_inside() -> None:
+def restrict_scopes() -> None:
     """
     Reach no process outside by a signal or an abstract Unix socket (landlock(7), scopes).
 
@@ -163,14 +163,14 @@ def stay_inside() -> None:
         os.close(rules)
 
 
-def end_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Be killed when our parent ends, however it does. After `unshare`, which undoes it."""
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
-        raise Obstacle("whoever started this is gone")
+        raise NotPermitted("whoever started this is gone")
 
 
-class View:
+class EnforcedFileView:
     """
     The files that a program may see; everything else is taken away.
 
@@ -229,21 +229,21 @@ class View:
     def _is_left_to_us(self) -> bool:
         """Say whether we may open what another user owns: root without its rights may not."""
         places = [source for kind, source, _ in self.binds if kind == "write"]
-        return all(os.access(it, os.R_OK | os.W_OK, effective_ids=True) for it in places)
+        return all(os.access(place, os.R_OK | os.W_OK, effective_ids=True) for place in places)
 
     def _try(self) -> None:
         """Check what the program will need, and that the other files are gone."""
         for kind, _, place in self.binds:
             wanted = os.R_OK | (os.W_OK if kind == "write" else 0)
             if kind in ("read", "write") and not os.access(place, wanted):
-                raise Obstacle(place)
+                raise NotPermitted(place)
         if os.access(_PROGRAM_OF_ROOT, os.W_OK):
-            raise Obstacle(_PROGRAM_OF_ROOT)
+            raise NotPermitted(_PROGRAM_OF_ROOT)
         try:
             os.close(os.open(self.hidden, os.O_RDONLY))
         except OSError:
             return
-        raise Obstacle(self.hidden)
+        raise NotPermitted(self.hidden)
 
     def _take(self, way: str) -> None:
         parts = way.split("+")
@@ -256,9 +256,9 @@ class View:
         if "mount" in parts:
             if "user" not in parts:
                 unshare(_CLONE_NEWNS)
-            leave_shared_memory()
+            unshare_ipc()
             self._mount()
-            stay_inside()
+            restrict_scopes()
         if "uid" in parts:
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
@@ -369,7 +369,7 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
     """
     parent = os.getppid()
     uid, gid = os.geteuid(), os.getegid()
-    forget_keys()
+    use_empty_keyring()
     step = "unshare"
     try:
         if namespaces == "none":
@@ -377,7 +377,7 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
             _LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         else:
             unshare(_FLAGS[namespaces])
-            leave_shared_memory()
+            unshare_ipc()
             step = "mapping the user"
             map_user(uid, gid, inside)
         if namespaces == "user,net":
@@ -388,17 +388,17 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
             made = listener(port)
             if meeting != "-":
                 step = "handing the socket over"
-                hand_over(meeting, made)
+                send_listener(meeting, made)
             made.close()
         if namespaces == "sandbox":
             step = "chroot"
             os.chroot("/")
         if view != "-":
             step = "taking files away"
-            View(view).apply()
+            EnforcedFileView(view).apply()
     except OSError as error:
-        raise Obstacle(f"{step}: {error.strerror}") from error
-    end_with_parent(parent)
+        raise NotPermitted(f"{step}: {error.strerror}") from error
+    die_with_parent(parent)
 
 
 def main(arguments: list[str]) -> int:
@@ -407,7 +407,7 @@ def main(arguments: list[str]) -> int:
     try:
         enter(namespaces, int(inside), meeting, int(port), view)
         os.execv(command[0], command)  # noqa: S606 - the command is our caller's
-    except (Obstacle, OSError) as error:
+    except (NotPermitted, OSError) as error:
         os.write(2, f"{error}\n".encode())
     return _FAILED
 

@@ -49,7 +49,7 @@ class FetchFailed(ServiceUnavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchedResponse:
     """An answer, whatever its status."""
 
     status: int
@@ -68,7 +68,7 @@ def fetch(
     limit: int,
     timeout_s: float,
     known: Mapping[str, Mapping[str, str]] | None = None,
-) -> Fetched:
+) -> FetchedResponse:
     """
     Return what a server answers.
 
@@ -116,7 +116,9 @@ def fetch(
             raise FetchFailed("timeout", f"no whole answer within {timeout_s:g} s") from error
         if guard.over_limit:
             raise FetchFailed("too-large", f"more than {limit} bytes") from error
-        refused = next((it for it in guard.connections() if it.refusal), None)
+        refused = next(
+            (connection for connection in guard.connections() if connection.refusal), None
+        )
         if refused is not None:
             raise FetchFailed("refused", str(error)) from error
         if isinstance(error, httpx.ConnectError):
@@ -135,12 +137,12 @@ def _trusted() -> ssl.SSLContext:
 
 def _follow(
     client: httpx.Client, url: str, limit: int, known: Mapping[str, Mapping[str, str]]
-) -> Fetched:
+) -> FetchedResponse:
     for _ in range(_REDIRECTS + 1):
         with client.stream("GET", url, headers=known.get(url, {})) as answer:
             target = answer.headers.get("location", "") if answer.status_code in _MOVED else ""
             if not target:
-                return Fetched(
+                return FetchedResponse(
                     status=answer.status_code,
                     url=url,
                     body=_body(answer, limit) if answer.status_code == httpx.codes.OK else b"",

@@ -28,7 +28,7 @@ _ABSOLUTE: Final = re.compile(rb"http://([^/?#]*)([^#]*)", re.IGNORECASE)
 _AUTHORITY: Final = re.compile(r"(\[[^\[\]@/]*\]|[^\[\]:@/\s]+)(?::([0-9]{1,5}))?")
 
 
-class Malformed(ValueError):
+class MalformedHttp(ValueError):
     """Bytes that are not HTTP/1, or that could be read in two ways."""
 
 
@@ -43,7 +43,11 @@ class RequestHead:
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a field, one for each line."""
-        return [line.partition(b":")[2].strip(b" \t") for it, line in self.lines if it == name]
+        return [
+            line.partition(b":")[2].strip(b" \t")
+            for field_name, line in self.lines
+            if field_name == name
+        ]
 
     def encoded(self, target: bytes, *, without: frozenset[bytes], extra: bytes = b"") -> bytes:
         """Return the head with another target and without some fields."""
@@ -56,13 +60,13 @@ def parse_request(raw: bytes) -> RequestHead:
     first, *rest = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
-        raise Malformed("a request line that is none")
+        raise MalformedHttp("a request line that is none")
     lines = []
-    for it in rest:
-        field = _FIELD.fullmatch(it)
+    for raw_field in rest:
+        field = _FIELD.fullmatch(raw_field)
         if field is None:
-            raise Malformed("a header line that is none")
-        lines.append((field[1].lower(), it))
+            raise MalformedHttp("a header line that is none")
+        lines.append((field[1].lower(), raw_field))
     return RequestHead(
         method=line[1], target=line[2], version=b"HTTP/1." + line[3], lines=tuple(lines)
     )
@@ -77,7 +81,7 @@ def split_absolute(target: bytes) -> tuple[str, int, bytes]:
     """
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
-        raise Malformed("a target that is not an absolute http URL")
+        raise MalformedHttp("a target that is not an absolute http URL")
     host, port = split_authority(found[1], default_port=80)
     path = found[2]
     return host, port, path if path.startswith(b"/") else b"/" + path
@@ -96,15 +100,15 @@ def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, in
     try:
         text = authority.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Malformed("an authority that is not UTF-8") from error
+        raise MalformedHttp("an authority that is not UTF-8") from error
     found = _AUTHORITY.fullmatch(text)
     port = int(found[2] or default_port) if found is not None else 0
     if found is None or not 0 < port < 65536:
-        raise Malformed("an authority that is not host and port")
+        raise MalformedHttp("an authority that is not host and port")
     return found[1].removeprefix("[").removesuffix("]"), port
 
 
-class Part(enum.Enum):
+class ReadState(enum.Enum):
     """Where in a message its reader stands."""
 
     HEAD = "head"
@@ -113,7 +117,7 @@ class Part(enum.Enum):
     UNTIL_CLOSE = "until close"  # nothing says where it ends
 
 
-class Body:
+class BodyFraming:
     """
     Finds where a body ends.
 
@@ -152,13 +156,13 @@ class Body:
         stop = len(data) if end < 0 else end + 1
         self._line += data[start:stop]
         if len(self._line) > _MAX_LINE:
-            raise Malformed("a line of the chunked coding that does not end")
+            raise MalformedHttp("a line of the chunked coding that does not end")
         if end < 0:
             return stop
         line = bytes(self._line)
         self._line.clear()
         if not line.endswith(b"\r\n"):
-            raise Malformed("a bare line feed in the chunked coding")
+            raise MalformedHttp("a bare line feed in the chunked coding")
         self._take_line(line[:-2])
         return stop
 
@@ -166,21 +170,21 @@ class Body:
         if self._step == "size":
             found = _CHUNK_SIZE.fullmatch(line)
             if found is None:
-                raise Malformed("a chunk without a size")
+                raise MalformedHttp("a chunk without a size")
             self._left = int(found[1], 16)
             self._step = "data" if self._left else "trailers"
         elif self._step == "end":
             if line:
-                raise Malformed("a chunk that is longer than its size")
+                raise MalformedHttp("a chunk that is longer than its size")
             self._step = "size"
         else:
             self._trailers += len(line) + 2
             if self._trailers > _MAX_TRAILERS:
-                raise Malformed("trailers that do not end")
+                raise MalformedHttp("trailers that do not end")
             self.done = not line
 
 
-def request_body(head: RequestHead) -> Body:
+def request_body(head: RequestHead) -> BodyFraming:
     """
     Return where a request's body ends (RFC 9112 section 6.3).
 
@@ -190,16 +194,16 @@ def request_body(head: RequestHead) -> Body:
     lengths, codings = head.values(b"content-length"), head.values(b"transfer-encoding")
     if codings:
         if lengths:
-            raise Malformed("a request with a length and a transfer coding")
+            raise MalformedHttp("a request with a length and a transfer coding")
         if len(codings) > 1 or codings[0].lower() != b"chunked" or head.version != b"HTTP/1.1":
-            raise Malformed("a request with another transfer coding than chunked")
-        return Body(None)
+            raise MalformedHttp("a request with another transfer coding than chunked")
+        return BodyFraming(None)
     if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(lengths[0])):
-        raise Malformed("a request with more than one length, or one that is none")
-    return Body(int(lengths[0]) if lengths else 0)
+        raise MalformedHttp("a request with more than one length, or one that is none")
+    return BodyFraming(int(lengths[0]) if lengths else 0)
 
 
-class AnswerReader:
+class ResponseReader:
     """
     Follows an answer to one request, to know where it ends.
 
@@ -207,29 +211,29 @@ class AnswerReader:
     """
 
     def __init__(self, method: bytes, *, upgrade: bool) -> None:
-        self.part = Part.HEAD
+        self.part = ReadState.HEAD
         self.status = 0  # of the newest head
         self.switched = False  # the connection speaks something else from here on
         self._method = method
         self._upgrade = upgrade  # the request asked to speak something else
         self._head = bytearray()
-        self._body: Body | None = None
+        self._body: BodyFraming | None = None
 
     def feed(self, data: bytes) -> None:
         """Take what the server sent. Bytes beyond the answer's end leave the end unknown."""
         position = 0
         while position < len(data):
-            if self.part is Part.HEAD:
+            if self.part is ReadState.HEAD:
                 position = self._feed_head(data, position)
-            elif self.part is Part.BODY and self._body is not None:
+            elif self.part is ReadState.BODY and self._body is not None:
                 try:
                     position = self._body.feed(data, position)
-                except Malformed:
-                    self.part = Part.UNTIL_CLOSE
+                except MalformedHttp:
+                    self.part = ReadState.UNTIL_CLOSE
                 else:
-                    self.part = Part.DONE if self._body.done else self.part
+                    self.part = ReadState.DONE if self._body.done else self.part
             else:
-                self.part = Part.UNTIL_CLOSE
+                self.part = ReadState.UNTIL_CLOSE
                 return
 
     def _feed_head(self, data: bytes, position: int) -> int:
@@ -244,7 +248,7 @@ class AnswerReader:
         ]
         if not ends:
             if len(self._head) > MAX_HEAD:
-                self.part = Part.UNTIL_CLOSE
+                self.part = ReadState.UNTIL_CLOSE
                 return len(data)
             return min(len(data), position + _STEP)
         head = bytes(self._head[: min(ends)])
@@ -256,23 +260,25 @@ class AnswerReader:
         first, *rest = head.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
         found = _STATUS_LINE.fullmatch(first)
         if found is None:
-            self.part = Part.UNTIL_CLOSE
+            self.part = ReadState.UNTIL_CLOSE
             return
         self.status = int(found[2])
         if self.status == 101:
             self.switched = self._upgrade
-            self.part = Part.UNTIL_CLOSE
+            self.part = ReadState.UNTIL_CLOSE
         elif self.status < 200:
-            self.part = Part.HEAD  # an informational answer; the real one follows
+            self.part = ReadState.HEAD  # an informational answer; the real one follows
         elif self._method == b"HEAD" or self.status in {204, 304}:
-            self.part = Part.DONE
+            self.part = ReadState.DONE
         else:
-            self._body = _answer_body(rest)
+            self._body = _response_body_framing(rest)
             done = self._body is not None and self._body.done
-            self.part = Part.DONE if done else Part.BODY if self._body else Part.UNTIL_CLOSE
+            self.part = (
+                ReadState.DONE if done else ReadState.BODY if self._body else ReadState.UNTIL_CLOSE
+            )
 
 
-def _answer_body(lines: list[bytes]) -> Body | None:
+def _response_body_framing(lines: list[bytes]) -> BodyFraming | None:
     """Return where an answer's body ends; None when only its connection's end says so."""
     values: dict[bytes, list[bytes]] = {b"content-length": [], b"transfer-encoding": []}
     for line in lines:
@@ -283,7 +289,7 @@ def _answer_body(lines: list[bytes]) -> Body | None:
     codings, lengths = values[b"transfer-encoding"], values[b"content-length"]
     if codings:
         alone = len(codings) == 1 and codings[0].lower() == b"chunked" and not lengths
-        return Body(None) if alone else None
+        return BodyFraming(None) if alone else None
     if len(set(lengths)) != 1 or not _DIGITS.fullmatch(lengths[0]):
         return None
-    return Body(int(lengths[0]))
+    return BodyFraming(int(lengths[0]))

@@ -24,11 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from snapshotter.egress.connection_manager import ConnectionManager
 from snapshotter.egress.dialer import Dialer
 from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
-from snapshotter.egress.resolver import OncePerName, Resolver, SystemResolver
+from snapshotter.egress.resolver import CachingResolver, Resolver, SystemResolver
 from snapshotter.egress.rules import EgressRules
-from snapshotter.egress.switchboard import Switchboard
 from snapshotter.model.network import Connection
 from snapshotter.ports import Clock
 
@@ -51,7 +51,7 @@ class EgressGuard:
         tee: An existing directory for a file of each connection's bytes; None for none.
         resolver: Who knows names; None for the system's, asked once a name.
         purpose: What the connections are for, as their record says it.
-        awaits_page: Until `admit_page` everything is refused: it is the browser's own.
+        awaits_page: Until `allow_connections` everything is refused: it is the browser's own.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class EgressGuard:
     ) -> None:
         rules = replace(rules, connections=min(rules.connections, _connections_possible()))
         self._tee = tee
-        self._board = Switchboard(
+        self._manager = ConnectionManager(
             rules,
-            Dialer(rules, resolver or OncePerName(SystemResolver())),
+            Dialer(rules, resolver or CachingResolver(SystemResolver())),
             clock=clock,
             tee=tee,
             purpose=purpose,
         )
-        self._board.awaits_page = awaits_page
+        self._manager.awaits_page = awaits_page
         self._lock = threading.Lock()  # for starting and stopping
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -97,7 +97,7 @@ class EgressGuard:
         It may have been made in another network namespace: connections that it accepts
         are there, and those that the guard makes are here.
         """
-        self._call(self._listen(listener, self._board.client), _STEP_S)
+        self._call(self._listen(listener, self._manager.client), _STEP_S)
 
     def listen_on_loopback(self, user: int | None = None) -> int:
         """
@@ -108,7 +108,7 @@ class EgressGuard:
         Args:
             user: Their number; our own if not given.
         """
-        served = partial(self._board.client_of, os.geteuid() if user is None else user)
+        served = partial(self._manager.client_for_user, os.geteuid() if user is None else user)
         listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         port: int = listener.getsockname()[1]
         self._call(self._listen(listener, served), _STEP_S)
@@ -128,7 +128,7 @@ class EgressGuard:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         try:
-            self._call(self._board.dial(host, port, theirs, timeout_s), timeout_s + _STEP_S)
+            self._call(self._manager.dial(host, port, theirs, timeout_s), timeout_s + _STEP_S)
         except TimeoutError:
             ours.close()
             raise EgressFailed("timeout", f"no connection within {timeout_s:g} s") from None
@@ -152,7 +152,7 @@ class EgressGuard:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         try:
-            self._call(self._board.take_in(theirs), _STEP_S)
+            self._call(self._manager.accept_client(theirs), _STEP_S)
         except (RuntimeError, TimeoutError, CancelledError):
             ours.close()
             theirs.close()
@@ -162,11 +162,11 @@ class EgressGuard:
     @property
     def via(self) -> str:
         """Which way connections take, as their record says it."""
-        return self._board.via
+        return self._manager.via
 
-    def admit_page(self) -> None:
+    def allow_connections(self) -> None:
         """Let connections out from here on: the page is about to be asked for."""
-        self._board.awaits_page = False
+        self._manager.awaits_page = False
 
     def cut(self, why: str) -> None:
         """
@@ -174,11 +174,11 @@ class EgressGuard:
 
         The first reason stays.
         """
-        self._board.closed = self._board.closed or why or "cut"
+        self._manager.closed = self._manager.closed or why or "cut"
         with suppress(RuntimeError, TimeoutError, CancelledError):
             self._call(self._cut(), _STEP_S)
 
-    def end_still(
+    def end_stalled_connections(
         self, places: Collection[tuple[str, int]], still_s: float
     ) -> frozenset[tuple[str, int]]:
         """
@@ -188,7 +188,7 @@ class EgressGuard:
             The places to which there was one.
         """
         try:
-            return self._call(self._end_still(places, still_s), _STEP_S)
+            return self._call(self._end_stalled_connections(places, still_s), _STEP_S)
         except (RuntimeError, TimeoutError, CancelledError):
             return frozenset()
 
@@ -205,12 +205,12 @@ class EgressGuard:
 
     def connections(self) -> tuple[Connection, ...]:
         """Return every connection that was asked for so far, as it stands."""
-        return tuple(it.as_connection() for it in tuple(self._board.entries))
+        return tuple(entry.as_connection() for entry in tuple(self._manager.entries))
 
     def why(self, host: str, port: int) -> Connection | None:
         """Return the newest connection to a host that was refused or failed."""
         wanted = host.lower().strip("[]")
-        for entry in reversed(tuple(self._board.entries)):
+        for entry in reversed(tuple(self._manager.entries)):
             if entry.port == port and entry.host.lower() == wanted:
                 found = entry.as_connection()
                 if found.refusal or found.error:
@@ -227,27 +227,27 @@ class EgressGuard:
     @property
     def total_bytes(self) -> int:
         """Bytes of all connections, both directions."""
-        return self._board.total_bytes
+        return self._manager.total_bytes
 
     @property
     def over_limit(self) -> bool:
         """Whether there was more than the rules' `total_bytes`; everything was cut there."""
-        return self._board.over_limit
+        return self._manager.over_limit
 
     @property
     def open_connections(self) -> int:
         """How many connections were asked for and have not ended."""
-        return self._board.open_connections
+        return self._manager.open_connections
 
     @property
     def last_activity(self) -> float:
         """When a connection was last asked for, made or ended, or bytes moved (monotonic)."""
-        return self._board.last_activity
+        return self._manager.last_activity
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
-            watch = loop.create_task(self._board.watch())
+            watch = loop.create_task(self._manager.watch())
             loop.run_forever()
             watch.cancel()
             loop.run_until_complete(self._let_go())
@@ -263,17 +263,17 @@ class EgressGuard:
         self._servers.append(server)
 
     async def _cut(self) -> None:
-        self._board.end_all("cut", self._board.closed, now=True)
+        self._manager.end_all("cut", self._manager.closed, now=True)
 
-    async def _end_still(
+    async def _end_stalled_connections(
         self, places: Collection[tuple[str, int]], still_s: float
     ) -> frozenset[tuple[str, int]]:
-        return self._board.end_still(places, still_s)
+        return self._manager.end_stalled_connections(places, still_s)
 
     async def _let_go(self) -> None:
         for server in self._servers:
             server.close()
-        self._board.end_all("cut", self._board.closed, now=True)
+        self._manager.end_all("cut", self._manager.closed, now=True)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -5,7 +5,7 @@ The browser is started inside a new user and network namespace (Linux;
 user_namespaces(7), network_namespaces(7)). There is one listening socket in it,
 made there and handed out to us; who accepts on it decides what leaves. UDP, DNS
 and connections to anything else end in the kernel. It takes no privileges, and
-some systems forbid it: `obstacle` says why.
+some systems forbid it: `find_obstacle` says why.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from snapshotter.egress.view import View
+from snapshotter.egress.file_view import FileView
 from snapshotter.errors import ServiceUnavailable
 
 PORT = 3128  # inside: nothing else listens in that network
@@ -32,16 +32,16 @@ _SANDBOX = "sandbox"
 _tried: dict[tuple[str, ...], str] = {}
 
 
-class NotHandedOver(ServiceUnavailable):
+class HandoverFailed(ServiceUnavailable):
     """No socket came out of the browser's network."""
 
 
-class NotTried(ServiceUnavailable):
+class ProbeNotPossible(ServiceUnavailable):
     """The machine was too busy to try something: that says nothing of what it allows."""
 
 
-def command(
-    namespaces: str, meeting: Path | None = None, view: View | None = None
+def namespace_command(
+    namespaces: str, meeting: Path | None = None, view: FileView | None = None
 ) -> tuple[str, ...]:
     """
     Return what to put before a command, so that it runs in new namespaces and sees few files.
@@ -50,7 +50,7 @@ def command(
 
     Args:
         namespaces: `USER_AND_NET`, `USER` or `NONE`.
-        meeting: Where a `Handover` waits.
+        meeting: Where a `ListenerHandover` waits.
         view: The files that the program may see; all that its user may open if not given.
     """
     # An ordinary user keeps their number; root gets one to which Chromium gives its sandbox.
@@ -61,7 +61,7 @@ def command(
     return (*start, *words, view.text() if view is not None else "-")
 
 
-def sandbox_obstacle(namespaces: str) -> str:
+def find_sandbox_obstacle(namespaces: str) -> str:
     """
     Return why Chromium's sandbox can not be had inside such namespaces, "" if it can.
 
@@ -71,10 +71,10 @@ def sandbox_obstacle(namespaces: str) -> str:
     Raises:
         NotTried: It may be so or not.
     """
-    return _failure([*command(namespaces), *command(_SANDBOX), "/bin/true"])
+    return _failure([*namespace_command(namespaces), *namespace_command(_SANDBOX), "/bin/true"])
 
 
-def obstacle(namespaces: str) -> str:
+def find_obstacle(namespaces: str) -> str:
     """
     Try to start a program in such namespaces; return why it can not be, "" if it can.
 
@@ -83,7 +83,7 @@ def obstacle(namespaces: str) -> str:
     """
     if not sys.platform.startswith("linux"):
         return "this system has no network namespaces"
-    if why := _failure([*command(namespaces), "/bin/true"]):
+    if why := _failure([*namespace_command(namespaces), "/bin/true"]):
         return f"no {namespaces.replace(',', ' and ')} namespace: {why}"
     return ""
 
@@ -103,12 +103,12 @@ def _failure(arguments: list[str]) -> str:
             arguments, capture_output=True, text=True, timeout=_PROBE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotTried(f"what this system allows could not be tried: {error}") from error
+        raise ProbeNotPossible(f"what this system allows could not be tried: {error}") from error
     words = done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
     return _tried.setdefault(known, words if done.returncode else "")
 
 
-class Handover:
+class ListenerHandover:
     """
     Where the socket from inside is expected, once.
 
@@ -144,9 +144,9 @@ class Handover:
                 there.settimeout(timeout_s)
                 _, descriptors, _, _ = socket.recv_fds(there, 1, 1)
         except OSError as error:
-            raise NotHandedOver(f"no way out was handed to us: {error}") from error
+            raise HandoverFailed(f"no way out was handed to us: {error}") from error
         if not descriptors:
-            raise NotHandedOver("no way out was handed to us: a message without a socket")
+            raise HandoverFailed("no way out was handed to us: a message without a socket")
         return socket.socket(fileno=descriptors[0])
 
     def close(self) -> None:

@@ -19,23 +19,23 @@ from typing import Final, Protocol
 
 from typing_extensions import override
 
-from snapshotter.egress.dialer import Opened
+from snapshotter.egress.connection_log import ConnectionEntry
+from snapshotter.egress.dialer import OpenedConnection
 from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
 from snapshotter.egress.framing import (
     MAX_HEAD,
-    AnswerReader,
-    Body,
-    Malformed,
-    Part,
+    BodyFraming,
+    MalformedHttp,
+    ReadState,
     RequestHead,
+    ResponseReader,
     parse_request,
     request_body,
     split_absolute,
     split_authority,
 )
-from snapshotter.egress.ledger import Entry
 from snapshotter.egress.server_name import ServerName
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 
 READ: Final = 1 << 17  # bytes taken from a socket at a time
 _HIGH: Final = 1 << 15  # bytes held back for a side that does not take them
@@ -48,7 +48,7 @@ _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _NO: Final = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class Keeper(Protocol):
+class ConversationOwner(Protocol):
     """Whom a conversation belongs to: who opens, counts and records. Within one event loop."""
 
     @property
@@ -59,22 +59,22 @@ class Keeper(Protocol):
     def credentials(self) -> bytes:
         """The header line that an HTTP proxy wants with a plain request."""
 
-    def ask(self, kind: str, host: str, port: int) -> Entry:
+    def ask(self, kind: str, host: str, port: int) -> ConnectionEntry:
         """Begin the record of a connection."""
 
-    async def open(self, entry: Entry) -> Opened:
+    async def open(self, entry: ConnectionEntry) -> OpenedConnection:
         """Make the connection. Raises EgressError."""
 
-    def connected(self, entry: Entry) -> None:
+    def connected(self, entry: ConnectionEntry) -> None:
         """Note that it was made, and begin to keep its bytes. Raises EgressFailed."""
 
     def allow(self, count: int) -> int:
         """Return how many of `count` bytes may still pass, and count them."""
 
-    def record(self, entry: Entry, direction: Direction, data: bytes) -> None:
+    def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
         """Keep bytes that are about to pass. Ends everything when it can not."""
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: ConnectionEntry) -> None:
         """Finish the record of a connection."""
 
     def exceeded(self) -> None:
@@ -95,15 +95,15 @@ class Side(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         self.full = False  # more is held back than should be
         self.eof = False
-        self.on_made: Callable[[], None] = _nothing
+        self.on_made: Callable[[], None] = _do_nothing
         self.on_data: Callable[[bytes], None] = _ignore
-        self.on_eof: Callable[[], None] = _nothing
+        self.on_eof: Callable[[], None] = _do_nothing
         self.on_lost: Callable[[Exception | None], None] = _ignore_error
-        self.on_flow: Callable[[], None] = _nothing
+        self.on_flow: Callable[[], None] = _do_nothing
 
     def let_go(self) -> None:
         """Nobody is interested any more."""
-        self.on_data, self.on_eof, self.on_flow = _ignore, _nothing, _nothing
+        self.on_data, self.on_eof, self.on_flow = _ignore, _do_nothing, _do_nothing
         self.on_lost = _ignore_error
 
     @override
@@ -193,10 +193,10 @@ class Conversation:
         keeper: The guard.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, owner: ConversationOwner) -> None:
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self.client = Side(keeper.buffer)
+        self.client = Side(owner.buffer)
         self.client.on_made = self._client_made
         self.client.on_data = self._client_data
         self.client.on_eof = self._client_eof
@@ -206,13 +206,13 @@ class Conversation:
         self.last_moved = self._loop.time()
         self.over = False
         self._mode = "head"  # "opening", "exchange", "tunnel"
-        self._entry: Entry | None = None
+        self._entry: ConnectionEntry | None = None
         self._waiting = bytearray()  # from the client, not yet understood or sent
         self._opening: asyncio.Task[None] | None = None
         self._sniffer: ServerName | None = None
         self._absolute = False
-        self._request: Body | None = None
-        self._answer: AnswerReader | None = None
+        self._request: BodyFraming | None = None
+        self._answer: ResponseReader | None = None
         self._first = bytearray()  # from a server that spoke before its client had an answer
         self._held = b""  # of an answer's head from a proxy, until its status is known
 
@@ -226,7 +226,7 @@ class Conversation:
             EgressError: There is no connection.
         """
         self._mode = "opening"
-        self._entry = entry = self._keeper.ask("dial", host, port)
+        self._entry = entry = self._owner.ask("dial", host, port)
         await self._loop.create_connection(lambda: self.client, sock=sock)
         self._opening = asyncio.ensure_future(self._open_tunnel(entry))
         done, _ = await asyncio.wait({self._opening}, timeout=limit_s)
@@ -289,8 +289,8 @@ class Conversation:
     # What happens to the sockets
 
     def _client_made(self) -> None:
-        if not self._keeper.joined(self):
-            self._entry = self._keeper.ask("http", "", 0)
+        if not self._owner.joined(self):
+            self._entry = self._owner.ask("http", "", 0)
             self.end("error", refusal="too-many-connections", detail="more clients than places")
 
     def _client_data(self, data: bytes) -> None:
@@ -386,7 +386,7 @@ class Conversation:
                 self._begin_tunnel(head)
             else:
                 self._begin_exchange(head)
-        except Malformed as error:
+        except MalformedHttp as error:
             self._refuse_head(str(error))
         return not self.over
 
@@ -394,7 +394,7 @@ class Conversation:
         host, port = split_authority(head.target)
         self._drop_server()
         self._mode = "opening"
-        self._entry = entry = self._keeper.ask("tunnel", host, port)
+        self._entry = entry = self._owner.ask("tunnel", host, port)
         self._opening = asyncio.ensure_future(self._open_for_client(entry))
 
     def _begin_exchange(self, head: RequestHead) -> None:
@@ -404,7 +404,7 @@ class Conversation:
         if head.version != b"HTTP/1.0" or hosts:
             named = split_authority(hosts[0], default_port=80) if len(hosts) == 1 else None
             if named is None or (named[0].lower(), named[1]) != (host.lower(), port):
-                raise Malformed("a Host that is not the one of the target")
+                raise MalformedHttp("a Host that is not the one of the target")
         body = request_body(head)
         entry = self._entry
         same = entry is not None and (entry.host, entry.port) == (host, port)
@@ -413,20 +413,20 @@ class Conversation:
             return
         self._drop_server()
         self._mode = "opening"
-        self._entry = entry = self._keeper.ask("http", host, port)
+        self._entry = entry = self._owner.ask("http", host, port)
         self._opening = asyncio.ensure_future(
             self._open_for_client(entry, lambda: self._send_head(head, authority, path, body))
         )
 
-    def _send_head(self, head: RequestHead, authority: str, path: bytes, body: Body) -> None:
+    def _send_head(self, head: RequestHead, authority: str, path: bytes, body: BodyFraming) -> None:
         self._mode = "exchange"
         self._request = body
-        self._answer = AnswerReader(head.method, upgrade=bool(head.values(b"upgrade")))
+        self._answer = ResponseReader(head.method, upgrade=bool(head.values(b"upgrade")))
         origin = head.encoded(path, without=_FOR_THE_PROXY)
         wire = None
         if self._absolute:
             target = b"http://" + authority.encode("utf-8") + path
-            wire = head.encoded(target, without=_FOR_THE_PROXY, extra=self._keeper.credentials)
+            wire = head.encoded(target, without=_FOR_THE_PROXY, extra=self._owner.credentials)
         self._send(origin, wire)
 
     def _take_body(self) -> bool:
@@ -444,15 +444,15 @@ class Conversation:
             data = bytes(self._waiting)
             try:
                 end = request.feed(data, 0)
-            except Malformed as error:
+            except MalformedHttp as error:
                 self.end("error", error="malformed-request", detail=str(error))
                 return False
             del self._waiting[:end]
             self._send(data[:end])
         if self.over or not request.done:
             return False
-        if answer.part is not Part.DONE:
-            if answer.part is not Part.UNTIL_CLOSE or not self._waiting or not self._is_next():
+        if answer.part is not ReadState.DONE:
+            if answer.part is not ReadState.UNTIL_CLOSE or not self._waiting or not self._is_next():
                 return False
             # Where this answer ends is not known here, but its client knows: browsers send
             # nothing ahead. What is asked next goes over a connection of its own.
@@ -475,12 +475,14 @@ class Conversation:
     def _refuse_head(self, why: str) -> None:
         """A request that can be read in two ways, or in none, goes nowhere."""
         self._drop_server()
-        self._entry = self._keeper.ask("http", "", 0)
+        self._entry = self._owner.ask("http", "", 0)
         self.end("error", refusal="malformed-request", detail=why)
 
     # Connections
 
-    async def _open_for_client(self, entry: Entry, then: Callable[[], None] | None = None) -> None:
+    async def _open_for_client(
+        self, entry: ConnectionEntry, then: Callable[[], None] | None = None
+    ) -> None:
         """Open what a client asked for; what goes wrong is between the record and the client."""
         try:
             if then is None:
@@ -502,7 +504,7 @@ class Conversation:
         if self.client.eof and not self.over and self.server is not None:
             self.server.write_eof()
 
-    async def _open_tunnel(self, entry: Entry, answer: bytes = b"") -> None:
+    async def _open_tunnel(self, entry: ConnectionEntry, answer: bytes = b"") -> None:
         await self._attach(entry)
         if self.over:
             return
@@ -515,10 +517,10 @@ class Conversation:
             self._send(early)
         self._listen_to_server()
 
-    async def _attach(self, entry: Entry) -> None:
+    async def _attach(self, entry: ConnectionEntry) -> None:
         """Have the connection made and become its other end. Raises EgressError, after the end."""
         try:
-            opened = await self._keeper.open(entry)
+            opened = await self._owner.open(entry)
         except EgressError as error:
             self._fail(entry, error)
             raise
@@ -526,7 +528,7 @@ class Conversation:
             broken = EgressFailed("failed", f"{type(error).__name__}: {error}")
             self._fail(entry, broken)
             raise broken from error
-        server = Side(self._keeper.buffer)
+        server = Side(self._owner.buffer)
         self._first = bytearray(opened.first)
         server.on_data = self._first.extend  # until the client has its answer
         server.on_eof = self._server_eof
@@ -534,7 +536,7 @@ class Conversation:
         server.on_flow = self._regulate
         self._absolute = opened.absolute
         try:
-            self._keeper.connected(entry)
+            self._owner.connected(entry)
             self.server = server
             await self._loop.create_connection(lambda: server, sock=opened.sock)
         except OSError as error:
@@ -557,7 +559,7 @@ class Conversation:
             self._receive(first)
         self._regulate()
 
-    def _fail(self, entry: Entry, error: EgressError) -> None:
+    def _fail(self, entry: ConnectionEntry, error: EgressError) -> None:
         """End with an answer that no page can be made of: a status for a tunnel, else nothing."""
         refused = isinstance(error, EgressRefused)
         answer = _NO % (b"403 Forbidden" if refused else b"502 Bad Gateway")
@@ -584,11 +586,11 @@ class Conversation:
             return
         entry.error, entry.refusal, entry.detail = error, refusal, detail
         entry.ended_by = "error" if error or refusal else by
-        self._keeper.ended(entry)
+        self._owner.ended(entry)
 
     def _leave_when_closed(self) -> None:
         if self.client.transport is None and (self.server is None or self.server.transport is None):
-            self._keeper.left(self)
+            self._owner.left(self)
 
     # Bytes
 
@@ -603,7 +605,7 @@ class Conversation:
         entry, server = self._entry, self.server
         if entry is None or server is None:
             return
-        allowed = self._keeper.allow(len(data))
+        allowed = self._owner.allow(len(data))
         piece = data if allowed == len(data) else data[:allowed]
         entry.bytes_sent += allowed
         self.last_moved = self._loop.time()
@@ -612,11 +614,11 @@ class Conversation:
             if self._sniffer.done:
                 entry.server_name, self._sniffer = self._sniffer.name, None
         if piece:
-            self._keeper.record(entry, Direction.CLIENT, piece)
+            self._owner.record(entry, Direction.CLIENT, piece)
         if allowed < len(data):
             if wire is None:
                 server.write(piece)
-            self._keeper.exceeded()
+            self._owner.exceeded()
         elif not self.over:
             server.write(data if wire is None else wire)
 
@@ -631,7 +633,7 @@ class Conversation:
             # The proxy's own answer: it must not pass for the site's.
             self.end("error", error="proxy-authentication", detail="the proxy wants a password")
             return
-        self._pass_on(data, held=self._absolute and self._answer.part is Part.HEAD)
+        self._pass_on(data, held=self._absolute and self._answer.part is ReadState.HEAD)
         self._advance()
         self._regulate()
 
@@ -644,15 +646,15 @@ class Conversation:
         entry = self._entry
         if entry is None:
             return
-        allowed = self._keeper.allow(len(data))
+        allowed = self._owner.allow(len(data))
         piece = data if allowed == len(data) else data[:allowed]
         entry.bytes_received += allowed
         if piece:
-            self._keeper.record(entry, Direction.SERVER, piece)
+            self._owner.record(entry, Direction.SERVER, piece)
         if not self.over:
             self.client.write(piece)
         if allowed < len(data):
-            self._keeper.exceeded()
+            self._owner.exceeded()
 
 
 def _authority(host: str, port: int) -> str:
@@ -667,7 +669,7 @@ def _current_task() -> "asyncio.Task[object] | None":
         return None
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """Take no notice."""
 
 

@@ -86,7 +86,7 @@ class SystemResolver:
         error: ResolutionFailed | None = None
         try:
             asked = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found = tuple(dict.fromkeys(str(it[4][0]) for it in asked))
+            found = tuple(dict.fromkeys(str(info[4][0]) for info in asked))
         except (OSError, UnicodeError) as failure:
             error = ResolutionFailed("dns", f"{host}: {failure}")
         finally:
@@ -106,7 +106,7 @@ class SystemResolver:
             return  # the loop is closed: nobody waits any more
 
 
-class OncePerName:
+class CachingResolver:
     """
     Another resolver, asked once for a name and not again for a while.
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from snapshotter.formats.tls_handshake import CLIENT_HELLO, TlsMalformed, client_hello
-from snapshotter.formats.tls_records import HANDSHAKE, Cutter
+from snapshotter.formats.tls.handshake import CLIENT_HELLO, TlsMalformed, client_hello
+from snapshotter.formats.tls.records import HANDSHAKE, RecordSplitter
 
 _LIMIT: Final = 32 << 10  # bytes; a ClientHello that is longer is not read
 
@@ -15,7 +15,7 @@ class ServerName:
         self.name = ""
         self.done = False
         self._left = _LIMIT
-        self._cutter = Cutter()
+        self._cutter = RecordSplitter()
         self._message = bytearray()
 
     def feed(self, data: bytes) -> None:

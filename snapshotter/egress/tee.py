@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 
 _HEAD: Final = struct.Struct(">cQI")
 _MAX_CHUNK: Final = 1 << 20  # bytes; a longer one was not written here

@@ -214,12 +214,12 @@ class _GuardedTransport(httpx.BaseTransport):
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,
-            stream=_AnswerStream(answer),
+            stream=_ResponseStream(answer),
             extensions=answer.extensions,
         )
 
 
-class _AnswerStream(httpx.SyncByteStream):
+class _ResponseStream(httpx.SyncByteStream):
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer
 

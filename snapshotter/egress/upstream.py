@@ -44,7 +44,7 @@ def credentials(upstream: Upstream) -> bytes:
     return b"Proxy-Authorization: Basic " + b64encode(pair) + b"\r\n"
 
 
-async def ask(sock: socket.socket, upstream: Upstream, host: str, port: int) -> bytes:
+async def connect_through(sock: socket.socket, upstream: Upstream, host: str, port: int) -> bytes:
     """
     Have a connected, non-blocking socket carried on to `host`.
 

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
     characters become `\\u202e`, or `\\U000e0001` with eight digits: `\\ue0001` would
     be two things.
     """
-    return "".join(_escaped(it) if is_unsafe(it) else it for it in text)
+    return "".join(_escaped(character) if is_unsafe(character) else character for character in text)
 
 
 def is_unsafe(character: str) -> bool:

@@ -36,31 +36,31 @@ _OF_A_HOST = re.compile(r"\b[a-z0-9][a-z0-9-]*-(?=[0-9a-f]{6}(?:[.@]|$))")
 _OF_AN_ADDRESS = re.compile(r"(?<=[.-])[0-9a-f]{12,64}(?=(?:@.*|-[0-9]{1,6})?$)")
 
 
-def for_log(url: str) -> str:
+def redact_url_for_log(url: str) -> str:
     """Return an address with the names of its parameters, without any value, user or fragment."""
     return _shown(url, lambda name: True, fragment=False)
 
 
-def for_message(url: str) -> str:
+def defang_url_for_message(url: str) -> str:
     """Return an address without user, password and what is known to be secret, defanged."""
     return _defanged(_shown(url, lambda name: bool(_SECRET.search(unquote(name))), fragment=True))
 
 
-def text_for_log(text: str) -> str:
-    """Return a sentence with every address in it as `for_log` has it."""
-    return _ADDRESS.sub(lambda it: for_log(it[0]), text)
+def redact_text_for_log(text: str) -> str:
+    """Return a sentence with every address in it as `redact_url_for_log` has it."""
+    return _ADDRESS.sub(lambda match: redact_url_for_log(match[0]), text)
 
 
-def text_for_message(text: str) -> str:
+def defang_text_for_message(text: str) -> str:
     """Return a sentence with every address and every name of a host in it defanged."""
     parts, end = [], 0
     for found in _ADDRESS.finditer(text):
-        parts += [_dots(text[end : found.start()]), for_message(found[0])]
+        parts += [_dots(text[end : found.start()]), defang_url_for_message(found[0])]
         end = found.end()
     return "".join((*parts, _dots(text[end:])))
 
 
-def without_addresses(text: str, *, host: str = "") -> str:
+def remove_addresses(text: str, *, host: str = "") -> str:
     """Return a sentence without any address, and without the name of this host."""
     text = _ADDRESS.sub(LEFT_OUT, text)
     if not host:
@@ -68,7 +68,7 @@ def without_addresses(text: str, *, host: str = "") -> str:
     return re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", LEFT_OUT, text, flags=re.IGNORECASE)
 
 
-def without_page(name: str) -> str:
+def remove_page_from_name(name: str) -> str:
     """Return the id of a job, or an origin, without what is made of a host or an address."""
     return _OF_A_HOST.sub(LEFT_OUT, _OF_AN_ADDRESS.sub(LEFT_OUT, name))
 
@@ -80,7 +80,7 @@ def _shown(url: str, is_left_out: Callable[[str], bool], *, fragment: bool) -> s
     except ValueError:
         return _UNREADABLE
     shown = f"{parts.scheme}://{host}" if parts.scheme else host
-    segments = (_parameters(it, ";", is_left_out, first=False) for it in parts.path.split("/"))
+    segments = (_parameters(part, ";", is_left_out, first=False) for part in parts.path.split("/"))
     shown += "/".join(segments)
     if parts.query:
         shown += f"?{_parameters(parts.query, '&', is_left_out)}"
@@ -96,14 +96,14 @@ def _parameters(
 ) -> str:
     """Return parameters without values; `first`: also what stands before the first divider."""
     shown: list[str] = []
-    for number, it in enumerate(text.split(divider)):
-        name, equals, value = it.partition("=")
+    for number, part in enumerate(text.split(divider)):
+        name, equals, value = part.partition("=")
         if number == 0 and not first:
-            shown.append(it)
+            shown.append(part)
         elif not equals:  # one without a name may be anything
-            shown.append(LEFT_OUT if it and is_left_out("") else it)
+            shown.append(LEFT_OUT if part and is_left_out("") else part)
         else:
-            shown.append(f"{name}={LEFT_OUT}" if value and is_left_out(name) else it)
+            shown.append(f"{name}={LEFT_OUT}" if value and is_left_out(name) else part)
     return divider.join(shown)
 
 
@@ -122,5 +122,5 @@ def _defanged(url: str) -> str:
 
 def _dots(text: str) -> str:
     """Return text in which no mail program or chat finds the name of a host to make a link of."""
-    text = _DOMAIN.sub(lambda it: it[0].replace(".", "[.]"), text)
-    return _IPV4.sub(lambda it: it[0].replace(".", "[.]"), text)
+    text = _DOMAIN.sub(lambda match: match[0].replace(".", "[.]"), text)
+    return _IPV4.sub(lambda match: match[0].replace(".", "[.]"), text)

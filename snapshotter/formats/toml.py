@@ -26,4 +26,4 @@ def loads(text: str) -> dict[str, Any]:
 
 def _has_long_key(line: str) -> bool:
     plain = _TEXT.sub("", line)
-    return any(it.count(".") > _MOST_PARTS for it in _BETWEEN_KEYS.split(plain))
+    return any(part.count(".") > _MOST_PARTS for part in _BETWEEN_KEYS.split(plain))

@@ -46,9 +46,9 @@ def write(value: object) -> Any:
     For records of very many values, of which most say nothing: a third of what `plain` writes.
     """
     if isinstance(value, tuple):
-        return [write(it) for it in value]
+        return [write(element) for element in value]
     if isinstance(value, Mapping):
-        return {name: write(it) for name, it in value.items()}
+        return {name: write(element) for name, element in value.items()}
     if not is_dataclass(value) or isinstance(value, type):
         return plain(value)
     result: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def _of(kind: Any, value: object, where: str) -> Any:
 def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
-    (kind,) = (it for it in kinds if it is not type(None))
+    (kind,) = (kind for kind in kinds if kind is not type(None))
     return _read(kind, value, where)
 
 
@@ -114,18 +114,20 @@ def _tuple(kinds: tuple[Any, ...], value: object, where: str) -> Any:
         raise EvidenceInvalid(f"{where} is no list")
     if kinds[-1] is Ellipsis:
         items = value.items() if isinstance(value, Cursor) else value
-        return tuple(_read(kinds[0], it, f"{where}[{n}]") for n, it in enumerate(items))
+        return tuple(_read(kinds[0], element, f"{where}[{n}]") for n, element in enumerate(items))
     if isinstance(value, Cursor):
         raise EvidenceInvalid(f"{where} is too long")
     if len(kinds) != len(value):
         raise EvidenceInvalid(f"{where} has not {len(kinds)} values")
-    return tuple(_read(k, it, where) for k, it in zip(kinds, value, strict=True))
+    return tuple(_read(k, element, where) for k, element in zip(kinds, value, strict=True))
 
 
 def _mapping(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, dict):
         raise EvidenceInvalid(f"{where} is no object")
-    return {_of(str, k, where): _read(kinds[1], it, f"{where}.{k}") for k, it in value.items()}
+    return {
+        _of(str, k, where): _read(kinds[1], element, f"{where}.{k}") for k, element in value.items()
+    }
 
 
 @cache

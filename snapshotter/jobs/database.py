@@ -98,7 +98,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[str]):
+class SafeText(TypeDecorator[str]):
     """
     Text that pages, lists and servers may have written.
 
@@ -149,7 +149,9 @@ def database_url(text: str) -> str:
         # In a cluster that was created without a locale the driver returns bytes for text.
         url = url.update_query_dict({"client_encoding": "utf8"})
         # Without these, a server that vanished would be waited for for hours.
-        url = url.update_query_dict({it: s for it, s in _GONE.items() if it not in url.query})
+        url = url.update_query_dict(
+            {field_name: s for field_name, s in _GONE.items() if field_name not in url.query}
+        )
     return url.set(drivername=driver).render_as_string(hide_password=False)
 
 
@@ -205,11 +207,11 @@ def open_database(text: str) -> Engine:
         raise
     if version > TABLES_VERSION:
         engine.dispose()
-        raise other_release(version, shown)
+        raise wrong_release_error(version, shown)
     return engine
 
 
-def other_release(number: int, shown: str = "") -> SnapshotterError:
+def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
     """Return the error for tables with another number than this release needs."""
     is_later = number > TABLES_VERSION
     place = f" at {shown}" if shown else ""
@@ -281,9 +283,9 @@ def _create_tables(engine: Engine) -> int:
         if found < TABLES_VERSION:
             from snapshotter.jobs import migration
 
-            migration.bring_forward(connection, int(found))
+            migration.upgrade(connection, int(found))
             found = TABLES_VERSION
-            number_tables(connection, found)
+            store_number(connection, found)
         return int(found)
 
 
@@ -296,17 +298,17 @@ def lock_tables(connection: Connection) -> None:
 def tables_number(connection: Connection) -> int | None:
     """Return the number of the queue's tables; None if it has none."""
     there = set(inspect(connection).get_table_names())
-    if _MADE_FOR.name in there and (found := numbered(connection)):
+    if _MADE_FOR.name in there and (found := stored_number(connection)):
         return found
     return 1 if "job" in there else None  # 1: the first tables had no number
 
 
-def numbered(connection: Connection) -> int:
+def stored_number(connection: Connection) -> int:
     """Return the stored number; 0 if none is stored."""
     return int(connection.execute(select(_MADE_FOR.c.version)).scalar() or 0)
 
 
-def number_tables(connection: Connection, number: int) -> None:
+def store_number(connection: Connection, number: int) -> None:
     """Store the number that the queue's tables have now."""
     connection.execute(_MADE_FOR.update().values(version=number))
 

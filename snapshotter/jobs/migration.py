@@ -19,9 +19,9 @@ from snapshotter.jobs.database import (
     Instant,
     database_now,
     lock_tables,
-    number_tables,
-    numbered,
     reading,
+    store_number,
+    stored_number,
     tables_number,
     unchecked_database,
     writing,
@@ -43,7 +43,7 @@ _LIVE: Final = ("working", "paused", "draining")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtWork:
+class ActiveWorker:
     """A worker that works on a queue."""
 
     id: str
@@ -52,14 +52,14 @@ class AtWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class TablesStatus:
     """The number of a queue's tables, and its workers."""
 
     number: int | None  # None: the queue has no tables yet
-    workers: tuple[AtWork, ...]
+    workers: tuple[ActiveWorker, ...]
 
 
-def look(address: str) -> Tables:
+def tables_status(address: str) -> TablesStatus:
     """
     Return the number of a queue's tables and its workers, without changing anything.
 
@@ -68,10 +68,10 @@ def look(address: str) -> Tables:
         SnapshotterError: Its address is invalid.
     """
     with unchecked_database(address) as engine, reading(engine) as connection:
-        return Tables(number=tables_number(connection), workers=tuple(_at_work(connection)))
+        return TablesStatus(number=tables_number(connection), workers=tuple(_at_work(connection)))
 
 
-def bring_back(address: str, number: int) -> int:
+def downgrade(address: str, number: int) -> int:
     """
     Change the tables of a queue into those of an earlier number; return the number before.
 
@@ -94,11 +94,11 @@ def bring_back(address: str, number: int) -> int:
             _refuse_while_at_work(list(_at_work(connection)), "changed back")
         for step in range(found, number, -1):
             _run(connection, _back(step))
-        number_tables(connection, number)
+        store_number(connection, number)
         return found
 
 
-def bring_forward(connection: Connection, found: int) -> None:
+def upgrade(connection: Connection, found: int) -> None:
     """
     Change tables of an earlier number into those of this release, in the caller's transaction.
 
@@ -108,15 +108,17 @@ def bring_forward(connection: Connection, found: int) -> None:
     Raises:
         ServiceUnavailable: Such workers use the queue.
     """
-    _refuse_while_at_work([it for it in _at_work(connection) if it.tables < _LOOK], "upgraded")
+    _refuse_while_at_work(
+        [worker for worker in _at_work(connection) if worker.tables < _LOOK], "upgraded"
+    )
     for step in range(found + 1, TABLES_VERSION + 1):
         _run(connection, _forward(step, connection))
 
 
-def number_of(engine: Engine) -> int:
+def stored_tables_number(engine: Engine) -> int:
     """Return the number of a queue's tables. Raises ServiceUnavailable."""
     with reading(engine) as connection:
-        return numbered(connection)
+        return stored_number(connection)
 
 
 def _forward(number: int, connection: Connection) -> Sequence[str]:
@@ -156,24 +158,24 @@ def _run(connection: Connection, statements: Sequence[str]) -> None:
             connection.exec_driver_sql(statement)
 
 
-def _at_work(connection: Connection) -> Iterator[AtWork]:
+def _at_work(connection: Connection) -> Iterator[ActiveWorker]:
     """Yield the workers with a recent heartbeat whose process is not known to be gone."""
     inspector = inspect(connection)
     if "worker" not in inspector.get_table_names():
         return
-    numbered = "tables" in {it["name"] for it in inspector.get_columns("worker")}
+    numbered = "tables" in {column["name"] for column in inspector.get_columns("worker")}
     wanted = select(_WORKER, *([column("tables")] if numbered else [])).where(
         _WORKER.c.state.in_(_LIVE)
     )
     now = database_now(connection)
     for row in connection.execute(wanted.order_by(_WORKER.c.id)).mappings():
         if not is_silent(row["process"], row["beat_at"], now, for_s=_SILENT_S):
-            yield AtWork(id=row["id"], version=row["version"], tables=row.get("tables", 2))
+            yield ActiveWorker(id=row["id"], version=row["version"], tables=row.get("tables", 2))
 
 
-def _refuse_while_at_work(workers: Sequence[AtWork], what: str) -> None:
+def _refuse_while_at_work(workers: Sequence[ActiveWorker], what: str) -> None:
     if workers:
-        names = ", ".join(it.id for it in workers)
+        names = ", ".join(worker.id for worker in workers)
         raise ServiceUnavailable(
             f"the tables of the queue cannot be {what} while workers use them: {names}",
             hint="end these workers with SIGTERM (they finish their captures), then try again "

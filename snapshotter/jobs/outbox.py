@@ -37,24 +37,24 @@ from sqlalchemy import (
 )
 
 from snapshotter.formats.hosts import host_of
-from snapshotter.formats.shown_address import without_addresses, without_page
+from snapshotter.formats.shown_address import remove_addresses, remove_page_from_name
 from snapshotter.jobs.database import (
     TABLES,
     Instant,
-    Words,
+    SafeText,
     database_now,
     insert_new,
     reading,
     writing,
 )
-from snapshotter.model.event import (
+from snapshotter.model.notification import (
     WITHOUT_PAGE,
-    About,
-    Delivery,
-    Event,
-    EventKind,
-    OwedMessage,
-    Waiting,
+    DeliveryResult,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+    QueuedNotification,
+    UndeliveredMessage,
 )
 
 _CLAIM_S: Final = 120  # seconds; the time limit of a delivery is much shorter
@@ -73,7 +73,7 @@ _EVENTS = Table(
     Column("not_before", Instant, nullable=False),  # later if its subject was just reported
     Column("group_s", Integer, nullable=False),
     Column("repeat_s", Integer, nullable=False),
-    Column("event", Words, nullable=False),  # JSON, reduced to what the channel may receive
+    Column("event", SafeText, nullable=False),  # JSON, reduced to what the channel may receive
     Column("message_id", String(64)),  # the message with this event; NULL while it waits
 )
 Index("notify_event_message", _EVENTS.c.message_id)
@@ -94,7 +94,7 @@ _MESSAGES = Table(
     Column("claimed_until", Instant),
     Column("settled_at", Instant),  # when it was delivered or given up; NULL before
     Column("state", String(16), nullable=False),
-    Column("detail", Words, nullable=False),  # the result of the last attempt
+    Column("detail", SafeText, nullable=False),  # the result of the last attempt
 )
 Index("notify_message_due", _MESSAGES.c.state, _MESSAGES.c.next_at)
 
@@ -113,7 +113,7 @@ class MessageStatus:
 
     id: str
     channel: str
-    kind: EventKind
+    kind: NotificationKind
     events: int
     created_at: datetime  # UTC
     state: MessageState
@@ -144,31 +144,31 @@ class Outbox:
         """Close the connections to the database."""
         self._engine.dispose()
 
-    def put(self, waiting: Sequence[Waiting]) -> int:
+    def put(self, waiting: Sequence[QueuedNotification]) -> int:
         """Store all events or none; return how many are new."""
         new = 0
         with writing(self._engine) as connection:
             now = self._now(connection)
-            for it in waiting:
-                subject = _subject(it.event)
-                told_at = _told_at(connection, it, subject)
-                again_at = told_at + timedelta(seconds=it.repeat_s) if told_at else now
+            for owed_event in waiting:
+                subject = _subject(owed_event.event)
+                told_at = _told_at(connection, owed_event, subject)
+                again_at = told_at + timedelta(seconds=owed_event.repeat_s) if told_at else now
                 row = {
-                    "event_id": it.event.id,
-                    "channel": it.channel,
-                    "kind": it.event.kind.value,
+                    "event_id": owed_event.event.id,
+                    "channel": owed_event.channel,
+                    "kind": owed_event.event.kind.value,
                     "subject": subject,
                     "arrived_at": now,
                     "not_before": max(now, again_at),
-                    "group_s": it.group_s,
-                    "repeat_s": it.repeat_s,
-                    "event": _encode(it.event),
+                    "group_s": owed_event.group_s,
+                    "repeat_s": owed_event.repeat_s,
+                    "event": _encode(owed_event.event),
                 }
                 done = connection.execute(insert_new(connection, _EVENTS).values(row))
                 new += done.rowcount
         return new
 
-    def waiting(self) -> tuple[tuple[Waiting, ...], datetime]:
+    def waiting(self) -> tuple[tuple[QueuedNotification, ...], datetime]:
         """
         Return the events that may be sent now, the oldest first, and the time.
 
@@ -183,7 +183,7 @@ class Outbox:
                 .limit(_MANY)
             ).all()
         found = tuple(
-            Waiting(
+            QueuedNotification(
                 event=_decode(row.event),
                 channel=row.channel,
                 group_s=row.group_s,
@@ -198,9 +198,9 @@ class Outbox:
         self,
         message_id: str,
         channel: str,
-        kind: EventKind,
+        kind: NotificationKind,
         event_ids: Sequence[str],
-        compose: Callable[[datetime, Sequence[Event]], bytes],
+        compose: Callable[[datetime, Sequence[NotificationEvent]], bytes],
     ) -> bool:
         """
         Make one message of those events that are not in a message yet.
@@ -238,7 +238,7 @@ class Outbox:
                     )
                     .values(not_before=now + timedelta(seconds=repeat_s))
                 )
-            events = {it.id: it for it in (_decode(row.event) for row in rows)}
+            events = {event.id: event for event in (_decode(row.event) for row in rows)}
             connection.execute(
                 _MESSAGES.insert().values(
                     id=message_id,
@@ -246,7 +246,9 @@ class Outbox:
                     kind=kind.value,
                     events=len(events),
                     created_at=now,
-                    body=compose(now, [events[it] for it in event_ids if it in events]),
+                    body=compose(
+                        now, [events[event_id] for event_id in event_ids if event_id in events]
+                    ),
                     attempts=0,
                     refusals=0,
                     next_at=max(now, _back_at(connection, channel) or now),
@@ -256,7 +258,7 @@ class Outbox:
             )
         return True
 
-    def claim(self, channels: Sequence[str]) -> OwedMessage | None:
+    def claim(self, channels: Sequence[str]) -> UndeliveredMessage | None:
         """Reserve and return a message that is due on one of these channels, if there is one."""
         owed = _MESSAGES.c.state == MessageState.OWED.value
         with reading(self._engine) as connection:
@@ -284,10 +286,10 @@ class Outbox:
                 if not taken.rowcount:
                     continue
                 row = connection.execute(select(_MESSAGES).where(_MESSAGES.c.id == candidate)).one()
-                return OwedMessage(
+                return UndeliveredMessage(
                     id=row.id,
                     channel=row.channel,
-                    kind=EventKind(row.kind),
+                    kind=NotificationKind(row.kind),
                     created_at=row.created_at,
                     body=row.body,
                     attempts=row.attempts - 1,
@@ -295,7 +297,12 @@ class Outbox:
         return None
 
     def settle(
-        self, message: OwedMessage, delivery: Delivery, *, again_s: float, give_up: bool
+        self,
+        message: UndeliveredMessage,
+        delivery: DeliveryResult,
+        *,
+        again_s: float,
+        give_up: bool,
     ) -> None:
         """
         Record the result of an attempt to deliver a message.
@@ -347,7 +354,7 @@ class Outbox:
         """Yield messages, the newest first; at most `newest` unless that is 0."""
         asked = select(_MESSAGES).order_by(_MESSAGES.c.created_at.desc(), _MESSAGES.c.id)
         if states:
-            asked = asked.where(_MESSAGES.c.state.in_([it.value for it in states]))
+            asked = asked.where(_MESSAGES.c.state.in_([state.value for state in states]))
         if newest:
             asked = asked.limit(newest)
         with reading(self._engine) as connection:
@@ -357,7 +364,7 @@ class Outbox:
             yield MessageStatus(
                 id=row.id,
                 channel=row.channel,
-                kind=EventKind(row.kind),
+                kind=NotificationKind(row.kind),
                 events=row.events,
                 created_at=row.created_at,
                 state=state,
@@ -403,14 +410,14 @@ class Outbox:
             ).rowcount
 
 
-def _told_at(connection: Connection, it: Waiting, subject: str) -> datetime | None:
+def _told_at(connection: Connection, waiting: QueuedNotification, subject: str) -> datetime | None:
     """Return when a channel was last notified of this subject."""
     told_at: datetime | None = connection.execute(
         select(func.max(_MESSAGES.c.created_at, type_=Instant()))
         .join(_EVENTS, _EVENTS.c.message_id == _MESSAGES.c.id)
         .where(
-            _EVENTS.c.channel == it.channel,
-            _EVENTS.c.kind == it.event.kind.value,
+            _EVENTS.c.channel == waiting.channel,
+            _EVENTS.c.kind == waiting.event.kind.value,
             _EVENTS.c.subject == subject,
         )
     ).scalar_one()
@@ -433,38 +440,38 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(_MESSAGES.c.claimed_until.is_(None), _MESSAGES.c.claimed_until <= now)
 
 
-def _subject(event: Event) -> str:
+def _subject(event: NotificationEvent) -> str:
     return hashlib.sha256(event.subject.encode()).hexdigest()
 
 
-def _encode(event: Event) -> str:
+def _encode(event: NotificationEvent) -> str:
     values = asdict(event)
     return json.dumps(values | {"at": event.at.isoformat(), "kind": event.kind.value})
 
 
-def _decode(text: str) -> Event:
+def _decode(text: str) -> NotificationEvent:
     values = json.loads(text)
-    kind = EventKind(values["kind"])
+    kind = NotificationKind(values["kind"])
     about = values["about"] if "about" in values else _of_before(values, kind)
-    return Event(
+    return NotificationEvent(
         **values
         | {
             "at": datetime.fromisoformat(values["at"]),
             "kind": kind,
             "reasons": tuple(values["reasons"]),
             "about": tuple(
-                About(
-                    policy=it["policy"],
-                    origin=it["origin"],
-                    tags=None if it["tags"] is None else tuple(it["tags"]),
+                NotificationScope(
+                    policy=entry["policy"],
+                    origin=entry["origin"],
+                    tags=None if entry["tags"] is None else tuple(entry["tags"]),
                 )
-                for it in about
+                for entry in about
             ),
         }
     )
 
 
-def _of_before(values: dict[str, Any], kind: EventKind) -> list[dict[str, Any]]:
+def _of_before(values: dict[str, Any], kind: NotificationKind) -> list[dict[str, Any]]:
     """
     Remove what names a page from a row of an earlier version, and return its `about`.
 
@@ -474,14 +481,14 @@ def _of_before(values: dict[str, Any], kind: EventKind) -> list[dict[str, Any]]:
     origin, tags = str(values.pop("origin", "")), values.pop("tags", ())
     values.pop("policy", None)
     values |= {
-        "summary": without_addresses(str(values["summary"]), host=host),
+        "summary": remove_addresses(str(values["summary"]), host=host),
         "url": "",
         "host": "",
         "detail": "",
-        "job_id": without_page(str(values.get("job_id", ""))),
+        "job_id": remove_page_from_name(str(values.get("job_id", ""))),
     }
     if kind in WITHOUT_PAGE:
         return []
-    shown = [without_addresses(str(it), host=host) for it in tags]
-    origin = without_page(without_addresses(origin, host=host))
+    shown = [remove_addresses(str(tag), host=host) for tag in tags]
+    origin = remove_page_from_name(remove_addresses(origin, host=host))
     return [{"policy": None, "origin": origin, "tags": shown}]

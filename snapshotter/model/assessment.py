@@ -174,7 +174,7 @@ class TakedownVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class FailedReading:
     """A reading that failed, wholly or in part. All other readings were made."""
 
     reading: str  # a field of `Readings`; "kind", "main_region", "regions" of a verdict's stages
@@ -188,14 +188,14 @@ class Assessment:
     content: ContentVerdict
     takedown: TakedownVerdict
     rule_files: tuple[RuleFile, ...] = ()
-    identity: str = ""  # which page it is (`policy/identity.py`), as far as the page says it
+    identity: str = ""  # which page it is (`policy/page_identity.py`), as far as the page says it
     main_sha256: str = ""  # of the main text, normalised: whether two captures show the same
     readings: Readings = field(default_factory=Readings)
-    unread: tuple[Unread, ...] = ()  # in the file only where there is one
+    unread: tuple[FailedReading, ...] = ()  # in the file only where there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class AssessmentSummary:
     """What a capture shows, in short: for lists, tables and the queue."""
 
     content: Content
@@ -216,7 +216,7 @@ class Shown:
     ambiguous: bool = False  # as TakedownVerdict has it
 
     @classmethod
-    def of(cls, assessment: Assessment) -> "Shown":
+    def of(cls, assessment: Assessment) -> "AssessmentSummary":
         """Return an assessment in short."""
         verdict = assessment.takedown
         return cls(
@@ -231,9 +231,9 @@ class Shown:
             detail=verdict.detail or assessment.content.detail,
             takedown=verdict.takedown,
             main_sha256=assessment.main_sha256,
-            accounts=tuple(dict.fromkeys(it.state for it in verdict.accounts)),
-            labels=tuple(dict.fromkeys(it.label for it in verdict.labels)),
-            quoted=tuple(dict.fromkeys(it.rule for it in verdict.quoted)),
+            accounts=tuple(dict.fromkeys(account.state for account in verdict.accounts)),
+            labels=tuple(dict.fromkeys(label.label for label in verdict.labels)),
+            quoted=tuple(dict.fromkeys(evidence.rule for evidence in verdict.quoted)),
             stub=verdict.stub,
             ambiguous=verdict.ambiguous,
         )

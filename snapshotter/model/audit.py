@@ -203,7 +203,7 @@ class AuditReport:
     @property
     def verdict(self) -> Verdict:
         """The worst of all findings; notes take nothing away."""
-        found = {it.severity for it in self.counts if it.count}
+        found = {count.severity for count in self.counts if count.count}
         if Severity.FAILED in found:
             return Verdict.FAILED
         return Verdict.INDETERMINATE if Severity.INDETERMINATE in found else Verdict.PASSED

@@ -65,7 +65,7 @@ class GapRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventRef:
+class TakedownRef:
     """A signed event that lies in the store."""
 
     event_id: str
@@ -73,7 +73,7 @@ class EventRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class ExcludedCapture:
     """A capture that plays no part, and why."""
 
     bundle_id: str
@@ -92,8 +92,8 @@ class Campaign:
     until: datetime  # left out
     pages: tuple[WatchedPage, ...]  # in the order in which they were named
     gaps: tuple[GapRef, ...] = ()
-    recorded: tuple[EventRef, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    recorded: tuple[TakedownRef, ...] = ()
+    left_out: tuple[ExcludedCapture, ...] = ()
     verified: bool = True  # each bundle was verified when this was made
     # Few words where a page was are not the page, and no control; in older reports they were both.
     certain: bool = False
@@ -175,7 +175,7 @@ class Survival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class CampaignFindings:
     """What follows from a campaign's captures, and from nothing else."""
 
     rows: tuple[PageRow, ...]  # as the campaign's pages
@@ -193,4 +193,4 @@ class CampaignReport:
     """A report: what it is made of, and what follows."""
 
     campaign: Campaign
-    findings: Findings
+    findings: CampaignFindings

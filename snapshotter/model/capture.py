@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from snapshotter.model.capturer_identity import ExposedBox, IdentifierFinding
 from snapshotter.model.digests import Digests
 from snapshotter.model.network import NetworkPath
-from snapshotter.model.own_names import OwnFound, ShownBox
 
 
 class Outcome(enum.StrEnum):
@@ -334,7 +334,7 @@ def files_open_to(
             may read. The bundles of a store in a directory are such files.
     """
     is_open = ("none", "unknown", "uid") if of_everybody else ("none", "unknown")
-    kinds = (it.type for it in processes if it.files in is_open)
+    kinds = (process.type for process in processes if process.files in is_open)
     return tuple(dict.fromkeys(kinds))
 
 
@@ -546,6 +546,10 @@ class Capture:
     documents: tuple[Document, ...] = ()  # that were shown in turn, the final one last
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started
-    shown_in_pictures: tuple[ShownBox, ...] = ()  # what was replaced in texts, and not in pictures
+    shown_in_pictures: tuple[
+        ExposedBox, ...
+    ] = ()  # what was replaced in texts, and not in pictures
     settlings: tuple[Settling, ...] = ()  # in turn, at most 100
-    own_found: tuple[OwnFound, ...] = field(default=(), repr=False)  # never written into the bundle
+    identifier_findings: tuple[IdentifierFinding, ...] = field(
+        default=(), repr=False
+    )  # never written into the bundle

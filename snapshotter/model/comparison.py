@@ -18,7 +18,7 @@ from snapshotter.model.reading import Count, Region
 MAIN_REGIONS = frozenset({Region.MAIN, Region.HEADLINE, Region.CAPTION, Region.BYLINE})
 
 
-class State(enum.StrEnum):
+class ComparisonState(enum.StrEnum):
     """Whether something is the same in both captures."""
 
     UNCHANGED = "unchanged"
@@ -56,7 +56,7 @@ class Trend(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class TextPiece:
     """A run of words, or of characters where words have no spaces between them. Verbatim."""
 
     op: Op
@@ -64,7 +64,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BlockPosition:
     """Where a block stands in one of the captures."""
 
     selector: str  # "" where only lines of text are known
@@ -78,21 +78,21 @@ class BlockChange:
     """One block that is not the same in both."""
 
     kind: BlockKind
-    before: Place | None  # None of ADDED
-    after: Place | None  # None of REMOVED
-    pieces: tuple[Piece, ...]  # in reading order; all but those ADDED are the text before
+    before: BlockPosition | None  # None of ADDED
+    after: BlockPosition | None  # None of REMOVED
+    pieces: tuple[TextPiece, ...]  # in reading order; all but those ADDED are the text before
 
     @property
     def in_main(self) -> bool:
         """Whether a reader sees it in the main region of either capture."""
         return any(
-            it is not None and it.region in MAIN_REGIONS and not it.hidden
-            for it in (self.before, self.after)
+            place is not None and place.region in MAIN_REGIONS and not place.hidden
+            for place in (self.before, self.after)
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Masked:
+class MaskUse:
     """What one mask of the policy covered: left out of the comparison, and counted."""
 
     kind: str  # "selector", "pattern"
@@ -106,9 +106,9 @@ class Masked:
 class TextComparison:
     """The text of both captures, block by block."""
 
-    main: State
-    elsewhere: State  # all that a reader sees outside the main region
-    hidden: State  # what stands in the page and no reader sees
+    main: ComparisonState
+    elsewhere: ComparisonState  # all that a reader sees outside the main region
+    hidden: ComparisonState  # what stands in the page and no reader sees
     detail: str = ""  # why something is UNKNOWN
     changes: tuple[BlockChange, ...] = ()  # the main region first, each in reading order
     respelled: int = 0  # blocks whose characters differ in width, composition or spaces alone
@@ -129,7 +129,7 @@ class PictureRegion:
     @property
     def in_main(self) -> bool:
         """Whether a part of the main region lies under it."""
-        return any(it in MAIN_REGIONS for it in self.regions)
+        return any(region in MAIN_REGIONS for region in self.regions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,11 +137,13 @@ class PictureComparison:
     """The same picture of both captures. Boxes and sizes in CSS pixels."""
 
     picture: str  # "first view", "whole page"
-    state: State
+    state: ComparisonState
     detail: str = ""  # why UNKNOWN, or what was compared less closely
     before: tuple[int, int] | None = None  # width, height
     after: tuple[int, int] | None = None
-    main: State = State.UNKNOWN  # of what looks different, whether any lies in the main region
+    main: ComparisonState = (
+        ComparisonState.UNKNOWN
+    )  # of what looks different, whether any lies in the main region
     regions: tuple[PictureRegion, ...] = ()  # from the top
     specks: int = 0  # differences too small to be listed
     masked: int = 0  # places under masks that do not look the same: left out, and counted
@@ -170,14 +172,14 @@ class ValueChange:
 class ListChange:
     """A set of texts: what only one capture has."""
 
-    state: State
+    state: ComparisonState
     removed: tuple[str, ...] = ()  # in the order of the earlier capture
     added: tuple[str, ...] = ()  # in that of the later one
     kept: int = 0  # that both have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class VerdictSummary:
     """What one capture says about the page, in short."""
 
     content: Content
@@ -202,7 +204,7 @@ class EditMarks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class ComparedCapture:
     """One of the two captures."""
 
     bundle_id: str
@@ -216,27 +218,29 @@ class Side:
     identity: str
     http_status: int | None
     title: str
-    standing: Standing | None  # None: no verdict could be made
+    standing: VerdictSummary | None  # None: no verdict could be made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two captures, and all that differs between them."""
 
-    before: Side
-    after: Side
-    same_page: State  # UNCHANGED: both are of one identity
+    before: ComparedCapture
+    after: ComparedCapture
+    same_page: ComparisonState  # UNCHANGED: both are of one identity
     text: TextComparison
-    standing: State  # whether the verdicts are the same
+    standing: ComparisonState  # whether the verdicts are the same
     pictures: tuple[PictureComparison, ...] = ()
     counts: tuple[CountChange, ...] = ()  # all that were read, also those that are the same
     metadata: tuple[ValueChange, ...] = ()
-    metadata_state: State = State.UNKNOWN  # UNKNOWN: neither says anything of itself
-    links: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
-    qr_codes: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
+    metadata_state: ComparisonState = (
+        ComparisonState.UNKNOWN
+    )  # UNKNOWN: neither says anything of itself
+    links: ListChange = field(default_factory=lambda: ListChange(state=ComparisonState.UNKNOWN))
+    qr_codes: ListChange = field(default_factory=lambda: ListChange(state=ComparisonState.UNKNOWN))
     edits: EditMarks = field(default_factory=EditMarks)
     answer: tuple[ValueChange, ...] = ()  # title, status, final address
     # How they were made: window, language, time zone, policy. What differs here can be the
     # reason of anything above.
     conditions: tuple[ValueChange, ...] = ()
-    masks: tuple[Masked, ...] = ()
+    masks: tuple[MaskUse, ...] = ()

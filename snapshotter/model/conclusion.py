@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from snapshotter.errors import CaptureIncomplete
-from snapshotter.model.assessment import Availability, Content, Shown, WallKind
+from snapshotter.model.assessment import AssessmentSummary, Availability, Content, WallKind
 from snapshotter.model.capture import Outcome
 
 WALLS: Final[Mapping[WallKind, str]] = MappingProxyType(
@@ -49,7 +49,7 @@ _STATED: Final = "a statement that the content is not available"
 _UNKNOWN: Final = "a possible notice that the content is not available"
 
 
-def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> str:
+def headline(outcome: Outcome, shown: AssessmentSummary | None, *, light: bool = False) -> str:
     """
     Return the result of a capture as one sentence that can be quoted.
 
@@ -69,7 +69,7 @@ def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> s
     return f"{beginning}, and it shows {_what(shown)}."
 
 
-def qualified(line: str, met: bool, shown: Shown | None) -> str:
+def qualify_court_minimum(line: str, met: bool, shown: AssessmentSummary | None) -> str:
     """Return the court-minimum line; if it is met without the content, add what the page shows."""
     if not met:
         return line
@@ -87,19 +87,19 @@ def exit_code(met: bool, *, required: bool) -> int:
     return 0 if met or not required else CaptureIncomplete.exit_code
 
 
-def _is_uncertain(shown: Shown) -> bool:
+def _is_uncertain(shown: AssessmentSummary) -> bool:
     """Return whether the page may show its content, or just as well a notice or a wall."""
     return shown.ambiguous and shown.content in (Content.CONTENT, Content.PARTIAL)
 
 
-def _what(shown: Shown) -> str:
+def _what(shown: AssessmentSummary) -> str:
     if shown.content in _ENDS:
         return _ENDS[shown.content]
     thing = _thing(shown)
     return thing if shown.content is Content.NOTICE else f"{thing}, not the content"
 
 
-def _thing(shown: Shown) -> str:
+def _thing(shown: AssessmentSummary) -> str:
     """Return what the page shows in place of the content."""
     if shown.content is Content.WALL:
         return WALLS[shown.wall] if shown.wall is not None else "a wall"

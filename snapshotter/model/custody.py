@@ -31,7 +31,7 @@ class Receipt:
     lock_mode: str  # "GOVERNANCE", "COMPLIANCE" or ""
     retain_until: datetime | None
     legal_hold: bool
-    store: str  # which store: 32 hex digits, see `formats/receipts.py`
+    store: str  # which store: 32 hex digits, see `formats/bundle/receipts.py`
     at: datetime  # our clock
 
     @property

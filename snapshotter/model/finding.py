@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
-from snapshotter.model.established import Established
+from snapshotter.model.verified_facts import VerifiedFacts
 
 
 class Verdict(enum.Enum):
@@ -111,7 +111,7 @@ def overall(findings: Collection[Finding]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renewed:
+class RenewalFinding:
     """What became of one renewal beside a bundle."""
 
     number: int
@@ -140,9 +140,9 @@ class Report:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     # The only values that conclusions may use. None: the bundle FAILED, a check did not run, or
     # the record is none that a capture writes.
-    established: Established | None = field(default=None, repr=False, compare=False)
+    established: VerifiedFacts | None = field(default=None, repr=False, compare=False)
     proven_until: datetime | None = None
-    renewals: tuple[Renewed, ...] = ()  # that stand beside it, whether they count or not
+    renewals: tuple[RenewalFinding, ...] = ()  # that stand beside it, whether they count or not
     # Late tokens that its time needs: a renewal has to cover them by name.
     needs_late_tokens: bool = False
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from snapshotter.model.assessment import Shown
+from snapshotter.model.assessment import AssessmentSummary
 
 NORMAL = 100  # priority of a capture that nobody ranked
 MOST_PRIORITY = 1_000
@@ -74,7 +74,7 @@ class JobStatus:
     final_url: str = ""
     title: str = ""
     court_minimum: bool | None = None
-    shown: Shown | None = None  # None: there is no bundle, or nothing is said of it
+    shown: AssessmentSummary | None = None  # None: there is no bundle, or nothing is said of it
     exit_code: int | None = None  # that `capture` would have ended with
     error: str = ""  # a sentence
     hint: str = ""
@@ -82,7 +82,7 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFacts:
+class QueueMetrics:
     """The queue at one moment, in numbers that do not grow with it: for metrics."""
 
     depth: Mapping[JobState, int]  # jobs in each state; one that is missing has none
@@ -93,7 +93,7 @@ class QueueFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class SealedResult:
     """A bundle that is about to be stored for a job: what it shows, and how to find it again."""
 
     bundle_id: str
@@ -108,14 +108,14 @@ class Sealed:
     court_minimum: bool
     retry_after: str  # this header of the main response as it was received, or ""
     date: str  # and this one
-    shown: Shown | None = None  # None: nothing is said of it
+    shown: AssessmentSummary | None = None  # None: nothing is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class StoredResult:
     """What became of a job: a bundle in the store."""
 
-    sealed: Sealed
+    sealed: SealedResult
     location: str  # a path that can be opened, or an s3:// URL
     notes: tuple[str, ...] = ()  # what has to be said of it
     stage_ms: Mapping[str, int] = field(default_factory=dict)  # as `capture --json` has it

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weak:
+class UnprovenOrder:
     """A capture whose place in an order is the word of the capturing machine alone."""
 
     role: str  # of the earlier capture: "last seen", "first gone" …

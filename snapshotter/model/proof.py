@@ -59,7 +59,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class PackSection:
     """A stretch of the file that is no part: the page in front of them, the script behind."""
 
     length: int  # bytes

@@ -90,7 +90,7 @@ class Region(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
+class LabelledBlock:
     """Which part of the page one block belongs to."""
 
     selector: str
@@ -129,7 +129,7 @@ class Readings:
     metadata: tuple[Metadatum, ...] = ()
     conflicts: tuple[str, ...] = ()  # names of metadata that the page states in several ways
     qr_codes: tuple[QrCode, ...] = ()
-    regions: tuple[Labelled, ...] = ()
+    regions: tuple[LabelledBlock, ...] = ()
     main_selector: str = ""  # of the smallest element around the main text
     main_by: str = ""  # how it was found: "policy", "structure", "guess"; "" where it was not
     main_text: str = ""  # verbatim, a line a block; of a very long one the beginning

@@ -23,7 +23,7 @@ class Rounding(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ValueLocation:
     """
     Where a value stands: one of an element, a variable of a script, a path in data.
 
@@ -38,19 +38,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountPlace:
+class CountLocation:
     """Where a count stands."""
 
     unit: str
-    place: Place
+    place: ValueLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetadataPlace:
+class MetadataLocation:
     """Where the page states something of itself."""
 
     name: str  # of a `Metadatum`
-    place: Place
+    place: ValueLocation
     epoch: bool = False  # the value is a number of seconds since 1970
 
 
@@ -65,7 +65,7 @@ class SiteReadings:
     age: Rounding = Rounding.EITHER  # of "3 weeks ago"
     main: tuple[str, ...] = ()  # CSS, in the order of preference
     regions: tuple[tuple[Region, str], ...] = ()  # CSS of what is to be labelled so
-    counts: tuple[CountPlace, ...] = ()
-    metadata: tuple[MetadataPlace, ...] = ()
+    counts: tuple[CountLocation, ...] = ()
+    metadata: tuple[MetadataLocation, ...] = ()
     viewer_fields: tuple[str, ...] = ()  # names of what its pages say of their visitor
     units: Mapping[str, str] = field(default_factory=dict)  # word, lowercase → unit

@@ -171,7 +171,9 @@ class MaskRules:
     It is counted when they are compared, and the captures themselves keep it.
     """
 
-    selectors: tuple[str, ...] = ()  # CSS, as formats/selectors.py reads it: all inside is masked
+    selectors: tuple[
+        str, ...
+    ] = ()  # CSS, as formats/page/selectors.py reads it: all inside is masked
     patterns: tuple[str, ...] = ()  # regular expressions, of what stands in one block of text
 
 

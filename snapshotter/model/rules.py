@@ -106,7 +106,7 @@ class Extract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class RuleDescription:
     """What a rule file says of a rule beside what it matches."""
 
     id: str  # "wx-01"
@@ -124,7 +124,7 @@ class About:
 class ContentRule:
     """What shows that a page's content is there."""
 
-    about: About
+    about: RuleDescription
     any: tuple[str, ...] = ()  # CSS: the first that is there, outside any notice, and rich enough
     json: tuple[JsonTest, ...] = ()  # or: all of these hold in the page's data
     all: tuple[str, ...] = ()  # CSS: each of these has to be there too
@@ -140,7 +140,7 @@ class ContentRule:
 class WallRule:
     """What stands between us and a page, and says nothing about it."""
 
-    about: About
+    about: RuleDescription
     match: Match
     kind: WallKind
 
@@ -149,7 +149,7 @@ class WallRule:
 class NoticeRule:
     """A notice of a platform: its words, a value in its data, or an HTTP status."""
 
-    about: About
+    about: RuleDescription
     match: Match
     cause: Cause
     takedown: bool = True  # False: an owner's setting, a link that ended
@@ -166,7 +166,7 @@ class NoticeRule:
 class ErrorRule:
     """The platform's own error page: the address may be wrong, and nothing is shown."""
 
-    about: About
+    about: RuleDescription
     match: Match
 
 
@@ -174,7 +174,7 @@ class ErrorRule:
 class LabelRule:
     """What a platform says about content that it still shows."""
 
-    about: About
+    about: RuleDescription
     match: Match
     label: str  # "refuted", "restricted"
 
@@ -183,7 +183,7 @@ class LabelRule:
 class AccountRule:
     """What a page says about the account behind it."""
 
-    about: About
+    about: RuleDescription
     match: Match
     state: str  # "frozen", "closed", "blocked", "migrated", "restricted", "abnormal", …
 
@@ -192,7 +192,7 @@ class AccountRule:
 class PartialRule:
     """What shows that some of the content is held back."""
 
-    about: About
+    about: RuleDescription
     match: Match
 
 
@@ -204,7 +204,7 @@ class MessageRule:
     The words found there are compared with those of all notices of the file.
     """
 
-    about: About
+    about: RuleDescription
     url: tuple[str, ...] = ()  # patterns of the final address
     json: tuple[JsonTest, ...] = ()  # or: what has to hold in the data,
     path: str = ""  # and where the words are in it, or the address that has them
@@ -221,7 +221,7 @@ class PhraseRule:
     `after`; or if it is one of `whole`.
     """
 
-    about: About
+    about: RuleDescription
     language: str  # BCP 47
     spaced: bool = True  # words have spaces between them
     before: tuple[str, ...] = ()
@@ -283,13 +283,13 @@ class RuleSet:
         return "*" in self.hosts
 
     @property
-    def abouts(self) -> tuple[About, ...]:
+    def abouts(self) -> tuple[RuleDescription, ...]:
         """Of every rule, in the order of their kinds."""
         return (
-            *(it.about for it in self.contents), *(it.about for it in self.walls),
-            *(it.about for it in self.notices), *(it.about for it in self.jsons),
-            *(it.about for it in self.statuses), *(it.about for it in self.errors),
-            *(it.about for it in self.labels), *(it.about for it in self.accounts),
-            *(it.about for it in self.partials), *(it.about for it in self.messages),
-            *(it.about for it in self.phrases),
+            *(rule.about for rule in self.contents), *(rule.about for rule in self.walls),
+            *(rule.about for rule in self.notices), *(rule.about for rule in self.jsons),
+            *(rule.about for rule in self.statuses), *(rule.about for rule in self.errors),
+            *(rule.about for rule in self.labels), *(rule.about for rule in self.accounts),
+            *(rule.about for rule in self.partials), *(rule.about for rule in self.messages),
+            *(rule.about for rule in self.phrases),
         )  # fmt: skip

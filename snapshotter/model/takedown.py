@@ -108,14 +108,17 @@ class Takedown:
     @property
     def causes(self) -> tuple[Cause, ...]:
         """What the captures without it name as its causes, the agreed one first."""
-        named = (it.cause for it in (*reversed(self.confirmations), self.first_gone))
-        return tuple(dict.fromkeys(it for it in named if it is not None))
+        named = (
+            observation.cause for observation in (*reversed(self.confirmations), self.first_gone)
+        )
+        return tuple(dict.fromkeys(cause for cause in named if cause is not None))
 
     @property
     def ends(self) -> tuple[Observation, Observation]:
         """Both ends, the earlier one first: captures are in the order in which they ended."""
         earlier, later = sorted(
-            (self.last_seen, self.first_gone), key=lambda it: (it.at, it.began_at, it.bundle_id)
+            (self.last_seen, self.first_gone),
+            key=lambda observation: (observation.at, observation.began_at, observation.bundle_id),
         )
         return earlier, later
 

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from snapshotter.model.event import EventKind, Waiting
+from snapshotter.model.notification import NotificationKind, QueuedNotification
 
 MAX_EVENTS: Final = 500  # of one message; more make a further one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class MessageGroup:
     """Events that become one message."""
 
     channel: str
-    kind: EventKind
+    kind: NotificationKind
     event_ids: tuple[str, ...]  # in the order in which they happened
 
 
-def ready(waiting: Sequence[Waiting], now: datetime, *, hurry: bool = False) -> tuple[Batch, ...]:
+def ready_groups(
+    waiting: Sequence[QueuedNotification], now: datetime, *, hurry: bool = False
+) -> tuple[MessageGroup, ...]:
     """
     Return what is to be told now.
 
@@ -35,24 +37,31 @@ def ready(waiting: Sequence[Waiting], now: datetime, *, hurry: bool = False) -> 
     Args:
         hurry: Nobody will look again soon: tell all.
     """
-    groups: dict[tuple[str, EventKind], list[Waiting]] = defaultdict(list)
-    for it in waiting:
-        groups[it.channel, it.event.kind].append(it)
+    groups: dict[tuple[str, NotificationKind], list[QueuedNotification]] = defaultdict(list)
+    for owed_event in waiting:
+        groups[owed_event.channel, owed_event.event.kind].append(owed_event)
     return tuple(
         batch
         for (channel, kind), group in groups.items()
-        if hurry or any(_has_waited(it, now) for it in group)
+        if hurry or any(_has_waited(waiting, now) for waiting in group)
         for batch in _batches(channel, kind, group)
     )
 
 
-def _has_waited(it: Waiting, now: datetime) -> bool:
-    return it.arrived_at is None or now - it.arrived_at >= timedelta(seconds=it.group_s)
+def _has_waited(waiting: QueuedNotification, now: datetime) -> bool:
+    return waiting.arrived_at is None or now - waiting.arrived_at >= timedelta(
+        seconds=waiting.group_s
+    )
 
 
-def _batches(channel: str, kind: EventKind, group: Sequence[Waiting]) -> list[Batch]:
-    ids = [it.event.id for it in sorted(group, key=lambda it: (it.event.at, it.event.id))]
+def _batches(
+    channel: str, kind: NotificationKind, group: Sequence[QueuedNotification]
+) -> list[MessageGroup]:
+    ids = [
+        waiting.event.id
+        for waiting in sorted(group, key=lambda waiting: (waiting.event.at, waiting.event.id))
+    ]
     return [
-        Batch(channel=channel, kind=kind, event_ids=tuple(ids[begin : begin + MAX_EVENTS]))
+        MessageGroup(channel=channel, kind=kind, event_ids=tuple(ids[begin : begin + MAX_EVENTS]))
         for begin in range(0, len(ids), MAX_EVENTS)
     ]

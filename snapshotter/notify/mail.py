@@ -15,10 +15,10 @@ from typing import Final
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.printable import printable
-from snapshotter.model.event import Delivery, OwedMessage
+from snapshotter.model.notification import DeliveryResult, UndeliveredMessage
 from snapshotter.notify import message as messages
+from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.rules import MailEntry
-from snapshotter.notify.way_out import WayOut
 
 # What we call ourselves to a relay: the name of this machine is nobody's business, and
 # looking it up would ask a resolver.
@@ -36,32 +36,36 @@ class SmtpMail:
     """
 
     def __init__(
-        self, entry: MailEntry, *, password: Callable[[], bytes] | None, way_out: WayOut
+        self,
+        entry: MailEntry,
+        *,
+        password: Callable[[], bytes] | None,
+        connections: GuardedConnections,
     ) -> None:
         self._entry = entry
         self._password = password
-        self._way_out = way_out
+        self._connections = connections
 
     @property
     def name(self) -> str:
         """The name from the configuration."""
         return self._entry.name
 
-    def deliver(self, message: OwedMessage) -> Delivery:
+    def deliver(self, message: UndeliveredMessage) -> DeliveryResult:
         """See `Channel.deliver`. Taken over is what the relay took for one receiver at least."""
         entry = self._entry
-        mail = messages.mail(message, sender=entry.sender, to=entry.to)
+        mail = messages.compose_mail(message, sender=entry.sender, to=entry.to)
         try:
-            context = self._way_out.tls()
+            context = self._connections.tls()
             password = self._password().decode() if self._password is not None else ""
         except UnicodeDecodeError:
-            return Delivery(delivered=False, detail="the password is not UTF-8")
+            return DeliveryResult(delivered=False, detail="the password is not UTF-8")
         except SnapshotterError as error:
-            return Delivery(delivered=False, detail=error.message)
+            return DeliveryResult(delivered=False, detail=error.message)
         try:
             with (
-                self._way_out.open() as guard,
-                closing(_Relay(guard, entry, context, self._way_out.timeout_s)) as relay,
+                self._connections.open() as guard,
+                closing(_Relay(guard, entry, context, self._connections.timeout_s)) as relay,
             ):
                 if entry.tls == "starttls":
                     relay.starttls(context=context)
@@ -90,7 +94,7 @@ class SmtpMail:
         except OSError as error:  # the guard's reasons, TLS, and what the system says
             return _failed(f"the relay can not be reached: {error}")
         # To try again would send it twice to the others.
-        return Delivery(
+        return DeliveryResult(
             delivered=True,
             detail=f"not taken for some: {_recipients(refused)}" if refused else "",
         )
@@ -114,8 +118,8 @@ class _Relay(smtplib.SMTP):
         return self._context.wrap_socket(sock, server_hostname=host)
 
 
-def _failed(detail: str, *, refused: bool = False) -> Delivery:
-    return Delivery(delivered=False, detail=printable(detail)[:500], refused=refused)
+def _failed(detail: str, *, refused: bool = False) -> DeliveryResult:
+    return DeliveryResult(delivered=False, detail=printable(detail)[:500], refused=refused)
 
 
 def _words(said: bytes | str) -> str:

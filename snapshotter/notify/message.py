@@ -16,35 +16,51 @@ from typing import Any, Final
 
 from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.formats.printable import printable
-from snapshotter.model.event import Event, EventKind, OwedMessage
+from snapshotter.model.notification import NotificationEvent, NotificationKind, UndeliveredMessage
 
 # One of a kind, and several of it.
 HEADLINES: Final = {
-    EventKind.CAPTURE_DONE: ("a capture is done", "{} captures are done"),
-    EventKind.CAPTURE_INCOMPLETE: ("a capture is incomplete", "{} captures are incomplete"),
-    EventKind.CAPTURE_FAILED: ("a capture failed", "{} captures failed"),
-    EventKind.CAPTURE_DEAD: ("a capture was given up", "{} captures were given up"),
-    EventKind.SCHEDULE_GAP: ("a visit was missed", "{} visits were missed"),
-    EventKind.WATCH_TROUBLE: ("a watched list is in trouble", "{} watched lists are in trouble"),
-    EventKind.HOST_THROTTLED: ("a host throttles us", "{} hosts throttle us"),
-    EventKind.TAKEDOWN_CONFIRMED: ("a page was taken down", "{} pages were taken down"),
-    EventKind.TAKEDOWN_REINSTATED: ("a page is there again", "{} pages are there again"),
-    EventKind.ACCOUNT_CHANGED: ("an account has changed", "{} accounts have changed"),
-    EventKind.NOTICE_UNKNOWN: ("a notice that no rule knows", "{} notices that no rule knows"),
-    EventKind.COUNT_CROSSED: ("a count went over a threshold", "{} counts went over a threshold"),
-    EventKind.ACCOUNT_RENAMED: ("an account has another name", "{} accounts have another name"),
-    EventKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
-    EventKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
-    EventKind.AUDIT_WITHHELD: ("a store withholds objects", "{} stores withhold objects"),
-    EventKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),
-    EventKind.SERVICE_FAILED: ("a service does not answer", "{} services do not answer"),
-    EventKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),
-    EventKind.TEST: ("this is a test", "{} tests"),
+    NotificationKind.CAPTURE_DONE: ("a capture is done", "{} captures are done"),
+    NotificationKind.CAPTURE_INCOMPLETE: ("a capture is incomplete", "{} captures are incomplete"),
+    NotificationKind.CAPTURE_FAILED: ("a capture failed", "{} captures failed"),
+    NotificationKind.CAPTURE_DEAD: ("a capture was given up", "{} captures were given up"),
+    NotificationKind.SCHEDULE_GAP: ("a visit was missed", "{} visits were missed"),
+    NotificationKind.WATCH_TROUBLE: (
+        "a watched list is in trouble",
+        "{} watched lists are in trouble",
+    ),
+    NotificationKind.HOST_THROTTLED: ("a host throttles us", "{} hosts throttle us"),
+    NotificationKind.TAKEDOWN_CONFIRMED: ("a page was taken down", "{} pages were taken down"),
+    NotificationKind.TAKEDOWN_REINSTATED: ("a page is there again", "{} pages are there again"),
+    NotificationKind.ACCOUNT_CHANGED: ("an account has changed", "{} accounts have changed"),
+    NotificationKind.NOTICE_UNKNOWN: (
+        "a notice that no rule knows",
+        "{} notices that no rule knows",
+    ),
+    NotificationKind.COUNT_CROSSED: (
+        "a count went over a threshold",
+        "{} counts went over a threshold",
+    ),
+    NotificationKind.ACCOUNT_RENAMED: (
+        "an account has another name",
+        "{} accounts have another name",
+    ),
+    NotificationKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
+    NotificationKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
+    NotificationKind.AUDIT_WITHHELD: ("a store withholds objects", "{} stores withhold objects"),
+    NotificationKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),
+    NotificationKind.SERVICE_FAILED: ("a service does not answer", "{} services do not answer"),
+    NotificationKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),
+    NotificationKind.TEST: ("this is a test", "{} tests"),
 }
 
 
 def compose(
-    message_id: str, kind: EventKind, at: datetime, events: Sequence[Event], installation: str
+    message_id: str,
+    kind: NotificationKind,
+    at: datetime,
+    events: Sequence[NotificationEvent],
+    installation: str,
 ) -> bytes:
     """
     Return the JSON of a message.
@@ -53,7 +69,7 @@ def compose(
         events: In the order in which they happened, reduced to what may be said. Several of
             one subject become one item, the last one, with how many there were.
     """
-    items: dict[str, list[Event]] = {}
+    items: dict[str, list[NotificationEvent]] = {}
     for event in events:
         items.setdefault(event.subject, []).append(event)
     return dumps(
@@ -74,7 +90,7 @@ def compose(
     )
 
 
-def headline(kind: EventKind, count: int) -> str:
+def headline(kind: NotificationKind, count: int) -> str:
     """Return what happened, in a few words."""
     one, many = HEADLINES[kind]
     return one if count == 1 else many.format(count)
@@ -83,17 +99,17 @@ def headline(kind: EventKind, count: int) -> str:
 # Their ids are made of the id of a job, or of an account: of what may name a page.
 _IDS_OF_PAGES: Final = frozenset(
     {
-        EventKind.CAPTURE_DONE,
-        EventKind.CAPTURE_INCOMPLETE,
-        EventKind.CAPTURE_FAILED,
-        EventKind.CAPTURE_DEAD,
-        EventKind.HOST_THROTTLED,
-        EventKind.ACCOUNT_RENAMED,
+        NotificationKind.CAPTURE_DONE,
+        NotificationKind.CAPTURE_INCOMPLETE,
+        NotificationKind.CAPTURE_FAILED,
+        NotificationKind.CAPTURE_DEAD,
+        NotificationKind.HOST_THROTTLED,
+        NotificationKind.ACCOUNT_RENAMED,
     }
 )
 
 
-def _item(group: Sequence[Event], place: str) -> dict[str, Any]:
+def _item(group: Sequence[NotificationEvent], place: str) -> dict[str, Any]:
     last = group[-1]
     # The id of the job in it was shortened, or there is none.
     tells = last.kind in _IDS_OF_PAGES and not (last.job_id and last.job_id in last.id)
@@ -117,10 +133,12 @@ def _item(group: Sequence[Event], place: str) -> dict[str, Any]:
     }
     item |= {key: printable(text) for key, text in texts.items() if text}
     lists = {"reasons": last.reasons, "tags": last.tags}
-    return item | {key: [printable(it) for it in texts] for key, texts in lists.items() if texts}
+    return item | {
+        key: [printable(text) for text in texts] for key, texts in lists.items() if texts
+    }
 
 
-def mail(message: OwedMessage, *, sender: str, to: Sequence[str]) -> EmailMessage:
+def compose_mail(message: UndeliveredMessage, *, sender: str, to: Sequence[str]) -> EmailMessage:
     """Return a message as mail: plain text, the same at each attempt."""
     value = json.loads(message.body)
     data = value["data"]
@@ -128,7 +146,7 @@ def mail(message: OwedMessage, *, sender: str, to: Sequence[str]) -> EmailMessag
     where = f" at {data['installation']}" if data["installation"] else ""
     told["Subject"] = f"snapshotter: {data['headline']}{where}"
     told["From"] = Address(addr_spec=sender)
-    told["To"] = tuple(Address(addr_spec=it) for it in to)
+    told["To"] = tuple(Address(addr_spec=recipient) for recipient in to)
     told["Date"] = format_datetime(parse_instant(value["timestamp"]))
     told["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
     told["Auto-Submitted"] = "auto-generated"  # RFC 3834: nothing answers it
@@ -146,12 +164,16 @@ _WORDS: Final = (
 
 def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
     found = [f"{data['headline']}.", ""]
-    for number, it in enumerate(data["events"], start=1):
-        times = f"{it['count']} times since {it['first_at']}, last " if it["count"] > 1 else ""
-        found.append(f"{number:>3}. {times}{it['at']}: {it['summary']}")
-        found += [f"     {words:<9} {it[key]}" for key, words in _WORDS if it.get(key)]
-        found += [f"     {key:<9} {', '.join(it[key])}" for key in ("reasons", "tags") if key in it]
-    named = any(it.get("url") or it.get("host") for it in data["events"])
+    for number, event in enumerate(data["events"], start=1):
+        times = (
+            f"{event['count']} times since {event['first_at']}, last " if event["count"] > 1 else ""
+        )
+        found.append(f"{number:>3}. {times}{event['at']}: {event['summary']}")
+        found += [f"     {words:<9} {event[key]}" for key, words in _WORDS if event.get(key)]
+        found += [
+            f"     {key:<9} {', '.join(event[key])}" for key in ("reasons", "tags") if key in event
+        ]
+    named = any(event.get("url") or event.get("host") for event in data["events"])
     how = "addresses are written so that nothing makes a link of them: hxxps://example[.]org"
     found += [
         "",

@@ -16,13 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import (
-    for_message,
-    text_for_message,
-    without_addresses,
-    without_page,
+    defang_text_for_message,
+    defang_url_for_message,
+    remove_addresses,
+    remove_page_from_name,
 )
-from snapshotter.model.event import MAX_TEXT, About, Event, EventKind, Waiting
-from snapshotter.policy.files import first_mistake, network, read_toml
+from snapshotter.model.notification import (
+    MAX_TEXT,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+    QueuedNotification,
+)
+from snapshotter.policy.files import first_validation_mistake, network, read_toml
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600
@@ -52,7 +58,7 @@ class _Channel(_Table):
     @classmethod
     def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(network(it) for it in values)
+            return tuple(network(text) for text in values)
         except SnapshotterError as error:
             raise ValueError(error.message) from error
 
@@ -127,11 +133,11 @@ class RuleEntry(_Table):
     @classmethod
     def _are_kinds(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
-            if not any(fnmatchcase(kind, pattern) for kind in EventKind):
-                raise ValueError(f"{pattern} is no kind of event: {', '.join(EventKind)}")
+            if not any(fnmatchcase(kind, pattern) for kind in NotificationKind):
+                raise ValueError(f"{pattern} is no kind of event: {', '.join(NotificationKind)}")
         return patterns
 
-    def fits(self, kind: EventKind, about: About) -> bool | None:
+    def matches(self, kind: NotificationKind, about: NotificationScope) -> bool | None:
         """Return whether the rule is about an event; None where that is not known."""
         if not _any(self.kinds, kind):
             return False
@@ -152,11 +158,11 @@ class _File(_Table):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        names = [it.name for it in self.channel]
+        names = [channel.name for channel in self.channel]
         if len(set(names)) != len(names):
             raise ValueError("two channels have one name")
-        for it in self.rule or ():
-            for name in it.channels:
+        for entry in self.rule or ():
+            for name in entry.channels:
                 if name not in names:
                     raise ValueError(f"a rule names the channel {name}, which is not there")
         return self
@@ -175,15 +181,15 @@ class NotifyRules:
 
     def channel(self, name: str) -> WebhookEntry | MailEntry:
         """Return a channel. Raises SnapshotterError: there is none of that name."""
-        for it in self.channels:
-            if it.name == name:
-                return it
+        for channel in self.channels:
+            if channel.name == name:
+                return channel
         raise SnapshotterError(
             f"{self.source} has no channel {name}",
-            hint=f"one of {', '.join(it.name for it in self.channels)}",
+            hint=f"one of {', '.join(channel.name for channel in self.channels)}",
         )
 
-    def waiting(self, event: Event) -> tuple[Waiting, ...]:
+    def waiting(self, event: NotificationEvent) -> tuple[QueuedNotification, ...]:
         """
         Return what each channel is to be told of an event.
 
@@ -196,10 +202,10 @@ class NotifyRules:
         rule = _strictest(found.rules)
         if rule is None:
             return ()
-        hides = found.open or any(it.urls == NONE or not it.channels for it in found.rules)
+        hides = found.open or any(entry.urls == NONE or not entry.channels for entry in found.rules)
         return tuple(
-            Waiting(
-                event=reduced(event, NONE if hides else self.channel(name).urls),
+            QueuedNotification(
+                event=reduce_event(event, NONE if hides else self.channel(name).urls),
                 channel=name,
                 group_s=self.group_s if rule.group_s is None else rule.group_s,
                 repeat_s=self.repeat_s if rule.repeat_s is None else rule.repeat_s,
@@ -207,25 +213,25 @@ class NotifyRules:
             for name in dict.fromkeys(rule.channels)
         )
 
-    def _candidates(self, event: Event) -> "_Candidates":
+    def _candidates(self, event: NotificationEvent) -> "_Candidates":
         """Return the rules of which one decides: for each capture that the event is about."""
         found: list[RuleEntry] = []
-        is_open = any(it.policy is None for it in event.about)
+        is_open = any(subject.policy is None for subject in event.about)
         for about in event.about or (_NO_PAGE,):
             for rule in self.rules:
-                fits = rule.fits(event.kind, about)
-                if fits is False:
+                matches = rule.matches(event.kind, about)
+                if matches is False:
                     continue
-                is_open |= fits is None
+                is_open |= matches is None
                 if rule not in found:
                     found.append(rule)
-                if fits:
+                if matches:
                     break
         return _Candidates(rules=tuple(found), open=is_open)
 
 
 # What rules match of an event that is about no page.
-_NO_PAGE = About(policy="", origin="", tags=())
+_NO_PAGE = NotificationScope(policy="", origin="", tags=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,12 +248,16 @@ def _strictest(rules: Sequence[RuleEntry]) -> RuleEntry | None:
 
     A rule that tells nobody silences what it fits. That it may fit is no reason to lose an event.
     """
-    telling = [it for it in rules if it.channels]
-    return min(telling, key=lambda it: (it.urls != NONE, len(it.channels)), default=None)
+    telling = [entry for entry in rules if entry.channels]
+    return min(telling, key=lambda entry: (entry.urls != NONE, len(entry.channels)), default=None)
 
 
 # What a file without rules means: whatever may need somebody.
-_TROUBLE = tuple(it.value for it in EventKind if it not in {EventKind.CAPTURE_DONE, EventKind.TEST})
+_TROUBLE = tuple(
+    kind.value
+    for kind in NotificationKind
+    if kind not in {NotificationKind.CAPTURE_DONE, NotificationKind.TEST}
+)
 
 
 def load(path: Path) -> NotifyRules:
@@ -260,10 +270,10 @@ def load(path: Path) -> NotifyRules:
     try:
         file = _File.model_validate(read_toml(path))
     except ValidationError as error:
-        raise SnapshotterError(f"{path}: {first_mistake(error)}") from error
+        raise SnapshotterError(f"{path}: {first_validation_mistake(error)}") from error
     rules = file.rule
     if rules is None:
-        everybody = tuple(it.name for it in file.channel)
+        everybody = tuple(channel.name for channel in file.channel)
         rules = (RuleEntry(kinds=_TROUBLE, channels=everybody),)
     return NotifyRules(
         source=path,
@@ -275,7 +285,7 @@ def load(path: Path) -> NotifyRules:
     )
 
 
-def reduced(event: Event, urls: str) -> Event:
+def reduce_event(event: NotificationEvent, urls: str) -> NotificationEvent:
     """
     Return as much of an event as may be said.
 
@@ -286,35 +296,35 @@ def reduced(event: Event, urls: str) -> Event:
     if urls == DEFANGED:
         return replace(
             event,
-            summary=text_for_message(event.summary)[:MAX_TEXT],
-            url=for_message(event.url) if event.url else "",
-            host=text_for_message(event.host)[:MAX_TEXT],
-            detail=text_for_message(event.detail)[:MAX_TEXT],
+            summary=defang_text_for_message(event.summary)[:MAX_TEXT],
+            url=defang_url_for_message(event.url) if event.url else "",
+            host=defang_text_for_message(event.host)[:MAX_TEXT],
+            detail=defang_text_for_message(event.detail)[:MAX_TEXT],
         )
     return replace(
         event,
-        summary=without_addresses(event.summary, host=event.host),
-        about=tuple(_without_addresses(it, event.host) for it in event.about),
-        job_id=without_page(event.job_id),
+        summary=remove_addresses(event.summary, host=event.host),
+        about=tuple(_without_addresses(subject, event.host) for subject in event.about),
+        job_id=remove_page_from_name(event.job_id),
         url="",
         host="",
         detail="",
     )
 
 
-def _without_addresses(about: About, host: str) -> About:
+def _without_addresses(about: NotificationScope, host: str) -> NotificationScope:
     """Return what an event is about without addresses; without a host no tag can be judged."""
     tags = () if not host else about.tags or ()
     return replace(
         about,
         origin=None
         if about.origin is None
-        else without_page(without_addresses(about.origin, host=host)),
-        tags=tuple(without_addresses(tag, host=host) for tag in tags),
+        else remove_page_from_name(remove_addresses(about.origin, host=host)),
+        tags=tuple(remove_addresses(tag, host=host) for tag in tags),
     )
 
 
-def _without_path(about: About) -> About:
+def _without_path(about: NotificationScope) -> NotificationScope:
     return about if about.policy is None else replace(about, policy=Path(about.policy).stem)
 
 

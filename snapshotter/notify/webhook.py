@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import standard_webhooks
-from snapshotter.model.event import Delivery, OwedMessage
-from snapshotter.notify.way_out import WayOut
+from snapshotter.formats.signatures import standard_webhooks
+from snapshotter.model.notification import DeliveryResult, UndeliveredMessage
+from snapshotter.notify.egress import GuardedConnections
 from snapshotter.ports import Clock
 
 _USER_AGENT: Final = "snapshotter"
@@ -39,13 +39,13 @@ class HttpWebhook:
         *,
         url: Callable[[], str],
         secrets: Callable[[], str],
-        way_out: WayOut,
+        connections: GuardedConnections,
         clock: Clock,
     ) -> None:
         self._name = name
         self._url = url
         self._secrets = secrets
-        self._way_out = way_out
+        self._connections = connections
         self._clock = clock
 
     @property
@@ -53,7 +53,7 @@ class HttpWebhook:
         """The name from the configuration."""
         return self._name
 
-    def deliver(self, message: OwedMessage) -> Delivery:
+    def deliver(self, message: UndeliveredMessage) -> DeliveryResult:
         """See `Channel.deliver`."""
         import httpx  # here, because most commands never need it
 
@@ -62,9 +62,9 @@ class HttpWebhook:
         try:
             url = self._url()
             keys = standard_webhooks.parse_secrets(self._secrets())
-            context = self._way_out.tls()
+            context = self._connections.tls()
         except SnapshotterError as error:
-            return Delivery(delivered=False, detail=error.message)
+            return DeliveryResult(delivered=False, detail=error.message)
         headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
@@ -73,11 +73,11 @@ class HttpWebhook:
         }
         try:
             with (
-                self._way_out.open() as guard,
+                self._connections.open() as guard,
                 httpx.Client(
                     trust_env=False,
                     transport=transport(guard, ssl_context=context),
-                    timeout=self._way_out.timeout_s,
+                    timeout=self._connections.timeout_s,
                 ) as client,
                 client.stream("POST", url, content=message.body, headers=headers) as answer,
             ):
@@ -89,18 +89,20 @@ class HttpWebhook:
                 asked = answer.headers.get("Retry-After", "")
                 return self._outcome(answer.status_code, asked)
         except httpx.TimeoutException:
-            late = f"no answer within {self._way_out.timeout_s:g} s"
-            return Delivery(delivered=False, detail=late)
+            late = f"no answer within {self._connections.timeout_s:g} s"
+            return DeliveryResult(delivered=False, detail=late)
         except httpx.ConnectError as error:
-            return Delivery(delivered=False, detail=f"the receiver can not be reached: {error}")
+            return DeliveryResult(
+                delivered=False, detail=f"the receiver can not be reached: {error}"
+            )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return Delivery(delivered=False, detail=f"the exchange broke off: {error}")
+            return DeliveryResult(delivered=False, detail=f"the exchange broke off: {error}")
 
-    def _outcome(self, status: int, retry_after: str) -> Delivery:
+    def _outcome(self, status: int, retry_after: str) -> DeliveryResult:
         if 200 <= status < 300:
-            return Delivery(delivered=True)
+            return DeliveryResult(delivered=True)
         busy = status in _BUSY or status >= 500
-        return Delivery(
+        return DeliveryResult(
             delivered=False,
             detail=f"the receiver answered with HTTP status {status}",
             refused=not busy,

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 from snapshotter.model.request import CaptureRequest, Decision
 
 
-def is_host(host: str, patterns: Iterable[str]) -> bool:
+def matches_host_pattern(host: str, patterns: Iterable[str]) -> bool:
     """
     Whether a host is one of those that are named.
 
@@ -16,11 +16,12 @@ def is_host(host: str, patterns: Iterable[str]) -> bool:
         patterns: "example.org" is that host alone, "*.example.org" all that lie under it.
     """
     return any(
-        host.endswith(it[1:]) if it.startswith("*.") else host == it.strip("[]") for it in patterns
+        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern.strip("[]")
+        for pattern in patterns
     )
 
 
-def without_parameters(url: str, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+def strip_parameters(url: str, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """
     Return an address without some parameters of its query, and the names of those taken out.
 
@@ -50,9 +51,9 @@ def without_parameters(url: str, names: Iterable[str]) -> tuple[str, tuple[str, 
     return urlunsplit(parts._replace(query="&".join(kept))), tuple(gone)
 
 
-def as_visited(request: CaptureRequest, decision: Decision) -> CaptureRequest:
+def strip_request_url(request: CaptureRequest, decision: Decision) -> CaptureRequest:
     """Return the request for the address that is visited, with what was asked for kept apart."""
-    url, stripped = without_parameters(request.url, decision.strip_params)
+    url, stripped = strip_parameters(request.url, decision.strip_params)
     return (
         replace(request, url=url, original=request.url, stripped=stripped) if stripped else request
     )

@@ -150,7 +150,7 @@ def visits(
         room = nominal - previous
         if following is not None:
             room = min(room, following - nominal)
-        share = share_of(name, number) * jitter
+        share = jitter_share(name, number) * jitter
         yield Visit(number=number, nominal=nominal, at=nominal + share * room)
         previous = nominal
 
@@ -173,11 +173,11 @@ def _nominal(curve: Curve, first_seen: datetime, seasons: Sequence[Season]) -> I
 
 def season_parts(seasons: Sequence[Season], begins: datetime, gap: timedelta) -> int:
     """Return in how many parts the time between two visits is divided, by when it begins."""
-    factor = min((it.factor for it in seasons if it.holds(begins)), default=1.0)
+    factor = min((season.factor for season in seasons if season.holds(begins)), default=1.0)
     return max(1, min(round(1 / factor), gap // _SHORTEST))
 
 
-def share_of(name: str, number: int | str) -> float:
+def jitter_share(name: str, number: int | str) -> float:
     """Return a number from -1 to 1 that is this visit's own."""
     digest = hashlib.sha256(f"{name}\n{number}".encode()).digest()
     return int.from_bytes(digest[:8]) / (1 << 63) - 1
@@ -232,15 +232,15 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
             found = _Curve.model_validate(table)
             curves[name] = Curve(
                 name=name,
-                at=tuple(parse_duration(it) for it in found.at),
+                at=tuple(parse_duration(duration) for duration in found.at),
                 then=tuple(
-                    Pace(every=parse_duration(it.every), until=parse_duration(it.until))
-                    for it in found.then
+                    Pace(every=parse_duration(pace.every), until=parse_duration(pace.until))
+                    for pace in found.then
                 ),
             )
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(it) for it in (name, *first["loc"]))
+            where = ".".join(str(part) for part in (name, *first["loc"]))
             raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
         except ValueError as error:
             raise SnapshotterError(f"{source}: {name}: {error}") from error

@@ -23,8 +23,9 @@ from snapshotter.model.request import (
     Viewport,
 )
 from snapshotter.model.takedown import ConfirmRules
-from snapshotter.policy import readings
-from snapshotter.policy.files import first_mistake, network
+from snapshotter.policy import site_readings
+from snapshotter.policy.files import first_validation_mistake, network
+from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import (
     KINDS,
     PicturesTable,
@@ -33,9 +34,8 @@ from snapshotter.policy.tables import (
     Streams,
     offsets,
 )
-from snapshotter.policy.takedown import load_rules
+from snapshotter.policy.takedown_rules import load_rules
 from snapshotter.policy.times import parse_duration
-from snapshotter.policy.toml import as_toml
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
 _ALWAYS_REDACTED = frozenset(
@@ -111,8 +111,12 @@ def decide(
     if light or policy.light:
         changes["light"] = True
         changes["require"] = policy.require.model_copy(update={"court_minimum": False})
-    rules = tuple((it.file.id, it.text) for it in load_rules(policy.takedown.rules))
-    changes["takedown"] = policy.takedown.model_copy(update={"rules": tuple(it for it, _ in rules)})
+    rules = tuple(
+        (rule_set.file.id, rule_set.text) for rule_set in load_rules(policy.takedown.rules)
+    )
+    changes["takedown"] = policy.takedown.model_copy(
+        update={"rules": tuple(rule for rule, _ in rules)}
+    )
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(
@@ -184,7 +188,7 @@ def monitoring(policy: Policy) -> Monitoring:
         control_url=policy.takedown.control_url,
         second_vantage=policy.takedown.second_vantage,
         thresholds=tuple(
-            Threshold(**it.model_dump(exclude={"reason"})) for it in policy.thresholds
+            Threshold(**threshold.model_dump(exclude={"reason"})) for threshold in policy.thresholds
         ),
         burst=parse_duration(policy.monitor.burst),
         after_gone=offsets(policy.monitor.after_gone),
@@ -199,7 +203,11 @@ def redacted_headers(names: Iterable[str]) -> frozenset[str]:
 
 
 def _redact_rules(policy: Policy) -> RedactRules:
-    lists = {it.id: it.viewer_fields for it in readings.shipped().sites if it.viewer_fields}
+    lists = {
+        site.id: site.viewer_fields
+        for site in site_readings.shipped_sites().sites
+        if site.viewer_fields
+    }
     for name in policy.redact.viewer_fields:
         if name not in lists:
             raise SnapshotterError(
@@ -220,7 +228,7 @@ def _redact_rules(policy: Policy) -> RedactRules:
 
 
 def _reading_rules(policy: Policy) -> ReadingRules:
-    known = readings.shipped()
+    known = site_readings.shipped_sites()
     return ReadingRules(
         **policy.extract.model_dump(exclude={"reason"}),
         sites=known.sites,
@@ -240,7 +248,7 @@ def _more_pictures(
         return PicturesTable.model_validate(values)
     except ValidationError as error:
         raise SnapshotterError(
-            f"pictures.{first_mistake(error)}", hint="docs/howto/pictures.md"
+            f"pictures.{first_validation_mistake(error)}", hint="docs/howto/pictures.md"
         ) from error
 
 
@@ -249,6 +257,6 @@ def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
         return Streams(reason=table.reason, keep_for=(*table.keep_for, *keys))
     except ValidationError as error:
         raise SnapshotterError(
-            f"streams.{first_mistake(error)}",
+            f"streams.{first_validation_mistake(error)}",
             hint="docs/howto/keep-streams.md says how to make a key",
         ) from error

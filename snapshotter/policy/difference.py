@@ -11,7 +11,7 @@ _TEXT = frozenset({"schema", "name", "parents"})
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PolicyDifference:
     """One key that two policies have differently."""
 
     key: str
@@ -24,11 +24,11 @@ def values(policy: Policy) -> Mapping[str, Any]:
     return dict(_flat(policy.model_dump(by_alias=True), ""))
 
 
-def differences(left: Policy, right: Policy) -> tuple[Difference, ...]:
+def differences(left: Policy, right: Policy) -> tuple[PolicyDifference, ...]:
     """Return what two policies say differently, reasons left out, in the order of keys."""
     ours, theirs = values(left), values(right)
     return tuple(
-        Difference(key, ours[key], theirs[key])
+        PolicyDifference(key, ours[key], theirs[key])
         for key in ours
         if key not in _TEXT and key.rpartition(".")[2] != "reason" and ours[key] != theirs[key]
     )

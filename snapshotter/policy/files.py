@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
-from snapshotter.formats.certificate_authority import all_of
+from snapshotter.formats.tls.certificate_authority import read_certificates
 from snapshotter.policy.curve import Curve, parse_curves
 
 AUTO = "auto"  # in place of the name of a policy: the address of the page decides
@@ -82,7 +82,7 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
 
 
-def first_mistake(error: ValidationError) -> str:
+def first_validation_mistake(error: ValidationError) -> str:
     """Return where the first mistake is and what it is: never the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
@@ -113,7 +113,7 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
     """
     data = read_limited(path)
     try:
-        return all_of(data)
+        return read_certificates(data)
     except ValueError as error:
         raise SnapshotterError(
             f"{path} can not be trusted as a certificate authority: {error}",

@@ -26,7 +26,7 @@ class Sign(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class HostSignal:
     """What a visit ended with, as far as its host is concerned."""
 
     sign: Sign
@@ -34,7 +34,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HostResponse:
     """What came back from the page that a visit shows in the end."""
 
     status: int | None  # None: no answer came
@@ -44,10 +44,10 @@ class Answer:
     final_url: str = ""  # where that page is; "" for where it was asked for
 
 
-def answer_of(captured: Capture) -> Answer:
+def response_of(captured: Capture) -> HostResponse:
     """Return what a capture met."""
     found = captured.response
-    return Answer(
+    return HostResponse(
         status=found.status if found else None,
         at=captured.ended_at,
         retry_after=header(captured, "retry-after"),
@@ -62,12 +62,12 @@ def header(captured: Capture, name: str) -> str:
     return next((value for field, value in fields if field.lower() == name), "")
 
 
-def hear(answer: Answer, rules: HostRules) -> Heard:
+def interpret_response(answer: HostResponse, rules: HostRules) -> HostSignal:
     """Return what an answer says about its host."""
     if answer.status is None:
-        return Heard(sign=Sign.UNREACHABLE)
+        return HostSignal(sign=Sign.UNREACHABLE)
     asked = parse_retry_after(answer.retry_after, said_at=answer.date, ours=answer.at)
-    return Heard(sign=sign_of(answer.status, asked, rules), retry_after=asked)
+    return HostSignal(sign=sign_of(answer.status, asked, rules), retry_after=asked)
 
 
 def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sign:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from snapshotter.policy.quiet import MINUTES_OF_DAY, Quiet, covered
+from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, QuietHours, quiet_minutes
 
 DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
 GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there
@@ -49,7 +49,7 @@ class HostRules:
     jitter: float  # share of `every` to either side, 0 to 0.9
     per_day: int  # starts in any 24 hours; 0: no limit
     urgent: int  # of `per_day`, kept for what is urgent
-    quiet: tuple[Quiet, ...]
+    quiet: tuple[QuietHours, ...]
     zone: ZoneInfo
     throttled_statuses: frozenset[int]
     throttled: Backoff
@@ -63,14 +63,14 @@ class HostRules:
     def __post_init__(self) -> None:
         if self.per_day and self.urgent >= self.per_day:
             raise ValueError("urgent is less than per_day: it is a part of it")
-        if len(covered(self.quiet)) >= MINUTES_OF_DAY:
+        if len(quiet_minutes(self.quiet)) >= MINUTES_OF_DAY:
             raise ValueError("the quiet hours leave no minute of a day")
 
     def free_at(self, moment: datetime) -> datetime:
         """Return the first moment from this one on that is not in quiet hours, UTC."""
         at = moment
         for _ in range(4 * len(self.quiet) + 4):
-            ends = [end for it in self.quiet if (end := it.around(at, self.zone)) is not None]
+            ends = [end for hours in self.quiet if (end := hours.around(at, self.zone)) is not None]
             if not ends:
                 return at
             at = max(ends)
@@ -100,7 +100,7 @@ class Override:
             address = ip_address(host)
         except ValueError:
             return False
-        return any(address in it for it in self.networks)
+        return any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +128,23 @@ class Politeness:
         """Return what holds for a key; the default for a group that the file has no more."""
         if key.startswith(GROUP):
             name = key.removeprefix(GROUP)
-            return next((it.rules for it in self.overrides if it.rules.name == name), self.default)
+            return next(
+                (override.rules for override in self.overrides if override.rules.name == name),
+                self.default,
+            )
         return self._of_host(key)
 
     @property
     def most_at_once(self) -> int:
         """Visits at a time that any host may have at most."""
-        return max(self.default.at_once, *(it.rules.at_once for it in self.overrides), 1)
+        return max(
+            self.default.at_once, *(override.rules.at_once for override in self.overrides), 1
+        )
 
     def _of_host(self, host: str) -> HostRules:
-        return next((it.rules for it in self.overrides if it.holds(host)), self.default)
+        return next(
+            (override.rules for override in self.overrides if override.holds(host)), self.default
+        )
 
 
 def counted_host(url: str) -> str:

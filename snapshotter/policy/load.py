@@ -32,7 +32,7 @@ _OWN = frozenset({"name", "reason", "match", "schema", "parents"})  # never inhe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effective:
+class EffectivePolicy:
     """A policy as it holds, and where each of its values was written."""
 
     policy: Policy
@@ -43,9 +43,9 @@ class Effective:
     inherited: Mapping[str, Any] = field(default_factory=dict)  # what its parents say, merged
 
 
-def shipped() -> tuple[str, ...]:
+def shipped_policy_names() -> tuple[str, ...]:
     """Return the names of the policies that come with the program, sorted."""
-    return tuple(sorted(it.stem for it in shipped_directory().glob("*.toml")))
+    return tuple(sorted(path.stem for path in shipped_directory().glob("*.toml")))
 
 
 def find(name_or_path: str, directory: Path | None = None) -> Path:
@@ -65,7 +65,7 @@ def find(name_or_path: str, directory: Path | None = None) -> Path:
         found = place / f"{name_or_path}.toml"
         if found.is_file():
             return found
-    known = shipped()
+    known = shipped_policy_names()
     near = difflib.get_close_matches(name_or_path, known, n=1)
     raise SnapshotterError(
         f"there is no policy called {name_or_path}",
@@ -89,7 +89,7 @@ def load(name_or_path: str, directory: Path | None = None) -> Policy:
     return effective(name_or_path, directory).policy
 
 
-def effective(name_or_path: str, directory: Path | None = None) -> Effective:
+def effective(name_or_path: str, directory: Path | None = None) -> EffectivePolicy:
     """
     Read a policy, and say of each value who says it.
 
@@ -106,14 +106,14 @@ def effective(name_or_path: str, directory: Path | None = None) -> Effective:
     origins: dict[str, str] = {}
     for link in reversed(chain):
         if link is not chain[0]:
-            inherited = {key: it for key, it in link.raw.items() if key not in _OWN}
+            inherited = {key: setting for key, setting in link.raw.items() if key not in _OWN}
         else:
             inherited = link.raw
         before, merged = merged, _merged(merged, inherited)
         origins |= dict.fromkeys(_keys(inherited), link.name)
     if len(chain) > 1:
-        merged["parents"] = [{"name": it.name, "sha256": it.sha256} for it in chain[1:]]
-    return Effective(
+        merged["parents"] = [{"name": link.name, "sha256": link.sha256} for link in chain[1:]]
+    return EffectivePolicy(
         policy=_validated(merged, path),
         path=path,
         origins=origins,
@@ -123,7 +123,7 @@ def effective(name_or_path: str, directory: Path | None = None) -> Effective:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class PolicyMistake:
     """One thing that a file of a policy gets wrong."""
 
     key: str
@@ -131,7 +131,7 @@ class Mistake:
     hint: str = ""
 
 
-def mistakes(path: Path) -> tuple[Mistake, ...]:
+def find_mistakes(path: Path) -> tuple[PolicyMistake, ...]:
     """
     Return all that is wrong with one file, its parents left out.
 
@@ -201,8 +201,8 @@ def _with_rules_beside(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     if "rules" not in takedown:
         return raw
     rules = [
-        str((path.parent / it).absolute()) if it.endswith(".toml") else it
-        for it in takedown["rules"]
+        str((path.parent / rules_path).absolute()) if rules_path.endswith(".toml") else rules_path
+        for rules_path in takedown["rules"]
     ]
     return raw | {"takedown": takedown | {"rules": rules}}
 
@@ -236,22 +236,26 @@ def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
         ) from error
 
 
-def _mistake(error: Any) -> Mistake:
+def _mistake(error: Any) -> PolicyMistake:
     where = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
-        return Mistake(".".join(where), "no such key", _nearest(where))
-    return Mistake(".".join(where), error["msg"].removeprefix("Value error, "))
+        return PolicyMistake(".".join(where), "no such key", _nearest(where))
+    return PolicyMistake(".".join(where), error["msg"].removeprefix("Value error, "))
 
 
 def _nearest(where: list[str]) -> str:
     """Return a hint for a key that is none: the one that is most like it, here or elsewhere."""
     known = sorted({*all_keys(), "extends"})
     name, table = where[-1], ".".join(where[:-1])
-    here = [it.removeprefix(f"{table}.") for it in known if not table or it.startswith(f"{table}.")]
-    tops = {it.partition(".")[0] for it in here}
+    here = [
+        setting.removeprefix(f"{table}.")
+        for setting in known
+        if not table or setting.startswith(f"{table}.")
+    ]
+    tops = {setting.partition(".")[0] for setting in here}
     if near := difflib.get_close_matches(name, sorted(tops), n=1):
         return f"did you mean {'.'.join((*where[:-1], near[0]))}?"
-    elsewhere = [it for it in known if it.rpartition(".")[2] == name]
+    elsewhere = [setting for setting in known if setting.rpartition(".")[2] == name]
     if elsewhere:
         return f"did you mean {elsewhere[0]}?"
     return "docs/reference/policies.md names every key"

@@ -83,7 +83,7 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
 def _check_repeat(text: str, repeat: "re.Match[str]", single: str) -> None:
     if not single:
         raise ValueError(f"{repeat[0]!r} has to follow a single character or a class: {text!r}")
-    if any(int(it) > _MAX_COUNT for it in (repeat[1], repeat[3]) if it):
+    if any(int(count) > _MAX_COUNT for count in (repeat[1], repeat[3]) if count):
         raise ValueError(f"a repeat of more than {_MAX_COUNT} times: {text!r}")
 
 

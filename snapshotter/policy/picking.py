@@ -18,9 +18,9 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.hosts import host_of
 from snapshotter.policy import files
-from snapshotter.policy.addresses import is_host
+from snapshotter.policy.addresses import matches_host_pattern
 from snapshotter.policy.files import read_toml, shipped_directory
-from snapshotter.policy.load import Effective, effective
+from snapshotter.policy.load import EffectivePolicy, effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
 
@@ -48,10 +48,10 @@ class Pick:
     """What was picked for one address, and what was not."""
 
     winner: Candidate
-    losers: tuple[Candidate, ...]  # the closest first
+    rejected: tuple[Candidate, ...]  # the closest first
 
 
-def known(directory: Path | None = None) -> tuple[Effective, ...]:
+def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]:
     """
     Return the shipped policies and those of a directory, by name; the latter replace the former.
 
@@ -64,17 +64,17 @@ def known(directory: Path | None = None) -> tuple[Effective, ...]:
             f"the policies_dir {directory} is no directory", hint="make it, or correct the setting"
         )
     if directory is not None:
-        own = sorted(it for it in directory.glob("*.toml") if not _has_rules(it))
+        own = sorted(path for path in directory.glob("*.toml") if not _has_rules(path))
         found |= {path.stem: path for path in own}
     read = []
     for stem, path in sorted(found.items()):
-        one = effective(str(path))
-        if one.policy.name != stem:
+        policy_file = effective(str(path))
+        if policy_file.policy.name != stem:
             raise SnapshotterError(
-                f"policy {path} calls itself {one.policy.name}",
+                f"policy {path} calls itself {policy_file.policy.name}",
                 hint=f"a policy is named as its file: {stem}",
             )
-        read.append(one)
+        read.append(policy_file)
     return tuple(read)
 
 
@@ -83,45 +83,53 @@ def _has_rules(path: Path) -> bool:
     return read_toml(path).get("schema") == RULES
 
 
-def pick(url: str, policies: Iterable[Effective]) -> Pick:
+def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
     """
     Return which policy a page is meant for.
 
     Args:
         policies: With one called "default", which takes what no other one names.
     """
-    stands = [_candidate(url, one) for one in policies]
-    named = sorted((it for it in stands if it.by), key=_order)
-    winner = named[0] if named else next(it for it in stands if it.name == DEFAULT)
-    losers = sorted((it for it in stands if it is not winner), key=_order)
+    stands = [_candidate(url, policy_file) for policy_file in policies]
+    named = sorted((candidate for candidate in stands if candidate.by), key=_order)
+    winner = (
+        named[0] if named else next(candidate for candidate in stands if candidate.name == DEFAULT)
+    )
+    rejected = sorted((candidate for candidate in stands if candidate is not winner), key=_order)
     return Pick(
-        winner=_said(winner, f"it names {winner.by}" if winner.by else "no other names the page"),
-        losers=tuple(_said(it, _why_not(it, winner)) for it in losers),
+        winner=_describe_reason(
+            winner, f"it names {winner.by}" if winner.by else "no other names the page"
+        ),
+        rejected=tuple(
+            _describe_reason(candidate, _why_not(candidate, winner)) for candidate in rejected
+        ),
     )
 
 
-def pickable(policies: Iterable[Effective]) -> Sequence[Effective]:
+def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[EffectivePolicy]:
     """Return the policies that can ever be picked."""
     return [
-        it
-        for it in policies
-        if it.policy.match.urls or it.policy.match.hosts or it.policy.name == DEFAULT
+        policy_file
+        for policy_file in policies
+        if policy_file.policy.match.urls
+        or policy_file.policy.match.hosts
+        or policy_file.policy.name == DEFAULT
     ]
 
 
-def in_words(picked: Iterable[Candidate]) -> str:
+def describe_picks(picked: Iterable[Candidate]) -> str:
     """Return what was picked for many pages: "3 social-post (it names host x.com)"."""
-    counted = Counter((it.name, it.why) for it in picked)
-    ordered = sorted(counted, key=lambda it: (-counted[it], it))
+    counted = Counter((candidate.name, candidate.why) for candidate in picked)
+    ordered = sorted(counted, key=lambda pair: (-counted[pair], pair))
     return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)
 
 
-def _order(it: Candidate) -> tuple[int, int, bool, str]:
-    return (-it.rank[0], -it.rank[1], it.is_shipped, it.name)
+def _order(candidate: Candidate) -> tuple[int, int, bool, str]:
+    return (-candidate.rank[0], -candidate.rank[1], candidate.is_shipped, candidate.name)
 
 
-def _candidate(url: str, one: Effective) -> Candidate:
-    match, written, visited = one.policy.match, _as_written(url), _as_visited(url)
+def _candidate(url: str, policy_file: EffectivePolicy) -> Candidate:
+    match, written, visited = policy_file.policy.match, _as_written(url), _as_visited(url)
     host = host_of(visited)
     by, rank = "", (0, 0)
     for pattern in match.urls:
@@ -129,13 +137,13 @@ def _candidate(url: str, one: Effective) -> Candidate:
         if found.search(written) or found.search(visited):
             by, rank = max((by, rank), (f"addresses {pattern}", (3, len(pattern))), key=_closeness)
     for pattern in match.hosts:
-        if is_host(host, (pattern,)):
+        if matches_host_pattern(host, (pattern,)):
             closer = 1 if pattern.startswith("*.") else 2
             by, rank = max((by, rank), (f"host {pattern}", (closer, len(pattern))), key=_closeness)
     return Candidate(
-        name=one.policy.name,
-        path=one.path,
-        is_shipped=one.path.parent == shipped_directory(),
+        name=policy_file.policy.name,
+        path=policy_file.path,
+        is_shipped=policy_file.path.parent == shipped_directory(),
         by=by,
         why="" if match.urls or match.hosts else _BY_NAME,
         rank=rank,
@@ -186,5 +194,5 @@ def _why_not(loser: Candidate, winner: Candidate) -> str:
     return f"it names {loser.by}, as closely, and comes later"
 
 
-def _said(it: Candidate, why: str) -> Candidate:
-    return replace(it, why=why)
+def _describe_reason(candidate: Candidate, why: str) -> Candidate:
+    return replace(candidate, why=why)

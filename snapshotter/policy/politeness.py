@@ -3,7 +3,7 @@ How hard a host may be worked: when the next visit may start.
 
 A visit is one page in one browser; what the page asks for besides is not counted. Pure:
 whoever keeps the state of hosts (a table that workers share, or a process alone) asks
-`judge` before a visit, `begun` when it starts and `heard` when it ended, and stores what
+`judge` before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and stores what
 they return. Chance comes in as a number, time as a moment.
 """
 
@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from snapshotter.model.job import NORMAL
-from snapshotter.policy.host_answers import Answer, Heard, Sign, hear
+from snapshotter.policy.host_answers import HostResponse, HostSignal, Sign, interpret_response
 from snapshotter.policy.host_rules import DAY, Backoff, HostRules, Politeness
 
 
-class Cause(StrEnum):
+class WaitCause(StrEnum):
     """Why a visit may not start now."""
 
     IN_FLIGHT = "in-flight"  # as many visits of this host as are allowed are under way
@@ -33,9 +33,9 @@ class Cause(StrEnum):
 
 
 _CAUSES = {
-    Sign.THROTTLED: Cause.THROTTLED,
-    Sign.UNWELL: Cause.UNWELL,
-    Sign.UNREACHABLE: Cause.UNREACHABLE,
+    Sign.THROTTLED: WaitCause.THROTTLED,
+    Sign.UNWELL: WaitCause.UNWELL,
+    Sign.UNREACHABLE: WaitCause.UNREACHABLE,
 }
 
 
@@ -61,15 +61,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class VisitWait:
     """Not now."""
 
     until: datetime | None  # ask again then; None: when a visit has ended
-    cause: Cause
+    cause: WaitCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class AllowedVisit:
     """A visit that was allowed and has started."""
 
     number: int
@@ -77,18 +77,18 @@ class Visit:
     started_at: datetime  # UTC
 
 
-def in_words(wait: Wait, rules: HostRules) -> str:
+def describe_wait(wait: VisitWait, rules: HostRules) -> str:
     """Return why a visit has to wait, for a person."""
     return {
-        Cause.IN_FLIGHT: f"{rules.at_once} at a time, and so many are under way",
-        Cause.INTERVAL: f"the last visit began less than about {_short(rules.every)} ago",
-        Cause.THROTTLED: "the host said that it is too much",
-        Cause.UNWELL: "the host answered that it has trouble",
-        Cause.UNREACHABLE: "the host did not answer",
-        Cause.BUDGET: f"the day's budget of {rules.per_day} visits is spent",
-        Cause.QUIET: "quiet hours",
-        Cause.ALL: "as many visits as are allowed are under way, of all workers together",
-        Cause.WORKER: "as many visits as are allowed are under way here",
+        WaitCause.IN_FLIGHT: f"{rules.at_once} at a time, and so many are under way",
+        WaitCause.INTERVAL: f"the last visit began less than about {_short(rules.every)} ago",
+        WaitCause.THROTTLED: "the host said that it is too much",
+        WaitCause.UNWELL: "the host answered that it has trouble",
+        WaitCause.UNREACHABLE: "the host did not answer",
+        WaitCause.BUDGET: f"the day's budget of {rules.per_day} visits is spent",
+        WaitCause.QUIET: "quiet hours",
+        WaitCause.ALL: "as many visits as are allowed are under way, of all workers together",
+        WaitCause.WORKER: "as many visits as are allowed are under way here",
     }[wait.cause]
 
 
@@ -112,38 +112,40 @@ def budget_at(starts: Sequence[datetime], budget: int | None, now: datetime) -> 
 
 def judge(
     politeness: Politeness, rules: HostRules, state: HostState, load: Load, now: datetime
-) -> Wait | None:
+) -> VisitWait | None:
     """
     Say whether a visit may start now: None is yes.
 
     A clock that was set back holds nobody up for longer than the rules could have.
     """
-    times: list[tuple[datetime, Cause]] = []
+    times: list[tuple[datetime, WaitCause]] = []
     if state.next_at is not None:
         longest = now + rules.every * (1 + rules.jitter)
-        times.append((min(state.next_at, longest), Cause.INTERVAL))
+        times.append((min(state.next_at, longest), WaitCause.INTERVAL))
     if state.resting_until is not None and (cause := _CAUSES.get(state.sign)) is not None:
         longest = now + max(
             rules.retry_after_at_most, rules.throttled.cap, _backoff(rules, state).cap
         )
         times.append((min(state.resting_until, longest), cause))
     if load.budget_at is not None:
-        times.append((min(load.budget_at, now + DAY), Cause.BUDGET))
-    at, cause = max(times, default=(now, Cause.INTERVAL))
+        times.append((min(load.budget_at, now + DAY), WaitCause.BUDGET))
+    at, cause = max(times, default=(now, WaitCause.INTERVAL))
     at = max(at, now)
     free = rules.free_at(at)
     if free > now:
-        return Wait(free, Cause.QUIET if free > at else cause)
+        return VisitWait(free, WaitCause.QUIET if free > at else cause)
     if load.host >= rules.at_once:
-        return Wait(None, Cause.IN_FLIGHT)
+        return VisitWait(None, WaitCause.IN_FLIGHT)
     if load.all >= politeness.all_at_once:
-        return Wait(None, Cause.ALL)
+        return VisitWait(None, WaitCause.ALL)
     if load.worker >= politeness.worker_at_once:
-        return Wait(None, Cause.WORKER)
+        return VisitWait(None, WaitCause.WORKER)
     return None
 
 
-def begun(rules: HostRules, state: HostState, now: datetime, chance: float) -> HostState:
+def state_after_start(
+    rules: HostRules, state: HostState, now: datetime, chance: float
+) -> HostState:
     """
     Return the state of a host once a visit to it has started.
 
@@ -153,10 +155,10 @@ def begun(rules: HostRules, state: HostState, now: datetime, chance: float) -> H
     return replace(state, next_at=now + rules.every * (1 + rules.jitter * (2 * chance - 1)))
 
 
-def heard(
+def state_after_end(
     rules: HostRules,
     state: HostState,
-    what: Heard,
+    what: HostSignal,
     *,
     started: datetime,
     now: datetime,
@@ -196,7 +198,7 @@ def _backoff(rules: HostRules, state: HostState) -> Backoff:
 
 
 def revisit_at(
-    rules: HostRules, state: HostState, what: Heard, *, revisits: int, now: datetime
+    rules: HostRules, state: HostState, what: HostSignal, *, revisits: int, now: datetime
 ) -> datetime | None:
     """
     Return when a page has to be looked at once more, UTC; None: it stays as it is.
@@ -205,7 +207,7 @@ def revisit_at(
     host has to say, and are evidence as they are.
 
     Args:
-        state: Of the host, after `heard`.
+        state: Of the host, after `state_after_end`.
         revisits: How many this capture has had.
     """
     if what.sign is not Sign.THROTTLED or revisits >= rules.revisits:
@@ -215,12 +217,12 @@ def revisit_at(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class After:
+class VisitOutcome:
     """What a visit that has ended leaves behind."""
 
     states: Mapping[str, HostState]  # of every host that it concerns, by key
     ended_at: str  # key of the host whose page it shows; it counts as a visit there, too
-    what: Heard  # from that host
+    what: HostSignal  # from that host
 
     def revisit_at(
         self, politeness: Politeness, *, revisits: int, now: datetime
@@ -230,16 +232,16 @@ class After:
         return revisit_at(rules, state, self.what, revisits=revisits, now=now)
 
 
-def after(
+def visit_outcome(
     politeness: Politeness,
     key: str,
     state_of: Callable[[str], HostState],
-    answer: Answer,
+    answer: HostResponse,
     *,
     started: datetime,
     now: datetime,
     chance: Callable[[], float],
-) -> After:
+) -> VisitOutcome:
     """
     Return what a visit to a host leaves behind.
 
@@ -255,16 +257,18 @@ def after(
             ended_at = politeness.key(answer.final_url)
     states: dict[str, HostState] = {}
     if ended_at != key:
-        well = Heard(sign=Sign.WELL)
-        states[key] = heard(
+        well = HostSignal(sign=Sign.WELL)
+        states[key] = state_after_end(
             politeness.rules(key), state_of(key), well, started=started, now=now, chance=0.0
         )
     rules, state = politeness.rules(ended_at), state_of(ended_at)
     if ended_at != key:
-        state = begun(rules, state, now, chance())
-    what = hear(answer, rules)
-    states[ended_at] = heard(rules, state, what, started=started, now=now, chance=chance())
-    return After(states=states, ended_at=ended_at, what=what)
+        state = state_after_start(rules, state, now, chance())
+    what = interpret_response(answer, rules)
+    states[ended_at] = state_after_end(
+        rules, state, what, started=started, now=now, chance=chance()
+    )
+    return VisitOutcome(states=states, ended_at=ended_at, what=what)
 
 
 def is_urgent(priority: int) -> bool:

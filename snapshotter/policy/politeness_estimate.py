@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.policy.host_rules import DAY, MOST_PER_DAY, HostRules, Politeness
-from snapshotter.policy.politeness import Cause
-from snapshotter.policy.quiet import MINUTES_OF_DAY, covered
+from snapshotter.policy.politeness import WaitCause
+from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, quiet_minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class HostEstimate:
     key: str
     visits: int
     takes: timedelta  # to the end of the last
-    bound_by: Cause | None  # what costs most of it; None: the visits themselves
+    bound_by: WaitCause | None  # what costs most of it; None: the visits themselves
     per_day: int  # visits that 24 hours carry at most
 
 
@@ -53,8 +53,8 @@ def estimate(
         for key, count in visits.items()
         if count > 0
     ]
-    hosts.sort(key=lambda it: (-it.takes, it.key))
-    total = sum(it.visits for it in hosts)
+    hosts.sort(key=lambda estimate: (-estimate.takes, estimate.key))
+    total = sum(estimate.visits for estimate in hosts)
     hands = max(1, min(at_once, politeness.all_at_once))
     work = visit * math.ceil(total / hands)
     slowest = hosts[0].takes if hosts else timedelta(0)
@@ -64,7 +64,7 @@ def estimate(
 def per_day(rules: HostRules, visit: timedelta) -> int:
     """Return how many visits of a host 24 hours carry at most: 14,400 at one every 6 s."""
     spacing = _spacing(rules, visit)
-    free = DAY * (1 - len(covered(rules.quiet)) / MINUTES_OF_DAY)
+    free = DAY * (1 - len(quiet_minutes(rules.quiet)) / MINUTES_OF_DAY)
     fitting = int(free / spacing) if spacing else MOST_PER_DAY
     return min(fitting, rules.per_day) if rules.per_day else fitting
 
@@ -79,18 +79,20 @@ def _host_estimate(
     spacing = _spacing(rules, visit)
     budget = rules.budget(urgent=False)
     starts: deque[datetime] = deque(maxlen=budget or 1)
-    lost = dict.fromkeys((Cause.BUDGET, Cause.QUIET, Cause.INTERVAL), timedelta(0))
+    lost = dict.fromkeys((WaitCause.BUDGET, WaitCause.QUIET, WaitCause.INTERVAL), timedelta(0))
     at = now
     for number in range(count):
         paced = at + spacing if number else at
-        lost[Cause.INTERVAL] += paced - at if rules.every > visit / rules.at_once else timedelta(0)
+        lost[WaitCause.INTERVAL] += (
+            paced - at if rules.every > visit / rules.at_once else timedelta(0)
+        )
         full = budget is not None and len(starts) == budget
         within = max(paced, starts[0] + DAY) if full else paced
-        lost[Cause.BUDGET] += within - paced
+        lost[WaitCause.BUDGET] += within - paced
         at = rules.free_at(within) if rules.quiet else within
-        lost[Cause.QUIET] += at - within
+        lost[WaitCause.QUIET] += at - within
         starts.append(at)
-    cause = max(lost, key=lambda it: lost[it])
+    cause = max(lost, key=lambda cause: lost[cause])
     return HostEstimate(
         key=key,
         visits=count,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.files import first_mistake, read_toml, shipped_directory
+from snapshotter.policy.files import first_validation_mistake, read_toml, shipped_directory
 from snapshotter.policy.host_rules import (
     MOST_AT_ONCE,
     MOST_PER_DAY,
@@ -23,7 +23,7 @@ from snapshotter.policy.host_rules import (
     Politeness,
     counted_host,
 )
-from snapshotter.policy.quiet import parse_quiet
+from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.times import parse_duration
 
 
@@ -79,7 +79,7 @@ class _File(BaseModel):
     @field_validator("host")
     @classmethod
     def _have_names_of_their_own(cls, hosts: tuple[_Host, ...]) -> tuple[_Host, ...]:
-        names = [it.name for it in hosts]
+        names = [host.name for host in hosts]
         if len(set(names)) < len(names):
             raise ValueError("two tables have one name")
         return hosts
@@ -110,21 +110,23 @@ def _read(path: Path) -> _File:
     try:
         return _File.model_validate(read_toml(path))
     except ValidationError as error:
-        raise SnapshotterError(f"politeness in {path}: {first_mistake(error)}") from error
+        raise SnapshotterError(
+            f"politeness in {path}: {first_validation_mistake(error)}"
+        ) from error
 
 
 def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
     base = _values(shipped.default)
     default = base | _values(file.default)
-    own = {it.name for it in file.host}
-    tables = [*file.host, *(it for it in shipped.host if it.name not in own)]
+    own = {host.name for host in file.host}
+    tables = [*file.host, *(host for host in shipped.host if host.name not in own)]
     try:
         return Politeness(
             source=source,
             all_at_once=file.all.at_once or shipped.all.at_once or 1,
             worker_at_once=file.worker.at_once or shipped.worker.at_once or 1,
             default=_rules("default", default),
-            overrides=tuple(_override(it, default | _values(it)) for it in tables),
+            overrides=tuple(_override(host, default | _values(host)) for host in tables),
         )
     except ValueError as error:
         raise SnapshotterError(f"politeness in {source}: {error}") from error
@@ -163,7 +165,7 @@ def _rules(name: str, values: Mapping[str, Any], *, together: bool = False) -> H
             jitter=values["jitter"],
             per_day=values["per_day"],
             urgent=min(values["urgent"], max(values["per_day"] - 1, 0)),
-            quiet=tuple(parse_quiet(it) for it in values["quiet"]),
+            quiet=tuple(parse_quiet(hours) for hours in values["quiet"]),
             zone=_zone(values["zone"]),
             throttled_statuses=frozenset(values["throttled_statuses"]),
             throttled=_range(values["throttled"]),

@@ -8,12 +8,12 @@ from snapshotter.model.request import Decision
 MAX_DAYS = 36_500  # a hundred years: more is a mistyped number, and COMPLIANCE can not be undone
 
 
-def of_decision(decision: Decision, at: datetime) -> Retention | None:
+def retention_for_decision(decision: Decision, at: datetime) -> Retention | None:
     """Return the retention of a bundle that is stored at `at`; None where the policy has none."""
-    return for_days(decision.retain_days, decision.retain_mode, at)
+    return retention_for_days(decision.retain_days, decision.retain_mode, at)
 
 
-def for_days(days: int, mode: str, at: datetime) -> Retention | None:
+def retention_for_days(days: int, mode: str, at: datetime) -> Retention | None:
     """
     Return a retention of so many days; None for no days.
 

@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from snapshotter.model.assessment import Cause, WallKind
 from snapshotter.model.rules import (
-    About,
     AccountRule,
     ContentRule,
     ElementTest,
@@ -27,11 +26,12 @@ from snapshotter.model.rules import (
     NoticeRule,
     PartialRule,
     PhraseRule,
+    RuleDescription,
     Scalar,
     WallRule,
 )
 from snapshotter.policy.patterns import compile_pattern, literal_beginning
-from snapshotter.policy.selectors import OurSelector
+from snapshotter.policy.selectors import CssSelector
 
 SCHEMA = "snapshotter/takedown-rules@1"
 _MAX_RULES = 500  # of one kind in a file
@@ -61,7 +61,7 @@ _FileId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]  # a file'
 _LabelWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)$", max_length=253)]
-_Selector = Annotated[OurSelector, Field(min_length=1, max_length=500)]
+_Selector = Annotated[CssSelector, Field(min_length=1, max_length=500)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
 _ScriptPattern = Annotated[str, AfterValidator(_script_pattern)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
@@ -114,8 +114,8 @@ class _Rule(_Table):
     seen: _Seen = _Seen()
     fixtures: _Fixtures = _Fixtures()
 
-    def about(self) -> About:
-        return About(
+    def about(self) -> RuleDescription:
+        return RuleDescription(
             id=self.id,
             grade=self.grade,
             reason=self.reason,
@@ -146,7 +146,7 @@ class _HeaderTest(_Table):
 
     def value(self) -> HeaderTest:
         """Return what this table says, as a value of `model/rules.py`."""
-        return HeaderTest(name=self.name, values=tuple(it.lower() for it in self.equals))
+        return HeaderTest(name=self.name, values=tuple(value.lower() for value in self.equals))
 
 
 class _ElementTest(_Table):
@@ -200,11 +200,11 @@ class _Matching(_Rule):
             contains=self.contains,
             most_text=self.most_text,
             script=self.script,
-            json=tuple(it.value() for it in self.data),
-            header=tuple(it.value() for it in self.header),
+            json=tuple(test.value() for test in self.data),
+            header=tuple(test.value() for test in self.header),
             status=self.status,
             redirected=self.redirected,
-            also=tuple(it.value() for it in self.also),
+            also=tuple(test.value() for test in self.also),
             without=self.without,
             most_page_text=self.most_page_text,
             most_running_text=self.most_running_text,
@@ -237,7 +237,7 @@ class ContentTable(_Rule):
         return ContentRule(
             about=self.about(),
             any=self.any,
-            json=tuple(it.value() for it in self.data),
+            json=tuple(test.value() for test in self.data),
             all=self.all,
             url=self.url,
             min_text=self.min_text,
@@ -275,7 +275,9 @@ class _Extract(_Table):
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         given = [
-            it for it in (self.select, self.source, self.script, self.query, self.link_rel) if it
+            text
+            for text in (self.select, self.source, self.script, self.query, self.link_rel)
+            if text
         ]
         if len(given) != 1:
             raise ValueError("give one of select, from, script, query and link_rel")
@@ -343,7 +345,7 @@ class NoticeTable(_Matching):
             detail_of=self.detail_of,
             account=self.account or "",
             label=self.label or "",
-            extracts=tuple(it.value(name) for name, it in self.extract.items()),
+            extracts=tuple(extract.value(name) for name, extract in self.extract.items()),
         )
 
 
@@ -426,7 +428,7 @@ class MessageTable(_Rule):
         return MessageRule(
             about=self.about(),
             url=self.url,
-            json=tuple(it.value() for it in self.data),
+            json=tuple(test.value() for test in self.data),
             path=self.path or "",
             query=self.query or "",
         )
@@ -526,7 +528,7 @@ class FileTable(_Table):
             if rule.id in seen:
                 raise ValueError(f"two rules are called {rule.id}")
             seen.add(rule.id)
-        known = {it.id for it in (*self.notice, *self.json_, *self.status)}
+        known = {notice.id for notice in (*self.notice, *self.json_, *self.status)}
         for notice in (*self.notice, *self.json_, *self.status):
             for of in notice.detail_of:
                 if of not in known or of == notice.id:

@@ -1,14 +1,14 @@
-"""The type of a selector in our TOML files: one that `formats/selectors.py` matches."""
+"""The type of a selector in our TOML files: one that `formats/page/selectors.py` matches."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.selectors import parse_selector
+from snapshotter.formats.page.selectors import parse_selector
 
 
-def _matched_by_us(text: str) -> str:
+def _check_selector(text: str) -> str:
     try:
         parse_selector(text)
     except SnapshotterError as error:
@@ -16,4 +16,4 @@ def _matched_by_us(text: str) -> str:
     return text
 
 
-OurSelector = Annotated[str, AfterValidator(_matched_by_us)]  # by us, not by the browser
+CssSelector = Annotated[str, AfterValidator(_check_selector)]  # by us, not by the browser

@@ -20,15 +20,15 @@ from pydantic import (
     model_validator,
 )
 
-from snapshotter.formats import certificate_authority
-from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
+from snapshotter.formats.signatures.cms import MAX_RECIPIENTS, Recipient
+from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.patterns import compile_pattern
-from snapshotter.policy.quiet import parse_quiet
+from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.retention import MAX_DAYS
-from snapshotter.policy.selectors import OurSelector
-from snapshotter.policy.takedown import shipped_rules
+from snapshotter.policy.selectors import CssSelector
+from snapshotter.policy.takedown_rules import shipped_rules
 from snapshotter.policy.times import parse_duration, parse_moment
 
 SCHEMA: Final = "snapshotter/policy@1"
@@ -180,7 +180,7 @@ class Consent(_Table):
     accept_words: _Words = ()
 
 
-_OurSelectors = Annotated[tuple[OurSelector, ...], Field(default=(), max_length=100, strict=False)]
+_OurSelectors = Annotated[tuple[CssSelector, ...], Field(default=(), max_length=100, strict=False)]
 
 
 class MainRegion(_Table):
@@ -295,7 +295,7 @@ class LimitsTable(_Table):
 
 def _authority(text: str) -> str:
     """Return the certificate of an authority as PEM. Raises ValueError: it is none."""
-    return certificate_authority.from_pem(text)
+    return certificate_authority.normalise_pem(text)
 
 
 _Authority = Annotated[str, AfterValidator(_authority)]
@@ -312,7 +312,7 @@ class Network(_Table):
     @field_validator("allow")
     @classmethod
     def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(ip_network(it)) for it in networks)
+        return tuple(str(ip_network(network)) for network in networks)
 
 
 class Redact(_Table):

@@ -36,7 +36,7 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
-def duration_words(duration: timedelta) -> str:
+def format_short_duration(duration: timedelta) -> str:
     """Return a duration in whole seconds as `parse_duration` reads it: 6h."""
     whole = timedelta(seconds=int(duration.total_seconds()))
     for unit in ("w", "d", "h", "m"):

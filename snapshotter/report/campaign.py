@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from snapshotter.model.campaign import (
     OWN_WORD,
     Campaign,
+    CampaignFindings,
     CampaignReport,
     Fate,
-    Findings,
     Number,
     PageRow,
     Removal,
@@ -17,7 +17,7 @@ from snapshotter.model.campaign import (
     Survival,
 )
 from snapshotter.report import html
-from snapshotter.report.words import moment
+from snapshotter.report.wording import format_second
 
 _TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
 
@@ -88,29 +88,33 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
         "",
         bands=_bands(found),
         campaign=campaign,
-        curve=[(_length(it.after_ms), it) for it in found.survival],
-        fate=fate,
+        curve=[(_length(survival.after_ms), survival) for survival in found.survival],
+        fate=describe_fate,
         found=found,
         height=_HEIGHT,
         listed=_LISTED,
-        numbers=[it for it in found.numbers if it.value or it.name in ALWAYS],
+        numbers=[number for number in found.numbers if number.value or number.name in ALWAYS],
         of=_rests_on,
         own_word=OWN_WORD,
         page_captures={
-            number: [it for it in page.captures if campaign.since <= it.at < campaign.until]
+            number: [
+                observation
+                for observation in page.captures
+                if campaign.since <= observation.at < campaign.until
+            ]
             for number, page in enumerate(campaign.pages)
         },
-        period=period(campaign),
+        period=format_period(campaign),
         rows=list(enumerate(found.rows)),
-        span=span,
+        span=format_span,
         utc=_utc,
         weak=frozenset(weak),
         width=_WIDTH,
-        words=words,
+        words=describe_number,
     )
 
 
-def words(name: str) -> str:
+def describe_number(name: str) -> str:
     """Return what a number is of."""
     if name in _WORDS:
         return _WORDS[name]
@@ -120,7 +124,7 @@ def words(name: str) -> str:
     return name
 
 
-def fate(row: PageRow) -> str:
+def describe_fate(row: PageRow) -> str:
     """Return what became of a page."""
     said = _FATES[row.fate]
     return (
@@ -130,17 +134,17 @@ def fate(row: PageRow) -> str:
     )
 
 
-def cause(of: Removal) -> str:
+def describe_cause(of: Removal) -> str:
     """Return the stated cause of a removal: by a notice, by data or by a status."""
     return of.cause.value.replace("_", " ") if of.cause is not None else "not stated"
 
 
-def period(campaign: Campaign) -> str:
+def format_period(campaign: Campaign) -> str:
     """Return the period in words."""
     return f"{_utc(campaign.since)} to {_utc(campaign.until)}"
 
 
-def span(of: Span | None) -> str:
+def format_span(of: Span | None) -> str:
     """Return a length of time that is not known exactly."""
     if of is None:
         return "not known"
@@ -165,7 +169,7 @@ def _length(ms: int, *, up: bool = False) -> str:
 
 
 def _utc(at: datetime | None) -> str:
-    return moment(at) if at is not None else "never"
+    return format_second(at) if at is not None else "never"
 
 
 def _rests_on(number: Number, rows: Sequence[PageRow]) -> str:
@@ -185,15 +189,15 @@ def _rests_on(number: Number, rows: Sequence[PageRow]) -> str:
 def _runs(numbers: Sequence[int]) -> str:
     """Return numbers counted from 1, those behind each other as one run."""
     runs: list[list[int]] = []
-    for it in numbers:
-        if runs and it == runs[-1][1] + 1:
-            runs[-1][1] = it
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
         else:
-            runs.append([it, it])
+            runs.append([number, number])
     return ", ".join(f"{a + 1}" if a == b else f"{a + 1}–{b + 1}" for a, b in runs)
 
 
-def _bands(found: Findings) -> list[_Band]:
+def _bands(found: CampaignFindings) -> list[_Band]:
     """Return the curve: of each step the stretch between its two edges."""
     if not found.survival or found.survivors < 1:
         return []

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from snapshotter.model.comparison import (
     BlockChange,
     BlockKind,
+    ComparedCapture,
     Comparison,
+    ComparisonState,
     ListChange,
     Op,
     PictureComparison,
     PictureRegion,
-    Side,
-    Standing,
-    State,
     Trend,
     ValueChange,
+    VerdictSummary,
 )
 from snapshotter.model.page import Box
 from snapshotter.report import html
-from snapshotter.report.copies import Copy
+from snapshotter.report.picture_copies import PictureCopy
 
 _TEMPLATE, _STYLE, _SCRIPT = "diff.html.j2", "diff.css", "diff.js"
 
@@ -44,7 +44,11 @@ _NAMES: Mapping[str, str] = {
     "http_status": "HTTP status",
     "final_url": "final address",
 }
-_MARKS: Mapping[State, str] = {State.UNCHANGED: "=", State.CHANGED: "≠", State.UNKNOWN: "?"}
+_MARKS: Mapping[ComparisonState, str] = {
+    ComparisonState.UNCHANGED: "=",
+    ComparisonState.CHANGED: "≠",
+    ComparisonState.UNKNOWN: "?",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class Line:
     """One line of the summary."""
 
     name: str
-    state: State
+    state: ComparisonState
     detail: str = ""  # in our own words
 
     @property
@@ -62,7 +66,7 @@ class Line:
 
 def page(
     found: Comparison,
-    copies: Mapping[str, tuple[Copy | None, Copy | None]],
+    copies: Mapping[str, tuple[PictureCopy | None, PictureCopy | None]],
     *,
     main_only: bool = True,
 ) -> bytes:
@@ -80,27 +84,27 @@ def page(
         _SCRIPT,
         found=found,
         kinds=_KINDS,
-        lines=summary(found),
-        main=[it for it in found.text.changes if it.in_main],
-        main_only=main_only and found.text.main is not State.UNKNOWN,
+        lines=summary_lines(found),
+        main=[change for change in found.text.changes if change.in_main],
+        main_only=main_only and found.text.main is not ComparisonState.UNKNOWN,
         names=_NAMES,
-        others=[it for it in found.text.changes if not it.in_main],
+        others=[change for change in found.text.changes if not change.in_main],
         ops=Op,
         pictures=[
-            {"found": it, "before": pair[0], "after": pair[1], "id": f"picture-{number}"}
-            for number, it in enumerate(found.pictures, 1)
-            if (pair := copies.get(it.picture, (None, None))) != (None, None)
+            {"found": picture, "before": pair[0], "after": pair[1], "id": f"picture-{number}"}
+            for number, picture in enumerate(found.pictures, 1)
+            if (pair := copies.get(picture.picture, (None, None))) != (None, None)
         ],
         place=_place,
         region=_region,
         sides=(("Earlier", found.before), ("Later", found.after)),
-        standing=standing,
+        standing=describe_verdict,
         trends=_TRENDS,
-        verified=verified,
+        verified=describe_verification,
     )
 
 
-def summary(found: Comparison) -> list[Line]:
+def summary_lines(found: Comparison) -> list[Line]:
     """Return what is the same and what is not, the main region first."""
     text = found.text
     lines = [
@@ -115,29 +119,44 @@ def summary(found: Comparison) -> list[Line]:
             detail=_counted(text.elsewhere, text.changes, False),
         ),
     ]
-    if text.hidden is not State.UNCHANGED:
+    if text.hidden is not ComparisonState.UNCHANGED:
         lines.append(Line(name="hidden text", state=text.hidden))
     lines.append(Line(name="verdict", state=found.standing, detail=_verdicts(found)))
-    lines += [Line(name=it.picture, state=it.state, detail=_pictured(it)) for it in found.pictures]
+    lines += [
+        Line(name=picture.picture, state=picture.state, detail=_pictured(picture))
+        for picture in found.pictures
+    ]
     if found.counts:
-        moved = [it for it in found.counts if it.trend not in (Trend.SAME, Trend.UNKNOWN)]
-        unsure = any(it.trend is Trend.UNKNOWN for it in found.counts)
-        state = State.CHANGED if moved else State.UNKNOWN if unsure else State.UNCHANGED
+        moved = [
+            change for change in found.counts if change.trend not in (Trend.SAME, Trend.UNKNOWN)
+        ]
+        unsure = any(change.trend is Trend.UNKNOWN for change in found.counts)
+        state = (
+            ComparisonState.CHANGED
+            if moved
+            else ComparisonState.UNKNOWN
+            if unsure
+            else ComparisonState.UNCHANGED
+        )
         lines.append(
             Line(
                 name="counts",
                 state=state,
-                detail=", ".join(f"{it.unit} {it.trend}" for it in moved),
+                detail=", ".join(f"{change.unit} {change.trend}" for change in moved),
             )
         )
-    said = "" if found.metadata_state is not State.UNKNOWN else "neither says anything of itself"
+    said = (
+        ""
+        if found.metadata_state is not ComparisonState.UNKNOWN
+        else "neither says anything of itself"
+    )
     lines.append(
         Line(name="metadata", state=found.metadata_state, detail=said or _listed(found.metadata))
     )
     lines.append(Line(name="answer", state=_of(found.answer), detail=_listed(found.answer)))
     lines.append(Line(name="links of main", state=found.links.state, detail=_sizes(found.links)))
-    if found.qr_codes.state is not State.UNKNOWN and (
-        found.qr_codes.kept or found.qr_codes.state is State.CHANGED
+    if found.qr_codes.state is not ComparisonState.UNKNOWN and (
+        found.qr_codes.kept or found.qr_codes.state is ComparisonState.CHANGED
     ):
         lines.append(
             Line(name="QR codes", state=found.qr_codes.state, detail=_sizes(found.qr_codes))
@@ -145,13 +164,13 @@ def summary(found: Comparison) -> list[Line]:
     return lines
 
 
-def verified(side: Side) -> str:
+def describe_verification(side: ComparedCapture) -> str:
     """Return what the verification of a bundle gave, in words."""
     codes = f" ({' '.join(side.codes)})" if side.codes else ""
     return f"{side.verification.upper()}{codes}"
 
 
-def standing(of: Standing | None) -> str:
+def describe_verdict(of: VerdictSummary | None) -> str:
     """Return a verdict in a few words."""
     if of is None:
         return "no verdict"
@@ -161,48 +180,48 @@ def standing(of: Standing | None) -> str:
 
 
 def _verdicts(found: Comparison) -> str:
-    before, after = standing(found.before.standing), standing(found.after.standing)
+    before, after = describe_verdict(found.before.standing), describe_verdict(found.after.standing)
     return before if before == after else f"{before} → {after}"
 
 
-def _counted(state: State, changes: tuple[BlockChange, ...], in_main: bool) -> str:
-    if state is not State.CHANGED:
+def _counted(state: ComparisonState, changes: tuple[BlockChange, ...], in_main: bool) -> str:
+    if state is not ComparisonState.CHANGED:
         return ""
-    shown = [it for it in changes if it.in_main is in_main]
+    shown = [change for change in changes if change.in_main is in_main]
     words = [
         f"{number} {kind.value}"
         for kind in BlockKind
-        if (number := sum(it.kind is kind for it in shown))
+        if (number := sum(change.kind is kind for change in shown))
     ]
     return f"blocks: {', '.join(words)}" if words else ""
 
 
-def _pictured(it: PictureComparison) -> str:
-    if it.state is not State.CHANGED:
-        return it.detail
-    count = len(it.regions)
+def _pictured(picture: PictureComparison) -> str:
+    if picture.state is not ComparisonState.CHANGED:
+        return picture.detail
+    count = len(picture.regions)
     words = [f"{count} region{'s look' if count != 1 else ' looks'} different"]
-    if it.main is State.UNCHANGED:
+    if picture.main is ComparisonState.UNCHANGED:
         words.append("none in the main region")
-    if it.masked:
-        words.append(f"{it.masked} masked places not counted")
-    if it.detail:
-        words.append(it.detail)
+    if picture.masked:
+        words.append(f"{picture.masked} masked places not counted")
+    if picture.detail:
+        words.append(picture.detail)
     return "; ".join(words)
 
 
-def _of(values: tuple[ValueChange, ...]) -> State:
-    return State.CHANGED if values else State.UNCHANGED
+def _of(values: tuple[ValueChange, ...]) -> ComparisonState:
+    return ComparisonState.CHANGED if values else ComparisonState.UNCHANGED
 
 
 def _listed(values: tuple[ValueChange, ...]) -> str:
-    return ", ".join(_NAMES.get(it.name, it.name) for it in values)
+    return ", ".join(_NAMES.get(change.name, change.name) for change in values)
 
 
 def _sizes(of: ListChange) -> str:
-    if of.state is State.UNKNOWN:
+    if of.state is ComparisonState.UNKNOWN:
         return "not read in both"
-    if of.state is State.UNCHANGED:
+    if of.state is ComparisonState.UNCHANGED:
         return ""
     return f"{len(of.added)} added, {len(of.removed)} removed"
 
@@ -210,20 +229,20 @@ def _sizes(of: ListChange) -> str:
 def _place(change: BlockChange) -> str:
     """Return where a block stands, in words."""
     words = []
-    for it in dict.fromkeys((change.before, change.after)):
-        if it is None:
+    for place in dict.fromkeys((change.before, change.after)):
+        if place is None:
             continue
-        region = it.region.value if it.region else "nobody says what part"
-        words.append(f"{region}{', hidden' if it.hidden else ''}")
+        region = place.region.value if place.region else "nobody says what part"
+        words.append(f"{region}{', hidden' if place.hidden else ''}")
     return " → ".join(dict.fromkeys(words))
 
 
-def _region(it: PictureRegion) -> str:
+def _region(region: PictureRegion) -> str:
     """Return what a region of a picture is, in words."""
-    box, only = it.after or it.before, ""
-    if it.before is None or it.after is None:
-        only = f", only in the {'later' if it.before is None else 'earlier'} picture"
-    regions = ", ".join(r.value for r in it.regions) or "nothing that is known"
+    box, only = region.after or region.before, ""
+    if region.before is None or region.after is None:
+        only = f", only in the {'later' if region.before is None else 'earlier'} picture"
+    regions = ", ".join(r.value for r in region.regions) or "nothing that is known"
     return f"{_box(box)}{only}: over {regions}"
 
 

@@ -62,13 +62,13 @@ def source(name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def verbatim(text: str) -> str:
+def escape_misleading(text: str) -> str:
     """
     Return a text of a stranger's as it may be shown: what could turn or hide it, as an escape.
 
     Joiners stay: scripts and emoji need them, and each text stands in an element of its own.
     """
-    return "".join(_escaped(it) if _misleads(it) else it for it in text)
+    return "".join(_escaped(character) if _misleads(character) else character for character in text)
 
 
 def _misleads(character: str) -> bool:
@@ -82,9 +82,9 @@ def _escaped(character: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-def foreign(text: str) -> Markup:
+def isolate_foreign_text(text: str) -> Markup:
     """Return a text of a stranger's, isolated: its direction is its own."""
-    return Markup('<bdi dir="auto">{}</bdi>').format(verbatim(text))
+    return Markup('<bdi dir="auto">{}</bdi>').format(escape_misleading(text))
 
 
 def environment(**filters: Callable[..., object]) -> Environment:
@@ -108,6 +108,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters["foreign"] = foreign
-    found.filters["verbatim"] = lambda text: escape(verbatim(text))
+    found.filters["foreign"] = isolate_foreign_text
+    found.filters["verbatim"] = lambda text: escape(escape_misleading(text))
     return found

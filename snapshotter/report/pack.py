@@ -14,9 +14,9 @@ from html.parser import HTMLParser
 from markupsafe import Markup
 from typing_extensions import override
 
-from snapshotter.formats.pack import MAGIC, frame
+from snapshotter.formats.statements.pack import MAGIC, frame
 from snapshotter.model.proof import Part
-from snapshotter.report import html, statement, words
+from snapshotter.report import html, statement, wording
 from snapshotter.report.statement import CHALLENGES, Statement
 
 _SCRIPT, _STYLE = "pack.js", "pack.css"
@@ -38,7 +38,7 @@ def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
         policy=_policy(),
         said=said,
         style=Markup(html.source(_STYLE)),  # noqa: S704 (a file of ours)
-        title=words.TITLES[said.kind],
+        title=wording.TITLES[said.kind],
     )
     data = text.encode("utf-8")
     if not data.startswith(MAGIC):

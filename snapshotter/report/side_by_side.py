@@ -67,7 +67,7 @@ def render(left: Panel, right: Panel, *, fonts: Sequence[str] = _FONTS) -> bytes
     return out.getvalue()
 
 
-def same_there(view: bytes, page: bytes, box: Box) -> bool:
+def shows_same_box(view: bytes, page: bytes, box: Box) -> bool:
     """
     Return whether a first view shows what the picture of the whole page shows in a box.
 
@@ -147,7 +147,9 @@ def _font(paths: tuple[str, ...]) -> _Font:
 def _draws(font: _Font, text: str) -> bool:
     """Whether a font has a form of its own for every character."""
     missing = _form(font, "\U0010fffe")  # no character: what is drawn where there is none
-    return not any(_form(font, it) == missing for it in set(text) if not it.isspace())
+    return not any(
+        _form(font, character) == missing for character in set(text) if not character.isspace()
+    )
 
 
 def _form(font: _Font, character: str) -> tuple[tuple[int, int], bytes]:

@@ -18,22 +18,22 @@ from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import cut, printable
 from snapshotter.model.assessment import (
     Assessment,
+    AssessmentSummary,
     Availability,
     Cause,
     Evidence,
-    Shown,
     Step,
     Undecided,
 )
 from snapshotter.model.capture import Outcome
 from snapshotter.model.conclusion import headline
 from snapshotter.model.finding import Verdict
-from snapshotter.model.order import Weak
+from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
-from snapshotter.report import words
-from snapshotter.report.words import Sign
+from snapshotter.report import wording
+from snapshotter.report.wording import RemovalSign
 
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
@@ -76,7 +76,7 @@ CHALLENGES: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class CaptureToken:
     """A token over a capture's signature, verified."""
 
     authority: str
@@ -91,7 +91,7 @@ class Exhibit:
     observation: Observation
     record: Mapping[str, Any]  # the capture record, verified
     assessment: Assessment | None = None  # None: made before verdicts were
-    stamps: tuple[Stamp, ...] = ()
+    stamps: tuple[CaptureToken, ...] = ()
     verdict: Verdict  # of its verification when the pack was made
     codes: tuple[str, ...] = ()  # what was not established
     logged: bool = False  # a log proof stands beside it, and holds
@@ -126,10 +126,10 @@ class Statement:
     root_key_id: str = ""  # of the trust file in it
     event_logged: bool = False
     lacks: tuple[str, ...] = ()
-    weak: tuple[Weak, ...] = ()  # captures whose place in the order nothing bears out
+    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
 
     def __post_init__(self) -> None:
-        if tuple(it.role for it in self.exhibits[:2]) != ENDS:
+        if tuple(exhibit.role for exhibit in self.exhibits[:2]) != ENDS:
             raise ValueError("a statement begins with both ends")
 
     @property
@@ -147,7 +147,11 @@ class Statement:
         """Both ends, the earlier one first."""
         earlier, later = sorted(
             (self.seen, self.gone),
-            key=lambda it: (it.observation.at, it.observation.began_at, it.observation.bundle_id),
+            key=lambda exhibit: (
+                exhibit.observation.at,
+                exhibit.observation.began_at,
+                exhibit.observation.bundle_id,
+            ),
         )
         return earlier, later
 
@@ -159,137 +163,150 @@ class Statement:
 
     def others(self, role: Role) -> tuple[Exhibit, ...]:
         """Return the captures of one role."""
-        return tuple(it for it in self.exhibits if it.role is role)
+        return tuple(exhibit for exhibit in self.exhibits if exhibit.role is role)
 
 
 # --- as JSON ----------------------------------------------------------------------------------
 
 
-def facts(said: Statement) -> dict[str, Any]:
+def facts(statement: Statement) -> dict[str, Any]:
     """Return all that a statement says, as canonical JSON takes it."""
-    begin, end = said.bracket
+    begin, end = statement.bracket
     return {
         "bracket": {
             "from": instant(begin),
-            "length": words.span(end - begin),
-            "timezone": said.seen.timezone,
+            "length": wording.format_long_duration(end - begin),
+            "timezone": statement.seen.timezone,
             "until": instant(end),
         },
-        "captures": [_capture(it) for it in said.exhibits],
+        "captures": [_capture(exhibit) for exhibit in statement.exhibits],
         "challenges": list(CHALLENGES),
-        "event": plain(said.event) if said.event else None,
-        "event_logged": said.event_logged,
+        "event": plain(statement.event) if statement.event else None,
+        "event_logged": statement.event_logged,
         "format": FORMAT,
-        "key_id": said.key_id,
-        "kind": said.kind.value,
-        "lacks": list(said.lacks),
-        "made_at": instant(said.made_at),
+        "key_id": statement.key_id,
+        "kind": statement.kind.value,
+        "lacks": list(statement.lacks),
+        "made_at": instant(statement.made_at),
         "not_proven": [{"strengthened": how, "what": what} for what, how in NOT_PROVEN],
-        "notice": _notice(said.gone),
-        "own_word": list(OWN_WORD) if said.event else [],
-        "root_key_id": said.root_key_id,
-        "software": said.software,
-        "title": words.TITLES[said.kind],
-        "weak": plain(said.weak),
+        "notice": _notice(statement.gone),
+        "own_word": list(OWN_WORD) if statement.event else [],
+        "root_key_id": statement.root_key_id,
+        "software": statement.software,
+        "title": wording.TITLES[statement.kind],
+        "weak": plain(statement.weak),
     }
 
 
-def _notice(one: Exhibit) -> dict[str, Any]:
-    seen = one.observation
-    verdict = one.assessment.takedown if one.assessment else None
+def _notice(exhibit: Exhibit) -> dict[str, Any]:
+    seen = exhibit.observation
+    verdict = exhibit.assessment.takedown if exhibit.assessment else None
     return {
         "cause": seen.cause.value if seen.cause else None,
-        "cause_in_words": _cause(one) if seen.cause else "",
+        "cause_in_words": _cause(exhibit) if seen.cause else "",
         "cited_rule": seen.cited_rule,
         "detail": verdict.notice_detail if verdict else "",
         "grade": verdict.grade if verdict else "",
         "platform_rule": verdict.rule_id if verdict else "",
         "rule": seen.rule,
-        "rules": [plain(it) for it in seen.rule_files],
-        "shown_in_words": shown(one),
+        "rules": [plain(rule_file) for rule_file in seen.rule_files],
+        "shown_in_words": describe_capture(exhibit),
         "text": seen.notice,
-        "translations": dict(_translations(one)),
+        "translations": dict(_translations(exhibit)),
     }
 
 
-def _cause(one: Exhibit) -> str:
-    verdict = one.assessment.takedown if one.assessment else None
-    cause = one.observation.cause or Cause.NOT_STATED
+def _cause(exhibit: Exhibit) -> str:
+    verdict = exhibit.assessment.takedown if exhibit.assessment else None
+    cause = exhibit.observation.cause or Cause.NOT_STATED
     convention = verdict is not None and verdict.convention
-    return words.cause(cause, convention=convention, by=_sign(one))
+    return wording.cause(cause, convention=convention, by=_sign(exhibit))
 
 
-def shown(one: Exhibit) -> str:
+def describe_capture(exhibit: Exhibit) -> str:
     """Return what a capture shows, in words: "it was gone: the server answered HTTP 404 …"."""
-    seen = one.observation
+    seen = exhibit.observation
     if seen.availability is Availability.UNAVAILABLE:
-        return f"it was gone: {words.gone(_sign(one), _status(one))}"
+        return f"it was gone: {wording.describe_removal(_sign(exhibit), _status(exhibit))}"
     if seen.undecided is Undecided.ERROR:
-        return f"nothing can be said of the page: {words.error(_status(one))}"
-    return words.shown(seen)
+        return f"nothing can be said of the page: {wording.describe_error(_status(exhibit))}"
+    return wording.describe_observation(seen)
 
 
-def _sign(one: Exhibit) -> Sign:
+def _sign(exhibit: Exhibit) -> RemovalSign:
     """Return by what a capture shows that its page is gone: what its verdict names first."""
-    evidence = one.assessment.takedown.evidence if one.assessment else ()
+    evidence = exhibit.assessment.takedown.evidence if exhibit.assessment else ()
     if not evidence:
-        return Sign.NOTICE if one.observation.notice else Sign.UNKNOWN
-    return _sign_of(evidence[0], has_words=bool(one.observation.notice))
+        return RemovalSign.NOTICE if exhibit.observation.notice else RemovalSign.UNKNOWN
+    return _sign_of(evidence[0], has_words=bool(exhibit.observation.notice))
 
 
-def _sign_of(found: Evidence, *, has_words: bool) -> Sign:
+def _sign_of(found: Evidence, *, has_words: bool) -> RemovalSign:
     if found.step is Step.JSON:
-        return Sign.DATA
+        return RemovalSign.DATA
     if has_words:
-        return Sign.NOTICE
+        return RemovalSign.NOTICE
     if found.step is Step.STATUS:
-        return Sign.STATUS
-    return Sign.ADDRESS if found.region.startswith(("http://", "https://")) else Sign.MARK
+        return RemovalSign.STATUS
+    return (
+        RemovalSign.ADDRESS
+        if found.region.startswith(("http://", "https://"))
+        else RemovalSign.MARK
+    )
 
 
-def _led_to(one: Exhibit) -> str:
+def _led_to(exhibit: Exhibit) -> str:
     """Return where the browser was in the end; "" where that is what was asked for."""
-    final = _at(one.record, "what.final_url")
-    asked = one.observation.url.partition("#")[0]
+    final = _at(exhibit.record, "what.final_url")
+    asked = exhibit.observation.url.partition("#")[0]
     return final if isinstance(final, str) and final.partition("#")[0] != asked else ""
 
 
-def _of_accounts(one: Exhibit) -> list[tuple[str, str]]:
+def _of_accounts(exhibit: Exhibit) -> list[tuple[str, str]]:
     """Return what a capture holds about the account behind its page, and what says it."""
-    own = one.assessment.takedown.evidence[:1] if one.assessment else ()
+    own = exhibit.assessment.takedown.evidence[:1] if exhibit.assessment else ()
     found = []
-    for it in one.observation.accounts:
-        is_its_own = it.evidence in own  # the state follows from the notice itself
-        has_words = bool(one.observation.notice) if is_its_own else it.evidence.region != "status"
-        found.append((it.text, words.of_account(_sign_of(it.evidence, has_words=has_words))))
+    for account in exhibit.observation.accounts:
+        is_its_own = account.evidence in own  # the state follows from the notice itself
+        has_words = (
+            bool(exhibit.observation.notice) if is_its_own else account.evidence.region != "status"
+        )
+        found.append(
+            (
+                account.text,
+                wording.describe_account_state(_sign_of(account.evidence, has_words=has_words)),
+            )
+        )
     return found
 
 
-def _agrees(said: Statement, one: Exhibit) -> bool:
+def _agrees(statement: Statement, exhibit: Exhibit) -> bool:
     """Whether a capture shows what the later end shows."""
-    later = said.in_order[1].observation
-    if said.kind in words.OF_ACCOUNTS:
-        return words.states(one.observation) == words.states(later)
-    return one.observation.availability is later.availability
+    later = statement.in_order[1].observation
+    if statement.kind in wording.ACCOUNT_STATE_TEXTS:
+        return wording.describe_account_states(
+            exhibit.observation
+        ) == wording.describe_account_states(later)
+    return exhibit.observation.availability is later.availability
 
 
-def _status(one: Exhibit) -> int | None:
-    found = _at(one.record, "what.http_status")
+def _status(exhibit: Exhibit) -> int | None:
+    found = _at(exhibit.record, "what.http_status")
     return found if type(found) is int else None
 
 
-def _translations(one: Exhibit) -> list[tuple[str, str]]:
+def _translations(exhibit: Exhibit) -> list[tuple[str, str]]:
     """Return the rule file's translations of a notice, without that into its own language."""
-    if one.assessment is None:
+    if exhibit.assessment is None:
         return []
-    chinese = _HAN.search(one.observation.notice) is not None
-    gloss = one.assessment.takedown.gloss
+    chinese = _HAN.search(exhibit.observation.notice) is not None
+    gloss = exhibit.assessment.takedown.gloss
     return [(tag, text) for tag, text in gloss if tag.startswith("zh") is not chinese]
 
 
-def _capture(one: Exhibit) -> dict[str, Any]:
+def _capture(exhibit: Exhibit) -> dict[str, Any]:
     """Return the fields that a report on a capture has, by the groups in which courts ask."""
-    record, seen = one.record, one.observation
+    record, seen = exhibit.record, exhibit.observation
 
     def at(path: str) -> Any:
         return _at(record, path)
@@ -298,10 +315,10 @@ def _capture(one: Exhibit) -> dict[str, Any]:
     return {
         "content": {
             "artifacts": [
-                {name: it.get(name) for name in ("length", "path", "sha256", "step")}
-                for it in (at("content.artifacts") or [])[:_MAX_LISTED]
+                {name: entry.get(name) for name in ("length", "path", "sha256", "step")}
+                for entry in (at("content.artifacts") or [])[:_MAX_LISTED]
             ],
-            "counts": [plain(it) for it in seen.counts],
+            "counts": [plain(count) for count in seen.counts],
             "images": at("content.images"),
             "language": at("content.document_language"),
             "main_sha256": seen.main_sha256,
@@ -309,7 +326,7 @@ def _capture(one: Exhibit) -> dict[str, Any]:
             "text_characters": at("content.text_characters"),
         },
         "from_whom": {
-            "certificates": [it.get("sha256") for it in tls.get("chain", [])],
+            "certificates": [certificate.get("sha256") for certificate in tls.get("chain", [])],
             "http_status": at("what.http_status"),
             "protocol": at("from_whom.protocol"),
             "remote_ip": at("from_whom.remote_ip"),
@@ -332,25 +349,25 @@ def _capture(one: Exhibit) -> dict[str, Any]:
             "viewport_px": at("how.settings.viewport_px"),
         },
         "integrity": {
-            "key_ids": [it.get("key_id") for it in at("signers") or []],
-            "logged": one.logged,
-            "not_established": list(one.codes),
+            "key_ids": [signer.get("key_id") for signer in at("signers") or []],
+            "logged": exhibit.logged,
+            "not_established": list(exhibit.codes),
             "sha256": seen.sha256,
-            "verdict": one.verdict.value,
+            "verdict": exhibit.verdict.value,
         },
         "limits": at("limits"),
         "redactions": at("redactions"),
-        "role": one.role.value,
+        "role": exhibit.role.value,
         "what": {
             "availability": seen.availability.value,
             "bundle_id": seen.bundle_id,
-            "enclosed": one.enclosed,
+            "enclosed": exhibit.enclosed,
             "cause": seen.cause.value if seen.cause else None,
             "content": seen.content.value,
             "court_minimum": at("court_minimum.line"),
-            "excerpt": one.excerpt,
+            "excerpt": exhibit.excerpt,
             "final_url": at("what.final_url"),
-            "headline": _headline(one),
+            "headline": _headline(exhibit),
             "identity": seen.identity,
             "outcome": at("outcome.state"),
             "redirects": (at("what.redirects") or [])[:_MAX_LISTED],
@@ -363,9 +380,11 @@ def _capture(one: Exhibit) -> dict[str, Any]:
             "ended_at": instant(seen.at),
             "http_date": at("when.http_date"),
             "started_at": instant(seen.began_at),
-            "timezone": one.timezone,
-            "token_delay": _delay(one),
-            "tokens": [{"at": instant(it.at), "authority": it.authority} for it in one.stamps],
+            "timezone": exhibit.timezone,
+            "token_delay": _delay(exhibit),
+            "tokens": [
+                {"at": instant(stamp.at), "authority": stamp.authority} for stamp in exhibit.stamps
+            ],
         },
         "who": {
             "enforced": at("who.network.enforced"),
@@ -376,20 +395,20 @@ def _capture(one: Exhibit) -> dict[str, Any]:
     }
 
 
-def _headline(one: Exhibit) -> str | None:
+def _headline(exhibit: Exhibit) -> str | None:
     """Return outcome and verdict in one sentence: a court minimum says nothing of the content."""
-    state = _at(one.record, "outcome.state")
+    state = _at(exhibit.record, "outcome.state")
     if not isinstance(state, str) or state not in set(Outcome):
         return None
-    shown = Shown.of(one.assessment) if one.assessment is not None else None
-    return headline(Outcome(state), shown, light=one.observation.light)
+    summary = AssessmentSummary.of(exhibit.assessment) if exhibit.assessment is not None else None
+    return headline(Outcome(state), summary, light=exhibit.observation.light)
 
 
-def _delay(one: Exhibit) -> str:
-    first = min((it.at for it in one.stamps), default=None)
-    if first is None or first - one.observation.at < timedelta(seconds=1):
+def _delay(exhibit: Exhibit) -> str:
+    first = min((stamp.at for stamp in exhibit.stamps), default=None)
+    if first is None or first - exhibit.observation.at < timedelta(seconds=1):
         return ""
-    return words.span(first - one.observation.at)
+    return wording.format_long_duration(first - exhibit.observation.at)
 
 
 def _at(record: Mapping[str, Any], path: str) -> Any:
@@ -403,7 +422,7 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
 # --- as HTML ----------------------------------------------------------------------------------
 
 
-def html(said: Statement, *, picture: str = "") -> Markup:
+def html(statement: Statement, *, picture: str = "") -> Markup:
     """
     Return the words of the statement, to stand in a page's `main` element.
 
@@ -412,10 +431,10 @@ def html(said: Statement, *, picture: str = "") -> Markup:
             for it, which its script fills.
     """
     template = _ENVIRONMENT.get_template("statement.html.j2")
-    return Markup(template.render(**_context(said), picture=picture))  # noqa: S704 (our template)
+    return Markup(template.render(**_context(statement), picture=picture))  # noqa: S704 (our template)
 
 
-def sheet(said: Statement, parts: Sequence[tuple[Part, str]], *, picture: str) -> str:
+def sheet(statement: Statement, parts: Sequence[tuple[Part, str]], *, picture: str) -> str:
     """
     Return the statement as a document of its own that asks nobody for anything: for paper.
 
@@ -424,12 +443,12 @@ def sheet(said: Statement, parts: Sequence[tuple[Part, str]], *, picture: str) -
     """
     template = _ENVIRONMENT.get_template("sheet.html.j2")
     return template.render(
-        absent=[it for it in said.exhibits if not it.enclosed],
-        body=html(said, picture=picture),
+        absent=[exhibit for exhibit in statement.exhibits if not exhibit.enclosed],
+        body=html(statement, picture=picture),
         parts=parts,
         roles=_ROLES,
         style=Markup(style()),  # noqa: S704 (a file of ours)
-        title=words.TITLES[said.kind],
+        title=wording.TITLES[statement.kind],
     )
 
 
@@ -443,14 +462,16 @@ def render(name: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(name).render(**values)
 
 
-def foreign(text: str, most: int = MAX_TITLE) -> Markup:
+def isolate_page_text(text: str, most: int = MAX_TITLE) -> Markup:
     """
     Return a text of a captured page as it can stand in ours.
 
     It can not become markup, turn the direction of what is around it, or hide in it.
     """
     short = cut(text, most)
-    lines = [escape(documents.verbatim(it)) for it in short.splitlines() if it.strip()]
+    lines = [
+        escape(documents.escape_misleading(line)) for line in short.splitlines() if line.strip()
+    ]
     return Markup('<bdi dir="auto">{}</bdi>').format(Markup("<br>").join(lines))
 
 
@@ -461,48 +482,52 @@ def one_line(text: str, most: int = MAX_TITLE) -> str:
 
 def notice(text: str) -> Markup:
     """Return a notice of a platform as it can stand in our page."""
-    return foreign(text, MAX_NOTICE)
+    return isolate_page_text(text, MAX_NOTICE)
 
 
-def _context(said: Statement) -> dict[str, Any]:
-    begin, end = said.bracket
-    earlier, later = said.in_order
-    verdict = said.gone.assessment.takedown if said.gone.assessment else None
-    zone = said.seen.timezone
+def _context(statement: Statement) -> dict[str, Any]:
+    begin, end = statement.bracket
+    earlier, later = statement.in_order
+    verdict = statement.gone.assessment.takedown if statement.gone.assessment else None
+    zone = statement.seen.timezone
     return {
-        "account": said.kind in words.OF_ACCOUNTS,
-        "begin": words.both(begin, zone),
-        "bracket": words.span(end - begin),
-        "cause": _cause(said.gone),
+        "account": statement.kind in wording.ACCOUNT_STATE_TEXTS,
+        "begin": wording.format_utc_and_local(begin, zone),
+        "bracket": wording.format_long_duration(end - begin),
+        "cause": _cause(statement.gone),
         "challenges": CHALLENGES,
-        "confirmations": said.others(Role.CONFIRMATION),
-        "controls": said.others(Role.CONTROL),
+        "confirmations": statement.others(Role.CONFIRMATION),
+        "controls": statement.others(Role.CONTROL),
         "earlier": earlier,
-        "end": words.both(end, zone),
-        "event": said.event,
+        "end": wording.format_utc_and_local(end, zone),
+        "event": statement.event,
         "later": later,
-        "led_to": _led_to(said.gone),
+        "led_to": _led_to(statement.gone),
         "not_proven": NOT_PROVEN,
-        "own_word": [_OWN_WORD[it] for it in OWN_WORD],
+        "own_word": [_OWN_WORD[kind] for kind in OWN_WORD],
         "roles": _ROLES,
-        "said": said,
-        "agrees": lambda one: _agrees(said, one),
-        "of_accounts": _of_accounts(said.gone),
-        "state": words.states(said.gone.observation),
+        "said": statement,
+        "agrees": lambda exhibit: _agrees(statement, exhibit),
+        "of_accounts": _of_accounts(statement.gone),
+        "state": wording.describe_account_states(statement.gone.observation),
         # By what it answered the page is gone, or beside that.
-        "status": None if _sign(said.gone) is Sign.STATUS else _status(said.gone),
-        "title": words.TITLES[said.kind],
-        "translations": _translations(said.gone),
-        "vantages": said.others(Role.VANTAGE),
+        "status": None if _sign(statement.gone) is RemovalSign.STATUS else _status(statement.gone),
+        "title": wording.TITLES[statement.kind],
+        "translations": _translations(statement.gone),
+        "vantages": statement.others(Role.VANTAGE),
         "verdict": verdict,
-        "was_there": earlier is said.seen,
+        "was_there": earlier is statement.seen,
         "zone": zone,
     }
 
 
-def details(said: Statement) -> list[tuple[str, Exhibit, list[tuple[str, list[tuple[str, str]]]]]]:
+def details(
+    statement: Statement,
+) -> list[tuple[str, Exhibit, list[tuple[str, list[tuple[str, str]]]]]]:
     """Return each capture's facts by groups, for people."""
-    return [(_ROLES[it.role], it, _rows(_capture(it))) for it in said.exhibits]
+    return [
+        (_ROLES[exhibit.role], exhibit, _rows(_capture(exhibit))) for exhibit in statement.exhibits
+    ]
 
 
 _OWN_WORD: Mapping[str, str] = {
@@ -523,12 +548,12 @@ def _rows(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the groups of a capture's facts, each with its fields as text."""
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for group in ("what", "when", "who", "how", "from_whom", "content", "integrity"):
-        rows = [(name.replace("_", " "), _text(it)) for name, it in value[group].items()]
-        groups.append((group.replace("_", " "), [(name, it) for name, it in rows if it]))
+        rows = [(name.replace("_", " "), _text(text)) for name, text in value[group].items()]
+        groups.append((group.replace("_", " "), [(name, text) for name, text in rows if text]))
     groups.append(("redactions", [("replaced", _text(value["redactions"]))]))
     groups.append(("limits", [("", _text(value["limits"]))]))
     return [
-        (name, [it for it in rows if it[1]]) for name, rows in groups if any(r[1] for r in rows)
+        (name, [row for row in rows if row[1]]) for name, rows in groups if any(r[1] for r in rows)
     ]
 
 
@@ -539,19 +564,21 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        pairs = ((name, _text(it)) for name, it in value.items())
-        return ", ".join(f"{name.replace('_', ' ')} {it}" for name, it in pairs if it)
+        pairs = ((name, _text(text)) for name, text in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in pairs if text)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "\n".join(filter(None, map(_text, value)))
     return str(value)
 
 
 _ENVIRONMENT = documents.environment(
-    foreign=foreign,
-    language=words.language,
+    foreign=isolate_page_text,
+    language=wording.language_name,
     notice=notice,
-    during=lambda one: words.during(one.observation.began_at, one.observation.at),
-    http=words.http,
-    shown=shown,
-    utc=words.utc,
+    during=lambda exhibit: wording.format_period(
+        exhibit.observation.began_at, exhibit.observation.at
+    ),
+    http=wording.format_http_status,
+    shown=describe_capture,
+    utc=wording.format_utc,
 )

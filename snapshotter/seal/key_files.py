@@ -36,7 +36,7 @@ class KeyFiles:
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise refused(self._path, error) from error
+            raise file_error(self._path, error) from error
         self.check()
 
     def check(self) -> None:
@@ -52,7 +52,7 @@ class KeyFiles:
         try:
             durable.write(target, content, mode=0o600)
         except OSError as error:
-            raise refused(self._path, error) from error
+            raise file_error(self._path, error) from error
 
     def put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
         """Write durably, whole, and only where nothing is; return whether it was written."""
@@ -61,7 +61,7 @@ class KeyFiles:
         except FileExistsError:
             return False
         except OSError as error:
-            raise refused(self._path, error) from error
+            raise file_error(self._path, error) from error
         return True
 
 
@@ -93,7 +93,7 @@ def read_secret(path: Path, limit: int, *, what: str) -> bytes:
                 )
             return _read_all(stream, path, limit)
     except OSError as error:
-        raise refused(path, error) from error
+        raise file_error(path, error) from error
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -107,7 +107,7 @@ def write_secret(path: Path, content: bytes) -> None:
     except FileExistsError as error:
         raise SnapshotterError(f"{path} is there already, and stays as it is") from error
     except OSError as error:
-        raise refused(path, error) from error
+        raise file_error(path, error) from error
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -116,7 +116,7 @@ def read_limited(path: Path, limit: int) -> bytes:
         with open(path, "rb") as stream:
             return _read_all(stream, path, limit)
     except OSError as error:
-        raise refused(path, error) from error
+        raise file_error(path, error) from error
 
 
 def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
@@ -126,7 +126,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
     return content
 
 
-def refused(path: Path, error: OSError) -> SnapshotterError:
+def file_error(path: Path, error: OSError) -> SnapshotterError:
     """Return what the file system said of a path, as our error."""
     hint = "make room on its disk" if is_disk_full(error) else ""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.key_reference import KmsReference
-from snapshotter.seal.held import HeldSigner
+from snapshotter.formats.signatures.key_reference import KmsReference
+from snapshotter.seal.external_key import ExternalSigner
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -53,7 +53,7 @@ _REFUSALS = {
 }  # fmt: skip
 
 
-def open_kms(reference: KmsReference) -> HeldSigner:
+def open_kms(reference: KmsReference) -> ExternalSigner:
     """
     Return a signer for the key.
 
@@ -95,7 +95,7 @@ def open_kms(reference: KmsReference) -> HeldSigner:
         signature: bytes = answer["Signature"]
         return signature
 
-    return HeldSigner(where, public_key, sign_digest)
+    return ExternalSigner(where, public_key, sign_digest)
 
 
 def _client(reference: KmsReference) -> tuple[KMSClient, Any]:

@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import note
-from snapshotter.formats.note import COSIGNATURE_V1, ED25519, VerifierKey
+from snapshotter.formats.proofs import note
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, VerifierKey
 from snapshotter.seal.key_files import (
     MAX_PASSPHRASE,
     KeyFiles,
     PassphraseSource,
+    file_error,
     read_secret,
-    refused,
 )
 
 LOG = "log"
@@ -133,8 +133,8 @@ class LogKeyDirectory:
         try:
             files = sorted(self.path.glob(f"{role}-*.key"))
         except OSError as error:
-            raise refused(self.path, error) from error
-        return tuple(sorted((_read(it)[1] for it in files), key=lambda it: it.name))
+            raise file_error(self.path, error) from error
+        return tuple(sorted((_read(file)[1] for file in files), key=lambda key: key.name))
 
     def load(
         self, role: str = LOG, name: str = "", passphrase: PassphraseSource | None = None

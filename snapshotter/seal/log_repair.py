@@ -20,18 +20,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import log_state, merkle, note, tiles
-from snapshotter.formats.log_state import Batch, Lock
-from snapshotter.formats.note import ED25519, Checkpoint, LogPolicy, Note, VerifierKey
-from snapshotter.formats.tiles import WIDTH, TileTree
-from snapshotter.ports import IdSource, LogSigner, ObjectStore, SwapStore, Tagged
-from snapshotter.seal.log import LogDamaged, Memory
+from snapshotter.formats.proofs import log_state, merkle, note, tiles
+from snapshotter.formats.proofs.log_state import Batch, Lock
+from snapshotter.formats.proofs.note import ED25519, Checkpoint, LogPolicy, Note, VerifierKey
+from snapshotter.formats.proofs.tiles import WIDTH, TileTree
+from snapshotter.ports import CompareAndSwapStore, IdSource, LogSigner, ObjectStore, TaggedContent
+from snapshotter.seal.log_writer import CheckpointMemory, LogDamaged
 
 _MOST_STAGED = 100  # batches that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
+class LockRepair:
     """What a new lock names."""
 
     size: int  # entries of the tree
@@ -52,12 +52,12 @@ class LogRepair:
 
     def __init__(
         self,
-        store: SwapStore,
+        store: CompareAndSwapStore,
         listing: ObjectStore,
         signer: LogSigner,
         *,
         ids: IdSource,
-        memory: Memory | None = None,
+        memory: CheckpointMemory | None = None,
     ) -> None:
         self._store = store
         self._listing = listing
@@ -68,7 +68,7 @@ class LogRepair:
         self._policy = LogPolicy(key=self._key)
         self._staged: dict[str, Batch] = {}  # by the name that the new lock gives
 
-    def run(self, *, batch: str = "", take_over: bool = False, dry_run: bool = False) -> Repaired:
+    def run(self, *, batch: str = "", take_over: bool = False, dry_run: bool = False) -> LockRepair:
         """
         Make the lock anew, if it is not as it should be; the next writer finishes the rest.
 
@@ -114,25 +114,34 @@ class LogRepair:
         return found
 
     def _found(
-        self, held: Tagged | None, shown: Tagged | None, *, batch: str, take_over: bool
-    ) -> tuple[Repaired, Lock | None]:
+        self,
+        held: TaggedContent | None,
+        shown: TaggedContent | None,
+        *,
+        batch: str,
+        take_over: bool,
+    ) -> tuple[LockRepair, Lock | None]:
         """Return what the lock has to name, after holding all that is known against the tree."""
         published = self._policy.open(shown.data).checkpoint if shown else None
         shows = published.size if published else 0
         locked = self._locked(held)
         if locked is not None and locked.size >= shows:
             # Also where a writer died behind its commit: the next one finishes that, or tells.
-            return Repaired(size=locked.size, published=shows, is_needed=False), None
+            return LockRepair(size=locked.size, published=shows, is_needed=False), None
         is_mirror = held is None and self._read(log_state.MIRROR) is not None
         if is_mirror and not take_over:
             raise EvidenceInvalid(
                 "it is a copy of another store's log; --take-over makes a log of it, where the "
                 "first store is lost for good"
             )
-        known = [it for it in (published, self._remembered(), locked) if it is not None]
+        known = [
+            checkpoint
+            for checkpoint in (published, self._remembered(), locked)
+            if checkpoint is not None
+        ]
         if not known:
             raise EvidenceInvalid("no checkpoint of it is known")
-        base = max(known, key=lambda it: it.size)
+        base = max(known, key=lambda checkpoint: checkpoint.size)
         self._require_one_history(base.size, known)
         taken = self._taken(base.size, batch)
         if taken is not None:
@@ -145,7 +154,7 @@ class LogRepair:
             # A copy: the writer that staged it may be alive, and remove its own.
             self._staged[lock.staging] = taken.batch
         return (
-            Repaired(
+            LockRepair(
                 size=base.size,
                 published=shows,
                 batch=taken.name if taken else "",
@@ -154,7 +163,7 @@ class LogRepair:
             lock,
         )
 
-    def _locked(self, held: Tagged | None) -> Checkpoint | None:
+    def _locked(self, held: TaggedContent | None) -> Checkpoint | None:
         """Return what a lock names; None for one that is gone, or that is none of this log."""
         if held is None:
             return None
@@ -170,9 +179,9 @@ class LogRepair:
     def _require_one_history(self, size: int, known: Sequence[Checkpoint]) -> None:
         """Build the tree from all of its entries, and hold every checkpoint against it."""
         roots: dict[int, bytes] = {}
-        for it in known:
-            if roots.setdefault(it.size, it.root) != it.root:
-                raise EvidenceInvalid(f"two trees of {it.size} entries are signed")
+        for checkpoint in known:
+            if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+                raise EvidenceInvalid(f"two trees of {checkpoint.size} entries are signed")
         tree = merkle.Frontier()
         self._require_root(roots, tree)
         for data in self._tree(size).entries():
@@ -191,20 +200,20 @@ class LogRepair:
         """Return the batch that was committed behind a tree of `size`, or may have been."""
         later = self._later(size)
         found = list(self._candidates(size))
-        begun = [it for it in found if it.is_begun(later)]
+        begun = [candidate for candidate in found if candidate.is_begun(later)]
         if later and not begun:
             raise EvidenceInvalid(
                 f"{later[0]} is of a tree of more than {size} entries, and no checkpoint of "
                 "that is here: an older one was put in its place"
             )
-        trees = {it.root: it for it in begun or found}  # of one tree, any
+        trees = {candidate.root: candidate for candidate in begun or found}  # of one tree, any
         if wanted:
-            named = [it for it in found if it.name == wanted]
+            named = [candidate for candidate in found if candidate.name == wanted]
             if not named or named[0].root not in trees:
                 raise EvidenceInvalid(f"no batch {wanted} may have been committed")
             return named[0]
         if len(trees) > 1:
-            names = " ".join(sorted(it.name for it in trees.values()))
+            names = " ".join(sorted(candidate.name for candidate in trees.values()))
             raise EvidenceInvalid(
                 "several batches are staged, and which of them was committed is not known: name "
                 f"one with --batch, the one that a witness has seen if there is one: {names}"
@@ -267,7 +276,7 @@ class LogRepair:
 
         return TileTree(size, fetch)
 
-    def _read(self, key: str, limit: int = log_state.MAX_LOCK) -> Tagged | None:
+    def _read(self, key: str, limit: int = log_state.MAX_LOCK) -> TaggedContent | None:
         try:
             return self._store.read(key, limit)
         except FileNotFoundError:

@@ -7,8 +7,8 @@ this module needs neither.
 
 from collections.abc import Callable
 
-from snapshotter.formats.key_reference import KmsReference, parse
-from snapshotter.seal.held import HeldSigner
+from snapshotter.formats.signatures.key_reference import KmsReference, parse
+from snapshotter.seal.external_key import ExternalSigner
 from snapshotter.seal.kms import open_kms
 from snapshotter.seal.pkcs11 import open_pkcs11
 
@@ -16,7 +16,7 @@ from snapshotter.seal.pkcs11 import open_pkcs11
 TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
 
 
-def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> HeldSigner:
+def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> ExternalSigner:
     """
     Return a signer for the key that a reference names, after it was seen to sign.
 

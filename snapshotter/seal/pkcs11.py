@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.key_reference import Pkcs11Reference
-from snapshotter.formats.keys import from_p1363
-from snapshotter.seal.held import HeldSigner
+from snapshotter.formats.signatures.key_reference import Pkcs11Reference
+from snapshotter.formats.signatures.keys import from_p1363
+from snapshotter.seal.external_key import ExternalSigner
 from snapshotter.seal.key_files import passphrase_from_file
 
 CALL_S = 30.0  # for all calls of one signature; a touch of a button is in it
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 def open_pkcs11(
     reference: Pkcs11Reference, *, ask: Callable[[], bytes] | None, call_s: float = CALL_S
-) -> HeldSigner:
+) -> ExternalSigner:
     """
     Return a signer for the key; the session with its token stays open.
 
@@ -61,7 +61,7 @@ def open_pkcs11(
     def sign_digest(digest: bytes) -> bytes:
         return from_p1363(_within(call_s, where, lambda: token.sign(digest)), public_key)
 
-    return HeldSigner(where, public_key, sign_digest)
+    return ExternalSigner(where, public_key, sign_digest)
 
 
 def _pin(reference: Pkcs11Reference, ask: Callable[[], bytes] | None) -> str:

@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from snapshotter.formats import canonical_json, certificate_authority
+from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.capture import Artifact, Capture, Picture, Reason
 from snapshotter.model.request import Decision
 from snapshotter.ports import Signer
@@ -218,8 +219,9 @@ def court_minimum_line(capture: Capture, decision: Decision) -> str:
 def _reasons(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
     """Return reasons in the form of the record: `fault` is present only if there is one."""
     return [
-        {"code": it.code, "detail": it.detail} | ({"fault": it.fault} if it.fault else {})
-        for it in reasons
+        {"code": reason.code, "detail": reason.detail}
+        | ({"fault": reason.fault} if reason.fault else {})
+        for reason in reasons
     ]
 
 
@@ -256,7 +258,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "allow_networks": list(decision.allow_networks),
         "block_hosts": list(decision.block_hosts),
         "certificate_authorities": [
-            certificate_authority.facts(it) for it in decision.certificate_authorities
+            certificate_authority.facts(authority) for authority in decision.certificate_authorities
         ],
         # A binary that was named by its path: no path of this machine goes into a bundle.
         "clock_skew_ms": round(decision.clock_skew_s * 1000),

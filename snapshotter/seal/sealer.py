@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import PolicyRefused, SnapshotterError
-from snapshotter.formats import canonical_json, container, custody, manifest, names, wacz
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import container, custody, manifest, names, wacz
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.keys import load_public_pem
+from snapshotter.formats.signatures.keys import load_public_pem
 from snapshotter.model.bundle import Bundle, Signed, TokenResult, TokenState
 from snapshotter.model.capture import Artifact, Capture, Outcome
 from snapshotter.model.custody import CustodyEvent
@@ -105,7 +106,7 @@ def seal(
     artifacts = sorted(
         (
             *capture.artifacts,
-            own_file(
+            write_own_file(
                 spool,
                 "capture/policy.toml",
                 "application/toml",
@@ -113,7 +114,7 @@ def seal(
                 step="seal",
                 made_at=capture.ended_at,
             ),
-            own_file(
+            write_own_file(
                 spool,
                 "capture/README.txt",
                 "text/plain",
@@ -153,15 +154,15 @@ def seal(
     listed[names.CUSTODY] = add(names.CUSTODY, custody.encode(events))
 
     # (2) The manifests, and the signatures over the second.
-    blake3_manifest = manifest.encode({path: it.blake3 for path, it in listed.items()})
+    blake3_manifest = manifest.encode({path: digests.blake3 for path, digests in listed.items()})
     listed[names.MANIFEST_BLAKE3] = add(names.MANIFEST_BLAKE3, blake3_manifest)
-    sha256_manifest = manifest.encode({path: it.sha256 for path, it in listed.items()})
-    signatures = [it.sign(sha256_manifest) for it in signers]
+    sha256_manifest = manifest.encode({path: digests.sha256 for path, digests in listed.items()})
+    signatures = [signer.sign(sha256_manifest) for signer in signers]
     members = dict(listed)
     members[names.MANIFEST_SHA256] = add(names.MANIFEST_SHA256, sha256_manifest)
-    for slot, (it, signature) in enumerate(zip(signers, signatures, strict=True), start=1):
+    for slot, (signing_key, signature) in enumerate(zip(signers, signatures, strict=True), start=1):
         members[names.signature(slot)] = add(names.signature(slot), signature)
-        members[names.public_key(slot)] = add(names.public_key(slot), it.public_key_pem)
+        members[names.public_key(slot)] = add(names.public_key(slot), signing_key.public_key_pem)
 
     # (3) Other parties' clocks.
     progress("timestamp", ", ".join(authority.name for authority in authorities))
@@ -202,8 +203,10 @@ def seal(
         signature=signatures[0],
         tokens=stamped[0],
         cosigned=tuple(
-            Signed(key_id=it.key_id, signature=signature, tokens=tokens)
-            for it, signature, tokens in list(zip(signers, signatures, stamped, strict=True))[1:]
+            Signed(key_id=signing_key.key_id, signature=signature, tokens=tokens)
+            for signing_key, signature, tokens in list(
+                zip(signers, signatures, stamped, strict=True)
+            )[1:]
         ),
         part_bytes=tuple((name, members[name].length) for name in sorted(members)),
     )
@@ -220,7 +223,7 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     ids = [signer.key_id for signer in signers]
     if len(set(ids)) != len(ids):
         raise SnapshotterError(
-            f"the key {next(it for it in ids if ids.count(it) > 1)} signs twice",
+            f"the key {next(key_id for key_id in ids if ids.count(key_id) > 1)} signs twice",
             hint="a bundle counts keys: name each one once in key and cosigners",
         )
     if len(ids) > names.MAX_SIGNATURES:
@@ -250,13 +253,13 @@ def _stamped(
     """Ask for the tokens over all signatures, under the one time limit that they share."""
     with ThreadPoolExecutor(len(signatures), thread_name_prefix="stamp") as pool:
         asked = [
-            pool.submit(stamp_all, authorities, it, timeout_s=timeout_s, hurry=hurry)
-            for it in signatures
+            pool.submit(stamp_all, authorities, signature, timeout_s=timeout_s, hurry=hurry)
+            for signature in signatures
         ]
-        return [it.result() for it in asked]
+        return [future.result() for future in asked]
 
 
-def pending(tokens: Sequence[TokenResult]) -> tuple[str, ...]:
+def owed_authorities(tokens: Sequence[TokenResult]) -> tuple[str, ...]:
     """Return the names of the authorities that still owe a token."""
     return tuple(
         token.authority
@@ -293,7 +296,7 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
     return lambda: path.open("rb")
 
 
-def own_file(
+def write_own_file(
     spool: Path, path: str, media_type: str, data: bytes, *, step: str, made_at: datetime
 ) -> Artifact:
     """Write a file of ours beside those of a capture; `path` is the one in the bundle."""
@@ -365,5 +368,5 @@ def _digest_file(
         created=created,
         software=software,
         public_key=public_key,
-        signature=wacz.one_spelling(public_key, signature),
+        signature=wacz.canonical_signature(public_key, signature),
     )

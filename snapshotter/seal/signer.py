@@ -27,16 +27,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.key_reference import MAX_REFERENCE
-from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
+from snapshotter.formats.signatures.key_reference import MAX_REFERENCE
+from snapshotter.formats.signatures.keys import (
+    KeyInvalid,
+    key_id,
+    load_public_pem,
+    public_pem,
+    to_p1363,
+)
 from snapshotter.ports import Signer
 from snapshotter.seal.key_files import (
     MAX_PASSPHRASE,
     KeyFiles,
     PassphraseSource,
+    file_error,
     read_limited,
     read_secret,
-    refused,
 )
 from snapshotter.seal.open_key import open_external_key
 
@@ -103,7 +109,7 @@ class FileSigner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retired:
+class RetiredKey:
     """Since when a key does not sign any more, and why."""
 
     at: datetime  # the first instant
@@ -125,7 +131,7 @@ class Retired:
         )
 
     @classmethod
-    def decode(cls, data: bytes) -> "Retired":
+    def decode(cls, data: bytes) -> "RetiredKey":
         """Read what `encode` writes. Raises ValueError or EvidenceInvalid."""
         value = canonical_json.loads(data)
         if not isinstance(value, dict) or set(value) != {"at", "reason", "successor"}:
@@ -150,7 +156,7 @@ class StoredKey:
     public_file: Path
     encrypted: bool  # the private key has a passphrase
     reference: str = ""  # where a service or a token holds it; "": not held elsewhere
-    retired: Retired | None = None
+    retired: RetiredKey | None = None
 
     @property
     def key_id(self) -> str:
@@ -230,7 +236,7 @@ class KeyDirectory:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise refused(self._path, error) from error
+            raise file_error(self._path, error) from error
         names = {file.removesuffix(".pem").removesuffix(".pub") for file in files if _is_key(file)}
         described = (self._describe(name) for name in sorted(names))
         return tuple(stored for stored in described if stored is not None)
@@ -275,7 +281,7 @@ class KeyDirectory:
         self._files.put_new(self._path / f"{name}{_REFERENCE}", line, mode=0o600)
         return self.find(name)
 
-    def retire(self, name: str, retired: Retired) -> StoredKey:
+    def retire(self, name: str, retired: RetiredKey) -> StoredKey:
         """
         Note that a key does not sign any more. This can be made worse, and never undone.
 
@@ -398,12 +404,12 @@ class KeyDirectory:
             retired=self._retired(name),
         )
 
-    def _retired(self, name: str) -> Retired | None:
+    def _retired(self, name: str) -> RetiredKey | None:
         file = self._path / f"{name}{_RETIRED}"
         if not file.exists():
             return None
         try:
-            return Retired.decode(read_limited(file, _MAX_PEM))
+            return RetiredKey.decode(read_limited(file, _MAX_PEM))
         except (ValueError, EvidenceInvalid) as error:
             raise SnapshotterError(
                 f"{file} can not be read: {error}",

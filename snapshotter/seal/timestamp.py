@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats.rfc3161 import (
+from snapshotter.formats.proofs.rfc3161 import (
     MAX_RESPONSE_BYTES,
     Anchor,
     TokenInvalid,

@@ -1,172 +1,216 @@
 """
-Ask a witness to cosign a checkpoint: the client of C2SP tlog-witness.
+A witness of logs: cosign the largest tree of each, and never two histories (C2SP tlog-witness).
 
-    POST <url>/add-checkpoint     old 12, a consistency proof, the checkpoint
-      200 → its signature lines, of which those of its own key count
-      409 → the size it saw last: asked again with a proof from there, once
+    <directory>/<SHA-256 of the origin>.checkpoint     the last one that was cosigned
+    <directory>/<SHA-256 of the origin>.fork-01        what the log signed against it
 
-What a witness answers is believed when its cosignature holds by the key that is
-configured, and not before. Where connections go is the transport's affair.
+Comparing with the last tree and keeping the new one is one step, under a lock that the
+system lets go of when its holder dies; the new one is on disk before anybody gets the
+cosignature. A crash in between leaves a record of a tree that nobody has the word for,
+and the log asks again: nothing that was said is ever forgotten.
 """
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
-from snapshotter.formats import merkle, note
-from snapshotter.formats.note import COSIGNATURE_V1, VerifierKey
-from snapshotter.ports import Clock
+from snapshotter import durable
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.proofs import merkle, note
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
+from snapshotter.ports import Clock, LogSigner
 
-if TYPE_CHECKING:
-    import httpx
+MAX_REQUEST = note.MAX_BYTES + 8192  # bytes
 
-_USER_AGENT: Final = "snapshotter"
-_MAX_ANSWER: Final = note.MAX_BYTES  # bytes
-_SIZE_TYPE: Final = "text/x.tlog.size"
+_OLD = re.compile(r"old (0|[1-9][0-9]{0,15})")
+_SIZE_TYPE = "text/x.tlog.size"
+_TEXT = "text/plain; charset=utf-8"
+_MAX_FORKS = 16  # kept of each log: one is proof enough
 
 
-class HttpWitness:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessResponse:
+    """What a witness answers over HTTP."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = _TEXT
+
+
+class WitnessService:
     """
-    A witness behind HTTP (the port `Witness`). Safe to use from several threads.
+    What one witness has cosigned. Any number of threads and processes may use a directory.
 
     Args:
-        key: The witness's; only cosignatures of this key are taken.
-        url: Its submission prefix, http or https.
-        clock: Measures the limit on the whole exchange.
-        timeout_s: For the whole exchange.
-        transport: Makes what each exchange connects by.
+        signer: The witness's key; its name is the witness's.
+        logs: The keys of the logs that it knows; of one origin there may be several.
+        clock: What is written into cosignatures.
     """
 
     def __init__(
-        self,
-        key: VerifierKey,
-        url: str,
-        *,
-        clock: Clock,
-        transport: Callable[[], "httpx.BaseTransport"],
-        timeout_s: float = 8.0,
+        self, directory: Path, signer: LogSigner, logs: Iterable[VerifierKey], clock: Clock
     ) -> None:
-        if key.kind != COSIGNATURE_V1:
-            raise ValueError("a witness has a key for cosignatures")
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-            raise ValueError(f"the address of {key.name} is neither http nor https")
-        self._key = key
-        self._url = f"{url.rstrip('/')}/add-checkpoint"
+        self._directory = directory
+        self._signer = signer
         self._clock = clock
-        self._transport = transport
-        self._timeout_s = timeout_s
+        self._key = VerifierKey(name=signer.name, kind=COSIGNATURE_V1, public_key=signer.public_key)
+        self._logs = tuple(logs)
+        if any(verifier_key.kind != ED25519 for verifier_key in self._logs):
+            raise ValueError("a log signs with a key for notes")
 
     @property
-    def name(self) -> str:
-        """Its key's name."""
-        return self._key.name
+    def key(self) -> VerifierKey:
+        """What cosignatures are verified with."""
+        return self._key
 
-    @property
-    def public_key(self) -> bytes:
-        """32 bytes, RFC 8032."""
-        return self._key.public_key
-
-    def cosign(
-        self, checkpoint: bytes, size: int, known: int, prove: Callable[[int], Sequence[bytes]]
-    ) -> bytes:
+    def add_checkpoint(self, request: bytes) -> WitnessResponse:
         """
-        See `Witness.cosign`.
+        Answer `POST add-checkpoint`: cosign, or say why not.
 
         Raises:
-            ServiceUnavailable: It did not answer in time, knows another history or none of
-                this log, or its answer was no good.
+            SnapshotterError: The directory can not be used; nothing was cosigned.
         """
-        deadline = self._clock.monotonic() + self._timeout_s
-        status, media_type, body = self._post(checkpoint, known, prove(known), deadline)
-        if status == 409 and media_type == _SIZE_TYPE:
-            known = self._size(body)
-            if known > size:
-                raise self._refused(f"has seen {known} entries already")
-            status, _, body = self._post(checkpoint, known, prove(known), deadline)
-        if status != 200:
-            raise self._refused(_REASONS.get(status, f"answered with HTTP status {status}"))
-        return self._line(checkpoint, body)
-
-    def _line(self, checkpoint: bytes, body: bytes) -> bytes:
-        """Return the one line that is this witness's, verified."""
         try:
-            lines = note.parse_signature_lines(body.decode())
-            mine = [it for it in lines if (it.name, it.id) == (self._key.name, self._key.id)]
-            signed = note.Note(text=note.parse(checkpoint).text, signatures=tuple(mine[:1]))
-            if note.cosigned_by(signed, self._key) is None:
-                raise self._refused("answered with no cosignature of its key")
-        except (EvidenceInvalid, UnicodeDecodeError) as error:
-            raise self._refused(f"answered with no good cosignature: {error}") from error
-        return mine[0].line.encode()
-
-    def _size(self, body: bytes) -> int:
-        text = body.decode("ascii", "replace").removesuffix("\n")
-        if not (text.isascii() and text.isdigit()) or int(text[:17]) > merkle.MAX_SIZE:
-            raise self._refused("does not say what it has seen")
-        return int(text[:17])
-
-    def _post(
-        self, checkpoint: bytes, old: int, proof: Sequence[bytes], deadline: float
-    ) -> tuple[int, str, bytes]:
-        import httpx  # here, because most commands never need it
-
-        lines = [f"old {old}", *(base64.b64encode(it).decode() for it in proof), ""]
-        request = "".join(f"{line}\n" for line in lines).encode() + checkpoint
-        left = deadline - self._clock.monotonic()
-        if left <= 0:
-            raise self._refused(f"did not answer within {self._timeout_s:g} s")
-        with (
-            self._told(),
-            httpx.Client(trust_env=False, transport=self._transport(), timeout=left) as client,
-            client.stream(
-                "POST",
-                self._url,
-                content=request,
-                headers={
-                    "Content-Type": "text/plain; charset=utf-8",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": _USER_AGENT,
-                },
-            ) as answer,
-        ):
-            body = bytearray()
-            for chunk in answer.iter_raw():
-                body += chunk
-                if len(body) > _MAX_ANSWER:
-                    raise self._refused(f"answered with more than {_MAX_ANSWER} bytes")
-                # httpx limits each read, not their sum.
-                if self._clock.monotonic() > deadline:
-                    raise self._refused(f"did not answer within {self._timeout_s:g} s")
-            media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            return answer.status_code, media_type, bytes(body)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        import httpx
-
+            old, proof, checkpoint = _parse(request)
+            parsed = note.parse(checkpoint)
+        except EvidenceInvalid as error:
+            return _said(400, str(error))
+        origin = parsed.text.partition("\n")[0]
+        known = [key for key in self._logs if key.name == origin]
+        if not known:
+            return _said(404, "this witness does not know the log")
         try:
-            yield
-        except httpx.TimeoutException as error:
-            raise self._refused(f"did not answer within {self._timeout_s:g} s") from error
-        except httpx.ConnectError as error:
-            raise self._refused(f"can not be reached: {error}") from error
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._refused(f"the exchange broke off: {error}") from error
+            signed = [note.signed_by(parsed, key) for key in known]  # each line of theirs holds
+            if not any(signed):
+                return _said(403, "not signed by a key of the log")
+        except EvidenceInvalid as error:
+            return _said(403, str(error))
+        try:
+            offered = note.parse_checkpoint(parsed.text)
+        except EvidenceInvalid as error:
+            empty = parsed.text.split("\n")[1:2] == ["0"]  # of another root than nothing has
+            return _said(422 if empty else 400, str(error))
+        if old > offered.size:
+            return _said(400, "the old tree is larger than the new one")
+        try:
+            with self._locked(origin):
+                last = self._last(origin)
+                size = last.size if last else 0
+                if old != size:
+                    return WitnessResponse(
+                        status=409, body=f"{size}\n".encode(), media_type=_SIZE_TYPE
+                    )
+                root = last.root if last else merkle.EMPTY_ROOT
+                try:
+                    merkle.check_consistency(old, offered.size, proof, root, offered.root)
+                except EvidenceInvalid as error:
+                    self._keep_fork(origin, checkpoint, proves=offered.size == size)
+                    return _said(422, str(error))
+                line = self._cosign(parsed.text, last)
+                mine = [signature for signature in parsed.signatures if signature.name == origin]
+                kept = note.Note(text=parsed.text, signatures=(*mine[:8], line))
+                self._write(self._file(origin), kept.encode())
+        except OSError as error:
+            raise SnapshotterError(
+                f"{self._directory} can not be written: {error.strerror or error}",
+                hint="nothing was cosigned",
+            ) from error
+        return WitnessResponse(status=200, body=line.line.encode())
 
-    def _refused(self, what: str) -> ServiceUnavailable:
-        return ServiceUnavailable(
-            f"the witness {self._key.name} {what}",
-            hint="the log goes on without it; the next checkpoint asks it again",
+    def checkpoint(self, origin_hash: str) -> WitnessResponse:
+        """Answer `GET <origin hash>/checkpoint`: the last one that was cosigned of a log."""
+        for origin in {key.name for key in self._logs}:
+            if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
+                with contextlib.suppress(FileNotFoundError):
+                    return WitnessResponse(status=200, body=self._file(origin).read_bytes())
+        return _said(404, "nothing of such a log was cosigned")
+
+    def _cosign(self, text: str, last: SignedCheckpoint | None) -> note.NoteSignature:
+        # A clock that was set back must not make a later word look like an earlier one.
+        before = (
+            max((cosignature.time for cosignature in last.cosignatures), default=None)
+            if last
+            else None
         )
+        now = self._clock.now()
+        seconds = int((max(now, before) if before else now).timestamp())
+        raw = self._signer.sign(note.cosigned_message(text, seconds))
+        return note.signature(self._key, raw, seconds)
+
+    def _last(self, origin: str) -> SignedCheckpoint | None:
+        """Return the last one that was cosigned; we believe our own word alone."""
+        try:
+            data = self._file(origin).read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            parsed = note.parse(data)
+            cosigned = note.find_cosignature(parsed, self._key)
+            if cosigned is None:
+                raise EvidenceInvalid("it is not cosigned by this witness")
+            return SignedCheckpoint(
+                checkpoint=note.parse_checkpoint(parsed.text), note=parsed, cosignatures=(cosigned,)
+            )
+        except EvidenceInvalid as error:
+            raise SnapshotterError(
+                f"{self._file(origin)} is not a record of this witness: {error}",
+                hint="nothing of this log is cosigned until it is restored: to forget what was "
+                "cosigned would allow a fork",
+            ) from error
+
+    def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:
+        """Keep what a log signed that does not fit; of one size as the last, that is proof."""
+        if not proves:
+            return  # a bad proof may be a mistake of whoever sent it
+        for number in range(1, _MAX_FORKS + 1):
+            file = self._file(origin).with_suffix(f".fork-{number:02}")
+            if not file.exists():
+                self._write(file, checkpoint)
+                return
+            if file.read_bytes() == checkpoint:
+                return
+
+    @contextlib.contextmanager
+    def _locked(self, origin: str) -> Iterator[None]:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(
+            self._file(origin).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _write(self, file: Path, data: bytes) -> None:
+        """Replace a file so that it is old or new, and on disk when this returns."""
+        durable.write(file, data, mode=0o600)
+
+    def _file(self, origin: str) -> Path:
+        return self._directory / f"{hashlib.sha256(origin.encode()).hexdigest()}.checkpoint"
 
 
-_REASONS: Final = {
-    400: "does not understand what it was sent",
-    403: "does not know the key that signed the checkpoint",
-    404: "does not know this log: give it the log's verifier key",
-    409: "has seen another tree meanwhile",
-    422: "has seen ANOTHER HISTORY of this log: snapshotter log check",
-}
+def _parse(request: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
+    """Return old size, proof and checkpoint of a request. Raises EvidenceInvalid."""
+    head, separator, checkpoint = request.partition(b"\n\n")
+    try:
+        first, *lines = head.decode("ascii").split("\n")
+        match = _OLD.fullmatch(first)
+        proof = tuple(base64.b64decode(line, validate=True) for line in lines)
+    except ValueError as error:
+        raise EvidenceInvalid("a line is not base64") from error
+    if len(request) > MAX_REQUEST or not separator or match is None:
+        raise EvidenceInvalid("not an old size, a proof and a checkpoint")
+    if len(proof) > merkle.MAX_PROOF or any(len(digest) != merkle.HASH_BYTES for digest in proof):
+        raise EvidenceInvalid("not a proof")
+    return int(match[1]), proof, checkpoint
+
+
+def _said(status: int, text: str) -> WitnessResponse:
+    return WitnessResponse(status=status, body=f"{text}\n".encode())

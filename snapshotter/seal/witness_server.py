@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.seal.witnessing import MAX_REQUEST, Answer, Witnessing
+from snapshotter.seal.witness import MAX_REQUEST, WitnessResponse, WitnessService
 
 _MAX_HEAD = 8 << 10  # bytes
 _MAX_CONNECTIONS = 64
@@ -37,7 +37,7 @@ _WORDS = {
     503: "Service Unavailable",
 }
 
-Told = Callable[[str], None]
+LogRequest = Callable[[str], None]
 
 
 class _Refused(Exception):
@@ -56,9 +56,9 @@ class WitnessServer:
         told: Gets a line for each request that was answered.
     """
 
-    def __init__(self, witness: Witnessing, told: Told) -> None:
+    def __init__(self, witness: WitnessService, log_request: LogRequest) -> None:
         self._witness = witness
-        self._told = told
+        self._log_request = log_request
         self._server: asyncio.Server | None = None
         self._open = 0
 
@@ -81,7 +81,7 @@ class WitnessServer:
         self._open += 1
         try:
             if self._open > _MAX_CONNECTIONS:
-                _write(writer, Answer(status=503), keep=False)
+                _write(writer, WitnessResponse(status=503), keep=False)
                 return
             while await self._one(reader, writer):
                 await writer.drain()
@@ -102,31 +102,35 @@ class WitnessServer:
                 method, path, headers = await _head(first, reader)
                 body = await _body(reader, headers)
         except _Refused as refusal:
-            _write(writer, Answer(status=refusal.status), keep=False)
+            _write(writer, WitnessResponse(status=refusal.status), keep=False)
             return False
         except ValueError:  # a line longer than the limit
-            _write(writer, Answer(status=400), keep=False)
+            _write(writer, WitnessResponse(status=400), keep=False)
             return False
         answer = await asyncio.to_thread(self._answer, method, path, body)
         keep = headers.get("connection", "").lower() != "close"
         _write(writer, answer, keep=keep, head_only=method == "HEAD")
         return keep
 
-    def _answer(self, method: str, path: str, body: bytes) -> Answer:
+    def _answer(self, method: str, path: str, body: bytes) -> WitnessResponse:
         try:
             if path == "/add-checkpoint":
                 if method != "POST":
-                    return Answer(status=405)
+                    return WitnessResponse(status=405)
                 answer = self._witness.add_checkpoint(body)
-                self._told(f"add-checkpoint: {answer.status} {_WORDS[answer.status]}")
+                self._log_request(f"add-checkpoint: {answer.status} {_WORDS[answer.status]}")
                 return answer
             match = _CHECKPOINT.fullmatch(path)
             if match is None:
-                return Answer(status=404)
-            return self._witness.checkpoint(match[1]) if method != "POST" else Answer(status=405)
+                return WitnessResponse(status=404)
+            return (
+                self._witness.checkpoint(match[1])
+                if method != "POST"
+                else WitnessResponse(status=405)
+            )
         except SnapshotterError as error:
-            self._told(f"{error.message}; {error.hint}")
-            return Answer(status=500)
+            self._log_request(f"{error.message}; {error.hint}")
+            return WitnessResponse(status=500)
 
 
 async def _head(first: bytes, reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
@@ -158,7 +162,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 
 
 def _write(
-    writer: asyncio.StreamWriter, answer: Answer, *, keep: bool, head_only: bool = False
+    writer: asyncio.StreamWriter, answer: WitnessResponse, *, keep: bool, head_only: bool = False
 ) -> None:
     head = (
         f"HTTP/1.1 {answer.status} {_WORDS[answer.status]}\r\n"

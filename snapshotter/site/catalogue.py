@@ -17,7 +17,8 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
-from snapshotter.site import hostile, late, news, others, phrases, walls, wechat, weibo
+from snapshotter.site import hostile, late_content, news, phrases, walls, wechat, weibo
+from snapshotter.site import other_platforms as others
 from snapshotter.site.news import NEWS
 from snapshotter.site.notices import (
     ACT_2014,
@@ -157,8 +158,8 @@ def _sorry(variant: str) -> Callable[[Visit], Response]:
 
 def _with_status(variant: str, status: int) -> Callable[[Visit], Response]:
     def make(visit: Visit) -> Response:
-        it = notice_page(NEWS, news.GONE[variant], "The address may have been mistyped.")
-        return Response(status=status, headers=it.headers, body=it.body)
+        response = notice_page(NEWS, news.GONE[variant], "The address may have been mistyped.")
+        return Response(status=status, headers=response.headers, body=response.body)
 
     return make
 
@@ -292,7 +293,7 @@ _HOSTILE_PAGES = tuple(
 )
 
 _LATE_PAGES = tuple(
-    _page(name, NEWS, says, make, None) for name, (make, says) in late.PAGES.items()
+    _page(name, NEWS, says, make, None) for name, (make, says) in late_content.PAGES.items()
 )
 _WALL_PAGES = tuple(
     _page(name, NEWS, says, make,
@@ -303,14 +304,14 @@ _WALL_PAGES = tuple(
 # Each of `NOTICES` in its place, and as the title and a paragraph of something that is there:
 # what files of rules are tried on.
 _NOTICE_PAGES = tuple(
-    _page(f"notice/{variant}", it.host, f"{variant} in its place",
+    _page(f"notice/{variant}", known.host, f"{variant} in its place",
           lambda visit, variant=variant: notice(variant), None)  # type: ignore[misc]
-    for variant, it in NOTICES.items()
+    for variant, known in NOTICES.items()
 )  # fmt: skip
 _QUOTED_PAGES = tuple(
-    _page(f"quoted/{variant}", it.host, f"{variant}, quoted by something that is there",
-          lambda visit, it=it: _quoting(visit, it.host, it.text, it.detail), None)  # type: ignore[misc]
-    for variant, it in NOTICES.items()
+    _page(f"quoted/{variant}", known.host, f"{variant}, quoted by something that is there",
+          lambda visit, known=known: _quoting(visit, known.host, known.text, known.detail), None)  # type: ignore[misc]
+    for variant, known in NOTICES.items()
 )  # fmt: skip
 
 # A notice, an article about one and a list with one, each in several languages, on a host that no
@@ -328,8 +329,8 @@ _PHRASE_PAGES = tuple(
 
 PAGES: Mapping[str, FixturePage] = MappingProxyType(
     {
-        it.name: it
-        for it in (
+        page.name: page
+        for page in (
             *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_WALL_PAGES,
             *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES, *_PHRASE_PAGES,
         )
@@ -389,7 +390,7 @@ def render(
 
     if name in PAGES:
         return PAGES[name].make(visit(name))
-    if (found := late.answer(visit(""), name)) is not None:
+    if (found := late_content.answer(visit(""), name)) is not None:
         return found
     return _elsewhere(host, parts.path, name, visit) or _not_there(visit(name))
 
@@ -406,8 +407,8 @@ def _elsewhere(host: str, path: str, name: str, visit: Callable[[str], Visit]) -
         step = _HOPS.index(host)
         following = _HOPS[step + 1] if step + 1 < len(_HOPS) else NEWS
         last = following == NEWS
-        it = visit("")
-        return redirect(it.address(following, "/news/2014" if last else f"/{step}fixture", {}))
+        visited = visit("")
+        return redirect(visited.address(following, "/news/2014" if last else f"/{step}fixture", {}))
     if name.startswith("wx/account/"):
         return _wechat_address(path, name, visit)
     if host in (X, YOUTUBE, FACEBOOK, BILIBILI, TIEBA):
@@ -420,7 +421,7 @@ _HOPS = ("t.cn", "url.cn", "bit.ly")  # each leads to the next, and the last to 
 
 def _wechat_address(path: str, name: str, visit: Callable[[str], Visit]) -> Response | None:
     if name.startswith("wx/account/"):
-        match [number_of(it, _DIGITS) for it in name.split("/")[2:]]:
+        match [number_of(part, _DIGITS) for part in name.split("/")[2:]]:
             case [int(account)]:
                 return wechat.profile(visit(name), account)
             case [int(account), int(letter)]:
@@ -480,8 +481,8 @@ def _news_address(path: str, name: str, visit: Callable[[str], Visit]) -> Respon
 
 
 def _not_there(visit: Visit) -> Response:
-    it = notice_page(NEWS, news.GONE["404"], "The address may have been mistyped.")
-    return Response(status=404, headers=it.headers, body=it.body)
+    response = notice_page(NEWS, news.GONE["404"], "The address may have been mistyped.")
+    return Response(status=404, headers=response.headers, body=response.body)
 
 
 def _name(path: str) -> str:
@@ -508,7 +509,7 @@ def article(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class AddressAnswer:
     """What one address answered."""
 
     url: str
@@ -516,16 +517,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class SettledVisit:
     """Where a visit ends when its redirects, and scripts that go on, were followed."""
 
     url: str
     response: Response
     redirects: tuple[str, ...] = ()  # addresses that answered with a redirect
-    before: tuple[Answer, ...] = ()  # pages whose script went on
+    before: tuple[AddressAnswer, ...] = ()  # pages whose script went on
 
 
-def settle(path: str, state: SiteState | None = None) -> Settled:
+def follow_visit(path: str, state: SiteState | None = None) -> SettledVisit:
     """
     Return what a browser ends up with, without a browser.
 
@@ -539,7 +540,7 @@ def settle(path: str, state: SiteState | None = None) -> Settled:
     page = PAGES.get(name)
     url = f"http://{host_of(urlsplit(path).path)}/{path.lstrip('/')}"
     redirects: list[str] = []
-    before: list[Answer] = []
+    before: list[AddressAnswer] = []
     scripted = page.scripted_to if page is not None else ""
     for _ in range(_MAX_HOPS):
         parts = urlsplit(url)
@@ -552,10 +553,10 @@ def settle(path: str, state: SiteState | None = None) -> Settled:
             if not _ours(urlsplit(url).hostname or ""):
                 raise ValueError(f"{path} leads away from the fixture site, to {url}")
         elif scripted and "<script>" in response.text:
-            before.append(Answer(url=url, response=response))
+            before.append(AddressAnswer(url=url, response=response))
             url, scripted = urljoin(url, scripted), ""
         else:
-            return Settled(
+            return SettledVisit(
                 url=url, response=response, redirects=tuple(redirects), before=tuple(before)
             )
     raise ValueError(f"{path} goes on for ever")
@@ -564,8 +565,8 @@ def settle(path: str, state: SiteState | None = None) -> Settled:
 def hosts() -> frozenset[str]:
     """Return every host that the site answers for."""
     return frozenset(
-        {it.host for it in PAGES.values()}
-        | {NOTICES[it].host for it in NOTICES}
+        {page.host for page in PAGES.values()}
+        | {NOTICES[variant].host for variant in NOTICES}
         | {wechat.IMAGES, weibo.PASSPORT, *_HOPS}
     )
 

@@ -82,7 +82,9 @@ def story(visit: Visit) -> Response:
     page = visit.page
     if page.showing != "available":
         return gone(visit)
-    first, second, third, fourth = (escape(it, quote=False) for it in paragraphs(page.figure))
+    first, second, third, fourth = (
+        escape(paragraph, quote=False) for paragraph in paragraphs(page.figure)
+    )
     origin = visit.origin(NEWS)
     return document(
         "Accounts closed as campaign begins – The Burrard Lantern",
@@ -143,10 +145,10 @@ def _sidebar(edition: int) -> str:
     return (
         '<aside class="sidebar"><h2>More stories</h2>\n'
         + "".join(
-            f'<div class="teaser"><h4><a href="/news/item/{number + 1}">{it.title}</a></h4>\n'
-            f'<div class="meta"><a class="category" href="/news/">{it.category}</a>'
-            f'<span class="ago">{it.ago}</span></div>\n<p>{it.text}</p></div>\n'
-            for number, it in enumerate(items)
+            f'<div class="teaser"><h4><a href="/news/item/{number + 1}">{teaser.title}</a></h4>\n'
+            f'<div class="meta"><a class="category" href="/news/">{teaser.category}</a>'
+            f'<span class="ago">{teaser.ago}</span></div>\n<p>{teaser.text}</p></div>\n'
+            for number, teaser in enumerate(items)
         )
         + "</aside>\n"
     )
@@ -156,17 +158,17 @@ def item(visit: Visit, number: int) -> Response:
     """Return a short story of the feed."""
     if visit.page.showing != "available":
         return gone(visit)
-    it = TEASERS[number % len(TEASERS)]
+    teaser = TEASERS[number % len(TEASERS)]
     published = visit.state.at.strftime("%Y-%m-%dT%H:%M:%SZ")
     text = (
-        f"This is story number {number} of the lantern’s own feed, and it is about {it.title}."
+        f"This is story number {number} of the lantern’s own feed, and it is about {teaser.title}."
         " It was written for nobody in particular, on a bench by the water, with a pencil that"
         " had been sharpened twice. Whoever reads it to the end will find that the end is here,"
         " and that the beginning was a good deal longer than it had to be for such a matter."
     )
     return document(
-        f"{it.title} – The Burrard Lantern",
-        f'{_HEADER}<div class="page"><main><article class="post"><h1>{it.title}</h1>\n'
+        f"{teaser.title} – The Burrard Lantern",
+        f'{_HEADER}<div class="page"><main><article class="post"><h1>{teaser.title}</h1>\n'
         f'<div class="entry-content"><p>{text}</p></div></article></main>\n'
         f"{_sidebar(visit.page.sidebar)}</div>\n{_FOOTER}",
         head=f'<meta property="og:updated_time" content="{published}">\n{_STYLE}',
@@ -283,7 +285,7 @@ def legal(visit: Visit, status: int) -> Response:
 
 def built(title: str, sentences: tuple[str, ...], visit: Visit) -> Response:
     """Return a real article with any title and sentences."""
-    words = "".join(f"<p>{escape(it, quote=False)}</p>\n" for it in sentences)
+    words = "".join(f"<p>{escape(sentence, quote=False)}</p>\n" for sentence in sentences)
     return document(
         title,
         f'{_HEADER}<div class="page"><main><article class="post"><h1>{escape(title, quote=False)}'

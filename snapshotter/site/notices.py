@@ -246,9 +246,14 @@ def notice(variant: str) -> Response:
     Raises:
         KeyError: There is none of this name.
     """
-    it = NOTICES[variant]
+    notice = NOTICES[variant]
     return notice_page(
-        it.host, it.text, it.detail, shape=it.shape, rule_id=it.rule_id, moved_to=it.moved_to
+        notice.host,
+        notice.text,
+        notice.detail,
+        shape=notice.shape,
+        rule_id=notice.rule_id,
+        moved_to=notice.moved_to,
     )
 
 

@@ -112,21 +112,21 @@ SPEECHES: Mapping[str, Speech] = MappingProxyType(
 
 def notice(language: str) -> Response:
     """Return a page on which a site says in a sentence that something is gone."""
-    it = SPEECHES[language]
-    body = f"<main><h1>{escape(it.notice)}</h1>\n<p>{escape(it.detail)}</p></main>\n"
-    return document("The Harbour Board", body, lang=it.lang)
+    speech = SPEECHES[language]
+    body = f"<main><h1>{escape(speech.notice)}</h1>\n<p>{escape(speech.detail)}</p></main>\n"
+    return document("The Harbour Board", body, lang=speech.lang)
 
 
 def about(language: str) -> Response:
     """Return a short article about a removal, which quotes what the site says."""
-    it = SPEECHES[language]
-    body = f"<main><h1>{escape(it.headline)}</h1>\n<p>{escape(it.article)}</p></main>\n"
-    return document(it.headline, body, lang=it.lang)
+    speech = SPEECHES[language]
+    body = f"<main><h1>{escape(speech.headline)}</h1>\n<p>{escape(speech.article)}</p></main>\n"
+    return document(speech.headline, body, lang=speech.lang)
 
 
 def listed(language: str) -> Response:
     """Return a list of posts of which one is removed."""
-    it = SPEECHES[language]
-    rows = "".join(f'<div class="row">{escape(item)}</div>\n' for item in it.items * 2)
+    speech = SPEECHES[language]
+    rows = "".join(f'<div class="row">{escape(item)}</div>\n' for item in speech.items * 2)
     body = f"<main><h1>The Harbour Board</h1>\n{rows}</main>\n"
-    return document("The Harbour Board", body, lang=it.lang)
+    return document("The Harbour Board", body, lang=speech.lang)

@@ -35,7 +35,8 @@ def png(rows: Sequence[bytes], palette: Sequence[tuple[int, int, int]]) -> bytes
     body = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
     colours = b"".join(bytes(colour) for colour in palette)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(*it) for it in ((b"IHDR", head), (b"PLTE", colours), (b"IDAT", body), (b"IEND", b""))
+        chunk(*parts)
+        for parts in ((b"IHDR", head), (b"PLTE", colours), (b"IDAT", body), (b"IEND", b""))
     )
 
 

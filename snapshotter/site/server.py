@@ -25,7 +25,7 @@ _POLL_S = 0.02  # how soon the server notices that it is to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenRequest:
     """One request as it arrived."""
 
     method: str
@@ -47,7 +47,7 @@ class FixtureSite:
         self._state = state or SiteState()
         self._address = address
         self._lock = threading.Lock()
-        self._seen: list[Seen] = []
+        self._seen: list[SeenRequest] = []
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -118,7 +118,7 @@ class FixtureSite:
             self._state = self._state.change(name, self._state.at, page)
 
     @property
-    def requests(self) -> tuple[Seen, ...]:
+    def requests(self) -> tuple[SeenRequest, ...]:
         """All that was asked, in order of arrival."""
         with self._lock:
             return tuple(self._seen)
@@ -128,7 +128,7 @@ class FixtureSite:
         with self._lock:
             self._seen.clear()
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: SeenRequest) -> None:
         """Write down a request."""
         with self._lock:
             self._seen.append(seen)
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         authority = self.headers.get("Host", "")
         host, _, _ = authority.partition(":")
         site.note(
-            Seen(
+            SeenRequest(
                 method=self.command,
                 host=host,
                 path=self.path,

@@ -73,8 +73,8 @@ class SiteState:
 
     def change(self, name: str, since: datetime, state: PageState) -> "SiteState":
         """Return the site where a page, or all of "wx/account/*", stands so from an instant on."""
-        line = [it for it in self.timelines.get(name, ()) if it[0] != since]
-        line = sorted([*line, (since, state)], key=lambda it: it[0])
+        line = [pair for pair in self.timelines.get(name, ()) if pair[0] != since]
+        line = sorted([*line, (since, state)], key=lambda pair: pair[0])
         return replace(self, timelines=MappingProxyType({**self.timelines, name: tuple(line)}))
 
     def until(self, at: datetime) -> "SiteState":

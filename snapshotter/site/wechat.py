@@ -127,7 +127,9 @@ QUOTES = Story(
     short="Kx2fixtureQuotesNotice",
     images=1,
 )
-_STORIES = {it.mid: it for it in (ARTICLE, IMAGE_POST, FROZEN, RUMOR, CAPTCHA, HARD, QUOTES)}
+_STORIES = {
+    story.mid: story for story in (ARTICLE, IMAGE_POST, FROZEN, RUMOR, CAPTCHA, HARD, QUOTES)
+}
 
 
 def account_story(account: int, number: int) -> Story:
@@ -174,7 +176,7 @@ def article_page(visit: Visit, story: Story) -> Response:
         f'{_image(visit, story, number)}/640?wx_fmt=png"></p>\n'
         for number in range(story.images)
     )
-    words = "".join(f"<p>{escape(it, quote=False)}</p>\n" for it in story.sentences)
+    words = "".join(f"<p>{escape(sentence, quote=False)}</p>\n" for sentence in story.sentences)
     content = (
         f'<div class="rich_media_content" id="js_content" style="visibility: hidden; opacity: 0;">'
         f"\n{words}{images}</div>\n"
@@ -350,8 +352,8 @@ def profile(visit: Visit, account: int) -> Response:
     first = account_story(account, 0)
     name = visit.page.account or first.account
     items = "".join(
-        f'<li><a href="http:{visit.origin(WECHAT)}{escape(it.address)}">{it.title}</a></li>\n'
-        for it in (account_story(account, number) for number in range(3))
+        f'<li><a href="http:{visit.origin(WECHAT)}{escape(story.address)}">{story.title}</a></li>\n'
+        for story in (account_story(account, number) for number in range(3))
     )
     return document(
         name,

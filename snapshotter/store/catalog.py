@@ -29,20 +29,22 @@ from types import TracebackType
 from typing import Any, Self
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import canonical_json, layout, takedown, typed
+from snapshotter.formats import canonical_json, typed
+from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Observation
-from snapshotter.policy import identity as identities
-from snapshotter.policy.identity import host_and_port
+from snapshotter.policy import page_identity as identities
+from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ObjectStore
-from snapshotter.store.events import KeptEvent, read_event
+from snapshotter.store.stored_events import StoredEvent, read_stored_event
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
 _WAIT_S = 60.0  # for another process's transaction; each is short
 _LOT = 50  # rows of one transaction
 _PAGE = 500  # rows that are held at once
 _DAYS = 31  # that are looked at one by one; for more the whole store is
-_ROOT = f"{layout.BUNDLES}/"
+_ROOT = f"{store_keys.BUNDLES}/"
 # Shows its page, and not a few words that may be a notice: a control, or a page to be one.
 _CERTAIN = (
     "availability = 'available' AND coalesce(json_extract(observation, '$.ambiguous'), 0) = 0"
@@ -88,7 +90,7 @@ _COLUMNS = (
 _RUINED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-class Standing(enum.StrEnum):
+class VerdictSource(enum.StrEnum):
     """Where the verdict in a row comes from."""
 
     ASSESSED = "assessed"  # it stands in the bundle
@@ -98,10 +100,10 @@ class Standing(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class BundleSummary:
     """What was read out of one bundle."""
 
-    standing: Standing
+    verdict_source: VerdictSource
     problem: str = ""  # why there is no observation
     observation: Observation | None = None  # its `identity` is that of the address asked for
     stated: str = ""  # the identity that the page says it has, where the address does not say it
@@ -110,18 +112,18 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CatalogRow:
     """One bundle as the catalog has it."""
 
     key: str
     bundle_id: str
-    standing: Standing
+    verdict_source: VerdictSource
     problem: str
     observation: Observation | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Synced:
+class CatalogSyncResult:
     """What a look at the store changed."""
 
     read: int  # bundles that were new, or had new tokens beside them
@@ -129,9 +131,9 @@ class Synced:
 
 
 # Reads one bundle: its key, and the keys of the late tokens beside it.
-Reader = Callable[[str, tuple[str, ...]], Read]
+ReadBundle = Callable[[str, tuple[str, ...]], BundleSummary]
 # How many bundles were read so far.
-Told = Callable[[int], None]
+CatalogProgress = Callable[[int], None]
 
 
 class Catalog:
@@ -191,11 +193,11 @@ class Catalog:
     def sync(
         self,
         store: ObjectStore,
-        read: Reader,
+        read: ReadBundle,
         *,
         until: datetime | None = None,
-        told: Told = lambda count: None,
-    ) -> Synced:
+        progress: CatalogProgress = lambda count: None,
+    ) -> CatalogSyncResult:
         """
         Read what the store lists and is not here; forget what it does not list any more.
 
@@ -208,8 +210,11 @@ class Catalog:
             SnapshotterError: The store, or the file, can not be used.
         """
         with self._translated():
-            found = [self._sync(store, read, told, it) for it in self._prefixes(until)]
-        return Synced(read=sum(it.read for it in found), removed=sum(it.removed for it in found))
+            found = [self._sync(store, read, progress, prefix) for prefix in self._prefixes(until)]
+        return CatalogSyncResult(
+            read=sum(bundle.read for bundle in found),
+            removed=sum(bundle.removed for bundle in found),
+        )
 
     def rows(
         self,
@@ -219,12 +224,12 @@ class Catalog:
         account: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterator[Row]:
+    ) -> Iterator[CatalogRow]:
         """
         Yield rows in the order in which the captures ended; all of them if nothing is named.
 
         Args:
-            identity: Of a page, as `policy/identity.py` writes it; also one that other
+            identity: Of a page, as `policy/page_identity.py` writes it; also one that other
                 captures show to be the same.
             url: As it was asked for, letter by letter.
             account: As `Observation.account` has it.
@@ -257,12 +262,12 @@ class Catalog:
             for row in self._database.execute(statement, values).fetchall():
                 yield self._row(row)
 
-    def row(self, bundle_id: str) -> Row | None:
+    def row(self, bundle_id: str) -> CatalogRow | None:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
         with self._translated():
             row = self._database.execute(
                 "SELECT key, bundle_id, standing, problem, observation FROM bundle WHERE key = ?",
-                (layout.bundle_key(bundle_id),),
+                (store_keys.bundle_key(bundle_id),),
             ).fetchone()
         return self._row(row) if row else None
 
@@ -286,7 +291,7 @@ class Catalog:
                 "SELECT DISTINCT asked FROM bundle WHERE stated = ?", (identity,)
             ).fetchall()
         others = sorted(asked for (asked,) in found if self.resolved(asked) == identity)
-        return (identity, *(it for it in others if it != identity))
+        return (identity, *(other for other in others if other != identity))
 
     def identities(self, *, account: str = "") -> tuple[str, ...]:
         """Return every page that was captured; those of one account if that is named."""
@@ -302,7 +307,7 @@ class Catalog:
                 )
             found = {asked for (asked,) in rows.fetchall()}
         found |= set(self._asked_of(account)) if account else set()
-        return tuple(sorted({self.resolved(it) for it in found}))
+        return tuple(sorted({self.resolved(url) for url in found}))
 
     def accounts(self) -> tuple[str, ...]:
         """Return every account whose pages were captured."""
@@ -312,7 +317,7 @@ class Catalog:
             ).fetchall()
         return tuple(account for (account,) in rows)
 
-    def doubtful(self) -> tuple[str, ...]:
+    def pages_in_doubt(self) -> tuple[str, ...]:
         """Return the pages of which a capture says that they, or their account, are not well."""
         with self._translated():
             rows = self._database.execute(
@@ -333,7 +338,7 @@ class Catalog:
             without: Ids of bundles that are none.
         """
         asked = self.asked_for(identity)
-        pages, bundles = (", ".join("?" * len(it)) for it in (asked, without))
+        pages, bundles = (", ".join("?" * len(values)) for values in (asked, without))
         with self._translated():
             row = self._database.execute(
                 "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
@@ -367,7 +372,8 @@ class Catalog:
         """Return the identity of the address of a capture, and the other one that it states."""
         with self._translated():
             row = self._database.execute(
-                "SELECT asked, stated FROM bundle WHERE key = ?", (layout.bundle_key(bundle_id),)
+                "SELECT asked, stated FROM bundle WHERE key = ?",
+                (store_keys.bundle_key(bundle_id),),
             ).fetchone()
         return (row[0], row[1]) if row else ("", "")
 
@@ -375,7 +381,7 @@ class Catalog:
         """Whether a capture says by itself whose page it is of."""
         with self._translated():
             row = self._database.execute(
-                "SELECT account FROM bundle WHERE key = ?", (layout.bundle_key(bundle_id),)
+                "SELECT account FROM bundle WHERE key = ?", (store_keys.bundle_key(bundle_id),)
             ).fetchone()
         return bool(row and row[0])
 
@@ -401,13 +407,13 @@ class Catalog:
             ).fetchone()
         return self._row(row).observation if row else None
 
-    def standings(self) -> dict[Standing, int]:
+    def count_by_verdict_source(self) -> dict[VerdictSource, int]:
         """Return how many bundles there are of each standing."""
         with self._translated():
             rows = self._database.execute(
                 "SELECT standing, COUNT(*) FROM bundle GROUP BY standing"
             ).fetchall()
-        return {Standing(standing): count for standing, count in rows}
+        return {VerdictSource(verdict_source): count for verdict_source, count in rows}
 
     # Events of the store: their bytes as they were read, and what this machine did with them.
 
@@ -420,23 +426,23 @@ class Catalog:
         """
         with self._translated():
             known = dict(self._database.execute("SELECT key, sha256 FROM event").fetchall())
-            there = {found.key for found in store.list(f"{layout.TAKEDOWNS}/")}
+            there = {found.key for found in store.list(f"{store_keys.TAKEDOWNS}/")}
             # One after another: what stands in a store may be a stranger's, and much.
-            read = (read_event(store, key) for key in sorted(there - set(known)))
+            read = (read_stored_event(store, key) for key in sorted(there - set(known)))
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.executemany(
                     "INSERT OR IGNORE INTO event (key, sha256, data, event_id, identity, account, "
                     "kind, at_ms, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (_event_values(it) for it in read if it is not None),
+                    (_event_values(kept_event) for kept_event in read if kept_event is not None),
                 )
                 self._database.executemany(
-                    "DELETE FROM event WHERE key = ?", [(it,) for it in set(known) - there]
+                    "DELETE FROM event WHERE key = ?", [(key,) for key in set(known) - there]
                 )
 
     def events(
         self, *, identity: str = "", event_id: str = "", sha256: str = "", pending: bool = False
-    ) -> tuple["KeptEvent", ...]:
+    ) -> tuple["StoredEvent", ...]:
         """
         Return the events of the store in the order in which they were concluded.
 
@@ -480,20 +486,22 @@ class Catalog:
                 "SELECT DISTINCT asked FROM bundle WHERE stated >= ? AND stated < ?",
                 (f"{account}/", f"{account}0"),  # "0" is the character behind "/"
             ).fetchall()
-        return tuple(sorted(it for (it,) in rows if self.resolved(it).startswith(f"{account}/")))
+        return tuple(
+            sorted(page for (page,) in rows if self.resolved(page).startswith(f"{account}/"))
+        )
 
-    def _row(self, row: Any) -> Row:
-        key, bundle_id, standing, problem, text = row
+    def _row(self, row: Any) -> CatalogRow:
+        key, bundle_id, verdict_source, problem, text = row
         found = None
         if text:
             found = typed.read(Observation, json.loads(text))
             identity = self.resolved(found.identity)
-            account = found.account or identities.account_of(identity)
+            account = found.account or identities.account_of_identity(identity)
             found = replace(found, identity=identity, account=account)
-        return Row(
+        return CatalogRow(
             key=key,
             bundle_id=bundle_id,
-            standing=Standing(standing),
+            verdict_source=VerdictSource(verdict_source),
             problem=problem,
             observation=found,
         )
@@ -503,14 +511,16 @@ class Catalog:
         row = self._database.execute("SELECT MAX(key) FROM bundle").fetchone()
         if until is None or row[0] is None:
             return [_ROOT]
-        newest = layout.bundle_time(layout.parse_bundle_key(row[0]).bundle_id)
+        newest = store_keys.bundle_time(store_keys.parse_bundle_key(row[0]).bundle_id)
         first = newest.date() - timedelta(days=1)
         days = (until.date() - first).days + 2  # a clock that is ahead of ours may be in tomorrow
         if not 0 < days <= _DAYS:
             return [_ROOT]
-        return [f"{_ROOT}{first + timedelta(days=it):%Y/%m/%d}/" for it in range(days)]
+        return [f"{_ROOT}{first + timedelta(days=day):%Y/%m/%d}/" for day in range(days)]
 
-    def _sync(self, store: ObjectStore, read: Reader, told: Told, prefix: str) -> Synced:
+    def _sync(
+        self, store: ObjectStore, read: ReadBundle, progress: CatalogProgress, prefix: str
+    ) -> CatalogSyncResult:
         lot: list[tuple[Any, ...]] = []
         gone: list[str] = []
         count = removed = 0
@@ -534,15 +544,15 @@ class Catalog:
             if len(lot) == _LOT:
                 self._write(lot, ())
                 lot.clear()
-                told(count)
+                progress(count)
         while row is not None:
             gone.append(row[0])
             row = next(rows, None)
         removed = len(gone)
         self._write(lot, gone)
         if lot:
-            told(count)
-        return Synced(read=count, removed=removed)
+            progress(count)
+        return CatalogSyncResult(read=count, removed=removed)
 
     def _known(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Yield key and print of each row in the order of keys; others may write in between."""
@@ -564,7 +574,7 @@ class Catalog:
                 f"INSERT OR REPLACE INTO bundle ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608  names of our own
                 rows,
             )
-            self._database.executemany("DELETE FROM bundle WHERE key = ?", [(it,) for it in gone])
+            self._database.executemany("DELETE FROM bundle WHERE key = ?", [(key,) for key in gone])
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
@@ -617,7 +627,7 @@ def _listed(store: ObjectStore, prefix: str) -> Iterator[tuple[str, int, tuple[s
     key, length, tokens = "", 0, list[str]()
     for found in store.list(prefix):
         try:
-            there = layout.parse_bundle_key(found.key)
+            there = store_keys.parse_bundle_key(found.key)
         except ValueError:
             continue  # not ours
         if not there.kind:
@@ -630,19 +640,19 @@ def _listed(store: ObjectStore, prefix: str) -> Iterator[tuple[str, int, tuple[s
         yield key, length, tuple(tokens)
 
 
-def _event_values(found: KeptEvent) -> tuple[Any, ...]:
-    it = found.event
-    if it is None:
+def _event_values(found: StoredEvent) -> tuple[Any, ...]:
+    event = found.event
+    if event is None:
         return found.key, found.sha256, found.data, "", "", "", "", 0, found.problem
-    account = it.last_seen.account or it.first_gone.account
-    about = (it.event_id, it.identity, account, it.kind.value, _ms(it.at), "")
+    account = event.last_seen.account or event.first_gone.account
+    about = (event.event_id, event.identity, account, event.kind.value, _ms(event.at), "")
     return (found.key, found.sha256, found.data, *about)
 
 
-def _kept_event(row: Any) -> KeptEvent:
+def _kept_event(row: Any) -> StoredEvent:
     key, sha256, data, problem, logged, told = row
     event, key_id = (None, "") if problem else takedown.parse(data)
-    return KeptEvent(
+    return StoredEvent(
         key=key,
         sha256=sha256,
         data=data,
@@ -654,29 +664,46 @@ def _kept_event(row: Any) -> KeptEvent:
     )
 
 
-def _values(key: str, printed: str, found: Read) -> tuple[Any, ...]:
-    bundle_id = layout.parse_bundle_key(key).bundle_id
-    it = found.observation
-    if it is None:
+def _values(key: str, printed: str, found: BundleSummary) -> tuple[Any, ...]:
+    bundle_id = store_keys.parse_bundle_key(key).bundle_id
+    seen = found.observation
+    if seen is None:
         nothing = [""] * (len(_COLUMNS) - 6)
         row: dict[str, Any] = dict(zip(_COLUMNS[6:], nothing, strict=True))
         row |= {"asked": found.asked, "url": found.url}
         # The time in its id puts it in its place among the others.
-        row |= {"began_ms": _ms(layout.bundle_time(bundle_id)), "light": 0, "proven_ms": None}
+        row |= {"began_ms": _ms(store_keys.bundle_time(bundle_id)), "light": 0, "proven_ms": None}
         row["at_ms"] = row["began_ms"]
-        head = (key, printed, found.standing.value, found.problem, bundle_id, "")
+        head = (key, printed, found.verdict_source.value, found.problem, bundle_id, "")
         return (*head, *(row[name] for name in _COLUMNS[6:]))
     return (
-        key, printed, found.standing.value, found.problem, bundle_id, it.sha256, it.identity,
-        found.stated if found.stated != it.identity else "", it.account, it.url,
-        host_and_port(it.url), _ms(it.began_at), _ms(it.at),
-        _ms(it.proven_at) if it.proven_at else None,
-        it.content.value, it.availability.value, it.cause.value if it.cause else "",
-        it.undecided.value if it.undecided else "",
-        " ".join(sorted({one.state for one in it.accounts})), it.rule,
-        canonical_json.dumps(plain(it.counts)).decode(), it.main_sha256, it.vantage,
-        int(it.light), it.key_id, canonical_json.dumps(plain(it)).decode(),
-    )  # fmt: skip
+        key,
+        printed,
+        found.verdict_source.value,
+        found.problem,
+        bundle_id,
+        seen.sha256,
+        seen.identity,
+        found.stated if found.stated != seen.identity else "",
+        seen.account,
+        seen.url,
+        host_and_port(seen.url),
+        _ms(seen.began_at),
+        _ms(seen.at),
+        _ms(seen.proven_at) if seen.proven_at else None,
+        seen.content.value,
+        seen.availability.value,
+        seen.cause.value if seen.cause else "",
+        seen.undecided.value if seen.undecided else "",
+        " ".join(sorted({account.state for account in seen.accounts})),
+        seen.rule,
+        canonical_json.dumps(plain(seen.counts)).decode(),
+        seen.main_sha256,
+        seen.vantage,
+        int(seen.light),
+        seen.key_id,
+        canonical_json.dumps(plain(seen)).decode(),
+    )
 
 
 def _ms(at: datetime) -> int:

@@ -99,7 +99,7 @@ def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockSt
     """
     Replace the note of a key by what `how` makes of it, durably; return the new one.
 
-    The caller holds `changing`. Raises what `read` and `how` raise, and OSError.
+    The caller holds `hold_changes_lock`. Raises what `read` and `how` raise, and OSError.
     """
     before = read(root, key)
     after = how(before)
@@ -119,7 +119,7 @@ def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockSt
 
 
 def forget(root: int, key: str) -> None:
-    """Remove the note of a key that is no more. The caller holds `changing`."""
+    """Remove the note of a key that is no more. The caller holds `hold_changes_lock`."""
     with contextlib.suppress(FileNotFoundError), _folders(root, key, make=False) as folder:
         for name in (_growing(key), key.rpartition("/")[2]):
             with contextlib.suppress(FileNotFoundError):
@@ -132,7 +132,7 @@ def _growing(key: str) -> str:
 
 
 @contextlib.contextmanager
-def changing(root: int) -> Iterator[None]:
+def hold_changes_lock(root: int) -> Iterator[None]:
     """Hold the one lock under which notes are changed and objects deleted."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(FOLDER, 0o755, dir_fd=root)

@@ -40,13 +40,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
-from snapshotter.formats.layout import check_key, check_prefix, is_key
+from snapshotter.formats.bundle.store_keys import check_key, check_prefix, is_key
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.ports import Content, NotAnObject, Tagged
+from snapshotter.ports import Content, NotAnObject, TaggedContent
 from snapshotter.regular_file import NotRegularFile, open_regular
-from snapshotter.store import directory_locks, directory_swap, layout
-from snapshotter.store.content import opened
-from snapshotter.store.locking import at_least, extended, refuse_locked
+from snapshotter.store import directory_compare_and_swap, directory_locks, location
+from snapshotter.store.lock_rules import extended_lock, merged_lock, refuse_if_locked
+from snapshotter.store.upload_content import open_content
 
 _INCOMING = ".incoming"
 _ASIDE = ".aside"
@@ -93,8 +93,8 @@ class DirectoryStore:
     ) -> StoredObject:
         """See `ObjectStore.put_new`. A retention is noted before this returns."""
         check_key(key)
-        layout.check_sha256(sha256)
-        with opened(source) as original, self._told(key), contextlib.ExitStack() as stack:
+        location.check_sha256(sha256)
+        with open_content(source) as original, self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
             root = stack.enter_context(_opened(self._root))
             incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
@@ -140,7 +140,10 @@ class DirectoryStore:
         folder = prefix.rpartition("/")[0]
         aside = (f"{folder}/{name}" for name, _ in self._aside())
         return frozenset(
-            (*(it.key for it in self.list(prefix)), *(it for it in aside if it.startswith(prefix)))
+            (
+                *(stored.key for stored in self.list(prefix)),
+                *(key for key in aside if key.startswith(prefix)),
+            )
         )
 
     def _aside(self) -> Sequence[tuple[str, str]]:
@@ -162,7 +165,7 @@ class DirectoryStore:
     def retain(self, key: str, retention: Retention) -> LockState:
         """See `ObjectStore.retain`."""
         self.open(key).close()
-        return self._change(key, lambda state: extended(state, retention, key))
+        return self._change(key, lambda state: extended_lock(state, retention, key))
 
     def set_legal_hold(self, key: str, on: bool) -> LockState:
         """See `ObjectStore.set_legal_hold`."""
@@ -174,7 +177,7 @@ class DirectoryStore:
         check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
-            stack.enter_context(directory_locks.changing(root))
+            stack.enter_context(directory_locks.hold_changes_lock(root))
             folders = stack.enter_context(self._folders(root, key, make=False))
             os.close(_open_object(folders[-1], key))
             aside = stack.enter_context(_folder(root, _ASIDE))
@@ -192,8 +195,8 @@ class DirectoryStore:
             except FileNotFoundError:
                 return 0
             # Nobody places a hold between our look and our deletion.
-            stack.enter_context(directory_locks.changing(root))
-            refuse_locked(directory_locks.read(root, key), key, self.url, now)
+            stack.enter_context(directory_locks.hold_changes_lock(root))
+            refuse_if_locked(directory_locks.read(root, key), key, self.url, now)
             count = self._unlink(root, key)
             for of, name in self._aside():
                 if of == key.rpartition("/")[2]:
@@ -217,11 +220,11 @@ class DirectoryStore:
         """Note a retention that was asked for; return what is noted."""
         if retention is None:
             return _noted(root, key)
-        with directory_locks.changing(root):
-            return directory_locks.change(root, key, lambda state: at_least(state, retention))
+        with directory_locks.hold_changes_lock(root):
+            return directory_locks.change(root, key, lambda state: merged_lock(state, retention))
 
     def _change(self, key: str, how: Callable[[LockState], LockState]) -> LockState:
-        with self._told(key), _opened(self._root) as root, directory_locks.changing(root):
+        with self._told(key), _opened(self._root) as root, directory_locks.hold_changes_lock(root):
             return directory_locks.change(root, key, how)
 
     def open(self, key: str) -> BinaryIO:
@@ -238,13 +241,13 @@ class DirectoryStore:
         check_prefix(prefix)
         return self._walk("", prefix, reverse)
 
-    def read(self, key: str, limit: int) -> Tagged:
+    def read(self, key: str, limit: int) -> TaggedContent:
         """See `SwapStore.read`. The tag is the content's SHA-256."""
         with self.open(key) as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
             raise SnapshotterError(f"{key} in {self._root} is longer than {limit} bytes")
-        return Tagged(data=data, tag=hashlib.sha256(data).hexdigest())
+        return TaggedContent(data=data, tag=hashlib.sha256(data).hexdigest())
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
         """See `SwapStore.swap`. An object that is made by it is a new one, as any other."""
@@ -257,7 +260,7 @@ class DirectoryStore:
             folders = stack.enter_context(self._folders(root, key, make=True))
             there = ""
             if tag:
-                stack.enter_context(directory_swap.held(root, self.url))
+                stack.enter_context(directory_compare_and_swap.hold_swap_lock(root, self.url))
                 there = _digest_of(folders[-1], key)
                 if there not in (tag, sha256):
                     return False

@@ -95,7 +95,7 @@ def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> Store
     return StoreProbe(url=store.url, at=now, promises=promises, left_behind=left)
 
 
-def refuse_log(result: StoreProbe) -> None:
+def refuse_if_unfit_for_log(result: StoreProbe) -> None:
     """
     Refuse to keep a log on a store that was not seen to swap as it has to.
 
@@ -110,7 +110,7 @@ def refuse_log(result: StoreProbe) -> None:
         )
 
 
-def refuse_unlocked(result: StoreProbe) -> None:
+def refuse_if_not_locking(result: StoreProbe) -> None:
     """
     Refuse to promise retention on a store that was not seen to enforce it.
 
@@ -204,7 +204,7 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
         seen = store.read(key, len(_RIGHT)).tag
         with ThreadPoolExecutor(_RACERS) as pool:
             contents = [f"writer {number}".encode() for number in range(_RACERS)]
-            won = list(pool.map(lambda it: store.swap(key, it, seen), contents))
+            won = list(pool.map(lambda content: store.swap(key, content, seen), contents))
         late = store.swap(key, _WRONG, seen)
         there = store.read(key, len(_WRONG)).data
     except ServiceUnavailable:

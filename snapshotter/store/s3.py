@@ -29,19 +29,19 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.layout import MAX_KEY, check_key, check_prefix
+from snapshotter.formats.bundle.store_keys import MAX_KEY, check_key, check_prefix
 from snapshotter.model.bundle import (
     LockState,
     ObjectVersion,
     Retention,
     StoredObject,
 )
-from snapshotter.ports import Content, ObjectChanged, Tagged
-from snapshotter.store import layout
-from snapshotter.store.content import opened
-from snapshotter.store.locking import at_least
+from snapshotter.ports import Content, ObjectChanged, TaggedContent
+from snapshotter.store import location
+from snapshotter.store.lock_rules import merged_lock
 from snapshotter.store.s3_bucket import CallResult, S3Bucket, code_of, status_of, version_argument
 from snapshotter.store.s3_locks import BucketLocks
+from snapshotter.store.upload_content import open_content
 
 MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
 MAX_PAGES = 10_000  # of one listing; a server gives a thousand objects on each
@@ -97,7 +97,7 @@ class S3Store:
         this raise SnapshotterError: the object is there then, unlocked.
         """
         name = self._bucket.full_key(key)
-        layout.check_sha256(sha256)
+        location.check_sha256(sha256)
         # (1) The spool may be damaged, and not every server looks at the checksum.
         length = _check(source, sha256)
         # (2) If the key is free. Without an answer we do not know: the call may be repeated.
@@ -147,7 +147,9 @@ class S3Store:
         """See `ObjectStore.remains`."""
         with self._bucket.translated(prefix):
             # A server that knows no versions lists what is there, and has nothing else.
-            return self._locks.remains(prefix) or frozenset(it.key for it in self.list(prefix))
+            return self._locks.remains(prefix) or frozenset(
+                stored.key for stored in self.list(prefix)
+            )
 
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
@@ -183,7 +185,7 @@ class S3Store:
         start = f"{self._bucket.prefix}/{prefix}" if self._bucket.prefix else prefix
         return self._walk(start, reverse)
 
-    def read(self, key: str, limit: int) -> Tagged:
+    def read(self, key: str, limit: int) -> TaggedContent:
         """See `SwapStore.read`. The tag is the ETag; one request."""
         name = self._bucket.full_key(key)
         tried = 0
@@ -231,7 +233,7 @@ class S3Store:
         with self._bucket.translated(key):
             self._client.delete_object(Bucket=self._bucket.name, Key=name)
 
-    def _read_whole(self, name: str, key: str, limit: int) -> Tagged:
+    def _read_whole(self, name: str, key: str, limit: int) -> TaggedContent:
         with self._bucket.translated(key):
             try:
                 answer = self._client.get_object(Bucket=self._bucket.name, Key=name)
@@ -242,7 +244,7 @@ class S3Store:
             with contextlib.closing(answer["Body"]) as body:
                 if answer["ContentLength"] > limit:
                     raise SnapshotterError(f"{key} in {self.url} is longer than {limit} bytes")
-                return Tagged(data=body.read(), tag=answer["ETag"])
+                return TaggedContent(data=body.read(), tag=answer["ETag"])
 
     def _holds(self, key: str, data: bytes) -> bool:
         try:
@@ -275,7 +277,7 @@ class S3Store:
             arguments["ObjectLockMode"] = retention.mode
             arguments["ObjectLockRetainUntilDate"] = retention.second
         for tried in range(_CONFLICTS):
-            with self._bucket.translated(key), opened(source) as body:
+            with self._bucket.translated(key), open_content(source) as body:
                 try:
                     answer = self._client.put_object(
                         Bucket=self._bucket.name, Key=name, Body=body, **arguments
@@ -297,7 +299,7 @@ class S3Store:
         self, name: str, key: str, there: StoredObject, wanted: Retention, *, extend: bool
     ) -> StoredObject:
         if extend and not _is_locked(there, wanted):
-            more = at_least(LockState(retention=there.retention), wanted).retention or wanted
+            more = merged_lock(LockState(retention=there.retention), wanted).retention or wanted
             self._locks.put_retention(key, there.version, more)
             there = self._described(key, self._bucket.head(name, key, there.version))
         if not _is_locked(there, wanted):
@@ -500,7 +502,7 @@ def _is_locked(there: StoredObject, wanted: Retention) -> bool:
 
 def _check(source: Content, sha256: str) -> int:
     """Return its length in bytes. Raises SnapshotterError when it is not what was hashed."""
-    with opened(source) as stream:
+    with open_content(source) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         length = stream.seek(0, io.SEEK_END)  # of bytes in memory nothing was read
     if digest != sha256:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.layout import check_key, is_key
-from snapshotter.store import layout
+from snapshotter.formats.bundle.store_keys import check_key, is_key
+from snapshotter.store import location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -95,7 +95,7 @@ class S3Bucket:
         read_timeout_s: float = 30.0,
         attempts: int = 3,
     ) -> None:
-        place = layout.s3_location(bucket, prefix)
+        place = location.s3_location(bucket, prefix)
         parts = urlsplit(endpoint_url)
         if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
             raise ValueError("an endpoint is http(s)://host[:port], without credentials")

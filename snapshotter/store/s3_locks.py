@@ -21,7 +21,7 @@ from typing import Any
 
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import LOCK_MODES, LockState, ObjectVersion, Retention
-from snapshotter.store.locking import extended, refuse_locked
+from snapshotter.store.lock_rules import extended_lock, refuse_if_locked
 from snapshotter.store.s3_bucket import S3Bucket
 
 NULL = "null"  # the id of the one version that a bucket without versioning keeps
@@ -95,7 +95,7 @@ class BucketLocks:
         """Extend the retention of every version; return that of the current one."""
         self._require(key)
         for version in self._objects(key):
-            state = extended(self.state(key, version), retention, key)
+            state = extended_lock(self.state(key, version), retention, key)
             if state.retention is not None:
                 self.put_retention(key, version, state.retention)
             now = self.state(key, version)
@@ -156,12 +156,12 @@ class BucketLocks:
     def delete(self, key: str, now: datetime) -> int:
         """Remove every version and marker, if nothing keeps any of them."""
         found = self.versions(key)
-        for one in found:
-            if not one.marker:
-                refuse_locked(self.state(key, one.version), key, self._bucket.url, now)
+        for version in found:
+            if not version.marker:
+                refuse_if_locked(self.state(key, version.version), key, self._bucket.url, now)
         # Markers last: a crash in between must not bring an older version to light.
-        for one in sorted(found, key=lambda it: it.marker):
-            self._delete_version(one)
+        for version in sorted(found, key=lambda version: version.marker):
+            self._delete_version(version)
         left = self.versions(key)
         if left:
             raise SnapshotterError(
@@ -171,16 +171,16 @@ class BucketLocks:
             )
         return len(found)
 
-    def _delete_version(self, one: ObjectVersion) -> None:
-        answer = self._bucket.attempt("delete_object", one.key, VersionId=one.version)
+    def _delete_version(self, version: ObjectVersion) -> None:
+        answer = self._bucket.attempt("delete_object", version.key, VersionId=version.version)
         if answer.code in _REFUSED:
             # The server judges by its own clock, and by locks that we may not read.
             raise PolicyRefused(
-                f"{self._bucket.url} refuses to delete {one.key}: {answer.code}",
+                f"{self._bucket.url} refuses to delete {version.key}: {answer.code}",
                 hint="it is locked, or these credentials lack s3:DeleteObjectVersion",
             )
         if answer.code and answer.code not in _GONE:
-            self._bucket.refuse(answer, one.key)
+            self._bucket.refuse(answer, version.key)
 
     def _headed(self, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         there = self._bucket.attempt("head_object", key, **which)
@@ -222,7 +222,7 @@ class BucketLocks:
         self._bucket.head(self._bucket.full_key(key), key, "")
 
     def _objects(self, key: str) -> list[str]:
-        return [one.version for one in self.versions(key) if not one.marker]
+        return [version.version for version in self.versions(key) if not version.marker]
 
     def _listed(self, key: str, name: str) -> Iterator[ObjectVersion]:
         for kind, entry in self._entries(key, name):

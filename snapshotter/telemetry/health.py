@@ -37,7 +37,7 @@ _REQUEST_S: Final = 10.0  # for a client to say what it wants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class HealthCheck:
     """One thing that a worker needs."""
 
     name: str
@@ -56,7 +56,7 @@ class Health(JobObserver):
 
     def __init__(
         self,
-        checks: tuple[Check, ...],
+        checks: tuple[HealthCheck, ...],
         *,
         monotonic: Callable[[], float],
         failed: Callable[[str, str], None],
@@ -89,10 +89,10 @@ class Health(JobObserver):
 
     def ready(self) -> Mapping[str, bool]:
         """Return of each check whether what it looks at is there."""
-        looked = [(it, self._begin(it)) for it in self._checks]
+        looked = [(check, self._begin(check)) for check in self._checks]
         return {check.name: self._answer(check, future) for check, future in looked}
 
-    def _begin(self, check: Check) -> "Future[bool] | None":
+    def _begin(self, check: HealthCheck) -> "Future[bool] | None":
         with self._lock:
             known = self._known.get(check.name)
             if known is not None and self._monotonic() - known[0] < check.every_s:
@@ -102,7 +102,7 @@ class Health(JobObserver):
                 running = self._running[check.name] = self._pool.submit(self._look, check)
             return running
 
-    def _answer(self, check: Check, future: "Future[bool] | None") -> bool:
+    def _answer(self, check: HealthCheck, future: "Future[bool] | None") -> bool:
         if future is None:
             return self._known[check.name][1]
         try:
@@ -111,7 +111,7 @@ class Health(JobObserver):
             self._failed(check.name, f"no answer within {_ANSWER_S:g} s")
             return False
 
-    def _look(self, check: Check) -> bool:
+    def _look(self, check: HealthCheck) -> bool:
         try:
             check.look()
             found = True
@@ -267,7 +267,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _checks(self, found: Mapping[str, bool]) -> None:
         good = all(found.values())
-        words = {name: "ok" if it else "failed" for name, it in found.items()}
+        words = {name: "ok" if is_well else "failed" for name, is_well in found.items()}
         value = {"checks": words, "status": "ok" if good else "failed"}
         body = json.dumps(value, sort_keys=True).encode() + b"\n"
         self._answer(200 if good else 503, "application/json", body)

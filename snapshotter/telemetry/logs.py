@@ -18,9 +18,9 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from typing_extensions import override
 
 from snapshotter.formats.hosts import host_of
-from snapshotter.formats.shown_address import LEFT_OUT, for_log, text_for_log
-from snapshotter.model.event import Event
+from snapshotter.formats.shown_address import LEFT_OUT, redact_text_for_log, redact_url_for_log
 from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.model.notification import NotificationEvent
 from snapshotter.ports import JobObserver
 
 _LONGEST: Final = 4_000  # characters of one text
@@ -35,7 +35,7 @@ _SECRETS: Final = frozenset(
 _NAMES: Final = {"job": "job_id", "bundle": "bundle_id"}
 
 
-class Level(IntEnum):
+class LogLevel(IntEnum):
     """How much somebody wants to read."""
 
     DEBUG = logging.DEBUG
@@ -44,35 +44,35 @@ class Level(IntEnum):
     ERROR = logging.ERROR
 
 
-_LEVELS: Final[Mapping[str, Level]] = {
-    "bundle.unstored": Level.WARNING,
-    "chores.failed": Level.WARNING,
-    "event": Level.INFO,
-    "health.failed": Level.WARNING,
-    "job.began": Level.INFO,
-    "job.done": Level.DEBUG,  # `job.ended` says the same, and more
-    "job.failed": Level.DEBUG,
-    "job.lost": Level.WARNING,
-    "job.search-failed": Level.WARNING,
-    "notification.failed": Level.WARNING,
-    "queue.unavailable": Level.ERROR,
-    "schedule.fired": Level.DEBUG,
-    "service.failed": Level.WARNING,
-    "store.unavailable": Level.DEBUG,  # `service.failed` says the same
-    "worker.bug": Level.ERROR,
-    "worker.dead": Level.WARNING,
-    "queue.moved": Level.WARNING,
-    "worker.fenced": Level.WARNING,
-    "worker.misfit": Level.WARNING,
-    "slot.ended": Level.WARNING,
-    "worker.heartbeat": Level.DEBUG,
-    "worker.trouble": Level.WARNING,
+_LEVELS: Final[Mapping[str, LogLevel]] = {
+    "bundle.unstored": LogLevel.WARNING,
+    "chores.failed": LogLevel.WARNING,
+    "event": LogLevel.INFO,
+    "health.failed": LogLevel.WARNING,
+    "job.began": LogLevel.INFO,
+    "job.done": LogLevel.DEBUG,  # `job.ended` says the same, and more
+    "job.failed": LogLevel.DEBUG,
+    "job.lost": LogLevel.WARNING,
+    "job.search-failed": LogLevel.WARNING,
+    "notification.failed": LogLevel.WARNING,
+    "queue.unavailable": LogLevel.ERROR,
+    "schedule.fired": LogLevel.DEBUG,
+    "service.failed": LogLevel.WARNING,
+    "store.unavailable": LogLevel.DEBUG,  # `service.failed` says the same
+    "worker.bug": LogLevel.ERROR,
+    "worker.dead": LogLevel.WARNING,
+    "queue.moved": LogLevel.WARNING,
+    "worker.fenced": LogLevel.WARNING,
+    "worker.misfit": LogLevel.WARNING,
+    "slot.ended": LogLevel.WARNING,
+    "worker.heartbeat": LogLevel.DEBUG,
+    "worker.trouble": LogLevel.WARNING,
 }
 
 
-def level_of(event: str) -> Level:
+def level_of(event: str) -> LogLevel:
     """Return how much an event matters."""
-    return _LEVELS.get(event, Level.INFO)
+    return _LEVELS.get(event, LogLevel.INFO)
 
 
 class WorkerLog(JobObserver):
@@ -82,7 +82,7 @@ class WorkerLog(JobObserver):
     It is called with events and their fields by the worker, and hears what observers hear.
     """
 
-    def __init__(self, stream: TextIO, level: Level) -> None:
+    def __init__(self, stream: TextIO, level: LogLevel) -> None:
         self._log: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(stream),
             processors=[*_SHARED, _JSON],
@@ -144,7 +144,7 @@ class WorkerLog(JobObserver):
         self("schedule.fired", schedule=schedule, late_s=round(late_s, 3))
 
     @override
-    def tell(self, event: Event) -> None:
+    def tell(self, event: NotificationEvent) -> None:
         self(
             "event",
             kind=event.kind.value,
@@ -159,7 +159,7 @@ class WorkerLog(JobObserver):
 
 
 @contextmanager
-def libraries(stream: TextIO) -> Iterator[None]:
+def log_libraries(stream: TextIO) -> Iterator[None]:
     """
     Have what libraries log written as lines of the same kind, from WARNING on.
 
@@ -189,7 +189,7 @@ def libraries(stream: TextIO) -> Iterator[None]:
         logging.captureWarnings(False)
 
 
-def redacted(fields: Mapping[str, Any]) -> dict[str, Any]:
+def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields as they may be written, for whoever writes them as sentences."""
     return {name: _redacted(name, value) for name, value in fields.items()}
 
@@ -207,12 +207,12 @@ def _redacted(name: str, value: Any) -> Any:
     if name.lower() in _SECRETS:
         return LEFT_OUT
     if isinstance(value, str):
-        shown = for_log(value) if name in _ADDRESSES else text_for_log(value)
+        shown = redact_url_for_log(value) if name in _ADDRESSES else redact_text_for_log(value)
         return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + LEFT_OUT
     if isinstance(value, Mapping):
-        return {str(key): _redacted(str(key), it) for key, it in value.items()}
+        return {str(key): _redacted(str(key), element) for key, element in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted(name, it) for it in value]
+        return [_redacted(name, element) for element in value]
     if isinstance(value, bool | int | float):
         return value
     return _redacted(name, f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value))

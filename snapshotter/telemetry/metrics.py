@@ -26,8 +26,8 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.event import Event, EventKind
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueFacts
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueMetrics
+from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.ports import JobObserver
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -59,7 +59,7 @@ class Metrics(JobObserver):
         self,
         *,
         version: str,
-        facts: Callable[[], QueueFacts] | None,
+        facts: Callable[[], QueueMetrics] | None,
         free_bytes: Callable[[], int],
         monotonic: Callable[[], float],
         now: Callable[[], float],
@@ -180,7 +180,7 @@ class Metrics(JobObserver):
         self._late.observe(late_s)
 
     @override
-    def tell(self, event: Event) -> None:
+    def tell(self, event: NotificationEvent) -> None:
         self._events.labels(event.kind.value).inc()
 
     def notified(self, *, sent: int, failed: int, given_up: int) -> None:
@@ -191,11 +191,11 @@ class Metrics(JobObserver):
     def _begin_at_nothing(self) -> None:
         """Have every series there from the start: a rate over one that appears misses its first."""
         for family, values in (
-            (self._attempts, [it.value for it in JobState if it is not JobState.RUNNING]),
+            (self._attempts, [state.value for state in JobState if state is not JobState.RUNNING]),
             (self._captures, _OUTCOMES),
             (self._restarts, _RESTARTS),
             (self._services, _SERVICES),
-            (self._events, [it.value for it in EventKind]),
+            (self._events, [kind.value for kind in NotificationKind]),
             (self._messages, ("sent", "failed", "given-up")),
         ):
             for value in values:
@@ -207,11 +207,11 @@ class Metrics(JobObserver):
 class _OfQueue(Collector):
     """Asks the queue when somebody looks; what it does not answer is not there."""
 
-    def __init__(self, facts: Callable[[], QueueFacts], monotonic: Callable[[], float]) -> None:
+    def __init__(self, facts: Callable[[], QueueMetrics], monotonic: Callable[[], float]) -> None:
         self._facts = facts
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._last: tuple[float, QueueFacts | None] | None = None
+        self._last: tuple[float, QueueMetrics | None] | None = None
 
     def describe(self) -> Iterable[Metric]:
         return []  # so that registering asks nobody
@@ -241,7 +241,7 @@ class _OfQueue(Collector):
         ):  # fmt: skip
             yield GaugeMetricFamily(f"snapshotter_{name}", words, value=value)
 
-    def _fresh(self) -> QueueFacts | None:
+    def _fresh(self) -> QueueMetrics | None:
         with self._lock:  # of several who look at once, one asks
             if self._last is None or self._monotonic() - self._last[0] >= _FRESH_S:
                 try:

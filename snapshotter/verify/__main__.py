@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import takedown as takedown_format
-from snapshotter.formats.campaign import is_campaign
-from snapshotter.formats.pack import looks_like_pack
 from snapshotter.formats.printable import printable
+from snapshotter.formats.statements import takedown as takedown_format
+from snapshotter.formats.statements.campaign import is_campaign
+from snapshotter.formats.statements.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
-from snapshotter.verify import pack_report, report, takedown
-from snapshotter.verify.event_alone import verify_event_alone
-from snapshotter.verify.exhibit import require_exhibit
-from snapshotter.verify.files import log_proof_beside, open_file, read_trust
-from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify import proof_pack_report, report, takedown
+from snapshotter.verify.bundle_on_disk import verify_on_disk
+from snapshotter.verify.event_without_rules import verify_event_without_rules
+from snapshotter.verify.exhibit_check import require_exhibit
+from snapshotter.verify.files import log_proof_on_disk, open_file, read_trust
+from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.takedown import EventReport
-from snapshotter.verify.trust import Seen, Trust
+from snapshotter.verify.trust import SeenVersion, Trust
 
 _LOOK = 4096  # first bytes of a file that say what it is
 _ZIP = b"PK\x03\x04"
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     # The one clock of this program; the rest takes it as a value.
     now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
     try:
-        seen = Seen(version=arguments.seen_version)
+        seen = SeenVersion(version=arguments.seen_version)
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
             found = _judge(stream, arguments.bundle, trust, now, arguments.bundles)
@@ -114,7 +114,7 @@ def _judge(
     require_exhibit(stream, file)
     head = stream.read(_LOOK)
     if head.startswith(_ZIP):  # what lies in a bundle may look like anything
-        return verified_on_disk(stream, file, trust, now=now)
+        return verify_on_disk(stream, file, trust, now=now)
     if is_campaign(head) and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
             f"{file} is a campaign report: this verifier has no rules, so it established nothing",
@@ -124,14 +124,14 @@ def _judge(
         return verify_pack(stream, trust, now=now)
     if takedown_format.is_takedown(head):
         stream.seek(0)
-        return verify_event_alone(
+        return verify_event_without_rules(
             stream.read(takedown_format.MAX_BYTES + 1),
             trust,
             now=now,
             folders=(*folders, file.parent),
-            log_proof=log_proof_beside(file),
+            log_proof=log_proof_on_disk(file),
         )
-    return verified_on_disk(stream, file, trust, now=now)
+    return verify_on_disk(stream, file, trust, now=now)
 
 
 def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[str]:
@@ -139,8 +139,8 @@ def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[s
         value = takedown.as_json(found)
         return [report.json_line(value)] if as_json else takedown.lines(found)
     if isinstance(found, PackReport):
-        value = pack_report.as_json(found)
-        return [report.json_line(value)] if as_json else pack_report.lines(found)
+        value = proof_pack_report.as_json(found)
+        return [report.json_line(value)] if as_json else proof_pack_report.lines(found)
     return [report.json_line(report.as_json(found))] if as_json else report.lines(found)
 
 

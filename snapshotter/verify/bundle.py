@@ -19,32 +19,27 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import assessment as assessments
-from snapshotter.formats import (
-    canonical_json,
-    container,
-    custody,
-    keys,
-    manifest,
-    names,
-    server_signature,
-    wacz,
-)
-from snapshotter.formats import custody_sidecars as sidecars
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import container, custody, manifest, names, wacz
+from snapshotter.formats.bundle import custody_sidecars as sidecars
+from snapshotter.formats.bundle.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock, parse_instant
-from snapshotter.formats.container import ContainerInvalid, Contents, Member
-from snapshotter.formats.note import SignedCheckpoint
-from snapshotter.formats.rfc3161 import (
+from snapshotter.formats.page import assessment as assessments
+from snapshotter.formats.proofs.note import SignedCheckpoint
+from snapshotter.formats.proofs.rfc3161 import (
     Anchor,
     Token,
     TokenInvalid,
     check_by_any,
-    is_over,
+    is_token_over,
 )
-from snapshotter.model.established import Established, QuotedCheckpoint
-from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict, overall
-from snapshotter.verify import agreement, record, renewal, servers
+from snapshotter.formats.signatures import keys
+from snapshotter.formats.tls import server_signature
+from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
+from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
+from snapshotter.verify import capture_record as record
 from snapshotter.verify import log_proof as log_proofs
+from snapshotter.verify import record_consistency, renewal, server_signatures
 from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
@@ -108,7 +103,9 @@ def verify_bundle(
         for step in _STEPS:
             findings = list(step(state, stream))
             state.findings.extend(findings)
-            if step in _STOP_ON_FAILURE and any(it.verdict is Verdict.FAILED for it in findings):
+            if step in _STOP_ON_FAILURE and any(
+                finding.verdict is Verdict.FAILED for finding in findings
+            ):
                 break
             if step is _signers and len(state.signatures) < len(state.record["signers"]):
                 break  # tokens, times and keys would be those of some signatures and not of others
@@ -169,7 +166,9 @@ class _State:
     renewals: tuple[RenewalFiles, ...]
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
-    measures: agreement.Measures = field(default_factory=agreement.Measures)
+    measures: record_consistency.MemberMeasures = field(
+        default_factory=record_consistency.MemberMeasures
+    )
     listed: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     signatures: list[_Signature] = field(default_factory=list)
@@ -183,8 +182,8 @@ class _State:
     log_index: int | None = None
     log_origin: str = ""
     is_finished: bool = False  # every check ran
-    rests: renewal.Rests | None = None  # what its time rests on, before any renewal
-    renewed: tuple[Renewed, ...] = ()
+    rests: renewal.TimeBasis | None = None  # what its time rests on, before any renewal
+    renewed: tuple[RenewalFinding, ...] = ()
     renewed_until: datetime | None = None
 
     @property
@@ -195,25 +194,25 @@ class _State:
 
     @property
     def proven_time(self) -> datetime | None:
-        times = [it.proven for it in self.signatures if it.proven is not None]
+        times = [signature.proven for signature in self.signatures if signature.proven is not None]
         return min(times, default=None)
 
     @property
     def accuracy(self) -> timedelta:
         """How far the clock behind the proven time may be off, as its authority states it."""
-        tokens = [token for it in self.signatures for _, token in it.tokens]
-        first = min(tokens, key=lambda it: it.time, default=None)
+        tokens = [token for signature in self.signatures for _, token in signature.tokens]
+        first = min(tokens, key=lambda token: token.time, default=None)
         return timedelta(milliseconds=(first.accuracy_ms or 0) if first is not None else 0)
 
     @property
     def proven_until(self) -> datetime | None:
         """When the first signature loses a token that it needs, of each authority the last."""
-        first = next((it for it in self.signatures if it.slot == 1), None)
+        first = next((signature for signature in self.signatures if signature.slot == 1), None)
         if first is None or not first.tokens:
             return None
         latest: dict[bytes, datetime] = {}
         for anchor, token in first.tokens:
-            end = renewal.chain_end(anchor, token)
+            end = renewal.certificates_end(anchor, token)
             latest[anchor.witness] = max(end, latest.get(anchor.witness, end))
         ends = sorted(latest.values(), reverse=True)
         own: int = self.record["requires"]["timestamps"]
@@ -470,7 +469,7 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
     """Refuse a gap before a token: where nothing covers the tokens' names, one is not free."""
     for slot in range(1, slots + 1):
-        there = [names.token(slot, it) in kept for it in range(1, names.MAX_TOKENS + 1)]
+        there = [names.token(slot, number) in kept for number in range(1, names.MAX_TOKENS + 1)]
         if there != sorted(there, reverse=True):
             yield _failed(
                 "signature",
@@ -539,9 +538,18 @@ def _inside(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
 
 def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
     """Give each late token to the signature that it is over; one over none goes to the first."""
-    result: dict[int, list[tuple[str, bytes]]] = {it.slot: [] for it in state.signatures}
+    result: dict[int, list[tuple[str, bytes]]] = {
+        signature.slot: [] for signature in state.signatures
+    }
     for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
-        slot = next((it.slot for it in state.signatures if is_over(response, it.signature)), 1)
+        slot = next(
+            (
+                signature.slot
+                for signature in state.signatures
+                if is_token_over(response, signature.signature)
+            ),
+            1,
+        )
         result[slot].append((f"late token {number}", response))
     return result
 
@@ -641,8 +649,13 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
 
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
-    judged = [(it, *_judge(state.trust.key(it.key_id), it)) for it in state.signatures]
-    state.good_signers = [it.key_id for it, verdict, _, _ in judged if verdict is Verdict.PASSED]
+    judged = [
+        (signature, *_judge(state.trust.key(signature.key_id), signature))
+        for signature in state.signatures
+    ]
+    state.good_signers = [
+        signature.key_id for signature, verdict, _, _ in judged if verdict is Verdict.PASSED
+    ]
     good = len(state.good_signers)
     for signature, verdict, code, detail in judged:
         if verdict is not Verdict.PASSED and good >= required:
@@ -721,8 +734,8 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     contents, path = state.read, names.SERVER_SIGNATURES
-    yield from servers.judge(state.record, contents.kept.get(path))
-    if path in contents.members and not agreement.same_artifact(
+    yield from server_signatures.judge(state.record, contents.kept.get(path))
+    if path in contents.members and not record_consistency.is_same_artifact(
         state.record, path, contents.digests[path]
     ):
         yield _failed(
@@ -762,11 +775,11 @@ def _custody_after(state: _State) -> Finding:
     name = f"/{state.text('bundle_id')}.wacz"
     problems = list(found.problems)
     problems += [
-        f"event {it.sequence} is about a file of this name with another SHA-256"
-        for it in found.events
-        if it.event.receipt
-        and f"/{it.event.receipt.key}".endswith(name)
-        and it.event.receipt.sha256 != whole
+        f"event {link.sequence} is about a file of this name with another SHA-256"
+        for link in found.events
+        if link.event.receipt
+        and f"/{link.event.receipt.key}".endswith(name)
+        and link.event.receipt.sha256 != whole
     ]
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -775,22 +788,24 @@ def _custody_after(state: _State) -> Finding:
             Code.CUSTODY,
             f"the custody chain beside the bundle does not hold: {problems[0]}{more}",
         )
-    after = sum(it.number > 0 for it in found.events)
+    after = sum(link.number > 0 for link in found.events)
     return _passed("custody", f"{after} custody events after it, up to {found.head.previous}")
 
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
     quoted = state.record.get("log_checkpoint")
-    policy = log_proofs.policy_of(quoted, state.log_proof, state.trust.log)
-    state.quoted = log_proofs.read_quoted(quoted, policy)
+    policy = log_proofs.log_policy_for(quoted, state.log_proof, state.trust.log)
+    state.quoted = log_proofs.read_quoted_checkpoint(quoted, policy)
     judged = log_proofs.judge(
-        log_proofs.Claim(
+        log_proofs.BundleClaim(
             bundle_id=state.text("bundle_id"),
             sha256=state.read.whole.sha256,
             started_at=captured,
             quoted=state.quoted,
-            tokens_inside=[token.time for it in state.signatures for _, token in it.inside],
+            tokens_inside=[
+                token.time for signature in state.signatures for _, token in signature.inside
+            ],
         ),
         state.log_proof,
         policy,
@@ -828,7 +843,9 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _is_logged(state: _State) -> bool:
-    return any(it.check == "log" and it.verdict is Verdict.PASSED for it in state.findings)
+    return any(
+        finding.check == "log" and finding.verdict is Verdict.PASSED for finding in state.findings
+    )
 
 
 # (15) Renewals: later tokens that its time goes on with.
@@ -836,7 +853,7 @@ def _is_logged(state: _State) -> bool:
 
 def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     """Say which renewals count; what does not count says nothing."""
-    first = next((it for it in state.signatures if it.slot == 1), None)
+    first = next((signature for signature in state.signatures if signature.slot == 1), None)
     until = state.proven_until
     if first is None or until is None:
         return
@@ -844,7 +861,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if not state.renewals:
         return
     state.renewed = renewal.judge(
-        renewal.Subject(
+        renewal.RenewedBundle(
             bundle_id=state.text("bundle_id"),
             sha256=state.read.whole.sha256,
             sha512=lambda: _sha512(stream, state.read.whole.sha256),
@@ -855,21 +872,22 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         now=state.now,
         max_skew=state.trust.max_skew,
     )
-    for it in state.renewed:
-        if it.time is not None and it.until is not None:
+    for renewed in state.renewed:
+        if renewed.time is not None and renewed.until is not None:
             yield _passed(
                 "renewal",
-                f"{it.authority} renewed it at {instant(it.time)}, before the certificates behind "
-                f"it ended; its own end at {instant(it.until)}",
+                f"{renewed.authority} renewed it at {instant(renewed.time)}, before the "
+                "certificates behind "
+                f"it ended; its own end at {instant(renewed.until)}",
             )
     state.renewed_until = renewal.renewed_until(until, state.renewed)
 
 
-def _rests(state: _State, first: _Signature) -> renewal.Rests:
+def _rests(state: _State, first: _Signature) -> renewal.TimeBasis:
     """Return what the time of the first signature rests on."""
     inside = [
         renewal.FirstToken(
-            witness=anchor.witness, time=token.time, until=renewal.chain_end(anchor, token)
+            witness=anchor.witness, time=token.time, until=renewal.certificates_end(anchor, token)
         )
         for anchor, token in first.inside
     ]
@@ -877,13 +895,13 @@ def _rests(state: _State, first: _Signature) -> renewal.Rests:
         renewal.FirstToken(
             witness=anchor.witness,
             time=token.time,
-            until=renewal.chain_end(anchor, token),
+            until=renewal.certificates_end(anchor, token),
             sha512=hashlib.sha512(data).hexdigest(),
         )
         for anchor, token, data in first.late
     ]
     own: int = state.record["requires"]["timestamps"]
-    return renewal.Rests(
+    return renewal.TimeBasis(
         required=max(own, state.trust.require.timestamps, 1), tokens=(*inside, *late)
     )
 
@@ -922,7 +940,9 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
 
 def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     contents = state.read
-    found = agreement.contradictions(state.record, contents.digests, state.measures, contents.kept)
+    found = record_consistency.contradictions(
+        state.record, contents.digests, state.measures, contents.kept
+    )
     for code, detail in found:
         yield _failed("agreement", code, detail)
     if not found:
@@ -953,24 +973,24 @@ _STEPS = (
 _STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})
 
 
-def _established(state: _State) -> Established | None:
+def _established(state: _State) -> VerifiedFacts | None:
     """Return what conclusions may rest on; None unless every check ran and none FAILED."""
     sealed_at = state.sealed_at
     if sealed_at is None or not state.is_finished or overall(state.findings) is Verdict.FAILED:
         return None
     try:
-        facts = record.facts(state.record, sha256=state.read.whole.sha256)
+        facts = record.capture_facts(state.record, sha256=state.read.whole.sha256)
     except EvidenceInvalid:
         return None  # a record that no capture writes: nothing can be concluded from it
     outcome, what = state.record.get("outcome"), state.record["what"]
     status = what.get("http_status")
     ended = outcome.get("state") if isinstance(outcome, dict) else None
-    return Established(
-        **{it.name: getattr(facts, it.name) for it in fields(facts)},
+    return VerifiedFacts(
+        **{column.name: getattr(facts, column.name) for column in fields(facts)},
         sealed_at=sealed_at,
         outcome=ended if isinstance(ended, str) else "",
         http_status=status if type(status) is int else None,
-        signers=tuple(it.key_id for it in state.signatures),
+        signers=tuple(signature.key_id for signature in state.signatures),
         good_signers=tuple(state.good_signers),
         proven_time=state.proven_time,
         accuracy=state.accuracy,
@@ -989,7 +1009,7 @@ def _quoted(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
         origin=signed.checkpoint.origin,
         size=signed.size,
         root=signed.root.hex(),
-        witnessed_at=max((it.latest for it in signed.cosignatures), default=None),
+        witnessed_at=max((cosignature.latest for cosignature in signed.cosignatures), default=None),
     )
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import custody_sidecars, names, renewal, tlog_proof
+from snapshotter.formats.bundle import custody_sidecars, names
+from snapshotter.formats.proofs import renewal, tlog_proof
 from snapshotter.regular_file import NotRegularFile, open_regular
 from snapshotter.verify.renewal import RenewalFiles
-from snapshotter.verify.trust import Seen, Trust, load_trust
+from snapshotter.verify.trust import SeenVersion, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
 LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
@@ -52,7 +53,7 @@ def open_file(path: Path) -> BinaryIO:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
 
 
-def file_named(name: str) -> BinaryIO | None:
+def open_named_or_none(name: str) -> BinaryIO | None:
     """
     Open the file of that name; None when there is none, and it may be the id of a bundle.
 
@@ -72,7 +73,7 @@ def file_named(name: str) -> BinaryIO | None:
         raise
 
 
-def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
+def late_tokens_on_disk(bundle: Path) -> tuple[bytes, ...]:
     """
     Return the late tokens that stand beside a bundle: `<bundle>.late-01.tsr` and so on.
 
@@ -94,7 +95,7 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
     return tuple(tokens)
 
 
-def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
+def custody_sidecars_on_disk(bundle: Path) -> tuple[tuple[int, bytes], ...]:
     """
     Return number and bytes of the custody sidecars that stand beside a bundle.
 
@@ -121,7 +122,7 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
     return custody_sidecars.read_within_limits(numbers(), read)
 
 
-def log_proof_beside(bundle: Path) -> bytes | None:
+def log_proof_on_disk(bundle: Path) -> bytes | None:
     """
     Return the log proof that stands beside a bundle, `<bundle>.tlog-proof`, or None.
 
@@ -139,7 +140,7 @@ def log_proof_beside(bundle: Path) -> bytes | None:
         return None
 
 
-def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
+def renewals_on_disk(bundle: Path) -> tuple[RenewalFiles, ...]:
     """
     Return the renewals that stand beside a bundle: `<bundle>.renewal-01.txt` with its `.tsr`.
 
@@ -154,7 +155,7 @@ def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
         for number in range(1, names.MAX_RENEWALS + 1)
         for kind in names.renewal(number)
     }
-    there = {it.name for it in _beside(bundle, "renewal-") if it.name in wanted}
+    there = {entry.name for entry in _beside(bundle, "renewal-") if entry.name in wanted}
     found: list[RenewalFiles] = []
     for number in range(1, names.MAX_RENEWALS + 1):
         text, token = (f"{bundle.name}.{kind}" for kind in names.renewal(number))
@@ -171,7 +172,7 @@ def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
     return tuple(found)
 
 
-def sidecars_beside(bundle: Path) -> tuple[Path, ...]:
+def late_token_files(bundle: Path) -> tuple[Path, ...]:
     """
     Return all that stands beside a bundle and calls itself a late token of it, by name.
 
@@ -180,7 +181,7 @@ def sidecars_beside(bundle: Path) -> tuple[Path, ...]:
     """
     return tuple(
         bundle.with_name(name)
-        for name in sorted(it.name for it in _beside(bundle, "late-"))
+        for name in sorted(entry.name for entry in _beside(bundle, "late-"))
         if name.endswith(".tsr")
     )
 
@@ -217,7 +218,9 @@ def file_with_digest(folder: Path, pattern: str, sha256: str, *, limit: int) -> 
     return None
 
 
-def read_trust(path: Path, *, pinned_root: str, now: datetime, seen: Seen | None = None) -> Trust:
+def read_trust(
+    path: Path, *, pinned_root: str, now: datetime, seen: SeenVersion | None = None
+) -> Trust:
     """
     Read a trust file and the signature beside it.
 

@@ -16,22 +16,22 @@ from snapshotter.errors import (
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats import leaf as leaves
-from snapshotter.formats import log_state, merkle, note, tiles
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.note import LogPolicy, SignedCheckpoint
-from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile, TileTree
-from snapshotter.formats.tlog_proof import TlogProof
+from snapshotter.formats.proofs import leaf as leaves
+from snapshotter.formats.proofs import log_state, merkle, note, tiles
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
+from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile, TileTree
+from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.ports import NotAnObject, ObjectStore
 
 _STEP = 16 * WIDTH  # entries between two reports of progress
 
-Step = Callable[[int, int], None]  # so many entries done, of so many
+LogProgress = Callable[[int, int], None]  # so many entries done, of so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LogEntry:
     """One entry of a log."""
 
     index: int
@@ -103,19 +103,19 @@ class LogReader:
         """Whether a listing shows any of these keys."""
         return any(found.key == key for key in keys for found in self._store.list(key))
 
-    def entries(self, begin: int, end: int) -> Iterator[Entry]:
+    def entries(self, begin: int, end: int) -> Iterator[LogEntry]:
         """Yield the entries of a range, one file in memory. Raises EvidenceInvalid."""
         for index, data in enumerate(self.tree(end).entries(begin, end), start=begin):
-            yield Entry(index=index, leaf=_leaf(data), data=data)
+            yield LogEntry(index=index, leaf=_leaf(data), data=data)
 
-    def find(self, kind: str, name: str, signed: SignedCheckpoint) -> Entry | None:
+    def find(self, kind: str, name: str, signed: SignedCheckpoint) -> LogEntry | None:
         """Return the first entry of that kind and name; None when there is none."""
         for entry in self.entries(0, signed.size):
             if entry.leaf and (entry.leaf.kind, entry.leaf.name) == (kind, name):
                 return entry
         return None
 
-    def prove(self, entry: Entry, signed: SignedCheckpoint) -> bytes:
+    def prove(self, entry: LogEntry, signed: SignedCheckpoint) -> bytes:
         """
         Return the proof (C2SP tlog-proof) that an entry is in a tree.
 
@@ -133,7 +133,7 @@ def check_log(
     *,
     pause: Callable[[], None],
     seen: Sequence[tuple[str, bytes]] = (),
-    step: Step = lambda _, __: None,
+    step: LogProgress = lambda _, __: None,
 ) -> Iterator[Finding]:
     """
     Yield what is found about a log: its head, its witnesses, its files, and its past.
@@ -217,7 +217,7 @@ def check_log(
 
 
 def _witnesses(policy: LogPolicy, signed: SignedCheckpoint) -> Iterator[Finding]:
-    names = ", ".join(it.key.name for it in signed.cosignatures) or "nobody"
+    names = ", ".join(cosignature.key.name for cosignature in signed.cosignatures) or "nobody"
     if not policy.is_met_by(signed):
         yield _found(
             "witnesses",
@@ -234,7 +234,7 @@ def _rebuilt(
     reader: LogReader,
     signed: SignedCheckpoint,
     roots: dict[int, bytes | None],
-    step: Step,
+    step: LogProgress,
     pause: Callable[[], None],
 ) -> int:
     """Rebuild the log; where files were missing, a second time after a pause. See `_rebuild`."""
@@ -256,7 +256,7 @@ def _rebuilt(
 
 
 def _rebuild(
-    reader: LogReader, signed: SignedCheckpoint, roots: dict[int, bytes | None], step: Step
+    reader: LogReader, signed: SignedCheckpoint, roots: dict[int, bytes | None], step: LogProgress
 ) -> int:
     """
     Work every file out from the entries, and fill in the roots of the trees that are asked for.

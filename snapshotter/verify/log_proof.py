@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import leaf, tlog_proof
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.note import LogPolicy, SignedCheckpoint
+from snapshotter.formats.proofs import leaf, tlog_proof
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.model.finding import Code, Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class BundleClaim:
     """What a verified bundle says of itself, as far as a log can contradict it."""
 
     bundle_id: str
     sha256: str  # of the whole file
     started_at: datetime
-    quoted: SignedCheckpoint | None  # by the record, as `read_quoted` returns it
+    quoted: SignedCheckpoint | None  # by the record, as `read_quoted_checkpoint` returns it
     tokens_inside: Collection[datetime]  # times of the good tokens that are in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class LogJudgement:
     """What the log says of a bundle."""
 
     findings: tuple[Finding, ...] = ()  # none where nothing is required or shown
@@ -39,7 +39,9 @@ class Judged:
     index: int | None = None  # of its entry in the log; None unless a proof is good
 
 
-def policy_of(quoted: object, proof: bytes | None, policy: LogPolicy | None) -> LogPolicy | None:
+def log_policy_for(
+    quoted: object, proof: bytes | None, policy: LogPolicy | None
+) -> LogPolicy | None:
     """
     Return the policy for the log of a bundle, where several are believed.
 
@@ -52,7 +54,7 @@ def policy_of(quoted: object, proof: bytes | None, policy: LogPolicy | None) -> 
     return policy.of_log(tlog_proof.checkpoint_in(proof or b""))
 
 
-def read_quoted(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
+def read_quoted_checkpoint(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
     """Return the checkpoint that a record quotes; None unless it is one of the trusted log."""
     if policy is None or not isinstance(text, str):
         return None
@@ -63,13 +65,13 @@ def read_quoted(text: object, policy: LogPolicy | None) -> SignedCheckpoint | No
 
 
 def judge(
-    claim: Claim,
+    claim: BundleClaim,
     proof: bytes | None,
     policy: LogPolicy | None,
     *,
     required: bool,
     max_skew: timedelta,
-) -> Judged:
+) -> LogJudgement:
     """
     Return what the log says of a bundle.
 
@@ -84,13 +86,13 @@ def judge(
             "the key)"
         )
         missing = _unknown(Code.LOG_MISSING, words)
-        return Judged(findings=(missing,) if required else ())
+        return LogJudgement(findings=(missing,) if required else ())
     findings = [*_quoted_too_late(claim, max_skew)]
     if proof is None:
         if required:
             words = "a log proof is required, and none is beside the bundle"
             findings.append(_unknown(Code.LOG_MISSING, words))
-        return Judged(findings=tuple(findings))
+        return LogJudgement(findings=tuple(findings))
     entry = Leaf(kind=leaf.BUNDLE, name=claim.bundle_id, sha256=claim.sha256).encode()
     try:
         read, signed = tlog_proof.check(proof, entry, policy.key, policy.witnesses)
@@ -98,7 +100,7 @@ def judge(
         if required:
             words = f"the log proof beside the bundle does not hold: {error}"
             findings.append(_unknown(Code.LOG, words))
-        return Judged(findings=tuple(findings))
+        return LogJudgement(findings=tuple(findings))
     quoted = claim.quoted
     if quoted and read.index < quoted.size:
         two_histories = Finding(
@@ -108,30 +110,34 @@ def judge(
             detail=f"entry {read.index} of the log quotes a checkpoint of {quoted.size} entries: "
             "the log has two histories",
         )
-        return Judged(findings=(*findings, two_histories))
+        return LogJudgement(findings=(*findings, two_histories))
     findings += _in_order(claim, signed, max_skew)
     there = len(signed.cosignatures)
     if not policy.is_met_by(signed):
         if required:
             words = f"{there} of {policy.quorum} required witnesses have seen it in the log"
             findings.append(_unknown(Code.LOG_MISSING, words))
-        return Judged(findings=tuple(findings))
-    seen = f", seen by {', '.join(it.key.name for it in signed.cosignatures)}" if there else ""
+        return LogJudgement(findings=tuple(findings))
+    seen = (
+        f", seen by {', '.join(cosignature.key.name for cosignature in signed.cosignatures)}"
+        if there
+        else ""
+    )
     passed = Finding(
         check="log",
         verdict=Verdict.PASSED,
         code=Code.OK,
         detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
     )
-    first = min((it.time for it in signed.cosignatures), default=None)
-    return Judged(findings=(*findings, passed), logged_by=first, index=read.index)
+    first = min((cosignature.time for cosignature in signed.cosignatures), default=None)
+    return LogJudgement(findings=(*findings, passed), logged_by=first, index=read.index)
 
 
-def _quoted_too_late(claim: Claim, max_skew: timedelta) -> Iterator[Finding]:
+def _quoted_too_late(claim: BundleClaim, max_skew: timedelta) -> Iterator[Finding]:
     """Fail a capture that quotes a checkpoint from after its own begin."""
     if claim.quoted is None or not claim.quoted.cosignatures:
         return
-    latest = max(it.latest for it in claim.quoted.cosignatures)
+    latest = max(cosignature.latest for cosignature in claim.quoted.cosignatures)
     if latest - claim.started_at > max_skew:
         yield Finding(
             check="time",
@@ -143,7 +149,9 @@ def _quoted_too_late(claim: Claim, max_skew: timedelta) -> Iterator[Finding]:
         )
 
 
-def _in_order(claim: Claim, signed: SignedCheckpoint, max_skew: timedelta) -> Iterator[Finding]:
+def _in_order(
+    claim: BundleClaim, signed: SignedCheckpoint, max_skew: timedelta
+) -> Iterator[Finding]:
     """Say so when a witness saw the file in the log before a token was made that is in it."""
     if not claim.tokens_inside:
         return

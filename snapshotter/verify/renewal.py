@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import leaf, merkle, note, renewal, tlog_proof
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.rfc3161 import Anchor, Token, check_by_any
-from snapshotter.model.finding import Renewed
+from snapshotter.formats.proofs import leaf, merkle, note, renewal, tlog_proof
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.rfc3161 import Anchor, Token, check_by_any
+from snapshotter.model.finding import RenewalFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class FirstToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rests:
+class TimeBasis:
     """What a bundle's time rests on before any renewal."""
 
     required: int  # tokens by different authorities
@@ -58,18 +58,18 @@ class Rests:
             The latest time of those tokens, and when so many of them have ended that
             fewer than are required are left.
         """
-        usable = [it for it in self.tokens if not it.sha512 or it.sha512 in digests]
+        usable = [token for token in self.tokens if not token.sha512 or token.sha512 in digests]
         ends: dict[bytes, datetime] = {}
-        for it in usable:
-            ends[it.witness] = max(it.until, ends.get(it.witness, it.until))
+        for token in usable:
+            ends[token.witness] = max(token.until, ends.get(token.witness, token.until))
         if not ends or len(ends) < self.required:
             return None
         in_order = sorted(ends.values(), reverse=True)
-        return max(it.time for it in usable), in_order[max(self.required, 1) - 1]
+        return max(token.time for token in usable), in_order[max(self.required, 1) - 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class RenewedBundle:
     """The bundle itself."""
 
     bundle_id: str
@@ -78,75 +78,75 @@ class Subject:
 
 
 def judge(
-    subject: Subject,
-    rests: Rests,
+    subject: RenewedBundle,
+    rests: TimeBasis,
     renewals: Iterable[RenewalFiles],
     anchors: Sequence[Anchor],
     *,
     now: datetime,
     max_skew: timedelta,
-) -> tuple[Renewed, ...]:
+) -> tuple[RenewalFinding, ...]:
     """Return what became of each renewal, in the order of their numbers."""
-    held: dict[str, Renewed] = {}  # SHA-512 of text and token, one behind the other
-    result: list[Renewed] = []
-    for files in sorted(renewals, key=lambda it: it.number):
+    held: dict[str, RenewalFinding] = {}  # SHA-512 of text and token, one behind the other
+    result: list[RenewalFinding] = []
+    for files in sorted(renewals, key=lambda renewal: renewal.number):
         try:
             anchor, token = _token(files, anchors)
             covers = _covers(files, subject)
             _check_order(token, covers, rests, held, now=now, max_skew=max_skew)
         except EvidenceInvalid as error:
-            result.append(Renewed(number=files.number, problem=str(error)))
+            result.append(RenewalFinding(number=files.number, problem=str(error)))
             continue
-        good = Renewed(
+        good = RenewalFinding(
             number=files.number,
             authority=anchor.name,
             time=token.time,
-            until=chain_end(anchor, token),
+            until=certificates_end(anchor, token),
         )
         held[_name(files)] = good
         result.append(good)
     return tuple(result)
 
 
-def chain_end(anchor: Anchor, token: Token) -> datetime:
+def certificates_end(anchor: Anchor, token: Token) -> datetime:
     """Return when a token's certificates end: the signer's, or the root's if that is earlier."""
     return min(token.signer_not_after, anchor.root.not_valid_after_utc)
 
 
-def renewed_until(until: datetime, renewals: Iterable[Renewed]) -> datetime:
+def renewed_until(until: datetime, renewals: Iterable[RenewalFinding]) -> datetime:
     """Return when the certificates behind a bundle's time end, renewals included."""
-    return max([until, *(it.until for it in renewals if it.until is not None)])
+    return max([until, *(renewed.until for renewed in renewals if renewed.until is not None)])
 
 
 def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Token]:
     """Return the token and who gave it. Raises TokenInvalid."""
-    return check_by_any(files.token, message_of(files.text), anchors)
+    return check_by_any(files.token, timestamped_message(files.text), anchors)
 
 
-def message_of(text: bytes) -> bytes:
+def timestamped_message(text: bytes) -> bytes:
     """Return what the token is over: a checkpoint of the log, or the whole text."""
     proof = text if text.startswith(tlog_proof.FORMAT.encode()) else renewal.split(text)[1]
     return text if proof is None else tlog_proof.parse(proof).checkpoint
 
 
-def _covers(files: RenewalFiles, subject: Subject) -> Mapping[str, str]:
+def _covers(files: RenewalFiles, subject: RenewedBundle) -> Mapping[str, str]:
     """Return the sidecars that a renewal of this bundle covers, and their digests."""
     if files.text.startswith(tlog_proof.FORMAT.encode()):
         entry = Leaf(kind=leaf.BUNDLE, name=subject.bundle_id, sha256=subject.sha256)
-        check_entry(files.text, entry)
+        check_log_entry(files.text, entry)
         return {}
     if len(files.text) > renewal.MAX_BYTES:
         raise EvidenceInvalid("a renewal is too long")
     text, logged = renewal.split(files.text)
     said = renewal.parse(text)
     if logged is not None:
-        check_entry(logged, renewal.leaf_of(text, subject.bundle_id))
+        check_log_entry(logged, renewal.leaf_of(text, subject.bundle_id))
     if said.bundle_id != subject.bundle_id or said.sha512 != subject.sha512():
         raise EvidenceInvalid("it is of another bundle")
     return said.covers
 
 
-def check_entry(data: bytes, entry: Leaf) -> None:
+def check_log_entry(data: bytes, entry: Leaf) -> None:
     """
     Do nothing if a log proof leads from a leaf to the root of its own checkpoint.
 
@@ -163,8 +163,8 @@ def check_entry(data: bytes, entry: Leaf) -> None:
 def _check_order(
     token: Token,
     covers: Mapping[str, str],
-    rests: Rests,
-    held: Mapping[str, Renewed],
+    rests: TimeBasis,
+    held: Mapping[str, RenewalFinding],
     *,
     now: datetime,
     max_skew: timedelta,

@@ -25,11 +25,11 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "bundle_id": report.bundle_id,
         "captured_at": instant(report.captured_at) if report.captured_at else None,
-        "findings": [finding_json(it) for it in report.findings],
+        "findings": [finding_json(finding) for finding in report.findings],
         "length": report.length,
-        "outcome": stated(report.record)[0] or None,
+        "outcome": stated_outcome(report.record)[0] or None,
         "outcome_reasons": [
-            {"code": code, "detail": detail} for code, detail in stated(report.record)[1]
+            {"code": code, "detail": detail} for code, detail in stated_outcome(report.record)[1]
         ],
         "proven_time": instant(report.proven_time) if report.proven_time else None,
         "requested_url": report.requested_url,
@@ -62,7 +62,7 @@ def lines(report: Report) -> list[str]:
 
 def outcome_lines(report: Report) -> list[str]:
     """Return what a bundle says of its capture: its own word, which changes no verdict."""
-    state, reasons = stated(report.record)
+    state, reasons = stated_outcome(report.record)
     if not report.record:
         return []
     if not state:
@@ -77,16 +77,16 @@ def outcome_lines(report: Report) -> list[str]:
     return result
 
 
-def stated(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
+def stated_outcome(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return the outcome of a capture by its record, with codes and sentences; "" for none."""
     outcome = record.get("outcome")
     if not isinstance(outcome, dict) or outcome.get("state") not in _OUTCOMES:
         return "", ()
     given = outcome.get("reasons")
     found = [
-        (it.get("code"), it.get("detail"))
-        for it in (given if isinstance(given, list) else ())
-        if isinstance(it, dict)
+        (reason.get("code"), reason.get("detail"))
+        for reason in (given if isinstance(given, list) else ())
+        if isinstance(reason, dict)
     ]
     return outcome["state"], tuple(
         (code, detail)
@@ -99,7 +99,9 @@ def json_line(value: Any) -> str:
     """Return `value` as one line of JSON that is safe for a terminal, and the same value."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     # All that is unsafe stands inside texts, where JSON has an escape for it.
-    return "".join(json.dumps(it)[1:-1] if is_unsafe(it) else it for it in text)
+    return "".join(
+        json.dumps(character)[1:-1] if is_unsafe(character) else character for character in text
+    )
 
 
 def finding_line(finding: Finding) -> str:

@@ -8,7 +8,7 @@ Verify a take-down event, as far as that needs no rules: who signed it, and its 
     (5) what is proven of their times does not contradict their order
 
 That the captures show what the event says, and that the event follows from them, is found
-out by running the rules that lie in them (`app/event_verification.py`). Each finding names the
+out by running the rules that lie in them (`app/takedown/event_verification.py`). Each finding names the
 capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
 """
 
@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import takedown
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.printable import printable
+from snapshotter.formats.statements import takedown
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
-from snapshotter.model.order import Weak
+from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
-from snapshotter.verify import order as orders
+from snapshotter.verify import capture_order as orders
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -32,7 +32,7 @@ _HOW = "to do it: snapshotter verify FILE, of the whole package"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class EventCapture:
     """One capture that an event rests on."""
 
     role: str  # "last seen", "first gone", "confirmation 1" …
@@ -49,10 +49,10 @@ class EventReport:
     key_id: str = ""  # who signed it
     sha256: str = ""  # of the record
     trust: str = ""  # against what it was judged, in words
-    parts: tuple[Part, ...] = ()
+    parts: tuple[EventCapture, ...] = ()
     notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
     own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
-    weak: tuple[Weak, ...] = ()  # captures whose place in the order nothing bears out
+    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
 
     @property
     def verdict(self) -> Verdict:
@@ -64,25 +64,27 @@ class EventReport:
         return replace(self, findings=(*self.findings, *findings), notes=(*self.notes, *notes))
 
 
-def parts_of(event: Takedown) -> tuple[Part, ...]:
+def captures_by_role(event: Takedown) -> tuple[EventCapture, ...]:
     """Return the captures of an event by what they are in it; a bundle may be there twice."""
     lists = (
         ("confirmation", event.confirmations), ("control", event.controls),
         ("other way", event.vantages), ("address", event.identified_by),
     )  # fmt: skip
     return (
-        Part(role="last seen", observation=event.last_seen),
-        Part(role="first gone", observation=event.first_gone),
+        EventCapture(role="last seen", observation=event.last_seen),
+        EventCapture(role="first gone", observation=event.first_gone),
         *(
-            Part(role=f"{role} {number}" if len(them) > 1 or role == "confirmation" else role,
-                 observation=it)
+            EventCapture(
+                role=f"{role} {number}" if len(them) > 1 or role == "confirmation" else role,
+                observation=observation,
+            )
             for role, them in lists
-            for number, it in enumerate(them, start=1)
+            for number, observation in enumerate(them, start=1)
         ),
-    )  # fmt: skip
+    )
 
 
-def read_event(data: bytes, trust: Trust) -> EventReport:
+def read_event_record(data: bytes, trust: Trust) -> EventReport:
     """Return what can be said of a record by itself: steps (1) and (2)."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
@@ -91,7 +93,9 @@ def read_event(data: bytes, trust: Trust) -> EventReport:
         detail = f"it is no take-down event as it was signed: {error.message}"
         finding = Finding(check="event", verdict=Verdict.FAILED, code=Code.EVENT, detail=detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
-    findings = [_passed("event", f"a record of {event.kind} with {len(parts_of(event))} captures")]
+    findings = [
+        _passed("event", f"a record of {event.kind} with {len(captures_by_role(event))} captures")
+    ]
     key = trust.key(key_id)
     if key is None:
         findings.append(
@@ -112,20 +116,20 @@ def read_event(data: bytes, trust: Trust) -> EventReport:
         key_id=key_id,
         sha256=sha256,
         trust=trust.source,
-        parts=parts_of(event),
+        parts=captures_by_role(event),
     )
 
 
-def check_parts(found: EventReport, parts: Iterable[Part], trust: Trust) -> EventReport:
+def check_captures(found: EventReport, parts: Iterable[EventCapture], trust: Trust) -> EventReport:
     """Return the report with its captures judged: steps (3), (4) and (5)."""
     known = tuple(parts)
     order = orders.judge(
         [
-            orders.Placed(role=it.role, found=it.report.established)
-            for it in known
-            if it.report is not None
-            and it.report.established is not None
-            and it.report.sha256 == it.observation.sha256
+            orders.CaptureInRole(role=part.role, found=part.report.established)
+            for part in known
+            if part.report is not None
+            and part.report.established is not None
+            and part.report.sha256 == part.observation.sha256
         ],
         max_skew=trust.max_skew,
     )
@@ -133,7 +137,7 @@ def check_parts(found: EventReport, parts: Iterable[Part], trust: Trust) -> Even
     return replace(found, findings=(*found.findings, *findings), parts=known, weak=order.weak)
 
 
-def not_derived() -> Iterator[Finding]:
+def not_derived_findings() -> Iterator[Finding]:
     """Yield what a verifier without rules says of an event: that it was not derived again."""
     for check, code, what in (
         ("verdicts", Code.VERDICT, "the verdict of each capture was not derived again"),
@@ -147,8 +151,8 @@ def not_derived() -> Iterator[Finding]:
         )
 
 
-def _key_findings(found: EventReport, parts: Iterable[Part]) -> Iterator[Finding]:
-    both = [it.role for it in parts if found.key_id in _signers(it)]
+def _key_findings(found: EventReport, parts: Iterable[EventCapture]) -> Iterator[Finding]:
+    both = [part.role for part in parts if found.key_id in _signers(part)]
     if both:
         yield Finding(
             check="event key",
@@ -160,49 +164,55 @@ def _key_findings(found: EventReport, parts: Iterable[Part]) -> Iterator[Finding
         yield _passed("event key", "it has signed none of the captures")
 
 
-def _signers(part: Part) -> set[str]:
+def _signers(part: EventCapture) -> set[str]:
     record: Any = part.report.record if part.report is not None else {}
     listed = record.get("signers", ())
-    return {part.observation.key_id, *(str(it.get("key_id")) for it in listed)}
+    return {part.observation.key_id, *(str(signer.get("key_id")) for signer in listed)}
 
 
-def _bundle_finding(part: Part) -> Finding:
-    it, report = part.observation, part.report
+def _bundle_finding(part: EventCapture) -> Finding:
+    observation, report = part.observation, part.report
     if report is None:
         return Finding(
             check=part.role,
             verdict=Verdict.INDETERMINATE,
             code=Code.BUNDLE_MISSING,
-            detail=f"the bundle {it.bundle_id} is not here: nothing is said against it",
+            detail=f"the bundle {observation.bundle_id} is not here: nothing is said against it",
         )
-    failed = sorted({one.code.value for one in report.findings if one.verdict is Verdict.FAILED})
-    if report.sha256 != it.sha256:
+    failed = sorted(
+        {finding.code.value for finding in report.findings if finding.verdict is Verdict.FAILED}
+    )
+    if report.sha256 != observation.sha256:
         more = f", and FAILED by itself: {' '.join(failed)}" if failed else ""
         return Finding(
             check=part.role,
             verdict=Verdict.FAILED,
             code=Code.BUNDLE_OTHER,
-            detail=f"{it.bundle_id} is not the bundle that the event names (SHA-256 "
-            f"{report.sha256[:16]}… in the place of {it.sha256[:16]}…){more}",
+            detail=f"{observation.bundle_id} is not the bundle that the event names (SHA-256 "
+            f"{report.sha256[:16]}… in the place of {observation.sha256[:16]}…){more}",
         )
     if failed:
         return Finding(
             check=part.role,
             verdict=Verdict.FAILED,
             code=Code.BUNDLE,
-            detail=f"{it.bundle_id} FAILED: {' '.join(failed)}",
+            detail=f"{observation.bundle_id} FAILED: {' '.join(failed)}",
         )
     if report.verdict is Verdict.INDETERMINATE:
         left = sorted(
-            {one.code.value for one in report.findings if one.verdict is not Verdict.PASSED}
+            {
+                finding.code.value
+                for finding in report.findings
+                if finding.verdict is not Verdict.PASSED
+            }
         )
         return Finding(
             check=part.role,
             verdict=Verdict.INDETERMINATE,
             code=Code.BUNDLE_OPEN,
-            detail=f"{it.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
+            detail=f"{observation.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
         )
-    said, proven = it.proven_at, report.proven_time
+    said, proven = observation.proven_at, report.proven_time
     if said is not None and proven is not None and said < proven and not are_one(said, proven):
         return Finding(
             check=part.role,
@@ -210,10 +220,14 @@ def _bundle_finding(part: Part) -> Finding:
             # been revoked since: it is a claim, and nothing against the event.
             verdict=Verdict.INDETERMINATE,
             code=Code.TIME,
-            detail=f"the event states {instant(said)} as the proven time of {it.bundle_id}, but "
+            detail=f"the event states {instant(said)} as the proven time of "
+            f"{observation.bundle_id}, but "
             f"by the tokens that you trust it is {instant(proven)}",
         )
-    return _passed(part.role, f"{it.bundle_id} of {instant(it.at)} is exactly as it was sealed")
+    return _passed(
+        part.role,
+        f"{observation.bundle_id} of {instant(observation.at)} is exactly as it was sealed",
+    )
 
 
 def _passed(check: str, detail: str) -> Finding:
@@ -224,18 +238,18 @@ def as_json(found: EventReport) -> dict[str, Any]:
     """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
     return {
         "event": plain(found.event),
-        "findings": [reports.finding_json(it) for it in found.findings],
+        "findings": [reports.finding_json(finding) for finding in found.findings],
         "key_id": found.key_id,
         "kind": "takedown",
         "notes": list(found.notes),
         "own_word": list(found.own_word),
         "parts": [
             {
-                "bundle": reports.as_json(it.report) if it.report is not None else None,
-                "bundle_id": it.observation.bundle_id,
-                "role": it.role,
+                "bundle": reports.as_json(part.report) if part.report is not None else None,
+                "bundle_id": part.observation.bundle_id,
+                "role": part.role,
             }
-            for it in found.parts
+            for part in found.parts
         ],
         "sha256": found.sha256,
         "trust": found.trust,
@@ -254,9 +268,12 @@ def lines(found: EventReport) -> list[str]:
 
 def finding_lines(found: EventReport) -> list[str]:
     """Return one line a check, and a line for each note."""
-    result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
-    result += [f"note {printable(it.detail)}" for it in found.weak]
-    result += [f"note {printable(it)}" for it in found.notes]
+    result = [
+        reports.finding_line(replace(finding, check=f"{finding.check:<14}"))
+        for finding in found.findings
+    ]
+    result += [f"note {printable(weak.detail)}" for weak in found.weak]
+    result += [f"note {printable(note)}" for note in found.notes]
     if found.event is not None:
         named = printable(", ".join(found.own_word))
         result.append(
@@ -264,7 +281,7 @@ def finding_lines(found: EventReport) -> list[str]:
         )
     for part in found.parts:
         if part.report is not None and part.report.verdict is not Verdict.FAILED:
-            said = [it.strip() for it in reports.outcome_lines(part.report)]
+            said = [outcome_line.strip() for outcome_line in reports.outcome_lines(part.report)]
             if said and not said[0].endswith(" complete"):
                 about = f"{part.role} {part.observation.bundle_id}"
                 result.append(f"note {printable(about)}: {'; '.join(said)}")
@@ -278,7 +295,7 @@ def _summary(found: EventReport) -> str:
             "this event does not hold. Do not rely on it; the lines marked FAIL say which part of "
             "it, and why."
         )
-    said = in_words(event)
+    said = describe_event(event)
     if found.verdict is Verdict.INDETERMINATE:
         return (
             f"{said}. Nothing speaks against it, and not everything could be established: the "
@@ -290,12 +307,12 @@ def _summary(found: EventReport) -> str:
     )
 
 
-def in_words(event: Takedown) -> str:
+def describe_event(event: Takedown) -> str:
     """Return what an event says, as one sentence without an end."""
     begin, end = map(instant, event.bracket)
     between = f"between {begin} and {end}"
     about = printable(event.identity.removeprefix("//"))
-    causes = ", ".join(it.value for it in event.causes)
+    causes = ", ".join(cause.value for cause in event.causes)
     return {
         TakedownKind.REMOVED: f"{about} was taken down {between} ({causes or 'cause not stated'})",
         TakedownKind.REINSTATED: f"{about} came back {between}",

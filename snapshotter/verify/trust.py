@@ -30,10 +30,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import canonical_json, keys
-from snapshotter.formats.leaf import TRUST, Leaf
-from snapshotter.formats.note import LogPolicy, parse_verifier_key
-from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.formats import canonical_json
+from snapshotter.formats.proofs.leaf import TRUST, Leaf
+from snapshotter.formats.proofs.note import LogPolicy, parse_verifier_key
+from snapshotter.formats.proofs.rfc3161 import Anchor
+from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Code, Verdict
 
 FORMAT = "snapshotter-trust/1"
@@ -122,9 +123,11 @@ class Trust:
     sha256: str = ""  # of trust.json, hex; "": not from a trust file
 
     @property
-    def seen(self) -> "Seen | None":
+    def seen(self) -> "SeenVersion | None":
         """What is to be remembered of the trust file; None when it is from none."""
-        return None if self.version is None else Seen(version=self.version, sha256=self.sha256)
+        return (
+            None if self.version is None else SeenVersion(version=self.version, sha256=self.sha256)
+        )
 
     def key(self, key_id: str) -> TrustedKey | None:
         """Return the key of that id, or None when it is not known."""
@@ -177,18 +180,18 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenVersion:
     """A version of a trust file that somebody has seen: what they are shown later is not older."""
 
     version: int
     sha256: str = ""  # of trust.json, hex; "" when only the number was kept
 
     @classmethod
-    def of(cls, document: "TrustDocument") -> "Seen":
+    def of(cls, document: "TrustDocument") -> "SeenVersion":
         """Return what is to be remembered of a trust file that was accepted."""
         return cls(version=document.version, sha256=hashlib.sha256(document.encode()).hexdigest())
 
-    def check(self, later: "Seen") -> None:
+    def check(self, later: "SeenVersion") -> None:
         """
         See that what is shown now may follow what was seen before.
 
@@ -316,7 +319,7 @@ class TrustDocument:
     @property
     def leaf(self) -> Leaf:
         """What the log holds of this version: that it was published, and which it is."""
-        return Leaf(kind=TRUST, name=str(self.version), sha256=Seen.of(self).sha256)
+        return Leaf(kind=TRUST, name=str(self.version), sha256=SeenVersion.of(self).sha256)
 
     @classmethod
     def new(
@@ -441,7 +444,9 @@ class TrustDocument:
                 hint="first stop requiring it: snapshotter trust bump FILE --no-require-log",
             )
         if log is not None:
-            log = replace(log, witnesses=tuple(sorted(log.witnesses, key=lambda it: it.text)))
+            log = replace(
+                log, witnesses=tuple(sorted(log.witnesses, key=lambda witness: witness.text))
+            )
         return self._next(log=log)
 
     def bumped(
@@ -495,7 +500,7 @@ def load_trust(
     *,
     pinned_root: str,
     now: datetime,
-    seen: "Seen | None" = None,
+    seen: "SeenVersion | None" = None,
 ) -> Trust:
     """
     Read a trust file and say what it trusts.
@@ -515,7 +520,7 @@ def load_trust(
     document = load_document(trust_json, signature, pinned_root=pinned_root)
     # (5) not older than what was seen
     if seen is not None:
-        seen.check(Seen.of(document))
+        seen.check(SeenVersion.of(document))
     # (6) not expired
     if document.expires is not None and now > document.expires:
         raise EvidenceUnverifiable(
@@ -532,7 +537,7 @@ def load_trust(
         expires=document.expires,
         version=document.version,
         log=document.log,
-        sha256=Seen.of(document).sha256,
+        sha256=SeenVersion.of(document).sha256,
     )
 
 
@@ -708,7 +713,7 @@ def _encode_log(log: LogPolicy) -> dict[str, Any]:
     return {
         "quorum": log.quorum,
         "verifier_key": log.key.text,
-        "witnesses": sorted(it.text for it in log.witnesses),
+        "witnesses": sorted(witness.text for witness in log.witnesses),
     }
 
 
@@ -725,7 +730,7 @@ def _decode_log(entry: "_Object") -> LogPolicy:
 
 
 def _check_log(log: LogPolicy) -> None:
-    texts = [it.text for it in log.witnesses]
+    texts = [witness.text for witness in log.witnesses]
     if texts != sorted(texts) or len(texts) > _MAX_WITNESSES:
         raise ValueError(f"witnesses are sorted, and at most {_MAX_WITNESSES}")
 
@@ -769,7 +774,10 @@ def _is_text(text: str) -> bool:
     return (
         0 < len(text) <= _MAX_TEXT
         and text == text.strip(" ")
-        and all(it == " " or unicodedata.category(it) not in _NOT_SHOWN for it in text)
+        and all(
+            character == " " or unicodedata.category(character) not in _NOT_SHOWN
+            for character in text
+        )
     )
 
 

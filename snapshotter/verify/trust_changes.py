@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.note import LogPolicy
-from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.formats.proofs.note import LogPolicy
+from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.verify.trust import COMPROMISED, TrustDocument, TrustedKey
 
 
@@ -252,8 +252,8 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             "proofs of another log say nothing any more",
             Effect.WIDER if was is None else Effect.STRICTER,
         )
-    before = {it.text for it in was.witnesses} if was else set()
-    after = {it.text for it in now.witnesses} if now else set()
+    before = {witness.text for witness in was.witnesses} if was else set()
+    after = {witness.text for witness in now.witnesses} if now else set()
     for text in sorted(after - before):
         yield _log_change(now, f"witness {text} is known", "its cosignatures count", Effect.WIDER)
     for text in sorted(before - after):

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
 from snapshotter.verify.audit.report import exit_code
-from snapshotter.verify.audit.state import Remembered
 from tests import audited
 from tests.audited import Audited, Collection
 from tests.bundles import ChainAuthority, flipped
@@ -38,7 +38,7 @@ DAYS = 30  # that the newest bundle's policy keeps it
 class Bucket:
     """A collection in a bucket, and the keeper's own client."""
 
-    it: Collection
+    collection: Collection
     client: "S3Client"
     endpoint_url: str
     prefix: str
@@ -52,8 +52,8 @@ class Bucket:
     def upload(self, *, mode: Any = "GOVERNANCE") -> None:
         """Copy the collection as it is on disk; bundles, with what is beside, get the lock."""
         until = datetime.now(UTC) + timedelta(days=DAYS)
-        for path in sorted(self.it.root.rglob("*")):
-            key = path.relative_to(self.it.root).as_posix()
+        for path in sorted(self.collection.root.rglob("*")):
+            key = path.relative_to(self.collection.root).as_posix()
             lock = {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
             if path.is_file():
                 self.put(key, path.read_bytes(), **(lock if ".wacz" in key else {}))
@@ -65,7 +65,7 @@ class Bucket:
     def audit(
         self,
         folder: Path,
-        remembered: Remembered | None = None,
+        remembered: RememberedCheckpoint | None = None,
         refused: Mapping[str, int] | None = None,
     ) -> Audited:
         """
@@ -91,7 +91,9 @@ class Bucket:
                 _refuse(store, f"/{_BUCKET}/{self.name(key)}", code)
             return store
 
-        return self.it.audited(folder / "work.sqlite", remembered=remembered, open_store=opened)
+        return self.collection.audited(
+            folder / "work.sqlite", remembered=remembered, open_store=opened
+        )
 
 
 def _refuse(store: S3Store, path: str, code: int) -> None:
@@ -146,26 +148,30 @@ def test_a_good_bucket_passes(bucket: Bucket, tmp_path: Path) -> None:
 def test_what_is_done_to_bundles_is_named(bucket: Bucket, tmp_path: Path) -> None:
     """One store, all of it at once: no finding hides another."""
     bucket.upload()
-    it = bucket.it
-    bucket.client.delete_object(Bucket=_BUCKET, Key=bucket.name(it.key(0)))  # a delete marker
-    bucket.put(it.key(1), flipped(it.path(1).read_bytes()))  # a new version
-    stray_id, stray = it.seal(tmp_path / "stray", minutes_ago=200)
+    collection = bucket.collection
+    bucket.client.delete_object(
+        Bucket=_BUCKET, Key=bucket.name(collection.key(0))
+    )  # a delete marker
+    bucket.put(collection.key(1), flipped(collection.path(1).read_bytes()))  # a new version
+    stray_id, stray = collection.seal(tmp_path / "stray", minutes_ago=200)
     bucket.put(f"bundles/{stray_id[:4]}/{stray_id[4:6]}/{stray_id[6:8]}/{stray_id}.wacz", stray)
 
     found = bucket.audit(tmp_path)
 
-    named = {(it.code.value, it.key.rpartition("/")[2][:20]) for it in found.findings}
-    assert ("deleted", it.ids[0][:20]) in named
-    assert ("altered", it.ids[1][:20]) in named
+    named = {
+        (finding.code.value, finding.key.rpartition("/")[2][:20]) for finding in found.findings
+    }
+    assert ("deleted", collection.ids[0][:20]) in named
+    assert ("altered", collection.ids[1][:20]) in named
     assert ("unlogged", stray_id[:20]) in named
     assert found.kinds == {"deleted", "altered", "unlogged?"}
 
 
 def test_bundles_that_were_exchanged_are_named(bucket: Bucket, tmp_path: Path) -> None:
     bucket.upload()
-    first, second = (bucket.it.path(number).read_bytes() for number in (0, 1))
-    bucket.put(bucket.it.key(0), second)
-    bucket.put(bucket.it.key(1), first)
+    first, second = (bucket.collection.path(number).read_bytes() for number in (0, 1))
+    bucket.put(bucket.collection.key(0), second)
+    bucket.put(bucket.collection.key(1), first)
 
     assert bucket.audit(tmp_path).kinds == {"replaced"}
 
@@ -176,26 +182,30 @@ def test_what_a_server_does_not_give_is_not_said_to_be_gone(
 ) -> None:
     bucket.upload()
     seen = bucket.audit(tmp_path).to_remember
-    keys = ("log/checkpoint", bucket.it.key(0), f"{bucket.it.key(2)}.custody-0001.jsonl")
+    keys = (
+        "log/checkpoint",
+        bucket.collection.key(0),
+        f"{bucket.collection.key(2)}.custody-0001.jsonl",
+    )
 
     for key in keys:
         found = bucket.audit(tmp_path, seen, {key: code})
 
         assert found.kinds - {"unlocked?"} == {"unreadable?"}, key  # nor is its lock given
         assert exit_code(found.report) == ends_in
-        assert {it.key for it in found.findings if it.code == "unreadable"} == {key}
+        assert {finding.key for finding in found.findings if finding.code == "unreadable"} == {key}
 
 
 def test_another_history_is_named(bucket: Bucket, tmp_path: Path) -> None:
     bucket.upload()
     seen = bucket.audit(tmp_path).to_remember
-    it = bucket.it
-    older = audited.checkpoint(it.leaves[:2], it.log, (it.witness,))
+    collection = bucket.collection
+    older = audited.checkpoint(collection.leaves[:2], collection.log, (collection.witness,))
     bucket.put("log/checkpoint", older)
 
     assert bucket.audit(tmp_path, seen).kinds == {"rolled-back", "unlogged?"}
 
-    it.rewrite(it.leaves[::-1], witnessed=False)
+    collection.rewrite(collection.leaves[::-1], witnessed=False)
     bucket.upload()
 
     assert bucket.audit(tmp_path, seen).kinds == {"forked", "unwitnessed?"}
@@ -203,11 +213,11 @@ def test_another_history_is_named(bucket: Bucket, tmp_path: Path) -> None:
 
 def test_custody_that_was_cut_off_is_named(bucket: Bucket, tmp_path: Path) -> None:
     for _ in range(2):
-        bucket.it.record(1, INGESTION)
+        bucket.collection.record(1, INGESTION)
     bucket.upload()
     assert bucket.audit(tmp_path).kinds == set()
 
-    last = f"{bucket.it.key(1)}.custody-0002.jsonl"
+    last = f"{bucket.collection.key(1)}.custody-0002.jsonl"
     bucket.client.delete_object(Bucket=_BUCKET, Key=bucket.name(last))
 
     assert bucket.audit(tmp_path).kinds == {"custody-broken"}
@@ -215,7 +225,7 @@ def test_custody_that_was_cut_off_is_named(bucket: Bucket, tmp_path: Path) -> No
 
 def test_a_lock_that_was_shortened_is_named(bucket: Bucket, tmp_path: Path) -> None:
     bucket.upload()
-    key = bucket.it.key(2)
+    key = bucket.collection.key(2)
     bucket.client.put_object_retention(
         Bucket=_BUCKET,
         Key=bucket.name(key),
@@ -228,7 +238,7 @@ def test_a_lock_that_was_shortened_is_named(bucket: Bucket, tmp_path: Path) -> N
 
     found = bucket.audit(tmp_path)
 
-    assert [(it.code.value, it.key) for it in found.findings] == [("unlocked", key)]
+    assert [(finding.code.value, finding.key) for finding in found.findings] == [("unlocked", key)]
     assert found.kinds == {"unlocked"}
 
 
@@ -236,24 +246,26 @@ def test_a_sidecar_that_is_not_locked_as_its_bundle_is_named(
     bucket: Bucket, tmp_path: Path
 ) -> None:
     bucket.upload()
-    key = f"{bucket.it.key(2)}.tlog-proof"
-    bucket.put(key, bucket.it.path(2, "tlog-proof").read_bytes())  # the same bytes, and no lock
+    key = f"{bucket.collection.key(2)}.tlog-proof"
+    bucket.put(
+        key, bucket.collection.path(2, "tlog-proof").read_bytes()
+    )  # the same bytes, and no lock
 
     found = bucket.audit(tmp_path)
 
-    assert [(it.code.value, it.key) for it in found.findings] == [("unlocked", key)]
+    assert [(finding.code.value, finding.key) for finding in found.findings] == [("unlocked", key)]
     assert found.kinds == {"unlocked?"}
 
 
 def test_compliance_is_kept_by_the_server_and_its_absence_is_named(
     bucket: Bucket, tmp_path: Path
 ) -> None:
-    it = bucket.it
+    collection = bucket.collection
     until = (datetime.now(UTC) + timedelta(days=DAYS - 1)).replace(microsecond=0)
-    locked = replace(it.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
-    it.record(1, INGESTION, receipt=locked)
+    locked = replace(collection.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
+    collection.record(1, INGESTION, receipt=locked)
     bucket.upload(mode="COMPLIANCE")
-    name, version = bucket.name(it.key(1)), bucket.version(it.key(1))
+    name, version = bucket.name(collection.key(1)), bucket.version(collection.key(1))
 
     with pytest.raises(ClientError, match="AccessDenied"):
         bucket.client.delete_object(Bucket=_BUCKET, Key=name, VersionId=version)
@@ -269,24 +281,24 @@ def test_compliance_is_kept_by_the_server_and_its_absence_is_named(
     assert bucket.audit(tmp_path).kinds == set()
 
     # The same bytes once more, without a lock, and they are what readers get.
-    bucket.put(it.key(1), it.path(1).read_bytes())
+    bucket.put(collection.key(1), collection.path(1).read_bytes())
 
     assert bucket.audit(tmp_path).kinds == {"unlocked"}
 
 
 def test_a_weaker_lock_than_the_receipt_says_is_named(bucket: Bucket, tmp_path: Path) -> None:
-    it = bucket.it
+    collection = bucket.collection
     until = (datetime.now(UTC) + timedelta(days=DAYS - 1)).replace(microsecond=0)
-    locked = replace(it.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
-    it.record(1, INGESTION, receipt=locked)
+    locked = replace(collection.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
+    collection.record(1, INGESTION, receipt=locked)
     bucket.upload(mode="GOVERNANCE")
 
     assert bucket.audit(tmp_path).kinds == {"unlocked"}
 
 
 def test_a_bucket_without_the_lock_of_its_receipts_is_named(bucket: Bucket, tmp_path: Path) -> None:
-    for path in sorted(bucket.it.root.rglob("*")):
+    for path in sorted(bucket.collection.root.rglob("*")):
         if path.is_file():
-            bucket.put(path.relative_to(bucket.it.root).as_posix(), path.read_bytes())
+            bucket.put(path.relative_to(bucket.collection.root).as_posix(), path.read_bytes())
 
     assert bucket.audit(tmp_path).kinds == {"unlocked"}

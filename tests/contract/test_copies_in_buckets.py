@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from snapshotter.app import erasure, holds
+from snapshotter.app.upkeep import erasure, holds
 from snapshotter.errors import PolicyRefused
-from snapshotter.formats import tombstone
-from snapshotter.formats.note import LogPolicy
+from snapshotter.formats.proofs.note import LogPolicy
+from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Bundle, Retention
-from snapshotter.seal.log import LogDamaged
-from snapshotter.store import custodian
+from snapshotter.seal.log_writer import LogDamaged
+from snapshotter.store import custodial_store
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket
 from tests import bundles, logs
@@ -22,7 +22,7 @@ from tests.contract.stores import Place
 from tests.servers import rclone as rclone_server
 from tests.servers.rclone import rclone
 from tests.servers.seaweedfs import SeaweedFS
-from tests.unit.app.copies import Shelf, sealed
+from tests.unit.app.upkeep.copies import Shelf, sealed
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
 
@@ -84,10 +84,10 @@ def test_an_erasure_leaves_no_version_of_anything(
         done = erase(shelf, made)
         assert (done.objects, done.versions) == (2, 7)
 
-    kinds = {it.removeprefix(key) for it in shelf.plain.remains(key)}
+    kinds = {left_key.removeprefix(key) for left_key in shelf.plain.remains(key)}
     assert f".{tombstone.KIND}" in kinds
-    assert {it for it in kinds if not it.startswith(".custody-")} == {f".{tombstone.KIND}"}
-    assert custodian.chain(shelf.plain, made.id).problems == ()
+    assert {kind for kind in kinds if not kind.startswith(".custody-")} == {f".{tombstone.KIND}"}
+    assert custodial_store.read_chain(shelf.plain, made.id).problems == ()
     client.close()
 
 
@@ -155,7 +155,7 @@ def test_what_was_replaced_or_hidden_behind_our_back_comes_back(
     assert shelf.read(key) == made.file.read_bytes()
     if name != "plain":
         assert len(shelf.plain.versions(key)) > before + 1  # what was there is there still
-    found = custodian.chain(shelf.plain, made.id)
+    found = custodial_store.read_chain(shelf.plain, made.id)
     assert found.problems == ()
     assert found.events[-1].event.event == "recovery"
     client.close()
@@ -167,14 +167,14 @@ def test_a_copy_is_locked_as_the_source_is_or_it_is_told(shelves: Shelves, made:
     key = source.add(made, until)
 
     done, told = source.replicate_to(locked)
-    assert (done.copied, done.in_step) == (1, True), told
+    assert (done.copied, done.is_complete) == (1, True), told
     assert locked.plain.lock_state(key).retention == Retention(
         until=until.second, mode="COMPLIANCE"
     )
-    assert source.replicate_to(locked)[0].in_step
+    assert source.replicate_to(locked)[0].is_complete
     done, told = source.replicate_to(plain)
-    assert (done.copied, done.in_step) == (1, False)
-    assert "unlocked" in [it[0] for it in told]
+    assert (done.copied, done.is_complete) == (1, False)
+    assert "unlocked" in [report[0] for report in told]
     assert plain.read(key) == made.file.read_bytes()
 
 
@@ -206,24 +206,24 @@ def test_an_endpoint_that_ignores_locks_enforces_no_hold(tmp_path: Path, made: B
 
 def done_key(made: Bundle) -> str:
     """Return where a bundle was."""
-    from snapshotter.formats import layout
+    from snapshotter.formats.bundle import store_keys
 
-    return layout.bundle_key(made.id)
+    return store_keys.bundle_key(made.id)
 
 
 def test_the_log_of_a_bucket_goes_along_into_another_one(shelves: Shelves, made: Bundle) -> None:
     one, two = shelves("plain"), shelves("locked")
     one.log_policy = LogPolicy(key=logs.LOG_KEY)
     one.add(made)
-    leaves = [logs.some_leaf(it) for it in range(3)]
+    leaves = [logs.some_leaf(number) for number in range(3)]
     logs.writer(bucket(one)).append(leaves)
 
     done, told = one.replicate_to(two)
-    assert (done.copied, done.entries, done.in_step) == (1, 3, True), told
+    assert (done.copied, done.entries, done.is_complete) == (1, 3, True), told
     logs.writer(bucket(one)).append([logs.some_leaf("more")])
     done, told = one.replicate_to(two)
 
-    assert done.in_step, told
+    assert done.is_complete, told
     assert logs.read_whole(bucket(two)) == [*leaves, logs.some_leaf("more")]
     with pytest.raises(LogDamaged, match="copy"):
         logs.writer(bucket(two)).append([logs.some_leaf("new")])

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.ports import SwapStore, Tagged
+from snapshotter.ports import CompareAndSwapStore, TaggedContent
 from tests.contract.stores import Place, shut
 from tests.logs import read_whole, some_leaf, writer
 from tests.servers.seaweedfs import SeaweedFS
@@ -76,7 +76,7 @@ def test_nothing_is_lost_and_nothing_stuck(place: Place, tmp_path: Path, seed: i
     store = place.open()
     writer(store).append([some_leaf("last")], seen=0)
 
-    leaves = [it.name for it in read_whole(store)]
+    leaves = [leaf.name for leaf in read_whole(store)]
     reported = (tmp_path / "reported").read_text().split()
     assert set(reported) <= set(leaves), "a leaf that was reported as added is not in the log"
     assert len(set(leaves)) == len(leaves), "a leaf was added twice"
@@ -123,7 +123,7 @@ def _mortal(call: Callable[..., Any], step: Callable[[], None]) -> Callable[...,
 class _Mortal:
     """A store before and after each of whose calls a step is taken."""
 
-    def __init__(self, store: SwapStore, step: Callable[[], None]) -> None:
+    def __init__(self, store: CompareAndSwapStore, step: Callable[[], None]) -> None:
         self._store = store
         self._step = step
 
@@ -131,7 +131,7 @@ class _Mortal:
     def url(self) -> str:
         return self._store.url
 
-    def read(self, key: str, limit: int) -> Tagged:
+    def read(self, key: str, limit: int) -> TaggedContent:
         self._step()
         return self._store.read(key, limit)
 

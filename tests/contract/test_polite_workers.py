@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
 from snapshotter.jobs.database import open_database
-from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
 from snapshotter.model.job import JobState
 from tests.servers.visited import Visited
 from tests.tools import ROOT

@@ -11,11 +11,11 @@ from sqlalchemy import create_engine, select, update
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import database
 from snapshotter.jobs.database import database_url
-from snapshotter.jobs.plan import Plan
-from snapshotter.jobs.schedule_tables import TARGET
+from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.jobs.schedules.tables import TARGET
 from tests.servers.postgresql import PostgreSQL
-from tests.unit.jobs import test_sweep
-from tests.unit.jobs.schedules import HOUR, START, URL, Desk
+from tests.unit.jobs.schedules import test_scheduler
+from tests.unit.jobs.schedules.schedule_bench import HOUR, START, URL, Desk
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -28,7 +28,7 @@ _SLOW = {
 }
 _CHECKS: list[Check] = [
     check
-    for name, check in vars(test_sweep).items()
+    for name, check in vars(test_scheduler).items()
     if name.startswith("test_")
     and name not in _SLOW
     and list(inspect.signature(check).parameters) == ["desk"]
@@ -48,13 +48,13 @@ def desk(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[Desk]:
     made.engine.dispose()
 
 
-@pytest.mark.parametrize("check", _CHECKS, ids=[it.__name__ for it in _CHECKS])
+@pytest.mark.parametrize("check", _CHECKS, ids=[check.__name__ for check in _CHECKS])
 def test_on_postgresql(desk: Desk, check: Check) -> None:
     check(desk)
 
 
 def test_several_processes_sweep_one_postgresql(desk: Desk) -> None:
-    test_sweep.sweep_together(desk, count=2)
+    test_scheduler.sweep_together(desk, count=2)
 
 
 def test_one_that_stands_still_in_a_transaction_does_not_hold_up_the_others(

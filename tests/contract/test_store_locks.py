@@ -83,7 +83,7 @@ def test_what_nothing_keeps_is_deleted_whole_and_alone(store: Store, tmp_path: P
     with pytest.raises(FileNotFoundError):
         store.head(KEY)
     assert store.versions(KEY) == ()
-    assert [it.key for it in store.list()] == [BESIDE]
+    assert [stored.key for stored in store.list()] == [BESIDE]
     assert store.delete(KEY, now=now()) == 0
 
 
@@ -106,7 +106,7 @@ def test_what_is_set_aside_leaves_its_key_free(store: Store, tmp_path: Path) -> 
 
     with pytest.raises(FileNotFoundError):
         store.head(KEY)
-    assert [it.key for it in store.list()] == [BESIDE]
+    assert [stored.key for stored in store.list()] == [BESIDE]
     with pytest.raises(FileNotFoundError):
         store.set_aside(KEY)
     put(store, tmp_path, content=b"whole")
@@ -153,7 +153,7 @@ def test_an_object_begins_without_a_lock(store: Store, tmp_path: Path) -> None:
 
     assert (state.retention, state.legal_hold) == (None, False)
     assert not state.holds(now())
-    assert [it.current for it in store.versions(KEY)] == [True]
+    assert [version.current for version in store.versions(KEY)] == [True]
 
 
 @pytest.mark.parametrize("mode", ["GOVERNANCE", "COMPLIANCE"])
@@ -286,12 +286,14 @@ def test_deletion_leaves_no_version_and_no_marker(seaweedfs: SeaweedFS, tmp_path
         client.delete_object(Bucket=name, Key=full)
         with pytest.raises(FileNotFoundError):
             store.head(KEY)
-        assert [(it.marker, it.current) for it in store.versions(KEY)].count((True, True)) == 1
+        assert [(version.marker, version.current) for version in store.versions(KEY)].count(
+            (True, True)
+        ) == 1
 
         assert store.delete(KEY, now=now()) == 3
 
         listed = client.list_object_versions(Bucket=name, Prefix=full)
-        assert [it["Key"] for it in listed["Versions"]] == [store.full_key(BESIDE)]
+        assert [stored["Key"] for stored in listed["Versions"]] == [store.full_key(BESIDE)]
         assert "DeleteMarkers" not in listed
         client.close()
         shut(store)
@@ -396,7 +398,7 @@ def test_a_note_does_not_outlive_its_object(tmp_path: Path) -> None:
 
     put(store, tmp_path)
     assert store.lock_state(KEY) == LockState()
-    assert [it.key for it in store.list()] == [KEY]
+    assert [stored.key for stored in store.list()] == [KEY]
 
 
 @pytest.mark.parametrize(

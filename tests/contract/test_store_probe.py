@@ -9,7 +9,12 @@ import pytest
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.store.probe import StoreProbe, probe, refuse_log, refuse_unlocked
+from snapshotter.store.probe import (
+    StoreProbe,
+    probe,
+    refuse_if_not_locking,
+    refuse_if_unfit_for_log,
+)
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket
 from tests.logs import RandomIds, RealClock
@@ -67,9 +72,9 @@ def test_a_bucket_with_lock_keeps_every_promise(seaweedfs: SeaweedFS) -> None:
 
     assert answers(result) == ALL
     assert result.usable
-    refuse_log(result)
+    refuse_if_unfit_for_log(result)
     assert all(promise.how for promise in result.promises)
-    refuse_unlocked(result)
+    refuse_if_not_locking(result)
     # What is locked has to stay for a while; nothing else does.
     assert [key.rpartition("/")[2] for key in result.left_behind] == ["locked"]
     assert [there.key for there in store.list("_probe/")] == list(result.left_behind)
@@ -92,7 +97,7 @@ def test_a_bucket_without_lock_is_usable_and_not_for_retention(seaweedfs: Seawee
     assert result.left_behind == ()
     assert list(store.list()) == []
     with pytest.raises(SnapshotterError, match="does not enforce retention"):
-        refuse_unlocked(result)
+        refuse_if_not_locking(result)
     store.close()
 
 
@@ -108,10 +113,10 @@ def test_a_server_that_ignores_our_headers_is_found_out(tmp_path: Path) -> None:
         assert not result.kept("checksum_kept")
         assert not result.usable
         with pytest.raises(SnapshotterError, match="does not enforce retention"):
-            refuse_unlocked(result)
+            refuse_if_not_locking(result)
         assert not result.kept("compare_and_swap")
         with pytest.raises(SnapshotterError, match="can not keep a log"):
-            refuse_log(result)
+            refuse_if_unfit_for_log(result)
         assert list(store.list()) == []
         store.close()
 
@@ -156,17 +161,17 @@ def test_a_directory_keeps_what_a_directory_can(tmp_path: Path) -> None:
     assert result.usable
     assert {path.name for path in (tmp_path / "store").iterdir()} == {".incoming", ".swap"}
     with pytest.raises(SnapshotterError, match="not WORM"):
-        refuse_unlocked(result)
+        refuse_if_not_locking(result)
 
 
 def test_several_probes_of_one_directory_do_not_disturb_each_other(tmp_path: Path) -> None:
     store, found = DirectoryStore(tmp_path / "store"), list[bool]()
     probes = [threading.Thread(target=lambda: found.append(ask(store).usable)) for _ in range(6)]
 
-    for one in probes:
-        one.start()
-    for one in probes:
-        one.join(60)
+    for thread in probes:
+        thread.start()
+    for thread in probes:
+        thread.join(60)
 
     assert found == [True] * 6
     assert os.listdir(tmp_path / "store" / ".incoming") == []

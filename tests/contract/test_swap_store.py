@@ -109,7 +109,7 @@ def test_both_ports_see_the_same_objects(store: Store, tmp_path: Path) -> None:
     assert store.read("log/put", LIMIT).data == b"put"
     with store.open("log/swapped") as stream:
         assert stream.read() == b"swapped"
-    assert [it.key for it in store.list("log/")] == ["log/put", "log/swapped"]
+    assert [stored.key for stored in store.list("log/")] == ["log/put", "log/swapped"]
 
 
 @pytest.mark.parametrize("key", ["../x", "/x", "a//b", ".swap", ""])
@@ -180,7 +180,7 @@ def test_a_writer_killed_at_any_step_leaves_the_old_or_the_new(tmp_path: Path) -
         assert store.swap(KEY, f"after {number}".encode(), after.tag)
 
     assert killed > 3
-    assert [it.key for it in store.list()] == [KEY]
+    assert [stored.key for stored in store.list()] == [KEY]
     assert not list((tmp_path / "store" / ".incoming").iterdir())
 
 

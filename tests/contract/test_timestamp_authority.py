@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats.rfc3161 import Anchor, check_response
+from snapshotter.formats.proofs.rfc3161 import Anchor, check_response
 from snapshotter.model.bundle import TokenState
 from snapshotter.model.capture import ClockFacts
 from snapshotter.ports import TimestampAuthority
@@ -156,9 +156,11 @@ class Together:
 def test_all_are_asked_at_once() -> None:
     everybody = threading.Barrier(3)
 
-    results = stamp_all([Together(it, everybody) for it in "abc"], MESSAGE, timeout_s=LONG_S)
+    results = stamp_all([Together(name, everybody) for name in "abc"], MESSAGE, timeout_s=LONG_S)
 
-    assert [it.state for it in results] == [TokenState.GRANTED] * 3  # and nobody waited in vain
+    assert [result.state for result in results] == [
+        TokenState.GRANTED
+    ] * 3  # and nobody waited in vain
 
 
 def test_each_has_its_result_in_its_place(ask: Ask) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.pace import MemoryVisits, Visits
-from snapshotter.jobs import politeness as table
+from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, VisitTracker
 from snapshotter.jobs.database import open_database, writing
+from snapshotter.jobs.queue import politeness as table
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import Answer, Sign
+from snapshotter.policy.host_answers import HostResponse, Sign
 from snapshotter.policy.host_rules import Politeness
-from snapshotter.policy.politeness import Cause, Visit, Wait
+from snapshotter.policy.politeness import AllowedVisit, VisitWait, WaitCause
 from tests.fakes.world import FixedClock
 from tests.tools import ROOT
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("postgresql")
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-Make = Callable[[str], Visits]
+Make = Callable[[str], VisitTracker]
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def visits(
 ) -> Iterator[Make]:
     engines = []
 
-    def make(text: str) -> Visits:
+    def make(text: str) -> VisitTracker:
         file = tmp_path / "polite.toml"
         file.write_text(text)
         rules: Politeness = politeness_file.load(file)
         if request.param == "memory":
-            return MemoryVisits(rules, time, lambda: 0.5)
+            return InMemoryVisitTracker(rules, time, lambda: 0.5)
         engines.append(open_database(address(request.param, tmp_path, request)))
         monkeypatch.setattr(table, "database_now", lambda _: time.now())
         return table.DatabaseVisits(engines[-1], rules, lambda: 0.5)
@@ -71,13 +71,13 @@ def visits(
         engine.dispose()
 
 
-def started(found: Visit | Wait) -> Visit:
-    assert isinstance(found, Visit)
+def started(found: AllowedVisit | VisitWait) -> AllowedVisit:
+    assert isinstance(found, AllowedVisit)
     return found
 
 
-def well(time: FixedClock, url: str = "") -> Answer:
-    return Answer(status=200, at=time.now(), final_url=url)
+def well(time: FixedClock, url: str = "") -> HostResponse:
+    return HostResponse(status=200, at=time.now(), final_url=url)
 
 
 def test_the_next_visit_of_a_host_waits_and_that_of_another_does_not(
@@ -87,11 +87,11 @@ def test_the_next_visit_of_a_host_waits_and_that_of_another_does_not(
     first = started(polite.begin("a.example"))
     assert (first.key, first.started_at) == ("a.example", NOW)
 
-    assert polite.begin("a.example") == Wait(NOW + 5 * SECOND, Cause.INTERVAL)
+    assert polite.begin("a.example") == VisitWait(NOW + 5 * SECOND, WaitCause.INTERVAL)
     started(polite.begin("b.example"))
 
     time.advance(5 * SECOND)
-    assert polite.begin("a.example") == Wait(None, Cause.IN_FLIGHT)
+    assert polite.begin("a.example") == VisitWait(None, WaitCause.IN_FLIGHT)
     polite.end(first, well(time))
     started(polite.begin("a.example"))
 
@@ -102,14 +102,14 @@ def test_a_budget_is_of_any_24_hours(visits: Make, time: FixedClock) -> None:
         polite.end(started(polite.begin("a.example")), well(time))
         time.advance(HOUR)
 
-    assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+    assert polite.begin("a.example") == VisitWait(NOW + 24 * HOUR, WaitCause.BUDGET)
     polite.end(started(polite.begin("a.example", urgent=True)), well(time))
 
     time.set_wall_clock(NOW + 24 * HOUR)
-    assert polite.begin("a.example") == Wait(NOW + 25 * HOUR, Cause.BUDGET)
+    assert polite.begin("a.example") == VisitWait(NOW + 25 * HOUR, WaitCause.BUDGET)
     polite.end(started(polite.begin("a.example", urgent=True)), well(time))
     time.advance(HOUR)
-    assert polite.begin("a.example") == Wait(NOW + 26 * HOUR, Cause.BUDGET)
+    assert polite.begin("a.example") == VisitWait(NOW + 26 * HOUR, WaitCause.BUDGET)
     started(polite.begin("a.example", urgent=True))
 
 
@@ -118,11 +118,11 @@ def test_what_the_host_says_is_heard_by_all(visits: Make, time: FixedClock) -> N
     visit = started(polite.begin("a.example"))
     time.advance(SECOND)
 
-    left = polite.end(visit, Answer(status=429, at=time.now(), retry_after="7200"))
+    left = polite.end(visit, HostResponse(status=429, at=time.now(), retry_after="7200"))
 
     assert left is not None
     assert left.what.sign is Sign.THROTTLED
-    assert polite.begin("a.example") == Wait(NOW + SECOND + 2 * HOUR, Cause.THROTTLED)
+    assert polite.begin("a.example") == VisitWait(NOW + SECOND + 2 * HOUR, WaitCause.THROTTLED)
     time.advance(2 * HOUR)
     polite.end(started(polite.begin("a.example")), well(time))
     time.advance(5 * SECOND)
@@ -135,7 +135,7 @@ def test_a_visit_that_did_not_come_about_is_not_counted(visits: Make, time: Fixe
     assert polite.end(started(polite.begin("a.example")), None) is None
 
     polite.end(started(polite.begin("a.example")), well(time))
-    assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+    assert polite.begin("a.example") == VisitWait(NOW + 24 * HOUR, WaitCause.BUDGET)
 
 
 def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: FixedClock) -> None:
@@ -146,7 +146,7 @@ def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: Fixed
     assert left is not None
     assert left.ended_at == "far.example"
     for key in ("t.cn", "far.example"):
-        assert polite.begin(key) == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+        assert polite.begin(key) == VisitWait(NOW + 24 * HOUR, WaitCause.BUDGET)
 
 
 def test_no_more_than_all_are_under_way(visits: Make, time: FixedClock) -> None:
@@ -154,7 +154,7 @@ def test_no_more_than_all_are_under_way(visits: Make, time: FixedClock) -> None:
     first = started(polite.begin("a.example"))
     started(polite.begin("b.example"))
 
-    assert polite.begin("c.example") == Wait(None, Cause.ALL)
+    assert polite.begin("c.example") == VisitWait(None, WaitCause.ALL)
 
     polite.end(first, well(time))
     started(polite.begin("c.example"))

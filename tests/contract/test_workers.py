@@ -24,15 +24,15 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.app.settings import load
-from snapshotter.app.wiring_jobs import opened_within
+from snapshotter.app.wiring.queue import open_within
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import migration
-from snapshotter.jobs.attempts import ATTEMPT
-from snapshotter.jobs.belonging import _STORE
-from snapshotter.jobs.database import TABLES_VERSION, number_tables, open_database, writing
-from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.roster import _WORKER, Roster, WorkerState
-from snapshotter.jobs.table import JOB, Ruling
+from snapshotter.jobs.database import TABLES_VERSION, open_database, store_number, writing
+from snapshotter.jobs.queue.attempts import ATTEMPT
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.queue.job_table import JOB, JobActionResult
+from snapshotter.jobs.workers.registry import _WORKER, WorkerRegistry, WorkerState
+from snapshotter.jobs.workers.store_binding import _STORE
 from snapshotter.model.job import JobState, JobStatus
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
@@ -78,7 +78,7 @@ class Works:
 
     def put(self, **pages: str) -> None:
         """Hand over jobs: id → host and page."""
-        self.queue.put([job(it, url=f"http://{page}") for it, page in pages.items()])
+        self.queue.put([job(name, url=f"http://{page}") for name, page in pages.items()])
 
     def status(self, job_id: str) -> JobStatus:
         status = self.queue.get(job_id)
@@ -93,20 +93,26 @@ class Works:
             time.sleep(0.02)
 
     def until_over(self, *job_ids: str) -> None:
-        self.until(lambda: all(self.status(it).state.over for it in job_ids), "the end")
+        self.until(lambda: all(self.status(job_id).state.over for job_id in job_ids), "the end")
 
     @property
     def stored(self) -> Counter[str]:
         """How many bundles of each job are in the store."""
         folder = self.folder / "store"
-        return Counter(it.read_text() for it in folder.iterdir()) if folder.exists() else Counter()
+        return (
+            Counter(path.read_text() for path in folder.iterdir()) if folder.exists() else Counter()
+        )
 
     def each_is_there_once(self) -> None:
         """Every job that is over has its bundle once, in the store and in the log."""
-        named = {it.job.id: it.bundle_id for it in self.queue.jobs() if it.bundle_id}
+        named = {
+            job_status.job.id: job_status.bundle_id
+            for job_status in self.queue.jobs()
+            if job_status.bundle_id
+        }
         assert self.stored == Counter(list(named))
-        in_store = {it.name for it in (self.folder / "store").iterdir()}
-        assert {it.name for it in (self.folder / "log").iterdir()} == in_store
+        in_store = {path.name for path in (self.folder / "store").iterdir()}
+        assert {path.name for path in (self.folder / "log").iterdir()} == in_store
         assert in_store == set(named.values())
 
 
@@ -139,7 +145,7 @@ class Worker:
 
 def children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(it) for it in found.read_text().split()]
+    return [int(part) for part in found.read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +187,7 @@ def test_a_worker_is_killed_in_the_middle_and_its_jobs_are_done_once(
         works.put(poison="a.test/kill", broken="b.test/broken")  # nobody else's end is theirs
         works.until_over(*pages, "poison", "broken")
 
-    assert {works.status(it).state for it in pages} == {JobState.DONE}
+    assert {works.status(page).state for page in pages} == {JobState.DONE}
     for name, why in (("poison", "SIGKILL"), ("broken", "the page is broken")):
         given_up = works.status(name)
         assert (given_up.state, given_up.attempts) == (JobState.DEAD, 2)
@@ -206,14 +212,14 @@ def test_no_page_is_given_up_for_workers_that_are_killed_at_any_step(works: Work
         works.put(last="last.test/slow")
         works.until(lambda: works.status("last").state is JobState.RUNNING, "the last one")
         with writing(works.engine) as connection:
-            number_tables(connection, TABLES_VERSION + 1)
+            store_number(connection, TABLES_VERSION + 1)
         failed = worker.hear("worker.failed")
         assert worker.process.wait(_S) == 1
     assert "made by a later release" in str(failed["error"])
-    found = {it.job.id: (it.state, it.outcome) for it in works.queue.jobs()}
+    found = {status.job.id: (status.state, status.outcome) for status in works.queue.jobs()}
     assert set(found.values()) == {(JobState.DONE, "complete")}, found
     works.each_is_there_once()
-    visits = Counter(it.read_text() for it in (works.folder / "visits").iterdir())
+    visits = Counter(path.read_text() for path in (works.folder / "visits").iterdir())
     # What was stored is found and not made again.
     assert visits == {"capturing": 1, "storing": 2, "stored": 1, "last": 1}
 
@@ -235,10 +241,10 @@ def test_a_worker_that_was_stopped_and_goes_on_stores_nothing_twice(works: Works
         works.put(after="after.test/ok")
         works.until_over("after")
 
-    states = {it.job.id: it.state for it in works.queue.jobs()}
+    states = {status.job.id: status.state for status in works.queue.jobs()}
     assert set(states.values()) == {JobState.DONE}, states
     works.each_is_there_once()
-    visits = Counter(it.read_text() for it in (works.folder / "visits").iterdir())
+    visits = Counter(path.read_text() for path in (works.folder / "visits").iterdir())
     # What was stored is found and not made again; what was not is.
     assert visits == {"early": 2, "stop": 2, "stored": 1, "after": 1}
 
@@ -246,11 +252,11 @@ def test_a_worker_that_was_stopped_and_goes_on_stores_nothing_twice(works: Works
 def test_what_a_worker_has_can_be_cancelled_waited_for_and_given_back(works: Works) -> None:
     works.put(hangs="a.test/hang", waits="a.test/no-store")
     (works.folder / "store-down").touch()
-    roster = Roster(works.engine)
+    roster = WorkerRegistry(works.engine)
 
     with works.worker() as worker:
         works.until(lambda: works.status("hangs").state is JobState.RUNNING, "a page that hangs")
-        assert works.queue.cancel(["hangs"]) == {"hangs": Ruling.DONE}
+        assert works.queue.cancel(["hangs"]) == {"hangs": JobActionResult.DONE}
 
         worker.hear("store.unavailable")
         works.until(lambda: roster.workers()[0].state is WorkerState.PAUSED, "a worker that waits")
@@ -313,8 +319,8 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
         worker.process.send_signal(signal.SIGTERM)
         assert worker.process.wait(_S) == 0
 
-    assert {works.status(it).state for it in pages} == {JobState.DONE}
-    ours = {it.bundle_id for it in works.queue.jobs() if it.job.id in pages}
+    assert {works.status(page).state for page in pages} == {JobState.DONE}
+    ours = {status.bundle_id for status in works.queue.jobs() if status.job.id in pages}
 
     # One whose database goes while it starts does not wait for it without an end.
     (works.folder / "hold").touch()
@@ -330,10 +336,10 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
             settings = load(directory=works.folder, environment={"SNAPSHOTTER_QUEUE": works.url})
             said: list[str] = []
             with pytest.raises(ServiceUnavailable):
-                opened_within(settings, 0, tell=said.append)
+                open_within(settings, 0, show_message=said.append)
             assert said == []
             with ThreadPoolExecutor(1) as pool:
-                opening = pool.submit(opened_within, settings, _S, tell=said.append)
+                opening = pool.submit(open_within, settings, _S, show_message=said.append)
                 works.until(lambda: bool(said), "what it waits for")
                 postgresql.start()
                 opening.result().dispose()
@@ -343,7 +349,7 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
     assert "this worker tries again for" in said[0]
     assert "the queue" in str(failed["error"])
     assert "is the database running" in str(failed["hint"])
-    assert {it.name for it in (works.folder / "store").iterdir()} == ours
+    assert {path.name for path in (works.folder / "store").iterdir()} == ours
 
 
 def test_tables_in_postgresql_are_brought_back_and_forward_and_restored_elsewhere(
@@ -354,11 +360,11 @@ def test_tables_in_postgresql_are_brought_back_and_forward_and_restored_elsewher
     works.put(one="one.test/ok")
     works.engine.dispose()
 
-    migration.bring_back(postgresql.url, 2)
-    assert migration.look(postgresql.url).number == 2
+    migration.downgrade(postgresql.url, 2)
+    assert migration.tables_status(postgresql.url).number == 2
 
     open_database(postgresql.url).dispose()
-    assert migration.look(postgresql.url).number == TABLES_VERSION
+    assert migration.tables_status(postgresql.url).number == TABLES_VERSION
     assert works.status("one").state is JobState.WAITING
 
     page, elsewhere = HOWTO.read_text(encoding="utf-8"), postgresql.another("restored")

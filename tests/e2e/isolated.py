@@ -84,9 +84,9 @@ class Sniffer:
     def packets(self, *, not_of: int) -> list[tuple[str, str, int, int]]:
         """Return what was neither to nor from this TCP port on 127.0.0.1."""
         return sorted(
-            it
-            for it in tuple(self._seen)
-            if not (it[:2] == ("tcp", "127.0.0.1") and not_of in it[2:])
+            call
+            for call in tuple(self._seen)
+            if not (call[:2] == ("tcp", "127.0.0.1") and not_of in call[2:])
         )
 
 
@@ -106,9 +106,9 @@ class Proxy(socketserver.ThreadingTCPServer):
     def stop(self) -> None:
         """Be gone: no listener, no connection."""
         self.socket.close()
-        for one in self.open:
+        for socket_ in self.open:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                socket_.shutdown(socket.SHUT_RDWR)
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:

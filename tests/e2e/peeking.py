@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.capture import kernel
-from snapshotter.capture.browser import Workplace
+from snapshotter.capture.browser import os_processes
+from snapshotter.capture.browser.launch import BrowserWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,20 @@ def peek(spool: Path, paths: tuple[str, ...]) -> list[Peeked]:
         paths: Absolute ones, that the browser should not see.
     """
     (root,) = spool.parent.glob(f".{spool.name}-browser-*")
-    place = Workplace.at(root)
+    place = BrowserWorkspace.at(root)
     browser, driver = map(int, place.note.read_text().split())
     peeked = []
-    for pid in (*kernel.Group(browser).members(), driver):
+    for pid in (*os_processes.ProcessGroup(browser).members(), driver):
         there = Path("/proc", str(pid))
         names = (there / "environ").read_bytes().split(b"\0")
         peeked.append(
             Peeked(
-                type="driver" if pid == driver else kernel.process_type(pid),
-                environment=frozenset(it.partition(b"=")[0].decode() for it in names if it),
-                files=tuple(os.readlink(it) for it in (there / "fd").iterdir()),
-                seen=frozenset(it for it in paths if _exists(there, it)),
+                type="driver" if pid == driver else os_processes.process_type(pid),
+                environment=frozenset(
+                    entry.partition(b"=")[0].decode() for entry in names if entry
+                ),
+                files=tuple(os.readlink(path) for path in (there / "fd").iterdir()),
+                seen=frozenset(path for path in paths if _exists(there, path)),
             )
         )
     return peeked

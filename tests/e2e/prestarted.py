@@ -106,7 +106,7 @@ class Prestarted:
 
 
 def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: it for name, it in environment.items() if name.startswith(_READ_AT_START)}
+    return {name: item for name, item in environment.items() if name.startswith(_READ_AT_START)}
 
 
 def _text(data: bytes) -> str:

@@ -135,7 +135,7 @@ class Installation:
         prestarted = _prestarted()
         if not given and prestarted.can_run(environment):
             done = prestarted.run(
-                [str(it) for it in arguments],
+                [str(argument) for argument in arguments],
                 folder=self.home,
                 environment=environment,
                 timeout_s=LIMIT_S,

@@ -10,8 +10,8 @@ from playwright.async_api import Page, async_playwright
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser import Wire, find_browser
-from snapshotter.capture.recorder import Recorder, Recording
+from snapshotter.capture.browser.launch import CaptureNetwork, find_browser
+from snapshotter.capture.record.recorder import Recorder, Recording
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.model.request import Decision, Limits
@@ -35,7 +35,9 @@ class Item:
 def items(recording: Recording) -> list[Item]:
     found = []
     with recording.artifacts[0].file.open("rb") as stream:
-        blocks = [it.raw_stream.read() for it in ArchiveIterator(stream, no_record_parse=True)]
+        blocks = [
+            record.raw_stream.read() for record in ArchiveIterator(stream, no_record_parse=True)
+        ]
         stream.seek(0)
         for record, block in zip(ArchiveIterator(stream, check_digests=True), blocks, strict=True):
             http = record.http_headers
@@ -100,7 +102,7 @@ def record(
         allowed=("127.0.0.0/8", "::1/128"), upstream="", total_bytes=limits.capture_bytes
     )
     guard = EgressGuard(rules, clock=SystemClock(), tee=tee)
-    way = Wire(guard=guard, path="direct", key_log=tmp_path / "keys.log", tee_dir=tee)
+    way = CaptureNetwork(guard=guard, path="direct", key_log=tmp_path / "keys.log", tee_dir=tee)
 
     async def run() -> Recording:
         async with async_playwright() as playwright:

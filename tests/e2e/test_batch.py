@@ -16,7 +16,7 @@ def test_a_batch_that_is_killed_goes_on_and_captures_each_row_once(
 ) -> None:
     paths = ("/plain", "/inner", "/nowhere")
     table = installation.home / "urls.csv"
-    table.write_text("url,note\n" + "".join(f"{fixture_site.url(it)},{it}\n" for it in paths))
+    table.write_text("url,note\n" + "".join(f"{fixture_site.url(path)},{path}\n" for path in paths))
     before = table.read_bytes()
     with running(installation, "batch", "urls.csv") as process:
         assert said(process, f"2 of 3: {fixture_site.url('/inner')}")
@@ -32,6 +32,6 @@ def test_a_batch_that_is_killed_goes_on_and_captures_each_row_once(
         rows = list(csv.DictReader(stream))
     assert [row["note"] for row in rows] == list(paths)
     assert [row["title"] for row in rows] == ["plain", "inner", ""]
-    assert [row["bundle_id"] for row in rows] == [it.stem for it in installation.bundles()]
+    assert [row["bundle_id"] for row in rows] == [bundle.stem for bundle in installation.bundles()]
     assert installation.run("verify", *(row["location"] for row in rows)).code == 0
     assert table.read_bytes() == before

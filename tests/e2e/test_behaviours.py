@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser import Workplace
+from snapshotter.capture.browser.launch import BrowserWorkspace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures
@@ -27,8 +27,8 @@ EXPANDED = decide(load("expanded")).expand
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with Site() as it:
-        yield it
+    with Site() as site:
+        yield site
 
 
 class Engine:
@@ -55,84 +55,92 @@ def capture(tmp_path: Path) -> Engine:
     return Engine(tmp_path)
 
 
-def read(it: Capture, path: str) -> str:
-    (found,) = [one for one in it.artifacts if one.path == path]
+def read(capture: Capture, path: str) -> str:
+    (found,) = [artifact for artifact in capture.artifacts if artifact.path == path]
     return found.file.read_text(encoding="utf-8")
 
 
-def lines(it: Capture, path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in read(it, path).splitlines()]
+def lines(capture: Capture, path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read(capture, path).splitlines()]
 
 
-def codes(it: Capture) -> list[str]:
-    return [reason.code for reason in it.reasons]
+def codes(capture: Capture) -> list[str]:
+    return [reason.code for reason in capture.reasons]
 
 
-def kinds(it: Capture) -> list[str]:
-    return [action.kind for action in it.actions]
+def kinds(capture: Capture) -> list[str]:
+    return [action.kind for action in capture.actions]
 
 
 def test_a_page_that_replaces_every_global_is_captured_as_if_it_had_not(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/hostile"))
+    captured = capture(site.url("/hostile"))
 
-    assert read(it, "capture/console.jsonl").count("hostile to the end") == 2
-    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
-    assert (it.title, it.document_language) == ("the truth", "fr")
-    assert (it.images.wanted, it.images.loaded) == (5, 5)
-    assert it.scrolling is not None
-    assert it.scrolling.stopped == "bottom"
-    assert it.scrolling.height > 5000
-    text = read(it, "capture/page.txt")
+    assert read(captured, "capture/console.jsonl").count("hostile to the end") == 2
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    assert (captured.title, captured.document_language) == ("the truth", "fr")
+    assert (captured.images.wanted, captured.images.loaded) == (5, 5)
+    assert captured.scrolling is not None
+    assert captured.scrolling.stopped == "bottom"
+    assert captured.scrolling.height > 5000
+    text = read(captured, "capture/page.txt")
     for words in ("inside a form", "first paragraph", "last paragraph", "closed shadow"):
         assert words in text
     assert "--- frame: " + site.url("/hostile-frame", origin=2) + " ---\n\nin the frame" in text
     assert "a lie" not in text
-    html = read(it, "capture/dom.html")
+    html = read(captured, "capture/dom.html")
     assert html.startswith("<!DOCTYPE html>")
     assert "<title>the truth</title>" in html
 
 
 def test_images_that_a_page_holds_back_are_set_and_counted(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/wx/article"))
+    captured = capture(site.url("/wx/article"))
 
-    assert (it.images.wanted, it.images.loaded, it.images.placeholder) == (12, 12, 0)
-    assert it.outcome is Outcome.COMPLETE
-    (action,) = [one for one in it.actions if one.kind == "set-data-src"]
+    assert (captured.images.wanted, captured.images.loaded, captured.images.placeholder) == (
+        12,
+        12,
+        0,
+    )
+    assert captured.outcome is Outcome.COMPLETE
+    (action,) = [action for action in captured.actions if action.kind == "set-data-src"]
     assert action.detail.startswith("12 images: ")
     assert site.url("/image/wx-11.png") in action.detail
-    images = lines(it, "capture/images.jsonl")
+    images = lines(captured, "capture/images.jsonl")
     assert [image["state"] for image in images] == ["loaded"] * 12
     assert images[3]["current"] == images[3]["wanted"] == site.url("/image/wx-3.png")
     assert images[3]["alt"] == "figure 3"
 
 
 def test_two_broken_images_of_twelve_make_a_partial_capture(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/wx/article-broken"))
+    captured = capture(site.url("/wx/article-broken"))
 
-    assert (it.images.wanted, it.images.loaded, it.images.failed) == (12, 10, 2)
-    assert it.images.failed_urls == (site.url("/image/wx-0.gif"), site.url("/image/wx-1.gif"))
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["images-missing"])
+    assert (captured.images.wanted, captured.images.loaded, captured.images.failed) == (12, 10, 2)
+    assert captured.images.failed_urls == (site.url("/image/wx-0.gif"), site.url("/image/wx-1.gif"))
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["images-missing"])
 
 
 def test_a_policy_may_leave_held_back_images_as_they_are(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/wx/article"), media=MediaRules(honour_data_src=False))
+    captured = capture(site.url("/wx/article"), media=MediaRules(honour_data_src=False))
 
-    assert (it.images.wanted, it.images.loaded, it.images.placeholder) == (12, 0, 12)
-    assert it.images.placeholder_urls[0] == site.url("/image/wx-0.png")
-    assert codes(it) == ["images-missing"]
-    assert "set-data-src" not in kinds(it)
+    assert (captured.images.wanted, captured.images.loaded, captured.images.placeholder) == (
+        12,
+        0,
+        12,
+    )
+    assert captured.images.placeholder_urls[0] == site.url("/image/wx-0.png")
+    assert codes(captured) == ["images-missing"]
+    assert "set-data-src" not in kinds(captured)
     assert "/image/wx-0.png" not in site.paths()
 
 
 def test_what_a_policy_says_of_images_and_hosts_holds(site: Site, capture: Engine) -> None:
-    it = capture(
+    captured = capture(
         site.url("/wx/article"),
         media=MediaRules(lazy_attributes=("data-other",)),  # the page writes `data-src`
     )
 
-    assert (it.images.wanted, "set-data-src" in kinds(it)) == (0, False)
+    assert (captured.images.wanted, "set-data-src" in kinds(captured)) == (0, False)
     with urllib.request.urlopen(site.url("/image/wx-3.png")) as answer:  # noqa: S310 - our own site
         digest = hashlib.sha256(answer.read()).hexdigest()
     held = capture(site.url("/wx/article"), media=MediaRules(placeholder_hashes=(digest,)))
@@ -147,7 +155,7 @@ def test_what_a_policy_says_of_images_and_hosts_holds(site: Site, capture: Engin
 
 
 def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/every-lazy"))
+    captured = capture(site.url("/every-lazy"))
 
     asked = site.paths()
     for name in (
@@ -158,159 +166,163 @@ def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
     assert "/inner?lazy" in asked
     assert "/image/nobody-sees.png" not in asked
     # Seven images, two posters of which one is broken, one image in the frame.
-    assert (it.images.wanted, it.images.loaded) == (10, 9)
-    assert it.images.failed_urls == (site.url("/image/poster.gif"),)
-    html = read(it, "capture/dom.html")
+    assert (captured.images.wanted, captured.images.loaded) == (10, 9)
+    assert captured.images.failed_urls == (site.url("/image/poster.gif"),)
+    html = read(captured, "capture/dom.html")
     assert 'loading="lazy" src="/image/native.png"' in html
 
 
 def test_pictures_that_styles_ask_for_and_that_did_not_come_are_named(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/styles"))
+    captured = capture(site.url("/styles"))
 
     gone = [site.url(f"/image/gone-{name}.gif") for name in ("(4)", "1", "2", "3", "5")]
     assert {"/image/nobody-sees.gif"}.isdisjoint(site.paths())
     assert "/image/beacon.gif" in site.paths()
-    assert sorted(it.images.failed_urls) == gone
-    assert (it.images.wanted, it.images.failed) == (5, 5)
-    told = [line for line in lines(it, "capture/images.jsonl") if line["kind"] == "background"]
+    assert sorted(captured.images.failed_urls) == gone
+    assert (captured.images.wanted, captured.images.failed) == (5, 5)
+    told = [
+        line for line in lines(captured, "capture/images.jsonl") if line["kind"] == "background"
+    ]
     assert {(line["current"], line["state"]) for line in told} == {(url, "failed") for url in gone}
     assert {line["frame"] for line in told if "gone-5" in line["current"]} == {
         site.url("/styles-frame")
     }
-    assert codes(it) == ["images-missing"]
+    assert codes(captured) == ["images-missing"]
 
 
 def test_an_element_that_scrolls_in_the_documents_place_is_scrolled(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/inner-scroller"), pictures=Pictures(inner_box=False))
+    captured = capture(site.url("/inner-scroller"), pictures=Pictures(inner_box=False))
 
-    assert it.scrolling is not None
-    assert it.scrolling.container == "#pane"
-    assert (it.scrolling.stopped, it.scrolling.height > 6000) == ("bottom", True)
+    assert captured.scrolling is not None
+    assert captured.scrolling.container == "#pane"
+    assert (captured.scrolling.stopped, captured.scrolling.height > 6000) == ("bottom", True)
     assert "/image/at-the-end.png" in site.paths()
     # The whole picture shows its beginning only; the stretches show it all.
-    text = "\n".join(line["text"] for line in lines(it, "capture/segments.jsonl"))
+    text = "\n".join(line["text"] for line in lines(captured, "capture/segments.jsonl"))
     assert [f"row {i}" in text for i in range(20)] == [True] * 20
-    assert codes(it) == ["page-scrolls-inside"]
+    assert codes(captured) == ["page-scrolls-inside"]
 
 
 @pytest.mark.parametrize("path", ["/virtual", "/virtual-recycled"])
 def test_a_page_that_takes_its_rows_away_is_read_stretch_by_stretch(
     site: Site, capture: Engine, path: str
 ) -> None:
-    it = capture(site.url(path))
+    captured = capture(site.url(path))
 
-    assert it.scrolling is not None
-    assert it.scrolling.virtualised
-    stretches = lines(it, "capture/segments.jsonl")
-    assert it.scrolling.segments == len(stretches)
+    assert captured.scrolling is not None
+    assert captured.scrolling.virtualised
+    stretches = lines(captured, "capture/segments.jsonl")
+    assert captured.scrolling.segments == len(stretches)
     rows = [row for stretch in stretches for row in stretch["text"].split("\n") if "number" in row]
     assert sorted(set(rows), key=lambda row: int(row.split()[-1])) == [
         f"row number {i}" for i in range(500)
     ]
     assert len(rows) == 500  # none twice
     assert [stretch["picture"] for stretch in stretches] == [
-        one.path for one in it.artifacts if one.path.startswith("capture/segment-")
+        artifact.path
+        for artifact in captured.artifacts
+        if artifact.path.startswith("capture/segment-")
     ]
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["page-virtualised"])
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["page-virtualised"])
 
 
 def test_stretches_have_a_limit_of_their_own(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/virtual"), segments=3)
+    captured = capture(site.url("/virtual"), segments=3)
 
-    assert len(lines(it, "capture/segments.jsonl")) == 3
-    (reason,) = it.reasons
+    assert len(lines(captured, "capture/segments.jsonl")) == 3
+    (reason,) = captured.reasons
     assert reason.detail.endswith("3 stretches were read one by one, stopped at: segments")
 
 
 def test_a_page_that_scrolls_itself_back_is_not_scrolled_for_ever(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/scroll-lock"))
+    captured = capture(site.url("/scroll-lock"))
 
-    assert it.scrolling is not None
-    assert it.scrolling.stopped == "blocked"
-    assert it.scrolling.steps < 10
-    assert codes(it) == ["scroll-limited"]
+    assert captured.scrolling is not None
+    assert captured.scrolling.stopped == "blocked"
+    assert captured.scrolling.steps < 10
+    assert codes(captured) == ["scroll-limited"]
 
 
 def test_a_page_that_grows_after_it_was_scrolled_is_scrolled_on(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/late-growth"))
+    captured = capture(site.url("/late-growth"))
 
-    assert it.scrolling is not None
-    assert it.scrolling.height > 8000
-    assert (it.images.wanted, it.images.loaded) == (1, 1)
-    assert "late 39" in read(it, "capture/page.txt")
+    assert captured.scrolling is not None
+    assert captured.scrolling.height > 8000
+    assert (captured.images.wanted, captured.images.loaded) == (1, 1)
+    assert "late 39" in read(captured, "capture/page.txt")
 
 
 def test_a_font_that_does_not_come_is_named(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/fonts"))
+    captured = capture(site.url("/fonts"))
 
-    assert (it.fonts.failed, it.fonts.pending) == (1, 0)
-    assert it.fonts.failed_faces == ("Gone normal normal",)
-    assert "fonts-missing" in codes(it)
+    assert (captured.fonts.failed, captured.fonts.pending) == (1, 0)
+    assert captured.fonts.failed_faces == ("Gone normal normal",)
+    assert "fonts-missing" in codes(captured)
 
 
 def test_one_image_that_never_comes_is_waited_for_no_longer_than_its_own_cap(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(
+    captured = capture(
         site.url("/images-one-never"),
         limits=Limits(settle_s=1),
         media=MediaRules(image_s=2, wait_s=60),
     )
 
-    assert (it.images.wanted, it.images.loaded, it.images.pending) == (3, 2, 1)
-    (step,) = [step for step in it.steps if step.name == "settle"]
+    assert (captured.images.wanted, captured.images.loaded, captured.images.pending) == (3, 2, 1)
+    (step,) = [step for step in captured.steps if step.name == "settle"]
     assert step.duration_ms < 20_000
-    assert codes(it) == ["not-settled", "images-missing"]
+    assert codes(captured) == ["not-settled", "images-missing"]
 
 
 def test_an_image_that_cannot_be_decoded_has_failed(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/images-undecodable"))
+    captured = capture(site.url("/images-undecodable"))
 
-    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 1, 1)
-    assert it.images.failed_urls == (site.url("/undecodable"),)
+    assert (captured.images.wanted, captured.images.loaded, captured.images.failed) == (2, 1, 1)
+    assert captured.images.failed_urls == (site.url("/undecodable"),)
 
 
 def test_an_image_that_is_asked_for_again_while_it_is_decoded_has_not_failed(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/images-again"))
+    captured = capture(site.url("/images-again"))
 
-    assert "load-lazy-images" in kinds(it)  # upon which the page does it
-    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 2, 0)
+    assert "load-lazy-images" in kinds(captured)  # upon which the page does it
+    assert (captured.images.wanted, captured.images.loaded, captured.images.failed) == (2, 2, 0)
 
 
 def test_a_background_that_came_when_it_was_asked_for_again_is_not_missing(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/background-second-time"))
+    captured = capture(site.url("/background-second-time"))
 
     assert site.paths().count("/second-time.png") == 2
-    assert it.images.failed_urls == ()
+    assert captured.images.failed_urls == ()
 
 
 def test_a_page_that_holds_itself_for_a_moment_is_scrolled_to_its_end(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/scroll-held"))
+    captured = capture(site.url("/scroll-held"))
 
-    assert it.scrolling is not None
-    assert (it.scrolling.stopped, it.scrolling.height) == ("bottom", 5000)
+    assert captured.scrolling is not None
+    assert (captured.scrolling.stopped, captured.scrolling.height) == ("bottom", 5000)
 
 
 def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_document(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/frames"))
+    captured = capture(site.url("/frames"))
 
-    states = [(frame.url, frame.state) for frame in it.frames]
+    states = [(frame.url, frame.state) for frame in captured.frames]
     assert states[0] == (site.url("/frames"), FrameState.READ)
     assert states[1:5] == [
         ("about:blank", FrameState.EMPTY),
@@ -319,7 +331,7 @@ def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_do
         (site.url("/inner?c", origin=2), FrameState.READ),
     ]
     assert states[5][1] is FrameState.UNREACHABLE
-    text = read(it, "capture/page.txt")
+    text = read(captured, "capture/page.txt")
     order = [text.index(f"/inner?{name} ---") for name in "abc"]
     assert order == sorted(order)
 
@@ -327,9 +339,9 @@ def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_do
 def test_controls_that_hide_text_are_clicked_by_policy_and_each_click_is_told(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/news/2014"), expand=EXPANDED)
+    captured = capture(site.url("/news/2014"), expand=EXPANDED)
 
-    text = read(it, "capture/page.txt")
+    text = read(captured, "capture/page.txt")
     for words in (
         "third paragraph",
         "余下的全文",
@@ -338,88 +350,98 @@ def test_controls_that_hide_text_are_clicked_by_policy_and_each_click_is_told(
         "all of it",
     ):
         assert words in text, words
-    assert it.title == "expanded"  # and not what the menu, outside of the main part, makes it
-    clicks = [one for one in it.actions if one.kind == "expand"]
-    assert sorted(one.detail.split('"')[1] for one in clicks) == [
+    assert captured.title == "expanded"  # and not what the menu, outside of the main part, makes it
+    clicks = [action for action in captured.actions if action.kind == "expand"]
+    assert sorted(action.detail.split('"')[1] for action in clicks) == [
         "Click to comment", "Continue Reading", "Expand", "Read more ▾", "Show all", "展开全文",
     ]  # fmt: skip
-    by_label = {one.detail.split('"')[1]: one for one in clicks}
+    by_label = {action.detail.split('"')[1]: action for action in clicks}
     assert by_label["Continue Reading"].detail.endswith("#more (found by words; clicked by script)")
     assert by_label["Read more ▾"].detail.endswith("clicked by mouse)")
     grown = by_label["展开全文"].change
     assert grown is not None
     assert grown.text_after - grown.text_before == len("余下的全文")
     # The page before is kept too; nothing that was clicked led away.
-    before = read(it, "capture/before-expand.txt")
+    before = read(captured, "capture/before-expand.txt")
     assert "second paragraph" in before
     assert "third paragraph" not in before
-    assert "capture/before-expand.png" in [one.path for one in it.artifacts]
+    assert "capture/before-expand.png" in [artifact.path for artifact in captured.artifacts]
     assert "/plain" not in site.paths()
     assert "/plain?left" not in site.paths()
     assert "/image/below.png" in site.paths()
-    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
 
 
 def test_without_a_policy_that_says_so_nothing_is_clicked(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/news/2014"))
+    captured = capture(site.url("/news/2014"))
 
-    assert "third paragraph" not in read(it, "capture/page.txt")
-    assert "third paragraph" in read(it, "capture/page-hidden.txt")
-    assert "expand" not in kinds(it)
+    assert "third paragraph" not in read(captured, "capture/page.txt")
+    assert "third paragraph" in read(captured, "capture/page-hidden.txt")
+    assert "expand" not in kinds(captured)
 
 
 def test_no_more_is_clicked_than_the_policy_allows(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/many-more"), expand=replace(EXPANDED, at_most=5))
+    captured = capture(site.url("/many-more"), expand=replace(EXPANDED, at_most=5))
 
-    assert kinds(it).count("expand") == 5
-    assert read(it, "capture/page.txt").count("shown") == 5
-    assert codes(it) == ["expand-limited"]
+    assert kinds(captured).count("expand") == 5
+    assert read(captured, "capture/page.txt").count("shown") == 5
+    assert codes(captured) == ["expand-limited"]
 
 
 @pytest.mark.parametrize("path", ["/consent", "/consent-in-a-frame"])
 def test_a_consent_banner_is_refused_by_policy_and_both_states_are_kept(
     site: Site, capture: Engine, path: str
 ) -> None:
-    it = capture(site.url(path), consent=decide(load("consent-refused")).consent)
+    captured = capture(site.url(path), consent=decide(load("consent-refused")).consent)
 
-    assert "clicked no" in read(it, "capture/page.txt")
-    (action,) = [one for one in it.actions if one.kind == "consent"]
+    assert "clicked no" in read(captured, "capture/page.txt")
+    (action,) = [action for action in captured.actions if action.kind == "consent"]
     assert action.detail.startswith('"Reject all" #no (found by words')
-    assert "capture/before-consent.png" in [one.path for one in it.artifacts]
+    assert "capture/before-consent.png" in [artifact.path for artifact in captured.artifacts]
 
 
 def test_the_banner_is_left_alone_by_default(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/consent"))
+    captured = capture(site.url("/consent"))
 
-    assert "We use cookies" in read(it, "capture/page.txt")
-    assert "consent" not in kinds(it)
+    assert "We use cookies" in read(captured, "capture/page.txt")
+    assert "consent" not in kinds(captured)
 
 
 def test_a_page_that_shows_other_text_than_it_sent_and_clocks_far_from_ours_are_warned_of(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/wx/rumor"))
+    captured = capture(site.url("/wx/rumor"))
 
-    assert [one.code for one in it.warnings] == ["clock-skew", "raw-rendered-divergence"]
-    assert " % of the words of the document as received were not shown" in it.warnings[1].detail
-    said = {(one.source, one.name, one.value) for one in it.clock_checks}
+    assert [reason.code for reason in captured.warnings] == [
+        "clock-skew",
+        "raw-rendered-divergence",
+    ]
+    assert (
+        " % of the words of the document as received were not shown" in captured.warnings[1].detail
+    )
+    said = {
+        (clock_check.source, clock_check.name, clock_check.value)
+        for clock_check in captured.clock_checks
+    }
     assert said == {
         ("http-date", "Date", "Thu, 01 Jan 2026 00:00:00 GMT"),
         ("page", "svr_time", "1500000000"),
     }
-    assert it.outcome is Outcome.COMPLETE
+    assert captured.outcome is Outcome.COMPLETE
 
 
 @pytest.mark.parametrize("way", ["refresh", "script"])
 def test_an_article_that_sends_its_reader_on_to_a_notice_is_warned_of(
     site: Site, capture: Engine, way: str
 ) -> None:
-    it = capture(site.url(f"/moved/by-{way}"))
+    captured = capture(site.url(f"/moved/by-{way}"))
 
-    assert NOTICE in read(it, "capture/page.txt")
-    (warning,) = [one for one in it.warnings if one.code == "raw-rendered-divergence"]
+    assert NOTICE in read(captured, "capture/page.txt")
+    (warning,) = [
+        reason for reason in captured.warnings if reason.code == "raw-rendered-divergence"
+    ]
     assert warning.detail.startswith(f"the page went on from {site.url(f'/moved/by-{way}')}: ")
-    article, notice = it.documents
+    article, notice = captured.documents
     assert (article.url, article.status) == (site.url(f"/moved/by-{way}"), 200)
     assert article.not_shown_percent is not None
     assert article.not_shown_percent > 90
@@ -431,44 +453,46 @@ def test_an_article_that_sends_its_reader_on_to_a_notice_is_warned_of(
 def test_an_article_that_a_script_replaces_is_warned_of_though_it_came_compressed(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/moved/replaced"))
+    captured = capture(site.url("/moved/replaced"))
 
-    (warning,) = [one for one in it.warnings if one.code == "raw-rendered-divergence"]
+    (warning,) = [
+        reason for reason in captured.warnings if reason.code == "raw-rendered-divergence"
+    ]
     assert " % of the words of the document as received were not shown" in warning.detail
-    (document,) = it.documents
+    (document,) = captured.documents
     assert document.not_shown_percent is not None
     assert document.not_shown_percent > 90
 
 
 def test_a_step_on_the_way_to_an_article_is_not_warned_of(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/moved/step"))
+    captured = capture(site.url("/moved/step"))
 
-    assert "raw-rendered-divergence" not in [one.code for one in it.warnings]
-    step, article = it.documents
+    assert "raw-rendered-divergence" not in [reason.code for reason in captured.warnings]
+    step, article = captured.documents
     assert step.url == site.url("/moved/step")
     assert (article.not_shown_percent, article.not_received_percent) == (0, 0)
-    assert not list(it.artifacts[0].file.parents[1].glob(".main-body*"))
+    assert not list(captured.artifacts[0].file.parents[1].glob(".main-body*"))
 
 
 def test_a_page_that_shows_what_it_sent_is_not_warned_of(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/hidden-text"))
+    captured = capture(site.url("/hidden-text"))
 
-    assert "raw-rendered-divergence" not in [one.code for one in it.warnings]
+    assert "raw-rendered-divergence" not in [reason.code for reason in captured.warnings]
 
 
 def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/hidden-text"))
+    captured = capture(site.url("/hidden-text"))
 
-    text = read(it, "capture/page.txt")
+    text = read(captured, "capture/page.txt")
     assert "Maria in Vancouver\n\n2 weeks ago\n\nMatter Laurel-Zalko\n\nMatte “quoted” – —" in text
     assert "ﬁrst ① ｗｉｄｅ" in text
     assert "東京は日本の首都です" in text
     assert "contents words" in text
     for words in ("not rendered", "inside details", "invisible words", "script words"):
         assert words not in text
-    assert read(it, "capture/page-hidden.txt") == (
+    assert read(captured, "capture/page-hidden.txt") == (
         "--- not-rendered: #gone ---\nnot rendered bold\nsecond line\n\n"
         "--- invisible: html:nth-of-type(1) > body:nth-of-type(1) > p:nth-of-type(8) ---\n"
         "invisible words\n\n"
@@ -481,7 +505,7 @@ def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(
         "--- closed-details: html:nth-of-type(1) > body:nth-of-type(1) > details:nth-of-type(1)"
         " ---\ninside details\n"
     )
-    normalised = read(it, "capture/page-normalised.txt").splitlines()
+    normalised = read(captured, "capture/page-normalised.txt").splitlines()
     assert normalised[:2] == ["Maria in Vancouver", "2 weeks ago"]
     assert "first 1 wide" in normalised
     assert "東京は日本の首都です" in normalised
@@ -491,38 +515,42 @@ def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(
 def test_a_script_that_no_font_can_draw_is_named(
     site: Site, capture: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latin = "".join(f"<dir>/usr/share/fonts/truetype/{it}</dir>" for it in ("dejavu", "liberation"))
-    whole = vars(Workplace)["environment"].__get__
+    latin = "".join(
+        f"<dir>/usr/share/fonts/truetype/{folder}</dir>" for folder in ("dejavu", "liberation")
+    )
+    whole = vars(BrowserWorkspace)["environment"].__get__
 
-    def few_fonts(place: Workplace) -> dict[str, str]:
+    def few_fonts(place: BrowserWorkspace) -> dict[str, str]:
         fonts = place.home / "fonts.conf"  # the browser sees no file of this test's folder
         fonts.write_text(
             f"<fontconfig>{latin}<cachedir>{place.home}/fontcache</cachedir></fontconfig>"
         )
         return {**whole(place), "FONTCONFIG_FILE": str(fonts)}
 
-    monkeypatch.setattr(Workplace, "environment", property(few_fonts))
+    monkeypatch.setattr(BrowserWorkspace, "environment", property(few_fonts))
 
-    it = capture(site.url("/glyphs"))
+    captured = capture(site.url("/glyphs"))
 
-    counts = [(one.script, one.count) for one in it.missing_glyphs]
+    counts = [(glyphs.script, glyphs.count) for glyphs in captured.missing_glyphs]
     assert counts == [("Han", 4), ("Hiragana", 4), ("Private_Use", 1)]
-    assert "Private_Use" not in it.reasons[0].detail
-    assert it.missing_glyphs[0].characters == "漢字新聞"
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["missing-glyphs"])
+    assert "Private_Use" not in captured.reasons[0].detail
+    assert captured.missing_glyphs[0].characters == "漢字新聞"
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["missing-glyphs"])
 
 
 def test_characters_that_a_font_has_are_not_missed(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/glyphs"))
+    captured = capture(site.url("/glyphs"))
 
-    assert [one.script for one in it.missing_glyphs] == ["Private_Use"]  # which no font can have
-    assert it.outcome is Outcome.COMPLETE
+    assert [glyphs.script for glyphs in captured.missing_glyphs] == [
+        "Private_Use"
+    ]  # which no font can have
+    assert captured.outcome is Outcome.COMPLETE
 
 
 def test_what_scrolling_did_to_the_document_is_recorded(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/growing"), limits=Limits(scroll_steps=5))
+    captured = capture(site.url("/growing"), limits=Limits(scroll_steps=5))
 
-    (action,) = [one for one in it.actions if one.kind == "scroll"]
+    (action,) = [action for action in captured.actions if action.kind == "scroll"]
     assert action.change is not None
     assert action.change.nodes_after > action.change.nodes_before > 20
     assert action.change.text_after > action.change.text_before
@@ -539,19 +567,21 @@ def test_two_captures_of_a_page_that_stands_still_have_the_same_text_and_documen
 
 
 def test_what_is_in_the_picture_and_in_no_text_is_named(site: Site, capture: Engine) -> None:
-    it = capture(url := site.url("/named"))
+    captured = capture(url := site.url("/named"))
 
-    assert codes(it) == ["missing-glyphs"]
-    glyphs = {found.script: found.characters for found in it.missing_glyphs}
+    assert codes(captured) == ["missing-glyphs"]
+    glyphs = {found.script: found.characters for found in captured.missing_glyphs}
     assert glyphs == {"Other": "\u0378\u0379", "Latin": "\U0001df25", "Private_Use": "\ue900"}
-    warnings = {warning.code for warning in it.warnings}
+    warnings = {warning.code for warning in captured.warnings}
     assert warnings >= {"private-glyphs", "service-worker-blocked"}
-    assert "at the bottom" in read(it, "capture/page.txt")  # of a closed tree, 600 levels down
-    hidden = read(it, "capture/page-hidden.txt")
+    assert "at the bottom" in read(
+        captured, "capture/page.txt"
+    )  # of a closed tree, 600 levels down
+    hidden = read(captured, "capture/page-hidden.txt")
     assert ("out of sight" in hidden, "as it came" in hidden) == (True, False)
-    held = lines(it, "capture/form-values.jsonl")
-    assert {one["frame"] for one in held} == {url}
-    assert [(one["name"], one["value"], one["changed"]) for one in held] == [
+    held = lines(captured, "capture/form-values.jsonl")
+    assert {field["frame"] for field in held} == {url}
+    assert [(field["name"], field["value"], field["changed"]) for field in held] == [
         ("q", "typed words", True),
         ("city", "Paris", False),
         ("p", None, False),
@@ -563,14 +593,14 @@ def test_what_is_in_the_picture_and_in_no_text_is_named(site: Site, capture: Eng
         ("", "written", False),
         ("inner", "deep", False),
     ]
-    assert [one["name"] for one in held if one["withheld"]] == ["p", "pwd"]
-    assert [one["shown"] for one in held].count(False) == 1
+    assert [field["name"] for field in held if field["withheld"]] == ["p", "pwd"]
+    assert [field["shown"] for field in held].count(False) == 1
 
 
 def test_a_document_of_xml_is_read_whole_and_its_glyphs_are_tried(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/named.xml"))
+    captured = capture(site.url("/named.xml"))
 
-    assert codes(it) == ["missing-glyphs"]
-    assert [found.characters for found in it.missing_glyphs] == ["\u0378"]
+    assert codes(captured) == ["missing-glyphs"]
+    assert [found.characters for found in captured.missing_glyphs] == ["\u0378"]

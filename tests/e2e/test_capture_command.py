@@ -51,19 +51,19 @@ def test_a_capture_of_a_good_page_ends_in_0_and_keeps_every_promise_of_its_json(
     captured: Captured,
 ) -> None:
     assert captured.done.code == 0, captured.done.err
-    it = captured.object
+    printed = captured.object
 
-    assert it["requested_url"] == it["final_url"] == captured.url
-    assert re.fullmatch(r"\d{8}t\d{6}z-[a-z2-7]{16}", it["bundle_id"])
-    assert (it["outcome"], it["reasons"], it["http_status"]) == ("complete", [], 200)
-    assert it["title"] == "固定頁 · Fixture"
-    assert it["court_minimum"] is True
-    assert re.fullmatch(INSTANT, it["captured_at"])
-    assert re.fullmatch(INSTANT, it["sealed_at"])
-    assert set(it["stage_ms"]) >= STAGES
-    assert all(type(took) is int and took >= 0 for took in it["stage_ms"].values())
-    assert it["stage_ms"]["total"] >= it["stage_ms"]["navigate"]
-    (token,) = it["timestamps"]
+    assert printed["requested_url"] == printed["final_url"] == captured.url
+    assert re.fullmatch(r"\d{8}t\d{6}z-[a-z2-7]{16}", printed["bundle_id"])
+    assert (printed["outcome"], printed["reasons"], printed["http_status"]) == ("complete", [], 200)
+    assert printed["title"] == "固定頁 · Fixture"
+    assert printed["court_minimum"] is True
+    assert re.fullmatch(INSTANT, printed["captured_at"])
+    assert re.fullmatch(INSTANT, printed["sealed_at"])
+    assert set(printed["stage_ms"]) >= STAGES
+    assert all(type(took) is int and took >= 0 for took in printed["stage_ms"].values())
+    assert printed["stage_ms"]["total"] >= printed["stage_ms"]["navigate"]
+    (token,) = printed["timestamps"]
     assert (token["authority"], token["state"]) == ("good", "granted")
     assert re.fullmatch(INSTANT, token["time"])
 
@@ -98,7 +98,7 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
     (bundle,) = installation.bundles()
     assert done.code == 0, done.err
     shown = re.findall(r"(?m)^  bundle         (.*)$", done.out)
-    assert [(installation.home / it).resolve() for it in shown] == [bundle.resolve()]
+    assert [(installation.home / path).resolve() for path in shown] == [bundle.resolve()]
     assert re.search(rf"  time proof     good {INSTANT}\n", done.out)
     assert done.out.startswith(
         "The page was captured whole, and it shows little text. "
@@ -132,9 +132,9 @@ def test_a_page_of_half_characters_is_captured_whole_and_sealed(
     done = installation.run("capture", "--json", fixture_site.url("/halves"))
 
     assert done.code == 0, done.err
-    it = done.object
-    assert (it["outcome"], it["title"]) == ("complete", "a\ufffdb")
-    bundle = Path(it["bundle"]["path"])
+    printed = done.object
+    assert (printed["outcome"], printed["title"]) == ("complete", "a\ufffdb")
+    bundle = Path(printed["bundle"]["path"])
     record = json.dumps(record_of(bundle), ensure_ascii=False)
     assert '"document_language": "\ufffd"' in record
     assert "alert, dismissed: \ufffd" in record
@@ -177,16 +177,16 @@ def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(thr
     done, installation = three.done, three.installation
 
     assert done.code == 0, done.err
-    assert [it["requested_url"] for it in done.objects] == list(three.urls)
-    assert [it["http_status"] for it in done.objects] == [404, 500, 200]
-    assert [it["outcome"] for it in done.objects] == ["complete"] * 3
-    assert [it["court_minimum"] for it in done.objects] == [True] * 3
+    assert [printed["requested_url"] for printed in done.objects] == list(three.urls)
+    assert [printed["http_status"] for printed in done.objects] == [404, 500, 200]
+    assert [printed["outcome"] for printed in done.objects] == ["complete"] * 3
+    assert [printed["court_minimum"] for printed in done.objects] == [True] * 3
     assert len(installation.bundles()) == 3
     assert "2 of 3: " in done.err
     listed = installation.run("list", "--json")
-    newest_first = [it["bundle_id"] for it in listed.objects]
+    newest_first = [printed["bundle_id"] for printed in listed.objects]
     assert newest_first == [bundle.stem for bundle in reversed(installation.bundles())]
-    assert {it["requested_url"] for it in listed.objects} == set(three.urls)
+    assert {printed["requested_url"] for printed in listed.objects} == set(three.urls)
     assert len(installation.run("list", "--limit", "2").out.splitlines()) == 2
 
 
@@ -209,11 +209,13 @@ def test_redirects_of_three_kinds_are_followed_and_each_is_told(three: Three) ->
 def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(three: Three) -> None:
     launches = [
         next(
-            it for it in record_of(one["bundle"]["path"])["how"]["steps"] if it["name"] == "launch"
+            step
+            for step in record_of(captured["bundle"]["path"])["how"]["steps"]
+            if step["name"] == "launch"
         )
-        for one in three.done.objects
+        for captured in three.done.objects
     ]
-    assert ["started ahead" in it["detail"] for it in launches] == [False, True, True]
+    assert ["started ahead" in launch["detail"] for launch in launches] == [False, True, True]
     assert list(three.installation.spool.iterdir()) == []
     assert list(three.installation.temporary.iterdir()) == []
 
@@ -280,16 +282,20 @@ def test_pages_that_do_not_answer_are_sealed_with_their_reason_and_end_in_3(
     done = installation.run("capture", "--json", "--policy", policy, *wanted)
 
     assert done.code == 3
-    assert [it["requested_url"] for it in done.objects] == list(wanted)
-    for it, error in zip(done.objects, wanted.values(), strict=True):
-        assert (it["outcome"], it["http_status"], it["court_minimum"]) == ("failed", None, False)
-        assert it["reasons"]
-        assert error in json.dumps(it["reasons"])
-        assert it["timestamps"][0]["state"] == "granted"
-    bundles = [it["bundle"]["path"] for it in done.objects]
+    assert [printed["requested_url"] for printed in done.objects] == list(wanted)
+    for printed, error in zip(done.objects, wanted.values(), strict=True):
+        assert (printed["outcome"], printed["http_status"], printed["court_minimum"]) == (
+            "failed",
+            None,
+            False,
+        )
+        assert printed["reasons"]
+        assert error in json.dumps(printed["reasons"])
+        assert printed["timestamps"][0]["state"] == "granted"
+    bundles = [printed["bundle"]["path"] for printed in done.objects]
     verified = installation.run("verify", "--json", *bundles)
     assert verified.code == 0, verified.out
-    assert [it["verdict"] for it in verified.objects] == ["passed"] * 4
+    assert [printed["verdict"] for printed in verified.objects] == ["passed"] * 4
 
 
 def test_a_bad_certificate_can_be_gone_over_and_stands_in_the_record(
@@ -318,8 +324,10 @@ def test_the_full_browser_can_be_chosen(installation: Installation, fixture_site
     assert "headless-shell" not in browser["browser_binary"]
     # It looks for updates before the page is asked for, whatever it is told.
     connections = json.loads(member(bundle, "capture/network.json"))["connections"]
-    google = [it for it in connections if "google" in it["host"]]
-    assert {(it["purpose"], it["refusal"]) for it in google} <= {("browser", "before-page")}
+    google = [connection for connection in connections if "google" in connection["host"]]
+    assert {(connection["purpose"], connection["refusal"]) for connection in google} <= {
+        ("browser", "before-page")
+    }
 
 
 def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(
@@ -331,9 +339,13 @@ def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(
     done = installation.run("capture", "--json", "-", given=lines)
 
     assert done.code == 1
-    assert [it["bundle_id"] is not None for it in done.objects] == [True, *[False] * 3, True]
-    assert [it["requested_url"] for it in done.objects][::4] == [first, last]
-    assert [it["exit_code"] for it in done.objects[1:4]] == [1, 1, 1]
+    assert [printed["bundle_id"] is not None for printed in done.objects] == [
+        True,
+        *[False] * 3,
+        True,
+    ]
+    assert [printed["requested_url"] for printed in done.objects][::4] == [first, last]
+    assert [printed["exit_code"] for printed in done.objects[1:4]] == [1, 1, 1]
     assert "SECRET" not in done.out + done.err
     assert "\x1b" not in done.out + done.err
     assert len(installation.bundles()) == 2
@@ -363,7 +375,7 @@ def test_what_nobody_expected_of_one_url_holds_up_no_other(
 ) -> None:
     """A bug, put in from outside: the interpreter runs this before the product."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import snapshotter.app.pipeline as it\n"
+        "import snapshotter.app.pipeline.run as it\n"
         "real = it.run\n"
         "def run(request, *more, **named):\n"
         "    if request.url.endswith('plain'):\n"
@@ -395,13 +407,13 @@ def test_verify_says_passed_and_ends_in_0(captured: Captured) -> None:
 
 
 def test_verify_keeps_every_promise_of_its_json(captured: Captured) -> None:
-    it = captured.installation.run("verify", "--json", captured.bundle).object
+    printed = captured.installation.run("verify", "--json", captured.bundle).object
 
-    assert it["verdict"] == "passed"
-    assert it["bundle_id"] == captured.object["bundle_id"]
-    assert it["proven_time"] == captured.object["timestamps"][0]["time"]
-    assert it["sha256"] == captured.object["bundle"]["sha256"]
-    for finding in it["findings"]:
+    assert printed["verdict"] == "passed"
+    assert printed["bundle_id"] == captured.object["bundle_id"]
+    assert printed["proven_time"] == captured.object["timestamps"][0]["time"]
+    assert printed["sha256"] == captured.object["bundle"]["sha256"]
+    for finding in printed["findings"]:
         assert {"check", "verdict", "code", "detail"} == set(finding)
         assert (finding["verdict"], finding["code"]) == ("passed", "OK")
 
@@ -427,8 +439,8 @@ def test_a_stranger_s_bundle_is_indeterminate_and_ends_in_11(
 
     assert done.code == 11
     assert done.object["verdict"] == "indeterminate"
-    assert "KEY_UNKNOWN" in {it["code"] for it in done.object["findings"]}
-    assert "failed" not in {it["verdict"] for it in done.object["findings"]}
+    assert "KEY_UNKNOWN" in {finding["code"] for finding in done.object["findings"]}
+    assert "failed" not in {finding["verdict"] for finding in done.object["findings"]}
 
 
 def test_an_auditor_with_a_trust_file_and_one_fingerprint_sees_passed(
@@ -442,7 +454,7 @@ def test_an_auditor_with_a_trust_file_and_one_fingerprint_sees_passed(
     unknown = bare.run("verify", "--json", "--trust", trust, "--root-key", root_key,
                        captured.bundle)  # fmt: skip
     assert unknown.code == 11
-    assert "KEY_UNKNOWN" in {it["code"] for it in unknown.object["findings"]}
+    assert "KEY_UNKNOWN" in {finding["code"] for finding in unknown.object["findings"]}
 
     added = agency.run("trust", "add-key", trust, public, "--owner", "Agency")
     assert added.code == 0, added.err
@@ -482,7 +494,7 @@ def test_an_authority_that_is_down_leaves_a_pending_bundle_that_a_late_token_com
     assert done.object["verification"] == "indeterminate"
     early = installation.run("verify", "--json", bundle)
     assert early.code == 11
-    assert "TS_MISSING" in {it["code"] for it in early.object["findings"]}
+    assert "TS_MISSING" in {finding["code"] for finding in early.object["findings"]}
     assert installation.run("timestamp").code == 30
 
     with start_authority(tmp_path / "tsa", port):
@@ -529,7 +541,7 @@ def test_no_bad_authority_keeps_a_bundle_from_being_sealed_or_gets_a_token_into_
 
     done = installation.capture(fixture_site.url("/plain"))
 
-    states = {it["authority"]: it["state"] for it in done.object["timestamps"]}
+    states = {timestamp["authority"]: timestamp["state"] for timestamp in done.object["timestamps"]}
     assert set(states) == set(bad)
     assert set(states.values()) <= {"pending", "refused"}
     assert states["untrusted"] == states["other-bytes"] == states["wrong-nonce"] == "refused"
@@ -538,7 +550,7 @@ def test_no_bad_authority_keeps_a_bundle_from_being_sealed_or_gets_a_token_into_
     assert not [name for name in done.object["part_bytes"] if name.endswith(".tsr")]
     verified = installation.run("verify", "--json", *installation.bundles())
     assert verified.code == 11
-    assert "failed" not in {it["verdict"] for it in verified.object["findings"]}
+    assert "failed" not in {finding["verdict"] for finding in verified.object["findings"]}
 
 
 # Look, take out, put in
@@ -574,7 +586,7 @@ def test_export_copies_the_same_bytes_and_unpacks_every_file(
     assert Path(beside[0]).name.endswith(".wacz.custody-0001.jsonl")
     assert Path(copy).read_bytes() == captured.bundle.read_bytes()
     folder = Path(done.object["unpacked"])
-    there = {str(it.relative_to(folder)): it.stat().st_size for it in folder.rglob("*.*")}
+    there = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*.*")}
     assert there == captured.object["part_bytes"]
     assert captured.installation.run("verify", copy).code == 0
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser import BrowserProcesses, Workplace
+from snapshotter.capture.browser.launch import BrowserProcesses, BrowserWorkspace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import Artifact, Capture, Outcome, StepState, files_open_to
@@ -31,8 +31,8 @@ QUICK = Limits(navigate_s=2)
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with Site() as it:
-        yield it
+    with Site() as site:
+        yield site
 
 
 class MovableClock(SystemClock):
@@ -117,27 +117,27 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
 looking = pytest.mark.xdist_group("fixture-page")  # one worker, one capture
 
 
-def artifact(it: Capture, path: str) -> Artifact:
-    (found,) = [one for one in it.artifacts if one.path == path]
+def artifact(capture: Capture, path: str) -> Artifact:
+    (found,) = [artifact for artifact in capture.artifacts if artifact.path == path]
     return found
 
 
-def picture(it: Capture, path: str) -> Image.Image:
-    with Image.open(artifact(it, path).file) as image:
+def picture(capture: Capture, path: str) -> Image.Image:
+    with Image.open(artifact(capture, path).file) as image:
         return image.convert("RGB")
 
 
-def codes(it: Capture) -> list[str]:
-    return [reason.code for reason in it.reasons]
+def codes(capture: Capture) -> list[str]:
+    return [reason.code for reason in capture.reasons]
 
 
-def kinds(it: Capture) -> list[str]:
-    return [action.kind for action in it.actions]
+def kinds(capture: Capture) -> list[str]:
+    return [action.kind for action in capture.actions]
 
 
-def source(it: Capture) -> tuple[bytes, str]:
+def source(capture: Capture) -> tuple[bytes, str]:
     """The recorded body of the first response, and why it is cut off, if it is."""
-    with artifact(it, "archive/data.warc.gz").file.open("rb") as stream:
+    with artifact(capture, "archive/data.warc.gz").file.open("rb") as stream:
         for record in ArchiveIterator(stream):
             if record.rec_type == "response":
                 return record.raw_stream.read(), record.rec_headers.get_header("WARC-Truncated", "")
@@ -155,7 +155,7 @@ def killing(
         while time.monotonic() < end and path not in site.paths():
             time.sleep(0.02)
         (root,) = tmp_path.glob(".spool-0-browser-*")
-        kill(BrowserProcesses(Workplace.at(root)))
+        kill(BrowserProcesses(BrowserWorkspace.at(root)))
 
     killer = threading.Thread(target=wait_and_kill)
     killer.start()
@@ -165,49 +165,51 @@ def killing(
 
 @looking
 def test_no_process_of_the_browser_sees_keys_or_secrets(looked: Looked) -> None:
-    kinds = {it.type.partition(":")[0] for it in looked.peeked}
+    kinds = {process.type.partition(":")[0] for process in looked.peeked}
     assert {"browser", "driver", "gpu-process", "renderer", "utility", "zygote"} <= kinds
     for process in looked.peeked:
         assert process.seen == frozenset(), process
-        names = [it for it in process.environment if it.startswith(("AWS", "SNAPSHOTTER"))]
+        names = [name for name in process.environment if name.startswith(("AWS", "SNAPSHOTTER"))]
         assert names == [], process
-        ours = [it for it in process.files if it.startswith(str(looked.root))]
-        assert all(".spool-0-browser-" in it for it in ours), process
+        ours = [file for file in process.files if file.startswith(str(looked.root))]
+        assert all(".spool-0-browser-" in path for path in ours), process
 
 
 @looking
 def test_the_record_says_of_each_kind_of_process_what_it_could_reach(looked: Looked) -> None:
     processes = looked.capture.environment.sandbox.processes
 
-    how = {(it.type.partition(":")[0], it.files) for it in processes}
-    expected = {*((it, "mount") for it in ("browser", "driver", "gpu-process", "utility"))}
+    how = {(process.type.partition(":")[0], process.files) for process in processes}
+    expected = {*((kind, "mount") for kind in ("browser", "driver", "gpu-process", "utility"))}
     assert expected < how
     assert ("renderer", "empty") in how
     assert files_open_to(processes) == ()
-    assert [it.type for it in processes if it.type == "renderer" and not it.seccomp] == []
+    assert [
+        process.type for process in processes if process.type == "renderer" and not process.seccomp
+    ] == []
     user = "own" if os.geteuid() == 0 else "ours"
-    assert {it.user for it in processes} == {user}
+    assert {process.user for process in processes} == {user}
 
 
 @looking
 def test_a_page_is_captured_whole(looked: Looked) -> None:
-    it = looked.capture
+    capture = looked.capture
 
-    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
-    assert it.court_minimum.met
-    assert [step.name for step in it.steps] == [
+    assert (capture.outcome, capture.reasons) == (Outcome.COMPLETE, ())
+    assert capture.court_minimum.met
+    assert [step.name for step in capture.steps] == [
         "launch", "navigate", "scroll", "settle", "viewport", "screenshot", "mhtml", "dom", "text",
         "record", "close",
     ]  # fmt: skip
-    assert {step.state for step in it.steps} == {StepState.OK}
-    assert {step for step, _ in looked.engine.progress} == {step.name for step in it.steps}
-    assert (it.title, it.document_language) == ("固定頁 · Fixture", "zh-Hant")
-    assert it.response is not None
-    assert it.response.status == 200
+    assert {step.state for step in capture.steps} == {StepState.OK}
+    assert {step for step, _ in looked.engine.progress} == {step.name for step in capture.steps}
+    assert (capture.title, capture.document_language) == ("固定頁 · Fixture", "zh-Hant")
+    assert capture.response is not None
+    assert capture.response.status == 200
     # Lazy images of all three kinds came; one that is never shown was not asked for.
-    assert (it.images.wanted, it.images.loaded, it.images.failed) == (7, 7, 0)
+    assert (capture.images.wanted, capture.images.loaded, capture.images.failed) == (7, 7, 0)
     assert "/image/never-shown.png" not in looked.site.paths()
-    assert [one.path for one in it.artifacts] == [
+    assert [artifact.path for artifact in capture.artifacts] == [
         "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
         "capture/images.jsonl", "capture/layout.json", "capture/log.jsonl", "capture/network.json",
         "capture/page-normalised.txt", "capture/page.mhtml", "capture/page.txt",
@@ -225,36 +227,36 @@ def test_a_driver_that_is_killed_leaves_nothing_in_the_directory_for_temporary_f
     monkeypatch.setenv("TMPDIR", str(temporary))  # for the driver, which takes our environment
 
     with killing(site, tmp_path, "/drip", BrowserProcesses.kill):
-        it = capture(site.url("/drip"), QUICK)
+        captured = capture(site.url("/drip"), QUICK)
 
-    assert it.outcome is not Outcome.COMPLETE
+    assert captured.outcome is not Outcome.COMPLETE
     assert not list(temporary.iterdir())
 
 
 def test_an_image_that_does_not_load_is_named(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/missing-image"))
+    captured = capture(site.url("/missing-image"))
 
-    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 1, 1)
-    assert it.images.failed_urls == (site.url("/image/missing.gif"),)
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["images-missing"])
+    assert (captured.images.wanted, captured.images.loaded, captured.images.failed) == (2, 1, 1)
+    assert captured.images.failed_urls == (site.url("/image/missing.gif"),)
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["images-missing"])
 
 
 def test_an_image_that_begins_to_load_on_the_way_back_to_the_top_is_waited_for(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/image-at-top"))
+    captured = capture(site.url("/image-at-top"))
 
-    assert (it.images.wanted, it.images.loaded) == (1, 1)
-    assert it.outcome is Outcome.COMPLETE
+    assert (captured.images.wanted, captured.images.loaded) == (1, 1)
+    assert captured.outcome is Outcome.COMPLETE
 
 
 @looking
 def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
     looked: Looked,
 ) -> None:
-    it = looked.capture
+    capture = looked.capture
 
-    text = artifact(it, "capture/page.txt").file.read_text(encoding="utf-8")
+    text = artifact(capture, "capture/page.txt").file.read_text(encoding="utf-8")
     assert (
         "第一段：這是一個測試。\n第二行。\n\nSecond block, with emoji 🦊👩‍🔬 and العربية." in text
     )
@@ -267,25 +269,25 @@ def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
         )
         assert frame in text
     assert text.count("shadow in a frame") == 3
-    assert it.text_characters == len(text)
-    html = artifact(it, "capture/dom.html").file.read_text(encoding="utf-8")
+    assert capture.text_characters == len(text)
+    html = artifact(capture, "capture/dom.html").file.read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     assert "香港新聞" in html
 
 
 @looking
 def test_the_picture_shows_all_of_the_page_and_a_sticky_bar_once(looked: Looked) -> None:
-    it = looked.capture
+    capture = looked.capture
 
-    assert it.page_size is not None
-    assert it.page_size.tiles == 2
-    whole = picture(it, "capture/screenshot.png")
-    assert whole.size == (it.page_size.width, it.page_size.height)
+    assert capture.page_size is not None
+    assert capture.page_size.tiles == 2
+    whole = picture(capture, "capture/screenshot.png")
+    assert whole.size == (capture.page_size.width, capture.page_size.height)
     column = [whole.getpixel((1000, y)) for y in range(whole.height)]
     red = [y for y, colour in enumerate(column) if colour == (204, 0, 0)]
     assert red == list(range(40))
     assert whole.getpixel((1000, whole.height - 10)) == (0, 68, 0)  # the footer
-    assert picture(it, "capture/viewport.png").size == (1440, 900)
+    assert picture(capture, "capture/viewport.png").size == (1440, 900)
 
 
 @looking
@@ -307,37 +309,37 @@ def test_the_environment_is_told_without_a_path_of_this_machine(looked: Looked) 
 def test_a_page_that_redirects_to_itself_for_ever_is_held_and_read(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/meta-loop"))
+    captured = capture(site.url("/meta-loop"))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert set(codes(it)) & {"page-navigated", "redirect-loop"}
-    assert "hold-page" in kinds(it)
-    (held,) = (one.detail for one in it.warnings if one.code == "page-held")
+    assert captured.outcome is Outcome.PARTIAL
+    assert set(codes(captured)) & {"page-navigated", "redirect-loop"}
+    assert "hold-page" in kinds(captured)
+    (held,) = (reason.detail for reason in captured.warnings if reason.code == "page-held")
     assert "/meta-loop" in held
     # Stopped right behind a commit, one document in five was never drawn: nothing of it was kept.
-    assert "stop-loading" not in kinds(it)
-    assert artifact(it, "capture/page.txt").file.read_text() == "again\n"
+    assert "stop-loading" not in kinds(captured)
+    assert artifact(captured, "capture/page.txt").file.read_text() == "again\n"
 
 
 def test_an_address_without_a_page_fails_with_its_reason_and_without_pictures(
     site: Site, capture: Engine
 ) -> None:
     """Names, ports and servers that do not answer: `test_capture_command.py`."""
-    it = capture(site.url("/loop"), QUICK)
+    captured = capture(site.url("/loop"), QUICK)
 
-    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["redirect-loop"])
-    paths = [one.path for one in it.artifacts]
+    assert (captured.outcome, codes(captured)) == (Outcome.FAILED, ["redirect-loop"])
+    paths = [artifact.path for artifact in captured.artifacts]
     assert "archive/data.warc.gz" in paths
     assert "capture/log.jsonl" in paths
     assert not [path for path in paths if path.endswith((".png", ".html", ".mhtml", ".txt"))]
-    assert it.final_url == it.requested_url
+    assert captured.final_url == captured.requested_url
 
 
 def test_a_port_that_browsers_refuse_has_its_own_reason(capture: Engine) -> None:
-    it = capture("http://127.0.0.1:9/")
+    captured = capture("http://127.0.0.1:9/")
 
-    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["unsafe-port"])
-    assert "ERR_UNSAFE_PORT" in it.reasons[0].detail
+    assert (captured.outcome, codes(captured)) == (Outcome.FAILED, ["unsafe-port"])
+    assert "ERR_UNSAFE_PORT" in captured.reasons[0].detail
 
 
 def test_a_browser_that_does_not_start_has_the_last_word(tmp_path: Path) -> None:
@@ -371,34 +373,36 @@ def test_only_web_addresses_without_a_password_are_opened(capture: Engine, url: 
 
 
 def test_a_body_that_drips_is_captured_as_far_as_it_came(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/drip"), QUICK)
+    captured = capture(site.url("/drip"), QUICK)
 
-    assert it.outcome is Outcome.PARTIAL
-    assert "load-timeout" in codes(it)
-    assert codes(it)[-1] == "source-cut"
-    assert "dripping" in artifact(it, "capture/page.txt").file.read_text()
-    assert "stop-loading" in kinds(it)
-    body, truncated = source(it)
+    assert captured.outcome is Outcome.PARTIAL
+    assert "load-timeout" in codes(captured)
+    assert codes(captured)[-1] == "source-cut"
+    assert "dripping" in artifact(captured, "capture/page.txt").file.read_text()
+    assert "stop-loading" in kinds(captured)
+    body, truncated = source(captured)
     assert body.startswith(b"<!doctype html><title>drip</title><h1>dripping</h1><p>drop</p>")
     assert truncated == "time"
-    assert not it.court_minimum.html_source
+    assert not captured.court_minimum.html_source
 
 
 def test_a_document_over_the_limit_is_stopped_and_captured_as_far_as_it_came(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/endless"), Limits(response_bytes=1 << 20, height_px=2_000, tile_s=40))
+    captured = capture(
+        site.url("/endless"), Limits(response_bytes=1 << 20, height_px=2_000, tile_s=40)
+    )
 
-    assert it.outcome is Outcome.PARTIAL
-    assert codes(it)[0] == "response-too-large"
-    assert not {"load-timeout", "memory-limit", "source-missing"} & set(codes(it))
-    body, truncated = source(it)
+    assert captured.outcome is Outcome.PARTIAL
+    assert codes(captured)[0] == "response-too-large"
+    assert not {"load-timeout", "memory-limit", "source-missing"} & set(codes(captured))
+    body, truncated = source(captured)
     assert truncated == "length"
     assert len(body) >= 1 << 20  # all that came until loading was stopped
     assert body.startswith(b"<!doctype html><title>endless</title><p>more and more")
-    assert not it.court_minimum.html_source
-    assert "more and more" in artifact(it, "capture/page.txt").file.read_text()[:100]
-    assert artifact(it, "capture/screenshot.png").digests.length > 1000
+    assert not captured.court_minimum.html_source
+    assert "more and more" in artifact(captured, "capture/page.txt").file.read_text()[:100]
+    assert artifact(captured, "capture/screenshot.png").digests.length > 1000
 
 
 def test_a_document_that_eats_the_memory_is_stopped_in_time_to_be_read(
@@ -406,95 +410,97 @@ def test_a_document_that_eats_the_memory_is_stopped_in_time_to_be_read(
 ) -> None:
     limits = Limits(memory_bytes=800 << 20, height_px=2_000, mhtml_s=30, step_s=15)
 
-    it = capture(site.url("/endless"), limits)
+    captured = capture(site.url("/endless"), limits)
 
-    assert it.outcome is Outcome.PARTIAL
-    assert codes(it)[0] == "response-too-large"
-    assert source(it)[0].startswith(b"<!doctype html><title>endless</title>")
-    assert not it.court_minimum.html_source
-    assert "more and more" in artifact(it, "capture/page.txt").file.read_text()[:100]
-    assert artifact(it, "capture/viewport.png").digests.length > 1000
+    assert captured.outcome is Outcome.PARTIAL
+    assert codes(captured)[0] == "response-too-large"
+    assert source(captured)[0].startswith(b"<!doctype html><title>endless</title>")
+    assert not captured.court_minimum.html_source
+    assert "more and more" in artifact(captured, "capture/page.txt").file.read_text()[:100]
+    assert artifact(captured, "capture/viewport.png").digests.length > 1000
 
 
 def test_a_response_over_the_limit_is_stopped_and_the_rest_of_the_page_comes(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/fetches-endless"), Limits(response_bytes=4 << 20))
+    captured = capture(site.url("/fetches-endless"), Limits(response_bytes=4 << 20))
 
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["response-too-large"])
-    assert (it.images.wanted, it.images.loaded) == (1, 1)
-    assert it.court_minimum.met
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["response-too-large"])
+    assert (captured.images.wanted, captured.images.loaded) == (1, 1)
+    assert captured.court_minimum.met
 
 
 def test_a_document_that_its_server_breaks_off_is_recorded_as_far_as_it_came(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/breaks-off"))
+    captured = capture(site.url("/breaks-off"))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert "source-cut" in codes(it)
-    assert "load-timeout" not in codes(it)
+    assert captured.outcome is Outcome.PARTIAL
+    assert "source-cut" in codes(captured)
+    assert "load-timeout" not in codes(captured)
     beginning = b"<!doctype html><title>breaks off</title><h1>the beginning</h1>"
-    assert source(it) == (beginning, "disconnect")
-    assert it.court_minimum.missing == ("HTML source",)
+    assert source(captured) == (beginning, "disconnect")
+    assert captured.court_minimum.missing == ("HTML source",)
 
 
 @pytest.mark.parametrize("path", ["/spin", "/spin-later"])
 def test_a_script_without_end_is_stopped_and_the_page_photographed(
     site: Site, capture: Engine, path: str
 ) -> None:
-    it = capture(site.url(path), Limits(navigate_s=2, step_s=1.5))
+    captured = capture(site.url(path), Limits(navigate_s=2, step_s=1.5))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert "page-unresponsive" in codes(it)
-    assert {"stop-script", "stop-scripts"} & set(kinds(it))
-    assert "spins" in artifact(it, "capture/page.txt").file.read_text()
-    assert artifact(it, "capture/screenshot.png").digests.length > 1000
+    assert captured.outcome is Outcome.PARTIAL
+    assert "page-unresponsive" in codes(captured)
+    assert {"stop-script", "stop-scripts"} & set(kinds(captured))
+    assert "spins" in artifact(captured, "capture/page.txt").file.read_text()
+    assert artifact(captured, "capture/screenshot.png").digests.length > 1000
 
 
 def test_a_dialog_is_dismissed_and_recorded(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/alert"))
+    captured = capture(site.url("/alert"))
 
-    assert it.outcome is Outcome.COMPLETE
+    assert captured.outcome is Outcome.COMPLETE
     assert ("dismiss-dialog", "alert, dismissed: read this") in [
-        (a.kind, a.detail) for a in it.actions
+        (a.kind, a.detail) for a in captured.actions
     ]
-    assert "after the alert" in artifact(it, "capture/page.txt").file.read_text()
+    assert "after the alert" in artifact(captured, "capture/page.txt").file.read_text()
 
 
 def test_windows_that_a_page_opens_are_closed(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/popups"))
+    captured = capture(site.url("/popups"))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert codes(it) == ["popup-storm"]
-    assert kinds(it).count("close-popup") == Limits().popups
-    assert "popups" in artifact(it, "capture/page.txt").file.read_text()
+    assert captured.outcome is Outcome.PARTIAL
+    assert codes(captured) == ["popup-storm"]
+    assert kinds(captured).count("close-popup") == Limits().popups
+    assert "popups" in artifact(captured, "capture/page.txt").file.read_text()
 
 
 def test_a_download_that_a_page_begins_is_cancelled_and_the_page_captured(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/auto-download"))
+    captured = capture(site.url("/auto-download"))
 
-    assert it.outcome is Outcome.COMPLETE
-    assert "cancel-download" in kinds(it)
-    assert "a page that downloads" in artifact(it, "capture/page.txt").file.read_text()
+    assert captured.outcome is Outcome.COMPLETE
+    assert "cancel-download" in kinds(captured)
+    assert "a page that downloads" in artifact(captured, "capture/page.txt").file.read_text()
 
 
 def test_a_page_that_grows_for_ever_is_scrolled_to_a_limit(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/growing"), Limits(scroll_steps=8))
+    captured = capture(site.url("/growing"), Limits(scroll_steps=8))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert codes(it) == ["scroll-limited"]
-    assert next(a.detail for a in it.actions if a.kind == "scroll").endswith("stopped at: steps")
+    assert captured.outcome is Outcome.PARTIAL
+    assert codes(captured) == ["scroll-limited"]
+    assert next(a.detail for a in captured.actions if a.kind == "scroll").endswith(
+        "stopped at: steps"
+    )
 
 
 def test_a_crash_of_the_renderer_is_a_reason(site: Site, capture: Engine, tmp_path: Path) -> None:
     """The renderer is killed from outside while the page hangs at loading."""
     with killing(site, tmp_path, "/never", BrowserProcesses.kill_largest_renderer):
-        it = capture(site.url("/slow-image"))
+        captured = capture(site.url("/slow-image"))
 
-    assert codes(it)[0] == "renderer-crashed"
+    assert codes(captured)[0] == "renderer-crashed"
 
 
 def test_a_crash_before_the_first_document_is_told_as_a_crash(
@@ -507,9 +513,9 @@ def test_a_crash_before_the_first_document_is_told_as_a_crash(
             time.sleep(0.05)
 
     with killing(site, tmp_path, "/never", kill_all):
-        it = capture(site.url("/never"), QUICK)
+        captured = capture(site.url("/never"), QUICK)
 
-    assert (it.outcome, codes(it)[0]) == (Outcome.FAILED, "renderer-crashed")
+    assert (captured.outcome, codes(captured)[0]) == (Outcome.FAILED, "renderer-crashed")
 
 
 def test_the_hard_limit_holds_when_nothing_inside_answers(
@@ -532,15 +538,15 @@ def test_the_hard_limit_holds_when_nothing_inside_answers(
 
     monkeypatch.setattr(scrolling, "scroll", block)
 
-    it = capture(site.url("/plain"), Limits(total_s=600))
+    captured = capture(site.url("/plain"), Limits(total_s=600))
 
     assert capture.clock.monotonic() - begun < 600.5
     assert released == []  # it did not wait for the loop
     over.set()
-    assert it.outcome is Outcome.FAILED
-    assert "capture-timeout" in codes(it)
-    assert it.steps[-1].detail == "the browser was killed"
-    assert "archive/data.warc.gz" in [one.path for one in it.artifacts]
+    assert captured.outcome is Outcome.FAILED
+    assert "capture-timeout" in codes(captured)
+    assert captured.steps[-1].detail == "the browser was killed"
+    assert "archive/data.warc.gz" in [artifact.path for artifact in captured.artifacts]
     assert not list(tmp_path.glob(".spool-*"))
     for thread in threading.enumerate():  # what was blocked ends by itself, and breaks nothing
         if thread.name == "capture":
@@ -553,23 +559,23 @@ def test_the_time_for_a_capture_is_enough_to_photograph_what_came(
 ) -> None:
     started = time.monotonic()
 
-    it = capture(site.url("/drip"), Limits(total_s=12))
+    captured = capture(site.url("/drip"), Limits(total_s=12))
 
     assert time.monotonic() - started < 12
-    assert it.outcome is Outcome.PARTIAL
-    assert artifact(it, "capture/viewport.png").digests.length > 1000
+    assert captured.outcome is Outcome.PARTIAL
+    assert artifact(captured, "capture/viewport.png").digests.length > 1000
 
 
 def test_secrets_of_requests_reach_no_file(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/secrets"))
+    captured = capture(site.url("/secrets"))
 
     sent = [value for seen in site.requests for _, value in seen.headers]
     assert "session=canary-cookie" in sent
     assert "Bearer canary-authorization" in sent
-    for one in it.artifacts:
-        data = one.file.read_bytes()
-        if one.path.endswith(".gz"):
+    for artifact in captured.artifacts:
+        data = artifact.file.read_bytes()
+        if artifact.path.endswith(".gz"):
             data = gzip.decompress(data)
         for canary in (b"canary-cookie", b"canary-authorization"):
-            assert canary not in data, one.path
-            assert base64.b64encode(canary) not in data, one.path
+            assert canary not in data, artifact.path
+            assert base64.b64encode(canary) not in data, artifact.path

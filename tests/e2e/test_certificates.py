@@ -27,9 +27,11 @@ pytestmark = pytest.mark.e2e
 Visit = Callable[..., Capture]
 
 
-def archived(it: Capture) -> str:
+def archived(capture: Capture) -> str:
     """Return the network record, as text."""
-    (archive,) = [one.file for one in it.artifacts if one.path == "archive/data.warc.gz"]
+    (archive,) = [
+        artifact.file for artifact in capture.artifacts if artifact.path == "archive/data.warc.gz"
+    ]
     return gzip.decompress(archive.read_bytes()).decode("utf-8", "replace")
 
 
@@ -84,22 +86,24 @@ def visit(tmp_path: Path) -> Iterator[Visit]:
 
 
 def test_the_authority_is_trusted_at_all(visit: Visit) -> None:
-    it = visit("good")
+    capture = visit("good")
 
-    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
-    assert "hello" in read(it, "capture/page.txt")
-    (warning,) = it.warnings
+    assert (capture.outcome, codes(capture)) == (Outcome.COMPLETE, [])
+    assert "hello" in read(capture, "capture/page.txt")
+    (warning,) = capture.warnings
     assert warning.code == "private-authority"
     assert warning.detail.startswith("trusted by the person who captures, not by the public: CN=")
     assert "; needed for: 127.0.0.1:" in warning.detail
-    assert "Snapshotter-Certificate: private-authority " in archived(it)
+    assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 
 def test_without_it_the_authority_is_unknown(visit: Visit) -> None:
-    it = visit("good", certificate_authorities=())
+    capture = visit("good", certificate_authorities=())
 
-    assert [(one.code, one.fault) for one in it.reasons] == [("tls", "unknown-authority")]
-    assert it.warnings == ()
+    assert [(reason.code, reason.fault) for reason in capture.reasons] == [
+        ("tls", "unknown-authority")
+    ]
+    assert capture.warnings == ()
 
 
 def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
@@ -113,20 +117,20 @@ def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
     odd = ssl.DER_cert_to_PEM_cert(tls.of_no_version(authority.root))
     file.write_text(file.read_text() + odd)  # no reader of ours may fail on it
     server = _Server(tls.server_context(file, version=ssl.TLSVersion.TLSv1_3))
-    for one in (issuers, server):
-        threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+    for running in (issuers, server):
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
 
-    it = Engine(tmp_path)(
+    capture = Engine(tmp_path)(
         f"https://127.0.0.1:{server.server_port}/",
         certificate_authorities=(authority.root.public_bytes(Encoding.PEM).decode(),),
     )
 
-    for one in (issuers, server):
-        one.shutdown()
-        one.server_close()
-    (warning,) = it.warnings
+    for running in (issuers, server):
+        running.shutdown()
+        running.server_close()
+    (warning,) = capture.warnings
     assert f"; needed for: 127.0.0.1:{server.server_port}" in warning.detail
-    assert "Snapshotter-Certificate: private-authority " in archived(it)
+    assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_one_thing_wrong_is_refused_by_its_name_and_let_pass_with_its_name(
     refused, passed = visit(kind), visit(kind, ignore_certificate_errors=True)
 
     assert (refused.outcome, codes(refused)) == (Outcome.FAILED, ["tls"])
-    assert [it.fault for it in refused.reasons] == [kind]
+    assert [reason.fault for reason in refused.reasons] == [kind]
     assert any(error in reason.detail for reason in refused.reasons), refused.reasons
     (session,) = json.loads(read(refused, "capture/tls.json"))["sessions"][:1]
     assert session["chain"]

@@ -43,13 +43,13 @@ def test_a_check_says_whether_pages_are_there_and_keeps_a_bundle_of_little(
     assert [step["name"] for step in record["how"]["steps"]] == [
         "launch", "navigate", "settle", "judge", "viewport", "dom", "text", "record", "close",
     ]  # fmt: skip
-    paths = {Path(it["path"]).name for it in record["content"]["artifacts"]}
+    paths = {Path(artifact["path"]).name for artifact in record["content"]["artifacts"]}
     assert paths >= {
         "data.warc.gz", "viewport.png", "dom.html", "page.txt", "layout.json", "assessment.json",
     }  # fmt: skip
     assert not paths & {"screenshot.png", "page.mhtml"}
     # Images that only scrolling would bring were not asked for.
-    asked = [it.path for it in fixture_site.requests[before:]]
+    asked = [request.path for request in fixture_site.requests[before:]]
     assert "/" in asked
     assert "/image/scrolled.png" not in asked
     verified = installation.run("verify", "--json", bundle)

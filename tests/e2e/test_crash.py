@@ -42,8 +42,8 @@ def gone_within(installation: Installation, pid: int, before: dict[int, str]) ->
     deadline = time.monotonic() + GONE_S
     while True:
         now = processes_of(installation, pid)
-        left = now | {it: words for it, words in before.items() if Path(f"/proc/{it}").exists()}
-        left = {it: words for it, words in left.items() if not _is_dead(it)}
+        left = now | {pid: words for pid, words in before.items() if Path(f"/proc/{pid}").exists()}
+        left = {pid: words for pid, words in left.items() if not _is_dead(pid)}
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.02)
@@ -139,12 +139,12 @@ def test_the_next_run_sweeps_away_what_killed_ones_left(
             process.kill()
             process.wait(LIMIT_S)
     outside = elsewhere(user)
-    assert [it for it in outside if it.exists()]
+    assert [path for path in outside if path.exists()]
 
     user.capture(fixture_site.url("/plain"))
 
     assert list(user.spool.iterdir()) == []
-    assert not [it for it in outside if it.exists()]
+    assert not [path for path in outside if path.exists()]
     assert list(user.temporary.iterdir()) == []
     incoming = user.store / ".incoming"
     assert not incoming.exists() or list(incoming.iterdir()) == []
@@ -162,10 +162,13 @@ def test_several_captures_that_end_badly_at_once_leave_no_process_no_namespace_a
         for user, capture in zip(users, captures, strict=True):
             assert said(capture, "loading the page")
             alive.append(processes_of(user, capture.pid))
-        networks = {network(pid) for each in alive for pid in each} - {network(os.getpid()), ""}
-        if not namespace.obstacle(namespace.USER_AND_NET):
+        networks = {network(pid) for processes in alive for pid in processes} - {
+            network(os.getpid()),
+            "",
+        }
+        if not namespace.find_obstacle(namespace.USER_AND_NET):
             assert len(networks) >= 3
-        outside = [it for user in users for it in elsewhere(user)]
+        outside = [path for user in users for path in elsewhere(user)]
         (note,) = users[2].spool.glob("*/*/pids")
 
         ended = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -184,13 +187,13 @@ def test_several_captures_that_end_badly_at_once_leave_no_process_no_namespace_a
     assert left == [{}, {}, {}]
     # The kernel gives the number of a namespace that is gone to the next one, which another
     # test's browser may have by now: only who was there before the end can hold one of ours.
-    pids = [int(it.name) for it in Path("/proc").glob("[0-9]*")]
-    assert [it for it in pids if network(it) in networks and started(it) < ended] == []
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    assert [pid for pid in pids if network(pid) in networks and started(pid) < ended] == []
     users[0].capture(fixture_site.url("/plain"))  # what was killed could not sweep for itself
     for user in users:
         assert list(user.spool.iterdir()) == []
         assert list(user.temporary.iterdir()) == []
-    assert not [it for it in outside if it.exists()]
+    assert not [path for path in outside if path.exists()]
 
 
 def network(pid: int) -> str:
@@ -270,7 +273,7 @@ def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     assert "is closed" not in err
     assert user.bundles() == []
     assert list(user.spool.iterdir()) == []
-    assert not [it for it in outside if it.exists()]
+    assert not [path for path in outside if path.exists()]
     assert list(user.temporary.iterdir()) == []
 
 
@@ -293,7 +296,7 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
     (bundle,) = user.bundles()
     assert bundle.name in out
     assert user.run("verify", bundle).code == 11
-    assert [it.stem for it in (user.data / "pending").glob("*.json")] == [bundle.stem]
+    assert [path.stem for path in (user.data / "pending").glob("*.json")] == [bundle.stem]
     assert list(user.spool.iterdir()) == []
 
 

@@ -25,7 +25,7 @@ def test_a_take_down_is_proven_without_a_network_and_nothing_of_the_users_is_tou
     # What the user has set would send everything elsewhere, and break the demo, if it counted.
     user.configure(store="s3://somewhere/else", key="another", proxy="http://192.0.2.1:3128")
     kept = tmp_path / "kept"
-    before = sorted(it for it in user.home.rglob("*") if it.is_file())
+    before = sorted(path for path in user.home.rglob("*") if path.is_file())
 
     done = subprocess.run(
         [*NO_NETWORK, *user._command(("demo", "--json", "--keep", kept))],
@@ -35,7 +35,7 @@ def test_a_take_down_is_proven_without_a_network_and_nothing_of_the_users_is_tou
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    steps = {it["name"]: it for it in found["steps"]}
+    steps = {step["name"]: step for step in found["steps"]}
     assert list(steps) == [
         *("site", "there", "removed", "gone", "control", "again"),
         *("event", "proof", "verify", "forgery"),
@@ -53,4 +53,4 @@ def test_a_take_down_is_proven_without_a_network_and_nothing_of_the_users_is_tou
         capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert sorted(it for it in user.home.rglob("*") if it.is_file()) == before
+    assert sorted(path for path in user.home.rglob("*") if path.is_file()) == before

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app import pipeline, wiring
 from snapshotter.app.machine import RandomIds
+from snapshotter.app.pipeline import run
+from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.cli.main import main
 from snapshotter.model.request import CaptureRequest
@@ -15,7 +16,7 @@ from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import available
 from tests import site_bundles
 from tests.e2e.test_site import SiteResolver
-from tests.unit.app.test_pipeline import world
+from tests.unit.app.pipeline.test_run import world
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("diff")]  # one pair for all of it
 
@@ -45,7 +46,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
         for state in (available(), available(sidebar=1, figure=41)):
             site.show(STORY, state)
             request = CaptureRequest(url=site.url(STORY))
-            places.append(pipeline.run(request, decision, made, lambda *_: None).location)
+            places.append(run.run(request, decision, made, lambda *_: None).location)
     page, found = folder / "diff.html", folder / "diff.json"
     with pytest.MonkeyPatch.context() as patch, found.open("w") as out:
         patch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
@@ -56,24 +57,30 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
 
 def test_of_the_main_region_exactly_the_figure_changed(compared: Compared) -> None:
     text = compared.found["text"]
-    main_region = [it for it in text["changes"] if it["after"]["region"] == "main"]
+    main_region = [change for change in text["changes"] if change["after"]["region"] == "main"]
 
     assert (text["main"], text["elsewhere"]) == ("changed", "changed")
     (change,) = main_region
-    assert [(it["op"], it["text"]) for it in change["pieces"] if it["op"] != "same"] == [
+    assert [
+        (piece["op"], piece["text"]) for piece in change["pieces"] if piece["op"] != "same"
+    ] == [
         ("removed", "40"),
         ("added", "41"),
     ]
 
 
 def test_the_figure_is_seen_in_both_pictures_over_its_paragraph(compared: Compared) -> None:
-    (change,) = [it for it in compared.found["text"]["changes"] if it["after"]["region"] == "main"]
-    pictures = {it["picture"]: it for it in compared.found["pictures"]}
+    (change,) = [
+        change
+        for change in compared.found["text"]["changes"]
+        if change["after"]["region"] == "main"
+    ]
+    pictures = {picture["picture"]: picture for picture in compared.found["pictures"]}
 
     assert set(pictures) == {"first view", "whole page"}
     for picture in pictures.values():
         assert picture["main"] == "changed"
-        over = [it for it in picture["regions"] if "main" in it["regions"]]
+        over = [region for region in picture["regions"] if "main" in region["regions"]]
         assert change["after"]["selector"] in over[0]["selectors"]
         assert over[0]["after"]["width"] < 40  # the figure, and not its line
 

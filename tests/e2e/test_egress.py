@@ -28,7 +28,7 @@ from playwright.async_api import async_playwright
 from typing_extensions import override
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser import find_browser
+from snapshotter.capture.browser.launch import find_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.model.capture import Capture, Outcome
@@ -63,8 +63,8 @@ class Trap:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in (self._tcp, self._mapped, self._udp):
-            one.close()
+        for socket_ in (self._tcp, self._mapped, self._udp):
+            socket_.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -143,8 +143,8 @@ class _Page(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def trap() -> Iterator[Trap]:
-    with Trap() as it:
-        yield it
+    with Trap() as trap:
+        yield trap
 
 
 @contextmanager
@@ -192,8 +192,8 @@ def gzip_content(data: bytes) -> bytes:
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else b""
 
 
-def codes(it: Capture) -> list[str]:
-    return [reason.code for reason in it.reasons]
+def codes(capture: Capture) -> list[str]:
+    return [reason.code for reason in capture.reasons]
 
 
 # Every way in which a page asks for something, each with a word that the trap sees.
@@ -324,13 +324,17 @@ def fields(trap: Trap) -> dict[str, dict[str, str]]:
 
 def test_no_way_of_asking_reaches_a_forbidden_address(trap: Trap, tmp_path: Path) -> None:
     with serving(ways(trap), fields(trap)) as pages:
-        it = capture(tmp_path, pages.url("/"))
+        captured = capture(tmp_path, pages.url("/"))
 
     assert trap.seen == []
     # They were tried, and each attempt is told with its cause.
-    assert it.outcome is Outcome.PARTIAL
-    refused = [one for one in it.failed_requests if one.error.endswith(": forbidden-address")]
-    words = " ".join(one.url for one in refused)
+    assert captured.outcome is Outcome.PARTIAL
+    refused = [
+        request
+        for request in captured.failed_requests
+        if request.error.endswith(": forbidden-address")
+    ]
+    words = " ".join(request.url for request in refused)
     for word in ("img", "css", "iframe", "fetch", "decimal", "mapped", "websocket", "worker"):
         assert f"/{word}" in words or word in {"websocket", "worker", "decimal"}, (word, words)
 
@@ -343,7 +347,7 @@ def test_the_same_page_reaches_the_trap_where_its_network_is_opened(
         capture(tmp_path, pages.url("/"), allowed=("127.0.0.0/8",))
 
     came = " ".join(trap.seen)
-    assert [it for it in ARRIVING if f"/{it} " not in came] == []
+    assert [name for name in ARRIVING if f"/{name} " not in came] == []
 
 
 def test_without_our_arguments_a_page_sends_datagrams(trap: Trap, tmp_path: Path) -> None:
@@ -386,10 +390,10 @@ def test_a_page_at_a_forbidden_address_is_a_failed_capture_that_says_why(
 ) -> None:
     with serving({"/redirect": f"→ http://127.0.0.3:{trap.port}/"}) as pages:
         url = target.format(port=trap.port)
-        it = capture(tmp_path, pages.url(url) if url.startswith("/") else url)
+        captured = capture(tmp_path, pages.url(url) if url.startswith("/") else url)
 
-    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["forbidden-address"])
-    assert "is not connected to: " in it.reasons[0].detail
+    assert (captured.outcome, codes(captured)) == (Outcome.FAILED, ["forbidden-address"])
+    assert "is not connected to: " in captured.reasons[0].detail
     assert trap.seen == []
 
 
@@ -404,11 +408,11 @@ def test_a_page_that_sends_itself_to_a_forbidden_address_stays_where_it_is(
     trap: Trap, tmp_path: Path, page: str
 ) -> None:
     with serving({"/": page.format(port=trap.port)}) as pages:
-        it = capture(tmp_path, pages.url("/"))
+        captured = capture(tmp_path, pages.url("/"))
 
     assert trap.seen == []
-    assert it.outcome in {Outcome.PARTIAL, Outcome.FAILED}
-    assert it.reasons
+    assert captured.outcome in {Outcome.PARTIAL, Outcome.FAILED}
+    assert captured.reasons
 
 
 def test_a_name_that_changes_its_address_gains_nothing(trap: Trap, tmp_path: Path) -> None:
@@ -425,11 +429,13 @@ def test_a_name_that_changes_its_address_gains_nothing(trap: Trap, tmp_path: Pat
         {{mode: "no-cors"}}).catch(() => 0);
     }})()</script>"""
     with serving({"/": page}) as pages:
-        it = capture(tmp_path, f"http://rebinding.example:{pages.server_port}/", resolver=resolver)
+        captured = capture(
+            tmp_path, f"http://rebinding.example:{pages.server_port}/", resolver=resolver
+        )
 
-    assert it.outcome is Outcome.PARTIAL  # its pictures are missing
-    assert it.response is not None
-    assert it.response.remote_ip == "127.0.0.1"
+    assert captured.outcome is Outcome.PARTIAL  # its pictures are missing
+    assert captured.response is not None
+    assert captured.response.remote_ip == "127.0.0.1"
     assert set(resolver.asked) == {"rebinding.example", "mixed.example", "mapped.example"}
     assert trap.seen == []
 
@@ -437,15 +443,15 @@ def test_a_name_that_changes_its_address_gains_nothing(trap: Trap, tmp_path: Pat
 def test_the_record_names_the_server_and_not_the_way_to_it(tmp_path: Path) -> None:
     with serving({"/": "<title>here</title>here"}) as pages:
         port = pages.server_port
-        it = capture(
+        captured = capture(
             tmp_path, f"http://named.example:{port}/", resolver=Answers(named=[("127.0.0.1",)])
         )
 
-    assert it.outcome is Outcome.COMPLETE, it.reasons
-    assert it.response is not None
-    assert (it.response.remote_ip, it.response.remote_port) == ("127.0.0.1", port)
-    assert it.network is not None
-    assert (it.network.path, it.network.enforced) == ("direct", True)
+    assert captured.outcome is Outcome.COMPLETE, captured.reasons
+    assert captured.response is not None
+    assert (captured.response.remote_ip, captured.response.remote_port) == ("127.0.0.1", port)
+    assert captured.network is not None
+    assert (captured.network.path, captured.network.enforced) == ("direct", True)
 
 
 def test_a_page_reads_no_file_and_no_page_of_the_browsers_own(tmp_path: Path) -> None:
@@ -463,24 +469,24 @@ def test_a_page_reads_no_file_and_no_page_of_the_browsers_own(tmp_path: Path) ->
     </script>"""
     redirects = {"/to-file": f"→ {secret.as_uri()}", "/to-chrome": "→ chrome://version"}
     with serving({"/": page, **redirects}) as pages:
-        it = capture(tmp_path, pages.url("/"))
-        assert it.final_url == pages.url("/")
+        captured = capture(tmp_path, pages.url("/"))
+        assert captured.final_url == pages.url("/")
 
-    assert it.outcome is not Outcome.FAILED
-    for one in it.artifacts:
-        data = one.file.read_bytes()
-        assert b"n0t-for-pages" not in data, one.path
-        assert b"n0t-for-pages" not in gzip_content(data), one.path
-    (text,) = [one for one in it.artifacts if one.path == "capture/page.txt"]
+    assert captured.outcome is not Outcome.FAILED
+    for artifact in captured.artifacts:
+        data = artifact.file.read_bytes()
+        assert b"n0t-for-pages" not in data, artifact.path
+        assert b"n0t-for-pages" not in gzip_content(data), artifact.path
+    (text,) = [artifact for artifact in captured.artifacts if artifact.path == "capture/page.txt"]
     assert "HeadlessChrome" not in text.file.read_text()  # as chrome://version would say
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "chrome://version"])
 def test_a_redirect_away_from_the_web_is_not_followed(tmp_path: Path, target: str) -> None:
     with serving({"/": f"→ {target}"}) as pages:
-        it = capture(tmp_path, pages.url("/"))
+        captured = capture(tmp_path, pages.url("/"))
 
-    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["forbidden-address"])
+    assert (captured.outcome, codes(captured)) == (Outcome.FAILED, ["forbidden-address"])
 
 
 def test_what_a_page_sends_counts_as_well(tmp_path: Path) -> None:
@@ -489,10 +495,10 @@ def test_what_a_page_sends_counts_as_well(tmp_path: Path) -> None:
       (async () => { for (;;) await fetch("/takes", {method: "POST", body: much}) })();
     </script>"""
     with serving({"/": page}) as pages:
-        it = capture(tmp_path, pages.url("/"), limits=replace(QUICK, capture_bytes=8 << 20))
+        captured = capture(tmp_path, pages.url("/"), limits=replace(QUICK, capture_bytes=8 << 20))
 
-    assert it.outcome is Outcome.PARTIAL
-    assert "capture-too-large" in codes(it)
+    assert captured.outcome is Outcome.PARTIAL
+    assert "capture-too-large" in codes(captured)
 
 
 # A page behind a proxy that does all it can to be seen by somebody else.
@@ -593,8 +599,8 @@ def test_behind_a_proxy_nothing_but_the_proxy_is_contacted(
     assert seen["code"] == 0, seen["err"]
     assert "http://site.example/page" in seen["asked"]
     assert "http://pictures.example/picture" in seen["asked"]
-    assert any("authority.example" in it for it in seen["asked"])
-    assert any("secure.example:443" in it for it in seen["asked"])
+    assert any("authority.example" in address for address in seen["asked"])
+    assert any("secure.example:443" in address for address in seen["asked"])
     record = record_of(json.loads(seen["out"])["bundle"]["path"])
     assert record["who"]["network_path"] == path
     assert record["who"]["network"]["enforced"] is True
@@ -607,7 +613,9 @@ def test_what_is_asked_without_the_proxy_would_be_seen(
     """The same page without a proxy: what shows that the eyes are open."""
     seen = isolated(isolation, user, "http://site.example/page")
 
-    assert any(it[0] == "udp" and 53 in it[2:] for it in seen["packets"]), seen["packets"]
+    assert any(packet[0] == "udp" and 53 in packet[2:] for packet in seen["packets"]), seen[
+        "packets"
+    ]
     assert seen["asked"] == []
 
 
@@ -632,7 +640,7 @@ def test_a_proxy_that_is_not_there_is_a_failed_capture(
     seen = isolated(isolation, user, "--proxy", "http://127.0.0.1:4000", "http://site.example/page")
 
     allowed = {4000}
-    assert [it for it in seen["packets"] if not allowed & set(it[2:])] == []
+    assert [packet for packet in seen["packets"] if not allowed & set(packet[2:])] == []
     done = json.loads(seen["out"])
     assert (done["outcome"], done["reasons"][0]["code"]) == ("failed", "proxy")
 
@@ -657,11 +665,11 @@ def test_where_namespaces_are_forbidden_the_browsers_settings_keep_it_in_and_tha
     assert record["who"]["network"]["enforced"] is False
     assert "no user and net namespace: unshare" in record["who"]["network"]["how"]
     arguments = record["how"]["environment"]["browser_arguments"]
-    (server,) = [it for it in arguments if it.startswith("--proxy-server=")]
+    (server,) = [argument for argument in arguments if argument.startswith("--proxy-server=")]
     guard = int(server.rpartition(":")[2])
     others = [
-        it for it in seen["packets"]
-        if not (it[0] == "tcp" and it[1] == "127.0.0.1" and guard in it[2:])
+        packet for packet in seen["packets"]
+        if not (packet[0] == "tcp" and packet[1] == "127.0.0.1" and guard in packet[2:])
     ]  # fmt: skip
     assert others == []
 
@@ -684,5 +692,5 @@ def test_a_proxys_password_is_in_no_file_of_the_bundle(
         assert coded.rstrip(b"=") not in data, name
     assert "s3cr3t" not in seen["out"] + seen["err"]
     record = json.loads(texts["capture/capture.json"])
-    (told,) = [it for it in record["redactions"] if it["name"] == "credential"]
+    (told,) = [redaction for redaction in record["redactions"] if redaction["name"] == "credential"]
     assert (told["place"], told["count"] >= 6) == ("own-name", True)

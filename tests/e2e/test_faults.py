@@ -28,8 +28,8 @@ def captured(site: Site, folder: Path, limits: Limits = ROOMY) -> Capture:
 
 def left(folder: Path) -> list[str]:
     """Return what stands beside the spool, and what of it is no file of a bundle."""
-    hidden = [it.name for it in (folder / "spool").iterdir() if it.name.startswith(".")]
-    return [it.name for it in folder.iterdir() if it.name != "spool"] + hidden
+    hidden = [path.name for path in (folder / "spool").iterdir() if path.name.startswith(".")]
+    return [path.name for path in folder.iterdir() if path.name != "spool"] + hidden
 
 
 def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_another(
@@ -42,16 +42,18 @@ def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_ano
         Fault(call="BrowserContext.new_cdp_session", words=words),
         Fault(call="Page.captureScreenshot", words=no_frame),
     ) as calls:
-        it = captured(fixture_site, tmp_path)
+        capture = captured(fixture_site, tmp_path)
 
     assert calls.met == 2
     assert calls.made["BrowserType.launch_persistent_context"] == 2
     assert calls.made["Page.goto"] == 1
-    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
-    assert "trial-failed" not in {one.code for one in it.warnings}
+    assert (capture.outcome, capture.reasons) == (Outcome.COMPLETE, ())
+    assert "trial-failed" not in {reason.code for reason in capture.warnings}
     log = (tmp_path / "spool/capture/log.jsonl").read_text()
-    assert [json.loads(it)["detail"] for it in log.splitlines() if '"again"' in it] == [no_frame]
-    (fresh,) = (one for one in it.actions if one.kind == "fresh-browser")
+    assert [json.loads(line)["detail"] for line in log.splitlines() if '"again"' in line] == [
+        no_frame
+    ]
+    (fresh,) = (action for action in capture.actions if action.kind == "fresh-browser")
     assert fresh.detail == "the one before was of no use: spawn <home>/browser EAGAIN"
     assert left(tmp_path) == []
 
@@ -60,14 +62,14 @@ def test_where_another_browser_is_of_no_use_either_the_capture_is_sealed_and_say
     fixture_site: Site, tmp_path: Path
 ) -> None:
     with faults(Fault(call="BrowserContext.new_cdp_session", lasts=True)) as calls:
-        it = captured(fixture_site, tmp_path)
+        capture = captured(fixture_site, tmp_path)
 
     assert calls.made["BrowserType.launch_persistent_context"] == 2
     assert calls.made["Page.goto"] == 0
-    assert it.outcome is Outcome.FAILED
-    assert [(one.code, one.detail) for one in it.reasons] == [
+    assert capture.outcome is Outcome.FAILED
+    assert [(reason.code, reason.detail) for reason in capture.reasons] == [
         ("launch-failed", "Protocol error: made to fail")
     ]
-    assert [one.name for one in it.steps if one.state is StepState.FAILED] == ["launch"]
-    assert "archive/data.warc.gz" in {one.path for one in it.artifacts}
+    assert [step.name for step in capture.steps if step.state is StepState.FAILED] == ["launch"]
+    assert "archive/data.warc.gz" in {artifact.path for artifact in capture.artifacts}
     assert left(tmp_path) == []

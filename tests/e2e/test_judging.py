@@ -12,7 +12,7 @@ from typing_extensions import override
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.assess.dom import read_document
 from snapshotter.capture.engine import ChromiumCapturer
-from snapshotter.formats import page_layout
+from snapshotter.formats.page import layout as page_layout
 from snapshotter.model.assessment import (
     Assessment,
     Availability,
@@ -116,9 +116,9 @@ class ByWords:
         kind = Content.CONTENT
         if page.status == 503:
             kind = Content.ERROR
-        elif any("Checking" in it.text for it in page.blocks):
+        elif any("Checking" in block.text for block in page.blocks):
             kind = Content.WALL
-        elif any("still loading" in it.text for it in page.blocks):
+        elif any("still loading" in block.text for block in page.blocks):
             kind = Content.SHELL
         self._judged.set()
         verdict = TakedownVerdict(availability=Availability.INCONCLUSIVE, detail="")
@@ -159,12 +159,14 @@ def captured(
 
 def actions(capture: Capture) -> list[tuple[str, str]]:
     return [
-        (it.kind, it.detail) for it in capture.actions if "-wall" in it.kind or it.kind == "reload"
+        (action.kind, action.detail)
+        for action in capture.actions
+        if "-wall" in action.kind or action.kind == "reload"
     ]
 
 
 def verdicts(capture: Capture) -> list[str]:
-    return [it.detail.partition(",")[0] for it in capture.steps if it.name == "judge"]
+    return [step.detail.partition(",")[0] for step in capture.steps if step.name == "judge"]
 
 
 def text(spool: Path) -> str:
@@ -175,68 +177,68 @@ def text(spool: Path) -> str:
 def test_a_wall_that_opens_by_itself_ends_as_the_page_behind_it(
     pages: Pages, tmp_path: Path, path: str
 ) -> None:
-    it = captured(tmp_path, pages, path)
+    capture = captured(tmp_path, pages, path)
 
     assert "An article" in text(tmp_path)
-    assert actions(it) == [("wait-at-wall", "it is wall; it opened by itself")]
-    assert verdicts(it) == ["wall", "content"]
-    assert it.outcome is Outcome.COMPLETE, it.reasons
-    assert [hop.kind for hop in it.redirects] == (["client"] if path == "/wall" else [])
-    subjects = [p.subject for p in it.pictures if p.kind is PictureKind.VIEWPORT]
+    assert actions(capture) == [("wait-at-wall", "it is wall; it opened by itself")]
+    assert verdicts(capture) == ["wall", "content"]
+    assert capture.outcome is Outcome.COMPLETE, capture.reasons
+    assert [hop.kind for hop in capture.redirects] == (["client"] if path == "/wall" else [])
+    subjects = [p.subject for p in capture.pictures if p.kind is PictureKind.VIEWPORT]
     assert sorted(subjects) == ["", "before-wall"]
 
 
 def test_a_page_that_failed_is_asked_for_again_and_both_answers_are_kept(
     pages: Pages, tmp_path: Path
 ) -> None:
-    it = captured(tmp_path, pages, "/flaky")
+    capture = captured(tmp_path, pages, "/flaky")
 
     assert "An article" in text(tmp_path)
     assert pages.asked.count("/flaky") == 2
-    assert actions(it) == [("reload", "error: it is error (1 of 1)")]
-    assert it.response is not None
-    assert (it.outcome, it.response.status) == (Outcome.COMPLETE, 200)
-    assert [hop.kind for hop in it.redirects] == ["reload"]
-    assert [document.status for document in it.documents] == [503, 200]
-    assert "raw-rendered-divergence" not in [warning.code for warning in it.warnings]
+    assert actions(capture) == [("reload", "error: it is error (1 of 1)")]
+    assert capture.response is not None
+    assert (capture.outcome, capture.response.status) == (Outcome.COMPLETE, 200)
+    assert [hop.kind for hop in capture.redirects] == ["reload"]
+    assert [document.status for document in capture.documents] == [503, 200]
+    assert "raw-rendered-divergence" not in [warning.code for warning in capture.warnings]
     assert (tmp_path / "capture/before-reload.png").is_file()
 
 
 def test_a_page_that_goes_on_failing_is_captured_as_it_is_and_whole(
     pages: Pages, tmp_path: Path
 ) -> None:
-    it = captured(tmp_path, pages, "/stale")
+    capture = captured(tmp_path, pages, "/stale")
 
     assert pages.asked.count("/stale") == 2
-    assert verdicts(it) == ["shell", "shell"]
+    assert verdicts(capture) == ["shell", "shell"]
     assert text(tmp_path) == "still loading\n"
-    assert it.outcome is Outcome.COMPLETE
+    assert capture.outcome is Outcome.COMPLETE
     # Not "304 Not Modified", by which the record would hold no source of what it shows.
-    assert [document.status for document in it.documents] == [200, 200]
+    assert [document.status for document in capture.documents] == [200, 200]
 
 
 def test_what_a_page_had_is_kept_where_it_has_less_when_asked_for_again(
     pages: Pages, tmp_path: Path
 ) -> None:
-    it = captured(tmp_path, pages, "/shrinks")
+    capture = captured(tmp_path, pages, "/shrinks")
 
     assert text(tmp_path) == "still loading\n"
     for name in ("txt", "html"):
         kept = (tmp_path / f"capture/before-reload.{name}").read_text()
         assert "still loading and some text" in kept
-    (warning,) = [one for one in it.warnings if one.code == "reload-worse"]
+    (warning,) = [reason for reason in capture.warnings if reason.code == "reload-worse"]
     assert warning.detail.startswith("reloaded, the page had 12 characters instead of 23;")
 
 
 def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(
     pages: Pages, tmp_path: Path
 ) -> None:
-    it = captured(tmp_path, pages, "/large", limits=Limits(response_bytes=1 << 20))
+    capture = captured(tmp_path, pages, "/large", limits=Limits(response_bytes=1 << 20))
 
-    assert verdicts(it) == ["shell"]
+    assert verdicts(capture) == ["shell"]
     assert pages.asked.count("/large") == 1
     assert "still loading and some text" in text(tmp_path)
-    codes = [one.code for one in it.reasons]
+    codes = [reason.code for reason in capture.reasons]
     assert "response-too-large" in codes
     assert "" not in codes
 
@@ -244,13 +246,13 @@ def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(
 def test_a_page_that_does_not_come_again_is_captured_as_it_was(
     pages: Pages, tmp_path: Path
 ) -> None:
-    it = captured(tmp_path, pages, "/lost")
+    capture = captured(tmp_path, pages, "/lost")
 
     assert text(tmp_path) == "still loading, for ever\n"
-    assert [reason.code for reason in it.reasons] == ["connection-lost", "resources-missing"]
-    assert it.response is not None
-    assert (it.response.status, it.page_size is not None) == (200, True)
-    assert [hop.kind for hop in it.redirects] == []
+    assert [reason.code for reason in capture.reasons] == ["connection-lost", "resources-missing"]
+    assert capture.response is not None
+    assert (capture.response.status, capture.page_size is not None) == (200, True)
+    assert [hop.kind for hop in capture.redirects] == []
 
 
 def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
@@ -259,14 +261,14 @@ def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
     capture = captured(tmp_path, pages, "/blocks", Broken)
 
     # What breaks the judge costs the capture nothing.
-    (step,) = [one for one in capture.steps if one.name == "judge"]
+    (step,) = [step for step in capture.steps if step.name == "judge"]
     assert (capture.outcome, step.state) == (Outcome.COMPLETE, StepState.FAILED)
     assert "RecursionError: a page made for it" in (tmp_path / "capture/log.jsonl").read_text()
     layout = page_layout.parse((tmp_path / page_layout.PATH).read_bytes())
     tree = read_document((tmp_path / "capture/dom.html").read_text())
     assert tree is not None
     assert layout.whole
-    assert [(it.tag, it.text, it.hidden) for it in layout.blocks] == [
+    assert [(block.tag, block.text, block.hidden) for block in layout.blocks] == [
         ("h1", "One line", False),
         ("p", "seen link", False),
         ("span", "not seen", True),
@@ -295,4 +297,4 @@ def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
     assert heading.box is not None
     assert heading.box.width > 1000
     assert heading.box.height < 60
-    assert [it.box for it in layout.blocks if it.text == "not seen"] == [None]
+    assert [block.box for block in layout.blocks if block.text == "not seen"] == [None]

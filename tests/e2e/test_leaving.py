@@ -17,11 +17,15 @@ def capture(tmp_path: Path) -> Engine:
     return Engine(tmp_path)
 
 
-def shows_the_article(it: Capture) -> bool:
-    (found,) = [one for one in it.artifacts if one.path == "capture/screenshot.png"]
+def shows_the_article(capture: Capture) -> bool:
+    (found,) = [
+        artifact for artifact in capture.artifacts if artifact.path == "capture/screenshot.png"
+    ]
     with Image.open(found.file) as image:
         green = image.convert("RGB").getpixel((700, 500)) == GREEN
-    return green and all(WORDS in read(it, f"capture/{name}") for name in ("page.txt", "dom.html"))
+    return green and all(
+        WORDS in read(capture, f"capture/{name}") for name in ("page.txt", "dom.html")
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,17 +41,23 @@ def test_a_navigation_that_fails_leaves_the_document_and_is_named(
 ) -> None:
     with Site() as site:
         url, wanted = site.url(path), to if to == FORBIDDEN else site.url(to)
-        it = capture(url)
+        captured = capture(url)
 
-    assert (it.final_url, it.title, it.outcome) == (url, "the article", Outcome.PARTIAL)
-    assert it.response is not None
-    assert (it.response.url, it.response.status) == (url, 200)
-    assert codes(it) == ["destination-missing", "resources-missing"]
-    assert f"navigated to {wanted}, and no page came ({cause}" in it.reasons[0].detail
-    assert {failed.url for failed in it.failed_requests} == {wanted}  # the browser may try twice
-    assert cause.partition(":")[0] in it.failed_requests[0].error
-    assert shows_the_article(it)
-    refused = [one.detail for one in it.warnings if one.code == "navigation-refused"]
+    assert (captured.final_url, captured.title, captured.outcome) == (
+        url,
+        "the article",
+        Outcome.PARTIAL,
+    )
+    assert captured.response is not None
+    assert (captured.response.url, captured.response.status) == (url, 200)
+    assert codes(captured) == ["destination-missing", "resources-missing"]
+    assert f"navigated to {wanted}, and no page came ({cause}" in captured.reasons[0].detail
+    assert {failed.url for failed in captured.failed_requests} == {
+        wanted
+    }  # the browser may try twice
+    assert cause.partition(":")[0] in captured.failed_requests[0].error
+    assert shows_the_article(captured)
+    refused = [reason.detail for reason in captured.warnings if reason.code == "navigation-refused"]
     assert ["weixin://dl/business" in words for words in refused] == [True] * (
         path == "/leaves/at-once"
     )
@@ -55,34 +65,40 @@ def test_a_navigation_that_fails_leaves_the_document_and_is_named(
 
 def test_a_page_that_replaces_itself_by_nothing_is_shown_as_it_came(capture: Engine) -> None:
     with Site() as site:
-        it = capture(url := site.url("/leaves/to-nothing"))
+        captured = capture(url := site.url("/leaves/to-nothing"))
 
-    assert (it.final_url, it.title, codes(it)) == (url, "the article", ["page-navigated"])
-    assert [redirect.kind for redirect in it.redirects] == ["reload"]
-    assert shows_the_article(it)
+    assert (captured.final_url, captured.title, codes(captured)) == (
+        url,
+        "the article",
+        ["page-navigated"],
+    )
+    assert [redirect.kind for redirect in captured.redirects] == ["reload"]
+    assert shows_the_article(captured)
 
 
 def test_a_document_that_a_page_makes_is_shown_under_the_address_that_made_it(
     capture: Engine,
 ) -> None:
     with Site() as site:
-        it = capture(url := site.url("/leaves/to-its-own"))
+        captured = capture(url := site.url("/leaves/to-its-own"))
 
-    assert (it.final_url, it.outcome) == (url, Outcome.COMPLETE)
-    assert read(it, "capture/page.txt").strip() == "made here"
-    assert "document-made-by-page" in [warning.code for warning in it.warnings]
+    assert (captured.final_url, captured.outcome) == (url, Outcome.COMPLETE)
+    assert read(captured, "capture/page.txt").strip() == "made here"
+    assert "document-made-by-page" in [warning.code for warning in captured.warnings]
 
 
 def test_an_answer_that_breaks_off_before_its_body_ends_the_capture_soon(capture: Engine) -> None:
     with Site() as site:
-        it = capture(site.url("/broken/first-chunk"))
+        captured = capture(site.url("/broken/first-chunk"))
 
     words = (
         "the answer broke off before there was anything to show: net::ERR_INVALID_CHUNKED_ENCODING"
     )
-    assert (it.outcome, it.reasons) == (
+    assert (captured.outcome, captured.reasons) == (
         Outcome.FAILED,
         (Reason(code="bad-response", detail=words),),
     )
-    assert [step.name for step in it.steps] == ["launch", "navigate", "record", "close"]
-    assert "bodies that are cut off: 1" in it.missing_parts  # and in the network record as it came
+    assert [step.name for step in captured.steps] == ["launch", "navigate", "record", "close"]
+    assert (
+        "bodies that are cut off: 1" in captured.missing_parts
+    )  # and in the network record as it came

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import pipeline, wiring
-from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.machine import RandomIds
+from snapshotter.app.pipeline import run
+from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
@@ -22,7 +23,7 @@ from snapshotter.site.state import BEGIN, SiteState, available, removed
 from snapshotter.store.catalog import Catalog
 from tests.e2e.test_site import SiteResolver
 from tests.monitored import MINUTE, SIGNER, Watched
-from tests.unit.app.test_pipeline import world
+from tests.unit.app.pipeline.test_run import world
 
 pytestmark = pytest.mark.e2e
 
@@ -53,7 +54,7 @@ class Browser:
         self._site = site
         self._clock = MovedClock()
         clock = AnchoredClock(self._clock)
-        self._world = replace(
+        self._dependencies = replace(
             world(folder, signer=SIGNER),
             clock=clock,
             assessor=wiring.assessor,
@@ -71,8 +72,8 @@ class Browser:
             require_timestamps=0,
         )
         decision = replace(decision, pictures=replace(decision.pictures, viewports=(), pdf=False))
-        done = pipeline.run(
-            CaptureRequest(url=job.url), decision, self._world, lambda _stage, _detail: None
+        done = run.run(
+            CaptureRequest(url=job.url), decision, self._dependencies, lambda _stage, _detail: None
         )
         here.time = max(here.time, done.capture.ended_at)
         return done.bundle.id
@@ -95,9 +96,23 @@ def test_a_removal_and_a_return_are_concluded_from_live_captures(tmp_path: Path)
     assert removal.first_gone.notice in ("该内容已被发布者删除", "此内容已被发布者删除")
     begin, end = removal.bracket
     # The pace, and what the capture at either end took.
-    took = sum((it.at - it.began_at for it in (removal.last_seen, removal.first_gone)), timedelta())
+    took = sum(
+        (
+            observation.at - observation.began_at
+            for observation in (removal.last_seen, removal.first_gone)
+        ),
+        timedelta(),
+    )
     assert end - begin <= 30 * MINUTE + took + MINUTE  # visits are noticed by the minute
     assert begin < BEGIN + 40 * MINUTE < end
-    assert [it.light for it in seen] == [False, True, True, False, True, True, False]
+    assert [observation.light for observation in seen] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
     assert removal.controls[0].url == site.url("/", host="mp.weixin.qq.com")
     assert back.last_seen.at > BEGIN + 85 * MINUTE

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from playwright.sync_api import sync_playwright
 
-from snapshotter.formats.http import HowEnded
-from snapshotter.formats.http1 import Http1Connection
+from snapshotter.formats.http.events import EndReason
+from snapshotter.formats.http.http1 import Http1Connection
 from tests.tools import any_chromium
 from tests.unit.formats.wire_events import C, S, told
 
@@ -159,11 +159,11 @@ def test_what_chromium_reads_is_read_alike(
 ) -> None:
     got = told(Http1Connection(), [(C, b"GET / HTTP/1.1\r\n\r\n"), (S, case)])
     end, body = got.end(0, S), got.body(0, S)
-    if end.how is HowEnded.COMPLETE and re.search(rb"(?i)chunked", got.head(0, S).raw):
+    if end.how is EndReason.COMPLETE and re.search(rb"(?i)chunked", got.head(0, S).raw):
         body = _without_chunks(body)
 
     assert (got.head(0, S).status, body.decode()) == chromium[case]
-    assert end.how in (HowEnded.COMPLETE, HowEnded.CLOSED)
+    assert end.how in (EndReason.COMPLETE, EndReason.CLOSED)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: repr(case[:50]))

@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import Page
 
 from snapshotter.app.machine import SystemClock
-from snapshotter.capture.guard import Guard
-from snapshotter.capture.pending import Activity, Watch
-from snapshotter.capture.recorder import Recorder
-from snapshotter.capture.world import Worlds
+from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds
+from snapshotter.capture.page.pending_callbacks import PageActivity, TraceWatch
+from snapshotter.capture.record.recorder import Recorder
 from tests.e2e.recording import record
 
 # Sets a timer of its own every few milliseconds, in turns of which none waits for a timer: so
@@ -26,15 +26,15 @@ _SAYS = "<!doctype html><script>for (let n = 0; n < 5; n++) setTimeout(() => {},
 
 @pytest.mark.xdist_group("pending")
 def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> None:
-    looks: list[tuple[Activity, int, int]] = []
-    of_frames: list[Activity] = []
+    looks: list[tuple[PageActivity, int, int]] = []
+    conceal_frames: list[PageActivity] = []
 
     async def act(page: Page, recorder: Recorder) -> None:
         clock = SystemClock()
-        guard = Guard(clock, clock.monotonic() + 50)
-        worlds = Worlds(guard)
+        guard = CallGuard(clock, clock.monotonic() + 50)
+        worlds = IsolatedWorlds(guard)
         said: list[tuple[str, str]] = []
-        watch = Watch(guard, clock, worlds, recorder, lambda *words: said.append(words))
+        watch = TraceWatch(guard, clock, worlds, recorder, lambda *words: said.append(words))
         await watch.begin(page.context)
 
         async def answer(route: Any) -> None:
@@ -43,7 +43,7 @@ def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> No
         await page.route("**/*", answer)
         await page.goto("http://127.0.0.1/")
         await worlds.attach(page.context, page, 5)
-        assert [it.count for it in (await watch.look()).waits] == [5]
+        assert [wait.count for wait in (await watch.look()).waits] == [5]
         await page.evaluate(_BUSY)
         for _ in range(8):
             before = int(await page.evaluate("window.set"))
@@ -55,16 +55,16 @@ def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> No
         await page.evaluate(_FRAME, "http://127.0.0.3/")
         await page.wait_for_function("frames.length === 2")
         await guard.pause(0.5)
-        of_frames.append(await watch.look())
+        conceal_frames.append(await watch.look())
         assert said == []
 
     record(tmp_path, "", act=act)
 
     for seen, before, after in looks:
-        known = sum(it.count for it in seen.far)
-        missed = any(it.kind == "not-watched" for it in seen.unshown)
+        known = sum(wait.count for wait in seen.far)
+        missed = any(wait.kind == "not-watched" for wait in seen.unshown)
         assert before <= known <= after or missed, (before, known, after)
         assert known > 0
-    assert any(it.kind == "not-watched" for seen, _, _ in looks for it in seen.unshown)
-    (timers,) = [it.count for it in of_frames[0].waits if it.kind == "timer"]
-    assert timers == 10 or "not-watched" in {it.kind for it in of_frames[0].unshown}
+    assert any(wait.kind == "not-watched" for seen, _, _ in looks for wait in seen.unshown)
+    (timers,) = [wait.count for wait in conceal_frames[0].waits if wait.kind == "timer"]
+    assert timers == 10 or "not-watched" in {wait.kind for wait in conceal_frames[0].unshown}

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
-from snapshotter.capture.gate import GATE, RasterGate
+from snapshotter.capture.pictures.raster_gate import RASTER_GATE, RasterGate
 from snapshotter.model.capture import (
     Capture,
     CutReason,
@@ -96,7 +96,7 @@ class Engine:
         self._root = root
         self._pages = pages
         self._count = 0
-        self.gate = GATE
+        self.gate = RASTER_GATE
         self.watch: Callable[[str, str], None] = lambda *_: None
 
     def __call__(
@@ -130,7 +130,10 @@ class Engine:
             allow_networks=("127.0.0.0/8",),
         )
         return capturer.capture(
-            CaptureRequest(url=self._pages.url()), decision, spool, lambda *it: self.watch(*it)
+            CaptureRequest(url=self._pages.url()),
+            decision,
+            spool,
+            lambda *arguments: self.watch(*arguments),
         )
 
 
@@ -151,13 +154,17 @@ def page(body: str, style: str = "", head: str = "") -> str:
     return f"<!doctype html><title>t</title>{head}<style>body{{margin:0}}{style}</style>{body}"
 
 
-def picture(it: Capture, kind: PictureKind, viewport: str = "default") -> Picture:
-    (found,) = (one for one in it.pictures if one.kind is kind and one.viewport == viewport)
+def picture(capture: Capture, kind: PictureKind, viewport: str = "default") -> Picture:
+    (found,) = (
+        picture
+        for picture in capture.pictures
+        if picture.kind is kind and picture.viewport == viewport
+    )
     return found
 
 
-def image(it: Capture, path: str) -> Image.Image:
-    (found,) = (one for one in it.artifacts if one.path == path)
+def image(capture: Capture, path: str) -> Image.Image:
+    (found,) = (artifact for artifact in capture.artifacts if artifact.path == path)
     with Image.open(found.file) as opened:
         return opened.convert("RGB")
 
@@ -166,11 +173,11 @@ def colours(shown: Image.Image) -> set[object]:
     return {colour for _, colour in shown.getcolors(shown.width * shown.height) or ()}
 
 
-def column(it: Capture, found: Picture, x: int = 300) -> list[tuple[int, ...]]:
+def column(capture: Capture, found: Picture, x: int = 300) -> list[tuple[int, ...]]:
     """One column of pixels of all files of a picture, joined edge to edge."""
     pixels: list[tuple[int, ...]] = []
     for file in found.files:
-        part = image(it, file.path)
+        part = image(capture, file.path)
         assert part.size == (file.width, file.height)
         strip = part.crop((x, 0, x + 1, part.height))
         data = strip.tobytes()
@@ -187,12 +194,12 @@ def expected(count: int, blue: int = 77) -> list[tuple[int, int, int]]:
     return [(i % 256, i // 256, blue) for i in range(count)]
 
 
-def codes(it: Capture) -> list[str]:
-    return [reason.code for reason in it.reasons]
+def codes(capture: Capture) -> list[str]:
+    return [reason.code for reason in capture.reasons]
 
 
-def kinds(it: Capture) -> list[str]:
-    return [action.kind for action in it.actions]
+def kinds(capture: Capture) -> list[str]:
+    return [action.kind for action in capture.actions]
 
 
 def check_table(found: Picture) -> None:
@@ -212,10 +219,10 @@ def check_table(found: Picture) -> None:
 
 
 def test_every_band_of_a_page_of_100_000_px_is_there(capture: Engine) -> None:
-    it = capture(page(bands(1000)))
+    captured = capture(page(bands(1000)))
 
-    whole = picture(it, PictureKind.PAGE)
-    assert (it.outcome, whole.reason, whole.truncated_at) == (Outcome.COMPLETE, None, None)
+    whole = picture(captured, PictureKind.PAGE)
+    assert (captured.outcome, whole.reason, whole.truncated_at) == (Outcome.COMPLETE, None, None)
     assert (whole.height_px, whole.captured_height_px, whole.heights_px) == (
         100_000, 100_000, (100_000,),
     )  # fmt: skip
@@ -224,10 +231,12 @@ def test_every_band_of_a_page_of_100_000_px_is_there(capture: Engine) -> None:
         "capture/screenshot.png", "capture/screenshot-02.png",
     ]  # fmt: skip
     assert all(file.width * file.height <= 89_478_485 for file in whole.files)  # Pillow's limit
-    (second,) = (one for one in it.artifacts if one.path == "capture/screenshot-02.png")
+    (second,) = (
+        artifact for artifact in captured.artifacts if artifact.path == "capture/screenshot-02.png"
+    )
     assert second.note == "CSS pixels 60000 to 100000 from the top of 100000"
-    assert shown(column(it, whole)) == expected(1000)
-    assert it.court_minimum.met
+    assert shown(column(captured, whole)) == expected(1000)
+    assert captured.court_minimum.met
 
 
 def test_a_page_of_110_000_px_is_complete_in_numbered_files_when_the_limit_is_raised(
@@ -235,29 +244,31 @@ def test_a_page_of_110_000_px_is_complete_in_numbered_files_when_the_limit_is_ra
 ) -> None:
     limits = replace(ROOMY, height_px=1_000_000)
 
-    it = capture(page(bands(1100)), limits, Pictures(file_pixels=8_000_000), viewport=(400, 900))
+    captured = capture(
+        page(bands(1100)), limits, Pictures(file_pixels=8_000_000), viewport=(400, 900)
+    )
 
-    whole = picture(it, PictureKind.PAGE)
-    assert it.outcome is Outcome.COMPLETE
+    whole = picture(captured, PictureKind.PAGE)
+    assert captured.outcome is Outcome.COMPLETE
     assert whole.captured_height_px == 110_000
     check_table(whole)
     assert [file.path for file in whole.files] == [
         "capture/screenshot.png", *(f"capture/screenshot-{n:02}.png" for n in range(2, 7)),
     ]  # fmt: skip
-    assert shown(column(it, whole)) == expected(1100)
+    assert shown(column(captured, whole)) == expected(1100)
 
 
 def test_a_page_taller_than_the_limit_says_at_which_height_it_was_cut(capture: Engine) -> None:
-    it = capture(page(bands(120)), replace(ROOMY, height_px=10_050))
+    captured = capture(page(bands(120)), replace(ROOMY, height_px=10_050))
 
-    whole = picture(it, PictureKind.PAGE)
+    whole = picture(captured, PictureKind.PAGE)
     assert (whole.reason, whole.truncated_at) == (CutReason.HEIGHT, 10_050)
     assert (whole.height_px, whole.captured_height_px) == (12_000, 10_050)
     check_table(whole)
-    assert it.page_size is not None
-    assert (it.page_size.truncated, it.page_size.truncated_at) == (True, 10_050)
-    assert (it.outcome, "page-truncated" in codes(it)) == (Outcome.PARTIAL, True)
-    assert it.court_minimum.missing == ("full-page capture",)
+    assert captured.page_size is not None
+    assert (captured.page_size.truncated, captured.page_size.truncated_at) == (True, 10_050)
+    assert (captured.outcome, "page-truncated" in codes(captured)) == (Outcome.PARTIAL, True)
+    assert captured.court_minimum.missing == ("full-page capture",)
 
 
 def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
@@ -279,15 +290,15 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
             assert hangs.wait(30)  # it is told before there is one more tile
 
     capture.watch = watch
-    it = capture(page(bands(900) + hang), replace(ROOMY, tile_s=2), quiet_s=0)
+    captured = capture(page(bands(900) + hang), replace(ROOMY, tile_s=2), quiet_s=0)
 
-    whole = picture(it, PictureKind.PAGE)
+    whole = picture(captured, PictureKind.PAGE)
     assert whole.reason is CutReason.BROKEN_OFF
     assert whole.truncated_at == whole.captured_height_px
     assert 8_000 <= whole.captured_height_px < 90_000
     check_table(whole)
-    assert shown(column(it, whole)) == expected(whole.captured_height_px // 100)
-    assert it.outcome is Outcome.PARTIAL
+    assert shown(column(captured, whole)) == expected(whole.captured_height_px // 100)
+    assert captured.outcome is Outcome.PARTIAL
 
 
 @pytest.mark.parametrize("endless", [False, True])
@@ -331,38 +342,40 @@ def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
     capture.watch = watch
     limits = replace(ROOMY, height_px=1_000_000)
     late = "<p id=late style='position:absolute;top:0;right:0;margin:0'></p>"
-    it = capture(page(late + bands(200) + script), limits, viewport=(720, 900), quiet_s=0)
+    captured = capture(page(late + bands(200) + script), limits, viewport=(720, 900), quiet_s=0)
 
-    whole = picture(it, PictureKind.PAGE)
+    whole = picture(captured, PictureKind.PAGE)
     check_table(whole)
-    assert shown(column(it, whole))[:200] == expected(200)
-    first, *again = (one for one in it.steps if one.name == "screenshot")
+    assert shown(column(captured, whole))[:200] == expected(200)
+    first, *again = (step for step in captured.steps if step.name == "screenshot")
     assert "its height changed: 20000, " in first.detail
     # It was taken once more, and all its files show the same state of the page.
-    assert len(again) == kinds(it).count("take-again") > 0
-    kept = {one.path: one for one in it.artifacts}
-    assert len(kept) == len(it.artifacts)
+    assert len(again) == kinds(captured).count("take-again") > 0
+    kept = {artifact.path: artifact for artifact in captured.artifacts}
+    assert len(kept) == len(captured.artifacts)
     assert not list(tmp_path.rglob(".aside"))
     for path in ("capture/page.txt", "capture/dom.html", "capture/page.mhtml"):
         assert b"it has grown" in kept[path].file.read_bytes()
-    assert (9, 200, 9) in colours(image(it, "capture/viewport.png"))
+    assert (9, 200, 9) in colours(image(captured, "capture/viewport.png"))
     # What a reader saw before is kept, once, under a name of its own.
-    before, after = (one for one in it.pictures if one.kind is PictureKind.VIEWPORT)
+    before, after = (
+        picture for picture in captured.pictures if picture.kind is PictureKind.VIEWPORT
+    )
     assert (before.subject, after.subject) == ("before-change", "")
     assert "before the page changed" in kept[before.files[0].path].note
-    assert (9, 200, 9) not in colours(image(it, before.files[0].path))
-    told = [warning.code for warning in it.warnings]
+    assert (9, 200, 9) not in colours(image(captured, before.files[0].path))
+    told = [warning.code for warning in captured.warnings]
     if endless:
         assert (whole.reason, len(again)) == (CutReason.GREW, 2)
         # The bands are new each time; the words are put in anew where they were.
         assert told == ["changed-after-pictures", "page-keeps-changing"]
         assert whole.truncated_at == whole.captured_height_px < whole.height_px
-        assert "page-truncated" in codes(it)
+        assert "page-truncated" in codes(captured)
         assert again[-1].state is StepState.PARTIAL
     else:
-        assert (it.outcome, len(again), told) == (Outcome.COMPLETE, 1, [])
+        assert (captured.outcome, len(again), told) == (Outcome.COMPLETE, 1, [])
         assert whole.heights_px == (22_000,)
-        assert shown(column(it, whole))[200:] == [(9, 200, 9)] * 20
+        assert shown(column(captured, whole))[200:] == [(9, 200, 9)] * 20
 
 
 def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> None:
@@ -375,7 +388,7 @@ def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> 
     rows = "".join(
         f'<tr><td style="background:rgb({i % 256},{i // 256},99)"></td></tr>' for i in range(60)
     )
-    it = capture(
+    captured = capture(
         page(
             '<div class=head></div><div class=foot></div><div style="height:50px"></div>'
             f"<div class=bar></div>{bands(61)}<table><thead><tr><th></th></tr></thead>"
@@ -384,8 +397,8 @@ def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> 
         )
     )
 
-    whole = picture(it, PictureKind.PAGE)
-    pixels = column(it, whole)
+    whole = picture(captured, PictureKind.PAGE)
+    pixels = column(captured, whole)
     assert len(whole.files[0].tiles) == 4
     where = {
         colour: [y for y, pixel in enumerate(pixels) if pixel == colour]
@@ -402,21 +415,21 @@ def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> 
 def test_a_dense_screen_gives_all_its_pixels_in_the_whole_and_in_an_element(
     capture: Engine, scale: int
 ) -> None:
-    it = capture(
+    captured = capture(
         page(bands(90) + '<p id=it style="margin:0;width:77px;height:33px;background:#f00"></p>'),
         pictures=Pictures(elements=("#it",)),
         viewport=(250, 400),
         scale=scale,
     )
 
-    whole = picture(it, PictureKind.PAGE)
+    whole = picture(captured, PictureKind.PAGE)
     assert (whole.scale, whole.captured_height_px) == (scale, 9_033)
     check_table(whole)
-    assert shown(column(it, whole), scale)[:90] == expected(90)
-    first = picture(it, PictureKind.VIEWPORT)
-    assert image(it, "capture/viewport.png").size == (250 * scale, 400 * scale)
+    assert shown(column(captured, whole), scale)[:90] == expected(90)
+    first = picture(captured, PictureKind.VIEWPORT)
+    assert image(captured, "capture/viewport.png").size == (250 * scale, 400 * scale)
     assert (first.files[0].width, first.files[0].height) == (250 * scale, 400 * scale)
-    element = image(it, "capture/element-01.png")
+    element = image(captured, "capture/element-01.png")
     assert element.size == (77 * scale, 33 * scale)
     assert element.getcolors() == [(77 * 33 * scale**2, RED)]
 
@@ -439,42 +452,42 @@ def test_a_phone_is_shown_the_page_as_it_is_there_and_what_it_alone_loads(
     meta = '<meta name=viewport content="width=device-width,initial-scale=1">'
     pictures = Pictures(viewports=(Viewport.named("phone"), Viewport.named("600x500@2")))
 
-    it = capture(page(body, style, meta), pictures=pictures)
+    captured = capture(page(body, style, meta), pictures=pictures)
 
-    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
-    desk = picture(it, PictureKind.PAGE)
-    assert (desk.files[0].path, desk.height_px, desk.mobile) == (
+    assert (captured.outcome, codes(captured)) == (Outcome.COMPLETE, [])
+    service = picture(captured, PictureKind.PAGE)
+    assert (service.files[0].path, service.height_px, service.mobile) == (
         "capture/screenshot.png", 2_000, False,
     )  # fmt: skip
-    assert shown(column(it, desk)) == expected(20)
-    phone = picture(it, PictureKind.PAGE, "phone")
+    assert shown(column(captured, service)) == expected(20)
+    phone = picture(captured, PictureKind.PAGE, "phone")
     assert (phone.viewport_px, phone.scale, phone.mobile) == ((390, 844), 2, True)
     assert phone.files[0].path == "capture/screenshot-phone.png"
     assert phone.height_px == 13_100
     check_table(phone)
-    pixels = column(it, phone)
+    pixels = column(captured, phone)
     assert shown(pixels, 2) == [*expected(130, 5), GREEN]
     assert [y for y, pixel in enumerate(pixels) if pixel == RED] == list(range(20))
     assert "/small.png" in pages.asked
-    assert image(it, "capture/viewport-phone.png").size == (780, 1688)
-    other = picture(it, PictureKind.PAGE, "600x500-2")
+    assert image(captured, "capture/viewport-phone.png").size == (780, 1688)
+    other = picture(captured, PictureKind.PAGE, "600x500-2")
     assert (other.mobile, other.height_px) == (False, 2_000)
-    assert image(it, "capture/screenshot-600x500-2.png").size == (1200, 4000)
-    assert image(it, "capture/screenshot-600x500-2.png").getpixel((1100, 1010)) == PINK
-    assert image(it, "capture/screenshot.png").getpixel((1400, 510)) == PINK
+    assert image(captured, "capture/screenshot-600x500-2.png").size == (1200, 4000)
+    assert image(captured, "capture/screenshot-600x500-2.png").getpixel((1100, 1010)) == PINK
+    assert image(captured, "capture/screenshot.png").getpixel((1400, 510)) == PINK
     # In and back out, each time.
-    assert kinds(it).count("set-viewport") == 4
-    assert it.page_size is not None
-    assert it.page_size.width == 1440
+    assert kinds(captured).count("set-viewport") == 4
+    assert captured.page_size is not None
+    assert captured.page_size.width == 1440
 
 
 def test_a_page_made_for_no_phone_is_laid_out_wide_and_seen_small_on_one(capture: Engine) -> None:
-    it = capture(page(bands(30)), pictures=Pictures(viewports=(Viewport.named("phone"),)))
+    captured = capture(page(bands(30)), pictures=Pictures(viewports=(Viewport.named("phone"),)))
 
-    phone = picture(it, PictureKind.PAGE, "phone")
+    phone = picture(captured, PictureKind.PAGE, "phone")
     assert (phone.width_px, phone.files[0].width) == (980, 1960)
-    assert shown(column(it, phone), 2) == expected(30)
-    assert image(it, "capture/viewport-phone.png").size == (780, 1688)
+    assert shown(column(captured, phone), 2) == expected(30)
+    assert image(captured, "capture/viewport-phone.png").size == (780, 1688)
 
 
 BOX = """html,body{height:100%;overflow:hidden} .bar{height:60px;background:#f00}
@@ -485,7 +498,7 @@ BOX = """html,body{height:100%;overflow:hidden} .bar{height:60px;background:#f00
 def test_what_scrolls_in_a_box_of_its_own_is_shown_whole(capture: Engine, pages: Pages) -> None:
     pages.answers["/late.png"] = png(10, 10, PINK)
     late = '<img loading=lazy src="/late.png" style="display:block" width=999 height=100>'
-    it = capture(
+    captured = capture(
         page(
             "<div class=app><div class=bar></div><main id=it class=box>"
             "<div class=stuck><i></i></div>"
@@ -494,49 +507,49 @@ def test_what_scrolls_in_a_box_of_its_own_is_shown_whole(capture: Engine, pages:
         )
     )
 
-    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
-    seen = picture(it, PictureKind.PAGE)
+    assert (captured.outcome, codes(captured)) == (Outcome.COMPLETE, [])
+    seen = picture(captured, PictureKind.PAGE)
     assert seen.height_px == 900
-    whole = picture(it, PictureKind.INNER_BOX)
+    whole = picture(captured, PictureKind.INNER_BOX)
     assert (whole.subject, whole.reason) == ("#it", None)
     assert (whole.height_px, whole.captured_height_px) == (13_100, 13_100)
     assert [file.path for file in whole.files] == ["capture/screenshot-expanded.png"]
     assert (whole.viewport_px, whole.overlap_px) == ((1440, 13_160), 0)
-    pixels = column(it, whole)
+    pixels = column(captured, whole)
     assert [y for y, pixel in enumerate(pixels) if pixel == RED] == list(range(60))
     assert [y for y, pixel in enumerate(pixels) if pixel == BLUE] == list(range(60, 80))
     assert shown(pixels[60:]) == [*expected(130), PINK]
-    assert kinds(it).count("set-viewport") == 2
-    assert it.court_minimum.met
+    assert kinds(captured).count("set-viewport") == 2
+    assert captured.court_minimum.met
 
 
 def test_a_box_whose_height_is_its_own_is_photographed_at_each_of_its_positions(
     capture: Engine,
 ) -> None:
     style = "html,body{overflow:hidden} .box{height:800px;overflow-y:scroll}"
-    it = capture(page(f"<div class=box>{bands(30)}</div>", style))
+    captured = capture(page(f"<div class=box>{bands(30)}</div>", style))
 
-    whole = picture(it, PictureKind.INNER_BOX)
+    whole = picture(captured, PictureKind.INNER_BOX)
     assert (whole.reason, whole.overlap_px) == (None, 100)
     assert [(file.top_px, file.bottom_px) for file in whole.files] == [
         (0, 800), (700, 1500), (1400, 2200), (2100, 2900), (2200, 3000),
     ]  # fmt: skip
     seen: dict[int, tuple[int, ...]] = {}
     for file in whole.files:
-        part = image(it, file.path)
+        part = image(captured, file.path)
         seen |= {file.top_px // 100 + i: part.getpixel((300, 100 * i + 50)) for i in range(8)}  # type: ignore[misc]
     assert [seen[i] for i in range(30)] == expected(30)
-    assert it.outcome is Outcome.COMPLETE
+    assert captured.outcome is Outcome.COMPLETE
 
 
 def test_a_box_that_the_policy_leaves_alone_is_told(capture: Engine) -> None:
     html = page(f"<div class=app><main id=it class=box>{bands(130)}</main></div>", BOX)
 
-    it = capture(html, pictures=Pictures(inner_box=False))
+    captured = capture(html, pictures=Pictures(inner_box=False))
 
-    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["page-scrolls-inside"])
-    assert not [one for one in it.pictures if one.kind is PictureKind.INNER_BOX]
-    assert it.court_minimum.missing == ("full-page capture",)
+    assert (captured.outcome, codes(captured)) == (Outcome.PARTIAL, ["page-scrolls-inside"])
+    assert not [picture for picture in captured.pictures if picture.kind is PictureKind.INNER_BOX]
+    assert captured.court_minimum.missing == ("full-page capture",)
 
 
 def test_elements_are_found_in_the_page_and_in_open_and_closed_shadow_trees(
@@ -557,20 +570,24 @@ def test_elements_are_found_in_the_page_and_in_open_and_closed_shadow_trees(
     )
     selectors = ("#tall", ".in-open", ".in-closed", ".none", ".hidden", "p[")
 
-    it = capture(page(body), pictures=Pictures(elements=selectors))
+    captured = capture(page(body), pictures=Pictures(elements=selectors))
 
-    made = {one.subject: one for one in it.pictures if one.kind is PictureKind.ELEMENT}
+    made = {
+        picture.subject: picture
+        for picture in captured.pictures
+        if picture.kind is PictureKind.ELEMENT
+    }
     assert set(made) == {"#tall", ".in-open", ".in-closed"}
     tall = made["#tall"]
     assert (tall.left_px, tall.top_px, tall.width_px, tall.height_px) == (0, 0, 200, 9000)
     assert [file.path for file in tall.files] == ["capture/element-01.png"]
     assert len(tall.files[0].tiles) == 3
     check_table(tall)
-    assert shown(column(it, tall, 100)) == expected(90)
-    assert image(it, "capture/element-02.png").getcolors() == [(1440 * 50, GREEN)]
-    assert image(it, "capture/element-03.png").getcolors() == [(1440 * 50, BLUE)]
+    assert shown(column(captured, tall, 100)) == expected(90)
+    assert image(captured, "capture/element-02.png").getcolors() == [(1440 * 50, GREEN)]
+    assert image(captured, "capture/element-03.png").getcolors() == [(1440 * 50, BLUE)]
     assert made[".in-closed"].top_px == 9050
-    (reason,) = it.reasons
+    (reason,) = captured.reasons
     assert reason.code == "element-missing"
     for words in (
         ".none: nothing on the page", ".hidden: nothing that is laid out",
@@ -584,17 +601,17 @@ def test_a_page_is_printed_when_asked_and_a_pdf_over_its_limit_is_left_out(
 ) -> None:
     html = page("<h1>printed</h1>" + bands(20))
 
-    it = capture(html, pictures=Pictures(pdf=True))
+    captured = capture(html, pictures=Pictures(pdf=True))
     none = capture(html, pictures=Pictures(pdf=True, pdf_bytes=300))
 
-    (pdf,) = (one for one in it.artifacts if one.path == "capture/page.pdf")
+    (pdf,) = (artifact for artifact in captured.artifacts if artifact.path == "capture/page.pdf")
     assert pdf.media_type == "application/pdf"
     assert pdf.file.read_bytes().startswith(b"%PDF-")
     assert b"%%EOF" in pdf.file.read_bytes()[-10:]
-    assert picture(it, PictureKind.PDF).files[0].path == "capture/page.pdf"
-    assert it.outcome is Outcome.COMPLETE
+    assert picture(captured, PictureKind.PDF).files[0].path == "capture/page.pdf"
+    assert captured.outcome is Outcome.COMPLETE
     assert codes(none) == ["pdf-failed"]
-    assert not [one for one in none.artifacts if one.path.endswith(".pdf")]
+    assert not [artifact for artifact in none.artifacts if artifact.path.endswith(".pdf")]
 
 
 def test_a_part_that_shows_nothing_where_the_page_has_text_is_noticed(capture: Engine) -> None:
@@ -604,14 +621,14 @@ def test_a_part_that_shows_nothing_where_the_page_has_text_is_noticed(capture: E
         '<div style="position:absolute;left:0;right:0;top:3900px;height:4400px;background:#fff">'
     )
 
-    it = capture(page(text + bands(20) + sheet + "</div>"), replace(ROOMY, tile_px=2_000))
+    captured = capture(page(text + bands(20) + sheet + "</div>"), replace(ROOMY, tile_px=2_000))
 
-    whole = picture(it, PictureKind.PAGE)
+    whole = picture(captured, PictureKind.PAGE)
     blank = [(t.top_px, t.bottom_px) for f in whole.files for t in f.tiles if t.blank]
     assert blank == [(4000, 5000), (5000, 6000), (6000, 7000), (7000, 8000)]
-    assert codes(it) == ["picture-blank"]
-    assert "CSS pixels 4000 to 5000 have one colour" in it.reasons[0].detail
-    assert column(it, whole)[-2000 + 50 :: 100] == expected(20)
+    assert codes(captured) == ["picture-blank"]
+    assert "CSS pixels 4000 to 5000 have one colour" in captured.reasons[0].detail
+    assert column(captured, whole)[-2000 + 50 :: 100] == expected(20)
 
 
 def test_the_page_is_not_resized_to_be_photographed(capture: Engine) -> None:
@@ -623,12 +640,12 @@ def test_the_page_is_not_resized_to_be_photographed(capture: Engine) -> None:
       addEventListener('resize', told); new ResizeObserver(told).observe(document.body);
     </script>"""
 
-    it = capture(page(script + bands(130)), scale=2, viewport=(800, 600))
+    captured = capture(page(script + bands(130)), scale=2, viewport=(800, 600))
 
-    (text,) = (one for one in it.artifacts if one.path == "capture/page.txt")
+    (text,) = (artifact for artifact in captured.artifacts if artifact.path == "capture/page.txt")
     # The observer tells its first size; nothing follows.
     assert text.file.read_text() == "resized: 800x600x2\n"
-    assert len(picture(it, PictureKind.PAGE).files[0].tiles) == 7
+    assert len(picture(captured, PictureKind.PAGE).files[0].tiles) == 7
 
 
 def test_an_empty_part_is_no_fault_and_what_the_browser_leaves_out_of_view_is_shown(
@@ -640,12 +657,12 @@ def test_an_empty_part_is_no_fault_and_what_the_browser_leaves_out_of_view_is_sh
         f'<p style="{skipped}">a leaf</section>'
     )
 
-    it = capture(page(body))
+    captured = capture(page(body))
 
-    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
-    assert "show-skipped" in kinds(it)
-    assert column(it, picture(it, PictureKind.PAGE))[9050:9300:100] == expected(3)
-    files = {one.path: one.file for one in it.artifacts}
+    assert (captured.outcome, codes(captured)) == (Outcome.COMPLETE, [])
+    assert "show-skipped" in kinds(captured)
+    assert column(captured, picture(captured, PictureKind.PAGE))[9050:9300:100] == expected(3)
+    files = {artifact.path: artifact.file for artifact in captured.artifacts}
     text, dom = (
         files[f"capture/{name}"].read_text(encoding="utf-8") for name in ("page.txt", "dom.html")
     )
@@ -657,12 +674,12 @@ def test_12_600_images_stay_within_the_limits(capture: Engine, pages: Pages) -> 
     pages.answers["/dot.png"] = png(8, 8, GREEN)
     dots = '<img src="/dot.png" width=40 height=40>' * 12_600
 
-    it = capture(page(f"<div style='line-height:0'>{dots}</div>"), Limits(scroll_steps=2000))
+    captured = capture(page(f"<div style='line-height:0'>{dots}</div>"), Limits(scroll_steps=2000))
 
-    whole = picture(it, PictureKind.PAGE)
-    assert "capture-timeout" not in codes(it)
+    whole = picture(captured, PictureKind.PAGE)
+    assert "capture-timeout" not in codes(captured)
     assert (whole.height_px, whole.captured_height_px) == (14_000, 14_000)
-    assert set(column(it, whole)) == {GREEN}
+    assert set(column(captured, whole)) == {GREEN}
 
 
 def test_our_own_memory_holds_tiles_and_not_the_page(pages: Pages, tmp_path: Path) -> None:
@@ -677,20 +694,22 @@ def test_our_own_memory_holds_tiles_and_not_the_page(pages: Pages, tmp_path: Pat
         (root := tmp_path / str(height)).mkdir()
         pages.answers["/"] = page(f'<div style="height:{height}px;background:url(/noise.png)">')
         tracemalloc.start()
-        it = Engine(root, pages)("", viewport=(720, 900))
+        capture = Engine(root, pages)("", viewport=(720, 900))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        return it, peak
+        return capture, peak
 
     _, few = photograph(8_000)
-    it, many = photograph(16_000)
+    capture, many = photograph(16_000)
 
-    assert picture(it, PictureKind.PAGE).captured_height_px == 16_000
-    (found,) = (one for one in it.artifacts if one.path == "capture/screenshot.png")
+    assert picture(capture, PictureKind.PAGE).captured_height_px == 16_000
+    (found,) = (
+        artifact for artifact in capture.artifacts if artifact.path == "capture/screenshot.png"
+    )
     assert found.digests.length > 32_000_000
     assert many < few * 1.4
     assert many < 100_000_000
-    assert image(it, "capture/screenshot.png").crop((0, 15_500, 720, 16_000)).tobytes() == (
+    assert image(capture, "capture/screenshot.png").crop((0, 15_500, 720, 16_000)).tobytes() == (
         b"".join(rows)
     )
 
@@ -707,8 +726,12 @@ def test_two_captures_of_an_unchanged_page_have_the_same_pixels_document_and_tex
 
     assert first.pictures == second.pictures
     digests = [
-        {one.path: one.digests.sha256 for one in it.artifacts if one.path in STABLE}
-        for it in (first, second)
+        {
+            artifact.path: artifact.digests.sha256
+            for artifact in capture.artifacts
+            if artifact.path in STABLE
+        }
+        for capture in (first, second)
     ]
     assert set(digests[0]) == STABLE
     assert digests[0] == digests[1]
@@ -753,6 +776,6 @@ def test_captures_that_run_at_once_photograph_one_after_the_other(
     for thread in threads:
         thread.join()
 
-    assert [it.outcome for it in done] == [Outcome.COMPLETE] * 2
+    assert [capture.outcome for capture in done] == [Outcome.COMPLETE] * 2
     assert (gate.most, gate.inside) == (1, 0)
     assert gate.passed >= 12

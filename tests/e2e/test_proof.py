@@ -9,31 +9,31 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from snapshotter.app import wiring
-from snapshotter.app.event_verification import Rederiver
+from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import RandomIds
-from snapshotter.app.observations import Observatory
-from snapshotter.app.pack_verification import judge_by_rules
-from snapshotter.app.pipeline import World, run
-from snapshotter.app.proof import Case, Made, ProofDesk, make
-from snapshotter.app.takedowns import TakedownDesk, derive
-from snapshotter.app.tokens import TokenDesk
-from snapshotter.capture.browser import choose_browser
+from snapshotter.app.pipeline.run import CaptureDependencies, run
+from snapshotter.app.takedown.event_verification import Rederivation
+from snapshotter.app.takedown.events import TakedownService, derive
+from snapshotter.app.takedown.pack_verification import judge_by_rules
+from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
+from snapshotter.app.upkeep.late_tokens import TokenService
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.capture.browser.html_to_pdf import print_pdf
+from snapshotter.capture.browser.launch import choose_browser
 from snapshotter.capture.engine import ChromiumCapturer
-from snapshotter.capture.printing import print_pdf
-from snapshotter.formats import pack
+from snapshotter.formats.statements import pack
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.model.takedown import ConfirmRules
-from snapshotter.policy import identity
+from snapshotter.policy import page_identity
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.verify import pack_report
-from snapshotter.verify.pack import verify_pack
+from snapshotter.verify import proof_pack_report
+from snapshotter.verify.proof_pack import verify_pack
 from snapshotter.verify.trust import Trust, own_trust, trusted_key
 from tests import bundles, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
@@ -65,11 +65,13 @@ class Loopback:
         return ("127.0.0.1",)
 
 
-def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> Case:
+def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> ProofCase:
     """Conclude the removal from the captures in the store; one is enough here to confirm it."""
     with Catalog(folder / "catalog.db") as catalog:
-        desk = TakedownDesk(
-            place=Observatory(store=store, catalog=catalog, rules=identity.shipped_rules()),
+        service = TakedownService(
+            source=ObservationSource(
+                store=store, catalog=catalog, rules=page_identity.shipped_identity_rules()
+            ),
             trust=lambda: trust,
             signer=lambda: WITNESS,
             own_keys=frozenset({WITNESS.key_id}),
@@ -77,15 +79,17 @@ def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> Case:
             now=RealClock().now,
             lock_dir=folder / "locks",
         )
-        derive(desk)
+        derive(service)
         (kept,) = catalog.events()
         assert kept.event is not None, kept.problem
-        return Case.of(kept.event, kept.data)
+        return ProofCase.of(kept.event, kept.data)
 
 
-def rederiver() -> Rederiver:
-    return Rederiver(
-        rules=identity.shipped_rules(), assessor_of=wiring.assessor, decide=lambda url: DECISION
+def rederiver() -> Rederivation:
+    return Rederivation(
+        rules=page_identity.shipped_identity_rules(),
+        assessor_of=wiring.assessor,
+        decide=lambda url: DECISION,
     )
 
 
@@ -93,7 +97,7 @@ def rederiver() -> Rederiver:
 class Proof:
     """A pack of an article that was taken down between two captures."""
 
-    made: Made
+    made: WrittenPack
     trust: Trust
     seen: str
     gone: str
@@ -106,7 +110,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
     chain.make()
     authority = ChainAuthority(chain)
     clock, store = RealClock(), DirectoryStore(folder / "store")
-    desk = TokenDesk(
+    service = TokenService(
         authorities=(authority,), anchors=(authority.anchor,), store=store,
         pending_dir=folder / "pending",
     )  # fmt: skip
@@ -118,9 +122,9 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
         allow_no_sandbox=True,
         assessor=wiring.assessor,
     )
-    world = World(
+    world = CaptureDependencies(
         clock=clock, ids=RandomIds(), capturer=capturer, signer=CAPTURER, assessor=wiring.assessor,
-        authorities=(authority,), timestamp_timeout_s=60, store=store, desk=desk,
+        authorities=(authority,), timestamp_timeout_s=60, store=store, service=service,
         trust=own_trust([CAPTURER.public_key], [authority.anchor]), spool_dir=folder / "spool",
         pending_dir=folder / "pending", salts_dir=folder / "salts",
         rejected_dir=folder / "rejected", unstored_dir=folder / "unstored",
@@ -136,15 +140,15 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
             ids.append(result.bundle.id)
     trust = replace(
         own_trust([CAPTURER.public_key], [authority.anchor]),
-        keys=tuple(trusted_key(it.public_key, owner="us") for it in (CAPTURER, WITNESS)),
+        keys=tuple(trusted_key(signer.public_key, owner="us") for signer in (CAPTURER, WITNESS)),
     )
     case = concluded(store, trust, folder)
     made = make(
-        ProofDesk(
+        ProofService(
             store=store,
             signer=WITNESS,
             trust=trust,
-            rules=identity.shipped_rules(),
+            rules=page_identity.shipped_identity_rules(),
             clock=clock,
             software=bundles.SOFTWARE,
             spool_dir=folder / "spool",
@@ -229,8 +233,8 @@ def test_the_event_is_derived_again_from_the_pack_alone(proof: Proof) -> None:
     with proof.made.file.open("rb") as stream:
         report = verify_pack(stream, proof.trust, now=RealClock().now(), judge=judge)
 
-    assert report.verdict is Verdict.PASSED, pack_report.lines(report)
-    said = "\n".join(pack_report.lines(report))
+    assert report.verdict is Verdict.PASSED, proof_pack_report.lines(report)
+    said = "\n".join(proof_pack_report.lines(report))
     assert "unavailable (author) by the rules in its bundle (wx-01)" in said
     assert "concluded again from exactly these captures, and it is the same" in said
 
@@ -245,7 +249,7 @@ def test_a_browser_without_a_network_shows_every_hash_green(
         assert "exactly as the signed list" in reader.verdict
         assert reader.states == ["✓ as listed"] * count
         assert WITNESS.key_id in reader.page.locator("#key").inner_text()
-        assert [it for it in reader.asked if not it.startswith(("file:", "blob:"))] == []
+        assert [url for url in reader.asked if not url.startswith(("file:", "blob:"))] == []
         assert reader.errors == []
         # The picture is one of the parts, shown only after it was checked.
         assert (reader.page.locator("#picture").get_attribute("src") or "").startswith("blob:")

@@ -26,7 +26,7 @@ from playwright.async_api import Page
 from typing_extensions import override
 from warcio.archiveiterator import ArchiveIterator
 
-from snapshotter.capture.recorder import (
+from snapshotter.capture.record.recorder import (
     RESPONSE_TOO_LARGE,
     TOO_MANY_REQUESTS,
     Recorder,
@@ -222,8 +222,8 @@ def serving(server: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serving(Server()) as it:
-        yield it
+    with serving(Server()) as server:
+        yield server
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +377,7 @@ def test_a_refused_document_is_an_error_and_a_record(tmp_path: Path) -> None:
     recording = record(tmp_path, url + "/")
 
     # So it looks to the browser, which has the guard in front of it.
-    assert [it.error for it in recording.failed] == ["net::ERR_EMPTY_RESPONSE: refused"]
+    assert [request.error for request in recording.failed] == ["net::ERR_EMPTY_RESPONSE: refused"]
     assert recording.response is None
     assert not recording.main_body_recorded
     (note,) = [i for i in items(recording) if i.kind == "metadata"]
@@ -409,7 +409,10 @@ def test_a_capture_over_the_limit_is_cut_off_and_says_so(server: Server, tmp_pat
     assert cut.fields["WARC-Truncated"] == "length"
     assert cut.body
     assert PAGES["/echo"][2].startswith(cut.body)
-    assert any(it.startswith("bodies that are cut off: ") for it in recording.missing_parts)
+    assert any(
+        missing_part.startswith("bodies that are cut off: ")
+        for missing_part in recording.missing_parts
+    )
 
 
 def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
@@ -503,7 +506,7 @@ def test_finish_now_keeps_what_came_of_a_document(server: Server, tmp_path: Path
     async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/drip", wait_until="commit")
         await page.wait_for_selector("#second")
-        await recorder.cut_off("unspecified")
+        await recorder.note_cut_off("unspecified")
         await asyncio.sleep(0.2)  # for the browser to tell us what it has told the page
 
     recording = record(tmp_path, f"{server.url}/drip", act=act, now=True)

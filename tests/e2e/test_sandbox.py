@@ -114,7 +114,7 @@ def test_without_user_namespaces_root_captures_nothing_unless_it_is_allowed(
     assert (
         "PolicyRefused: the browser would run without its sandbox: running as root" in done.stderr
     )
-    assert [it.name for it in tmp_path.iterdir()] == ["spool"]  # the browser's place is gone
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]  # the browser's place is gone
 
 
 def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_told(
@@ -127,7 +127,7 @@ def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_tol
     assert facts["detail"].startswith("started with --no-sandbox: ")
     assert "no user namespace: unshare: " in facts["detail"]
     # This root may mount. Without its sandbox a renderer is held by that as well.
-    assert {it["files"] for it in facts["processes"]} == {"mount"}
+    assert {process["files"] for process in facts["processes"]} == {"mount"}
 
 
 CONFINED = (sys.executable, "-m", "tests.confined")
@@ -155,7 +155,7 @@ def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_c
     )
     assert last[1].startswith("hint: run as an ordinary user where user namespaces are allowed")
     assert done.returncode == 1
-    assert [it.name for it in tmp_path.iterdir()] == ["spool"]
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
 
 def test_where_files_are_open_to_the_browser_a_policy_that_forbids_it_captures_nothing() -> None:

@@ -186,11 +186,11 @@ def _captured(
         server.server_close()
 
 
-def left_behind(it: Leaky) -> Iterator[tuple[str, bytes]]:
-    for path in it.installation.home.rglob("*"):
+def left_behind(capture: Leaky) -> Iterator[tuple[str, bytes]]:
+    for path in capture.installation.home.rglob("*"):
         if not path.is_file():
             continue
-        name = str(path.relative_to(it.installation.home))
+        name = str(path.relative_to(capture.installation.home))
         for data in unfolded(path.read_bytes()):
             yield name, data
         if path.suffix == ".wacz":
@@ -198,8 +198,8 @@ def left_behind(it: Leaky) -> Iterator[tuple[str, bytes]]:
                 for member in archive.namelist():
                     for data in unfolded(archive.read(member)):
                         yield f"{name}/{member}", data
-    yield "stdout", it.done.out.encode()
-    yield "stderr", it.done.err.encode()
+    yield "stdout", capture.done.out.encode()
+    yield "stderr", capture.done.err.encode()
 
 
 def test_the_secrets_really_went_over_the_wire(leaky: Leaky) -> None:
@@ -231,7 +231,7 @@ def test_no_secret_is_left_in_any_file_or_output_in_any_spelling(leaky: Leaky, s
 def test_the_bundle_says_what_was_replaced(leaky: Leaky) -> None:
     shown = leaky.installation.run("show", "--json", leaky.bundle).object
     redactions: dict[str, dict[str, Any]] = {
-        f"{it['place']} {it['name']}": it for it in shown["redactions"]
+        f"{redaction['place']} {redaction['name']}": redaction for redaction in shown["redactions"]
     }
 
     assert redactions["response-header set-cookie"]["count"] >= 3
@@ -257,10 +257,14 @@ def test_a_salt_opens_the_commitment_that_stands_in_the_network_record(leaky: Le
 
     def opened(place: str, name: str, value: str) -> str:
         """Return the commitment that this value opens."""
-        for it in disclosures:
-            content = bytes.fromhex(it["salt"]) + name.encode() + b"\0" + value.encode()
+        for disclosure in disclosures:
+            content = bytes.fromhex(disclosure["salt"]) + name.encode() + b"\0" + value.encode()
             commitment = f"sha256:{hashlib.sha256(content).hexdigest()}"
-            if (it["place"], it["name"], it["commitment"]) == (place, name, commitment):
+            if (disclosure["place"], disclosure["name"], disclosure["commitment"]) == (
+                place,
+                name,
+                commitment,
+            ):
                 return commitment
         raise AssertionError(f"nothing opens {place} {name}")
 
@@ -275,7 +279,7 @@ def test_a_salt_opens_the_commitment_that_stands_in_the_network_record(leaky: Le
 
 def test_no_user_information_of_a_url_is_left_whatever_its_spelling(spelled: Leaky) -> None:
     assert spelled.done.code in (0, 3), spelled.done.err
-    asked = [it.path for it in spelled.asked]
+    asked = [request.path for request in spelled.asked]
     assert asked[: len(SPELLINGS) + 1] == [
         *(f"/hop{number}" for number in range(len(SPELLINGS))),
         "/spelled",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import wiring
-from snapshotter.app.assessing import with_assessment
+from snapshotter.app.archive.assessment import with_assessment
 from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.formats.digest import digest_bytes
@@ -25,10 +25,10 @@ from snapshotter.model.request import CaptureRequest, Decision, RedactRules
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.site.catalogue import hosts
-from snapshotter.site.late import PATCHES, TAKEN_DOWN
+from snapshotter.site.late_content import PATCHES, TAKEN_DOWN
 from snapshotter.site.pictures import SHORT_LINK
+from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.server import FixtureSite
-from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, available, removed
 from snapshotter.site.wechat import CLIENT, DEVICE, SHARER, UIN
 from tests.canaries import spellings, unfolded
@@ -85,8 +85,8 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[FixtureSite]:
-    with FixtureSite() as it:
-        yield it
+    with FixtureSite() as site:
+        yield site
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_page_gets_its_one_right_verdict(name: str, visit: Visitor) -> None:
     assert differences(name, found) == []
     # The site has a clock of its own, and says so in each `Date`.
     wanted = {"clock-skew", WARNINGS.get(name, "clock-skew")}
-    assert wanted <= {it.code for it in captured.warnings}
+    assert wanted <= {reason.code for reason in captured.warnings}
 
 
 def test_an_article_has_all_its_images_and_nothing_follows_its_code(visit: Visitor) -> None:
@@ -131,33 +131,40 @@ def test_an_article_has_all_its_images_and_nothing_follows_its_code(visit: Visit
     assert differences("wx/article", found) == []
     assert (captured.images.wanted, captured.images.loaded) == (12, 12)
     assert captured.images.placeholder == 0
-    assert {it.text for it in found.readings.qr_codes} == {SHORT_LINK}
-    assert {it.host for it in visit.site.requests} == {"mp.weixin.qq.com", "mmbiz.qpic.cn"}
-    assert any(UIN in it.path for it in visit.site.requests)  # the page was asked for as given
+    assert {qr_code.text for qr_code in found.readings.qr_codes} == {SHORT_LINK}
+    assert {request.host for request in visit.site.requests} == {
+        "mp.weixin.qq.com",
+        "mmbiz.qpic.cn",
+    }
+    assert any(
+        UIN in request.path for request in visit.site.requests
+    )  # the page was asked for as given
     nothing_is_left_of(captured, UIN, SHARER, DEVICE, CLIENT)
-    removed = {it.name for it in captured.redactions if it.place == "viewer-field"}
+    removed = {entry.name for entry in captured.redactions if entry.place == "viewer-field"}
     assert removed >= {"uin", "user_uin", "devicetype", "clientversion", "isoversea", "req_id"}
-    assert {it.name for it in captured.redactions if it.place == "url-parameter"} == {
+    assert {entry.name for entry in captured.redactions if entry.place == "url-parameter"} == {
         "uin", "sharer_shareid",
     }  # fmt: skip
     assert captured.final_url.endswith("&scene=1")
-    # What `shown` has done by hand is what the page's script did.
-    (dom,) = (it.file for it in captured.artifacts if it.path == "capture/dom.html")
-    for markup in (dom.read_text(encoding="utf-8"), shown("wx/article").html):
+    # What `rendered_page` has done by hand is what the page's script did.
+    (dom,) = (
+        artifact.file for artifact in captured.artifacts if artifact.path == "capture/dom.html"
+    )
+    for markup in (dom.read_text(encoding="utf-8"), rendered_page("wx/article").html):
         assert "2026-01-02 17:39</em>" in markup
         assert "visibility: hidden" not in markup
 
 
 def nothing_is_left_of(captured: Capture, *secrets: str) -> None:
     """Look for secrets in every byte of a capture, and see that its digests are right."""
-    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    kept = {artifact.path: artifact.file.read_bytes() for artifact in captured.artifacts}
     assert b"Snapshotter-Body: redacted" in gzip.decompress(kept["archive/data.warc.gz"])
     assert b"redacted:sha256:" in kept["capture/page.mhtml"].replace(b"=\r\n", b"")
-    for it in captured.artifacts:
-        assert digest_bytes(kept[it.path]) == it.digests
-        for data in unfolded(kept[it.path]):
+    for artifact in captured.artifacts:
+        assert digest_bytes(kept[artifact.path]) == artifact.digests
+        for data in unfolded(kept[artifact.path]):
             for secret in secrets:
-                assert not any(form in data for form in spellings(secret)), (it.path, secret)
+                assert not any(form in data for form in spellings(secret)), (artifact.path, secret)
     for secret in secrets:
         assert secret not in repr(captured)
 
@@ -176,7 +183,7 @@ def test_content_that_comes_late_in_any_way_is_in_every_file(visit: Visitor) -> 
     """All kinds on one page. One by one, many times and under load: `scripts/late_matrix.py`."""
     captured, _ = visit("late/all", light=False)
 
-    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    kept = {artifact.path: artifact.file.read_bytes() for artifact in captured.artifacts}
     for patch in PATCHES["late/all"]:
         found = places(lambda path: kept.get(path, b""), patch)
         assert all(found.values()), (patch.word, found)
@@ -191,30 +198,32 @@ def test_a_page_that_goes_to_a_notice_while_it_is_judged_is_captured_as_the_noti
             return
         visit.site.show(TAKEN_DOWN, removed())
         end = time.monotonic() + 60
-        while all("/notice" not in it.path for it in visit.site.requests):
+        while all("/notice" not in request.path for request in visit.site.requests):
             assert time.monotonic() < end, "the page did not go on"
             time.sleep(0.02)
 
     visit.watch = take_down
     captured, _ = visit(TAKEN_DOWN)
 
-    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    kept = {artifact.path: artifact.file.read_bytes() for artifact in captured.artifacts}
     assert b"This story was taken down" in kept["capture/page.txt"]
     assert b"A story that is there" not in kept["capture/dom.html"]
     assert captured.final_url.endswith("/late/data/notice?move-700")
     assert captured.outcome is Outcome.COMPLETE, captured.reasons
     # It was brought into view from its beginning, as any page.
-    (again,) = (it.detail for it in captured.actions if it.kind == "settle-again")
+    (again,) = (action.detail for action in captured.actions if action.kind == "settle-again")
     assert again == "the page went on before it was photographed"
 
 
 def test_a_place_that_changes_for_ever_is_named_and_not_gone_after(visit: Visitor) -> None:
     captured, _ = visit("late/ticker")
 
-    (named,) = (it.detail for it in captured.warnings if it.code == "page-keeps-changing")
+    (named,) = (
+        reason.detail for reason in captured.warnings if reason.code == "page-keeps-changing"
+    )
     assert "#late > p:nth-of-type(2)" in named
     assert captured.outcome is Outcome.COMPLETE
-    assert not {"settle-again", "take-again"} & {it.kind for it in captured.actions}
+    assert not {"settle-again", "take-again"} & {action.kind for action in captured.actions}
 
 
 # Pages that mean harm
@@ -234,6 +243,6 @@ def test_a_page_that_means_harm_ends_in_a_capture_that_says_so(
 ) -> None:
     captured, found = visit(name)
 
-    assert code in [*(it.code for it in captured.reasons), ""]
+    assert code in [*(reason.code for reason in captured.reasons), ""]
     assert found.takedown.availability is not Availability.UNAVAILABLE
-    assert {it.host for it in visit.site.requests} == {"news.example"}
+    assert {request.host for request in visit.site.requests} == {"news.example"}

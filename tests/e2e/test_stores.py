@@ -60,7 +60,7 @@ def test_a_bucket_serves_every_command_as_a_directory_does(
     client.close()
     assert hashlib.sha256(stored).hexdigest() == done["bundle"]["sha256"]
     listed = cloud.run("list", "--json", *store).objects
-    assert [it["bundle_id"] for it in listed] == [done["bundle_id"]]
+    assert [entry["bundle_id"] for entry in listed] == [done["bundle_id"]]
     assert cloud.run("verify", *store, done["bundle_id"]).code == 0
     assert (
         cloud.run("show", "--json", *store, done["bundle_id"]).object["bundle_id"]
@@ -134,7 +134,7 @@ def test_a_bundle_that_the_store_does_not_take_is_kept_and_can_be_added_later(
     in_the_way.unlink()
     assert installation.run("store", "add", kept).code == 0
     assert installation.run("verify", *installation.bundles()).code == 0
-    assert [it.name for it in installation.bundles()] == [kept.name]
+    assert [bundle.name for bundle in installation.bundles()] == [kept.name]
 
 
 # Two at once
@@ -165,7 +165,7 @@ def shelf(
         root = tmp_path / "shelf"
 
         def files() -> dict[str, bytes]:
-            return {it.name: it.read_bytes() for it in root.rglob("*.wacz")}
+            return {path.name: path.read_bytes() for path in root.rglob("*.wacz")}
 
         return Shelf(installation, str(root), files)
     server: SeaweedFS = request.getfixturevalue("seaweedfs")
@@ -179,11 +179,11 @@ def shelf(
         client = server.client()
         found = client.list_objects_v2(Bucket="plain", Prefix=f"{prefix}/bundles/")
         bodies = {
-            it["Key"].rpartition("/")[2]: client.get_object(Bucket="plain", Key=it["Key"])[
+            listed["Key"].rpartition("/")[2]: client.get_object(Bucket="plain", Key=listed["Key"])[
                 "Body"
             ].read()
-            for it in found.get("Contents", [])
-            if it["Key"].endswith(".wacz")  # and not what is told of it beside
+            for listed in found.get("Contents", [])
+            if listed["Key"].endswith(".wacz")  # and not what is told of it beside
         }
         client.close()
         return bodies
@@ -198,9 +198,9 @@ def test_two_processes_that_store_the_same_bundle_both_succeed_and_it_is_there_o
         shelf.installation.start("store", "add", "--store", shelf.url, captured.bundle)
         for _ in range(2)
     ]
-    answers = [it.communicate(timeout=60) for it in adding]
+    answers = [process.communicate(timeout=60) for process in adding]
 
-    assert [it.returncode for it in adding] == [0, 0], answers
+    assert [process.returncode for process in adding] == [0, 0], answers
     assert shelf.contents() == {captured.bundle.name: captured.bundle.read_bytes()}
 
 
@@ -213,10 +213,10 @@ def test_of_two_different_bundles_with_one_id_one_is_stored_whole_and_the_other_
     adding = [
         shelf.installation.start("store", "add", "--store", shelf.url, rival) for rival in rivals
     ]
-    answers = [it.communicate(timeout=60) for it in adding]
+    answers = [process.communicate(timeout=60) for process in adding]
 
-    assert sorted(it.returncode for it in adding) == [0, 1], answers
-    winner = next(it for it, done in zip(rivals, adding, strict=True) if done.returncode == 0)
+    assert sorted(process.returncode for process in adding) == [0, 1], answers
+    winner = next(path for path, done in zip(rivals, adding, strict=True) if done.returncode == 0)
     loser = next(answer for answer, done in zip(answers, adding, strict=True) if done.returncode)
     assert "holds another file under the id" in loser[1]
     assert shelf.contents() == {captured.bundle.name: winner.read_bytes()}

@@ -28,11 +28,11 @@ def test_a_page_that_is_taken_down_between_two_looks_is_an_event_that_verifies(
     (installation.home / "quick.toml").write_text(POLICY)
     installation.configure(trusting(authority), policy="quick.toml")
     with FixtureSite() as site:
-        page, other = (site.url(it, "127.0.0.1") for it in ("news/2014", "news"))
+        page, other = (site.url(path, "127.0.0.1") for path in ("news/2014", "news"))
         seen = installation.run("check", "--json", page).object
         site.show("news/2014", removed("404"))
         gone, control, again = installation.run("check", "--json", page, other, page).objects
-    assert [it["verdict"]["availability"] for it in (seen, gone, control, again)] == [
+    assert [printed["verdict"]["availability"] for printed in (seen, gone, control, again)] == [
         "available", "unavailable", "available", "unavailable",
     ]  # fmt: skip
 
@@ -41,8 +41,8 @@ def test_a_page_that_is_taken_down_between_two_looks_is_an_event_that_verifies(
     assert derived.code == 0, derived.err
     (recorded,) = derived.object["recorded"]
     event = json.loads((installation.store / recorded["key"]).read_bytes().partition(b"\n")[0])
-    ends = [event["event"][it]["bundle_id"] for it in ("last_seen", "first_gone")]
-    assert ends == [Path(it["bundle"]["path"]).stem for it in (seen, gone)]
+    ends = [event["event"][role]["bundle_id"] for role in ("last_seen", "first_gone")]
+    assert ends == [Path(printed["bundle"]["path"]).stem for printed in (seen, gone)]
 
     exported = installation.run("takedown", "export", recorded["event_id"], "-o", "exhibit")
     assert exported.code == 0, exported.err

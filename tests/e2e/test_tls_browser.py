@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.capture.browser import choose_browser
-from snapshotter.formats.http import Direction
-from snapshotter.formats.server_signature import RecordedConnection, check, gather
-from snapshotter.formats.tls import TlsConnection
-from snapshotter.formats.tls_handshake import Finished
+from snapshotter.capture.browser.launch import choose_browser
+from snapshotter.formats.http.events import Direction
+from snapshotter.formats.tls.connection import TlsConnection
+from snapshotter.formats.tls.handshake import Finished
+from snapshotter.formats.tls.server_signature import TlsRecording, check, gather
 from tests import tls
 from tests.tls import Authority, Relay
 
@@ -93,7 +93,7 @@ def visit(tmp_path: Path) -> Iterator[Visit]:
             if said[Direction.CLIENT]:
                 assert connection.problem == ""
         spoke = [connection for connection, said in read if said[Direction.SERVER]]
-        for handshake in (it.handshake for it in spoke):
+        for handshake in (connection.handshake for connection in spoke):
             assert handshake is not None
             assert handshake.client_finished is handshake.server_finished is Finished.HOLDS
         return spoke
@@ -112,7 +112,7 @@ def test_a_browsers_traffic_is_read_and_its_servers_signature_holds(
     connections = visit(version, kind)
 
     gathered = gather(
-        RecordedConnection(
+        TlsRecording(
             connection=number,
             host=tls.HOST,
             port=443,
@@ -124,12 +124,12 @@ def test_a_browsers_traffic_is_read_and_its_servers_signature_holds(
 
     assert gathered.unsigned == ()
     assert gathered.sessions
-    assert [check(it) for it in gathered.sessions] == [""] * len(gathered.sessions)
-    assert all(it.names_host and it.alpn == "http/1.1" for it in gathered.sessions)
+    assert [check(session) for session in gathered.sessions] == [""] * len(gathered.sessions)
+    assert all(session.names_host and session.alpn == "http/1.1" for session in gathered.sessions)
     if version is V13:
-        assert {it.group for it in gathered.sessions} == {"X25519MLKEM768"}
+        assert {session.group for session in gathered.sessions} == {"X25519MLKEM768"}
     # Each later connection resumes a session, and shows a ticket that an earlier one was given.
-    resumed = [link for it in gathered.sessions for link in it.resumed]
+    resumed = [link for session in gathered.sessions for link in session.resumed]
     assert resumed
     assert {link.by for link in resumed} == {"ticket"}
     assert len(resumed) + len(gathered.sessions) == len(connections)
@@ -143,6 +143,6 @@ def test_a_browser_that_has_to_say_hello_again_is_read_as_well(visit: Visit) -> 
     assert first.hello_retry
     assert first.group == "secp384r1"
     gathered = gather(
-        [RecordedConnection(connection=1, host=tls.HOST, port=443, address="", handshake=first)]
+        [TlsRecording(connection=1, host=tls.HOST, port=443, address="", handshake=first)]
     )
-    assert [check(it) for it in gathered.sessions] == [""]
+    assert [check(session) for session in gathered.sessions] == [""]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import sync_playwright
 
-from snapshotter.formats.http import HowEnded
-from snapshotter.formats.http1 import Http1Connection
-from snapshotter.formats.http2 import Http2Connection
-from snapshotter.formats.websocket import FrameReader, Opcode, inflate
+from snapshotter.formats.http.events import EndReason
+from snapshotter.formats.http.http1 import Http1Connection
+from snapshotter.formats.http.http2 import Http2Connection
+from snapshotter.formats.http.websocket import FrameReader, Opcode, inflate
 from tests.servers.torture import Mode, Seen, Torture
 from tests.tools import any_chromium
 from tests.unit.formats.wire_events import C, S, Told, told
@@ -108,13 +108,13 @@ def test_every_answer_is_read_as_it_was_sent(visit: Visit) -> None:
         (end,) = wire.ends(seen.stream, S)
         if not seen.status:
             assert not wire.heads(seen.stream, S)
-            assert end.how in (HowEnded.CUT, HowEnded.RESET)
+            assert end.how in (EndReason.CUT, EndReason.RESET)
             continue
         head = wire.head(seen.stream, S)
         assert head.status == seen.status
         assert wire.body(seen.stream, S) == seen.sent, seen.path
         whole = seen.finished and seen.path != "/truncated"
-        assert (end.how in (HowEnded.COMPLETE, HowEnded.CLOSED)) is whole, seen.path
+        assert (end.how in (EndReason.COMPLETE, EndReason.CLOSED)) is whole, seen.path
 
 
 def test_nothing_on_the_wire_is_left_over(visit: Visit) -> None:

@@ -35,7 +35,7 @@ def test_a_file_that_is_no_bundle_is_failed_and_never_a_traceback(
 
     assert done.code == 10
     assert done.object["verdict"] == "failed"
-    assert code in {it["code"] for it in done.object["findings"]}
+    assert code in {finding["code"] for finding in done.object["findings"]}
     assert done.err == ""
 
 
@@ -55,7 +55,7 @@ def test_a_bundle_that_another_tool_zipped_again_is_failed(
     done = captured.installation.run("verify", "--json", tmp_path / "again.wacz")
 
     assert done.code == 10
-    assert "CONTAINER" in {it["code"] for it in done.object["findings"]}
+    assert "CONTAINER" in {finding["code"] for finding in done.object["findings"]}
 
 
 def test_a_bundle_without_its_token_is_not_passed(captured: Captured, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 def test_a_worker_polls_a_feed_and_captures_each_page_once(
     installation: Installation, fixture_site: Site
 ) -> None:
-    pages = [fixture_site.url(it) for it in ("/plain", "/nowhere")]
+    pages = [fixture_site.url(path) for path in ("/plain", "/nowhere")]
     again = [f"{pages[0]}?utm_source=feed", f"{pages[1]}#top"]
     with ListServer() as lists:
         lists.put("/feed", feed(*pages, *again))
@@ -25,7 +25,7 @@ def test_a_worker_polls_a_feed_and_captures_each_page_once(
         with running(installation, "worker", "--json") as worker:
             assert worker.stdout is not None
             events = (json.loads(line)["event"] for line in worker.stdout)
-            ended = list(islice((it for it in events if it == "job.done"), len(pages)))
+            ended = list(islice((event for event in events if event == "job.done"), len(pages)))
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
 
@@ -34,9 +34,9 @@ def test_a_worker_polls_a_feed_and_captures_each_page_once(
 
     assert len(ended) == len(pages)
 
-    assert sorted(it["url"] for it in done.objects) == sorted(pages)
-    assert {it["job_state"] for it in done.objects} == {"done"}
-    assert all(0 <= it["took_ms"] <= 120_000 for it in done.objects)
-    assert sorted(it["bundle_id"] for it in done.objects) == [
-        it.stem for it in installation.bundles()
+    assert sorted(printed["url"] for printed in done.objects) == sorted(pages)
+    assert {printed["job_state"] for printed in done.objects} == {"done"}
+    assert all(0 <= printed["took_ms"] <= 120_000 for printed in done.objects)
+    assert sorted(printed["bundle_id"] for printed in done.objects) == [
+        bundle.stem for bundle in installation.bundles()
     ]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from snapshotter.capture import recorder
-from snapshotter.capture.recorder import Recorder, Recording
-from snapshotter.capture.wire import CarriedConnection, read
-from snapshotter.formats import server_signature
+from snapshotter.capture.record import recorder
+from snapshotter.capture.record.recorder import Recorder, Recording
+from snapshotter.capture.record.wire_reader import ReadConnection, read
+from snapshotter.formats.tls import server_signature
 from tests.e2e.recording import SECRET, Item, items, record, verb
 from tests.servers.site import Site
 from tests.servers.torture import Mode, Torture
@@ -72,9 +72,13 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
 ) -> None:
     """As a fault of ours would lose it: the browser's account is there to notice."""
 
-    def losing(*arguments: Any, **more: Any) -> CarriedConnection:
+    def losing(*arguments: Any, **more: Any) -> ReadConnection:
         carried = read(*arguments, **more)
-        kept = tuple(it for it in carried.exchanges if not it.url.endswith("/image/eager.png"))
+        kept = tuple(
+            exchange
+            for exchange in carried.exchanges
+            if not exchange.url.endswith("/image/eager.png")
+        )
         return replace(carried, exchanges=kept)
 
     monkeypatch.setattr(recorder, "read", losing)
@@ -84,21 +88,25 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
         assert "/image/eager.png" in site.paths()
 
     (missed,) = [
-        it
-        for it in network_of(recording)["cross_check"]["differences"]
-        if it["kind"] == "not-carried"
+        value
+        for value in network_of(recording)["cross_check"]["differences"]
+        if value["kind"] == "not-carried"
     ]
     assert (missed["url"], missed["method"], missed["told_status"]) == (lost, "GET", 200)
     assert "answers that the browser had and the wire does not show: 1" in recording.missing_parts
-    (told,) = [it for it in items(recording) if it.fields.get("WARC-Target-URI") == lost]
+    (told,) = [
+        record for record in items(recording) if record.fields.get("WARC-Target-URI") == lost
+    ]
     assert told.kind == "metadata"
     assert b"nothing of it is on the wire" in told.block
 
 
 def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: Visit) -> None:
-    seen = Counter((it.method, it.url) for it in visit.torture.requests)
+    seen = Counter((request.method, request.url) for request in visit.torture.requests)
     recorded = Counter(
-        (verb(it), it.fields["WARC-Target-URI"]) for it in visit.items if it.kind == "request"
+        (verb(record), record.fields["WARC-Target-URI"])
+        for record in visit.items
+        if record.kind == "request"
     )
 
     assert recorded == seen
@@ -107,14 +115,14 @@ def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: 
 
 def test_every_answer_is_in_the_record_octet_for_octet(visit: Visit) -> None:
     sent = Counter(
-        (it.url, it.status, bytes(it.sent))
-        for it in visit.torture.requests
-        if it.status and not it.path.startswith("/ws")  # whose frames are not its body
+        (request.url, request.status, bytes(request.sent))
+        for request in visit.torture.requests
+        if request.status and not request.path.startswith("/ws")  # whose frames are not its body
     )
     recorded = Counter(
-        (it.fields["WARC-Target-URI"], int(it.status_line.split(" ")[1]), it.body)
-        for it in visit.items
-        if it.kind == "response" and "/ws" not in it.fields["WARC-Target-URI"]
+        (record.fields["WARC-Target-URI"], int(record.status_line.split(" ")[1]), record.body)
+        for record in visit.items
+        if record.kind == "response" and "/ws" not in record.fields["WARC-Target-URI"]
     )
 
     assert recorded == sent
@@ -122,12 +130,14 @@ def test_every_answer_is_in_the_record_octet_for_octet(visit: Visit) -> None:
 
 def test_every_request_body_is_in_the_record_octet_for_octet(visit: Visit) -> None:
     sent = Counter(
-        (it.url, it.body) for it in visit.torture.requests if not it.path.startswith("/ws")
+        (request.url, request.body)
+        for request in visit.torture.requests
+        if not request.path.startswith("/ws")
     )
     recorded = Counter(
-        (it.fields["WARC-Target-URI"], it.body)
-        for it in visit.items
-        if it.kind == "request" and "/ws" not in it.fields["WARC-Target-URI"]
+        (record.fields["WARC-Target-URI"], record.body)
+        for record in visit.items
+        if record.kind == "request" and "/ws" not in record.fields["WARC-Target-URI"]
     )
 
     assert recorded == sent
@@ -135,14 +145,14 @@ def test_every_request_body_is_in_the_record_octet_for_octet(visit: Visit) -> No
 
 def test_what_is_cut_off_says_so_and_nothing_else_is_missing(visit: Visit) -> None:
     cut = {
-        it.fields["WARC-Target-URI"].rpartition("/")[2]: it.fields["WARC-Truncated"]
-        for it in visit.items
-        if it.kind == "response" and "WARC-Truncated" in it.fields
+        record.fields["WARC-Target-URI"].rpartition("/")[2]: record.fields["WARC-Truncated"]
+        for record in visit.items
+        if record.kind == "response" and "WARC-Truncated" in record.fields
     }
 
     assert cut.pop("truncated") == "disconnect"
     assert cut.pop("slow") == "disconnect"
-    whole = {it.path.strip("/") for it in visit.torture.requests if it.finished}
+    whole = {request.path.strip("/") for request in visit.torture.requests if request.finished}
     assert not [name for name in cut if name in whole and name not in ("film.wav", "tone.wav")]
     assert [part for part in visit.recording.missing_parts if "cut off" not in part] == []
 
@@ -152,8 +162,8 @@ def test_what_the_browser_told_is_counted_against_the_wire_and_each_difference_n
 ) -> None:
     check = visit.network()["cross_check"]
     by_kind: dict[str, list[str]] = {}
-    for it in check["differences"]:
-        by_kind.setdefault(it["kind"], []).append(it["url"].rpartition("/")[2])
+    for difference in check["differences"]:
+        by_kind.setdefault(difference["kind"], []).append(difference["url"].rpartition("/")[2])
 
     assert check["carried"] == len(visit.torture.requests)
     assert len(check["differences"]) == check["difference_count"]
@@ -163,7 +173,9 @@ def test_what_the_browser_told_is_counted_against_the_wire_and_each_difference_n
     assert not [name for name in of_workers if name.startswith(("gzip", "large", "style"))]
     assert by_kind == {}
     assert {"from-shared-worker"} <= {
-        it["url"].rpartition("/")[2] for it in check["differences"] if it["kind"] == "not-told"
+        difference["url"].rpartition("/")[2]
+        for difference in check["differences"]
+        if difference["kind"] == "not-told"
     }
     # What only the browser told of never left it, or was told to have failed.
     assert check["told"] - check["paired"] <= visit.recording.counts.failed
@@ -171,9 +183,11 @@ def test_what_the_browser_told_is_counted_against_the_wire_and_each_difference_n
 
 @pytest.mark.parametrize("visit", [mode for mode in MODES if mode != "h2"], indirect=True)
 def test_heads_over_http_1_are_as_they_were_sent(visit: Visit) -> None:
-    wire = b"".join(data for it in visit.torture.connections for _, data in it.pieces)
+    wire = b"".join(
+        data for connection in visit.torture.connections for _, data in connection.pieces
+    )
 
-    heads = [it.block.partition(b"\r\n\r\n")[0] for it in visit.items if it.status_line]
+    heads = [record.block.partition(b"\r\n\r\n")[0] for record in visit.items if record.status_line]
 
     assert len(heads) > 100
     assert not [head for head in heads if head + b"\r\n\r\n" not in wire]
@@ -183,13 +197,13 @@ def test_heads_over_http_1_are_as_they_were_sent(visit: Visit) -> None:
 def test_headers_over_http_2_are_as_they_were_sent(visit: Visit) -> None:
     for seen in visit.torture.requests:
         alike = [
-            it
-            for it in visit.items
-            if it.kind == "response" and it.fields["WARC-Target-URI"] == seen.url
+            record
+            for record in visit.items
+            if record.kind == "response" and record.fields["WARC-Target-URI"] == seen.url
         ]
         fields = "".join(f"{name.lower()}: {value}\r\n" for name, value in seen.sent_headers)
         expected = f"HTTP/1.1 {seen.status} \r\n{fields}\r\n".encode()
-        assert not seen.status or any(it.block.startswith(expected) for it in alike)
+        assert not seen.status or any(record.block.startswith(expected) for record in alike)
 
 
 def test_protocols_and_informational_answers_are_told(visit: Visit) -> None:
@@ -200,20 +214,24 @@ def test_protocols_and_informational_answers_are_told(visit: Visit) -> None:
     assert (b"WARC-Protocol: http/1.1\r\n" in archive) is not h2
     assert (b"WARC-Protocol: tls/1.3\r\n" in archive) is (visit.torture.mode != "http")
     protocols = {
-        it["tls"]["alpn"] if it["tls"] else "" for it in visit.connections() if it["exchanges"]
+        connection["tls"]["alpn"] if connection["tls"] else ""
+        for connection in visit.connections()
+        if connection["exchanges"]
     }
     assert protocols == {{"http": "", "https": "http/1.1", "h2": "h2"}[visit.torture.mode]}
-    (early,) = [it for it in visit.items if it.block.startswith(b"HTTP/1.1 103 ")]
+    (early,) = [record for record in visit.items if record.block.startswith(b"HTTP/1.1 103 ")]
     assert early.kind == "metadata"
     assert b"link: </style.css>" in early.block.lower()
 
 
 def test_frames_of_websockets_are_in_the_record(visit: Visit) -> None:
-    found = [it for it in visit.items if it.fields.get("Content-Type", "").endswith("frames")]
+    found = [
+        record for record in visit.items if record.fields.get("Content-Type", "").endswith("frames")
+    ]
 
     assert len(found) == 2
-    for it in found:
-        lines = [json.loads(line) for line in it.body.splitlines()]
+    for own_record in found:
+        lines = [json.loads(line) for line in own_record.body.splitlines()]
         for who in ("client", "server"):
             first = next(line for line in lines if line["from"] == who)
             text = first.get("message", first).get("text") or ""
@@ -223,9 +241,9 @@ def test_frames_of_websockets_are_in_the_record(visit: Visit) -> None:
 
 def test_circumstances_stand_beside_what_came_from_the_wire(visit: Visit) -> None:
     kinds = {
-        it.fields["WARC-Target-URI"].rpartition("/")[2]: it.fields["WARC-Resource-Type"]
-        for it in visit.items
-        if it.kind == "request"
+        record.fields["WARC-Target-URI"].rpartition("/")[2]: record.fields["WARC-Resource-Type"]
+        for record in visit.items
+        if record.kind == "request"
     }
 
     assert kinds["style.css"] == "stylesheet"
@@ -239,18 +257,18 @@ def test_circumstances_stand_beside_what_came_from_the_wire(visit: Visit) -> Non
 def test_connections_are_listed_and_servers_have_signed(visit: Visit) -> None:
     connections = visit.connections()
 
-    assert sum(it["exchanges"] for it in connections) == len(visit.torture.requests)
-    assert not any(it["unreadable"] for it in connections)
+    assert sum(connection["exchanges"] for connection in connections) == len(visit.torture.requests)
+    assert not any(connection["unreadable"] for connection in connections)
     tls = [a.file for a in visit.recording.artifacts if a.path == "capture/tls.json"]
     if visit.torture.mode == "http":
         assert not tls
         return
     signatures = server_signature.parse(tls[0].read_bytes())
-    assert all(server_signature.check(it) == "" for it in signatures.sessions)
-    assert all(it.chain == visit.torture.chain_der for it in signatures.sessions)
-    named = {it.connection for it in signatures.sessions}
-    named |= {it.connection for session in signatures.sessions for it in session.resumed}
-    assert named == {it["number"] for it in connections if it["tls"]}
+    assert all(server_signature.check(session) == "" for session in signatures.sessions)
+    assert all(session.chain == visit.torture.chain_der for session in signatures.sessions)
+    named = {session.connection for session in signatures.sessions}
+    named |= {resumed.connection for session in signatures.sessions for resumed in session.resumed}
+    assert named == {connection["number"] for connection in connections if connection["tls"]}
     assert visit.recording.response is not None
     assert visit.recording.response.tls is not None
     assert len(visit.recording.response.tls.chain) == len(visit.torture.chain_der)
@@ -261,7 +279,7 @@ def test_no_secret_of_any_version_of_http_is_in_any_file(mode: Mode, tmp_path: P
     with Torture(mode, pending=False) as torture:
 
         async def act(page: Page, recorder: Recorder) -> None:
-            cookies = [{"name": "s", "value": SECRET, "url": it} for it in torture.origins]
+            cookies = [{"name": "s", "value": SECRET, "url": origin} for origin in torture.origins]
             await page.context.add_cookies(cookies)  # type: ignore[arg-type]
             await page.goto(torture.url, timeout=60_000)
             script = (
@@ -271,14 +289,17 @@ def test_no_secret_of_any_version_of_http_is_in_any_file(mode: Mode, tmp_path: P
 
         recording = record(tmp_path, torture.url, act=act, spki=torture.spki)
         sent = [
-            name.lower() for it in torture.requests for name, value in it.headers if SECRET in value
+            name.lower()
+            for request in torture.requests
+            for name, value in request.headers
+            if SECRET in value
         ]
 
     assert sent.count("authorization") == 1
     assert sent.count("cookie") > 50
-    websockets = [it for it in torture.requests if it.path.startswith("/ws")]
-    assert all(SECRET in str(it.headers) for it in websockets)
-    counts = {it.name: it.count for it in recording.redactions}
+    websockets = [request for request in torture.requests if request.path.startswith("/ws")]
+    assert all(SECRET in str(request.headers) for request in websockets)
+    counts = {redaction.name: redaction.count for redaction in recording.redactions}
     assert counts == {"authorization": 1, "cookie": sent.count("cookie")}
     for file in tmp_path.rglob("*"):
         if file.is_file():
@@ -299,13 +320,21 @@ def test_connections_that_can_not_be_decrypted_are_named_with_host_and_reason(
         recording = record(tmp_path, torture.url, act=act, spki=torture.spki)
 
     port = torture.origins[0].rpartition(":")[2]
-    named = [it for it in recording.missing_parts if f"connections to 127.0.0.1:{port} (" in it]
+    named = [
+        missing_part
+        for missing_part in recording.missing_parts
+        if f"connections to 127.0.0.1:{port} (" in missing_part
+    ]
     assert named
     assert "key log" in named[0]
     answers = "answers that the browser had and the wire does not show: "
-    (count,) = [it.removeprefix(answers) for it in recording.missing_parts if answers in it]
+    (count,) = [
+        missing_part.removeprefix(answers)
+        for missing_part in recording.missing_parts
+        if answers in missing_part
+    ]
     assert int(count) > 50
     assert not recording.main_body_recorded
     assert recording.response is not None  # by the browser's word
     assert (recording.response.status, recording.response.tls) == (200, None)
-    assert not [it for it in items(recording) if it.kind in ("request", "response")]
+    assert not [record for record in items(recording) if record.kind in ("request", "response")]

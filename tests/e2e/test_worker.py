@@ -33,7 +33,7 @@ def enqueued(installation: Installation, *urls: str) -> list[str]:
     """Hand pages over; return the ids of their jobs."""
     handed = installation.run("capture", "--enqueue", "--json", *urls)
     assert handed.code == 0, handed.err
-    return [it["job_id"] for it in handed.objects]
+    return [printed["job_id"] for printed in handed.objects]
 
 
 def test_a_worker_is_killed_and_another_does_what_it_had_and_all_of_it_is_restored_elsewhere(
@@ -53,22 +53,29 @@ def test_a_worker_is_killed_and_another_does_what_it_had_and_all_of_it_is_restor
         second.terminate()
         assert second.wait(60) == 0
 
-    jobs = {it["job_id"]: it for it in installation.run("queue", "list", "--json").objects}
-    assert [jobs[it]["state"] for it in ids] == ["done", "incomplete"]
-    assert [jobs[it]["requested_url"] for it in ids] == urls
-    stored = Counter(record_of(it)["what"]["requested_url"] for it in installation.bundles())
+    jobs = {
+        printed["job_id"]: printed
+        for printed in installation.run("queue", "list", "--json").objects
+    }
+    assert [jobs[job_id]["state"] for job_id in ids] == ["done", "incomplete"]
+    assert [jobs[job_id]["requested_url"] for job_id in ids] == urls
+    stored = Counter(
+        record_of(bundle)["what"]["requested_url"] for bundle in installation.bundles()
+    )
     assert stored == Counter(urls)
     logged = [
-        it["name"]
-        for it in installation.run("log", "show", "--last", "99", "--json").object["entries"]
-        if it["kind"] == "bundle"
+        value["name"]
+        for value in installation.run("log", "show", "--last", "99", "--json").object["entries"]
+        if value["kind"] == "bundle"
     ]
-    assert sorted(logged) == sorted(it.stem for it in installation.bundles())
+    assert sorted(logged) == sorted(bundle.stem for bundle in installation.bundles())
     # One innocent page, one end of a worker, and nothing counted against it.
-    assert [jobs[it]["attempts"] for it in ids] == [1, 1]
+    assert [jobs[job_id]["attempts"] for job_id in ids] == [1, 1]
 
     (old,) = [
-        it for it in installation.bundles() if record_of(it)["what"]["requested_url"] == urls[0]
+        bundle
+        for bundle in installation.bundles()
+        if record_of(bundle)["what"]["requested_url"] == urls[0]
     ]
     (left,) = enqueued(installation, fixture_site.url("/plain", origin=2))
     trust = installation.home / "trust"
@@ -95,7 +102,7 @@ def test_a_worker_is_killed_and_another_does_what_it_had_and_all_of_it_is_restor
     said = _type(check, bare, BACKUP=backup, TRUST=trust, BUNDLE=bundle)
     assert said.count("PASSED") == 3
 
-    salts = {it.name for it in store.with_name("store.private").iterdir()}
+    salts = {path.name for path in store.with_name("store.private").iterdir()}
     assert f"{old.stem}.salts.jsonl" in salts
 
     # The queue belongs to the store of before, until somebody says otherwise.
@@ -134,7 +141,7 @@ def _type(block: str, installation: Installation, **variables: Path) -> str:
     done = subprocess.run(
         ["sh", "-euc", f'snapshotter() {{ "{sys.executable}" -m snapshotter "$@"; }}\n{block}'],
         cwd=installation.home,
-        env=installation._environ() | {name: str(it) for name, it in variables.items()},
+        env=installation._environ() | {name: str(path) for name, path in variables.items()},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,

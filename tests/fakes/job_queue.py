@@ -81,7 +81,7 @@ def _done(job: CaptureJob) -> JobStatus:
 
 
 def _text(status: JobStatus) -> str:
-    return json.dumps(asdict(status), default=lambda it: it.isoformat())
+    return json.dumps(asdict(status), default=lambda value: value.isoformat())
 
 
 def _status(text: str) -> JobStatus:

@@ -42,9 +42,9 @@ from pathlib import Path
 from typing import Any
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.receipts import store_id
-from snapshotter.jobs.slot import Kept
-from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.formats.bundle.receipts import store_id
+from snapshotter.jobs.workers.capture_process import UnstoredBundle
+from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.ports import Lease
 from tests.unit.jobs.making import SEALED
 
@@ -52,7 +52,7 @@ from tests.unit.jobs.making import SEALED
 class FakeWorkshop:
     """`jobs.slot.Workshop` without a browser, a key or a network."""
 
-    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, show_message: Callable[[str], None]) -> None:
         self._folder = folder
         for name in ("store", "log", "once", "visits"):
             (folder / name).mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ class FakeWorkshop:
     def rest(self) -> None:
         return
 
-    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
+    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> StoredResult:
         page = job.url.rpartition("/")[2]
         self._end_worker(job, "begun")
         bundle_id = self._begin(job, lease)
@@ -86,16 +86,16 @@ class FakeWorkshop:
                 return self._store(job, lease, bundle_id, page, **_asked(job.url))
         return self._store(job, lease, bundle_id, page)
 
-    def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
+    def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> StoredResult:
         return self._store(job, lease, self._begin(job, lease), "failure")
 
-    def find(self, sealed: Sealed) -> Made | None:
+    def find(self, sealed: SealedResult) -> StoredResult | None:
         if not (self._folder / "store" / sealed.bundle_id).exists():
             return None
         (self._folder / "log" / sealed.bundle_id).touch()
-        return Made(sealed=sealed, location=f"{self._folder}/store/{sealed.bundle_id}")
+        return StoredResult(sealed=sealed, location=f"{self._folder}/store/{sealed.bundle_id}")
 
-    def chores(self) -> tuple[Kept, ...]:
+    def chores(self) -> tuple[UnstoredBundle, ...]:
         return ()
 
     def _begin(self, job: CaptureJob, lease: Lease) -> str:
@@ -103,7 +103,9 @@ class FakeWorkshop:
         lease.began(bundle_id)
         return bundle_id
 
-    def _store(self, job: CaptureJob, lease: Lease, bundle_id: str, page: str, **met: Any) -> Made:
+    def _store(
+        self, job: CaptureJob, lease: Lease, bundle_id: str, page: str, **met: Any
+    ) -> StoredResult:
         sealed = replace(
             SEALED,
             bundle_id=bundle_id,
@@ -128,7 +130,7 @@ class FakeWorkshop:
         lease.stored()
         (self._folder / "log" / bundle_id).touch()
         self._end_worker(job, "logged")
-        return Made(sealed=sealed, location=str(file))
+        return StoredResult(sealed=sealed, location=str(file))
 
     def _stop_once(self, job: CaptureJob) -> None:
         """Stop this process and the worker, the first time that this job comes here."""
@@ -164,8 +166,8 @@ def _asked(url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _open(folder: Path, tell: Callable[[str], None]) -> FakeWorkshop:
-    return FakeWorkshop(folder, tell)
+def _open(folder: Path, show_message: Callable[[str], None]) -> FakeWorkshop:
+    return FakeWorkshop(folder, show_message)
 
 
 def _told(event: str, **fields: Any) -> None:
@@ -175,15 +177,16 @@ def _told(event: str, **fields: Any) -> None:
 
 def main() -> None:
     # Here and not above: each slot imports this module, and has no database.
-    from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
-    from snapshotter.jobs.attempts import Patience
-    from snapshotter.jobs.belonging import Belonging
     from snapshotter.jobs.database import open_database
-    from snapshotter.jobs.engine import Limits
-    from snapshotter.jobs.gate import Gate, OpenGate
-    from snapshotter.jobs.politeness import DatabaseGate
-    from snapshotter.jobs.worker import Worker
-    from snapshotter.jobs.worker_context import WorkerParts, WorkerSettings
+    from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
+    from snapshotter.jobs.queue.admission import Admission, AdmitAll
+    from snapshotter.jobs.queue.attempts import RetryRules
+    from snapshotter.jobs.queue.engine import ConcurrencyLimits
+    from snapshotter.jobs.queue.politeness import PolitenessAdmission
+    from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
+    from snapshotter.jobs.workers.context import WorkerParts, WorkerSettings
+    from snapshotter.jobs.workers.store_binding import StoreBinding
+    from snapshotter.jobs.workers.worker import Worker
     from snapshotter.policy import politeness_file
 
     parser = argparse.ArgumentParser()
@@ -193,7 +196,7 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=2)
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
-    gate: Gate = OpenGate()
+    gate: Admission = AdmitAll()
     chance = random.SystemRandom().random
     soon = timedelta(seconds=0.1)
     # So fast that a test does not wait for anything but for what it is about.
@@ -211,21 +214,21 @@ def main() -> None:
         start_s=3.0,
         store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
-        patience=Patience(attempts=arguments.attempts, first=soon),
-        limits=Limits(per_host=2),
+        patience=RetryRules(attempts=arguments.attempts, first=soon),
+        limits=ConcurrencyLimits(per_host=2),
     )
     if arguments.politeness:
         polite = politeness_file.load(arguments.politeness)
-        gate = DatabaseGate(polite, chance)
-        limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
+        gate = PolitenessAdmission(polite, chance)
+        limits = ConcurrencyLimits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
-        patience = Patience(attempts=9, first=soon)
+        patience = RetryRules(attempts=9, first=soon)
         settings = replace(settings, dead_s=20, patience=patience, limits=limits)
     worker = Worker(
         open_database(arguments.queue),
         WorkerParts(opener=partial(_open, arguments.folder), gate=gate, log=_told, chance=chance),
         settings,
-        store=Belonging(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
+        store=StoreBinding(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
         version="test",
     )
 

@@ -5,7 +5,7 @@ import ctypes.util
 
 import pytest
 
-from snapshotter.formats import brotli
+from snapshotter.formats.tls import brotli
 
 pytestmark = pytest.mark.interop
 

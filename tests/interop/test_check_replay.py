@@ -117,7 +117,7 @@ def test_of_a_page_that_is_very_tall_the_first_view_alone_is_compared(
         replay, _ = checked(installation, site.url("/bands?301"))
 
     assert replay["verdict"] == "replays", replay
-    assert [it["path"] for it in replay["pictures"]] == ["capture/viewport.png"]
+    assert [picture["path"] for picture in replay["pictures"]] == ["capture/viewport.png"]
     assert "30100 CSS pixels tall" in replay["detail"]
 
 
@@ -153,7 +153,7 @@ def test_nothing_of_a_replay_outlives_its_command(
     with Site() as site:
         started = installation.start("capture", "--check-replay", site.url("/replay-static"))
         try:
-            _until(lambda: any("wayback" in it for it in _all(installation, started).values()))
+            _until(lambda: any("wayback" in log for log in _all(installation, started).values()))
             started.send_signal(end)
             out, err = started.communicate(timeout=60)
             _until(lambda: not _all(installation, started))

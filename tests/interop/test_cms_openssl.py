@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats import cms
-from snapshotter.formats.cms import Recipient
+from snapshotter.formats.signatures import cms
+from snapshotter.formats.signatures.cms import Recipient
 from tests.tools import system_tool
 
 pytestmark = pytest.mark.interop
@@ -42,7 +42,7 @@ def test_openssl_opens_it_with_each_recipients_key_and_no_certificate(tmp_path: 
     stranger, _ = _pair(tmp_path / ".", "secp521r1")
     file, out = tmp_path / "streams.p7m", tmp_path / "out"
     with file.open("wb") as sink:
-        cms.write([CONTENT], len(CONTENT), [it for _, it in pairs], sink.write)
+        cms.write([CONTENT], len(CONTENT), [recipient for _, recipient in pairs], sink.write)
 
     for private, _ in pairs:
         assert _decrypt(file, private, out) == 0

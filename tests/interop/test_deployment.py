@@ -78,7 +78,7 @@ def manifests(*, whole: bool) -> tuple[dict[str, Any], ...]:
 
 
 def one(kind: str, *, whole: bool) -> dict[str, Any]:
-    (only,) = (it for it in manifests(whole=whole) if it["kind"] == kind)
+    (only,) = (manifest for manifest in manifests(whole=whole) if manifest["kind"] == kind)
     return only
 
 
@@ -95,7 +95,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_chart_renders_to_what_kubernetes_takes(whole: bool) -> None:
-    kinds = {it["kind"] for it in manifests(whole=whole)}
+    kinds = {manifest["kind"] for manifest in manifests(whole=whole)}
 
     assert {"StatefulSet", "NetworkPolicy", "PodDisruptionBudget", "Service"} <= kinds
     assert ("DaemonSet" in kinds) is whole
@@ -133,7 +133,7 @@ def test_workers_have_no_right_and_their_browsers_a_sandbox(whole: bool) -> None
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-    shm = next(it for it in held["volumes"] if it["name"] == "shm")
+    shm = next(volume for volume in held["volumes"] if volume["name"] == "shm")
     assert shm["emptyDir"]["medium"] == "Memory"
 
 
@@ -142,14 +142,16 @@ def test_workers_are_started_as_the_command_line_has_it() -> None:
 
     understood(*container["args"])
     assert container["args"][-1] == "--attempts=5"
-    paths = {container[f"{it}Probe"]["httpGet"]["path"] for it in ("startup", "liveness")}
+    paths = {container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness")}
     assert paths == {"/healthz"}
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
 def test_secrets_are_files_that_somebody_else_made() -> None:
     text = json.dumps(manifests(whole=True))
-    environment = {it["name"]: it["value"] for it in pod(whole=True)["containers"][0]["env"]}
+    environment = {
+        variable["name"]: variable["value"] for variable in pod(whole=True)["containers"][0]["env"]
+    }
 
     assert '"kind": "Secret"' not in text
     assert environment["SNAPSHOTTER_QUEUE"] == (
@@ -159,8 +161,11 @@ def test_secrets_are_files_that_somebody_else_made() -> None:
 
 
 def test_the_profile_that_is_put_on_nodes_is_the_one_that_is_tried() -> None:
-    (profile,) = (it["data"]["profile.json"] for it in manifests(whole=True)
-                  if it["kind"] == "ConfigMap" and "profile.json" in it["data"])  # fmt: skip
+    (profile,) = (
+        manifest["data"]["profile.json"]
+        for manifest in manifests(whole=True)
+        if manifest["kind"] == "ConfigMap" and "profile.json" in manifest["data"]
+    )
 
     assert json.loads(profile) == json.loads((ROOT / "deploy/seccomp/snapshotter.json").read_text())
 
@@ -170,10 +175,10 @@ def test_a_worker_reaches_names_the_web_what_is_named_and_nothing_that_is_privat
     names, inside, pages = policy["egress"]
 
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
-    assert {it["port"] for it in names["ports"]} == {53}
+    assert {port["port"] for port in names["ports"]} == {53}
     assert inside["to"] == [{"ipBlock": {"cidr": "10.20.0.5/32"}}]
-    assert {it["port"] for it in pages["ports"]} == {80, 443}
-    everywhere, sixth = (it["ipBlock"] for it in pages["to"])
+    assert {port["port"] for port in pages["ports"]} == {80, 443}
+    everywhere, sixth = (peer["ipBlock"] for peer in pages["to"])
     assert {"10.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10"} <= set(everywhere["except"])
     assert sixth["cidr"] == "2000::/3"
     assert {"2001::/23", "2002::/16"} <= set(sixth["except"])
@@ -181,8 +186,11 @@ def test_a_worker_reaches_names_the_web_what_is_named_and_nothing_that_is_privat
 
 
 def test_the_settings_of_the_chart_are_toml_as_they_were_given() -> None:
-    (settings,) = (it["data"]["snapshotter.toml"] for it in manifests(whole=True)
-                   if it["kind"] == "ConfigMap" and "snapshotter.toml" in it["data"])  # fmt: skip
+    (settings,) = (
+        manifest["data"]["snapshotter.toml"]
+        for manifest in manifests(whole=True)
+        if manifest["kind"] == "ConfigMap" and "snapshotter.toml" in manifest["data"]
+    )
 
     assert settings.strip() == 'operator = "Example"'
     values = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -190,20 +198,20 @@ def test_the_settings_of_the_chart_are_toml_as_they_were_given() -> None:
 
 
 UNITS = [
-    it
-    for it in sorted((ROOT / "deploy/systemd").rglob("*.*"))
-    if it.suffix in {".service", ".timer"}
+    path
+    for path in sorted((ROOT / "deploy/systemd").rglob("*.*"))
+    if path.suffix in {".service", ".timer"}
 ]
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda it: it.name)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_understands_every_line_of_the_units(unit: Path, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here: this system has no systemd")
-    for it in unit.parent.glob("*.*"):
+    for path in unit.parent.glob("*.*"):
         # The program is not where it will be.
-        text = re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", it.read_text())
-        (tmp_path / it.name.replace("@.", "@1.")).write_text(text)
+        text = re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", path.read_text())
+        (tmp_path / path.name.replace("@.", "@1.")).write_text(text)
     user = ["--user"] if unit.parent.name == "user" else []
 
     done = subprocess.run(

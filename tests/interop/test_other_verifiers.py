@@ -67,8 +67,8 @@ def test_another_indexer_finds_our_index_right(unpacked: Path) -> None:
         found = set()
         for line in lines.splitlines():
             _, _, data = line.split(" ", 2)
-            it = json.loads(data)
-            found.add((it["url"], it["offset"], it["length"]))
+            document = json.loads(data)
+            found.add((document["url"], document["offset"], document["length"]))
         return found
 
     done = run(python_tool("cdxj-indexer"), unpacked / "archive/data.warc.gz")
@@ -132,7 +132,7 @@ def test_openssl_finds_the_signature_good_and_the_key_the_published_one(
 
     assert (checked.returncode, checked.stdout) == (0, "Verified OK\n")
     assert other.returncode != 0
-    assert [it["key_id"] for it in record["signers"]] == [key_id.decode()]
+    assert [signer["key_id"] for signer in record["signers"]] == [key_id.decode()]
 
 
 def test_openssl_finds_the_token_good_at_its_own_time(unpacked: Path, exhibit: Exhibit) -> None:
@@ -174,5 +174,5 @@ def test_the_commands_that_our_documentation_tells_a_stranger_pass_as_they_stand
         signer = json.loads(archive.read("capture/capture.json"))["signers"][0]
     assert signer["key_id"] in said
     assert "plain names" in said
-    names = {it.name for it in (tmp_path / "by-hand").iterdir()}
+    names = {path.name for path in (tmp_path / "by-hand").iterdir()}
     assert names == {"manifest-sha256.txt", "sig-01.der", "sig-01.tsa-01.tsr"}

@@ -62,8 +62,8 @@ def shows_the_page(frame: Frame) -> None:
     assert frame.evaluate("document.querySelectorAll('#eager, img.lazy').length") == 4
     inner = frame.child_frames
     assert len(inner) == 3  # same origin, another port, another host
-    for one in inner:
-        one.wait_for_function(
+    for inner_frame in inner:
+        inner_frame.wait_for_function(
             "document.body.innerText.includes('text of the inner frame 內框')"
             " && document.querySelector('img').naturalWidth === 40",
             timeout=LIMIT_MS,

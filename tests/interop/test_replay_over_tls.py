@@ -93,8 +93,8 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         _static(torture)
         url = f"{torture.origins[0]}/static"
         done = checked_capture(installation, url)
-        asked = {it.path for it in torture.requests}
-        protocols = {it.protocol for it in torture.requests}
+        asked = {request.path for request in torture.requests}
+        protocols = {request.protocol for request in torture.requests}
     assert {"/static", "/static.css", "/static.json", "/static-frame.html"} <= asked
     assert {f"/shade-{number}.png" for number in (1, 2, 3)} <= asked
     assert protocols == {"HTTP/2" if request.param == "h2" else "HTTP/1.1"}
@@ -104,7 +104,7 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_not_one_pixel_differs(shown: Shown) -> None:
     replay = shown.replay
     assert replay["verdict"] == "replays", replay
-    assert [it["path"] for it in replay["pictures"]] == [
+    assert [picture["path"] for picture in replay["pictures"]] == [
         "capture/viewport.png",
         "capture/screenshot.png",
     ]

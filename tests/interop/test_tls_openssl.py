@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats.http import Direction
-from snapshotter.formats.server_signature import RecordedConnection, check, gather
-from snapshotter.formats.tls import TlsConnection
-from snapshotter.formats.tls_handshake import Finished, Handshake
+from snapshotter.formats.http.events import Direction
+from snapshotter.formats.tls.connection import TlsConnection
+from snapshotter.formats.tls.handshake import Finished, Handshake
+from snapshotter.formats.tls.server_signature import TlsRecording, check, gather
 from tests import tls
 from tests.hostile_folder import plant
 from tests.tls import KEYS, Authority, Relay
@@ -116,8 +116,8 @@ def talk(authority: Authority, tmp_path: Path) -> Iterator[Callable[..., Talk]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.close()
+    for talk in started:
+        talk.close()
 
 
 def _send(process: subprocess.Popen[bytes], data: bytes) -> None:
@@ -135,13 +135,13 @@ def _heard(process: subprocess.Popen[bytes], what: bytes) -> None:
     raise AssertionError(f"the client ended without saying {what!r}")
 
 
-def _exchange(one: Talk, *client: str) -> tuple[TlsConnection, dict[Direction, bytes]]:
+def _exchange(talk: Talk, *client: str) -> tuple[TlsConnection, dict[Direction, bytes]]:
     """Say one line to a server that answers with the line reversed, and read what was said."""
-    before = len(one.relay.connections)
-    with one.client(*client) as process:
+    before = len(talk.relay.connections)
+    with talk.client(*client) as process:
         _send(process, b"olleh\n")
         _heard(process, b"hello")
-    connection, said = one.read(before)
+    connection, said = talk.read(before)
     assert said[CLIENT].endswith(b"olleh\n")
     assert said[SERVER].endswith(b"hello\n")
     assert connection.problem == ""
@@ -160,11 +160,11 @@ def _is_finished(connection: TlsConnection) -> bool:
 
 
 def _signature_holds(connection: TlsConnection) -> bool:
-    seen = RecordedConnection(
+    seen = TlsRecording(
         connection=1, host=tls.HOST, port=443, address="", handshake=connection.handshake
     )
     sessions = gather([seen]).sessions
-    return [check(it) for it in sessions] == [""]
+    return [check(session) for session in sessions] == [""]
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_a_certificate_that_was_compressed(talk: Callable[..., Talk]) -> None:
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_a_resumed_session(talk: Callable[..., Talk], tmp_path: Path, version: str) -> None:
-    one, session = talk("-rev", version), str(tmp_path / "session")
-    first, _ = _exchange(one, "-sess_out", session)
-    second, _ = _exchange(one, "-sess_in", session)
+    conversation, session = talk("-rev", version), str(tmp_path / "session")
+    first, _ = _exchange(conversation, "-sess_out", session)
+    second, _ = _exchange(conversation, "-sess_in", session)
 
     assert not _facts(first).resumed
     assert _facts(second).resumed
@@ -280,20 +280,20 @@ def test_a_resumed_session(talk: Callable[..., Talk], tmp_path: Path, version: s
 
 
 def test_keys_that_change_on_both_sides(talk: Callable[..., Talk]) -> None:
-    one = talk("-quiet")
-    with one.client() as client:
+    conversation = talk("-quiet")
+    with conversation.client() as client:
         for number in range(3):
             _send(client, b"before %d\n" % number)
-            _until(lambda text=b"before %d" % number: text in one.log)  # type: ignore[misc]
-            sent = len(one.relay.connections[0])
+            _until(lambda text=b"before %d" % number: text in conversation.log)  # type: ignore[misc]
+            sent = len(conversation.relay.connections[0])
             _send(client, b"K\n")  # ours changes, and theirs is asked to
-            _until(lambda sent=sent: len(one.relay.connections[0]) > sent)  # type: ignore[misc]
+            _until(lambda sent=sent: len(conversation.relay.connections[0]) > sent)  # type: ignore[misc]
             _send(client, b"after %d\n" % number)
-            _until(lambda text=b"after %d" % number: text in one.log)  # type: ignore[misc]
-            _send(one.server, b"answer %d\n" % number)
+            _until(lambda text=b"after %d" % number: text in conversation.log)  # type: ignore[misc]
+            _send(conversation.server, b"answer %d\n" % number)
             _heard(client, b"answer %d" % number)
 
-    connection, said = one.read(0)
+    connection, said = conversation.read(0)
 
     assert connection.problem == ""
     assert _is_finished(connection)
@@ -307,19 +307,19 @@ def test_early_data_that_was_taken_and_that_was_not(
 ) -> None:
     session, early = str(tmp_path / "session"), tmp_path / "early"
     early.write_bytes(b"said ahead of the handshake " * 20)
-    one = talk("-early_data", "-no_anti_replay")
-    with one.client("-sess_out", session) as client:
+    conversation = talk("-early_data", "-no_anti_replay")
+    with conversation.client("-sess_out", session) as client:
         _send(client, b"first\n")
-        _until(lambda: b"first" in one.log)
+        _until(lambda: b"first" in conversation.log)
     if not taken:
-        one.close()
-        one = talk()  # another server: it does not know the ticket
-    number = len(one.relay.connections)
-    with one.client("-sess_in", session, "-early_data", str(early)) as client:
+        conversation.close()
+        conversation = talk()  # another server: it does not know the ticket
+    number = len(conversation.relay.connections)
+    with conversation.client("-sess_in", session, "-early_data", str(early)) as client:
         _send(client, b"second\n")
-        _until(lambda: b"second" in one.log)
+        _until(lambda: b"second" in conversation.log)
 
-    connection, said = one.read(number)
+    connection, said = conversation.read(number)
 
     assert connection.problem == ""
     assert _is_finished(connection)
@@ -340,16 +340,16 @@ def test_early_data_to_a_server_that_asks_for_another_hello(
 ) -> None:
     session, early = str(tmp_path / "session"), tmp_path / "early"
     early.write_bytes(b"said ahead")
-    one = talk("-early_data", "-no_anti_replay", "-groups", "P-384")
-    with one.client("-sess_out", session) as client:
+    conversation = talk("-early_data", "-no_anti_replay", "-groups", "P-384")
+    with conversation.client("-sess_out", session) as client:
         _send(client, b"first\n")
-        _until(lambda: b"first" in one.log)
+        _until(lambda: b"first" in conversation.log)
     more = ("-sess_in", session, "-early_data", str(early), "-groups", "X25519:P-384")
-    with one.client(*more) as client:
+    with conversation.client(*more) as client:
         _send(client, b"second\n")
-        _until(lambda: b"second" in one.log)
+        _until(lambda: b"second" in conversation.log)
 
-    connection, said = one.read(1)
+    connection, said = conversation.read(1)
 
     assert connection.problem == ""
     assert _is_finished(connection)
@@ -363,11 +363,11 @@ def test_a_client_that_does_not_believe_the_certificate_is_seen_to_leave(
     talk: Callable[..., Talk], tmp_path: Path
 ) -> None:
     other = Authority(tmp_path / "other")
-    one = talk("-rev")
-    with one.client("-CAfile", str(other.root_pem), "-verify_return_error"):
+    conversation = talk("-rev")
+    with conversation.client("-CAfile", str(other.root_pem), "-verify_return_error"):
         pass
 
-    connection, said = one.read(0)
+    connection, said = conversation.read(0)
 
     facts = _facts(connection)
     assert said[CLIENT] == said[SERVER] == b""
@@ -384,9 +384,9 @@ def test_a_stapled_answer_on_revocation_is_kept(talk: Callable[..., Talk], tmp_p
     staple = tmp_path / "ocsp.der"
     staple.write_bytes(bytes.fromhex("30030a0106"))  # OCSPResponse: unauthorized
     for version in ("-tls1_3", "-tls1_2"):
-        one = talk("-rev", version, "-status_file", str(staple))
+        conversation = talk("-rev", version, "-status_file", str(staple))
 
-        connection, _ = _exchange(one, "-status")
+        connection, _ = _exchange(conversation, "-status")
 
         assert _facts(connection).ocsp == staple.read_bytes()
         assert _signature_holds(connection)

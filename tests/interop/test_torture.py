@@ -116,7 +116,7 @@ def test_openssl_and_tar_open_the_streams_as_we_do(kept: Kept) -> None:
 
     assert done.code == 0, done.err
     assert "in clear" in done.err
-    names = sorted(it.name for it in opened.iterdir())
+    names = sorted(path.name for path in opened.iterdir())
     assert {"README.txt", "connections.json", "keys.log", "00001.tee"} <= set(names)
     for name in names:
         assert (opened / name).read_bytes() == (theirs / name).read_bytes()

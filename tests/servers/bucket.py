@@ -215,8 +215,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for key, size in sorted(keys)
         )
         entries += "".join(
-            f"<CommonPrefixes><Prefix>{escape(it)}</Prefix></CommonPrefixes>"
-            for it in sorted(folders)
+            f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
+            for folder in sorted(folders)
         )
         body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
         self.answer(200, body.encode())

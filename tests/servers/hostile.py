@@ -237,8 +237,10 @@ def route(path: str) -> Callable[[_Route], _Route]:
 def page(path: str, html: str, *lines: str, status: str = "200 OK", kind: str = _HTML) -> None:
     """Register a page, after a doctype and a title that is its path."""
 
-    async def serve(it: Conversation) -> None:
-        await it.reply(f"<!doctype html><title>{path}</title>{html}", *lines, status=status)
+    async def serve(conversation: Conversation) -> None:
+        await conversation.reply(
+            f"<!doctype html><title>{path}</title>{html}", *lines, status=status
+        )
 
     _ROUTES[path] = serve
 
@@ -246,8 +248,8 @@ def page(path: str, html: str, *lines: str, status: str = "200 OK", kind: str = 
 def file(path: str, data: bytes, kind: str, *lines: str, status: str = "200 OK") -> None:
     """Register bytes of a media type."""
 
-    async def serve(it: Conversation) -> None:
-        await it.reply(data, *lines, status=status, kind=kind)
+    async def serve(conversation: Conversation) -> None:
+        await conversation.reply(data, *lines, status=status, kind=kind)
 
     _ROUTES[path] = serve
 
@@ -258,9 +260,9 @@ page("/calm", "<h1>a calm page</h1>")
 
 
 @route("/five-gigabytes")
-async def _five_gigabytes(it: Conversation) -> None:
-    await it.head(f"Content-Length: {5 << 30}", kind="application/octet-stream")
-    await it.for_ever(_CHUNK)
+async def _five_gigabytes(conversation: Conversation) -> None:
+    await conversation.head(f"Content-Length: {5 << 30}", kind="application/octet-stream")
+    await conversation.for_ever(_CHUNK)
 
 
 page("/fetches-gigabytes", "<h1>fetches</h1><script>fetch('/five-gigabytes').then(a=>a.text())"
@@ -329,8 +331,8 @@ class _Bits:
 
 
 def _bomb(path: str, coding: str, make: Callable[[int], bytes]) -> None:
-    async def serve(it: Conversation) -> None:
-        await it.reply(make(1024), f"Content-Encoding: {coding}")
+    async def serve(conversation: Conversation) -> None:
+        await conversation.reply(make(1024), f"Content-Encoding: {coding}")
 
     _ROUTES[path] = serve
     page(f"{path}-fetched", f"<h1>fetches a bomb</h1><script>fetch('{path}').then(a=>a.text())"
@@ -342,49 +344,49 @@ _bomb("/brotli-bomb", "br", brotli_bomb)
 
 
 @route("/large-head")
-async def _large_head(it: Conversation) -> None:
+async def _large_head(conversation: Conversation) -> None:
     """More than the 256 KiB that Chromium reads of one head."""
-    await it.reply("<h1>large head</h1>", *(f"X-{n}: {'y' * 8000}" for n in range(60)))
+    await conversation.reply("<h1>large head</h1>", *(f"X-{n}: {'y' * 8000}" for n in range(60)))
 
 
 # Answers without an end
 
 
 @route("/never")
-async def _never(it: Conversation) -> None:
+async def _never(conversation: Conversation) -> None:
     await asyncio.sleep(_LONGEST_S)
 
 
 @route("/dripping-head")
-async def _dripping_head(it: Conversation) -> None:
-    await it.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    await it.for_ever(b"z", 0.1)
+async def _dripping_head(conversation: Conversation) -> None:
+    await conversation.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    await conversation.for_ever(b"z", 0.1)
 
 
 @route("/events")
-async def _events(it: Conversation) -> None:
-    await it.head(kind="text/event-stream")
-    await it.for_ever(b"data: tick\n\n", 0.02)
+async def _events(conversation: Conversation) -> None:
+    await conversation.head(kind="text/event-stream")
+    await conversation.for_ever(b"data: tick\n\n", 0.02)
 
 
 @route("/poll")
-async def _poll(it: Conversation) -> None:
+async def _poll(conversation: Conversation) -> None:
     await asyncio.sleep(0.3)
-    await it.reply("{}", kind="application/json")
+    await conversation.reply("{}", kind="application/json")
 
 
 @route("/socket")
-async def _socket(it: Conversation) -> None:
+async def _socket(conversation: Conversation) -> None:
     """A WebSocket (RFC 6455) that talks for ever."""
-    key = it.headers.get("sec-websocket-key", "")
+    key = conversation.headers.get("sec-websocket-key", "")
     digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # noqa: S324
     accept = base64.b64encode(digest).decode()
-    await it.send(
+    await conversation.send(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
     )
     text = b"tick " * 100
-    await it.for_ever(b"\x81\x7e" + struct.pack(">H", len(text)) + text, 0.005)
+    await conversation.for_ever(b"\x81\x7e" + struct.pack(">H", len(text)) + text, 0.005)
 
 
 page(
@@ -410,10 +412,10 @@ page("/waits-for-ever", "<h1>waits</h1><script>const x=new XMLHttpRequest();"
 
 
 @route("/cookies")
-async def _cookies(it: Conversation) -> None:
+async def _cookies(conversation: Conversation) -> None:
     """More cookies than browsers keep, and in a page's hands more than servers take."""
     kept = [f"Set-Cookie: c{n}={'x' * 4000}; Path=/" for n in range(40)]
-    await it.reply(
+    await conversation.reply(
         "<!doctype html><title>cookies</title><h1>cookies</h1><script>for(let i=0;i<3000;i++)"
         "document.cookie=`j${i}=${'y'.repeat(3900)};path=/`;fetch('/calm').catch(()=>0)</script>",
         *kept,
@@ -432,9 +434,11 @@ file("/dot", PNG, "image/png")
 
 
 @route("/redirects")
-async def _redirects(it: Conversation) -> None:
+async def _redirects(conversation: Conversation) -> None:
     """To a new address each time: no cycle to be seen."""
-    await it.reply(b"on", f"Location: /redirects?{int(it.query or 0) + 1}", status="302 Found")
+    await conversation.reply(
+        b"on", f"Location: /redirects?{int(conversation.query or 0) + 1}", status="302 Found"
+    )
 
 
 page("/script-loop", "<h1>script loop</h1><script>location.replace('/script-loop?'+"
@@ -491,11 +495,11 @@ page("/wasm-hog", "<h1>wasm hog</h1><script>const kept=[];setInterval(()=>{"
 
 
 @route("/hog-elsewhere")
-async def _hog_elsewhere(it: Conversation) -> None:
+async def _hog_elsewhere(conversation: Conversation) -> None:
     """The hog is a frame of another site, which has a process of its own."""
-    await it.reply(
+    await conversation.reply(
         "<!doctype html><title>x</title><h1>a page with a hog in it</h1>"
-        f"<iframe src='{it.site.elsewhere('/buffer-hog')}'></iframe>"
+        f"<iframe src='{conversation.site.elsewhere('/buffer-hog')}'></iframe>"
     )
 
 
@@ -564,27 +568,29 @@ page("/closes", "<h1>closes</h1><script>onload=()=>setTimeout(()=>{close();open(
 
 
 @route("/slow-end")
-async def _slow_end(it: Conversation) -> None:
+async def _slow_end(conversation: Conversation) -> None:
     """A page that is there at once and whole half a second later."""
-    await it.head()
-    await it.send(b"<!doctype html><title>slow</title><h1>slow</h1>")
+    await conversation.head()
+    await conversation.send(b"<!doctype html><title>slow</title><h1>slow</h1>")
     await asyncio.sleep(0.5)
-    await it.send(b"<p>the end")
+    await conversation.send(b"<p>the end")
 
 
 @route("/nodes")
-async def _nodes(it: Conversation) -> None:
-    count = int(it.query)
+async def _nodes(conversation: Conversation) -> None:
+    count = int(conversation.query)
     rows = "".join(f"<b>{n}</b>" for n in range(count))
-    await it.reply(f"<!doctype html><title>{count}</title><h1>nodes</h1>{rows}<p>the last one</p>")
+    await conversation.reply(
+        f"<!doctype html><title>{count}</title><h1>nodes</h1>{rows}<p>the last one</p>"
+    )
 
 
 @route("/deep")
-async def _deep(it: Conversation) -> None:
+async def _deep(conversation: Conversation) -> None:
     """Deeper than the parser goes (512), so a script builds it."""
-    await it.reply(
+    await conversation.reply(
         "<!doctype html><title>deep</title><h1>deep</h1><div id=d></div><script>let e=d;"
-        f"for(let i=0;i<{int(it.query)};i++)"
+        f"for(let i=0;i<{int(conversation.query)};i++)"
         "{const n=document.createElement('div');e.append(n);e=n}"
         "e.textContent='the innermost'</script>"
     )
@@ -632,34 +638,36 @@ file("/empty-500", b"", _HTML, status="500 Internal Server Error")
 
 
 @route("/large.zip")
-async def _large_zip(it: Conversation) -> None:
-    await it.head(f"Content-Length: {5 << 30}", kind="application/zip")
-    await it.for_ever(_CHUNK)
+async def _large_zip(conversation: Conversation) -> None:
+    await conversation.head(f"Content-Length: {5 << 30}", kind="application/zip")
+    await conversation.for_ever(_CHUNK)
 
 
 @route("/slow.zip")
-async def _slow_zip(it: Conversation) -> None:
-    await it.head("Content-Length: 1000000", kind="application/zip")
-    await it.for_ever(b"PK", 0.05)
+async def _slow_zip(conversation: Conversation) -> None:
+    await conversation.head("Content-Length: 1000000", kind="application/zip")
+    await conversation.for_ever(b"PK", 0.05)
 
 
 @route("/broken.zip")
-async def _broken_zip(it: Conversation) -> None:
-    await it.head("Content-Length: 1000000", kind="application/zip")
-    await it.send(ZIP)
+async def _broken_zip(conversation: Conversation) -> None:
+    await conversation.head("Content-Length: 1000000", kind="application/zip")
+    await conversation.send(ZIP)
 
 
 @route("/gzip.json")
-async def _gzip_json(it: Conversation) -> None:
-    await it.reply(gzip.compress(JSON), "Content-Encoding: gzip", kind="application/json")
+async def _gzip_json(conversation: Conversation) -> None:
+    await conversation.reply(gzip.compress(JSON), "Content-Encoding: gzip", kind="application/json")
 
 
 @route("/parts")
-async def _parts(it: Conversation) -> None:
+async def _parts(conversation: Conversation) -> None:
     """A document that replaces itself (multipart/x-mixed-replace), as cameras do."""
-    await it.head(kind="multipart/x-mixed-replace; boundary=frame")
+    await conversation.head(kind="multipart/x-mixed-replace; boundary=frame")
     for n in range(100):
-        await it.send(f"--frame\r\nContent-Type: text/html\r\n\r\n<h1>part {n}</h1>\r\n".encode())
+        await conversation.send(
+            f"--frame\r\nContent-Type: text/html\r\n\r\n<h1>part {n}</h1>\r\n".encode()
+        )
         await asyncio.sleep(0.1)
 
 

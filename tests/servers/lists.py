@@ -100,22 +100,22 @@ class _Handler(BaseHTTPRequestHandler):
 def feed(*links: str, title: str = "News") -> str:
     """Return an RSS feed with these links."""
     items = "".join(
-        f"<item><title>{it[-20:]}</title><link>{it.replace('&', '&amp;')}</link></item>"
-        for it in links
+        f"<item><title>{link[-20:]}</title><link>{link.replace('&', '&amp;')}</link></item>"
+        for link in links
     )
     return f'<rss version="2.0"><channel><title>{title}</title>{items}</channel></rss>'
 
 
 def sitemap(*links: str) -> str:
     """Return a sitemap with these pages."""
-    urls = "".join(f"<url><loc>{it.replace('&', '&amp;')}</loc></url>" for it in links)
+    urls = "".join(f"<url><loc>{link.replace('&', '&amp;')}</loc></url>" for link in links)
     return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'
 
 
 def sitemap_index(**stamps: str) -> str:
     """Return an index of sitemaps, `/name.xml` of the same host, each with its time or ""."""
     children = "".join(
-        f"<sitemap><loc>/{name}.xml</loc>{f'<lastmod>{it}</lastmod>' if it else ''}</sitemap>"
-        for name, it in stamps.items()
+        f"<sitemap><loc>/{name}.xml</loc>{f'<lastmod>{stamp}</lastmod>' if stamp else ''}</sitemap>"
+        for name, stamp in stamps.items()
     )
     return f"<sitemapindex>{children}</sitemapindex>"

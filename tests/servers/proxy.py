@@ -45,9 +45,9 @@ class Proxy:
 
     def break_lines(self) -> None:
         """Break every connection that is open now."""
-        for one in self._sockets:
+        for socket_ in self._sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                socket_.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -60,10 +60,10 @@ class Proxy:
         trace: TracebackType | None,
     ) -> None:
         # Closing alone does not wake a thread that waits in accept() or recv().
-        for one in (self._listener, *self._sockets):
+        for socket_ in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                socket_.shutdown(socket.SHUT_RDWR)
+            socket_.close()
         for thread in self._threads:
             thread.join(10)
 

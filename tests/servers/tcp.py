@@ -57,9 +57,9 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for it in [self._listener, *self._peers]:
+        for connection in [self._listener, *self._peers]:
             with contextlib.suppress(OSError):
-                it.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
         self._listener.close()

@@ -46,7 +46,7 @@ from hyperframe.frame import (
 )
 from typing_extensions import override
 
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 from tests.servers.torture_site import KINDS, PENDING, Answer, Fields, How, Kind, answers
 
 Mode = Literal["http", "https", "h2"]  # https: HTTP/1.1 alone

@@ -45,7 +45,7 @@ def allows(name: str, *arguments: int) -> bool:
     """Whether the profile lets this call through, as seccomp(2) would judge it."""
     assert seccomp()["defaultAction"] == "SCMP_ACT_ERRNO"
     return any(
-        name in rule["names"] and all(_fits(it, arguments) for it in rule.get("args", []))
+        name in rule["names"] and all(_fits(test, arguments) for test in rule.get("args", []))
         for rule in seccomp()["syscalls"]
         if rule["action"] == "SCMP_ACT_ALLOW"
     )
@@ -69,7 +69,7 @@ def test_the_seccomp_profile_lets_chromium_make_its_sandbox() -> None:
 def test_the_seccomp_profile_lets_landlock_keep_files_from_the_browser() -> None:
     """Mounts are refused in the image, and Landlock is what is left for that."""
     steps = ("create_ruleset", "add_rule", "restrict_self")
-    assert [it for it in steps if not allows(f"landlock_{it}")] == []
+    assert [step for step in steps if not allows(f"landlock_{step}")] == []
 
 
 def test_the_seccomp_profile_lets_nobody_make_namespaces_that_the_sandbox_does_not_need() -> None:
@@ -125,13 +125,19 @@ def test_images_and_actions_of_others_are_named_by_their_digest() -> None:
         for action in re.findall(r"uses: (\S+)", workflow.read_text())
     ]
     bases = re.findall(r"^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)
-    images = [it["image"] for it in compose()["services"].values() if "build" not in it]
+    images = [
+        service["image"] for service in compose()["services"].values() if "build" not in service
+    ]
 
     assert actions
-    assert [it for it in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", it)] == []
+    assert [
+        action for action in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)
+    ] == []
     assert len(bases) == 1
     assert len(images) == 2
-    assert [it for it in bases + images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}", it)] == []
+    assert [
+        base for base in bases + images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}", base)
+    ] == []
 
 
 # Compose
@@ -145,7 +151,7 @@ def compose() -> dict[str, Any]:
 
 def ours() -> dict[str, dict[str, Any]]:
     """The services that run our image."""
-    found = {name: it for name, it in compose()["services"].items() if "build" in it}
+    found = {name: service for name, service in compose()["services"].items() if "build" in service}
     assert len(found) >= 3
     return found
 
@@ -162,14 +168,16 @@ def test_every_container_of_ours_is_held_as_the_image_check_holds_it() -> None:
 
 
 def test_workers_share_what_one_machine_keeps_and_nothing_that_is_in_progress() -> None:
-    workers = {name: it for name, it in ours().items() if name.startswith("worker-")}
-    places = [dict(volume.split(":")[::-1] for volume in it["volumes"]) for it in workers.values()]
+    workers = {name: service for name, service in ours().items() if name.startswith("worker-")}
+    places = [
+        dict(volume.split(":")[::-1] for volume in worker["volumes"]) for worker in workers.values()
+    ]
 
     assert len(workers) == 2
-    assert {it["/var/lib/snapshotter"] for it in places} == {"data"}
-    assert len({it["/var/spool/snapshotter"] for it in places}) == len(workers)
-    assert len({it["hostname"] for it in workers.values()}) == len(workers)
-    assert all(it["shm_size"] == "1gb" for it in workers.values())
+    assert {place["/var/lib/snapshotter"] for place in places} == {"data"}
+    assert len({place["/var/spool/snapshotter"] for place in places}) == len(workers)
+    assert len({worker["hostname"] for worker in workers.values()}) == len(workers)
+    assert all(worker["shm_size"] == "1gb" for worker in workers.values())
 
 
 def test_no_secret_of_compose_stands_in_a_variable() -> None:
@@ -177,7 +185,7 @@ def test_no_secret_of_compose_stands_in_a_variable() -> None:
 
     assert not re.search(r"(?i)(password|secret|access_key)\w*: *(?!/run/secrets/)[\w$\"']", text)
     assert set(compose()["secrets"]) == {"queue-password", "s3-credentials", "s3-server"}
-    for file in (it["file"] for it in compose()["secrets"].values()):
+    for file in (service["file"] for service in compose()["secrets"].values()):
         assert file.startswith("${SECRETS:-./secrets}/")
 
 
@@ -232,7 +240,7 @@ def understood(*arguments: str) -> None:
 
 
 def test_compose_starts_workers_as_the_command_line_has_it() -> None:
-    workers = [it["command"] for name, it in ours().items() if name.startswith("worker-")]
+    workers = [service["command"] for name, service in ours().items() if name.startswith("worker-")]
 
     assert len(workers) == 2
     for command in workers:
@@ -257,11 +265,11 @@ def test_units_start_what_the_command_line_has() -> None:
 def test_the_chart_closes_the_networks_that_the_product_refuses_and_no_other() -> None:
     pages = yaml.safe_load((DEPLOY / "helm/snapshotter/values.yaml").read_text())
     shut = pages["networkPolicy"]["pages"]
-    fourth = [IPv4Network(it) for it in shut["except"]]
-    sixth = [IPv6Network(it) for it in shut["exceptIPv6"]]
+    fourth = [IPv4Network(network) for network in shut["except"]]
+    sixth = [IPv6Network(network) for network in shut["exceptIPv6"]]
 
     refused = {network for network, _ in addresses._REFUSED_V4}
-    named = {IPv4Network(it) for it in addresses._METADATA if ":" not in it}
+    named = {IPv4Network(network) for network in addresses._METADATA if ":" not in network}
     assert [*collapse_addresses(fourth)] == [*collapse_addresses(refused | named)]
     public = addresses._GLOBAL_UNICAST
     within = {net for net, _ in addresses._REFUSED_V6 if net.subnet_of(public)}
@@ -270,13 +278,13 @@ def test_the_chart_closes_the_networks_that_the_product_refuses_and_no_other() -
     shut_off: list[addresses.Network] = [*fourth, *sixth]
     for network in shut_off:
         if network != addresses._6TO4:
-            assert addresses.refusal_of(str(network[0]))
-            assert addresses.refusal_of(str(network[-1]))
+            assert addresses.address_refusal(str(network[0]))
+            assert addresses.address_refusal(str(network[-1]))
     closed = ("2002:a00:1::1", "2001:0:a00:1::1", "2001:db8::1", "3fff::1", "168.63.129.16")
-    for one in map(ip_address, closed):
-        assert addresses.refusal_of(str(one))
-        assert any(one in network for network in shut_off), one
+    for address in map(ip_address, closed):
+        assert addresses.address_refusal(str(address))
+        assert any(address in network for network in shut_off), address
     # Closed by the policy because they lie outside of what it opens.
     for outside in ("64:ff9b::a00:1", "64:ff9b:1::1", "fc00::1", "fe80::1", "100::1", "5f00::1"):
-        assert addresses.refusal_of(outside)
+        assert addresses.address_refusal(outside)
         assert ip_address(outside) not in public

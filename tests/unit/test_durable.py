@@ -12,7 +12,7 @@ OLD, NEW = b"what was there\n", b"what takes its place\n" * 1000
 
 
 def hidden(folder: Path) -> list[str]:
-    return [it.name for it in folder.iterdir() if it.name.startswith(".")]
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def left_by_the_dead(folder: Path, name: str = "table.csv", *, is_folder: bool = False) -> Path:
@@ -33,7 +33,7 @@ def test_a_file_is_written_and_replaced_and_nothing_is_beside_it(tmp_path: Path,
     durable.write(target, NEW)
 
     assert target.read_bytes() == NEW
-    assert [it.name for it in tmp_path.iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_new_file_never_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
         folder.joinpath("bundle").write_bytes(NEW)
         assert not (tmp_path / "evidence").exists()
 
-    assert [it.name for it in tmp_path.rglob("*")] == ["evidence", "bundle"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["evidence", "bundle"]
 
 
 def test_a_folder_that_fails_or_is_taken_leaves_nothing(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_folder_that_fails_or_is_taken_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not empty"):
         make(None)
 
-    assert [it.name for it in tmp_path.rglob("*")] == ["evidence", "yours"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["evidence", "yours"]
 
 
 @pytest.mark.parametrize("is_folder", [False, True])

@@ -32,7 +32,8 @@ def test_identifiers_sort_by_time_never_repeat_and_are_the_same_on_every_run() -
     assert made == sorted(set(made))
     assert made == [again.bundle_id(START + timedelta(microseconds=n)) for n in range(20)]
     assert all(
-        len(it) <= 64 and set(it) <= set("0123456789abcdefghijklmnopqrstuvwxyz-") for it in made
+        len(name) <= 64 and set(name) <= set("0123456789abcdefghijklmnopqrstuvwxyz-")
+        for name in made
     )
     assert first.random_bytes(32) != first.random_bytes(32)
     assert len(first.random_bytes(7)) == 7

@@ -52,5 +52,7 @@ def stop(fault: str, folder: Path, names: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     stopped = {name: int(count) for name, count in map(str.split, done.stdout.splitlines())}
     assert list(stopped) == works
-    few = {name: it for name, it in stopped.items() if it < WORKS[name.removeprefix("tests.")]}
+    few = {
+        name: count for name, count in stopped.items() if count < WORKS[name.removeprefix("tests.")]
+    }
     assert not few, "too few changes were seen: is the hook heard?"

@@ -51,7 +51,7 @@ def texts(path: Path) -> list[str]:
 def is_module(name: str) -> bool:
     """Return whether a dotted name is a package, a module, or something in a module."""
     path = ROOT.joinpath(*name.split("."))
-    return path.is_dir() or any(it.with_suffix(".py").exists() for it in (path, path.parent))
+    return path.is_dir() or any(place.with_suffix(".py").exists() for place in (path, path.parent))
 
 
 def test_every_path_that_a_text_names_exists() -> None:
@@ -67,11 +67,13 @@ def test_every_path_that_a_text_names_exists() -> None:
             wrong.append(f"{relative(file)}: {name}")
 
     for file in tracked:
-        if file.suffix not in KINDS or any(fnmatch(relative(file), it) for it in NOT_READ):
+        if file.suffix not in KINDS or any(
+            fnmatch(relative(file), pattern) for pattern in NOT_READ
+        ):
             continue
         for text in texts(file):
             for name in FROM_TOP.findall(text):
-                found = any(name == it[: len(name)] or fnmatch(it, name) for it in names)
+                found = any(name == known[: len(name)] or fnmatch(known, name) for known in names)
                 look(file, "path", name, found or name in endings or any(file.parent.glob(name)))
             for name in SOURCE.findall(text):
                 look(file, "source", name, name in endings or (file.parent / name).exists())

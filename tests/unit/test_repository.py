@@ -115,7 +115,7 @@ def test_the_licence_of_every_dependency_is_documented() -> None:
         except metadata.PackageNotFoundError:  # of another system, such as tzdata
             continue
         assert stated in (licence, None), name
-    exceptions = {it for it in licences if re.search("GPL|MPL", licences[it])}
+    exceptions = {licence for licence in licences if re.search("GPL|MPL", licences[licence])}
     assert exceptions == {"certifi", "pathspec", "psycopg", "psycopg-binary", "tld"}
 
 
@@ -140,7 +140,7 @@ def test_the_import_rules_name_every_room() -> None:
 
 # Each edge closes a cycle that is still to be removed.
 CLOSING_IMPORTS = {
-    ("snapshotter.capture.confinement", "snapshotter.capture.browser"),
+    ("snapshotter.capture.browser.confinement", "snapshotter.capture.browser.launch"),
     ("snapshotter.jobs.database", "snapshotter.jobs.migration"),
 }
 
@@ -212,7 +212,7 @@ def headings(page: Path) -> set[str]:
 
 
 def test_every_link_of_a_page_leads_somewhere() -> None:
-    pages = [it for it in tracked_files() if it.suffix == ".md"]
+    pages = [path for path in tracked_files() if path.suffix == ".md"]
     lost = [
         f"{page.relative_to(ROOT)}: {target.name}#{heading}"
         for page in pages
@@ -229,9 +229,11 @@ def test_the_index_names_every_page_once() -> None:
     docs = ROOT / "docs"
     named = Counter(target for target, _ in links(docs / "README.md"))
     pages = [
-        it
-        for it in tracked_files()
-        if it.suffix == ".md" and it.is_relative_to(docs) and it.parent.name != "adr"
+        path
+        for path in tracked_files()
+        if path.suffix == ".md" and path.is_relative_to(docs) and path.parent.name != "adr"
     ]
 
-    assert {it.name: named[it] for it in pages if it.name != "README.md" and named[it] != 1} == {}
+    assert {
+        page.name: named[page] for page in pages if page.name != "README.md" and named[page] != 1
+    } == {}

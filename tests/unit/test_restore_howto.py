@@ -34,7 +34,7 @@ def test_a_backup_is_put_where_it_was(tmp_path: Path, is_bare: bool) -> None:
         check=True,
     )
 
-    found = {str(it.relative_to(home)) for it in home.rglob("*") if it.is_file()}
+    found = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
     assert found == {
         "a/data/file", "b/captures/file", "b/captures.private/file", "c/file", "d/snapshotter.toml",
     }  # fmt: skip

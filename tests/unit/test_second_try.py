@@ -143,8 +143,8 @@ def test_a_second_try_begins_from_nothing_whatever_was_spoiled(
     assert notes[3:6] == [f"{name} 0 gone" for name in reversed(names)]
     assert notes[6:9] == [f"{name} 1 made" for name in names]
     assert notes.count("server 2 made") == 0  # all later tests share the second one again
-    assert sum(it.startswith("capture") and it.endswith("made") for it in notes) == 3
-    made = [it for it in notes if it.endswith("made")]
+    assert sum(note.startswith("capture") and note.endswith("made") for note in notes) == 3
+    made = [note for note in notes if note.endswith("made")]
     assert len(notes) == 2 * len(made)  # each was torn down, once
 
 

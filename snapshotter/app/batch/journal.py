@@ -30,7 +30,7 @@ _FIRST = b'{"what":"batch",'  # how every journal begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Came:
+class RowResult:
     """What came of a row."""
 
     status: str  # done, incomplete, failed; or a state of a job that is not over
@@ -48,28 +48,28 @@ class Came:
     final_url: str = ""
 
     @property
-    def again(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether it failed for want of a browser, a store or the like: nothing about the page."""
         return self.status == "failed" and self.exit_code == ServiceUnavailable.exit_code
 
 
 @dataclass(slots=True)
-class Known:
+class RowHistory:
     """What the journal says of one row."""
 
     url: str = ""
     bundle_ids: list[str] = field(default_factory=list)  # of attempts, oldest first
     jobs: list[str] = field(default_factory=list)  # in the queue, oldest first
-    at_hand: bool = False  # the last attempt in this process was begun and has not ended
+    is_running_here: bool = False  # the last attempt in this process was begun and has not ended
     queued: bool = False  # the last job has not ended, as far as we know
     handed: bool = False  # and the queue has taken it
-    came: Came | None = None  # of the last one that ended
+    result: RowResult | None = None  # of the last one that ended
     deferred: int = 0  # how often it ended so that it is to be visited once more
 
     @property
     def open(self) -> bool:
         """Whether something was begun that has not ended."""
-        return self.at_hand or self.queued
+        return self.is_running_here or self.queued
 
 
 class Journal:
@@ -87,7 +87,7 @@ class Journal:
         self.batch = ""
         self.store = ""
         self.table_sha256 = ""  # of the table when a run last began
-        self.rows: dict[str, Known] = {}
+        self.rows: dict[str, RowHistory] = {}
         self._written: set[str] = set()
 
     @classmethod
@@ -157,13 +157,13 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)  # and with it goes the lock
 
-    def known(self, key: str) -> Known:
+    def known(self, key: str) -> RowHistory:
         """Return what is known of a row; of one that was never begun, nothing."""
-        return self.rows.get(key) or Known()
+        return self.rows.get(key) or RowHistory()
 
     def captured(self, key: str) -> bool:
         """Whether a row has a bundle, or may have one, or will."""
-        return (found := self.known(key)).open or bool(found.came and found.came.bundle_id)
+        return (found := self.known(key)).open or bool(found.result and found.result.bundle_id)
 
     def wrote(self, sha256: str) -> bool:
         """Whether a table of this digest is one that was written here."""
@@ -171,32 +171,32 @@ class Journal:
 
     # What is about to be done, or was: each line durable when the call returns.
 
-    def note_run(self, *, table: str, table_sha256: str, rows: int, at: datetime) -> None:
+    def record_run(self, *, table: str, table_sha256: str, rows: int, at: datetime) -> None:
         """A run begins, over a table as it is now."""
         self.table_sha256 = table_sha256
         self._append("run", table=table, sha256=table_sha256, rows=rows, at=instant(at))
 
-    def note_began(self, key: str, *, row: int, url: str, bundle_id: str, at: datetime) -> None:
+    def record_start(self, key: str, *, row: int, url: str, bundle_id: str, at: datetime) -> None:
         """A capture begins, and if it becomes a bundle, that has this id."""
         self._append("began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at))
 
-    def note_jobs(self, jobs: Sequence[tuple[str, int, str, str]], *, at: datetime) -> None:
+    def record_jobs(self, jobs: Sequence[tuple[str, int, str, str]], *, at: datetime) -> None:
         """Rows (key, number, address) are about to be handed to the queue, under these ids."""
         self._append_all(
             {"what": "job", "key": key, "row": row, "url": url, "job": job, "at": instant(at)}
             for key, row, url, job in jobs
         )
 
-    def note_handed(self, *, at: datetime) -> None:
+    def record_enqueued(self, *, at: datetime) -> None:
         """The queue has taken every job that was noted."""
         self._append("handed", at=instant(at))
 
-    def note_came(self, key: str, *, row: int, came: Came, at: datetime) -> None:
+    def record_result(self, key: str, *, row: int, result: RowResult, at: datetime) -> None:
         """A row is over, for now."""
-        said = {name: value for name, value in asdict(came).items() if value not in ("", None)}
-        self._append("came", key=key, row=row, at=instant(at), came=said)
+        said = {name: value for name, value in asdict(result).items() if value not in ("", None)}
+        self._append("came", key=key, row=row, at=instant(at), result=said)
 
-    def note_table(self, sha256: str) -> None:
+    def record_table(self, sha256: str) -> None:
         """A table of this digest is about to be written."""
         self._append("table", sha256=sha256)
 
@@ -220,8 +220,8 @@ class Journal:
         self._append_all([{"what": what, **said}])
 
     def _append_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        texts = [json.dumps(it, ensure_ascii=True, separators=(",", ":")) for it in lines]
-        data = "".join(f"{it}\n" for it in texts).encode("ascii")
+        texts = [json.dumps(line, ensure_ascii=True, separators=(",", ":")) for line in lines]
+        data = "".join(f"{text}\n" for text in texts).encode("ascii")
         whole = os.fstat(self._descriptor).st_size
         try:
             while data:
@@ -270,7 +270,7 @@ class Journal:
         elif what == "began":
             row = self._row(said)
             row.bundle_ids.append(_text(said["bundle_id"]))
-            row.url, row.at_hand = _text(said["url"]), True
+            row.url, row.is_running_here = _text(said["url"]), True
         elif what == "job":
             row = self._row(said)
             row.jobs.append(_text(said["job"]))
@@ -280,23 +280,26 @@ class Journal:
                 row.handed = row.queued
         elif what == "came":
             row = self._row(said)
-            row.came, row.at_hand, row.queued = _came(said["came"]), False, False
-            row.deferred += row.came.status == DEFERRED
+            row.result, row.is_running_here, row.queued = _came(said["came"]), False, False
+            row.deferred += row.result.status == DEFERRED
         elif what == "table":
             self._written.add(_text(said["sha256"]))
         # Anything else was written by a newer program of the same format: nothing to heed.
 
-    def _row(self, said: Mapping[str, Any]) -> Known:
-        return self.rows.setdefault(_text(said["key"]), Known())
+    def _row(self, said: Mapping[str, Any]) -> RowHistory:
+        return self.rows.setdefault(_text(said["key"]), RowHistory())
 
 
-def _came(said: Mapping[str, Any]) -> Came:
-    kinds = {it.name: str for it in fields(Came)} | {"exit_code": int, "http_status": int}
+def _came(said: Mapping[str, Any]) -> RowResult:
+    kinds = {column.name: str for column in fields(RowResult)} | {
+        "exit_code": int,
+        "http_status": int,
+    }
     known = {name: value for name, value in said.items() if name in kinds}
     for name, value in known.items():
         if type(value) is not kinds[name]:
             raise ValueError(f"{name} is no {kinds[name].__name__}")
-    return Came(**known)
+    return RowResult(**known)
 
 
 def _text(value: object) -> str:
@@ -313,9 +316,11 @@ def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     )
 
 
-def gone(journal: Journal, keys: Iterable[str]) -> tuple[Known, ...]:
+def removed_rows(journal: Journal, keys: Iterable[str]) -> tuple[RowHistory, ...]:
     """Return what came of rows that the table does not have any more."""
     there = set(keys)
     return tuple(
-        it for key, it in journal.rows.items() if key not in there and (it.came or it.open)
+        known
+        for key, known in journal.rows.items()
+        if key not in there and (known.result or known.open)
     )

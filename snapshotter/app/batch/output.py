@@ -7,7 +7,7 @@ from snapshotter import durable
 from snapshotter.app.batch.journal import SUFFIX, Journal
 from snapshotter.errors import SnapshotterError, is_disk_full
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.tables import Table
+from snapshotter.formats.lists.tables import Table
 from snapshotter.ports import Clock
 
 _SHARE = 0.05  # of the time that may go into writing the table while captures go on
@@ -41,7 +41,9 @@ class Output:
             found = digest_bytes(self.path.read_bytes()).sha256
             if self._journal.wrote(found):
                 return None
-            aside = next_free(self.path.with_name(f"{self.path.stem}.edited{self.path.suffix}"))
+            aside = next_free_path(
+                self.path.with_name(f"{self.path.stem}.edited{self.path.suffix}")
+            )
             self.path.rename(aside)
         except FileNotFoundError:
             return None
@@ -65,7 +67,7 @@ class Output:
         data = table.written(columns, values)
         sha256 = digest_bytes(data).sha256
         if sha256 != self._last or not self.path.exists():
-            self._journal.note_table(sha256)  # first, so that it is known as ours
+            self._journal.record_table(sha256)  # first, so that it is known as ours
             _replace(self.path, data)
             self._last = sha256
         now = self._clock.monotonic()
@@ -77,15 +79,15 @@ class Output:
         return self._clock.monotonic() >= self._not_before
 
 
-def journal_of(path: Path) -> Path:
+def journal_path(path: Path) -> Path:
     """Return where the journal of a table is: beside it."""
     return path.with_name(f"{path.name}{SUFFIX}")
 
 
-def next_free(path: Path) -> Path:
+def next_free_path(path: Path) -> Path:
     """Return the first name that is free: `a.done.csv`, `a.done-2.csv`, `a.done-3.csv`."""
     number, found = 1, path
-    while found.exists() or journal_of(found).exists():
+    while found.exists() or journal_path(found).exists():
         number += 1
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return found

@@ -3,7 +3,7 @@ What a table asks for: which column is what, and what is to be done about each r
 
 A row is known by its address and its policy, and by how many rows before it have the same:
 so that a table may be sorted, longer or shorter when a batch goes on. Rows that mean one
-page (`policy/identity.py`) under one policy are captured once.
+page (`policy/page_identity.py`) under one policy are captured once.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from snapshotter.app.addresses import check_url
+from snapshotter.app.urls import check_url
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.tables import Row, Table
-from snapshotter.policy.identity import IdentityRules, identity
+from snapshotter.formats.lists.tables import Row, Table
+from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 
 # What we say of a row, in this order.
 FIELDS = (
@@ -94,7 +94,7 @@ def columns_of(
         SnapshotterError: No column has addresses in it.
     """
     chosen = dict(named or {})
-    by_lower = {it.strip().lower(): it for it in reversed(found)}  # of two, the first
+    by_lower = {column.strip().lower(): column for column in reversed(found)}  # of two, the first
     notes: list[str] = []
     if not preset:
         theirs = PRESETS[AUTO_ARCHIVER]
@@ -105,11 +105,14 @@ def columns_of(
     wanted = {**PRESETS[preset], **chosen}
     names: dict[str, str] = {}
     candidates = [wanted["url"]] if "url" in chosen or preset == AUTO_ARCHIVER else URL_COLUMNS
-    url = next((by_lower[it.lower()] for it in candidates if it.lower() in by_lower), None)
+    url = next(
+        (by_lower[candidate.lower()] for candidate in candidates if candidate.lower() in by_lower),
+        None,
+    )
     if url is None and len(found) == 1 and "url" not in chosen:
         url = found[0]
     if url is None:
-        there = ", ".join(it for it in found if it) or "no column at all"
+        there = ", ".join(name for name in found if name) or "no column at all"
         raise SnapshotterError(
             f"no column is called {' or '.join(candidates)}: the table has {there}",
             hint="say which has the addresses: --column url=NAME",
@@ -122,7 +125,7 @@ def columns_of(
         elif chosen.get(name):
             raise SnapshotterError(f"the table has no column called {chosen[name]}")
     # A table that a batch wrote earlier has them all; then they are ours, and not another's.
-    ours_again = all(wanted[it].lower() in by_lower for it in FIELDS if wanted[it])
+    ours_again = all(wanted[field].lower() in by_lower for field in FIELDS if wanted[field])
     fill = preset == AUTO_ARCHIVER or ours_again
     filled: set[str] = set()
     for name in FIELDS:
@@ -150,7 +153,7 @@ def columns_of(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BatchRow:
     """A row, and what it asks for."""
 
     row: Row
@@ -164,35 +167,35 @@ class Entry:
     handled: bool = False  # it was empty, or has a status that is not ours to change
 
     @property
-    def asks(self) -> bool:
+    def needs_capture(self) -> bool:
         """Whether it is to be captured for itself."""
         return not (self.handled or self.problem or self.same_as)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BatchPlan:
     """A table, read and understood."""
 
     table: Table
     columns: Columns
-    entries: tuple[Entry, ...]  # one a row
+    entries: tuple[BatchRow, ...]  # one a row
     notes: tuple[str, ...] = field(default=())
 
     @property
-    def asked(self) -> tuple[Entry, ...]:
+    def rows_to_capture(self) -> tuple[BatchRow, ...]:
         """The rows that are to be captured, in the order of the table."""
-        return tuple(it for it in self.entries if it.asks)
+        return tuple(entry for entry in self.entries if entry.needs_capture)
 
 
-def plan(
+def plan_rows(
     table: Table,
     columns: Columns,
     *,
     check_policy: Callable[[str], None],
-    rules: IdentityRules | None,
+    rules: PageIdentityRules | None,
     retry_failed: bool = False,
     known: Callable[[str], bool] = lambda key: False,
-) -> Plan:
+) -> BatchPlan:
     """
     Return what is to be done about each row.
 
@@ -204,19 +207,19 @@ def plan(
             that one counts, and otherwise the first.
     """
     seen: dict[tuple[str, str], int] = {}
-    first: dict[tuple[str, str], Entry] = {}
+    first: dict[tuple[str, str], BatchRow] = {}
     entries = []
     for row in table.rows:
         entry = _entry(row, columns, check_policy, seen, retry_failed=retry_failed)
         entries.append(entry)
-        if entry.asks and rules is not None:
+        if entry.needs_capture and rules is not None:
             page = (_page(entry.url, rules), entry.policy)
             if page not in first or (known(entry.key) and not known(first[page].key)):
                 first[page] = entry
     if rules is not None:
-        entries = [_told(it, first, rules) for it in entries]
+        entries = [_told(entry, first, rules) for entry in entries]
     notes = [*table.notes, *columns.notes]
-    return Plan(table=table, columns=columns, entries=tuple(entries), notes=tuple(notes))
+    return BatchPlan(table=table, columns=columns, entries=tuple(entries), notes=tuple(notes))
 
 
 def _entry(
@@ -226,16 +229,16 @@ def _entry(
     seen: dict[tuple[str, str], int],
     *,
     retry_failed: bool,
-) -> Entry:
+) -> BatchRow:
     if row.blank:
-        return Entry(row=row, handled=True)
+        return BatchRow(row=row, handled=True)
     if row.problem:
-        return Entry(row=row, problem=SnapshotterError(row.problem))
+        return BatchRow(row=row, problem=SnapshotterError(row.problem))
     if "status" in columns.there:
         status = row.text(columns.names["status"]).lower()
         again = "failed" in status if retry_failed else False
         if status and not again:
-            return Entry(row=row, url=row.text(columns.names["url"]), handled=True)
+            return BatchRow(row=row, url=row.text(columns.names["url"]), handled=True)
     url = row.text(columns.names["url"])
     policy = row.text(columns.names["policy"]) if "policy" in columns.names else ""
     tags = row.texts(columns.names["tags"]) if "tags" in columns.names else ()
@@ -245,9 +248,9 @@ def _entry(
         check_url(url)
         check_policy(policy)
     except SnapshotterError as error:
-        return Entry(row=row, url=url, policy=policy, tags=tags, problem=error)
+        return BatchRow(row=row, url=url, policy=policy, tags=tags, problem=error)
     number = seen[url, policy] = seen.get((url, policy), 0) + 1
-    return Entry(
+    return BatchRow(
         row=row,
         key=row_key(url, policy, number),
         url=url,
@@ -263,20 +266,22 @@ def row_key(url: str, policy: str, number: int) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _page(url: str, rules: IdentityRules) -> str:
+def _page(url: str, rules: PageIdentityRules) -> str:
     try:
-        return identity(url, rules).key
+        return page_identity(url, rules).key
     except ValueError:
         return url  # it is captured, and means only itself
 
 
-def _told(entry: Entry, first: Mapping[tuple[str, str], Entry], rules: IdentityRules) -> Entry:
-    if not entry.asks:
+def _told(
+    entry: BatchRow, first: Mapping[tuple[str, str], BatchRow], rules: PageIdentityRules
+) -> BatchRow:
+    if not entry.needs_capture:
         return entry
     instead = first[_page(entry.url, rules), entry.policy]
     if instead is entry:
         return entry
-    return Entry(
+    return BatchRow(
         row=entry.row,
         key=entry.key,
         url=entry.url,

@@ -19,29 +19,30 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from snapshotter.app import bundles, keeping
-from snapshotter.app.batch.book import DONE, FAILED, INCOMPLETE, Book
-from snapshotter.app.batch.journal import DEFERRED, Came
-from snapshotter.app.batch.plan import Entry
-from snapshotter.app.pace import Held, Line, Turn
-from snapshotter.app.pipeline import Result, World
-from snapshotter.app.series import Series
-from snapshotter.app.storing import location
+from snapshotter.app.archive import bundles
+from snapshotter.app.batch.journal import DEFERRED, RowResult
+from snapshotter.app.batch.plan import BatchRow
+from snapshotter.app.batch.rows import DONE, FAILED, INCOMPLETE, BatchState
+from snapshotter.app.pipeline import safekeeping
+from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue, VisitTurn
+from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+from snapshotter.app.pipeline.series import CaptureSeries
+from snapshotter.app.pipeline.store_bundle import location
 from snapshotter.errors import (
     EvidenceInvalid,
     ServiceUnavailable,
     SnapshotterError,
     bug,
 )
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
 from snapshotter.model.conclusion import exit_code
-from snapshotter.model.job import Sealed
+from snapshotter.model.job import SealedResult
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
-from snapshotter.policy.addresses import without_parameters
-from snapshotter.policy.host_answers import answer_of
+from snapshotter.policy.addresses import strip_parameters
+from snapshotter.policy.host_answers import response_of
 from snapshotter.ports import Progress
 
 _IN_A_ROW = 3  # failures after which nothing more is begun
@@ -50,19 +51,19 @@ _LONGEST_NAP_S = 30.0  # the machine may have been asleep meanwhile
 _LONG_S = 20.0  # no browser waits idle for so long
 
 
-class Watcher(Protocol):
+class BatchObserver(Protocol):
     """Whoever looks on."""
 
-    def begins(self, entry: Entry) -> Progress:
+    def row_started(self, entry: BatchRow) -> Progress:
         """A row's capture begins; return what hears of its steps."""
 
-    def ended(self, entry: Entry, came: Came, done: Result | None) -> None:
+    def ended(self, entry: BatchRow, result: RowResult, done: CaptureResult | None) -> None:
         """A row is over, or put off. `done` is what was captured just now."""
 
-    def waits(self, until: datetime, why: str) -> None:
+    def waiting(self, until: datetime, why: str) -> None:
         """Nothing may be visited until then."""
 
-    def says(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         """Something has to be known."""
 
 
@@ -70,7 +71,7 @@ Decide = Callable[[str, str], Decision]  # a policy's name, and the page's addre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class RunResult:
     """How a run ended."""
 
     interrupted: bool = False
@@ -80,15 +81,15 @@ class Ended:
 class _Noted:
     """A `Lease` of a process alone, which writes down what it begins."""
 
-    def __init__(self, book: Book, entry: Entry) -> None:
-        self._book = book
+    def __init__(self, state: BatchState, entry: BatchRow) -> None:
+        self._state = state
         self._entry = entry
 
     def began(self, bundle_id: str) -> None:
         """Note the id, before the page is asked for."""
-        self._book.note_began(self._entry, bundle_id)
+        self._state.record_start(self._entry, bundle_id)
 
-    def may_store(self, sealed: Sealed) -> None:
+    def may_store(self, sealed: SealedResult) -> None:
         """Let it be stored: nobody else is at it, for we hold the journal."""
 
     def wait(self, error: ServiceUnavailable) -> None:
@@ -99,7 +100,9 @@ class _Noted:
         """Note nothing: what came of the row is noted as a whole."""
 
 
-def recover(book: Book, world: World, decide: Decide, watcher: Watcher) -> None:
+def recover(
+    state: BatchState, dependencies: CaptureDependencies, decide: Decide, watcher: BatchObserver
+) -> None:
     """
     Write down what runs before this one captured, and could not write down any more.
 
@@ -109,69 +112,82 @@ def recover(book: Book, world: World, decide: Decide, watcher: Watcher) -> None:
         ServiceUnavailable: The store does not answer.
         SnapshotterError: A sealed bundle can not be stored; it stays where it is.
     """
-    for entry in book.plan.asked:
-        known = book.known(entry)
-        failed = known.came is not None and known.came.status == FAILED
-        if known.at_hand or failed:
+    for entry in state.plan.rows_to_capture:
+        known = state.known(entry)
+        failed = known.result is not None and known.result.status == FAILED
+        if known.is_running_here or failed:
             # The last one, or else what a full disk left of one that failed.
-            ids = known.bundle_ids[-1:] if known.at_hand else known.bundle_ids[::-1]
+            ids = known.bundle_ids[-1:] if known.is_running_here else known.bundle_ids[::-1]
             found = (
                 _found(
-                    it, entry, world, decide(entry.policy, entry.url), watcher, stored=known.at_hand
+                    bundle_id,
+                    entry,
+                    dependencies,
+                    decide(entry.policy, entry.url),
+                    watcher,
+                    stored=known.is_running_here,
                 )
-                for it in ids
+                for bundle_id in ids
             )
-            came = next(filter(None, found), None)
-            if came is not None:
-                book.note(entry, came)
-                watcher.ended(entry, came, None)
+            result = next(filter(None, found), None)
+            if result is not None:
+                state.note(entry, result)
+                watcher.ended(entry, result, None)
 
 
 def _found(
     bundle_id: str,
-    entry: Entry,
-    world: World,
+    entry: BatchRow,
+    dependencies: CaptureDependencies,
     decision: Decision,
-    watcher: Watcher,
+    watcher: BatchObserver,
     *,
     stored: bool,
-) -> Came | None:
+) -> RowResult | None:
     """Return what a bundle is for a row; one that waits to be stored is stored first."""
-    file = world.unstored_dir / f"{bundle_id}{layout.SUFFIX}"
-    waits = file.exists()
-    if not waits and not stored:
+    file = dependencies.unstored_dir / f"{bundle_id}{store_keys.SUFFIX}"
+    waiting = file.exists()
+    if not waiting and not stored:
         return None
-    if waits:
-        now = world.clock.now()
-        kept = retention.of_decision(decision, now)
-        keeping.add(file, world.store, world.trust, now=now, retention=kept)
-        watcher.says(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
-    came = _stored(bundle_id, entry, world, decision, watcher)
-    if waits and came is not None:
-        _log(bundle_id, world, watcher)
+    if waiting:
+        now = dependencies.clock.now()
+        kept = retention.retention_for_decision(decision, now)
+        safekeeping.add_bundle(
+            file, dependencies.store, dependencies.trust, now=now, retention=kept
+        )
+        watcher.message(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
+    result = _stored(bundle_id, entry, dependencies, decision, watcher)
+    if waiting and result is not None:
+        _log(bundle_id, dependencies, watcher)
         with contextlib.suppress(OSError):  # left there, it can be added again
             file.unlink()
-    return came
+    return result
 
 
-def _log(bundle_id: str, world: World, watcher: Watcher) -> None:
-    if world.logbook is None:
+def _log(bundle_id: str, dependencies: CaptureDependencies, watcher: BatchObserver) -> None:
+    if dependencies.logbook is None:
         return
     try:
-        for _ in world.logbook.sync(world.trust, world.clock, only=(bundle_id,)):
+        for _ in dependencies.logbook.sync(
+            dependencies.trust, dependencies.clock, only=(bundle_id,)
+        ):
             pass
     except SnapshotterError as error:
-        watcher.says(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
+        watcher.message(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
 
 
 def _stored(
-    bundle_id: str, entry: Entry, world: World, decision: Decision, watcher: Watcher
-) -> Came | None:
+    bundle_id: str,
+    entry: BatchRow,
+    dependencies: CaptureDependencies,
+    decision: Decision,
+    watcher: BatchObserver,
+) -> RowResult | None:
     """Return what the bundle of a row says, if the store has it."""
-    key = layout.bundle_key(bundle_id)
+    key = store_keys.bundle_key(bundle_id)
     try:
-        length = world.store.head(key).length
-        with world.store.open(key) as stream:
+        length = dependencies.store.head(key).length
+        with dependencies.store.open(key) as stream:
             record = bundles.read_record(stream)
             shown = bundles.read_shown(stream)
             stream.seek(0)
@@ -179,22 +195,22 @@ def _stored(
     except FileNotFoundError:
         return None
     except EvidenceInvalid as error:
-        watcher.says(f"{bundle_id} can not be read, and its page is captured anew: {error}")
+        watcher.message(f"{bundle_id} can not be read, and its page is captured anew: {error}")
         return None
     what = record.get("what", {})
-    visited, _ = without_parameters(entry.url, decision.strip_params)
+    visited, _ = strip_parameters(entry.url, decision.strip_params)
     if what.get("requested_url") != visited:
         return None
     met = record.get("court_minimum", {}).get("met") is True
     code = exit_code(met, required=decision.require_court_minimum)
-    return Came(
+    return RowResult(
         status=INCOMPLETE if code else DONE,
         outcome=str(record.get("outcome", {}).get("state", "")),
         verdict=shown.words if shown is not None else "",
         bundle_id=bundle_id,
         sha256=sha256,
         time=str(record.get("when", {}).get("started_at", "")),
-        location=location(world.store, key),
+        location=location(dependencies.store, key),
         title=str(what.get("title") or "")[:_TITLE],
         exit_code=code,
         http_status=status if type(status := what.get("http_status")) is int else None,
@@ -202,11 +218,11 @@ def _stored(
     )
 
 
-def came_of(done: Result, decision: Decision) -> Came:
+def row_result(done: CaptureResult, decision: Decision) -> RowResult:
     """Return what came of a row, from what was captured just now."""
     captured = done.capture
     code = exit_code(captured.court_minimum.met, required=decision.require_court_minimum)
-    return Came(
+    return RowResult(
         status=INCOMPLETE if code else DONE,
         outcome=captured.outcome.value,
         verdict=done.shown.words if done.shown is not None else "",
@@ -215,7 +231,9 @@ def came_of(done: Result, decision: Decision) -> Came:
         time=instant(captured.started_at),
         location=done.location,
         title=captured.title[:_TITLE],
-        error="; ".join(f"{it.code}: {it.detail}" for it in captured.reasons) if code else "",
+        error="; ".join(f"{reason.code}: {reason.detail}" for reason in captured.reasons)
+        if code
+        else "",
         exit_code=code,
         http_status=captured.response.status if captured.response else None,
         final_url=captured.final_url,
@@ -223,15 +241,15 @@ def came_of(done: Result, decision: Decision) -> Came:
 
 
 def capture_all(
-    book: Book,
-    entries: tuple[Entry, ...],
-    series: Series,
-    line: Line,
+    state: BatchState,
+    entries: tuple[BatchRow, ...],
+    series: CaptureSeries,
+    line: VisitQueue,
     decide: Decide,
-    watcher: Watcher,
+    watcher: BatchObserver,
     *,
     pause: Callable[[float], None],
-) -> Ended:
+) -> RunResult:
     """
     Capture rows, in the order that their hosts allow; return how that ended.
 
@@ -240,36 +258,36 @@ def capture_all(
         decide: Returns how a policy captures a page; it was asked for each policy before.
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
     """
-    run = _Run(book, entries, series, line, decide, watcher)
+    run = _Run(state, entries, series, line, decide, watcher)
     try:
         while (turn := line.next()) is not None:
-            if isinstance(turn, Held):
+            if isinstance(turn, AllHostsWaiting):
                 run.wait(turn, pause)
                 continue
             run.one(turn)
             series.stop.release()
             if series.stop.wanted:
-                return Ended(interrupted=True)
+                return RunResult(interrupted=True)
             if run.stopped is not None:
-                return Ended(stopped=run.stopped)
+                return RunResult(stopped=run.stopped)
     except KeyboardInterrupt as error:
         for note in getattr(error, "__notes__", ()):
-            watcher.says(note)
-        return Ended(interrupted=True)
-    return Ended()
+            watcher.message(note)
+        return RunResult(interrupted=True)
+    return RunResult()
 
 
 class _Run:
     def __init__(
         self,
-        book: Book,
-        entries: tuple[Entry, ...],
-        series: Series,
-        line: Line,
+        state: BatchState,
+        entries: tuple[BatchRow, ...],
+        series: CaptureSeries,
+        line: VisitQueue,
         decide: Decide,
-        watcher: Watcher,
+        watcher: BatchObserver,
     ) -> None:
-        self._book = book
+        self._state = state
         self._entries = entries
         self._series = series
         self._line = line
@@ -279,19 +297,19 @@ class _Run:
         self._failures = 0
         self.stopped: SnapshotterError | None = None
 
-    def wait(self, held: Held, pause: Callable[[float], None]) -> None:
+    def wait(self, held: AllHostsWaiting, pause: Callable[[float], None]) -> None:
         """Wait, at most for a while, until a host is free."""
-        now = self._book.now()
+        now = self._state.now()
         until = held.until or now + timedelta(seconds=1)
         left_s = (until - now).total_seconds()
         if left_s > _LONG_S:
             self._series.rest()
-        if self._book.output.due:
-            self._book.write()
-        self._watcher.waits(until, f"{held.key}: {held.why}")
+        if self._state.output.due:
+            self._state.write()
+        self._watcher.waiting(until, f"{held.key}: {held.why}")
         pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
-    def one(self, turn: Turn) -> None:
+    def one(self, turn: VisitTurn) -> None:
         """Capture one row, and write down what came of it."""
         entry = self._entries[turn.number]
         self._left -= 1
@@ -299,19 +317,19 @@ class _Run:
         answered = False
         try:
             done = self._series.run(
-                entry.url, decision, self._watcher.begins(entry),
-                following=self._left > 0, lease=_Noted(self._book, entry),
+                entry.url, decision, self._watcher.row_started(entry),
+                following=self._left > 0, lease=_Noted(self._state, entry),
             )  # fmt: skip
             at = self._line.done(
-                turn, answer_of(done.capture), revisits=self._book.known(entry).deferred
+                turn, response_of(done.capture), revisits=self._state.known(entry).deferred
             )
             answered = True
-            came = came_of(done, decision)
+            result = row_result(done, decision)
             if at is not None:
                 self._line.again(turn.number, entry.url, at)
                 self._left += 1
-                came = replace(
-                    came,
+                result = replace(
+                    result,
                     status=DEFERRED,
                     error="the host said that it is too much",
                     hint=f"it is visited once more, after {instant(at)}",
@@ -325,17 +343,19 @@ class _Run:
             self._failed(entry, bug(error), counts=False)
         else:
             for warning in self._series.warnings(done):
-                self._watcher.says(warning)
-            self._book.note(entry, came)
-            self._watcher.ended(entry, came, done)
+                self._watcher.message(warning)
+            self._state.note(entry, result)
+            self._watcher.ended(entry, result, done)
         finally:
             if not answered:
                 self._line.done(turn, None)
 
-    def _failed(self, entry: Entry, error: SnapshotterError, *, counts: bool = True) -> None:
-        came = Came(status=FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code)
-        self._book.note(entry, came)
-        self._watcher.ended(entry, came, None)
+    def _failed(self, entry: BatchRow, error: SnapshotterError, *, counts: bool = True) -> None:
+        result = RowResult(
+            status=FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code
+        )
+        self._state.note(entry, result)
+        self._watcher.ended(entry, result, None)
         self._failures = self._failures + 1 if counts else 0
         if self._failures >= _IN_A_ROW:
             self.stopped = error

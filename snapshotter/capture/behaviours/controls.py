@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.async_api import CDPSession
 
-from snapshotter.capture.behaviours.stage import FRAME_S, Stage, change
-from snapshotter.capture.world import Frame, WorldError
+from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext, change
+from snapshotter.capture.browser.isolated_worlds import PageFrame, ScriptError
 from snapshotter.model.request import ConsentRules, ExpandRules
 
 _LOOK_S = 0.05  # between two looks at what a click set off
@@ -33,7 +33,7 @@ class Clicks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Control:
-    frame: Frame
+    frame: PageFrame
     index: int  # in its frame, as it was found last
     path: str
     how: str
@@ -41,7 +41,10 @@ class _Control:
 
 
 async def expand(
-    stage: Stage, cdp: CDPSession, rules: ExpandRules, before: Callable[[], Awaitable[None]]
+    page_context: PageContext,
+    cdp: CDPSession,
+    rules: ExpandRules,
+    before: Callable[[], Awaitable[None]],
 ) -> Clicks:
     """
     Click what hides text in the main region of the page.
@@ -55,21 +58,24 @@ async def expand(
     asked = {"selectors": rules.selectors, "words": rules.words, "region": "main"}
     count = 0
     for _ in range(_ROUNDS):
-        found = await _find(stage, asked, "expand")
+        found = await _find(page_context, asked, "expand")
         if not found:
             break
         if not count:
             await before()
-            found = await _find(stage, asked, "expand")  # keeping it may have taken its time
+            found = await _find(page_context, asked, "expand")  # keeping it may have taken its time
         for control in found:
             if count == rules.at_most:
                 return Clicks(count=count, left=len(found))
-            count += await _click(stage, cdp, control, "expand")
+            count += await _click(page_context, cdp, control, "expand")
     return Clicks(count=count, left=0)
 
 
 async def refuse_consent(
-    stage: Stage, cdp: CDPSession, rules: ConsentRules, before: Callable[[], Awaitable[None]]
+    page_context: PageContext,
+    cdp: CDPSession,
+    rules: ConsentRules,
+    before: Callable[[], Awaitable[None]],
 ) -> Clicks:
     """
     Dismiss a banner that asks for consent: refuse; or close; accept only if the rules say so.
@@ -85,20 +91,22 @@ async def refuse_consent(
         ways.append((rules.accept_selectors, rules.accept_words))
     for selectors, words in ways:
         asked = {"selectors": selectors, "words": words, "region": "overlay"}
-        if found := await _find(stage, asked, "consent"):
+        if found := await _find(page_context, asked, "consent"):
             await before()
             count = 0
-            for control in await _find(stage, asked, "consent") or found:
-                count += await _click(stage, cdp, control, "consent")
+            for control in await _find(page_context, asked, "consent") or found:
+                count += await _click(page_context, cdp, control, "consent")
                 if count:
                     break
             return Clicks(count=count, left=0)
     return Clicks(count=0, left=0)
 
 
-async def _find(stage: Stage, asked: Mapping[str, object], kind: str) -> list[_Control]:
-    answers = await stage.worlds.ask_all(
-        "findControls", dict(asked), limit_s=stage.decision.limits.step_s, frame_s=FRAME_S
+async def _find(
+    page_context: PageContext, asked: Mapping[str, object], kind: str
+) -> list[_Control]:
+    answers = await page_context.worlds.ask_all(
+        "findControls", dict(asked), limit_s=page_context.decision.limits.step_s, frame_s=FRAME_S
     )
     found: list[_Control] = []
     for answer in answers:
@@ -115,32 +123,34 @@ async def _find(stage: Stage, asked: Mapping[str, object], kind: str) -> list[_C
                 )
             )
         for selector in answer.value["bad"] if answer.frame.is_main else ():
-            stage.note(kind, f"not a selector: {selector}")
+            page_context.note(kind, f"not a selector: {selector}")
     return found
 
 
-async def _click(stage: Stage, cdp: CDPSession, control: _Control, kind: str) -> int:
+async def _click(page_context: PageContext, cdp: CDPSession, control: _Control, kind: str) -> int:
     """Click, wait for what it sets off, and note it; return 1, or 0 when it was gone."""
-    limit = stage.decision.limits.step_s
-    worlds, frame = stage.worlds, control.frame
+    limit = page_context.decision.limits.step_s
+    worlds, frame = page_context.worlds, control.frame
     by = "script"
     try:
         answer = await worlds.ask(frame, "clickControl", control.index, limit_s=limit)
         if not answer["done"]:
             return 0
-        after = await _until_quiet(stage, frame, answer["after"])
+        after = await _until_quiet(page_context, frame, answer["after"])
         if int(after["touches"]) == int(answer["before"]["touches"]) and frame.is_main:
             point = await worlds.ask(frame, "pointOfControl", control.index, limit_s=limit)
             if point["hit"]:
                 by = "mouse"
-                await stage.guard.call("a click", _press(cdp, point), limit)
-                after = await _until_quiet(stage, frame, after)
-    except WorldError as error:
+                await page_context.guard.call("a click", _press(cdp, point), limit)
+                after = await _until_quiet(page_context, frame, after)
+    except ScriptError as error:
         if frame.is_main:
             raise
-        stage.note(kind, f'"{control.label}" {control.path}: its frame went ({error})'[:1000])
+        page_context.note(
+            kind, f'"{control.label}" {control.path}: its frame went ({error})'[:1000]
+        )
         return 1
-    stage.note(
+    page_context.note(
         kind,
         f'"{control.label}" {control.path} (found by {control.how}; clicked by {by})',
         change(answer["before"], after),
@@ -148,16 +158,18 @@ async def _click(stage: Stage, cdp: CDPSession, control: _Control, kind: str) ->
     return 1
 
 
-async def _until_quiet(stage: Stage, frame: Frame, measure: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _until_quiet(
+    page_context: PageContext, frame: PageFrame, measure: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Wait until nothing loads and the document stands still between two looks."""
-    end = stage.clock.monotonic() + _CLICK_S
+    end = page_context.clock.monotonic() + _CLICK_S
     while True:
-        await stage.guard.pause(_LOOK_S)
-        now: Mapping[str, Any] = await stage.worlds.ask(
-            frame, "measure", limit_s=stage.decision.limits.step_s
+        await page_context.guard.pause(_LOOK_S)
+        now: Mapping[str, Any] = await page_context.worlds.ask(
+            frame, "measure", limit_s=page_context.decision.limits.step_s
         )
-        if stage.clock.monotonic() >= end or (
-            stage.recorder.in_flight == 0 and now["touches"] == measure["touches"]
+        if page_context.clock.monotonic() >= end or (
+            page_context.recorder.in_flight == 0 and now["touches"] == measure["touches"]
         ):
             return now
         measure = now

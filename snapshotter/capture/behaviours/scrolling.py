@@ -11,7 +11,7 @@ is scrolled.
 from dataclasses import dataclass
 from typing import Any
 
-from snapshotter.capture.behaviours.stage import Stage, change
+from snapshotter.capture.behaviours.page_context import PageContext, change
 
 _LOOK_S = 0.05  # between two looks at whether the page grows
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
@@ -22,7 +22,7 @@ _VANISHED_PERCENT = 40  # of them that are gone, on a page that takes away what 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scrolled:
+class ScrollResult:
     """How scrolling ended."""
 
     steps: int
@@ -32,7 +32,7 @@ class Scrolled:
     virtualised: bool = False  # the page takes away what is out of view
 
 
-async def scroll(stage: Stage) -> Scrolled:
+async def scroll(page_context: PageContext) -> ScrollResult:
     """
     Go down the page until its end does not move any more, or a limit is reached.
 
@@ -40,18 +40,18 @@ async def scroll(stage: Stage) -> Scrolled:
         TimeLimit: The page did not draw.
         WorldError, WorldGone: It did not answer.
     """
-    limits, clock = stage.decision.limits, stage.clock
-    end = clock.monotonic() + min(limits.scroll_s, stage.guard.remaining_s * _SCROLL_SHARE)
-    begun = await stage.ask("beginScroll")
+    limits, clock = page_context.decision.limits, page_context.clock
+    end = clock.monotonic() + min(limits.scroll_s, page_context.guard.remaining_s * _SCROLL_SHARE)
+    begun = await page_context.ask("beginScroll")
     container = str(begun["inner"])
     which = 1 if container else 0
     if int(begun["height"]) <= int(begun["view"]) and not container:
         # All of it is in view; the document may still grow, which is for settling to see.
-        return Scrolled(steps=0, height=int(begun["height"]), stopped="bottom")
-    steps, height, stopped = await _go_down(stage, which, end)
-    ended = await stage.ask("endScroll", which)
+        return ScrollResult(steps=0, height=int(begun["height"]), stopped="bottom")
+    steps, height, stopped = await _go_down(page_context, which, end)
+    ended = await page_context.ask("endScroll", which)
     seen, gone = int(ended["seen"]), int(ended["gone"])
-    scrolled = Scrolled(
+    scrolled = ScrollResult(
         steps=steps,
         height=height,
         stopped=stopped,
@@ -59,7 +59,7 @@ async def scroll(stage: Stage) -> Scrolled:
         virtualised=seen >= _VANISHED_SEEN and gone * 100 >= seen * _VANISHED_PERCENT,
     )
     where = f", in {container}" if container else ""
-    stage.note(
+    page_context.note(
         "scroll",
         f"{steps} steps, {height} px, stopped at: {stopped}{where}",
         change(begun["change"], ended["change"]),
@@ -67,45 +67,45 @@ async def scroll(stage: Stage) -> Scrolled:
     return scrolled
 
 
-async def to_top(stage: Stage) -> bool:
+async def scroll_to_top(page_context: PageContext) -> bool:
     """Scroll back to the top and let it be drawn; say whether the page was anywhere else."""
-    answer: dict[str, Any] = await stage.ask("toTop")
+    answer: dict[str, Any] = await page_context.ask("toTop")
     if answer["moved"]:
-        stage.note("return-to-top", "")
+        page_context.note("return-to-top", "")
     return bool(answer["moved"])
 
 
-async def _go_down(stage: Stage, which: int, end: float) -> tuple[int, int, str]:
+async def _go_down(page_context: PageContext, which: int, end: float) -> tuple[int, int, str]:
     """Return steps, height and what stopped it."""
-    limits, clock = stage.decision.limits, stage.clock
+    limits, clock = page_context.decision.limits, page_context.clock
     steps = height = 0
     while steps < limits.scroll_steps:
         left = end - clock.monotonic()
         if left <= 0:
             return steps, height, "time"
         rules = {
-            "part": stage.decision.scroll_step,
+            "part": page_context.decision.scroll_step,
             "steps": limits.scroll_steps - steps,
             "ms": round(min(_CALL_S, left) * 1000),
             "height": limits.height_px,
         }
-        at = await stage.ask("scrollDown", rules, which)
+        at = await page_context.ask("scrollDown", rules, which)
         steps, height, stopped = steps + int(at["steps"]), int(at["height"]), str(at["stopped"])
         if stopped == "bottom":
-            if not await _grows(stage, which, height):
+            if not await _grows(page_context, which, height):
                 return steps, height, stopped
         elif stopped:
             return steps, height, stopped
     return steps, height, "steps"
 
 
-async def _grows(stage: Stage, which: int, height: int) -> bool:
+async def _grows(page_context: PageContext, which: int, height: int) -> bool:
     """Say whether a page gets longer at its end, as long as it loads something."""
-    end = stage.clock.monotonic() + _GROWTH_S
+    end = page_context.clock.monotonic() + _GROWTH_S
     while True:
-        now = await stage.ask("pageHeight", which)
+        now = await page_context.ask("pageHeight", which)
         if int(now) > height + 2:
             return True
-        if stage.recorder.in_flight == 0 or stage.clock.monotonic() >= end:
+        if page_context.recorder.in_flight == 0 or page_context.clock.monotonic() >= end:
             return False
-        await stage.guard.pause(_LOOK_S)
+        await page_context.guard.pause(_LOOK_S)

@@ -11,12 +11,12 @@ import asyncio
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from snapshotter.capture.behaviours.scrolling import Scrolled
-from snapshotter.capture.behaviours.stage import Stage
-from snapshotter.capture.shutter import Shutter
-from snapshotter.capture.spool import Spool, whole
+from snapshotter.capture.behaviours.page_context import PageContext
+from snapshotter.capture.behaviours.scrolling import ScrollResult
+from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
+from snapshotter.capture.spool import Spool, replace_lone_surrogates
 from snapshotter.formats import canonical_json
-from snapshotter.formats.png import read_header
+from snapshotter.formats.page.png import read_header
 
 _LOOK_S = 0.05  # between two looks at whether rows have come
 _ROWS_S = 1.0  # for the rows of a stretch to come
@@ -27,7 +27,7 @@ _ALL_TEXT = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segments:
+class SegmentsRead:
     """What was read."""
 
     count: int
@@ -35,8 +35,8 @@ class Segments:
 
 
 async def read_segments(
-    stage: Stage, shutter: Shutter, spool: Spool, scrolled: Scrolled
-) -> Segments:
+    page_context: PageContext, shutter: ScreenshotCommand, spool: Spool, scrolled: ScrollResult
+) -> SegmentsRead:
     """
     Go from the top to the bottom once more; write `capture/segments.jsonl` and the pictures.
 
@@ -44,9 +44,9 @@ async def read_segments(
         TimeLimit, WorldError, PlaywrightError, SnapshotterError: A stretch could not be read.
             What was read before is written all the same.
     """
-    decision, clock = stage.decision, stage.clock
+    decision, clock = page_context.decision, page_context.clock
     end = clock.monotonic() + min(
-        decision.limits.scroll_s, max(0.0, stage.guard.remaining_s) * _SHARE
+        decision.limits.scroll_s, max(0.0, page_context.guard.remaining_s) * _SHARE
     )
     which = 1 if scrolled.container else 0
     lines: list[bytes] = []
@@ -61,10 +61,10 @@ async def read_segments(
             if clock.monotonic() >= end:
                 stopped = "time"
                 break
-            at, text = await _rows(stage, top, which)
+            at, text = await _rows(page_context, top, which)
             here = text.splitlines()
             new = _new_lines(before[:_LINES], here[:_LINES]) + here[_LINES:]
-            words = whole("\n".join(new)) if length < _ALL_TEXT else ""
+            words = replace_lone_surrogates("\n".join(new)) if length < _ALL_TEXT else ""
             length += len(words)
             name = f"capture/segment-{len(lines) + 1:03}.png"
             note = f"the viewport, scrolled to CSS pixel {at['top']} of {at['height']}"
@@ -94,22 +94,24 @@ async def read_segments(
                 spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
                 step="settle", note="the page stretch by stretch: what each adds to the text",
             )  # fmt: skip
-            stage.note("read-segments", f"{len(lines)} stretches, stopped at: {stopped}")
-    return Segments(count=len(lines), stopped=stopped)
+            page_context.note("read-segments", f"{len(lines)} stretches, stopped at: {stopped}")
+    return SegmentsRead(count=len(lines), stopped=stopped)
 
 
-async def _rows(stage: Stage, top: int, which: int) -> tuple[dict[str, int], str]:
+async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[str, int], str]:
     """Scroll there and wait until what stands there does not change while something loads."""
-    end = stage.clock.monotonic() + _ROWS_S
+    end = page_context.clock.monotonic() + _ROWS_S
     text: str | None = None
     while True:
-        answer = await stage.ask("segment", top, which)
+        answer = await page_context.ask("segment", top, which)
         read = str(answer["text"])[:_TEXT]
         is_same, text = read == text, read
-        if stage.clock.monotonic() >= end or (is_same and stage.recorder.in_flight == 0):
+        if page_context.clock.monotonic() >= end or (
+            is_same and page_context.recorder.in_flight == 0
+        ):
             return {name: int(answer[name]) for name in ("top", "view", "height")}, text
-        if stage.recorder.in_flight:
-            await stage.guard.pause(_LOOK_S)
+        if page_context.recorder.in_flight:
+            await page_context.guard.pause(_LOOK_S)
 
 
 def _new_lines(before: list[str], here: list[str]) -> list[str]:

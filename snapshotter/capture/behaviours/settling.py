@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snapshotter.capture.behaviours.stage import FRAME_S, Stage
-from snapshotter.capture.pending import HORIZON_S, Activity, Wait
-from snapshotter.capture.redact import clean_url
+from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext
+from snapshotter.capture.page.pending_callbacks import HORIZON_S, AnnouncedWork, PageActivity
+from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.model.capture import SettleEnd, Settling
 
 _LOOK_S = 0.05  # between two looks
@@ -31,7 +31,7 @@ _REQUESTED_S = 1.0  # for a navigation that a script asked for to begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class SettleResult:
     """What was left when waiting ended."""
 
     open_ends: str  # what was still under way, in words; "" when nothing was
@@ -39,15 +39,15 @@ class Settled:
     how: SettleEnd
     unchanged_s: float  # at its end, since the last change of document, layout or network
     waited_for: tuple[str, ...]  # kinds
-    announced: tuple[Wait, ...]  # that should have been waited for
-    left: tuple[Wait, ...]  # announced, and not waited for to the end, all of it
+    announced: tuple[AnnouncedWork, ...]  # that should have been waited for
+    left: tuple[AnnouncedWork, ...]  # announced, and not waited for to the end, all of it
 
     @property
     def words(self) -> str:
         """How it ended, for the detail of a step."""
         left = ", ".join(
-            f"{it.count} {it.kind}" + (f" ({it.longest_ms} ms)" if it.longest_ms else "")
-            for it in self.left
+            f"{wait.count} {wait.kind}" + (f" ({wait.longest_ms} ms)" if wait.longest_ms else "")
+            for wait in self.left
         )
         if self.how is SettleEnd.NOTHING_PENDING:
             return "nothing pending" + (f" but for later: {left}" if left else "")
@@ -64,7 +64,7 @@ class _Progress:
 
     height: int = 0
     changed_at: float = 0.0
-    activity: Activity | None = None
+    activity: PageActivity | None = None
     looked_at: float = 0.0  # when what is announced was looked at
     look_at: float = 0.0  # when the next look is due
     rests_at: float = 0.0  # when what was waited for has had its effect; infinite: it still runs
@@ -74,7 +74,7 @@ class _Progress:
     waited_for: tuple[str, ...] = ()
 
 
-async def settle(stage: Stage, stuck: int) -> Settled:
+async def settle(page_context: PageContext, stuck_requests: int) -> SettleResult:
     """
     Wait for quiet; see to images that are held back; wait for what is announced.
 
@@ -84,39 +84,41 @@ async def settle(stage: Stage, stuck: int) -> Settled:
     Raises:
         TimeLimit, WorldError: The main frame did not answer.
     """
-    at, begin = stage.clock.now(), stage.clock.monotonic()
+    at, begin = page_context.clock.now(), page_context.clock.monotonic()
     progress = _Progress(look_at=begin)
-    settled: Settled | None = None
+    settled: SettleResult | None = None
     try:
-        settled = await _settle(stage, stuck, progress, begin)
+        settled = await _settle(page_context, stuck_requests, progress, begin)
     finally:
-        now = stage.clock.monotonic()
-        stage.patience.spent_s += now - begin
-        stage.settled(
+        now = page_context.clock.monotonic()
+        page_context.patience.spent_s += now - begin
+        page_context.settled(
             Settling(
                 at=at,
                 duration_ms=round((now - begin) * 1000),
                 how=settled.how if settled is not None else SettleEnd.WENT_ON,
                 unchanged_ms=round(settled.unchanged_s * 1000) if settled is not None else 0,
                 waited_for=progress.waited_for,
-                left=Activity(waits=settled.left).pending if settled is not None else (),
+                left=PageActivity(waits=settled.left).pending if settled is not None else (),
             )
         )
     return settled
 
 
-async def _settle(stage: Stage, stuck: int, progress: _Progress, begin: float) -> Settled:
-    decision, clock, recorder = stage.decision, stage.clock, stage.recorder
+async def _settle(
+    page_context: PageContext, stuck_requests: int, progress: _Progress, begin: float
+) -> SettleResult:
+    decision, clock, recorder = page_context.decision, page_context.clock, page_context.recorder
     end = begin + decision.limits.settle_s
     end_of_images = max(
-        end, begin + min(decision.media.wait_s, stage.guard.remaining_s * _SETTLE_SHARE)
+        end, begin + min(decision.media.wait_s, page_context.guard.remaining_s * _SETTLE_SHARE)
     )
-    documents = stage.document.count
-    if stage.patience.documents != documents:
-        stage.patience.documents, stage.patience.spent_s = documents, 0.0
+    documents = page_context.document.count
+    if page_context.patience.documents != documents:
+        page_context.patience.documents, page_context.patience.spent_s = documents, 0.0
     # The cap is one for all times that a document settles; each has a moment of its own.
     patience_s = max(
-        decision.quiet_s + _OBSERVED_S, decision.limits.settle_s - stage.patience.spent_s
+        decision.quiet_s + _OBSERVED_S, decision.limits.settle_s - page_context.patience.spent_s
     )
     end_of_patience = min(end, begin + patience_s)
     is_light = decision.light  # then it is looked at as it is: what is held back stays so
@@ -128,142 +130,151 @@ async def _settle(stage: Stage, stuck: int, progress: _Progress, begin: float) -
             "honourLater": honour,
             "lazy": list(decision.media.lazy_attributes),
         }
-        answers = await stage.worlds.ask_all(
+        answers = await page_context.worlds.ask_all(
             "state", rules, limit_s=decision.limits.step_s, frame_s=FRAME_S
         )
         states = [answer.value for answer in answers if answer.value]
         if woken := sum(int(state["woken"]) for state in states):
-            stage.note("load-lazy-images", f"{woken} that scrolling had not reached")
+            page_context.note("load-lazy-images", f"{woken} that scrolling had not reached")
         honoured = [str(url) for state in states for url in state["honoured"]]
         if honoured:
             named = " ".join(clean_url(url)[:200] for url in honoured[:_NAMED])
-            stage.note("set-data-src", f"{len(honoured)} images: {named}")
+            page_context.note("set-data-src", f"{len(honoured)} images: {named}")
         pending = sum(int(state["pending"]) for state in states)
         waiting = sum(int(state["waiting"]) for state in states)
         fonts = all(state["fonts"] for state in states)
         # None: something is under way, and nobody knows how long it takes.
         quiet_in = None
-        if recorder.awaited <= stuck:
+        if recorder.awaited <= stuck_requests:
             quiet_in = recorder.changed_at + decision.quiet_s - clock.monotonic()
         quiet = quiet_in is not None and quiet_in <= 0
         now = clock.monotonic()
-        _take(progress, stage, states, now)
+        _take(progress, page_context, states, now)
         open_ends = f"{pending} images" if pending and not is_light else ""
-        if stage.document.count != documents:
-            return _ended(progress, stage, SettleEnd.WENT_ON, open_ends)
+        if page_context.document.count != documents:
+            return _ended(progress, page_context, SettleEnd.WENT_ON, open_ends)
         asked, wake, honour = honour, False, False
         if quiet and fonts and (is_light or not waiting) and not honoured:
             heard = recorder.changed_at
-            how = await _how(stage, progress)
-            if recorder.changed_at != heard or recorder.awaited > stuck:
+            how = await _how(page_context, progress)
+            if recorder.changed_at != heard or recorder.awaited > stuck_requests:
                 how = None  # something was asked for meanwhile
             if how is None and clock.monotonic() >= end_of_patience:
                 how = SettleEnd.CAP
             if how is not None:
                 is_last = is_light or asked or rounds == _ROUNDS
                 if is_last or not decision.media.honour_data_src:
-                    return _ended(progress, stage, how, open_ends)
+                    return _ended(progress, page_context, how, open_ends)
                 # The page had its time to bring itself what it holds back.
                 wake, honour, rounds = True, True, rounds + 1
                 continue
         elif now >= end and (is_light or not waiting or now >= end_of_images):
             parts = (
                 (bool(open_ends), open_ends),
-                (recorder.awaited > stuck, f"{recorder.awaited - stuck} requests"),
+                (
+                    recorder.awaited > stuck_requests,
+                    f"{recorder.awaited - stuck_requests} requests",
+                ),
                 (not fonts, "fonts"),
             )
             words = ", ".join(words for there, words in parts if there)
-            return _ended(progress, stage, SettleEnd.CAP, words)
-        await stage.guard.pause(until_next_look(quiet_in))
+            return _ended(progress, page_context, SettleEnd.CAP, words)
+        await page_context.guard.pause(seconds_until_next_check(quiet_in))
 
 
-async def _how(stage: Stage, progress: _Progress) -> SettleEnd | None:
+async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
     """Say how waiting ends now; None where it goes on."""
-    clock = stage.clock
-    if stage.scripts_stopped():
+    clock = page_context.clock
+    if page_context.scripts_stopped():
         return SettleEnd.STOPPED
     if clock.monotonic() >= progress.look_at:
-        await _look(stage, progress)
-    how = _conclusion(stage, progress)
+        await _look(page_context, progress)
+    how = _conclusion(page_context, progress)
     if how is not None and clock.monotonic() - progress.looked_at > _FRESH_S:
-        await _look(stage, progress)
-        how = _conclusion(stage, progress)
+        await _look(page_context, progress)
+        how = _conclusion(page_context, progress)
     return how
 
 
-async def _look(stage: Stage, progress: _Progress) -> None:
+async def _look(page_context: PageContext, progress: _Progress) -> None:
     """Learn what is announced, and when to look again."""
-    clock, recorder = stage.clock, stage.recorder
-    seen = await stage.watch.look()
+    clock, recorder = page_context.clock, page_context.recorder
+    seen = await page_context.watch.look()
     now = progress.looked_at = clock.monotonic()
     busy_since = await recorder.busy_since()
-    progress.activity = activity = _with_others(seen, stage, progress, busy_since, now)
+    progress.activity = activity = _with_others(seen, page_context, progress, busy_since, now)
     progress.changed_at = max(progress.changed_at, seen.changed_at)
-    kinds = {it.kind for it in activity.waits}
+    kinds = {wait.kind for wait in activity.waits}
     progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
     progress.look_at = clock.monotonic() + progress.interval_s
     last = max(progress.changed_at, recorder.changed_at)
     if activity.waits:
         progress.rests_at = math.inf
         progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
-        due = min(it.due_at for it in activity.waits) + _DUE_S
+        due = min(wait.due_at for wait in activity.waits) + _DUE_S
         progress.look_at = max(progress.look_at, due)
         return
     if progress.rests_at == math.inf:
-        progress.rests_at = now + stage.decision.quiet_s
+        progress.rests_at = now + page_context.decision.quiet_s
     if activity.unshown:
         progress.look_at = max(progress.look_at, last + _OBSERVED_S, progress.rests_at)
     else:
-        progress.look_at = max(last, activity.ran_at) + stage.decision.quiet_s
+        progress.look_at = max(last, activity.ran_at) + page_context.decision.quiet_s
 
 
-def _conclusion(stage: Stage, progress: _Progress) -> SettleEnd | None:
+def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
     """Say how waiting ends by what was seen last; None where it goes on."""
-    activity, now = progress.activity, stage.clock.monotonic()
+    activity, now = progress.activity, page_context.clock.monotonic()
     if activity is None or activity.waits:
         return None
-    last = max(progress.changed_at, stage.recorder.changed_at)
+    last = max(progress.changed_at, page_context.recorder.changed_at)
     if activity.unshown:
         rests = now - last >= _OBSERVED_S and now >= progress.rests_at
         return SettleEnd.OBSERVED if rests else None
     # What ran last may go on when the browser has done something for it that no trace shows.
-    quiet = now >= max(last, activity.ran_at) + stage.decision.quiet_s
+    quiet = now >= max(last, activity.ran_at) + page_context.decision.quiet_s
     return SettleEnd.NOTHING_PENDING if quiet else None
 
 
 def _with_others(
-    seen: Activity, stage: Stage, progress: _Progress, busy_since: float, now: float
-) -> Activity:
+    seen: PageActivity,
+    page_context: PageContext,
+    progress: _Progress,
+    busy_since: float,
+    now: float,
+) -> PageActivity:
     """Add to what the trace shows what else is known to be under way."""
     waits, unshown, far = [*seen.waits], [*seen.unshown], [*seen.far]
-    for kind, since in stage.recorder.silent_channels:
+    for kind, since in page_context.recorder.silent_channels:
         due = since + HORIZON_S
-        one = Wait(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
-        (waits if now < due else unshown).append(one)
-    if open_channels := stage.recorder.channels:
-        unshown.append(Wait(kind="channel", count=open_channels, longest_ms=0, due_at=now))
-    if polls := stage.recorder.polls:
-        unshown.append(Wait(kind="poll", count=polls, longest_ms=0, due_at=now))
+        wait = AnnouncedWork(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
+        (waits if now < due else unshown).append(wait)
+    if open_channels := page_context.recorder.channels:
+        unshown.append(AnnouncedWork(kind="channel", count=open_channels, longest_ms=0, due_at=now))
+    if polls := page_context.recorder.polls:
+        unshown.append(AnnouncedWork(kind="poll", count=polls, longest_ms=0, due_at=now))
     if busy_since and now - busy_since < HORIZON_S:
-        waits.append(Wait(kind="busy-worker", count=1, longest_ms=0, due_at=now))
-    expected = stage.document.expected_at
+        waits.append(AnnouncedWork(kind="busy-worker", count=1, longest_ms=0, due_at=now))
+    expected = page_context.document.expected_at
     if expected is not None and now <= expected + _REQUESTED_S:
-        waits.append(Wait(kind="navigation", count=1, longest_ms=0, due_at=max(expected, now)))
-    for due in stage.worlds.scheduled:
+        waits.append(
+            AnnouncedWork(kind="navigation", count=1, longest_ms=0, due_at=max(expected, now))
+        )
+    for due in page_context.worlds.scheduled:
         if now - _REQUESTED_S <= due:
             delay_ms = max(0, round((due - now) * 1000))
-            one = Wait(kind="navigation", count=1, longest_ms=delay_ms, due_at=due)
-            (waits if delay_ms <= HORIZON_S * 1000 else far).append(one)
+            wait = AnnouncedWork(kind="navigation", count=1, longest_ms=delay_ms, due_at=due)
+            (waits if delay_ms <= HORIZON_S * 1000 else far).append(wait)
     if now < progress.animated_until <= progress.animated_since + HORIZON_S:
         left_ms = round((progress.animated_until - now) * 1000)
         due = progress.animated_until
-        waits.append(Wait(kind="animation", count=1, longest_ms=left_ms, due_at=due))
+        waits.append(AnnouncedWork(kind="animation", count=1, longest_ms=left_ms, due_at=due))
     return replace(seen, waits=tuple(waits), unshown=tuple(unshown), far=tuple(far))
 
 
-def _take(progress: _Progress, stage: Stage, states: list[Any], now: float) -> None:
+def _take(progress: _Progress, page_context: PageContext, states: list[Any], now: float) -> None:
     """Take in what the frames say of themselves."""
-    patience = stage.patience
+    patience = page_context.patience
     progress.height = int(states[0]["height"]) if states else 0
     mutations = sum(int(state["mutations"]) for state in states)
     if patience.mutations != mutations:
@@ -276,20 +287,22 @@ def _take(progress: _Progress, stage: Stage, states: list[Any], now: float) -> N
         progress.animated_since, progress.animated_until = now, now + animated_s
 
 
-def _ended(progress: _Progress, stage: Stage, how: SettleEnd, open_ends: str) -> Settled:
-    now, seen = stage.clock.monotonic(), progress.activity or Activity()
-    return Settled(
+def _ended(
+    progress: _Progress, page_context: PageContext, how: SettleEnd, open_ends: str
+) -> SettleResult:
+    now, seen = page_context.clock.monotonic(), progress.activity or PageActivity()
+    return SettleResult(
         open_ends=open_ends,
         height=progress.height,
         how=how,
-        unchanged_s=max(0.0, now - max(progress.changed_at, stage.recorder.changed_at)),
+        unchanged_s=max(0.0, now - max(progress.changed_at, page_context.recorder.changed_at)),
         waited_for=progress.waited_for,
         announced=seen.waits,
         left=(*seen.waits, *seen.unshown, *seen.far),
     )
 
 
-def until_next_look(quiet_in: float | None) -> float:
+def seconds_until_next_check(quiet_in: float | None) -> float:
     """
     Return the seconds until the next look: no later than the network may be quiet.
 

@@ -26,7 +26,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.verify.report import EXIT_CODES
 
 FORMAT = "snapshotter-audit/1"
-SHOWN = 5  # findings of each kind that a person is shown
+EXAMPLES_SHOWN = 5  # findings of each kind that a person is shown
 
 _MARKS = {Severity.FAILED: "FAIL", Severity.INDETERMINATE: "?   ", Severity.NOTE: "note"}
 
@@ -48,8 +48,8 @@ def report_json(report: AuditReport) -> dict[str, Any]:
     scope = report.scope
     return {
         "counts": [
-            {"code": it.code.value, "count": it.count, "severity": it.severity.value}
-            for it in report.counts
+            {"code": count.code.value, "count": count.count, "severity": count.severity.value}
+            for count in report.counts
         ],
         "ended_at": instant(report.ended_at),
         "log": None
@@ -100,7 +100,7 @@ def document(report: AuditReport, *, report_id: str, signer: str, findings_sha25
     return canonical_json.dumps(
         {
             **report_json(report),
-            "findings": [finding_json(it) for it in report.examples],
+            "findings": [finding_json(finding) for finding in report.examples],
             "findings_sha256": findings_sha256,
             "format": FORMAT,
             "report_id": report_id,
@@ -154,24 +154,26 @@ def _what_was_seen(report: AuditReport) -> Iterator[str]:
 
 def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[str]:
     mark = _MARKS[kind.severity]
-    for finding in examples[:SHOWN]:
+    for finding in examples[:EXAMPLES_SHOWN]:
         where = f"{printable(finding.key)}: " if finding.key else ""
         yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
-    if kind.count > SHOWN:
-        yield f"{mark} {kind.code:<15} and {kind.count - SHOWN} more; --json lists all"
+    if kind.count > EXAMPLES_SHOWN:
+        yield f"{mark} {kind.code:<15} and {kind.count - EXAMPLES_SHOWN} more; --json lists all"
     if examples:
         yield f"     {'':<15} try: {examples[0].hint}"
 
 
 def _summary(report: AuditReport) -> str:
-    failed = sum(it.count for it in report.counts if it.severity is Severity.FAILED)
-    unclear = sum(it.count for it in report.counts if it.severity is Severity.INDETERMINATE)
+    failed = sum(count.count for count in report.counts if count.severity is Severity.FAILED)
+    unclear = sum(
+        count.count for count in report.counts if count.severity is Severity.INDETERMINATE
+    )
     if report.verdict is Verdict.FAILED:
         return (
             f"{_count(failed, 'finding says', 'findings say')} that something was changed, taken "
             "away or put in. Keep everything as it is."
         )
-    withheld = sum(it.count for it in report.counts if it.code is AuditCode.WITHHELD)
+    withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
         return (
             "at least three audits over 24 hours could not read "
@@ -190,7 +192,7 @@ def _summary(report: AuditReport) -> str:
             f"{_count(unclear, 'thing', 'things')} could not be established: the lines marked ? "
             "say which."
         )
-    erased = any(it.code is AuditCode.ERASED_BY_ORDER for it in report.counts)
+    erased = any(count.code is AuditCode.ERASED_BY_ORDER for count in report.counts)
     ordered = " (but by order)" if erased else ""
     read, there = report.scope.read, report.scope.bundles
     if read < there:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class AuditRules:
     """The instant of an audit, and what counts as near to it."""
 
     now: datetime

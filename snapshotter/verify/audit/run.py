@@ -27,8 +27,9 @@ from types import TracebackType
 from typing import Self
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import layout, log_state, note, tiles
+from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.proofs import log_state, note, tiles
 from snapshotter.model.audit import (
     AuditCode,
     AuditFinding,
@@ -39,19 +40,30 @@ from snapshotter.model.audit import (
 )
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
-from snapshotter.verify.audit import carried, reading, unread
-from snapshotter.verify.audit.beside import Facts, in_order, is_known, short
-from snapshotter.verify.audit.guarding import Guard
-from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
-from snapshotter.verify.audit.judging import Judge
-from snapshotter.verify.audit.objects import Objects
-from snapshotter.verify.audit.reading import Assignment, Reading, Task
-from snapshotter.verify.audit.rules import Rules
-from snapshotter.verify.audit.state import Remembered
-from snapshotter.verify.audit.statements import GAPS, TAKEDOWNS, RecordJudge, Records
-from snapshotter.verify.audit.unread import Unreadable
-from snapshotter.verify.audit.workers import WorkerDied, Workers
-from snapshotter.verify.audit.workspace import Listed, Workspace, encodable
+from snapshotter.verify.audit import bundle_reader, replica_custody
+from snapshotter.verify.audit import unreadable_objects as unread
+from snapshotter.verify.audit.bundle_reader import ReaderSetup, ReadResult, ReadTask
+from snapshotter.verify.audit.locks_and_custody import LockAndCustodyJudge
+from snapshotter.verify.audit.log_comparison import LogComparison
+from snapshotter.verify.audit.log_history import (
+    CHECKPOINT,
+    FoundCheckpoint,
+    LogHistory,
+    judge_entries,
+)
+from snapshotter.verify.audit.object_reader import ObjectReader
+from snapshotter.verify.audit.process_pool import PoolProcessDied, ProcessPool
+from snapshotter.verify.audit.record_checks import (
+    GAP_RECORDS,
+    TAKEDOWN_RECORDS,
+    RecordJudge,
+    RecordType,
+)
+from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
+from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.sidecar_facts import BundleFacts, is_known, shortened, sort_key
+from snapshotter.verify.audit.unreadable_objects import UnreadableObject
+from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject, encodable
 from snapshotter.verify.trust import Trust
 
 EXAMPLES = 20  # findings of each kind that a report names
@@ -66,7 +78,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class AuditRequest:
     """What an audit is asked to look at, and by what it judges."""
 
     sample: int | None = None  # bundles to draw; None: all
@@ -85,7 +97,7 @@ class Wanted:
         return self.sample is None and self.since is None
 
 
-class Audit:
+class StoreAudit:
     """
     One audit; its findings can be read until it is closed.
 
@@ -110,11 +122,11 @@ class Audit:
         software: str,
         now: Callable[[], datetime],
         pause: Callable[[], None],
-        unread: Mapping[str, Unreadable] | None = None,
-        remembered: Remembered | None = None,
-        elsewhere: Callable[[str], Remembered | None] = lambda origin: None,
+        unread: Mapping[str, UnreadableObject] | None = None,
+        remembered: RememberedCheckpoint | None = None,
+        elsewhere: Callable[[str], RememberedCheckpoint | None] = lambda origin: None,
         receipts: Receipts | None = None,
-        place: str = "",
+        receipts_name: str = "",
     ) -> None:
         self._open_store = open_store
         self._store = open_store()
@@ -124,14 +136,14 @@ class Audit:
         self._remembered = remembered
         self._elsewhere = elsewhere
         self._receipts = receipts
-        self._place = place
-        self._workspace = Workspace(workspace)
+        self._receipts_name = receipts_name
+        self._workspace = AuditDatabase(workspace)
         self._run = secrets.token_hex(8)
-        self._objects = Objects(self._store, self._workspace, pause, self._run)
-        self._history = History(self._objects, trust.log, self._workspace, self._tell)
-        self._remember: Remembered | None = None
+        self._objects = ObjectReader(self._store, self._workspace, pause, self._run)
+        self._history = LogHistory(self._objects, trust.log, self._workspace, self._tell)
+        self._remember: RememberedCheckpoint | None = None
         self._unread_before = dict(unread or {})
-        self._unread: tuple[Unreadable, ...] = ()
+        self._unread: tuple[UnreadableObject, ...] = ()
         self._is_stuck = False  # something unclear was told that another try does not mend
 
     def __enter__(self) -> Self:
@@ -146,12 +158,12 @@ class Audit:
         self._workspace.close()
 
     @property
-    def to_remember(self) -> Remembered | None:
+    def to_remember(self) -> RememberedCheckpoint | None:
         """What is to be remembered of this audit; None when it found nothing to rely on."""
         return self._remember
 
     @property
-    def unread(self) -> tuple[Unreadable, ...]:
+    def unread(self) -> tuple[UnreadableObject, ...]:
         """What the next audit has to know of what could not be read."""
         return self._unread
 
@@ -160,7 +172,7 @@ class Audit:
         for kind in self._workspace.counts():
             yield from self._workspace.findings(kind, at_most=at_most)
 
-    def run(self, wanted: Wanted, progress: Progress) -> AuditReport:
+    def run(self, wanted: AuditRequest, progress: Progress) -> AuditReport:
         """
         Look at everything, and return what was found.
 
@@ -170,13 +182,13 @@ class Audit:
         """
         started = self._now()
         wanted, run, resumed_from = self._begin(wanted, started)
-        rules = Rules(
+        rules = AuditRules(
             now=started,
             skew=self._trust.max_skew,
             grace=wanted.grace,
             renewal_within=wanted.renewal_within,
         )
-        judge = Judge(
+        judge = LogComparison(
             self._objects,
             self._workspace,
             self._history,
@@ -185,13 +197,13 @@ class Audit:
             remembered=self._remembered.head.size if self._remembered else 0,
             tell=self._tell,
         )
-        guard = Guard(
+        guard = LockAndCustodyJudge(
             self._objects,
             self._workspace,
             rules,
             self._say,
-            carried=partial(carried.events, self._store),
-            place=self._place,
+            carried=partial(replica_custody.replica_events, self._store),
+            receipts_name=self._receipts_name,
             kept=self._receipts,
         )
         # Steps 1 and 2.
@@ -216,16 +228,16 @@ class Audit:
         # Step 6.
         self._history.advance(lambda done, of: progress("log", done, of))
         self._history.read_lock()
-        judge.gone_since(known)
+        judge.judge_missing_since(known)
         self._judge(judge, guard, run, progress)
         # Step 7.
         judge.unlogged()
-        judge.surplus()
+        judge.judge_surplus_sidecars()
         judge.reports()
-        for records in (GAPS, TAKEDOWNS):
+        for records in (GAP_RECORDS, TAKEDOWN_RECORDS):
             self._record_judge(records, rules).run()
         judge.trust_file()
-        guard.missing(judge.gone_by_receipt)
+        guard.missing(judge.judge_missing_by_receipt)
         guard.unenforced()
         if not self._history.is_mirror():
             guard.copied()
@@ -245,12 +257,12 @@ class Audit:
 
     def _apart(self) -> Iterator[str]:
         """Yield the keys of what stands beside the bundles and never changes."""
-        for prefix in (layout.GAPS, layout.TAKEDOWNS, layout.AUDITS):
-            yield from (it.key for it in self._objects.list(f"{prefix}/"))
+        for prefix in (store_keys.GAPS, store_keys.TAKEDOWNS, store_keys.AUDITS):
+            yield from (stored.key for stored in self._objects.list(f"{prefix}/"))
         for index in range(self._history.size // tiles.WIDTH):
             yield log_state.key(tiles.Tile(level=tiles.ENTRIES, index=index).path)
 
-    def _record_judge(self, records: Records, rules: Rules) -> RecordJudge:
+    def _record_judge(self, records: RecordType, rules: AuditRules) -> RecordJudge:
         return RecordJudge(
             records,
             self._objects,
@@ -271,9 +283,11 @@ class Audit:
 
     # Beginning, or going on.
 
-    def _begin(self, wanted: Wanted, now: datetime) -> tuple[Wanted, str, datetime | None]:
+    def _begin(
+        self, wanted: AuditRequest, now: datetime
+    ) -> tuple[AuditRequest, str, datetime | None]:
         """Return what is wanted with its seed, the name of this run, and when it was begun."""
-        basis = reading.basis_of(self._trust)
+        basis = bundle_reader.verdict_basis(self._trust)
         asked = f"{basis} {wanted.sample} {wanted.since}"
         self._workspace.begin()
         run, begun, seed, before = (self._workspace.note("run").split("|", 3) + [""] * 4)[:4]
@@ -292,7 +306,7 @@ class Audit:
 
     # What was seen before, here and elsewhere.
 
-    def _memories(self, wanted: Wanted) -> None:
+    def _memories(self, wanted: AuditRequest) -> None:
         remembered = self._remembered
         if self._history.head is None:
             if not self._history.is_unreadable:
@@ -307,7 +321,7 @@ class Audit:
             )
         elif remembered is not None:
             self._history.judge(
-                Claim(
+                FoundCheckpoint(
                     where=CHECKPOINT,
                     what=f"what was remembered from {instant(remembered.at)}",
                     origin=remembered.origin,
@@ -354,18 +368,20 @@ class Audit:
             )
             return
         self._history.judge(
-            Claim(
+            FoundCheckpoint(
                 where=name,
                 what="the checkpoint that was given",
                 origin=checkpoint.origin,
                 head=TreeHead(size=checkpoint.size, root=checkpoint.root.hex()),
                 signed=opened is not None,
-                witnesses=tuple(it.key.name for it in opened.cosignatures) if opened else (),
+                witnesses=tuple(cosignature.key.name for cosignature in opened.cosignatures)
+                if opened
+                else (),
                 is_of_here=True,
             )
         )
 
-    def _other_store(self, other: Remembered, head: TreeHead) -> None:
+    def _other_store(self, other: RememberedCheckpoint, head: TreeHead) -> None:
         """A copy may lag behind; that it tells another history is another matter."""
         if other.head.size > head.size:
             self._say(
@@ -377,7 +393,7 @@ class Audit:
             )
             return
         self._history.judge(
-            Claim(
+            FoundCheckpoint(
                 where=CHECKPOINT,
                 what=f"what was seen in {other.store} at {instant(other.at)}",
                 origin=other.origin,
@@ -388,33 +404,38 @@ class Audit:
 
     # The store.
 
-    def _listed(self, judge: Judge, progress: Progress) -> Iterator[Listed]:
-        for count, found in enumerate(self._objects.list(f"{layout.BUNDLES}/"), start=1):
+    def _listed(self, judge: LogComparison, progress: Progress) -> Iterator[ListedObject]:
+        for count, found in enumerate(self._objects.list(f"{store_keys.BUNDLES}/"), start=1):
             if count % 1000 == 0:
                 progress("listing", count, 0)
             listed = _of_object(found)
             if not listed.bundle or (listed.kind and not is_known(listed.kind)):
-                judge.stranger(listed)
+                judge.judge_unknown_object(listed)
             yield listed
 
     def _read(
-        self, judge: Judge, wanted: Wanted, run: str, now: datetime, progress: Progress
+        self,
+        judge: LogComparison,
+        wanted: AuditRequest,
+        run: str,
+        now: datetime,
+        progress: Progress,
     ) -> AuditScope:
-        since = f"{layout.BUNDLES}/{wanted.since:%Y/%m/%d}/" if wanted.since else ""
+        since = f"{store_keys.BUNDLES}/{wanted.since:%Y/%m/%d}/" if wanted.since else ""
         there = self._workspace.bundles()
         total = self._workspace.count_to_read(since=since, sample=wanted.sample)
         counts = {"read": 0, "unchanged": 0, "resumed": 0}
-        assignment = Assignment(
+        assignment = ReaderSetup(
             open_store=self._open_store,
             trust=self._trust,
             now=now,
-            basis=reading.basis_of(self._trust),
+            basis=bundle_reader.verdict_basis(self._trust),
         )
         jobs = 1 if total < _FEW else wanted.jobs
         with ExitStack() as stack:
             stack.callback(self._workspace.commit)  # also when it is interrupted
             workers = stack.enter_context(
-                Workers[Task, Reading](reading.prepare, assignment, count=jobs)
+                ProcessPool[ReadTask, ReadResult](bundle_reader.prepare, assignment, count=jobs)
             )
             tasks = self._tasks(since, wanted.sample, run, counts)
             for task, answer in workers.answers(tasks):
@@ -442,15 +463,19 @@ class Audit:
 
     def _tasks(
         self, since: str, sample: int | None, run: str, counts: dict[str, int]
-    ) -> Iterator[Task]:
+    ) -> Iterator[ReadTask]:
         for listed in self._workspace.to_read(since=since, sample=sample):
             before = self._workspace.result(listed.key)
             if before is not None and before[0] == run:
                 counts["resumed"] += 1
                 continue
-            beside = [it for it in self._workspace.sidecars(listed.bundle) if is_known(it.kind)]
-            beside.sort(key=lambda it: in_order(it.kind))
-            yield Task(
+            beside = [
+                sidecar
+                for sidecar in self._workspace.sidecars(listed.bundle)
+                if is_known(sidecar.kind)
+            ]
+            beside.sort(key=lambda sidecar: sort_key(sidecar.kind))
+            yield ReadTask(
                 key=listed.key,
                 bundle_id=listed.bundle,
                 sidecars=tuple(beside[:_MOST_BESIDE]),
@@ -460,19 +485,19 @@ class Audit:
 
     def _keep(
         self,
-        judge: Judge,
-        task: Task,
-        answer: Reading | WorkerDied,
+        judge: LogComparison,
+        task: ReadTask,
+        answer: ReadResult | PoolProcessDied,
         run: str,
         counts: dict[str, int],
     ) -> None:
-        if isinstance(answer, WorkerDied):
-            answer = Reading(fingerprint="", facts=None, broke=str(answer))
+        if isinstance(answer, PoolProcessDied):
+            answer = ReadResult(fingerprint="", facts=None, broke=str(answer))
         counts["read"] += 1
         if answer.broke:
             self._say(AuditCode.INTERNAL, Severity.FAILED, task.key, answer.broke)
         elif answer.gone:
-            judge.gone_since_listed(_of_key(task.key), answer.gone)
+            judge.judge_missing_after_listing(_of_key(task.key), answer.gone)
         elif answer.unreadable:
             self._objects.unreadable(task.key, answer.unreadable, retry=answer.retry)
         else:
@@ -485,14 +510,16 @@ class Audit:
                 task.key, run, answer.fingerprint, answer.facts, answer.lock
             )
 
-    def _keep_what_was_read(self, key: str, facts: Facts) -> None:
+    def _keep_what_was_read(self, key: str, facts: BundleFacts) -> None:
         """Add to a bundle's facts what an earlier audit read beside it, and this one can not."""
         before = self._workspace.facts(key)
         if before is not None:
             read = set(before[1].get("beside", ())) & set(facts["unread"])
             facts["beside"] = sorted(read.union(facts["beside"]))
 
-    def _judge(self, judge: Judge, guard: Guard, run: str, progress: Progress) -> None:
+    def _judge(
+        self, judge: LogComparison, guard: LockAndCustodyJudge, run: str, progress: Progress
+    ) -> None:
         for count, (listed, facts, lock) in enumerate(self._workspace.results(run), start=1):
             try:
                 judge.bundle(listed, facts)
@@ -501,7 +528,7 @@ class Audit:
                 raise
             except Exception as error:  # noqa: BLE001  one that breaks us hides no other
                 broke = f"holding it against the log: {type(error).__name__}: {error}"
-                self._say(AuditCode.INTERNAL, Severity.FAILED, listed.key, short(broke))
+                self._say(AuditCode.INTERNAL, Severity.FAILED, listed.key, shortened(broke))
             if count % 1000 == 0:
                 progress("judging", count, 0)
 
@@ -517,29 +544,36 @@ class Audit:
         """
         answered = {unread.PART, unread.STORE} if is_whole else {unread.PART}
         remembered = self._unread_before
-        found: dict[str, Unreadable] = {}
-        for it in self._workspace.unread():
-            after = unread.again(
-                remembered.get(it.name), it.name, now, was_read=self._was_read(it.name)
+        found: dict[str, UnreadableObject] = {}
+        for unread_file in self._workspace.unread():
+            after = unread.update_unreadable(
+                remembered.get(unread_file.name),
+                unread_file.name,
+                now,
+                was_read=self._was_read(unread_file.name),
             )
-            found[it.name] = after
+            found[unread_file.name] = after
             withheld = after.is_lasting and after.was_read
-            words = it.detail
+            words = unread_file.detail
             if after.audits > 1:
                 words += f" ({after.audits} audits since {instant(after.since)} could not read it)"
             self._tell(
                 AuditFinding(
-                    code=AuditCode.WITHHELD if withheld else it.code,
+                    code=AuditCode.WITHHELD if withheld else unread_file.code,
                     severity=Severity.INDETERMINATE,
-                    key=it.key,
+                    key=unread_file.key,
                     detail=words,
-                    retry=it.retry and not after.is_lasting,
+                    retry=unread_file.retry and not after.is_lasting,
                 )
             )
-        kept = (it for it in remembered.values() if it.name not in found)
+        kept = (unreadable for unreadable in remembered.values() if unreadable.name not in found)
         self._unread = (
             *found.values(),
-            *(it for it in kept if it.name not in answered and not self._read_now(it.name, run)),
+            *(
+                unreadable
+                for unreadable in kept
+                if unreadable.name not in answered and not self._read_now(unreadable.name, run)
+            ),
         )
 
     def _was_read(self, name: str) -> bool:
@@ -553,8 +587,8 @@ class Audit:
         """Return the last audits that read an object, alone or as part of a bundle."""
         found = {self._workspace.read_in(name)}
         with suppress(ValueError):  # no bundle, nor beside one
-            key = layout.parse_bundle_key(name)
-            kept = self._workspace.facts(layout.bundle_key(key.bundle_id))
+            key = store_keys.parse_bundle_key(name)
+            kept = self._workspace.facts(store_keys.bundle_key(key.bundle_id))
             if kept is not None and (not key.kind or key.kind in kept[1].get("beside", ())):
                 found.add(kept[0])
         return found - {""}
@@ -565,9 +599,9 @@ class Audit:
         counts = self._workspace.counts()
         seen = self._history.seen(remembered=self._remembered.head if self._remembered else None)
         lost = {AuditCode.FORKED, AuditCode.ROLLED_BACK, AuditCode.LOG_BROKEN}
-        doubted = any(it.code in lost and it.severity is Severity.FAILED for it in counts)
+        doubted = any(count.code in lost and count.severity is Severity.FAILED for count in counts)
         if seen is not None and self._history.is_whole and not doubted:
-            self._remember = Remembered(
+            self._remember = RememberedCheckpoint(
                 store=encodable(self._store.url),
                 at=started,
                 origin=seen.origin,
@@ -585,18 +619,20 @@ class Audit:
             scope=scope,
             counts=counts,
             retry=not self._is_stuck
-            and any(it.severity is Severity.INDETERMINATE for it in counts),
+            and any(count.severity is Severity.INDETERMINATE for count in counts),
             examples=tuple(self.findings(at_most=EXAMPLES)),
         )
 
 
-def _of_object(found: StoredObject) -> Listed:
+def _of_object(found: StoredObject) -> ListedObject:
     try:
-        key = layout.parse_bundle_key(found.key)
+        key = store_keys.parse_bundle_key(found.key)
     except ValueError:
-        return Listed(key=found.key, length=found.length, bundle="", kind="")
-    return Listed(key=found.key, length=found.length, bundle=key.bundle_id, kind=key.kind)
+        return ListedObject(key=found.key, length=found.length, bundle="", kind="")
+    return ListedObject(key=found.key, length=found.length, bundle=key.bundle_id, kind=key.kind)
 
 
-def _of_key(key: str) -> Listed:
-    return Listed(key=key, length=0, bundle=layout.parse_bundle_key(key).bundle_id, kind="")
+def _of_key(key: str) -> ListedObject:
+    return ListedObject(
+        key=key, length=0, bundle=store_keys.parse_bundle_key(key).bundle_id, kind=""
+    )

@@ -66,7 +66,7 @@ _REFILLED = ("entry", "object", "finding", "head", "unread", "suspect")  # by ea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoredLogEntry:
     """One entry of the log, as it is kept here."""
 
     number: int  # from 0
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedObject:
     """One object of the store's listing."""
 
     key: str
@@ -87,7 +87,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class UnreadObject:
     """Something that could not be read."""
 
     name: str  # of one thing in all audits: the object's key, or what of it after "#"
@@ -97,7 +97,7 @@ class Unread:
     detail: str
 
 
-class Workspace:
+class AuditDatabase:
     """
     The tables of one audit. Used by one process, from one thread.
 
@@ -157,11 +157,11 @@ class Workspace:
 
     # The log.
 
-    def add_entries(self, entries: Iterable[Entry]) -> None:
+    def add_entries(self, entries: Iterable[StoredLogEntry]) -> None:
         """Keep entries of the log, each under its number."""
         self._many(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
-            ((it.number, it.kind, it.name, it.sha256, it.root) for it in entries),
+            ((entry.number, entry.kind, entry.name, entry.sha256, entry.root) for entry in entries),
         )
 
     def root_at(self, size: int) -> str | None:
@@ -171,7 +171,7 @@ class Workspace:
         row = self._one("SELECT root FROM entry WHERE number = ?", size - 1)
         return row[0].hex() if row else None
 
-    def entries(self, kind: str, name: str) -> tuple[Entry, ...]:
+    def entries(self, kind: str, name: str) -> tuple[StoredLogEntry, ...]:
         """Return the entries of that kind and name, the first `_PAGE` of them, in their order."""
         rows = self._database.execute(
             "SELECT * FROM entry WHERE kind = ? AND name = ? ORDER BY number LIMIT ?",
@@ -179,7 +179,7 @@ class Workspace:
         )
         return tuple(_entry(row) for row in rows)
 
-    def entries_of(self, kind: str) -> Iterator[Entry]:
+    def entries_of(self, kind: str) -> Iterator[StoredLogEntry]:
         """Yield all entries of a kind, in their order."""
         return map(
             _entry,
@@ -190,7 +190,7 @@ class Workspace:
             ),
         )
 
-    def twice(self) -> Iterator[tuple[str, int, int]]:
+    def bundles_logged_twice(self) -> Iterator[tuple[str, int, int]]:
         """Yield bundle id, number of entries and of different digests of bundles named twice."""
         return self._rows(
             "SELECT name, count(*), count(DISTINCT sha256) FROM entry "
@@ -199,13 +199,19 @@ class Workspace:
 
     # The store.
 
-    def add_objects(self, objects: Iterable[Listed], *, seed: str) -> None:
+    def add_objects(self, objects: Iterable[ListedObject], *, seed: str) -> None:
         """Keep the store's listing; the seed decides which bundles a sample takes."""
         self._many(
             "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?)",
             (
-                (it.key, it.length, it.bundle, it.kind, _rank(seed, it.key) if not it.kind else b"")
-                for it in objects
+                (
+                    listed.key,
+                    listed.length,
+                    listed.bundle,
+                    listed.kind,
+                    _rank(seed, listed.key) if not listed.kind else b"",
+                )
+                for listed in objects
             ),
         )
 
@@ -217,7 +223,7 @@ class Workspace:
         """Whether the store lists that key."""
         return self._one("SELECT 1 FROM object WHERE key = ?", key) is not None
 
-    def sidecars(self, bundle: str) -> Iterator[Listed]:
+    def sidecars(self, bundle: str) -> Iterator[ListedObject]:
         """Yield the sidecars of a bundle that the store lists, in the order of their keys."""
         return map(
             _listed,
@@ -229,7 +235,7 @@ class Workspace:
             ),
         )
 
-    def to_read(self, *, since: str, sample: int | None) -> Iterator[Listed]:
+    def to_read(self, *, since: str, sample: int | None) -> Iterator[ListedObject]:
         """
         Yield the bundles to read, in the order of their keys.
 
@@ -273,7 +279,7 @@ class Workspace:
 
     # Each against the other.
 
-    def gone(self) -> Iterator[Entry]:
+    def gone(self) -> Iterator[StoredLogEntry]:
         """Yield the first entry of each bundle that the log names and the store does not list."""
         return map(
             _entry,
@@ -288,7 +294,7 @@ class Workspace:
             ),
         )
 
-    def unlogged(self) -> Iterator[Listed]:
+    def unlogged(self) -> Iterator[ListedObject]:
         """Yield the bundles that the store lists and the log does not name."""
         return map(
             _listed,
@@ -302,7 +308,7 @@ class Workspace:
             ),
         )
 
-    def without_bundle(self) -> Iterator[Listed]:
+    def without_bundle(self) -> Iterator[ListedObject]:
         """Yield the sidecars whose bundle is not in the store."""
         return map(
             _listed,
@@ -334,7 +340,7 @@ class Workspace:
 
     # What could not be read, and what may be gone.
 
-    def saw(self, key: str, run: str) -> None:
+    def mark_read(self, key: str, run: str) -> None:
         """Keep that something was read, alone or by its name in all audits, and in which audit."""
         self._database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, run))
 
@@ -348,7 +354,7 @@ class Workspace:
         row = self._one("SELECT run, facts FROM result WHERE key = ?", key)
         return (row[0], json.loads(row[1])) if row else None
 
-    def add_unread(self, unread: Unread) -> None:
+    def add_unread(self, unread: UnreadObject) -> None:
         """Keep that something could not be read; of several errors the first one."""
         self._database.execute(
             "INSERT OR IGNORE INTO unread VALUES (?, ?, ?, ?, ?)",
@@ -361,7 +367,7 @@ class Workspace:
             ),
         )
 
-    def unread(self) -> Iterator[Unread]:
+    def unread(self) -> Iterator[UnreadObject]:
         """Yield what could not be read, by name."""
         last = ""
         while rows := self._database.execute(
@@ -370,7 +376,7 @@ class Workspace:
             (last, _PAGE),
         ).fetchall():
             for name, key, code, retry, detail in rows:
-                yield Unread(
+                yield UnreadObject(
                     name=name, key=key, code=AuditCode(code), retry=bool(retry), detail=detail
                 )
             last = rows[-1][0]
@@ -435,7 +441,7 @@ class Workspace:
             "DELETE FROM result WHERE NOT EXISTS (SELECT 1 FROM object WHERE key = result.key)"
         )
 
-    def results(self, run: str) -> Iterator[tuple[Listed, dict[str, Any], Any]]:
+    def results(self, run: str) -> Iterator[tuple[ListedObject, dict[str, Any], Any]]:
         """Yield object, facts and lock of what one audit has read, in the order of keys."""
         rows = self._pages(
             "SELECT object.key, length, bundle, kind, facts, lock "
@@ -479,7 +485,7 @@ class Workspace:
             FindingCount(code=AuditCode(code), severity=Severity(severity), count=count)
             for code, severity, count in rows
         ]
-        return tuple(sorted(found, key=lambda it: (_ORDER[it.severity], _PLACE[it.code])))
+        return tuple(sorted(found, key=lambda count: (_ORDER[count.severity], _PLACE[count.code])))
 
     def findings(self, kind: FindingCount, *, at_most: int | None = None) -> Iterator[AuditFinding]:
         """Yield the findings of one kind, by key; the first `at_most` of them."""
@@ -559,12 +565,12 @@ def _is_of_the_disk(error: sqlite3.DatabaseError) -> bool:
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
-def _entry(row: Any) -> Entry:
-    return Entry(number=row[0], kind=row[1], name=row[2], sha256=row[3], root=row[4])
+def _entry(row: Any) -> StoredLogEntry:
+    return StoredLogEntry(number=row[0], kind=row[1], name=row[2], sha256=row[3], root=row[4])
 
 
-def _listed(row: Any) -> Listed:
-    return Listed(key=row[0], length=row[1], bundle=row[2], kind=row[3])
+def _listed(row: Any) -> ListedObject:
+    return ListedObject(key=row[0], length=row[1], bundle=row[2], kind=row[3])
 
 
 def _rank(seed: str, key: str) -> bytes:

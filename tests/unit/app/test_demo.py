@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import demo, policy_choice, settings
+from snapshotter.app import demo, settings
+from snapshotter.app.policies import choice
 from snapshotter.cli.main import main
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
@@ -25,7 +26,7 @@ def _silent(*words: str) -> None:
 def test_everything_lies_in_its_own_folder_and_only_the_browser_is_the_users(
     tmp_path: Path, staged: Path
 ) -> None:
-    own = settings.only(
+    own = settings.settings_from_values(
         {
             "store": str(tmp_path / "mine"),
             "browser_path": "/opt/browser",
@@ -34,9 +35,9 @@ def test_everything_lies_in_its_own_folder_and_only_the_browser_is_the_users(
         }
     )
 
-    with demo.stage(own, staged, _silent, _silent) as it:
-        found = it.settings
-        assert it.has_authority
+    with demo.demo_environment(own, staged, _silent, _silent) as stage:
+        found = stage.settings
+        assert stage.has_authority
         assert [entry.name for entry in found.authorities] == ["demo authority"]
 
     assert found.browser_path == Path("/opt/browser")
@@ -52,16 +53,20 @@ def test_without_openssl_there_is_no_authority_and_none_is_asked_for(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with demo.stage(settings.only({}), staged, _silent, _silent) as it:
-        assert not it.has_authority
-        assert it.settings.authorities == ()
-        assert it.decision.require_timestamps == 0
+    with demo.demo_environment(
+        settings.settings_from_values({}), staged, _silent, _silent
+    ) as stage:
+        assert not stage.has_authority
+        assert stage.settings.authorities == ()
+        assert stage.decision.require_timestamps == 0
 
 
 def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Path) -> None:
-    with demo.stage(settings.only({}), staged, _silent, _silent) as it:
-        assert [name for name, _ in it.decision.verdict.rule_texts] == ["lantern", "generic"]
-        confirm = monitoring(policy_choice.configured(it.settings)).confirm
+    with demo.demo_environment(
+        settings.settings_from_values({}), staged, _silent, _silent
+    ) as stage:
+        assert [name for name, _ in stage.decision.verdict.rule_texts] == ["lantern", "generic"]
+        confirm = monitoring(choice.configured_policy(stage.settings)).confirm
         assert (confirm.times, confirm.control) == (2, True)
         assert confirm.after.total_seconds() < 10
 
@@ -85,7 +90,7 @@ def test_a_machine_without_loopback_is_told_what_to_do(
 
     with (
         pytest.raises(ServiceUnavailable, match="nothing can be reached") as error,
-        demo.stage(settings.only({}), staged, _silent, _silent),
+        demo.demo_environment(settings.settings_from_values({}), staged, _silent, _silent),
     ):
         pass
     assert "ip link set lo up" in error.value.hint
@@ -100,4 +105,4 @@ def test_a_folder_with_something_in_it_is_not_written_to(
 
     assert code == 1
     assert "takes a new directory" in capsys.readouterr().err
-    assert [it.name for it in tmp_path.iterdir()] == ["mine.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

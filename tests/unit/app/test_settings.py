@@ -136,7 +136,7 @@ def test_the_shipped_authorities_have_their_roots(tmp_path: Path) -> None:
     found = _load(tmp_path).authorities
 
     assert found
-    assert all(it.root.is_file() for it in found)
+    assert all(authority.root.is_file() for authority in found)
 
 
 def test_an_authorities_file_that_can_not_be_read_is_a_sentence(tmp_path: Path) -> None:
@@ -246,7 +246,9 @@ def test_what_a_found_file_says_is_known_and_left_out_of_ones_own_settings(
     _write(tmp_path / "config" / "snapshotter", 'policy = "mine"\n')
 
     found = _load(here)
-    assert {name: (it.file, it.instead) for name, it in found.found.items()} == {
+    assert {
+        name: (found_value.file, found_value.instead) for name, found_value in found.found.items()
+    } == {
         "policy": (str(path), "mine"),
         "store": (str(path), "captures"),
     }
@@ -371,7 +373,7 @@ def test_other_ways_to_a_page_have_names_and_no_password_in_sight(tmp_path: Path
 
     found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
 
-    assert [it.name for it in found.vantages] == ["abroad", "onion"]
+    assert [vantage.name for vantage in found.vantages] == ["abroad", "onion"]
     assert found.vantages[0].proxy == "socks5://me:SECRET@proxy.example:1080"
     assert "SECRET" not in repr(found)
 

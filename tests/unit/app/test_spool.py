@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.spool import spooled, sweep
+from snapshotter.app.spool import spool_directory, sweep
 from snapshotter.errors import SnapshotterError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_a_spool_is_empty_private_and_gone_afterwards(tmp_path: Path) -> None:
     root = tmp_path / "a" / "spool"
 
-    with spooled(root, "one") as files:
+    with spool_directory(root, "one") as files:
         assert list(files.iterdir()) == []
         assert (root / "one").stat().st_mode & 0o077 == 0
         (files / "x").write_bytes(b"x")
@@ -29,20 +29,24 @@ def test_a_spool_is_empty_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_spool_is_gone_after_an_error_too(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), spooled(tmp_path, "one"):
+    with pytest.raises(ZeroDivisionError), spool_directory(tmp_path, "one"):
         raise ZeroDivisionError
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_spool_in_use_is_not_swept(tmp_path: Path) -> None:
-    with spooled(tmp_path, "one") as files:
+    with spool_directory(tmp_path, "one") as files:
         assert sweep(tmp_path) == 0
         assert files.is_dir()
 
 
 def test_a_name_is_given_once(tmp_path: Path) -> None:
-    with spooled(tmp_path, "one"), pytest.raises(SnapshotterError), spooled(tmp_path, "one"):
+    with (
+        spool_directory(tmp_path, "one"),
+        pytest.raises(SnapshotterError),
+        spool_directory(tmp_path, "one"),
+    ):
         pass
 
 
@@ -72,28 +76,28 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next_sweep(
 
     def noting(path: Path, ignore_errors: bool = False) -> None:
         real(path, ignore_errors)
-        left.append([it.name for it in tmp_path.glob("one/*")])
+        left.append([path.name for path in tmp_path.glob("one/*")])
 
     monkeypatch.setattr(shutil, "rmtree", noting)
-    with spooled(tmp_path, "one") as files:
+    with spool_directory(tmp_path, "one") as files:
         (files.parent / ".files-browser").mkdir()
 
     assert left[-2:] == [["in-use.lock"], []]
-    assert all("in-use.lock" in it for it in left[:-1])
+    assert all("in-use.lock" in words for words in left[:-1])
 
 
 def test_a_link_out_of_the_spool_is_followed_to_what_a_browser_made_there_and_nowhere_else(
     tmp_path: Path,
 ) -> None:
     names = ("snapshotter-0123456789abcdef", "snapshotter-data", "home")
-    with spooled(tmp_path / "spool", "one") as files:
+    with spool_directory(tmp_path / "spool", "one") as files:
         for number, name in enumerate(names):
             (tmp_path / name).mkdir()
             for root in (files.parent / f".browser-{number}", files / f".sheet-{number}"):
                 root.mkdir()
                 (root / "elsewhere").symlink_to(tmp_path / name)
 
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["home", "snapshotter-data", "spool"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "snapshotter-data", "spool"]
 
 
 def test_a_directory_whose_maker_died_at_once_is_swept_and_foreign_files_stay(
@@ -106,7 +110,7 @@ def test_a_directory_whose_maker_died_at_once_is_swept_and_foreign_files_stay(
 
     sweep(tmp_path)
 
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["file", "foreign"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign"]
 
 
 def test_there_may_be_nothing_to_sweep(tmp_path: Path) -> None:
@@ -130,7 +134,7 @@ def test_a_sweep_that_takes_a_new_directory_for_left_over_does_not_end_a_capture
 
     monkeypatch.setattr(target, name, swept_first)
 
-    with spooled(tmp_path, "one") as files:
+    with spool_directory(tmp_path, "one") as files:
         (files / "x").write_bytes(b"x")
         assert sweep(tmp_path) == 0
 
@@ -145,7 +149,7 @@ def test_many_captures_and_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
         try:
             for number in range(20):
                 sweep(tmp_path)
-                with spooled(tmp_path, f"{worker}-{number}") as files:
+                with spool_directory(tmp_path, f"{worker}-{number}") as files:
                     (files / "x").write_bytes(b"x")
                     sweep(tmp_path)
                     assert (files / "x").read_bytes() == b"x"
@@ -165,12 +169,12 @@ def test_many_captures_and_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_spool_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(SnapshotterError, match="spool"), spooled(tmp_path / "file", "one"):
+    with pytest.raises(SnapshotterError, match="spool"), spool_directory(tmp_path / "file", "one"):
         pass
 
 
 def test_a_spool_with_a_sealed_bundle_is_never_removed(tmp_path: Path) -> None:
-    with spooled(tmp_path, "one") as files:
+    with spool_directory(tmp_path, "one") as files:
         (files / "one.wacz").write_bytes(b"sealed")
 
     assert sweep(tmp_path) == 0
@@ -178,7 +182,7 @@ def test_a_spool_with_a_sealed_bundle_is_never_removed(tmp_path: Path) -> None:
 
 
 def test_a_sealed_bundle_is_given_away_and_its_spool_swept(tmp_path: Path) -> None:
-    with spooled(tmp_path / "spool", "one") as files:
+    with spool_directory(tmp_path / "spool", "one") as files:
         (files / "one.wacz").write_bytes(b"sealed")
 
     def take(bundle: Path) -> None:
@@ -190,7 +194,7 @@ def test_a_sealed_bundle_is_given_away_and_its_spool_swept(tmp_path: Path) -> No
 
 
 def test_half_a_bundle_is_litter(tmp_path: Path) -> None:
-    with spooled(tmp_path, "one") as files:
+    with spool_directory(tmp_path, "one") as files:
         (files / "one.wacz.part").write_bytes(b"sea")
 
     assert list(tmp_path.iterdir()) == []
@@ -214,7 +218,7 @@ def test_a_thread_that_still_writes_leaves_no_litter_that_no_sweep_finds(
 
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", removed_and_written_again)
-        with spooled(tmp_path, "one"):
+        with spool_directory(tmp_path, "one"):
             pass
 
     sweep(tmp_path)

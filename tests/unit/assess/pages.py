@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.model.page import Page
-from snapshotter.policy.takedown import load_rules, shipped_rules
+from snapshotter.policy.takedown_rules import load_rules, shipped_rules
+from snapshotter.site.rendered_pages import page_from_response, rendered_page
 from snapshotter.site.response import Response
-from snapshotter.site.shown import answered, shown
 
 AT = datetime(2026, 1, 8, 2, 0, tzinfo=UTC)
 
@@ -18,12 +18,12 @@ def assessor() -> RuleAssessor:
 
 def page(response: Response, url: str) -> Page:
     """Return the page of an answer."""
-    return answered(response, url)
+    return page_from_response(response, url)
 
 
 def site_page(name: str) -> Page:
     """Return a page of the fixture site, at the end of its redirects and scripts."""
-    return shown(name)
+    return rendered_page(name)
 
 
 def markup(html: str, url: str = "http://news.example/story", status: int = 200) -> Page:

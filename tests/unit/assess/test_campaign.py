@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshotter.assess.campaign import findings
+from snapshotter.assess.campaign import compute_findings
 from snapshotter.model.assessment import Availability, Cause, Content, Undecided, WallKind
-from snapshotter.model.campaign import Campaign, Fate, Findings, Span, WatchedPage
+from snapshotter.model.campaign import Campaign, CampaignFindings, Fate, Span, WatchedPage
 from snapshotter.model.reading import Count, Source
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules, Observation
@@ -48,8 +48,8 @@ def page(name: str, *captures: tuple[float, Availability], account: str = "") ->
 
 def found(
     *pages: WatchedPage, since: float = 0, until: float = 100, certain: bool = True
-) -> Findings:
-    return findings(
+) -> CampaignFindings:
+    return compute_findings(
         Campaign(
             report_id="20260701t000000z-abcdefghijklmnop",
             made_at=T0 + timedelta(hours=until),
@@ -63,8 +63,8 @@ def found(
     )
 
 
-def number(of: Findings, name: str) -> int:
-    return next((it.value for it in of.numbers if it.name == name), 0)
+def number(of: CampaignFindings, name: str) -> int:
+    return next((number.value for number in of.numbers if number.name == name), 0)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_few_words_where_a_page_was_are_not_the_page_and_are_counted() -> None:
     assert row.last_seen == its.captures[1].at
     assert row.fate is Fate.UNCONFIRMED
     assert row.decided_by == (its.captures[1].bundle_id, its.captures[3].bundle_id)
-    (counted,) = (it for it in made.numbers if it.name == "captures.few-words")
+    (counted,) = (number for number in made.numbers if number.name == "captures.few-words")
     assert (counted.value, counted.bundles) == (1, (its.captures[2].bundle_id,))
     # A report of before has the numbers that it had.
     assert as_it_was.rows[0].last_seen == its.captures[2].at
@@ -160,8 +160,8 @@ def test_a_removal_has_its_interval_its_cause_and_the_bundles_that_it_rests_on()
     (removal,) = made.rows[0].removals
     assert (removal.began, removal.ended) == (its.captures[1].at, its.captures[2].at)
     assert removal.after == Span(at_least_ms=4 * HOUR, at_most_ms=5 * HOUR)
-    assert removal.bundles == tuple(it.bundle_id for it in its.captures[1:])
-    removed = next(it for it in made.numbers if it.name == "removed.cause.author")
+    assert removal.bundles == tuple(observation.bundle_id for observation in its.captures[1:])
+    removed = next(number for number in made.numbers if number.name == "removed.cause.author")
     assert (removed.value, removed.bundles, removed.events) == (
         1, removal.bundles, (removal.event_id,),
     )  # fmt: skip
@@ -170,7 +170,8 @@ def test_a_removal_has_its_interval_its_cause_and_the_bundles_that_it_rests_on()
 def test_a_page_that_came_back_is_counted_as_removed_and_as_reinstated() -> None:
     made = found(page("p", (0, THERE), (5, GONE), (6, GONE), (9, THERE)), page("q", (0, THERE)))
 
-    assert [number(made, it) for it in ("watched", "removed", "reinstated", "fate.available")] == [
+    names = ("watched", "removed", "reinstated", "fate.available")
+    assert [number(made, name) for name in names] == [
         2, 1, 1, 2,
     ]  # fmt: skip
 
@@ -181,7 +182,7 @@ def test_the_fates_add_up_to_what_was_watched() -> None:
         page("e", (0, THERE), (5, GONE), (6, GONE)),
     )  # fmt: skip
 
-    fates = [it.value for it in made.numbers if it.name.startswith("fate.")]
+    fates = [number.value for number in made.numbers if number.name.startswith("fate.")]
     assert sum(fates) == number(made, "watched") == 5
 
 
@@ -192,7 +193,7 @@ def test_pages_of_one_account_are_grouped() -> None:
         page("c", (0, THERE), account="wechat:B"),
     )
 
-    assert [(it.account, it.pages, it.gone) for it in made.accounts] == [
+    assert [(row.account, row.pages, row.gone) for row in made.accounts] == [
         ("wechat:A", 2, 2),
         ("wechat:B", 1, 0),
     ]
@@ -236,7 +237,7 @@ def test_the_truth_lies_between_the_two_edges_of_the_curve_whenever_a_page_went(
     steps = made.survival
     for step, behind in zip(steps, [*steps[1:], None], strict=True):
         for moment in {step.after_ms, (behind.after_ms - 1) if behind else step.after_ms + 1}:
-            alive = sum(it >= moment for it in truths)
+            alive = sum(truth >= moment for truth in truths)
             assert step.at_least <= alive <= step.at_most
     assert made.median_life is not None
     median = sorted(truths)[(len(truths) - 1) // 2]
@@ -257,7 +258,9 @@ def test_a_count_that_went_over_a_threshold_is_named_with_both_readings() -> Non
             unit="reposts", raw=str(value), lower=value, upper=value, exact=True, source=Source.DOM
         )
 
-    readings = [seen("p", hour, counts=(count(it),)) for hour, it in enumerate((120, 480, 512))]
+    readings = [
+        seen("p", hour, counts=(count(number),)) for hour, number in enumerate((120, 480, 512))
+    ]
     its = WatchedPage(
         identity="p",
         url="http://a.test/p",

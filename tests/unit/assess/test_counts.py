@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from snapshotter.assess.counts import parse_count
-from snapshotter.assess.readings import read
+from snapshotter.assess.readings import read_page
 from snapshotter.model.page import Page
 from snapshotter.model.reading import Count, Source
 from snapshotter.model.reading_rules import Rounding
 from snapshotter.model.request import ReadingRules
-from snapshotter.policy.readings import shipped
+from snapshotter.policy.site_readings import shipped_sites
 from snapshotter.site.catalogue import render
 from snapshotter.site.response import Response
 from snapshotter.site.state import SiteState, available
@@ -126,7 +126,7 @@ def test_what_is_no_count_is_not_read(raw: str) -> None:
     assert parse_count(raw, TRUNCATED) is None
 
 
-RULES = ReadingRules(sites=shipped().sites)
+RULES = ReadingRules(sites=shipped_sites().sites)
 
 
 def page(html: str, url: str = "https://example.org/a") -> Page:
@@ -141,7 +141,7 @@ def page(html: str, url: str = "https://example.org/a") -> Page:
 
 
 def counts(html: str, url: str = "https://example.org/a") -> tuple[Count, ...]:
-    return read(page(html, url), RULES).counts
+    return read_page(page(html, url), RULES).counts
 
 
 WECHAT = "https://mp.weixin.qq.com/s/abc"
@@ -169,17 +169,19 @@ def test_what_is_shown_otherwise_is_told() -> None:
 def test_a_shortened_number_does_not_contradict_the_exact_one() -> None:
     html = "<p>阅读 6.1万</p><script>read_num: '61999'</script>"
 
-    assert [it.mismatch for it in counts(html, WECHAT)] == [""]
-    assert [it.mismatch for it in counts(html.replace("61999", "62000"), WECHAT)] == ["阅读 6.1万"]
+    assert [count.mismatch for count in counts(html, WECHAT)] == [""]
+    assert [count.mismatch for count in counts(html.replace("61999", "62000"), WECHAT)] == [
+        "阅读 6.1万"
+    ]
 
 
 def test_the_data_of_a_post_names_its_counts() -> None:
     html = """<script>var $render_data = [{"status": {"reposts_count": 480, "comments_count": 12,
         "attitudes_count": "10万+"}}][0] || {};</script>"""
 
-    found = {it.unit: it for it in counts(html, "https://m.weibo.cn/status/1")}
+    found = {count.unit: count for count in counts(html, "https://m.weibo.cn/status/1")}
 
-    assert {unit: it.raw for unit, it in found.items()} == {
+    assert {unit: count.raw for unit, count in found.items()} == {
         "reposts": "480", "comments": "12", "likes": "10万+",
     }  # fmt: skip
     assert found["reposts"].where.endswith("$render_data.0.status.reposts_count")
@@ -197,7 +199,7 @@ def test_an_answer_that_is_data_names_its_counts() -> None:
         raw=b'{"ok": 1, "reposts_count": 512}',
     )
 
-    (found,) = read(answer, RULES).counts
+    (found,) = read_page(answer, RULES).counts
 
     assert (found.unit, found.lower, found.source) == ("reposts", 512, Source.JSON)
 
@@ -216,7 +218,7 @@ def test_an_answer_that_is_data_names_its_counts() -> None:
     ],
 )
 def test_a_short_text_that_counts_is_read(html: str, expected: dict[str, str]) -> None:
-    found = {it.unit: it for it in counts(html)}
+    found = {count.unit: count for count in counts(html)}
 
     assert set(found) == set(expected)
     for unit, number in expected.items():
@@ -244,7 +246,7 @@ def test_a_sentence_with_a_number_is_no_count(html: str) -> None:
 def test_counts_of_other_peoples_pieces_are_not_the_pages() -> None:
     html = "<main><h1>a</h1><p>480 reposts</p></main><div class='comments'><p>7 likes</p></div>"
 
-    assert [it.unit for it in counts(html)] == ["reposts"]
+    assert [count.unit for count in counts(html)] == ["reposts"]
 
 
 def test_interaction_statistics_are_read() -> None:
@@ -270,7 +272,9 @@ def test_a_post_of_the_fixture_site_is_read(name: str, reposts: int) -> None:
     state = state.change("wb/post", state.at, available(reposts=reposts))
     shown = render(name, state) if name == "wb/post" else desktop(state)
 
-    found = {it.unit: it for it in counts(shown.text, "https://weibo.com/1900000001/O00019Qdw")}
+    found = {
+        count.unit: count for count in counts(shown.text, "https://weibo.com/1900000001/O00019Qdw")
+    }
 
     if name == "wb/post":
         assert (found["reposts"].lower, found["reposts"].exact) == (reposts, True)
@@ -292,7 +296,9 @@ def test_an_articles_reads_are_exact_though_they_are_shown_shortened() -> None:
     state = SiteState()
     state = state.change("wx/article", state.at, available(reads=123_456, likes=12))
 
-    (reads,) = (it for it in counts(render("wx/article", state).text, WECHAT) if it.unit == "reads")
+    (reads,) = (
+        count for count in counts(render("wx/article", state).text, WECHAT) if count.unit == "reads"
+    )
 
     assert (reads.raw, reads.lower, reads.exact) == ("123456", 123_456, True)
     assert (reads.source, reads.mismatch) == (Source.SCRIPT, "")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from snapshotter.assess.dates import When, find_date, parse_date
+from snapshotter.assess.dates import DateContext, find_date, parse_date
 from snapshotter.model.reading_rules import Rounding
 
 ROUNDED, TRUNCATED, EITHER = Rounding.ROUNDED, Rounding.TRUNCATED, Rounding.EITHER
@@ -16,8 +16,8 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def when(now: str, zone: str = "UTC", age: Rounding = EITHER) -> When:
-    return When(now=at(now), zone=ZoneInfo(zone), age=age)
+def when(now: str, zone: str = "UTC", age: Rounding = EITHER) -> DateContext:
+    return DateContext(now=at(now), zone=ZoneInfo(zone), age=age)
 
 
 def test_three_weeks_ago_on_a_site_that_rounds() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshotter.assess.dom import Document, read_document
-from snapshotter.formats.selectors import Selectors, parse_selector
+from snapshotter.assess.dom import DomDocument, read_document
+from snapshotter.formats.page.selectors import Selectors, parse_selector
 
 SELECTORS = (
     "p", ".a", "p.a", "div.a.b", ".a, .b", "p, #x, div.b", "p#x", "div p", "div > .a", ".a + p",
@@ -16,7 +16,7 @@ SELECTORS = (
 )  # fmt: skip
 
 
-def by_walking(document: Document, selector: str) -> list[Any]:
+def by_walking(document: DomDocument, selector: str) -> list[Any]:
     """The outermost matches as `Selector.walk` tells them, one element after another."""
     found, inside = [], set()
     for element, is_in in parse_selector(selector).walk(document.root):
@@ -63,7 +63,9 @@ def test_all_at_once_are_what_each_finds_alone(markup: str) -> None:
     for selector in SELECTORS:
         outermost = document.select(selector)
         mine = found.get(selector, [])
-        assert [it for it in mine if not set(it.iterancestors()) & set(mine)] == outermost, selector
+        assert [
+            element for element in mine if not set(element.iterancestors()) & set(mine)
+        ] == outermost, selector
 
 
 @pytest.mark.parametrize("selector", ["p", ".a", "[title]", ".a:not(.b)"])

@@ -5,7 +5,7 @@ import pytest
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.site import catalogue
 from snapshotter.site.notices import WALLS
-from snapshotter.site.shown import shown
+from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.state import BEGIN, SiteState, wall
 from tests.unit.assess.pages import assessor, site_page
 
@@ -30,7 +30,7 @@ def test_a_page_of_the_fixture_site_gets_its_one_right_verdict(name: str) -> Non
     if verdict.availability is Availability.UNAVAILABLE:
         assert verdict.takedown is expected.takedown
     if expected.account:
-        assert expected.account in {it.state for it in verdict.accounts}
+        assert expected.account in {account.state for account in verdict.accounts}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_page_of_the_fixture_site_gets_its_one_right_verdict(name: str) -> Non
 def test_every_wall_can_stand_before_a_page_and_is_no_removal(name: str, variant: str) -> None:
     state = SiteState().change(name, BEGIN, wall(variant))
 
-    content, verdict = ASSESSOR.judge(shown(name, state))
+    content, verdict = ASSESSOR.judge(rendered_page(name, state))
 
     assert (content.kind, verdict.wall) == (Content.WALL, WALLS[variant])
     assert verdict.availability is Availability.INCONCLUSIVE
@@ -55,18 +55,24 @@ def test_every_wall_can_stand_before_a_page_and_is_no_removal(name: str, variant
 def test_a_verdict_names_its_rule_and_shows_where_it_was_read(name: str) -> None:
     _, verdict = ASSESSOR.judge(site_page(name))
 
-    rules = {it.rule for it in verdict.evidence} | {it.evidence.rule for it in verdict.accounts}
+    rules = {evidence.rule for evidence in verdict.evidence} | {
+        account.evidence.rule for account in verdict.accounts
+    }
     assert catalogue.PAGES[name].rule in rules
-    assert all(it.rules and it.excerpt and it.region for it in verdict.evidence)
+    assert all(
+        evidence.rules and evidence.excerpt and evidence.region for evidence in verdict.evidence
+    )
 
 
 def test_a_rumour_keeps_what_was_received_as_evidence() -> None:
     """The script sends readers away; the answer that held the script still holds the article."""
     content, verdict = ASSESSOR.judge(site_page("wx/rumor"))
 
-    assert [it.label for it in verdict.labels] == ["refuted"]
-    received = [it for it in content.evidence if it.region.startswith("received: ")]
-    assert [it.rule for it in received] == ["wx-article"]
+    assert [label.label for label in verdict.labels] == ["refuted"]
+    received = [
+        evidence for evidence in content.evidence if evidence.region.startswith("received: ")
+    ]
+    assert [evidence.rule for evidence in received] == ["wx-article"]
     assert "河水能治感冒" in received[0].excerpt
 
 
@@ -81,7 +87,7 @@ def test_a_violation_keeps_the_platforms_number_of_the_rule() -> None:
 
     assert verdict.rule_id == "26"
     assert verdict.notice_detail == "由用户投诉并经平台审核，涉嫌过度营销、骚扰用户，查看对应规则"
-    assert [it.rule for it in verdict.evidence] == ["wx-02", "wx-02a"]
+    assert [evidence.rule for evidence in verdict.evidence] == ["wx-02", "wx-02a"]
 
 
 def test_a_refusal_for_legal_reasons_names_who_demanded_it() -> None:
@@ -101,4 +107,4 @@ def test_an_account_that_is_frozen_is_told_apart_from_its_article() -> None:
 def test_a_repost_names_the_rule_of_what_its_original_says() -> None:
     _, verdict = ASSESSOR.judge(site_page("wb/repost-deleted"))
 
-    assert {it.rule for it in verdict.quoted} == {"wb-01"}
+    assert {evidence.rule for evidence in verdict.quoted} == {"wb-01"}

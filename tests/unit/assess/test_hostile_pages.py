@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshotter.assess import assessor as module
-from snapshotter.assess.view import View
+from snapshotter.assess.page_view import PageView
 from snapshotter.model.assessment import Availability, Content, Undecided
 from snapshotter.model.page import Page
 from tests.unit.assess.pages import assessor, markup, site_page
@@ -40,7 +40,7 @@ def test_a_page_that_is_made_to_be_hard_gets_a_verdict(name: str, url: str) -> N
     content, verdict = ASSESSOR.judge(markup(PAGES[name], url))
 
     assert "could not be judged" not in content.detail
-    assert all(len(it.excerpt) <= 300 for it in (*content.evidence, *verdict.evidence))
+    assert all(len(evidence.excerpt) <= 300 for evidence in (*content.evidence, *verdict.evidence))
 
 
 def test_a_mark_of_direction_does_not_hide_a_notice() -> None:
@@ -95,10 +95,10 @@ def test_any_soup_gets_the_same_verdict_each_time(parts: list[str], url: str) ->
 
 
 def test_what_breaks_a_judge_is_a_verdict_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> View:
+    def broken(*_: object) -> PageView:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(module, "View", broken)
+    monkeypatch.setattr(module, "PageView", broken)
 
     content, verdict = ASSESSOR.judge(site_page("wx/article"))
 

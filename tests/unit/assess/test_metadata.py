@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from snapshotter.assess.readings import read
+from snapshotter.assess.readings import read_page
 from snapshotter.model.page import Page
 from snapshotter.model.reading import DateReading, Readings, Region, Source
 from snapshotter.model.request import ReadingRules
-from snapshotter.policy.readings import shipped
+from snapshotter.policy.site_readings import shipped_sites
 from snapshotter.site.catalogue import render
 from snapshotter.site.state import SiteState, available
 from snapshotter.site.wechat import after_script
 
-RULES = ReadingRules(sites=shipped().sites)
+RULES = ReadingRules(sites=shipped_sites().sites)
 
 
 def page(
@@ -30,17 +30,23 @@ def page(
 
 
 def stated(readings: Readings, name: str) -> list[tuple[str, Source]]:
-    return [(it.value, it.source) for it in readings.metadata if it.name == name]
+    return [
+        (metadatum.value, metadatum.source)
+        for metadatum in readings.metadata
+        if metadatum.name == name
+    ]
 
 
 def dated(readings: Readings, kind: str, source: Source) -> DateReading:
-    (found,) = (it for it in readings.dates if it.kind == kind and it.source is source)
+    (found,) = (
+        reading for reading in readings.dates if reading.kind == kind and reading.source is source
+    )
     return found
 
 
 def wechat(state: SiteState | None = None, zone: str = "Asia/Shanghai") -> Readings:
     html = after_script(render("wx/article", state).text)
-    return read(page(html, "http://mp.weixin.qq.com/s/Kx2fixtureRiverBooks01", zone), RULES)
+    return read_page(page(html, "http://mp.weixin.qq.com/s/Kx2fixtureRiverBooks01", zone), RULES)
 
 
 def test_the_epoch_in_a_script_is_the_time_of_publication_and_the_shown_text_is_kept() -> None:
@@ -51,7 +57,9 @@ def test_the_epoch_in_a_script_is_the_time_of_publication_and_the_shown_text_is_
         ("2026-01-02T09:39:33Z", Source.SCRIPT),
     ]
     (where,) = (
-        it.where for it in found.metadata if it.name == "published" and it.source is Source.SCRIPT
+        metadatum.where
+        for metadatum in found.metadata
+        if metadatum.name == "published" and metadatum.source is Source.SCRIPT
     )
     assert where.endswith(": ori_create_time")
     assert "published" not in found.conflicts
@@ -101,7 +109,7 @@ def test_the_mark_of_an_edited_title_is_read_only_where_it_is_shown() -> None:
 
 
 def test_a_newspapers_date_is_in_its_markup_though_its_text_has_none() -> None:
-    found = read(page(render("news/2014").text, "http://news.example/news/2014"), RULES)
+    found = read_page(page(render("news/2014").text, "http://news.example/news/2014"), RULES)
 
     assert stated(found, "published") == [("2014-05-28T04:10:00+00:00", Source.TIME)]
     assert stated(found, "site") == [("The Burrard Lantern", Source.META)]
@@ -110,25 +118,25 @@ def test_a_newspapers_date_is_in_its_markup_though_its_text_has_none() -> None:
 
 
 def test_ten_teasers_have_relative_dates_and_none_is_the_pages() -> None:
-    found = read(page(render("news/2014").text, "http://news.example/news/2014"), RULES)
+    found = read_page(page(render("news/2014").text, "http://news.example/news/2014"), RULES)
 
-    ages = [it for it in found.dates if it.rule.startswith("relative")]
-    labels = {it.selector: it.region for it in found.regions}
+    ages = [reading for reading in found.dates if reading.rule.startswith("relative")]
+    labels = {block.selector: block.region for block in found.regions}
     assert len(ages) == 10
-    assert {it.kind for it in ages} == {""}
-    assert {labels[it.where] for it in ages} == {Region.TEASER}
+    assert {reading.kind for reading in ages} == {""}
+    assert {labels[reading.where] for reading in ages} == {Region.TEASER}
 
 
 def test_the_newspapers_blocks_have_their_labels() -> None:
     html = render("news/2014").text
-    found = read(page(html, "http://news.example/news/2014"), RULES)
+    found = read_page(page(html, "http://news.example/news/2014"), RULES)
 
     assert found.main_selector.endswith("main:nth-child(1) > article:nth-child(1)")
     for words in ("Leave a Reply", "soups", "Lifestyle", "Click to comment", "never printed"):
         assert words not in found.main_text
     assert "rumors and to sell what may not be sold" in found.main_text
     assert "Readers who had followed" in found.hidden_text
-    assert {it.region for it in found.regions} >= {
+    assert {block.region for block in found.regions} >= {
         Region.HEADLINE, Region.CAPTION, Region.MAIN, Region.NAV, Region.TEASER, Region.FOOTER,
         Region.COMMENT, Region.COMMENT_FORM,
     }  # fmt: skip
@@ -144,10 +152,10 @@ JSON_LD = """<script type="application/ld+json">{"@context": "https://schema.org
 
 
 def test_json_ld_is_read() -> None:
-    found = read(page(f"<html><head>{JSON_LD}</head><body><p>x</p></body></html>"), RULES)
+    found = read_page(page(f"<html><head>{JSON_LD}</head><body><p>x</p></body></html>"), RULES)
 
     assert stated(found, "title") == [("A headline", Source.JSON_LD)]
-    assert [it for it, _ in stated(found, "byline")] == ["A. Writer", "B. Writer"]
+    assert [name for name, _ in stated(found, "byline")] == ["A. Writer", "B. Writer"]
     assert stated(found, "published") == [("2014-05-28T04:10:00Z", Source.JSON_LD)]
     assert stated(found, "modified") == [("2014-05-29", Source.JSON_LD)]
     assert stated(found, "site") == [("The Paper", Source.JSON_LD)]
@@ -189,7 +197,7 @@ def test_json_ld_is_read() -> None:
 def test_what_does_not_agree_is_listed_and_nothing_is_dropped(
     head: str, conflicts: tuple[str, ...]
 ) -> None:
-    found = read(page(f"<html lang=en><head>{head}</head><body><p>x</p></body></html>"), RULES)
+    found = read_page(page(f"<html lang=en><head>{head}</head><body><p>x</p></body></html>"), RULES)
 
     assert found.conflicts == conflicts
     assert len(found.metadata) == head.count("<") - head.count("</") + 1  # and the language
@@ -201,9 +209,11 @@ def test_the_titles_of_drawings_and_the_addresses_of_writers_are_none() -> None:
         "</head><body><svg><title>Icon</title></svg></body></html>"
     )
 
-    found = read(page(html), RULES)
+    found = read_page(page(html), RULES)
 
-    assert [(it.name, it.value) for it in found.metadata] == [("title", "Page")]
+    assert [(metadatum.name, metadatum.value) for metadatum in found.metadata] == [
+        ("title", "Page")
+    ]
 
 
 def test_a_wordpress_page_rounds_its_ages() -> None:
@@ -212,7 +222,7 @@ def test_a_wordpress_page_rounds_its_ages() -> None:
         "<div class=teaser><span class=date>3 weeks ago</span></div></body></html>"
     )
 
-    (found,) = read(page(html, now=datetime(2025, 1, 5, tzinfo=UTC)), RULES).dates
+    (found,) = read_page(page(html, now=datetime(2025, 1, 5, tzinfo=UTC)), RULES).dates
 
     assert (found.first, found.end, found.rule) == (
         datetime(2024, 12, 11, 12, tzinfo=UTC),
@@ -228,7 +238,7 @@ def test_a_sentence_of_the_text_is_not_resolved_by_the_captures_clock() -> None:
         " accounts, and at 昨天 21:03 nothing had happened.</p></main>"
     )
 
-    assert read(page(html), RULES).dates == ()
+    assert read_page(page(html), RULES).dates == ()
 
 
 @pytest.mark.parametrize("depth", [10, 100_000])
@@ -236,4 +246,4 @@ def test_data_that_means_harm_keeps_no_reader_from_an_answer(depth: int) -> None
     nested = "[" * depth + "]" * depth
     html = f'<script type="application/ld+json">{nested}</script><script>$render_data = {nested}'
 
-    assert isinstance(read(page(html, "https://m.weibo.cn/1"), RULES), Readings)
+    assert isinstance(read_page(page(html, "https://m.weibo.cn/1"), RULES), Readings)

@@ -209,7 +209,7 @@ def test_a_notice_in_its_place_is_known_by_its_rule(known: Known) -> None:
     assert verdict.availability is Availability.UNAVAILABLE
     assert verdict.cited_rule == known.cited
     assert verdict.takedown is known.takedown
-    assert [it.state for it in verdict.accounts] == [known.account] * bool(known.account)
+    assert [account.state for account in verdict.accounts] == [known.account] * bool(known.account)
     assert known.text in " ".join(verdict.notice.split()) or known.shape == "api"
     languages = dict(verdict.gloss)
     assert languages["en"]
@@ -256,7 +256,7 @@ def test_a_notice_in_a_story_of_a_newspaper_is_something_that_it_says(known: Kno
 def test_small_print_that_is_half_translated_is_known() -> None:
     _, verdict = ASSESSOR.judge(site_page("wx/violation-en"))
 
-    assert [it.rule for it in verdict.evidence] == ["wx-02", "wx-02a"]
+    assert [evidence.rule for evidence in verdict.evidence] == ["wx-02", "wx-02a"]
     assert verdict.rule_id == "1"
 
 
@@ -267,7 +267,7 @@ def test_small_print_that_names_an_act_is_known(act: str) -> None:
 
     _, verdict = ASSESSOR.judge(page(response, "http://mp.weixin.qq.com/s/x"))
 
-    assert [it.rule for it in verdict.evidence] == ["wx-02", "wx-02b"]
+    assert [evidence.rule for evidence in verdict.evidence] == ["wx-02", "wx-02b"]
     assert verdict.notice_detail == detail
 
 
@@ -278,4 +278,4 @@ def test_a_failed_review_names_its_small_print() -> None:
 
     _, verdict = ASSESSOR.judge(page(response, "http://mp.weixin.qq.com/s/x"))
 
-    assert [it.rule for it in verdict.evidence] == ["wx-10", "wx-10a"]
+    assert [evidence.rule for evidence in verdict.evidence] == ["wx-10", "wx-10a"]

@@ -3,7 +3,7 @@
 import pytest
 
 from snapshotter.model.assessment import Availability, Content, Undecided
-from snapshotter.policy.takedown import parse_rules
+from snapshotter.policy.takedown_rules import parse_rules
 from tests.unit.assess.pages import assessor, markup
 
 ASSESSOR = assessor()

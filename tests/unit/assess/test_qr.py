@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from snapshotter.assess import qr
-from snapshotter.assess.qr import CodesRead, Shot, read_codes
+from snapshotter.assess.qr import QrReadings, Shot, read_codes
 from snapshotter.model.page import Box
 from snapshotter.site.pictures import SHORT_LINK, qr_code
 
@@ -18,9 +18,9 @@ def code() -> Image.Image:
 
 def picture(height: int, *at: tuple[int, int], scale: int = 1, width: int = 900) -> bytes:
     image = Image.new("RGB", (width, height), "white")
-    one = code().resize((198 * scale, 198 * scale))
+    code_image = code().resize((198 * scale, 198 * scale))
     for place in at:
-        image.paste(one, place)
+        image.paste(code_image, place)
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()
@@ -56,14 +56,14 @@ def test_places_are_css_pixels_of_the_page() -> None:
 def test_a_code_across_two_strips_is_found_once(top: int) -> None:
     found = read_codes([shot(picture(4300, (10, top)))]).codes
 
-    assert [it.text for it in found] == [SHORT_LINK]
+    assert [qr_code.text for qr_code in found] == [SHORT_LINK]
     assert abs(found[0].box.top - top - 24) < 8
 
 
 def test_the_same_code_at_two_places_is_two() -> None:
     found = read_codes([shot(picture(900, (600, 20), (10, 600)))]).codes
 
-    assert [it.box.top < 300 for it in found] == [True, False]
+    assert [qr_code.box.top < 300 for qr_code in found] == [True, False]
 
 
 def test_the_same_place_in_two_pictures_is_one_code() -> None:
@@ -71,7 +71,7 @@ def test_the_same_place_in_two_pictures_is_one_code() -> None:
 
     found = read_codes([shot(whole), shot(first, path="capture/viewport.png")]).codes
 
-    assert [it.picture for it in found] == ["capture/page.png"]
+    assert [qr_code.picture for qr_code in found] == ["capture/page.png"]
 
 
 def test_pixels_are_looked_at_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,9 @@ def test_pixels_are_looked_at_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     high, low = picture(3000, (10, 100)), picture(3000, (10, 2500))
 
     assert len(read_codes([shot(high)]).codes) == 1
-    assert read_codes([shot(low)]) == CodesRead(left_out="capture/page.png: all below its row 1000")
+    assert read_codes([shot(low)]) == QrReadings(
+        left_out="capture/page.png: all below its row 1000"
+    )
     assert len(read_codes([shot(high), shot(high, top=3000)]).codes) == 1
 
 
@@ -92,7 +94,7 @@ def test_a_bound_that_leaves_less_than_a_row_of_the_next_picture_costs_no_code(
 
     found = read_codes([shot(first), shot(second, top=1000, path="capture/screenshot-2.png")])
 
-    assert [it.text for it in found.codes] == [SHORT_LINK]
+    assert [qr_code.text for qr_code in found.codes] == [SHORT_LINK]
     assert found.left_out == "capture/screenshot-2.png: all below its row 0"
 
 
@@ -120,7 +122,7 @@ def test_pictures_that_do_not_continue_each_other_are_not_joined() -> None:
         whole.crop((0, top, 900, below)).save(stream, "PNG")
         files.append(shot(stream.getvalue(), top=at))
 
-    assert read_codes(files) == CodesRead()
+    assert read_codes(files) == QrReadings()
 
 
 def test_a_strip_that_breaks_the_search_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +138,7 @@ def test_a_strip_that_breaks_the_search_costs_no_other(monkeypatch: pytest.Monke
 
     found = read_codes([shot(picture(4300, (10, 3000)))])
 
-    assert [it.text for it in found.codes] == [SHORT_LINK]
+    assert [qr_code.text for qr_code in found.codes] == [SHORT_LINK]
     assert found.left_out == "capture/page.png: a strip could not be searched: ValueError"
 
 

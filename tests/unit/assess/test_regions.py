@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from snapshotter.assess.dom import blocks_of, read_document
-from snapshotter.assess.readings import read
+from snapshotter.assess.readings import read_page
 from snapshotter.assess.regions import main_digest
-from snapshotter.formats import assessment as assessments
+from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.assessment import (
     Assessment,
     Availability,
@@ -21,10 +21,10 @@ from snapshotter.model.assessment import (
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.request import ReadingRules
-from snapshotter.policy.readings import shipped
+from snapshotter.policy.site_readings import shipped_sites
 from tests.tools import ROOT
 
-RULES = ReadingRules(sites=shipped().sites)
+RULES = ReadingRules(sites=shipped_sites().sites)
 PARAGRAPH = (
     "The office said on Tuesday that it would look at each of the accounts in turn, “and”—slowly."
 )
@@ -68,14 +68,14 @@ def page(html: str, url: str = "https://example.org/a", blocks: tuple[Block, ...
 
 @pytest.fixture(scope="module")
 def news() -> Readings:
-    return read(page(NEWS), RULES)
+    return read_page(page(NEWS), RULES)
 
 
 def texts(readings: Readings, html: str, *regions: Region) -> list[str]:
     document = read_document(html)
     assert document is not None
-    of = {it.selector: it.text for it in blocks_of(document)}
-    return [of[it.selector] for it in readings.regions if it.region in regions]
+    of = {block.selector: block.text for block in blocks_of(document)}
+    return [of[block.selector] for block in readings.regions if block.region in regions]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_each_part_of_a_news_page_has_its_label(
 def test_ten_teasers_are_teasers_and_none_of_their_words_is_main(news: Readings) -> None:
     teasers = texts(news, NEWS, Region.TEASER)
 
-    assert sum("Something else" in it for it in teasers) == 10
+    assert sum("Something else" in teaser for teaser in teasers) == 10
     assert "Something else" not in news.main_text
     assert "weeks ago" not in news.main_text
     assert "Reply" not in news.main_text
@@ -118,9 +118,9 @@ def test_nothing_is_thrown_away_and_nothing_is_there_twice(news: Readings) -> No
     document = read_document(NEWS)
     assert document is not None
 
-    selectors = [it.selector for it in news.regions]
+    selectors = [block.selector for block in news.regions]
 
-    assert Counter(selectors) == Counter(it.selector for it in blocks_of(document))
+    assert Counter(selectors) == Counter(block.selector for block in blocks_of(document))
 
 
 def test_the_main_text_is_verbatim(news: Readings) -> None:
@@ -154,14 +154,14 @@ def test_markup_says_what_is_hidden(attributes: str, hidden: bool) -> None:
     document = read_document(f"<main><div {attributes}><p>words</p></div></main>")
     assert document is not None
 
-    assert [it.hidden for it in blocks_of(document)] == [hidden]
+    assert [block.hidden for block in blocks_of(document)] == [hidden]
 
 
 def test_what_is_folded_is_hidden_and_what_it_is_called_is_not() -> None:
     document = read_document("<details><summary>More</summary><p>words</p></details>")
     assert document is not None
 
-    assert [(it.text, it.hidden) for it in blocks_of(document)] == [
+    assert [(block.text, block.hidden) for block in blocks_of(document)] == [
         ("More", False),
         ("words", True),
     ]
@@ -172,13 +172,13 @@ def test_links_are_those_of_the_main_region(news: Readings) -> None:
 
 
 def test_a_selector_of_the_policy_comes_first() -> None:
-    found = read(page(NEWS), RULES, main_regions=(".no-such", "aside"))
+    found = read_page(page(NEWS), RULES, main_regions=(".no-such", "aside"))
 
     assert (found.main_by, found.main_selector) == ("policy", "html > body > aside:nth-child(3)")
 
 
 def test_a_selector_that_is_none_matches_nothing() -> None:
-    found = read(page(NEWS), RULES, main_regions=("p:hover", "<", "article"))
+    found = read_page(page(NEWS), RULES, main_regions=("p:hover", "<", "article"))
 
     assert found.main_by == "policy"
     assert found.main_selector.endswith("article:nth-child(1)")
@@ -187,7 +187,7 @@ def test_a_selector_that_is_none_matches_nothing() -> None:
 def test_an_image_post_without_its_body_is_the_article_itself() -> None:
     html = "<div id=js_article><h1 id=activity-name>图</h1><p>说明</p></div>"
 
-    found = read(page(html, "https://mp.weixin.qq.com/s/x"), RULES)
+    found = read_page(page(html, "https://mp.weixin.qq.com/s/x"), RULES)
 
     assert found.main_selector == "html > body > div:nth-child(1)"
     assert found.main_text == "说明"
@@ -200,7 +200,7 @@ def test_a_page_without_structure_is_guessed_and_that_is_said() -> None:
     )
     html = f"<body><div>{links}</div><div><div id=story>{story}</div></div></body>"
 
-    found = read(page(html), RULES)
+    found = read_page(page(html), RULES)
 
     assert found.main_by == "guess"
     assert found.main_text.count(PARAGRAPH) == 8
@@ -211,7 +211,7 @@ def test_the_library_that_guesses_is_loaded_for_a_page_without_structure_alone()
     """It takes a tenth of all the time in which a capture's modules are imported."""
     script = (
         "import sys; from tests.unit.assess.test_regions import *;"
-        "import snapshotter.app.wiring as wiring, snapshotter.model.request as request;"
+        "import snapshotter.app.wiring.capture as wiring, snapshotter.model.request as request;"
         "wiring.assessor(request.Decision(policy_name='x', policy_text=''));"
         "read(page(NEWS), RULES); before = 'trafilatura' in sys.modules;"
         "read(page('<p>' + PARAGRAPH), RULES); print(before, 'trafilatura' in sys.modules)"
@@ -226,17 +226,17 @@ def test_the_blocks_of_the_browser_are_what_is_labelled() -> None:
     shown = "html > body > main:nth-child(1) > div:nth-child(1)"
     html = f"<main><div>{PARAGRAPH * 3}</div><div>{PARAGRAPH}</div></main>"
     blocks = tuple(
-        Block(selector=it, tag="div", text=text, box=None, hidden=hidden)
-        for it, text, hidden in (
+        Block(selector=selector, tag="div", text=text, box=None, hidden=hidden)
+        for selector, text, hidden in (
             (shown, PARAGRAPH * 3, False),
             (shown.replace("div:nth-child(1)", "div:nth-child(2)"), PARAGRAPH, True),
             ("html > body > main:nth-child(1) > p:nth-child(9)", "not in the document", False),
         )
     )
 
-    found = read(page(html, blocks=blocks), RULES)
+    found = read_page(page(html, blocks=blocks), RULES)
 
-    assert [it.region for it in found.regions] == [Region.MAIN, Region.MAIN, Region.OTHER]
+    assert [block.region for block in found.regions] == [Region.MAIN, Region.MAIN, Region.OTHER]
     assert (found.main_text, found.hidden_text) == (PARAGRAPH * 3, PARAGRAPH)
 
 
@@ -250,10 +250,12 @@ def test_a_line_of_a_count_or_an_age_is_no_text_of_the_main_region() -> None:
     lines = "<div>转发 480 评论 12</div><div>昨天 21:03 · 浙江</div><div>Two of them</div>"
     html = f"<main>{lines}<p>昨天 21:03 出发。</p><p>{PARAGRAPH * 3}</p></main>"
 
-    found = read(page(html), RULES)
-    later = read(page(html.replace("480", "512").replace("昨天 21:03 · ", "前天 21:03 · ")), RULES)
+    found = read_page(page(html), RULES)
+    later = read_page(
+        page(html.replace("480", "512").replace("昨天 21:03 · ", "前天 21:03 · ")), RULES
+    )
 
-    assert [it.region for it in found.regions] == [
+    assert [block.region for block in found.regions] == [
         Region.OTHER, Region.DATE, Region.MAIN, Region.MAIN, Region.MAIN,
     ]  # fmt: skip
     assert found.main_text == f"Two of them\n昨天 21:03 出发。\n{PARAGRAPH * 3}"
@@ -267,15 +269,19 @@ def test_a_line_that_a_named_place_stands_in_has_its_label() -> None:
         "<div id=js_content><p>正文</p></div></div>"
     )
 
-    found = read(page(html, "https://mp.weixin.qq.com/s/x"), RULES)
+    found = read_page(page(html, "https://mp.weixin.qq.com/s/x"), RULES)
 
-    assert [it.region for it in found.regions] == [Region.HEADLINE, Region.BYLINE, Region.MAIN]
+    assert [block.region for block in found.regions] == [
+        Region.HEADLINE,
+        Region.BYLINE,
+        Region.MAIN,
+    ]
 
 
 def test_no_space_comes_between_chinese_characters() -> None:
     html = "<main><p><b>该内容</b><span>已被</span>\n<i>发布者</i>删除</p></main>"
 
-    assert read(page(html), RULES).main_text == "该内容已被 发布者删除"
+    assert read_page(page(html), RULES).main_text == "该内容已被 发布者删除"
 
 
 @pytest.mark.parametrize(
@@ -294,13 +300,13 @@ def test_no_space_comes_between_chinese_characters() -> None:
     ],
 )
 def test_no_document_keeps_the_reader_from_an_answer(html: str) -> None:
-    found = read(page(html), RULES)
+    found = read_page(page(html), RULES)
 
     assert isinstance(found, Readings)
 
 
 def test_a_page_of_many_blocks_is_read_to_a_bound() -> None:
-    found = read(page("<main>" + "<p>text of one of them" * 40_000), RULES)
+    found = read_page(page("<main>" + "<p>text of one of them" * 40_000), RULES)
 
     assert 1_000 < len(found.regions) <= 20_000
 
@@ -335,7 +341,7 @@ def test_a_page_that_is_made_long_still_has_an_assessment_that_a_bundle_can_hold
     made = Assessment(
         content=ContentVerdict(kind=Content.CONTENT, detail=""),
         takedown=TakedownVerdict(availability=Availability.AVAILABLE, detail=""),
-        readings=read(page(html), RULES),
+        readings=read_page(page(html), RULES),
     )
 
     assert len(assessments.encode(made)) < assessments.MAX_BYTES
@@ -344,7 +350,7 @@ def test_a_page_that_is_made_long_still_has_an_assessment_that_a_bundle_can_hold
 
 def test_the_digest_is_of_the_whole_main_text_though_the_record_has_its_beginning() -> None:
     long = "<main>" + f"<p>{'0123456789' * 100}" * 450
-    one, other = read(page(f"{long}<p>a"), RULES), read(page(f"{long}<p>b"), RULES)
+    one, other = read_page(page(f"{long}<p>a"), RULES), read_page(page(f"{long}<p>b"), RULES)
 
     assert one.main_text == other.main_text
     assert one.main_sha256 != other.main_sha256

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from snapshotter.assess.rules import every_selector, match
-from snapshotter.assess.view import View
+from snapshotter.assess.page_view import PageView
+from snapshotter.assess.rule_matching import every_selector, match
 from snapshotter.model.assessment import Availability
-from snapshotter.model.rules import About, Match, NoticeRule, RuleSet
-from snapshotter.policy.takedown import load_rules, shipped_rules
+from snapshotter.model.rules import Match, NoticeRule, RuleDescription, RuleSet
+from snapshotter.policy.takedown_rules import load_rules, shipped_rules
 from snapshotter.site import catalogue
 from tests.unit.assess.pages import assessor, markup, site_page
 from tests.unit.assess.specimens import alternatives, specimen
@@ -25,28 +25,35 @@ EXAMPLES = {
 }
 
 
-def matches(rules: RuleSet) -> tuple[tuple[About, Match], ...]:
+def matches(rules: RuleSet) -> tuple[tuple[RuleDescription, Match], ...]:
     """Return all rules of a file that can look at elements."""
     return (
-        *((it.about, it.match) for it in rules.walls),
-        *((it.about, it.match) for it in rules.notices),
-        *((it.about, it.match) for it in rules.statuses),
-        *((it.about, it.match) for it in rules.errors),
-        *((it.about, it.match) for it in rules.labels),
-        *((it.about, it.match) for it in rules.accounts),
-        *((it.about, it.match) for it in rules.partials),
+        *((rule.about, rule.match) for rule in rules.walls),
+        *((rule.about, rule.match) for rule in rules.notices),
+        *((rule.about, rule.match) for rule in rules.statuses),
+        *((rule.about, rule.match) for rule in rules.errors),
+        *((rule.about, rule.match) for rule in rules.labels),
+        *((rule.about, rule.match) for rule in rules.accounts),
+        *((rule.about, rule.match) for rule in rules.partials),
     )
 
 
-MATCHES = [(rules, *it) for rules in SETS for it in matches(rules) if it[1].select]
+MATCHES = [
+    (rules, *found_match)
+    for rules in SETS
+    for found_match in matches(rules)
+    if found_match[1].select
+]
 
 
-@pytest.mark.parametrize(("rules", "about", "rule"), MATCHES, ids=[it[1].id for it in MATCHES])
+@pytest.mark.parametrize(
+    ("rules", "about", "rule"), MATCHES, ids=[found_match[1].id for found_match in MATCHES]
+)
 def test_each_word_matches_in_each_place_and_nothing_else_does(
-    rules: RuleSet, about: About, rule: Match
+    rules: RuleSet, about: RuleDescription, rule: Match
 ) -> None:
-    words = (*rule.equals, *(f"{it} etc." for it in rule.starts), "".join(rule.contains))
-    tried = [it for it in words if it] or [EXAMPLES.get(about.id, "anything")]
+    words = (*rule.equals, *(f"{start} etc." for start in rule.starts), "".join(rule.contains))
+    tried = [word for word in words if word] or [EXAMPLES.get(about.id, "anything")]
     wanted = dataclasses.replace(
         rule, status=(), redirected=False, also=(), without=(), most_page_text=None,
         most_running_text=None,
@@ -54,7 +61,7 @@ def test_each_word_matches_in_each_place_and_nothing_else_does(
     for text in tried:
         for number in range(alternatives(rule.select)):
             page = markup(specimen(rule.select, text, number), f"http://{rules.hosts[0]}/x")
-            view = View(page, every_selector([rules]))
+            view = PageView(page, every_selector([rules]))
 
             found = match(view, wanted, rules.normalise, ways=("select",))
 
@@ -62,7 +69,7 @@ def test_each_word_matches_in_each_place_and_nothing_else_does(
             if rule.has_words:
                 other = markup(specimen(rule.select, f"又说：{text}", number))
                 is_part = bool(rule.contains)
-                view = View(other, every_selector([rules]))
+                view = PageView(other, every_selector([rules]))
                 found = match(view, wanted, rules.normalise, ways=("select",))
                 assert found is None or is_part
 
@@ -70,7 +77,9 @@ def test_each_word_matches_in_each_place_and_nothing_else_does(
 NOTICES = [(rules, notice) for rules in SETS for notice in rules.notices if notice.match.select]
 
 
-@pytest.mark.parametrize(("rules", "notice"), NOTICES, ids=[it[1].about.id for it in NOTICES])
+@pytest.mark.parametrize(
+    ("rules", "notice"), NOTICES, ids=[notice[1].about.id for notice in NOTICES]
+)
 def test_each_notice_has_what_a_reader_of_the_verdict_needs(
     rules: RuleSet, notice: NoticeRule
 ) -> None:
@@ -93,9 +102,12 @@ def test_a_rule_is_right_about_its_own_pages(file: str, rule: str, page: str, wa
 
     content, verdict = ASSESSOR.judge(site_page(page))
 
-    said = {(it.rules, it.rule) for it in (*content.evidence, *verdict.evidence)}
-    beside = (*(it.evidence for it in verdict.accounts), *(it.evidence for it in verdict.labels))
-    said |= {(it.rules, it.rule) for it in beside}
+    said = {(evidence.rules, evidence.rule) for evidence in (*content.evidence, *verdict.evidence)}
+    beside = (
+        *(account.evidence for account in verdict.accounts),
+        *(label.evidence for label in verdict.labels),
+    )
+    said |= {(evidence.rules, evidence.rule) for evidence in beside}
     assert ((file, rule) in said) is wanted
 
 

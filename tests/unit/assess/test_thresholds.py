@@ -49,7 +49,10 @@ def count(unit: str, raw: str) -> Count:
 def crossed(*raws: str, at: int = 500) -> list[tuple[str, str, bool]]:
     made = [observed(number, ("reposts", raw)) for number, raw in enumerate(raws, 1)]
     limit = Threshold(unit="reposts", at=at, source=LAW)
-    return [(it.below, it.reached, it.certain) for it in crossings(series(made), [limit])]
+    return [
+        (crossing.below, crossing.reached, crossing.certain)
+        for crossing in crossings(series(made), [limit])
+    ]
 
 
 def test_a_count_goes_over_between_the_last_reading_below_and_the_first_at_or_above() -> None:
@@ -115,14 +118,14 @@ def test_captures_are_put_in_the_order_of_time_and_those_without_the_count_left_
 
     readings = series(made)
 
-    assert [it.bundle_id for it in readings["reposts"]] == ["bundle-1", "bundle-3"]
+    assert [reading.bundle_id for reading in readings["reposts"]] == ["bundle-1", "bundle-3"]
     assert len(crossings(readings, [FIVE_HUNDRED])) == 1
 
 
 def test_of_two_counts_of_one_unit_the_first_is_taken() -> None:
     made = [observed(1, ("reposts", "480"), ("reposts", "512"))]
 
-    assert [it.count.raw for it in series(made)["reposts"]] == ["480"]
+    assert [reading.count.raw for reading in series(made)["reposts"]] == ["480"]
     assert crossings(series(made), [FIVE_HUNDRED]) == ()
 
 
@@ -132,4 +135,4 @@ def test_each_count_has_its_own_thresholds() -> None:
         observed(2, ("reposts", "600"), ("likes", "600")),
     ]
 
-    assert [it.unit for it in crossings(series(made), [FIVE_HUNDRED])] == ["reposts"]
+    assert [crossing.unit for crossing in crossings(series(made), [FIVE_HUNDRED])] == ["reposts"]

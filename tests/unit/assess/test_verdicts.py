@@ -17,7 +17,7 @@ from snapshotter.model.assessment import (
 from snapshotter.model.capture import ImageCounts
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import VerdictRules
-from snapshotter.policy.takedown import load_rules, parse_rules
+from snapshotter.policy.takedown_rules import load_rules, parse_rules
 from snapshotter.site.notices import WECHAT, WEIBO, notice_page
 from tests.unit.assess.pages import AT, assessor, markup, page, site_page
 
@@ -211,7 +211,7 @@ def test_a_notice_in_a_line_is_seen_where_its_block_is(hidden: bool, rule: str) 
     _, verdict = ASSESSOR.judge(laid_out(html, block))
 
     assert verdict.rule == rule
-    assert [it.box for it in verdict.evidence] == ([] if hidden else [box])
+    assert [evidence.box for evidence in verdict.evidence] == ([] if hidden else [box])
 
 
 def test_content_that_nobody_sees_does_not_outweigh_a_notice() -> None:
@@ -264,7 +264,7 @@ def test_content_that_nobody_sees_is_a_shell() -> None:
         (markup("<form id=challenge-form></form>", "http://news.example/", 403), "gen-w1",
          "challenge"),
     ],
-    ids=lambda it: it if isinstance(it, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_a_wall_says_nothing_about_the_page(there: Page, rule: str, kind: str) -> None:
     content, verdict = ASSESSOR.judge(there)
@@ -432,7 +432,9 @@ def test_the_data_of_a_repost_tells_of_its_original() -> None:
     _, verdict = ASSESSOR.judge(data({"text": "看", "user": {"id": 1}, "retweeted_status": gone}))
 
     assert verdict.availability is Availability.AVAILABLE
-    assert [(it.rule, it.region) for it in verdict.quoted] == [("wb-01", "retweeted_status.text")]
+    assert [(evidence.rule, evidence.region) for evidence in verdict.quoted] == [
+        ("wb-01", "retweeted_status.text")
+    ]
 
 
 # Statuses, errors, files
@@ -647,7 +649,9 @@ def test_what_is_read_beside_a_notice_is_not_the_notice_and_a_state_is_told_once
 
     assert (verdict.notice, verdict.notice_detail) == ("Removed.", "See “House rules”.")
     assert verdict.cited_rule == "House rules"
-    assert [(it.state, it.evidence.rule) for it in verdict.accounts] == [("frozen", "f-a1")]
+    assert [(account.state, account.evidence.rule) for account in verdict.accounts] == [
+        ("frozen", "f-a1")
+    ]
 
 
 # Labels and accounts
@@ -658,7 +662,10 @@ def test_what_a_script_says_of_an_article_that_is_still_shown_is_a_label() -> No
 
     content, verdict = ASSESSOR.judge(markup(html, ARTICLE_URL))
 
-    assert (content.kind, [it.label for it in verdict.labels]) == (Content.CONTENT, ["refuted"])
+    assert (content.kind, [label.label for label in verdict.labels]) == (
+        Content.CONTENT,
+        ["refuted"],
+    )
 
 
 def test_an_account_of_which_a_notice_speaks_is_named_by_the_address() -> None:
@@ -666,7 +673,7 @@ def test_an_account_of_which_a_notice_speaks_is_named_by_the_address() -> None:
 
     _, verdict = ASSESSOR.judge(page(notice_page(WECHAT, "此帐号已被屏蔽, 内容无法查看"), url))
 
-    assert [(it.state, it.account) for it in verdict.accounts] == [
+    assert [(account.state, account.account) for account in verdict.accounts] == [
         ("blocked", "wechat:MzkwMDAwMDAwMQ==")
     ]
 
@@ -679,7 +686,7 @@ def test_an_assessment_names_its_rule_files_and_the_article_behind_a_short_link(
 
     found = ASSESSOR.assess(there)
 
-    assert [it.id for it in found.rule_files][-1] == "generic"
+    assert [rule_file.id for rule_file in found.rule_files][-1] == "generic"
     assert found.identity == "wechat:MzkwMDAwMDAwMQ==/2650000001/1"
     assert "旧书市" in found.readings.main_text
     assert len(found.main_sha256) == 64

@@ -9,7 +9,7 @@ from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.assessment import Content, Undecided, WallKind
 from snapshotter.model.page import Page
-from snapshotter.policy.takedown import parse_rules
+from snapshotter.policy.takedown_rules import parse_rules
 from snapshotter.site import walls
 from tests.unit.assess.pages import assessor, markup, site_page
 

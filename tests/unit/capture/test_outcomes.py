@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture import causes, unrendered
-from snapshotter.capture.steps import first_line
+from snapshotter.capture import unrendered
+from snapshotter.capture.record import failure_causes
+from snapshotter.capture.steps import first_error_line
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
@@ -39,9 +40,9 @@ def given() -> set[str]:
             "steps",
         )
     )
-    codes = {code for _, code in causes._ERRORS}
-    codes |= {causes._FORBIDDEN, causes._LOST, unrendered.GIVEN_UP}
-    codes |= set(causes._FAILURES.values()) | set(causes._REFUSALS.values())
+    codes = {code for _, code in failure_causes._ERRORS}
+    codes |= {failure_causes._FORBIDDEN, failure_causes._LOST, unrendered.GIVEN_UP}
+    codes |= set(failure_causes._FAILURES.values()) | set(failure_causes._REFUSALS.values())
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))
     codes |= {f"{name}-failed" for name in _REASONED.findall(source)}
     # Ctrl-C gives no capture; the recorder's limits are named in its own contract.
@@ -59,7 +60,8 @@ def test_what_went_wrong_names_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> 
     full = OSError(28, "No space left on device", "/srv/maria/.cache/spool/x")
 
     assert (
-        first_line(full) == "OSError: [Errno 28] No space left on device: '<home>/.cache/spool/x'"
+        first_error_line(full)
+        == "OSError: [Errno 28] No space left on device: '<home>/.cache/spool/x'"
     )
     said = "a.example/srv/maria and /srv/marianne and https://b.example/srv/maria/x"
-    assert first_line(OSError(said)) == f"OSError: {said}"
+    assert first_error_line(OSError(said)) == f"OSError: {said}"

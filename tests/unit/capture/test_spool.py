@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.spool import Spool, encode_utf8
 from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
 
@@ -55,27 +55,31 @@ def test_what_is_taken_again_replaces_what_was_set_aside_and_what_is_not_is_put_
         spool.write(f"capture/{name}", "text/plain", b"%d" % number, step=step, note="first")
 
     spool.set_aside(("viewport", "text", "mhtml"))
-    assert [it.path for it in spool.artifacts] == ["capture/page.pdf"]
+    assert [artifact.path for artifact in spool.artifacts] == ["capture/page.pdf"]
     spool.write("capture/page.txt", "text/plain", b"again", step="text")
     assert spool.keep_aside("capture/viewport.png", "capture/before.png", "before it changed")
     spool.put_back()
 
-    kept = {it.path: (it.file.read_bytes(), it.note) for it in spool.artifacts}
+    kept = {
+        artifact.path: (artifact.file.read_bytes(), artifact.note) for artifact in spool.artifacts
+    }
     assert kept == {
         "capture/before.png": (b"1", "first, before it changed"),
         "capture/page.txt": (b"again", ""),
         "capture/page.mhtml": (b"4", "first"),
         "capture/page.pdf": (b"5", "first"),
     }
-    assert {it.digests.length for it in spool.artifacts if it.step == "text"} == {5}
+    assert {artifact.digests.length for artifact in spool.artifacts if artifact.step == "text"} == {
+        5
+    }
     spool.set_aside(("viewport", "text"), but="capture/before.png")
     spool.put_back()
-    assert {it.path for it in spool.artifacts} == set(kept)
+    assert {artifact.path for artifact in spool.artifacts} == set(kept)
     files = {f"capture/{path.name}" for path in tmp_path.rglob("*") if path.is_file()}
     assert files == set(kept)
     assert not spool.keep_aside("capture/viewport.png", "capture/again.png", "")
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
-    assert utf8("a\ud83db 🦊") == "a\ufffdb 🦊".encode()
-    assert utf8("\ud83e\udd8a") == "🦊".encode()
+    assert encode_utf8("a\ud83db 🦊") == "a\ufffdb 🦊".encode()
+    assert encode_utf8("\ud83e\udd8a") == "🦊".encode()

@@ -20,18 +20,22 @@ def given_up(spool: Path, clock: FixedClock, url: str) -> Capture:
 
 def test_no_file_of_it_is_empty(tmp_path: Path, clock: FixedClock) -> None:
     """`wacz validate` takes an empty list of lines for a broken one."""
-    it = given_up(tmp_path, clock, "https://example.org/")
+    capture = given_up(tmp_path, clock, "https://example.org/")
 
-    assert it.outcome is Outcome.FAILED
-    assert "capture/log.jsonl" in [one.path for one in it.artifacts]
-    assert [one.path for one in it.artifacts if not one.digests.length] == ["indexes/index.cdx"]
+    assert capture.outcome is Outcome.FAILED
+    assert "capture/log.jsonl" in [artifact.path for artifact in capture.artifacts]
+    assert [artifact.path for artifact in capture.artifacts if not artifact.digests.length] == [
+        "indexes/index.cdx"
+    ]
 
 
 def test_the_address_says_nothing_of_who_shared_it(tmp_path: Path, clock: FixedClock) -> None:
-    it = given_up(tmp_path, clock, f"https://example.org/?a=1&uin={SECRET}&share_by=w{SECRET}#x")
+    capture = given_up(
+        tmp_path, clock, f"https://example.org/?a=1&uin={SECRET}&share_by=w{SECRET}#x"
+    )
 
-    assert it.requested_url.startswith("https://example.org/?a=1&uin=redacted:sha256:")
-    assert SECRET not in repr(it)
-    for one in it.artifacts:
-        assert SECRET.encode() not in one.file.read_bytes(), one.path
-    assert {one.name for one in it.redactions} == {"uin", "share_by"}
+    assert capture.requested_url.startswith("https://example.org/?a=1&uin=redacted:sha256:")
+    assert SECRET not in repr(capture)
+    for artifact in capture.artifacts:
+        assert SECRET.encode() not in artifact.file.read_bytes(), artifact.path
+    assert {redaction.name for redaction in capture.redactions} == {"uin", "share_by"}

@@ -33,9 +33,11 @@ class Desk(Shell):
 
     @property
     def key(self) -> str:
-        return next(it.key for it in self.store.list("bundles/") if it.key.endswith(".wacz"))
+        return next(
+            stored.key for stored in self.store.list("bundles/") if stored.key.endswith(".wacz")
+        )
 
     @property
     def kinds(self) -> list[str]:
         """What there is of the bundle: "" for itself, then its sidecars."""
-        return sorted(it.key.partition(".wacz")[2] for it in self.store.list("bundles/"))
+        return sorted(stored.key.partition(".wacz")[2] for stored in self.store.list("bundles/"))

@@ -17,10 +17,12 @@ from typing import NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app import auditing, wiring_store
-from snapshotter.formats import canonical_json, keys
+from snapshotter.app.upkeep import audit as auditing
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.standard_webhooks import new_secret
+from snapshotter.formats.signatures import keys
+from snapshotter.formats.signatures.standard_webhooks import new_secret
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import TrustDocument, trusted_key
 from tests import audited
@@ -49,7 +51,7 @@ class Auditor:
     """Somebody with a home, a trust file and a store."""
 
     home: Path
-    it: Collection
+    collection: Collection
     pin: str
     shell: Shell
 
@@ -59,7 +61,7 @@ class Auditor:
 
     def arguments(self, *arguments: str | Path) -> tuple[str | Path, ...]:
         trust = ("--trust", self.home / "trust.json", "--root-key", self.pin)
-        return *AUDIT, *trust, *arguments, self.it.root
+        return *AUDIT, *trust, *arguments, self.collection.root
 
     def audit(self, *arguments: str | Path) -> Done:
         return self.run(*self.arguments(*arguments))
@@ -102,7 +104,10 @@ def test_a_good_store_passes_and_the_report_stays(auditor: Auditor) -> None:
     assert done.returncode == 0, done.stderr
     [last] = map(json.loads, done.stdout.splitlines())
     assert (last["type"], last["verdict"], last["log"]["size"]) == ("report", "passed", 3)
-    assert json.loads((auditor.it.root / last["report_key"]).read_bytes())["verdict"] == "passed"
+    assert (
+        json.loads((auditor.collection.root / last["report_key"]).read_bytes())["verdict"]
+        == "passed"
+    )
 
 
 def test_an_auditor_without_a_key_gets_none_made(auditor: Auditor) -> None:
@@ -110,21 +115,21 @@ def test_an_auditor_without_a_key_gets_none_made(auditor: Auditor) -> None:
 
     assert (done.returncode, "no report will be signed" in done.stderr) == (0, True)
     assert not (auditor.home / "data" / "keys").exists()
-    assert not (auditor.it.root / "audits").exists()
+    assert not (auditor.collection.root / "audits").exists()
 
 
 def test_a_deletion_is_10_and_named_in_both_forms(auditor: Auditor) -> None:
-    auditor.it.path(1).unlink()
+    auditor.collection.path(1).unlink()
 
     text, lines = auditor.audit("--no-report"), auditor.audit("--no-report", "--json")
 
     assert (text.returncode, lines.returncode) == (10, 10)
-    assert f"FAIL deleted         {auditor.it.key(1)}" in text.stdout
+    assert f"FAIL deleted         {auditor.collection.key(1)}" in text.stdout
     assert "FAILED:" in text.stdout
     first, last = map(json.loads, lines.stdout.splitlines())
     assert (first["code"], first["severity"], first["key"]) == (
         *("deleted", "failed"),
-        auditor.it.key(1),
+        auditor.collection.key(1),
     )
     assert last["counts"] == [{"code": "deleted", "count": 1, "severity": "failed"}]
 
@@ -133,7 +138,7 @@ def test_who_is_to_be_told_is_told_of_an_audit_that_failed(
     auditor: Auditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with _told(auditor.home, monkeypatch) as receiver:
-        auditor.it.path(1).unlink()
+        auditor.collection.path(1).unlink()
         receiver.answers.append((503, {}))
 
         done = auditor.audit("--no-report")
@@ -161,7 +166,7 @@ def _told(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 def _busy(auditor: Auditor, monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     """Let the file system not answer for these objects."""
-    busy = partial(Refusing, auditor.it.root, keys, errno.ETIMEDOUT)
+    busy = partial(Refusing, auditor.collection.root, keys, errno.ETIMEDOUT)
     monkeypatch.setattr(wiring_store, "store", lambda settings: busy())
 
 
@@ -184,7 +189,7 @@ def test_who_is_to_be_told_is_told_of_what_a_store_withholds(
     auditor: Auditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert auditor.audit("--no-report").returncode == 0
-    _busy(auditor, monkeypatch, auditor.it.key(1))
+    _busy(auditor, monkeypatch, auditor.collection.key(1))
     assert auditor.audit("--no-report").returncode == 30
     assert auditor.audit("--no-report").returncode == 30
     (state,) = auditor.home.glob("data/audit/stores/*/unread.json")
@@ -204,7 +209,7 @@ def test_who_is_to_be_told_is_told_of_what_a_store_withholds(
 
 
 def test_without_trust_nothing_is_established(auditor: Auditor) -> None:
-    done = auditor.run(*AUDIT, "--no-report", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", auditor.collection.root)
 
     assert done.returncode == 11
     assert "untrusted-log" in done.stdout
@@ -220,15 +225,15 @@ def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> N
 
 
 def test_the_store_is_named_as_other_commands_name_it(auditor: Auditor) -> None:
-    done = auditor.run(*AUDIT, "--no-report", "--store", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", "--store", auditor.collection.root)
 
     assert "bundles  3 of 3 read" in done.stdout
-    assert auditor.run(*AUDIT, "--store", "elsewhere", auditor.it.root).returncode == 2
+    assert auditor.run(*AUDIT, "--store", "elsewhere", auditor.collection.root).returncode == 2
 
 
 def test_a_passed_audit_whose_report_is_lost_is_1(auditor: Auditor) -> None:
     assert auditor.run("keys", "init").returncode == 0
-    (auditor.it.root / "audits").write_bytes(b"in the way")
+    (auditor.collection.root / "audits").write_bytes(b"in the way")
 
     done = auditor.audit()
 
@@ -238,11 +243,11 @@ def test_a_passed_audit_whose_report_is_lost_is_1(auditor: Auditor) -> None:
 
 
 def test_the_witness_s_checkpoint_is_given_as_a_file(auditor: Auditor) -> None:
-    it = auditor.it
-    (auditor.home / "seen").write_bytes(it.checkpoint())
+    collection = auditor.collection
+    (auditor.home / "seen").write_bytes(collection.checkpoint())
     for number in range(3):
-        it.path(number, "tlog-proof").unlink()
-    it.rewrite(it.leaves[::-1])
+        collection.path(number, "tlog-proof").unlink()
+    collection.rewrite(collection.leaves[::-1])
 
     assert auditor.audit("--no-report", "--state", auditor.home / "new").returncode == 0
     done = auditor.audit("--no-report", "--checkpoint", auditor.home / "seen")
@@ -253,7 +258,7 @@ def test_the_witness_s_checkpoint_is_given_as_a_file(auditor: Auditor) -> None:
 
 def test_a_reader_that_leaves_does_not_change_the_verdict(auditor: Auditor) -> None:
     """As a process of its own: its exit code, and a pipe that nobody reads."""
-    auditor.it.path(1).unlink()
+    auditor.collection.path(1).unlink()
     arguments = map(str, auditor.arguments("--json", "--no-report"))
     process = subprocess.Popen(
         [sys.executable, "-m", "snapshotter", *arguments],
@@ -278,7 +283,7 @@ def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
 
     monkeypatch.setattr(auditing, "audit", interrupted)
 
-    done = auditor.run(*AUDIT, "--no-report", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", auditor.collection.root)
 
     assert (done.returncode, done.stdout) == (130, "")
     assert "the same command goes on with it" in done.stderr
@@ -294,7 +299,7 @@ def test_a_report_is_evidence_and_its_loss_is_found(auditor: Auditor) -> None:
     first, second = (auditor.run(*AUDIT, "--json", store) for _ in range(2))
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    one, two = (json.loads(it.stdout.splitlines()[-1]) for it in (first, second))
+    one, two = (json.loads(result.stdout.splitlines()[-1]) for result in (first, second))
     assert (one["log"]["size"], two["log"]["size"]) == (0, 1)
     (store / one["report_key"]).unlink()
 

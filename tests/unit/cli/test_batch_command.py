@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app import wiring
-from snapshotter.cli.batch_words import Display, in_words
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.cli.batch_output import BatchDisplay, format_span
 from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
-from tests.unit.app.batches import Pages
+from tests.unit.app.batch.batches import Pages
 from tests.unit.cli.shell import Shell
 
 A, B = "http://127.0.0.1:8000/a", "http://127.0.0.2:8000/b"
@@ -228,18 +228,18 @@ def test_what_can_not_be_done_is_said_before_anything_is_made(
     assert office.run(*arguments) == code
 
     assert why in office.err
-    assert sorted(it.name for it in office.folder.iterdir()) == ["mine.toml", "urls.csv"]
+    assert sorted(path.name for path in office.folder.iterdir()) == ["mine.toml", "urls.csv"]
 
 
 def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock: Any = FixedClock()
-    display = Display(clock, quiet=False, as_json=False)
+    display = BatchDisplay(clock, quiet=False, as_json=False)
 
     for seconds in (1, 8, 60, 40, 20):
-        display.waits(clock.now() + timedelta(seconds=seconds), "a.example: a budget")
-    display.waits(clock.now() + timedelta(seconds=30), "b.example: quiet hours")
+        display.waiting(clock.now() + timedelta(seconds=seconds), "a.example: a budget")
+    display.waiting(clock.now() + timedelta(seconds=30), "b.example: quiet hours")
 
     assert capsys.readouterr().err.splitlines() == [
         "snapshotter: waiting until 12:31:45 UTC: a.example: a budget",
@@ -253,4 +253,4 @@ def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
      (172_800, "2 d"), (200_000, "2 d 7 h")],
 )  # fmt: skip
 def test_a_span_is_said_as_a_person_would(seconds: int, words: str) -> None:
-    assert in_words(timedelta(seconds=seconds)) == words
+    assert format_span(timedelta(seconds=seconds)) == words

@@ -30,7 +30,8 @@ def shell(
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, *(f"{name} {it}" for name, them in GROUPS.items() for it in them)]
+    "command",
+    [*COMMANDS, *(f"{name} {subcommand}" for name, them in GROUPS.items() for subcommand in them)],
 )
 def test_every_command_explains_itself(shell: Shell, command: str) -> None:
     assert shell.run(*command.split(), "--help") == 0

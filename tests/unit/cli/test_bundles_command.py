@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.formats import canonical_json, names
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
 from tests import bundles
 from tests.bundles import RealClock
 
@@ -78,7 +79,7 @@ def test_a_strange_record_is_listed_as_unreadable_and_the_list_goes_on(
     assert bundles.URL in second
     assert bundles.URL in fourth
     assert "\x1b" not in third
-    assert [it["problem"] is None for it in objects] == [False, True, False, True]
+    assert [printed["problem"] is None for printed in objects] == [False, True, False, True]
     assert objects[2]["requested_url"] is None
 
 
@@ -115,13 +116,16 @@ def test_a_title_can_not_steer_the_terminal(
     bad = "\x9b31mC1 \u202egnp.exe"
     name = _put(
         1,
-        _edited(members, lambda it: it["what"].update(title=bad, requested_url=f"http://x/{bad}")),
+        _edited(
+            members,
+            lambda record: record["what"].update(title=bad, requested_url=f"http://x/{bad}"),
+        ),
     )
 
     assert main(["list"]) == main(["show", name]) == main(["show", "--json", name]) == 0
 
     out = capsys.readouterr().out
-    assert all(it.isprintable() for it in out.replace("\n", ""))
+    assert all(character.isprintable() for character in out.replace("\n", ""))
     assert out.count("\\u202egnp") == 6
 
 

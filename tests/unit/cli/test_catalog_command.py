@@ -37,8 +37,8 @@ def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> 
     assert "2026-05-27 08:00:00 UTC  available  " in lines[2]
 
     assert shell.run("list", "--identity", IDENTITY, "--limit", "2", "--json") == 0
-    assert [it["identity"] for it in shell.objects] == [IDENTITY] * 2
-    assert [it["availability"] for it in shell.objects] == ["inconclusive", "unavailable"]
+    assert [printed["identity"] for printed in shell.objects] == [IDENTITY] * 2
+    assert [printed["availability"] for printed in shell.objects] == ["inconclusive", "unavailable"]
 
     assert shell.run("list", "--identity", "http://example.test/never") == 0
     assert (shell.out, "holds no capture" in shell.err) == ("", True)
@@ -56,5 +56,7 @@ def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: 
 
     assert shell.run("store", "reindex", "--json") == 0
     assert shell.object["bundles"] == 4
-    counts = [shell.object[it] for it in ("assessed", "reassessed", "unassessed", "unreadable")]
+    counts = [
+        shell.object[field] for field in ("assessed", "reassessed", "unassessed", "unreadable")
+    ]
     assert counts == [2, 1, 1, 0]

@@ -23,7 +23,7 @@ _END = re.compile(r"\s{3,}|\s#\s|\s?[;>&)]|\s\|\s|…")
 def _pages() -> list[Path]:
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
     pages += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
-    return [it for it in pages if not any(it.is_relative_to(other) for other in _ELSEWHERE)]
+    return [page for page in pages if not any(page.is_relative_to(other) for other in _ELSEWHERE)]
 
 
 def _commands(page: Path) -> Iterator[list[str]]:
@@ -34,7 +34,7 @@ def _commands(page: Path) -> Iterator[list[str]]:
         for line in re.sub(r"\\\n\s*", " ", block).splitlines()
         if (found := _IN_FENCE.search(line))
     ]
-    shown += [it.replace("\n", " ") for it in _IN_TEXT.findall(_FENCE.sub("", text))]
+    shown += [code.replace("\n", " ") for code in _IN_TEXT.findall(_FENCE.sub("", text))]
     for command in shown:
         plain = _END.split(command)[0].replace("[", " ").replace("]", " ")
         try:
@@ -48,8 +48,8 @@ def _each(words: list[str]) -> Iterator[list[str]]:
     """Yield a command for each of `place|lift`."""
     for index, word in enumerate(words):
         if re.fullmatch(r"[a-z-]+(\|[a-z-]+)+", word):
-            for one in word.split("|"):
-                yield from _each([*words[:index], one, *words[index + 1 :]])
+            for part in word.split("|"):
+                yield from _each([*words[:index], part, *words[index + 1 :]])
             return
     if words and words[0] != "status":  # as docs/reference/batch.md calls a column
         yield words
@@ -78,7 +78,7 @@ def _problem(words: list[str]) -> str:
 
 def _options(command: click.Command, context: click.Context) -> set[str]:
     found = command.get_params(context)
-    return {name for it in found for name in (*it.opts, *it.secondary_opts)}
+    return {name for parameter in found for name in (*parameter.opts, *parameter.secondary_opts)}
 
 
 def test_every_command_that_the_documentation_shows_is_one() -> None:

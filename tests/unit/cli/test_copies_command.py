@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats import tombstone
+from snapshotter.formats.statements import tombstone
 from tests.unit.cli.kept import Desk
 
 ORDER = ("--order", "12 O 345/26", "--reason", "names a minor", "--yes")

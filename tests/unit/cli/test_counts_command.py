@@ -76,7 +76,7 @@ def test_counts_are_shown_with_their_bounds_and_the_crossing_between_two_bundles
     assert '61,000 to 61,999 ("6.1万", json, truncated)' in shell.out
     assert '100,001 or more ("10万+", json, capped)' in shell.out
     assert 'BUT THE PAGE SHOWS "=HYPERLINK' in shell.out
-    crossing = next(it for it in lines if "reposts reached 500" in it)
+    crossing = next(line for line in lines if "reposts reached 500" in line)
     assert 'between 2026-05-27 08:15:00 UTC ("480", 2026' in crossing
     assert 'and 2026-05-27 08:30:00 UTC ("512", 2026' in crossing
     assert "SPC/SPP interpretation 2013-09" in crossing
@@ -86,12 +86,16 @@ def test_counts_are_shown_with_their_bounds_and_the_crossing_between_two_bundles
 def test_the_same_is_had_as_json_by_an_identity_or_a_bundle(shell: Shell) -> None:
     assert shell.run("counts", "--json", POST) == 0
     first = shell.object
-    (crossing,) = (it for it in first["crossings"] if it["unit"] == "reposts")
+    (crossing,) = (crossed for crossed in first["crossings"] if crossed["unit"] == "reposts")
     assert (crossing["below_raw"], crossing["reached_raw"], crossing["certain"]) == (
         "480", "512", True,
     )  # fmt: skip
     assert first["captures"] == 4
-    assert [it["lower"] for it in first["readings"] if it["unit"] == "reposts"] == [120, 480, 512]
+    assert [reading["lower"] for reading in first["readings"] if reading["unit"] == "reposts"] == [
+        120,
+        480,
+        512,
+    ]
 
     assert shell.run("counts", "--json", first["identity"]) == 0
     assert shell.object == first
@@ -114,7 +118,7 @@ def test_a_table_has_a_row_a_reading_and_no_formulas(shell: Shell) -> None:
     assert shell.run("counts", "--csv", POST) == 0
 
     rows = list(csv.DictReader(io.StringIO(shell.out)))
-    assert [(it["unit"], it["raw"], it["upper"]) for it in rows] == [
+    assert [(row["unit"], row["raw"], row["upper"]) for row in rows] == [
         ("reposts", "120", "120"), ("reposts", "480", "480"), ("reposts", "512", "512"),
         ("reads", "6.1万", "61999"), ("reads", "10万+", ""),
     ]  # fmt: skip
@@ -124,7 +128,7 @@ def test_a_table_has_a_row_a_reading_and_no_formulas(shell: Shell) -> None:
 def test_bars_are_as_long_as_what_is_certain(shell: Shell) -> None:
     assert shell.run("counts", "--chart", POST) == 0
 
-    bars = [it.count("#") for it in shell.out.splitlines() if "#" in it]
+    bars = [line.count("#") for line in shell.out.splitlines() if "#" in line]
     assert bars[:3] == [9, 38, 40]
     assert bars[3:] == [24, 40]
 

@@ -20,7 +20,7 @@ def events(desk: Desk, name: str = "") -> list[tuple[str, str]]:
     found = desk.object
     assert (found["holds"], found["problems"]) == (True, [])
     assert found["head"] == found["events"][-1]["head"]
-    return [(it["event"], it["by"]) for it in found["events"] if it["sidecar"]]
+    return [(event["event"], event["by"]) for event in found["events"] if event["sidecar"]]
 
 
 def test_what_commands_do_to_a_bundle_stands_in_its_chain(desk: Desk) -> None:
@@ -46,7 +46,7 @@ def test_access_leaves_nothing_where_that_is_switched_off(
 
     assert desk.run("show", desk.id) == 0
 
-    assert [it[0] for it in events(desk)] == ["ingestion"]
+    assert [event[0] for event in events(desk)] == ["ingestion"]
 
 
 def test_a_store_that_can_not_be_written_is_read_and_the_lost_event_told(desk: Desk) -> None:

@@ -54,7 +54,7 @@ def test_without_a_browser_nothing_is_left_behind(
     monkeypatch.setattr(webbrowser, "open", lambda url: False)
 
     assert demo.open_proof(proof, stays=False) is None
-    assert [it.name for it in tmp_path.iterdir()] == ["demo"]
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
 
 @pytest.mark.parametrize(
@@ -93,5 +93,5 @@ def test_settings_that_can_not_be_read_are_not_needed(
 
     assert main(["demo", "--json"]) == ServiceUnavailable.exit_code
 
-    assert [it.browser_path for it in given] == [None]
+    assert [settings.browser_path for settings in given] == [None]
     assert "the demo needs none of them" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.site.shown import shown
+from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed, site_bundles
@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         for number, its in enumerate(states):
             sealed = site_bundles.seal(
                 folder / "spool",
-                shown(name, state(name, its)),
+                rendered_page(name, state(name, its)),
                 T0 + timedelta(hours=number),
                 signer=signer,
             )
@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         store=folder / "store",
         ids=tuple(ids[:3]),
         article=tuple(ids[3:]),
-        url=shown(STORY).requested_url,
+        url=rendered_page(STORY).requested_url,
     )
 
 
@@ -125,7 +125,7 @@ def test_of_an_address_alone_the_last_two_captures_are_compared(
 ) -> None:
     found = asked(made, capsys, "--no-pictures", made.url)
 
-    assert [found[it]["bundle_id"] for it in ("before", "after")] == [*made.ids[1:]]
+    assert [found[side]["bundle_id"] for side in ("before", "after")] == [*made.ids[1:]]
     assert found["differs"] is True
 
 
@@ -136,7 +136,7 @@ def test_an_address_and_a_time_name_the_last_capture_until_then(
 
     found = asked(made, capsys, "--no-pictures", *at)
 
-    assert [found[it]["bundle_id"] for it in ("before", "after")] == [made.ids[0], made.ids[2]]
+    assert [found[side]["bundle_id"] for side in ("before", "after")] == [made.ids[0], made.ids[2]]
 
 
 def test_what_is_not_there_is_said_with_what_to_do(
@@ -208,7 +208,7 @@ def test_masks_of_a_policy_are_applied_and_counted(
 
     assert found["text"]["changes"] == []
     masks = found["masks"]
-    assert [(it["kind"], it["differs"]) for it in masks] == [
+    assert [(mask["kind"], mask["differs"]) for mask in masks] == [
         ("selector", True),
         ("pattern", True),
     ]
@@ -227,7 +227,7 @@ def test_the_masks_of_the_captures_own_policies_are_applied_where_no_other_is_na
     for number, its in enumerate((available(), available(figure=41))):
         sealed = site_bundles.seal(
             tmp_path / "spool",
-            shown(STORY, state(STORY, its)),
+            rendered_page(STORY, state(STORY, its)),
             T0 + timedelta(hours=number),
             signer=bundles.new_signer(),
             by=by,
@@ -237,7 +237,7 @@ def test_the_masks_of_the_captures_own_policies_are_applied_where_no_other_is_na
     assert main(["diff", "--json", "--no-pictures", *files]) == 0
 
     masks = json.loads(capsys.readouterr().out)["masks"]
-    assert [(it["kind"], it["mask"]) for it in masks] == [("selector", ".ad")]
+    assert [(mask["kind"], mask["mask"]) for mask in masks] == [("selector", ".ad")]
 
 
 def test_a_page_to_look_at_is_written_whole(
@@ -250,6 +250,6 @@ def test_a_page_to_look_at_is_written_whole(
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert text.count("data:image/webp;base64,") == 2
-    assert [it.name for it in tmp_path.glob("*diff*")] == ["diff.html"]
+    assert [path.name for path in tmp_path.glob("*diff*")] == ["diff.html"]
     assert run(made, "--html", str(tmp_path / "no" / "diff.html"), *made.ids[:2]) == 1
     assert "can not be written" in capsys.readouterr().err

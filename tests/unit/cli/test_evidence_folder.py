@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from snapshotter.app.evidence_folder import verifier
+from snapshotter.app.archive.evidence_folder import verifier_path
 from snapshotter.cli.main import main
-from snapshotter.formats import names
+from snapshotter.formats.bundle import names
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, pack
 from tests.hostile_folder import plant
@@ -42,7 +42,7 @@ def snapshotter(
 
     def run(*arguments: str | Path) -> str:
         capsys.readouterr()
-        assert main([str(it) for it in arguments]) == 0, capsys.readouterr().err
+        assert main([str(argument) for argument in arguments]) == 0, capsys.readouterr().err
         return capsys.readouterr().out
 
     return run
@@ -131,7 +131,9 @@ def test_the_folder_has_all_files_and_lists_them(
     told = json.loads(exhibit.export("--json"))
 
     there = {
-        str(it.relative_to(exhibit.folder)) for it in exhibit.folder.rglob("*") if it.is_file()
+        str(path.relative_to(exhibit.folder))
+        for path in exhibit.folder.rglob("*")
+        if path.is_file()
     }
     listed = (exhibit.folder / "SHA256SUMS").read_text().splitlines()
     assert set(told["files"]) == there
@@ -157,7 +159,7 @@ def test_what_is_installed_has_the_second_verifier(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         shipped = archive.read("snapshotter/_scripts/verify_minimal.py")
-    assert shipped == verifier().read_bytes()
+    assert shipped == verifier_path().read_bytes()
 
 
 def test_a_changed_bundle_is_found_by_the_readmes_commands(
@@ -205,7 +207,7 @@ def test_a_folder_that_is_taken_is_left_alone(
 
     assert code == 1
     assert "is there already" in capsys.readouterr().err
-    assert [it.name for it in exhibit.folder.iterdir()] == ["mine.txt"]
+    assert [path.name for path in exhibit.folder.iterdir()] == ["mine.txt"]
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -248,4 +250,11 @@ def test_a_bundle_without_a_token_is_handed_over_and_said_to_lack_one(
 
     assert "INDETERMINATE: TIME TS_MISSING" in capsys.readouterr().err
     assert "No token of an authority" in (exhibit.folder / "README.md").read_text()
-    assert [exhibit.stranger(it).returncode for it in exhibit.commands] == [0, 0, 11, 0, 0, 0]
+    assert [exhibit.stranger(command).returncode for command in exhibit.commands] == [
+        0,
+        0,
+        11,
+        0,
+        0,
+        0,
+    ]

@@ -83,12 +83,12 @@ def test_a_file_that_is_named_is_judged_without_the_settings_that_lie_beside_it(
         ("custody", "show", "--json", "good.wacz"),
         ("diff", "--json", *judged, "good.wacz", "unclear.wacz"),
     ]
-    elsewhere = [(shell.run(*it), shell.out, shell.err) for it in commands]
+    elsewhere = [(shell.run(*command), shell.out, shell.err) for command in commands]
     Path("theirs.toml").write_text('name = "theirs"\n[takedown]\nrules = ["theirs-rules.toml"]\n')
     Path("snapshotter.toml").write_text(text)
 
-    assert [(shell.run(*it), shell.out, shell.err) for it in commands] == elsewhere
-    assert [it[0] for it in elsewhere[:2]] == [10, 11]
+    assert [(shell.run(*command), shell.out, shell.err) for command in commands] == elsewhere
+    assert [result[0] for result in elsewhere[:2]] == [10, 11]
 
 
 def test_an_id_is_looked_up_in_the_directory_store_of_a_found_file(shell: Shell) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.model.bundle import LockState
 from snapshotter.store import directory_locks
 from tests.unit.cli.kept import Desk
@@ -28,11 +28,11 @@ def lift(desk: Desk, name: str) -> int:
 
 
 def opened(desk: Desk) -> list[str]:
-    return [it["name"] for it in desk.object["holds"] if it["open"]]
+    return [hold["name"] for hold in desk.object["holds"] if hold["open"]]
 
 
 def flags(desk: Desk) -> set[bool]:
-    return {desk.store.lock_state(it.key).legal_hold for it in desk.store.list("bundles/")}
+    return {desk.store.lock_state(stored.key).legal_hold for stored in desk.store.list("bundles/")}
 
 
 def test_holds_are_placed_and_lifted_one_by_one(desk: Desk) -> None:
@@ -84,7 +84,7 @@ def test_who_lifts_again_takes_off_the_flag_that_a_crash_left(desk: Desk) -> Non
 def test_a_missing_record_counts_as_a_hold_and_is_told(desk: Desk) -> None:
     assert place(desk, "one") == 0
     assert lift(desk, "one") == 0
-    (desk.store.root / layout.sidecar_key(desk.key, "hold-0001.json")).unlink()
+    (desk.store.root / store_keys.sidecar_key(desk.key, "hold-0001.json")).unlink()
 
     assert desk.run("hold", "list", "--json") == 0
 
@@ -112,8 +112,8 @@ def test_retention_comes_later_and_is_only_extended(desk: Desk) -> None:
     assert desk.run("store", "retain", "--days", "10", desk.id) == 20
     assert desk.run("store", "retain", "--days", "40", "--lock-mode", "COMPLIANCE", desk.id) == 0
 
-    kept = [desk.store.lock_state(it.key).retention for it in desk.store.list("bundles/")]
-    assert {it.mode for it in kept if it} == {"COMPLIANCE"}
+    kept = [desk.store.lock_state(stored.key).retention for stored in desk.store.list("bundles/")]
+    assert {retention.mode for retention in kept if retention} == {"COMPLIANCE"}
     assert None not in kept  # what came last shares the lock of the bundle
 
 

@@ -14,7 +14,8 @@ import click
 import pytest
 
 from snapshotter.cli.main import cli
-from snapshotter.formats import canonical_json, names
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
 from snapshotter.model.proof import Role
 from tests import bundles, packs
 from tests.measured import Measured, measured
@@ -92,11 +93,11 @@ def _parameters(command: click.Command, context: click.Context) -> Iterator[tupl
             assert inner is not None
             yield from _parameters(inner, click.Context(inner, info_name=name, parent=context))
         return
-    for it in command.params:
-        words = str(it.metavar or "")
-        is_path = isinstance(it.type, click.Path | click.File)
+    for parameter in command.params:
+        words = str(parameter.metavar or "")
+        is_path = isinstance(parameter.type, click.Path | click.File)
         if is_path or any(word in words for word in ("FILE", "DIR")):
-            yield context.command_path.partition(" ")[2], it.opts[-1]
+            yield context.command_path.partition(" ")[2], parameter.opts[-1]
 
 
 def test_every_parameter_that_takes_a_file_is_in_the_table() -> None:
@@ -104,8 +105,10 @@ def test_every_parameter_that_takes_a_file_is_in_the_table() -> None:
     known = {*READS, *WRITTEN, *OWN, *FOLDERS, *MADE, *POLLED}
 
     assert len(found) > 100
-    assert [it for it in found if it[1] not in known and " ".join(it) not in known] == []
-    names = {" ".join(it) for it in found} | {it for _, it in found}
+    assert [
+        words for words in found if words[1] not in known and " ".join(words) not in known
+    ] == []
+    names = {" ".join(words) for words in found} | {name for _, name in found}
     assert known <= names
 
 
@@ -139,7 +142,7 @@ def test_no_command_waits_for_a_hostile_file_breaks_or_takes_memory_for_it(folde
     ]
     ran = measured([words.replace("FILE", kind).split() for words, kind in cases], folder)
 
-    wrong = {" ".join(case): _wrong(it) for case, it in zip(cases, ran, strict=True)}
+    wrong = {" ".join(case): _wrong(run) for case, run in zip(cases, ran, strict=True)}
     assert [f"{case}: {why}" for case, why in wrong.items() if why] == []
 
 
@@ -166,13 +169,13 @@ def test_a_report_of_very_many_values_takes_little_memory(folder: Path) -> None:
         if name != "depth":
             (folder / f"{name}-signed.json").write_bytes(_statement(line, signed=True))
 
-    for it in measured([["verify", str(path)] for path in folder.glob("*.json")], folder):
-        assert (it.code, it.megabytes < 60) == (10, True), it
+    for run in measured([["verify", str(path)] for path in folder.glob("*.json")], folder):
+        assert (run.code, run.megabytes < 60) == (10, True), run
 
 
 def test_a_folder_of_hostile_files_beside_an_event_costs_it_nothing(folder: Path) -> None:
-    from snapshotter.assess.events import event_id
-    from snapshotter.formats import takedown
+    from snapshotter.assess.takedown_events import event_id
+    from snapshotter.formats.statements import takedown
     from snapshotter.model.takedown import Takedown, TakedownKind
     from tests import exhibits
 

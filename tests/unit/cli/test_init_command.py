@@ -41,7 +41,9 @@ def test_what_is_written_is_read_and_left_alone(own_file: Path) -> None:
 def test_the_reference_tells_of_every_setting() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
 
-    assert [it for it in sorted(KEYS) if f"`{it}`" not in page and f"`[[{it}]]`" not in page] == []
+    assert [
+        key for key in sorted(KEYS) if f"`{key}`" not in page and f"`[[{key}]]`" not in page
+    ] == []
 
 
 def test_a_directory_gets_one_of_its_own(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from snapshotter.app import wiring_keys, wiring_trust
 from snapshotter.app.settings import Settings, load
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.cli.keys import keys
 from snapshotter.cli.trust import trust
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Signer
-from snapshotter.seal.signer import KeyDirectory, Retired
+from snapshotter.seal.signer import KeyDirectory, RetiredKey
 from snapshotter.verify.trust import COMPROMISED, SUPERSEDED, Trust, load_trust
 from tests import softhsm
 
@@ -59,8 +60,8 @@ class _House:
         )
 
     def signer(self, said: list[str] | None = None, settings: Settings | None = None) -> Signer:
-        tell = (said if said is not None else []).append
-        return wiring_keys.signer(settings or self.settings, ask=None, tell=tell)
+        show_message = (said if said is not None else []).append
+        return wiring_keys.signer(settings or self.settings, ask=None, show_message=show_message)
 
 
 @pytest.fixture
@@ -184,12 +185,12 @@ def test_a_trust_file_that_can_not_be_edited_retires_nothing(house: _House) -> N
 def test_what_makes_no_sense_changes_nothing(
     house: _House, arguments: tuple[str, ...], code: int
 ) -> None:
-    before = sorted(it.name for it in house.keys.path.iterdir())
+    before = sorted(path.name for path in house.keys.path.iterdir())
 
     done = house.try_(keys, *arguments)
 
     assert done.exit_code == code
-    assert sorted(it.name for it in house.keys.path.iterdir()) == before
+    assert sorted(path.name for path in house.keys.path.iterdir()) == before
 
 
 def test_tokens_that_are_owed_are_told_of_before_a_key_ends(house: _House) -> None:
@@ -244,21 +245,21 @@ def test_a_revoked_key_may_not_cosign_either(house: _House) -> None:
     )
 
     with pytest.raises(SnapshotterError, match="must not sign"):
-        wiring_keys.cosigners(settings, ask=None, tell=lambda _: None)
+        wiring_keys.cosigners(settings, ask=None, show_message=lambda _: None)
 
 
 def test_a_retirement_can_be_made_worse_and_never_better(house: _House) -> None:
     at = datetime(2026, 5, 1, tzinfo=UTC)
-    house.keys.retire("default", Retired(at=at, reason=SUPERSEDED, successor="root"))
+    house.keys.retire("default", RetiredKey(at=at, reason=SUPERSEDED, successor="root"))
 
     for worse in (
-        Retired(at=at - HOUR, reason=SUPERSEDED),
-        Retired(at=at - HOUR, reason=COMPROMISED),
+        RetiredKey(at=at - HOUR, reason=SUPERSEDED),
+        RetiredKey(at=at - HOUR, reason=COMPROMISED),
     ):
         assert house.keys.retire("default", worse).retired == worse
     for better in (
-        Retired(at=at, reason=COMPROMISED),
-        Retired(at=at - HOUR, reason=SUPERSEDED),
+        RetiredKey(at=at, reason=COMPROMISED),
+        RetiredKey(at=at - HOUR, reason=SUPERSEDED),
     ):
         with pytest.raises(SnapshotterError, match="already"):
             house.keys.retire("default", better)
@@ -280,8 +281,8 @@ def test_a_note_of_a_retirement_that_can_not_be_read_is_no_permission(
 def test_keys_that_follow_each_other_in_a_circle_do_not_sign(house: _House) -> None:
     at = datetime(2026, 5, 1, tzinfo=UTC)
     house.keys.create("other")
-    house.keys.retire("default", Retired(at=at, reason=SUPERSEDED, successor="other"))
-    house.keys.retire("other", Retired(at=at, reason=SUPERSEDED, successor="default"))
+    house.keys.retire("default", RetiredKey(at=at, reason=SUPERSEDED, successor="other"))
+    house.keys.retire("other", RetiredKey(at=at, reason=SUPERSEDED, successor="default"))
 
     with pytest.raises(SnapshotterError, match="must not sign"):
         house.signer()

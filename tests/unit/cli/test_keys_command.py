@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from snapshotter.cli.keys import keys
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.keys import load_public_pem
+from snapshotter.formats.signatures.keys import load_public_pem
 from snapshotter.seal.signer import KeyDirectory
 from tests import softhsm
 
@@ -90,16 +90,16 @@ def test_no_option_takes_a_passphrase_itself() -> None:
 
 
 def test_list_and_show_say_what_is_where(directory: KeyDirectory) -> None:
-    one = directory.create("one")
+    key = directory.create("one")
     two = directory.create("two", b"words")
-    assert one.private_file is not None
-    one.private_file.unlink()
+    assert key.private_file is not None
+    key.private_file.unlink()
 
     listed = _run(directory, "list")
     shown = _run(directory, "show", two.key_id)
 
     assert listed.stdout.splitlines() == [
-        f"one  {one.key_id}  offline",
+        f"one  {key.key_id}  offline",
         f"two  {two.key_id}  here, with a passphrase",
     ]
     assert two.key_id in shown.stdout

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.formats import layout, log_state, note, tlog_proof
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.note import VerifierKey
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.proofs import log_state, note, tlog_proof
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import VerifierKey
 from snapshotter.seal.log_key import LogKeyDirectory
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.store.filesystem import DirectoryStore
@@ -44,7 +45,7 @@ class Here:
         keys = KeyDirectory(self.folder / "keys")
         signer = keys.ensure()[0]
         made = bundles.seal(self.folder / "spool", signer=signer, clock=RealClock())
-        self.store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+        self.store.put_new(store_keys.bundle_key(made.id), made.file, made.digests.sha256)
         return made.id
 
     @property
@@ -108,7 +109,7 @@ def test_a_sweep_logs_what_is_stored_and_all_of_it_can_be_looked_at(here: Here) 
     assert code == 0
     leaf = Leaf(kind="bundle", name=bundle_id, sha256=shown["entries"][0]["sha256"])
     tlog_proof.check(out.encode(), leaf.encode(), here.key)
-    beside = here.store.path(f"{layout.bundle_key(bundle_id)}.tlog-proof").read_bytes()
+    beside = here.store.path(f"{store_keys.bundle_key(bundle_id)}.tlog-proof").read_bytes()
     assert out.encode() == beside
     code, out, _err = here.run("prove", bundle_id, "-o", str(here.folder / "proof"))
     assert (code, out) == (0, "")
@@ -125,7 +126,7 @@ def test_the_head_of_a_custody_chain_is_logged_with_its_bundle_and_as_it_grows(
     assert main(["store", "add", str(made.file), *store]) == 0
 
     here.json("sync")
-    kinds = [it["kind"] for it in here.json("show")["entries"]]
+    kinds = [entry["kind"] for entry in here.json("show")["entries"]]
     assert kinds == ["bundle", "custody"]
     code, out, _ = here.run("sync")
     assert (code, out) == (0, "")
@@ -147,7 +148,7 @@ def test_what_is_not_in_the_log_has_no_proof(here: Here) -> None:
 
 def test_a_strangers_bundle_is_passed_over_until_it_is_named(here: Here) -> None:
     made = bundles.seal(here.folder / "spool", signer=bundles.new_signer(), clock=RealClock())
-    here.store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    here.store.put_new(store_keys.bundle_key(made.id), made.file, made.digests.sha256)
     KeyDirectory(here.folder / "keys").ensure()
 
     assert here.json("sync", code=11)["state"] == "passed over"
@@ -213,7 +214,7 @@ def test_of_several_logs_a_bundle_names_its_own_wherever_its_file_is_verified(
     name = here.bundle()
     here.run("sync")
     main(["log", "init", "--store", str(here.folder / "another")])
-    file = here.folder / "store" / layout.bundle_key(name)
+    file = here.folder / "store" / store_keys.bundle_key(name)
     hostile = here.folder / "hostile" / "captures" / "log"
     hostile.mkdir(parents=True)
     (hostile / "lock").write_text("no lock of a log")

@@ -12,20 +12,25 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app import doctor, settings, wiring_notify
+from snapshotter.app import doctor, settings
+from snapshotter.app.wiring import notifications as wiring_notify
 from snapshotter.cli.main import main
-from snapshotter.formats.standard_webhooks import parse_secrets, sign
-from snapshotter.model.event import Event, EventKind
+from snapshotter.formats.signatures.standard_webhooks import parse_secrets, sign
+from snapshotter.model.notification import NotificationEvent, NotificationKind
 from tests.servers.receiver import Receiver
 from tests.servers.relay import MailRelay
 from tests.unit.cli.shell import Shell
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
-EVENT = Event(
-    id="audit.failed/1", kind=EventKind.AUDIT_FAILED, at=AT, subject="a store", summary="it FAILED",
+EVENT = NotificationEvent(
+    id="audit.failed/1",
+    kind=NotificationKind.AUDIT_FAILED,
+    at=AT,
+    subject="a store",
+    summary="it FAILED",
     about=(),
-)  # fmt: skip
+)
 
 
 class Desk(Shell):
@@ -37,7 +42,7 @@ class Desk(Shell):
         self.receiver = receiver
 
     def tell(self, told: list[str]) -> None:
-        wiring_notify.tell_once(settings.load(), lambda: EVENT, tell=told.append)
+        wiring_notify.notify_once(settings.load(), lambda: EVENT, tell=told.append)
 
 
 @pytest.fixture
@@ -101,7 +106,7 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     assert desk.run("send") == 0
 
     assert desk.out.startswith("1 sent")
-    assert [it.headers["webhook-id"] for it in desk.receiver.posted] == [owed["id"]] * 2
+    assert [request.headers["webhook-id"] for request in desk.receiver.posted] == [owed["id"]] * 2
     assert desk.run("outbox") == 0
     assert f"{owed['id']}  sent" in desk.out
     assert desk.run("retry", owed["id"]) == 1
@@ -142,18 +147,18 @@ def test_a_secret_is_its_owners_alone_and_never_overwritten(desk: Desk) -> None:
 
 
 def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
-    def found() -> list[tuple[doctor.State, str]]:
-        return [(it.state, it.detail) for it in doctor._notifications(settings.load())]
+    def found() -> list[tuple[doctor.CheckState, str]]:
+        return [(check.state, check.detail) for check in doctor._notifications(settings.load())]
 
     assert found() == [
-        (doctor.State.OK, "desk; snapshotter notify test CHANNEL tries one"),
+        (doctor.CheckState.OK, "desk; snapshotter notify test CHANNEL tries one"),
     ]
     (desk.home / "desk.secret").write_text("whsec_short\n")
     ((state, detail),) = found()
-    assert (state, detail[:30]) == (doctor.State.WARNING, "desk: not the secret of a webh")
+    assert (state, detail[:30]) == (doctor.CheckState.WARNING, "desk: not the secret of a webh")
     (desk.home / "notify.toml").write_text("colour = 1\n")
     ((state, detail),) = found()
-    assert (state, "colour" in detail or "channel" in detail) == (doctor.State.WARNING, True)
+    assert (state, "colour" in detail or "channel" in detail) == (doctor.CheckState.WARNING, True)
     assert desk.receiver.posted == []
 
 

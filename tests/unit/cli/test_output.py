@@ -5,9 +5,16 @@ import json
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.cli.output import Steps, complain, result, result_json, say, verdict_lines
+from snapshotter.cli.output import (
+    Steps,
+    print_error,
+    print_json,
+    print_message,
+    print_result,
+    verdict_lines,
+)
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.assessment import Assessment, Shown
+from snapshotter.model.assessment import Assessment, AssessmentSummary
 from tests.unit.assess.pages import assessor, site_page
 
 BAD = "a\x1b[31mred\x9b2J\u202e\ud800\U000e0001\rb"
@@ -15,13 +22,13 @@ SAFE = "a\\u001b[31mred\\u009b2J\\u202e\\ud800\\U000e0001\\u000db"
 
 
 def test_a_result_is_one_line_whatever_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
-    result(f"{BAD}\nsnapshotter: PASSED 世界")
+    print_result(f"{BAD}\nsnapshotter: PASSED 世界")
 
     assert capsys.readouterr().out == f"{SAFE}\\u000asnapshotter: PASSED 世界\n"
 
 
 def test_what_is_said_can_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"it is {BAD}")
+    print_message(f"it is {BAD}")
 
     assert capsys.readouterr().err == f"snapshotter: it is {SAFE}\n"
 
@@ -29,7 +36,9 @@ def test_what_is_said_can_not_steer_the_terminal(capsys: pytest.CaptureFixture[s
 def test_a_quoted_line_end_begins_no_line_that_looks_like_ours(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    say("two lines\n  of ours, and of a file named x\nsnapshotter: PASSED\u2028snapshotter: PASSED")
+    print_message(
+        "two lines\n  of ours, and of a file named x\nsnapshotter: PASSED\u2028snapshotter: PASSED"
+    )
 
     assert capsys.readouterr().err == (
         "snapshotter: two lines\n  of ours, and of a file named x\n"
@@ -40,17 +49,17 @@ def test_a_quoted_line_end_begins_no_line_that_looks_like_ours(
 def test_an_error_and_its_hint_can_not_steer_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    complain(SnapshotterError(BAD, hint=BAD))
+    print_error(SnapshotterError(BAD, hint=BAD))
 
     assert capsys.readouterr().err == f"snapshotter: {SAFE}\nsnapshotter: try: {SAFE}\n"
 
 
 def test_json_is_the_same_value_and_safe(capsys: pytest.CaptureFixture[str]) -> None:
-    result_json({"title": BAD})
+    print_json({"title": BAD})
 
     line = capsys.readouterr().out
     assert json.loads(line) == {"title": BAD}
-    assert all(it.isprintable() for it in line.removesuffix("\n"))
+    assert all(character.isprintable() for character in line.removesuffix("\n"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +99,7 @@ def test_steps_that_run_beside_each_other_are_said_once_a_capture(
             steps("viewport-phone", "tile 1")
 
     said = ["printing to PDF", "photographing it in window phone"]
-    assert capsys.readouterr().err.splitlines() == [f"snapshotter: {it}" for it in 2 * said]
+    assert capsys.readouterr().err.splitlines() == [f"snapshotter: {line}" for line in 2 * said]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,7 @@ def test_what_a_page_says_beside_its_verdict_is_told(
 ) -> None:
     content, verdict = assessor().judge(site_page(name))
 
-    lines = verdict_lines(Shown.of(Assessment(content=content, takedown=verdict)))
+    lines = verdict_lines(AssessmentSummary.of(Assessment(content=content, takedown=verdict)))
 
-    assert [it for it in lines if it[0] in {"account", "label", "quoted", "rule"}] == told
+    assert [line for line in lines if line[0] in {"account", "label", "quoted", "rule"}] == told
     assert (("", 'cause = "not_stated"') in lines) is (name == "wx/future-wording")

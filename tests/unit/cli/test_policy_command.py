@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.policy.load import load, shipped
+from snapshotter.policy.load import load, shipped_policy_names
 from snapshotter.policy.tables import Policy
 from snapshotter.site import catalogue
 from tests.unit.cli.shell import Shell
@@ -37,7 +37,7 @@ class Home(Shell):
     def save(self, page: str) -> str:
         """Save a page of the fixture site as a person would, and return its name."""
         name = f"{page.replace('/', '-')}.html"
-        (self.folder / name).write_bytes(catalogue.settle(page).response.body)
+        (self.folder / name).write_bytes(catalogue.follow_visit(page).response.body)
         return name
 
 
@@ -73,9 +73,9 @@ def test_a_connection_would_be_noticed() -> None:
 def test_all_policies_are_listed_with_what_they_are_for(shell: Home) -> None:
     assert shell.run("list", "--json") == 0
 
-    assert [it["name"] for it in shell.objects] == list(shipped())
-    assert all(it["reason"] and it["path"] is None for it in shell.objects)
-    weibo = next(it for it in shell.objects if it["name"] == "weibo-post")
+    assert [printed["name"] for printed in shell.objects] == list(shipped_policy_names())
+    assert all(printed["reason"] and printed["path"] is None for printed in shell.objects)
+    weibo = next(printed for printed in shell.objects if printed["name"] == "weibo-post")
     assert weibo["parents"] == ["social-post", "expanded", "default"]
     assert "*.weibo.com" in weibo["match"]["hosts"]
 
@@ -88,7 +88,7 @@ def test_ones_own_policies_are_listed_too(shell: Home, monkeypatch: pytest.Monke
 
     assert shell.run("list") == 0
 
-    (line,) = [it for it in shell.out.splitlines() if it.startswith("forum ")]
+    (line,) = [line for line in shell.out.splitlines() if line.startswith("forum ")]
     assert line.endswith(f"threads  (yours: {own / 'forum.toml'})")
 
 
@@ -114,12 +114,18 @@ def test_what_a_capture_would_be_like_is_told(shell: Home) -> None:
     found = shell.object
     assert (found["policy"], found["light"]) == ("wechat-article", False)
     assert found["why"].startswith("it names addresses ^https?://mp")
-    assert {it["name"]: it["why"] for it in found["others"]}["weibo-post"] == "it names other pages"
-    assert [it["id"] for it in found["rules"] if it["applies"]] == ["wechat", "phrases", "generic"]
+    assert {policy["name"]: policy["why"] for policy in found["others"]}[
+        "weibo-post"
+    ] == "it names other pages"
+    assert [rule_set["id"] for rule_set in found["rules"] if rule_set["applies"]] == [
+        "wechat",
+        "phrases",
+        "generic",
+    ]
     assert found["redaction"]["stripped"] == ["uin"]
     assert found["redaction"]["visited_url"] == "https://mp.weixin.qq.com/s?__biz=MzA&mid=1"
     assert "cookie" in found["redaction"]["headers"]
-    seen = {it["who"]: it["from"] for it in found["observers"]}
+    seen = {observer["who"]: observer["from"] for observer in found["observers"]}
     assert seen["mp.weixin.qq.com"] == "this machine"
     assert seen["the resolver of this machine"] == "this machine"
     assert seen["timestamp authority DigiCert (timestamp.digicert.com)"] == "this machine"
@@ -166,7 +172,7 @@ def test_behind_a_proxy_it_is_the_proxy_that_is_seen(
 
     assert shell.run("explain", "--json", "--policy", "high-risk-source", ARTICLE) == 0
 
-    seen = {it["who"]: it["from"] for it in shell.object["observers"]}
+    seen = {observer["who"]: observer["from"] for observer in shell.object["observers"]}
     assert seen["mp.weixin.qq.com"] == "the proxy"
     assert seen["the proxy socks5-proxy proxy.example:1080"] == "this machine"
     assert "the resolver of this machine" not in seen
@@ -196,7 +202,10 @@ def test_rules_of_ones_own_are_told_and_judge_a_page(
     assert "warning" not in shell.out
     assert shell.run("explain", "--json", url) == 0
     assert shell.object["policy"] == "forum"
-    assert [it["id"] for it in shell.object["rules"] if it["applies"]] == ["mine", "generic"]
+    assert [rule_set["id"] for rule_set in shell.object["rules"] if rule_set["applies"]] == [
+        "mine",
+        "generic",
+    ]
     assert shell.run("test", "--json", "--url", url, shell.save("wx/deleted-zh")) == 0
     assert shell.object["takedown"]["rule"] == "mine-1"
     assert shell.object["rules"] == ["mine", "generic"]
@@ -205,7 +214,7 @@ def test_rules_of_ones_own_are_told_and_judge_a_page(
 def test_a_policy_that_needs_a_proxy_is_seen_by_nobody_without_one(shell: Home) -> None:
     assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
 
-    seen = [it for it in shell.out.splitlines() if it.startswith("seen by")]
+    seen = [line for line in shell.out.splitlines() if line.startswith("seen by")]
     assert seen == [
         "seen by   nobody: the policy wants a proxy, none is set, and a capture is refused"
     ]
@@ -238,7 +247,7 @@ def test_either_a_page_or_a_list_is_explained(shell: Home) -> None:
     assert shell.run("explain", "ftp://example.org/") == 1
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_policy_names())
 def test_nothing_is_wrong_with_what_is_shipped(shell: Home, name: str) -> None:
     assert shell.run("lint", name) == 0
 
@@ -293,7 +302,11 @@ def test_what_can_not_work_is_found(shell: Home, text: str, key: str, words: str
 
     assert shell.run("lint", "--json", "bad.toml") == 1
 
-    errors = {it["key"]: it["message"] for it in shell.objects if it["gravity"] == "error"}
+    errors = {
+        printed["key"]: printed["message"]
+        for printed in shell.objects
+        if printed["gravity"] == "error"
+    }
     assert words in errors[key]
 
 
@@ -331,8 +344,8 @@ def test_each_shipped_rule_is_right_about_its_own_pages(shell: Home) -> None:
 
     assert "all right" in shell.err
     assert shell.run("test", "--json", "--rules", "wechat") == 0
-    assert {it["rules"] for it in shell.objects} == {"wechat"}
-    assert {it["wanted"] for it in shell.objects} == {True, False}
+    assert {printed["rules"] for printed in shell.objects} == {"wechat"}
+    assert {printed["wanted"] for printed in shell.objects} == {True, False}
 
 
 def test_a_rule_that_takes_an_article_for_a_notice_fails(shell: Home) -> None:
@@ -391,10 +404,10 @@ def test_a_page_without_its_address_is_judged_by_general_rules_and_that_is_told(
 
 def test_two_policies_are_compared_key_by_key(shell: Home) -> None:
     assert shell.run("diff", "--json", "default", "wechat-article") == 0
-    found = {it["key"]: (it["left"], it["right"]) for it in shell.objects}
+    found = {printed["key"]: (printed["left"], printed["right"]) for printed in shell.objects}
     assert found["browser.locale"] == ("en-US", "zh-CN")
     assert "browser.kind" not in found
-    assert not [it for it in found if it.endswith("reason")]
+    assert not [line for line in found if line.endswith("reason")]
 
     assert shell.run("diff", "default", "default") == 0
     assert shell.out == ""

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from snapshotter.app import settings, wiring_jobs, wiring_worker
+from snapshotter.app import settings
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.cli.main import main
-from snapshotter.formats import layout, takedown
-from snapshotter.formats.pack import MAGIC
-from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.table import JOB
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import takedown
+from snapshotter.formats.statements.pack import MAGIC
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.model.job import JobState
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
@@ -58,7 +61,7 @@ def user(
 
     def run(*arguments: str | Path) -> Ended:
         capsys.readouterr()
-        code = main([str(it) for it in arguments])
+        code = main([str(argument) for argument in arguments])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -103,15 +106,15 @@ def test_a_page_that_is_gone_becomes_one_file_and_so_does_its_event(
     assert code == 0, err
     assert value["event_id"] == event_id
     assert value["file"] == str(user.home / file.name)  # an older pack is replaced
-    assert [it["role"] for it in value["statement"]["captures"]] == [
+    assert [capture["role"] for capture in value["statement"]["captures"]] == [
         *("last-seen", "first-gone", "confirmation", "control")
     ]
-    assert [it["what"]["bundle_id"] for it in value["statement"]["captures"]] == [
+    assert [capture["what"]["bundle_id"] for capture in value["statement"]["captures"]] == [
         *(gone[0], gone[1], gone[3], gone[2])
     ]
     assert value["lacks"] == ["pdf"]
-    assert {it["role"] for it in value["parts"]} >= {"event", "key", "facts", "picture"}
-    assert value["key_id"] not in {it["key_ids"][0] for it in _integrity(value)}
+    assert {part["role"] for part in value["parts"]} >= {"event", "key", "facts", "picture"}
+    assert value["key_id"] not in {entry["key_ids"][0] for entry in _integrity(value)}
 
 
 def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: list[str]) -> None:
@@ -124,7 +127,7 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
         connection.execute(update(JOB).values(done))
     said: list[str] = []
 
-    wiring_worker.monitoring(here, opened, tell=said.append).work()
+    wiring_worker.monitoring_task(here, opened, show_message=said.append).work()
     opened.dispose()
 
     (target,) = (user.home / "data" / "proofs").iterdir()
@@ -134,7 +137,7 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
     code, out, _ = user.run("verify", target)
     assert code == 11, out  # these captures have no tokens
     assert "concluded again from exactly these captures, and it is the same" in out
-    assert not any("copied" in it for it in said)  # nobody waits for it
+    assert not any("copied" in line for line in said)  # nobody waits for it
     _, out, _ = user.run("custody", "show", gone[0], "--json")
     assert "proof pack" in out
 
@@ -142,7 +145,7 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
 def _integrity(
     value: dict[str, dict[str, list[dict[str, dict[str, list[str]]]]]],
 ) -> list[dict[str, list[str]]]:
-    return [it["integrity"] for it in value["statement"]["captures"]]
+    return [capture["integrity"] for capture in value["statement"]["captures"]]
 
 
 def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone: list[str]) -> None:
@@ -172,7 +175,7 @@ def test_a_trust_file_goes_with_the_pack_and_has_to_know_its_key(
 
     assert code == 0, err
     value = json.loads(out)
-    files = {it["name"] for it in value["parts"] if it["role"] == "trust"}
+    files = {part["name"] for part in value["parts"] if part["role"] == "trust"}
     assert files == {"trust.json", "trust.json.sig"}
     assert value["statement"]["root_key_id"] == root.strip()
     assert f"the trust file does not name the key {value['key_id']}" in err
@@ -187,7 +190,7 @@ def test_an_event_of_a_stranger_is_not_proven(user: User, gone: list[str]) -> No
     """Whoever may write into the store can put a record there."""
     _, out, _ = user.run("proof", ARTICLE, "--without", "pdf", "--json")
     event_id = json.loads(out)["event_id"]
-    record = user.home / "captures" / layout.takedown_key(event_id)
+    record = user.home / "captures" / store_keys.takedown_key(event_id)
     event, _ = takedown.parse(record.read_bytes())
     forged = replace(event, event_id=f"{event_id[:-1]}{'a' if event_id[-1] != 'a' else 'b'}")
     record.with_name(f"{forged.event_id}.json").write_bytes(takedown.encode(forged, new_signer()))

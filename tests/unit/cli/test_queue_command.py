@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from snapshotter.app import settings, wiring_jobs
-from snapshotter.cli import handing_over
-from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.app import settings
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.cli import enqueue
 from snapshotter.jobs.database import TABLES_VERSION
-from snapshotter.jobs.dispatch import Dispatcher
-from snapshotter.jobs.failure import Failure, Fault
-from snapshotter.jobs.gate import OpenGate
-from snapshotter.jobs.roster import Roster, WorkerState
+from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.dispatcher import Dispatcher
+from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
 from snapshotter.model.job import JobState
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.making import BUNDLE, job, made
@@ -33,8 +34,8 @@ class Home(Shell):
 
     def end_all(self, *, exit_code: int = 0, failure: Failure | None = None) -> None:
         """Bring every job that is due to its end."""
-        attempts = Attempts(self.database, OpenGate(), Patience(), lambda: 0.0)
-        while chosen := Dispatcher(self.database, OpenGate(), per_host=99).choose(99):
+        attempts = Attempts(self.database, AdmitAll(), RetryRules(), lambda: 0.0)
+        while chosen := Dispatcher(self.database, AdmitAll(), per_host=99).choose(99):
             for handed in chosen:
                 attempt = attempts.begin(handed.job_id, handed.run, worker="w", process="p")
                 assert attempt is not None
@@ -64,7 +65,7 @@ def test_urls_are_handed_over_and_their_jobs_printed(shell: Home) -> None:
     assert code == 0
     first, second = shell.queue.jobs()
     assert shell.out.split() == [first.job.id, second.job.id]
-    assert [it.job.url for it in (first, second)] == [URL, f"{URL}2"]
+    assert [status.job.url for status in (first, second)] == [URL, f"{URL}2"]
     assert (first.job.priority, first.job.tags, first.job.origin) == (7, ("a", "b"), "cli")
 
 
@@ -74,13 +75,13 @@ def test_a_url_that_is_refused_holds_up_no_other(shell: Home) -> None:
     refused, taken = shell.objects
     assert refused["requested_url"] == "ftp://example.test/"
     assert taken["state"] == "waiting"
-    assert [it.job.url for it in shell.queue.jobs()] == [URL]
+    assert [status.job.url for status in shell.queue.jobs()] == [URL]
 
 
 def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> None:
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 
-    assert [it.job.policy for it in shell.queue.jobs()] == ["auto"]
+    assert [status.job.policy for status in shell.queue.jobs()] == ["auto"]
     assert "policies by address: 1 default (no other names the page)\n" in shell.err
 
 
@@ -93,7 +94,7 @@ def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_addres
 
     assert shell.run("capture", "--enqueue", "--policy", "default", URL) == 0
     assert "policies by address" not in shell.err
-    assert sorted(it.job.policy for it in shell.queue.jobs()) == ["", "default"]
+    assert sorted(status.job.policy for status in shell.queue.jobs()) == ["", "default"]
 
 
 def test_an_authority_of_ones_own_does_not_go_with_a_job(shell: Home) -> None:
@@ -144,22 +145,22 @@ def test_waiting_ends_as_a_capture_would(
 
     assert shell.run("capture", "--enqueue", "--wait", "--json", URL, f"{URL}2") == code
 
-    assert [it["exit_code"] for it in shell.objects] == [code, code]
-    assert "waiting" not in {it["state"] for it in shell.objects}
+    assert [printed["exit_code"] for printed in shell.objects] == [code, code]
+    assert "waiting" not in {printed["state"] for printed in shell.objects}
 
 
 @pytest.mark.parametrize(
     ("codes", "worst"), [([], 0), ([0, 0], 0), ([0, 3, 0], 3), ([1, 3], 1), ([20, 0, 3], 20)]
 )
 def test_a_failure_is_worse_than_what_is_incomplete(codes: list[int], worst: int) -> None:
-    assert handing_over._worst(codes) == worst
+    assert enqueue._worst(codes) == worst
 
 
 def test_waiting_for_what_is_cancelled_ends_in_a_failure(
     shell: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel(_: float) -> None:
-        shell.queue.cancel([it.job.id for it in shell.queue.jobs()])
+        shell.queue.cancel([status.job.id for status in shell.queue.jobs()])
 
     monkeypatch.setattr("time.sleep", cancel)
 
@@ -196,7 +197,7 @@ def test_jobs_are_cancelled_and_asked_for_again(shell: Home) -> None:
     assert shell.run("queue", "retry", "--state", "cancelled") == 0
     assert shell.out == "one: waits again\n"
     assert shell.run("queue", "retry") == 2
-    assert {it.state for it in shell.queue.jobs()} == {JobState.WAITING}
+    assert {status.state for status in shell.queue.jobs()} == {JobState.WAITING}
 
 
 def test_what_is_over_is_forgotten(shell: Home) -> None:
@@ -208,18 +209,18 @@ def test_what_is_over_is_forgotten(shell: Home) -> None:
     assert shell.objects == [{"purged": 0}]
     assert shell.run("queue", "purge", "--days", "0", "--state", "done") == 0
 
-    assert [it.job.id for it in shell.queue.jobs()] == ["two"]
+    assert [status.job.id for status in shell.queue.jobs()] == ["two"]
 
 
 def test_the_queue_and_its_workers_at_one_look(shell: Home) -> None:
     shell.queue.put([job("one"), job("two")])
     shell.queue.cancel(["two"])
-    Roster(shell.database).enrol("worker-1", slots=3, version="0")
+    WorkerRegistry(shell.database).register("worker-1", slots=3, version="0")
 
     assert shell.run("queue", "top", "--json") == 0
     (seen,) = shell.objects
     assert seen["jobs"] == {"cancelled": 1, "waiting": 1}
-    assert [it["worker"] for it in seen["workers"]] == ["worker-1"]
+    assert [worker["worker"] for worker in seen["workers"]] == ["worker-1"]
     assert shell.run("queue", "top") == 0
     assert "waiting 1" in shell.out
     assert shell.run("worker", "list", "--json") == 0
@@ -230,7 +231,7 @@ def test_the_queue_and_its_workers_at_one_look(shell: Home) -> None:
 def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_forward(
     shell: Home,
 ) -> None:
-    Roster(shell.database).enrol("at-work", slots=1, version="9.9")
+    WorkerRegistry(shell.database).register("at-work", slots=1, version="9.9")
 
     assert shell.run("queue", "tables") == 0
     assert f"needs {TABLES_VERSION}" in shell.out
@@ -238,7 +239,7 @@ def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_f
     assert shell.run("queue", "migrate", "--to", "2") == 30
     assert "at-work" in shell.err
 
-    Roster(shell.database).beat("at-work", WorkerState.ENDED, "", 0)
+    WorkerRegistry(shell.database).beat("at-work", WorkerState.ENDED, "", 0)
     shell.database.dispose()
     assert shell.run("queue", "migrate", "--to", "2", "--json") == 0
     assert shell.object == {"needs": TABLES_VERSION, "tables": 2, "workers": []}

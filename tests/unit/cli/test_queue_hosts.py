@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from snapshotter.app import wiring_jobs
 from snapshotter.app.settings import load
+from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.jobs.database import database_now, writing
-from snapshotter.jobs.dispatch import Dispatcher
-from snapshotter.jobs.gate import Met
-from snapshotter.jobs.table import JOB
+from snapshotter.jobs.queue.admission import AttemptResult
+from snapshotter.jobs.queue.dispatcher import Dispatcher
+from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.model.job import CaptureJob, JobState
 from tests.unit.cli.shell import Shell
 
@@ -26,7 +26,7 @@ class Home(Shell):
         settings = load()
         self.database = wiring_jobs.database(settings)
         self.queue = wiring_jobs.queue(settings, self.database)
-        self.gate = wiring_jobs.gate(settings)
+        self.gate = wiring_jobs.host_admission(settings)
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -45,7 +45,7 @@ class Home(Shell):
         with writing(self.database) as connection:
             now = database_now(connection)
             host = self.gate.host(job.url)
-            met = Met(
+            met = AttemptResult(
                 at=now, started_at=now, revisits=9, http_status=429, retry_after=HOURS,
                 outcome="complete",
             )  # fmt: skip
@@ -92,7 +92,7 @@ def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Home) -> None
 
 def test_a_host_that_is_forgiven_is_asked_again(shell: Home) -> None:
     first, second = shell.put("https://a.example/1", "https://a.example/2")
-    assert [it.job_id for it in shell.dispatcher.choose(10)] == [first.id]
+    assert [handed.job_id for handed in shell.dispatcher.choose(10)] == [first.id]
     shell.complain(first)
     with writing(shell.database) as connection:
         connection.execute(JOB.delete().where(JOB.c.id == first.id))
@@ -108,7 +108,7 @@ def test_a_host_that_is_forgiven_is_asked_again(shell: Home) -> None:
     assert (view["why"], view["complaints"], view["waiting"], view["visits"]) == (None, 0, 1, 1)
     with writing(shell.database) as connection:
         assert connection.execute(select(JOB.c.due_at)).scalar_one() is None
-    assert [it.job_id for it in shell.dispatcher.choose(10)] == [second.id]
+    assert [handed.job_id for handed in shell.dispatcher.choose(10)] == [second.id]
 
 
 @pytest.mark.parametrize("name", ["", "["])

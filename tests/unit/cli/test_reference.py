@@ -56,4 +56,6 @@ def test_the_reference_has_a_section_for_every_command_and_subcommand() -> None:
 def test_every_command_shows_how_it_is_used() -> None:
     sections = re.split(r"^## ", reference(), flags=re.MULTILINE)[1:]
 
-    assert [it.splitlines()[0] for it in sections if "Usage: snapshotter" not in it] == []
+    assert [
+        section.splitlines()[0] for section in sections if "Usage: snapshotter" not in section
+    ] == []

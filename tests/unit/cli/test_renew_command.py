@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
@@ -39,7 +39,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryStore:
 def put(store: DirectoryStore, folder: Path, *authorities: ChainAuthority) -> str:
     signer = KeyDirectory(folder / "keys").ensure()[0]
     made = bundles.seal(folder / "spool", signer=signer, clock=RealClock(), authorities=authorities)
-    store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    store.put_new(store_keys.bundle_key(made.id), made.file, made.digests.sha256)
     return made.id
 
 

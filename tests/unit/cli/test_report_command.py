@@ -11,7 +11,7 @@ from snapshotter.cli.main import main
 from snapshotter.model.campaign import OWN_WORD
 from snapshotter.site.state import BEGIN
 from tests.servers.lists import ListServer, feed
-from tests.unit.app.test_campaigns import Case, address, case
+from tests.unit.app.takedown.test_campaign_report import Case, address, case
 
 pytestmark = pytest.mark.xdist_group("report-command")  # its captures are made once
 
@@ -99,14 +99,18 @@ def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(
     assert run("--json") == 0
 
     report = json.loads(capsys.readouterr().out)
-    removed = next(it for it in report["findings"]["numbers"] if it["name"] == "removed")
+    removed = next(
+        number for number in report["findings"]["numbers"] if number["name"] == "removed"
+    )
     assert (removed["value"], removed["pages"]) == (2, [0, 1])
     assert set(removed["events"]) <= set(report["weak"])
     assert report["own_word"] == list(OWN_WORD)
     assert len(removed["events"]) == 2
     assert set(removed["bundles"]) <= {
-        it["bundle_id"] for page in report["campaign"]["pages"] for it in page["captures"]
-    } | {it["bundle_id"] for page in report["campaign"]["pages"] for it in page["controls"]}
+        capture["bundle_id"] for page in report["campaign"]["pages"] for capture in page["captures"]
+    } | {
+        control["bundle_id"] for page in report["campaign"]["pages"] for control in page["controls"]
+    }
 
 
 def test_a_period_is_given_by_days_or_moments(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +123,7 @@ def test_a_period_is_given_by_days_or_moments(capsys: pytest.CaptureFixture[str]
     until = (BEGIN + timedelta(minutes=30)).isoformat()
     assert run("--json", "--to", until) == 0
     numbers = json.loads(capsys.readouterr().out)["findings"]["numbers"]
-    assert next(it["value"] for it in numbers if it["name"] == "removed") == 0
+    assert next(number["value"] for number in numbers if number["name"] == "removed") == 0
     assert run("--from", "yesterday") == 2
     assert run("--to", "9999-12-31") == 2  # a day behind which there is none
 
@@ -143,7 +147,7 @@ def test_the_pages_of_a_schedule_are_those_that_it_visits(
 
     campaign = json.loads(capsys.readouterr().out)["campaign"]
     assert campaign["scope"] == "the schedule may"
-    assert [it["url"] for it in campaign["pages"]] == urls
+    assert [page["url"] for page in campaign["pages"]] == urls
     assert main(["report", "campaign", "--schedule", "june"]) == 1
 
 
@@ -164,10 +168,10 @@ def test_the_pages_of_a_watched_list_are_those_that_it_named_the_oldest_first(
 
     told = json.loads(capsys.readouterr().out)
     assert told["campaign"]["scope"] == "the watched list agency"
-    named = [it["url"] for it in told["campaign"]["pages"]]
+    named = [page["url"] for page in told["campaign"]["pages"]]
     assert sorted(named) == urls
     assert named[-1] == urls[2]  # seen by the second look
-    numbers = {it["name"]: it["value"] for it in told["findings"]["numbers"]}
+    numbers = {number["name"]: number["value"] for number in told["findings"]["numbers"]}
     assert (numbers["watched"], numbers["removed"]) == (3, 2)
     (Path("hard.toml")).write_text(
         'name = "hard"\nextends = "default"\n[takedown.confirm]\ntimes = 9\n'
@@ -176,8 +180,8 @@ def test_the_pages_of_a_watched_list_are_those_that_it_named_the_oldest_first(
     capsys.readouterr()
     assert main(["report", "campaign", "--watch", "agency", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert {it["confirm"]["times"] for it in told["campaign"]["pages"]} == {9}
-    numbers = {it["name"]: it["value"] for it in told["findings"]["numbers"]}
+    assert {page["confirm"]["times"] for page in told["campaign"]["pages"]} == {9}
+    numbers = {number["name"]: number["value"] for number in told["findings"]["numbers"]}
     assert numbers["removed"] == 0  # by the rules that the list is watched by
     assert main(["report", "campaign", "--watch", "nobody"]) == 1
     assert "nobody" in capsys.readouterr().err

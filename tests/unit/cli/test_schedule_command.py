@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from snapshotter.app import wiring_jobs, wiring_worker
 from snapshotter.app.settings import load
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
-from snapshotter.jobs.schedule_tables import TARGET
+from snapshotter.jobs.schedules.tables import TARGET
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.heard import Heard
 
@@ -77,7 +78,7 @@ def test_a_schedule_is_added_shown_and_listed(shell: Home) -> None:
     assert (found["state"], found["catch_up"], found["max_late_ms"]) == (
         "active", "skip", 3_600_000,
     )  # fmt: skip
-    assert [it["url"] for it in found["next"]] == [URL] * 3
+    assert [visit["url"] for visit in found["next"]] == [URL] * 3
     assert found["next"][0]["at"] == found["addresses"][0]["since"] == found["next_at"]
     assert shell.run("list", "--json") == 0
     assert shell.object["name"] == "case-7"
@@ -111,7 +112,7 @@ def test_a_dry_run_says_when_and_adds_nothing(shell: Home) -> None:
     assert shell.run("add", "--dry-run", "--json", *options, URL) == 0
 
     # Friday, and the Monday after the clock was set.
-    slots = [it["slot"] for it in shell.object["next"]]
+    slots = [visit["slot"] for visit in shell.object["next"]]
     assert slots[:2] == ["2027-03-26T08:00:00Z", "2027-03-29T07:00:00Z"]
     assert re.fullmatch("schedule-[0-9a-f]{6}", shell.object["name"])  # it tells no host
     assert not (shell.folder / "data" / "queue.db").exists()
@@ -125,7 +126,7 @@ def test_a_last_day_is_whole_and_a_season_has_more_visits(shell: Home) -> None:
         "add", "--dry-run", "--json", "--every", "1d", "--jitter", "0", *options, *season, URL
     ) == 0  # fmt: skip
 
-    assert [it["slot"] for it in shell.object["next"]] == [
+    assert [visit["slot"] for visit in shell.object["next"]] == [
         "2027-05-25T16:00:00Z", "2027-05-26T16:00:00Z", "2027-05-27T04:00:00Z",
         "2027-05-27T16:00:00Z",
     ]  # fmt: skip
@@ -150,7 +151,7 @@ def test_a_policy_may_say_its_curve(shell: Home) -> None:
 
 
 def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
-    Path("many.txt").write_text("".join(f"https://example.org/{it}\n" for it in range(60)))
+    Path("many.txt").write_text("".join(f"https://example.org/{number}\n" for number in range(60)))
     more = ("https://example.net/", "--from", "many.txt", "--dry-run", "--json")
 
     assert shell.run("add", "--curve", "curve-wechat", *more) == 0
@@ -218,11 +219,15 @@ def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Home) -> N
 
     assert shell.object == {"handed_over": 0, "missed": 0, "recorded": 3, "settled": 0}
     assert shell.run("history", "--gaps", "--json", "case-7") == 0
-    told = [(it["kind"], it["by"]) for it in shell.objects]
-    assert told == [(it, "the archive") for it in ("removed", "resumed", "paused")]
+    told = [(printed["kind"], printed["by"]) for printed in shell.objects]
+    assert told == [(event, "the archive") for event in ("removed", "resumed", "paused")]
     assert shell.run("history", "--signed", "--json") == 0
-    assert {it["record"]["event"] for it in shell.objects} == {"paused", "resumed", "removed"}
-    assert [it["trusted"] for it in shell.objects] == [True] * 3
+    assert {printed["record"]["event"] for printed in shell.objects} == {
+        "paused",
+        "resumed",
+        "removed",
+    }
+    assert [printed["trusted"] for printed in shell.objects] == [True] * 3
     assert main(["audit"]) == 0
 
 
@@ -241,7 +246,7 @@ def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
     (record,) = (shell.folder / "captures" / "gaps").rglob("*.json")
     assert b"example.org" not in record.read_bytes()
     assert b"example.org" not in b"".join(
-        it.read_bytes() for it in (shell.folder / "captures.private").iterdir()
+        path.read_bytes() for path in (shell.folder / "captures.private").iterdir()
     )
     record.chmod(0o644)
     record.write_bytes(record.read_bytes().replace(b"no-worker", b"no-wonder"))
@@ -256,8 +261,10 @@ def test_every_worker_sweeps(shell: Home) -> None:
     _a_day_passes()
     settings, heard = load(), Heard()
     engine = wiring_jobs.database(settings)
-    duties = wiring_worker.duties(settings, engine, tell=heard.told.append, observer=heard)
-    (sweep,) = [it for it in duties if it.name == "schedules"]
+    periodic_tasks = wiring_worker.periodic_tasks(
+        settings, engine, show_message=heard.told.append, observer=heard
+    )
+    (sweep,) = [duty for duty in periodic_tasks if duty.name == "schedules"]
 
     sweep.work()
 
@@ -314,7 +321,9 @@ def test_an_extra_visit_is_a_job_like_any_other(shell: Home) -> None:
     engine = wiring_jobs.database(load())
     found = list(wiring_jobs.queue(load(), engine).jobs(origin="schedule:case-7"))
     engine.dispose()
-    assert [(it.job.id, it.job.url, it.job.priority) for it in found] == [(job_id, other, 5)]
+    assert [(status.job.id, status.job.url, status.job.priority) for status in found] == [
+        (job_id, other, 5)
+    ]
     assert not (shell.folder / "captures").exists()  # no key and no store are needed for it
     assert shell.run("run", "--url", "https://example.org/3", "case-7") == 1
     assert "is no address of the schedule" in shell.err

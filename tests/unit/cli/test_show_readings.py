@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.assess.readings import read
+from snapshotter.assess.readings import read_page
 from snapshotter.cli.main import main
 from snapshotter.model.page import Box, Page
 from snapshotter.model.reading import QrCode
 from snapshotter.model.request import ReadingRules
-from snapshotter.policy.readings import shipped
+from snapshotter.policy.site_readings import shipped_sites
 from snapshotter.site.catalogue import render
 from snapshotter.site.wechat import after_script
 from tests import bundles, observed
@@ -37,7 +37,9 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         picture="capture/screenshot.png",
         image_sha256="0" * 64,
     )
-    readings = replace(read(shown, ReadingRules(sites=shipped().sites)), qr_codes=(code,))
+    readings = replace(
+        read_page(shown, ReadingRules(sites=shipped_sites().sites)), qr_codes=(code,)
+    )
     assessed = replace(observed.available(), readings=readings)
     return observed.seal(tmp_path / "spool", at(0), assessed, signer=bundles.new_signer()).file
 
@@ -51,18 +53,20 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     assert "stated         title: 河边的旧书市又开张了  (dom, meta)" in lines
     assert "stated         account: 河岸旧书  (dom)" in lines
     assert any(
-        it.startswith("stated         published: 2026-01-02T09:39:33Z  (script; THE PAGE DOES NOT")
-        for it in lines
+        line.startswith(
+            "stated         published: 2026-01-02T09:39:33Z  (script; THE PAGE DOES NOT"
+        )
+        for line in lines
     )
     assert 'count          reads 3,797 ("3797", script)' in lines
     assert (
         'date           published: "2026-01-02 17:39" is 2026-01-02 17:39:00 UTC to'
         " 2026-01-02 17:40:00 UTC  (dom, absolute, by UTC)"
     ) in lines
-    (code,) = (it for it in lines if it.startswith("QR code"))
+    (code,) = (line for line in lines if line.startswith("QR code"))
     assert "\x1b" not in code
     assert "not followed" in code
-    (main_text,) = (it for it in lines if it.startswith("main text"))
+    (main_text,) = (line for line in lines if line.startswith("main text"))
     assert "characters, by policy: 入冬以后" in main_text
 
 

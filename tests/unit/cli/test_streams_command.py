@@ -8,15 +8,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.capture import streams
-from snapshotter.capture.archive import WARC_PATH
+from snapshotter.capture.record import encrypted_streams
+from snapshotter.capture.record.archive_writer import WARC_PATH
 from snapshotter.cli.main import main
-from snapshotter.formats import cms, names
+from snapshotter.formats.bundle import names
+from snapshotter.formats.signatures import cms
 from snapshotter.policy.load import load
-from snapshotter.policy.toml import as_toml
+from snapshotter.policy.policy_toml import as_toml
 from tests import bundles
 from tests.bundles import RealClock
-from tests.unit.capture.test_streams import KEY, Kept, everything
+from tests.unit.capture.record.test_encrypted_streams import KEY, Kept, everything
 
 PASSPHRASE = b"open sesame"
 
@@ -45,7 +46,7 @@ class Desk:
         """Write the bundle, some members changed: `warc`, `streams`; an empty one is left out."""
         there = self.members | {
             name: data
-            for short, name in (("warc", WARC_PATH), ("streams", streams.PATH))
+            for short, name in (("warc", WARC_PATH), ("streams", encrypted_streams.PATH))
             if (data := changed.get(short)) is not None
         }
         self.bundle.write_bytes(bundles.pack({n: data for n, data in there.items() if data}))
@@ -66,7 +67,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     members = bundles.unpack(sealed.file.read_bytes()) | {
         "capture/policy.toml": as_toml(load("default")).encode(),
         WARC_PATH: kept.warc.read_bytes(),
-        streams.PATH: (kept.spool / streams.PATH).read_bytes(),
+        encrypted_streams.PATH: (kept.spool / encrypted_streams.PATH).read_bytes(),
         names.SERVER_SIGNATURES: (kept.spool / names.SERVER_SIGNATURES).read_bytes(),
     }
     key = tmp_path / "court.key"
@@ -155,7 +156,7 @@ def test_a_bundle_that_keeps_none(desk: Desk, capsys: pytest.CaptureFixture[str]
 
 
 def test_streams_that_were_changed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    data = desk.members[streams.PATH]
+    data = desk.members[encrypted_streams.PATH]
     desk.put(streams=data[:-1] + bytes([data[-1] ^ 1]))
 
     assert _check(desk) == 10
@@ -174,11 +175,11 @@ def test_streams_are_opened_into_a_directory_of_their_own(
 
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"connections": 4, "directory": str(output)}
-    assert sorted(it.name for it in output.iterdir()) == [
+    assert sorted(path.name for path in output.iterdir()) == [
         "00001.tee", "00002.tee", "00003.tee", "00004.tee",
         "README.txt", "connections.json", "keys.log",
     ]  # fmt: skip
     assert output.stat().st_mode & 0o077 == 0
-    assert all(it.stat().st_mode & 0o077 == 0 for it in output.iterdir())
+    assert all(path.stat().st_mode & 0o077 == 0 for path in output.iterdir())
     assert main(arguments) == 1
     assert "is there already" in capsys.readouterr().err

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import wiring_keys
 from snapshotter.app.settings import load
+from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
 from snapshotter.site.wechat import account_story
@@ -15,7 +15,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed
 from tests.observed import at
 from tests.servers.receiver import Receiver
-from tests.unit.app.test_event_verification import ARTICLE, IDENTITY, OTHER
+from tests.unit.app.takedown.test_event_verification import ARTICLE, IDENTITY, OTHER
 from tests.unit.cli.shell import Shell
 
 STATE = SiteState().change("wx/article", at(40), removed("wx-01"))
@@ -96,8 +96,11 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     )
 
     assert bench.run("takedown", "export", record.stem, "-o", "exhibit") == 0
-    assert sorted(it.name for it in (bench.folder / "exhibit").iterdir()) == sorted(
-        [f"{record.stem}.json", *(f"{it}.wacz" for it in (seen, gone, confirmed, _control(record)))]
+    assert sorted(path.name for path in (bench.folder / "exhibit").iterdir()) == sorted(
+        [
+            f"{record.stem}.json",
+            *(f"{name}.wacz" for name in (seen, gone, confirmed, _control(record))),
+        ]
     )
     elsewhere = bench.folder / "elsewhere"
     assert bench.run("verify", "--store", elsewhere, f"exhibit/{record.stem}.json") == 11
@@ -106,7 +109,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert "ok   conclusion" in bench.out
     assert bench.run("verify", "--json", record.stem) == 11  # by its id, from the store
     assert bench.object["kind"] == "takedown"
-    assert {it["code"] for it in bench.object["findings"]} == {"OK", "BUNDLE_OPEN"}
+    assert {finding["code"] for finding in bench.object["findings"]} == {"OK", "BUNDLE_OPEN"}
     judged = bench.object["findings"], bench.object["notes"]
 
     # Settings beside the exhibit change nothing: not the rules of today, and no bucket is asked.
@@ -128,7 +131,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert "FAIL first gone     BUNDLE_OTHER" in bench.out
 
     assert bench.run("takedown", "derive", "--json") == 0
-    assert [it["standing"] for it in bench.objects] == ["gone", "there"]
+    assert [printed["standing"] for printed in bench.objects] == ["gone", "there"]
     assert len(bench.events) == 1
 
 
@@ -166,7 +169,7 @@ def test_a_key_of_events_that_was_made_first_is_in_no_captures_way(bench: Bench)
         key.unlink()
     KeyDirectory(bench.folder / "data" / "keys").ensure("events")
 
-    assert wiring_keys.signer(load(), ask=None, tell=lambda text: None).key_id
+    assert wiring_keys.signer(load(), ask=None, show_message=lambda text: None).key_id
     assert bench.run("doctor", "--json") in (0, 1)
 
 
@@ -175,7 +178,7 @@ def test_who_wants_to_know_is_told_once_of_all_at_once(
 ) -> None:
     begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
     state = SiteState().change("wx/account/3/*", begin + timedelta(minutes=40), removed("wx-01"))
-    articles = [f"http://mp.weixin.qq.com{account_story(3, it).address}" for it in range(3)]
+    articles = [f"http://mp.weixin.qq.com{account_story(3, number).address}" for number in range(3)]
     visits = [(minute, url) for minute in (30, 60, 75) for url in articles]
     for minute, url in [*visits, (65, OTHER)]:
         when = begin + timedelta(minutes=minute)

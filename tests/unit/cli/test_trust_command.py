@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.cli.trust import trust
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats.keys import key_id, public_pem
+from snapshotter.formats.signatures.keys import key_id, public_pem
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.verify.trust import Trust, load_trust
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app.settings import EVENT_KEY
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
@@ -32,8 +32,10 @@ LOG_KEY = re.compile(r"[a-z./-]+\+[0-9a-f]{8}\+AQ…")
 def steps() -> list[list[str]]:
     """Return the commands of each step of the page."""
     sections = re.split(r"^## ", HOWTO, flags=re.MULTILINE)
-    numbered = [it for it in sections if re.match(r"[0-9]\. ", it)]
-    return [[line for block in FENCE.findall(it) for line in block.splitlines()] for it in numbered]
+    numbered = [section for section in sections if re.match(r"[0-9]\. ", section)]
+    return [
+        [line for block in FENCE.findall(text) for line in block.splitlines()] for text in numbered
+    ]
 
 
 class Person:
@@ -56,11 +58,11 @@ class Person:
 
     def type(self, line: str) -> int:
         """Run a line, with what has to be put in; what each command prints goes into the next."""
-        line = LOG_KEY.sub(lambda it: self.told.get("log", it[0]), line)
+        line = LOG_KEY.sub(lambda match: self.told.get("log", match[0]), line)
         line = line.replace(PIN, self.told[PIN]).replace(" --ask-passphrase", "")
         code, printed = 0, ""
-        for one in line.split(" | "):
-            name, *words = shlex.split(one)
+        for part in line.split(" | "):
+            name, *words = shlex.split(part)
             assert name == "snapshotter"
             stdin = io.TextIOWrapper(io.BytesIO(printed.encode()))
             self._monkeypatch.setattr("sys.stdin", stdin)
@@ -98,10 +100,10 @@ def prepare(owner: Person, authority: ChainAuthority) -> tuple[str, Path]:
         require_log=True,
     )  # fmt: skip
     store = DirectoryStore(owner.home / "captures")
-    store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    store.put_new(store_keys.bundle_key(made.id), made.file, made.digests.sha256)
     assert owner.type("snapshotter log init --name example.org/evidence") == 0
     assert owner.type("snapshotter log sync") == 0
-    return made.id, store.path(layout.bundle_key(made.id))
+    return made.id, store.path(store_keys.bundle_key(made.id))
 
 
 def hand_over(owner: Person, auditor: Person, bundle: Path) -> None:
@@ -124,7 +126,7 @@ def test_the_steps_of_the_page_lead_an_auditor_to_passed(
     auditor = Person(tmp_path / "auditor", monkeypatch, capsys)
     _, bundle = prepare(owner, authority)
     *own, last = steps()
-    assert [len(it) for it in (*own, last)] == [1, 2, 1, 2, 1, 2]
+    assert [len(lines) for lines in (*own, last)] == [1, 2, 1, 2, 1, 2]
 
     for line in (line for step in own for line in step):
         assert owner.type(line) == 0, f"{line}\n{owner.read}"

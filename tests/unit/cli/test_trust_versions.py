@@ -14,14 +14,14 @@ from click.testing import CliRunner, Result
 from snapshotter.app.settings import load
 from snapshotter.cli.trust import trust
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats.keys import key_id, public_pem
-from snapshotter.formats.note import COSIGNATURE_V1, ED25519, VerifierKey
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, VerifierKey
+from snapshotter.formats.signatures.keys import key_id, public_pem
 from tests.unit.cli.test_trust_command import P256, _Desk
 
 LOG = VerifierKey(name="log.example.org", kind=ED25519, public_key=bytes(range(32)))
 W1, W2 = (
-    VerifierKey(name=it, kind=COSIGNATURE_V1, public_key=hashlib.sha256(it.encode()).digest())
-    for it in ("w1.example.net", "w2.example.net")
+    VerifierKey(name=name, kind=COSIGNATURE_V1, public_key=hashlib.sha256(name.encode()).digest())
+    for name in ("w1.example.net", "w2.example.net")
 )
 
 

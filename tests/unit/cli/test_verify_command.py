@@ -86,7 +86,7 @@ class Here:
 
     def run(self, *arguments: str | Path) -> Said:
         self._capsys.readouterr()
-        code = main([str(it) for it in arguments])
+        code = main([str(argument) for argument in arguments])
         return Said(code, *self._capsys.readouterr())
 
     def verify(self, *files: str | Path) -> Said:
@@ -136,7 +136,7 @@ def test_a_file_that_is_missing_hides_no_verdict(
 
     assert done.code == code
     judged = [json.loads(line)["bundle"] for line in done.out.splitlines()]
-    assert judged == [str(it) for it in files if it != "missing.wacz"]
+    assert judged == [str(file) for file in files if file != "missing.wacz"]
     assert ("missing.wacz" in done.err) is ("missing.wacz" in files)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.servers.lists import ListServer, feed
 from tests.unit.cli.shell import Shell
 
-PAGES = [f"https://news.example/{it}" for it in range(30)]
+PAGES = [f"https://news.example/{number}" for number in range(30)]
 
 
 class Home(Shell):
@@ -58,14 +58,14 @@ def test_a_list_is_watched_checked_and_shown(shell: Home, server: ListServer) ->
     assert (shown["state"], shown["items"], shown["title"]) == ("ok", 30, "Agency news")
     assert shown["kind"] == "feed"
     assert shown["jobs"] == {"waiting": 20}
-    assert [it["queued"] for it in shown["last_polls"]] == [0, 20]
+    assert [poll["queued"] for poll in shown["last_polls"]] == [0, 20]
     assert shell.run("show", "agency") == 0
     assert "captures  20 waiting" in shell.out
     assert "20 handed over" in shell.out
 
     found = shell.told("items", "agency", "--newest", "0")
-    assert {it["url"] for it in found} == set(PAGES)
-    assert {it["job_state"] for it in found if it["state"] == "queued"} == {"waiting"}
+    assert {item["url"] for item in found} == set(PAGES)
+    assert {item["job_state"] for item in found if item["state"] == "queued"} == {"waiting"}
     assert shell.run("items", "--state", "skipped", "--urls", "agency") == 0
     assert sorted(shell.out.split()) == sorted(PAGES[20:])
 
@@ -163,8 +163,9 @@ def test_a_policy_of_ones_own_is_named_as_a_shipped_one_is(
 
 
 def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: ListServer) -> None:
-    from snapshotter.app import settings, wiring_jobs
-    from snapshotter.jobs.schedule import Schedules
+    from snapshotter.app import settings
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.jobs.schedules.schedules import Schedules
 
     source = server.url("/feed")
     assert shell.run("add", "agency", source, "--then", "curve-wechat") == 0
@@ -179,9 +180,9 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: List
         "curve-wechat",
     )
     items = shell.told("items", "agency", "--newest", "0")
-    targets = {it.url: it for it in Schedules(database).targets("watch-agency")}
-    assert {it["job_id"] for it in items} == {
-        f"watch-agency.{it.key}@{it.since:%Y%m%dt%H%M%Sz}" for it in targets.values()
+    targets = {target.url: target for target in Schedules(database).targets("watch-agency")}
+    assert {item["job_id"] for item in items} == {
+        f"watch-agency.{target.key}@{target.since:%Y%m%dt%H%M%Sz}" for target in targets.values()
     }
     assert list(wiring_jobs.queue(settings.load(), database).jobs()) == []
     database.dispose()

@@ -8,7 +8,7 @@ from functools import partial
 
 from PIL import Image, ImageDraw
 
-from snapshotter.compare.image import Shot
+from snapshotter.compare.image_diff import PictureSource
 from snapshotter.model.assessment import (
     Assessment,
     Availability,
@@ -17,7 +17,7 @@ from snapshotter.model.assessment import (
     TakedownVerdict,
 )
 from snapshotter.model.page import Block, Box, Page
-from snapshotter.model.reading import Labelled, Readings, Region
+from snapshotter.model.reading import LabelledBlock, Readings, Region
 
 AT = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 URL = "http://news.test/2014"
@@ -56,7 +56,7 @@ def assessment(lines: Sequence[Line]) -> Assessment:
         takedown=TakedownVerdict(availability=Availability.AVAILABLE, detail="it is there"),
         readings=Readings(
             regions=tuple(
-                Labelled(selector=f"html > body > p:nth-child({number})", region=region)
+                LabelledBlock(selector=f"html > body > p:nth-child({number})", region=region)
                 for number, (region, _) in enumerate(lines, 1)
             )
         ),
@@ -70,7 +70,7 @@ def without_layout(of: Page) -> Page:
 
 def picture(
     lines: Sequence[Line], *, size: tuple[int, int] = (200, 0), left: int = 4, scale: int = 1
-) -> Shot:
+) -> PictureSource:
     """Return a picture of blocks that stand as `page` places them."""
     image = Image.new("RGB", (size[0] * scale, (size[1] or 40 * len(lines)) * scale), "white")
     draw = ImageDraw.Draw(image)
@@ -79,7 +79,7 @@ def picture(
     return shot(image, scale=scale)
 
 
-def shot(*images: Image.Image, scale: int = 1) -> Shot:
+def shot(*images: Image.Image, scale: int = 1) -> PictureSource:
     """Return pictures as files, edge to edge."""
 
     files = []
@@ -87,4 +87,4 @@ def shot(*images: Image.Image, scale: int = 1) -> Shot:
         out = io.BytesIO()
         image.save(out, "PNG")
         files.append(partial(io.BytesIO, out.getvalue()))
-    return Shot(files=tuple(files), scale=scale)
+    return PictureSource(files=tuple(files), scale=scale)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from snapshotter.compare import captures, masks
-from snapshotter.compare.captures import Captured
-from snapshotter.model.comparison import Comparison, Side, State
+from snapshotter.compare.captures import ComparableCapture
+from snapshotter.model.comparison import ComparedCapture, Comparison, ComparisonState
 from snapshotter.model.reading import Metadatum, Region, Source
 from snapshotter.model.request import MaskRules
 from tests.unit.compare.pages import AT, URL, Line, assessment, page, picture
@@ -15,33 +15,33 @@ MAIN, TEASER = Region.MAIN, Region.TEASER
 LINES: list[Line] = [(MAIN, "A story of 40 accounts."), (TEASER, "Tea today...")]
 
 
-def captured(lines: list[Line], *, url: str = URL, identity: str = "") -> Captured:
-    side = Side(
+def captured(lines: list[Line], *, url: str = URL, identity: str = "") -> ComparableCapture:
+    side = ComparedCapture(
         bundle_id="a", sha256="00" * 32, verification="passed", codes=(), requested_url=url,
         final_url=url, captured_at=AT, proven_at=None, identity=identity, http_status=200,
         title="A story", standing=None,
     )  # fmt: skip
-    return Captured(
+    return ComparableCapture(
         side=side, page=page(lines), assessment=assessment(lines),
         shots={"first view": picture(lines)}, conditions={"window": "1440x900@1"},
     )  # fmt: skip
 
 
-def compared(one: Captured, other: Captured) -> Comparison:
+def compared(one: ComparableCapture, other: ComparableCapture) -> Comparison:
     return captures.compare(one, other, masks.read(MaskRules()))
 
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        (("http://a/1", "x"), ("http://a/2", "x"), State.UNCHANGED),
-        (("http://a/1", "x"), ("http://a/1", "y"), State.CHANGED),
-        (("http://a/1", ""), ("http://a/1", "y"), State.UNCHANGED),
-        (("http://a/1", ""), ("http://a/2", "y"), State.UNKNOWN),
+        (("http://a/1", "x"), ("http://a/2", "x"), ComparisonState.UNCHANGED),
+        (("http://a/1", "x"), ("http://a/1", "y"), ComparisonState.CHANGED),
+        (("http://a/1", ""), ("http://a/1", "y"), ComparisonState.UNCHANGED),
+        (("http://a/1", ""), ("http://a/2", "y"), ComparisonState.UNKNOWN),
     ],
 )
 def test_whether_both_are_of_one_page_is_said(
-    one: tuple[str, str], other: tuple[str, str], expected: State
+    one: tuple[str, str], other: tuple[str, str], expected: ComparisonState
 ) -> None:
     first, second = (captured(LINES, url=url, identity=name) for url, name in (one, other))
 
@@ -51,15 +51,15 @@ def test_whether_both_are_of_one_page_is_said(
 def test_a_capture_without_a_verdict_leaves_open_what_needs_one() -> None:
     found = compared(replace(captured(LINES), assessment=None), captured(LINES))
 
-    assert found.standing is State.UNKNOWN
-    assert found.links.state is State.UNKNOWN
-    assert found.metadata_state is State.UNKNOWN
+    assert found.standing is ComparisonState.UNKNOWN
+    assert found.links.state is ComparisonState.UNKNOWN
+    assert found.metadata_state is ComparisonState.UNKNOWN
 
 
 def test_a_picture_that_only_one_of_them_has_is_not_compared() -> None:
     (found,) = compared(replace(captured(LINES), shots={}), captured(LINES)).pictures
 
-    assert (found.state, found.detail) == (State.UNKNOWN, "only the later capture has it")
+    assert (found.state, found.detail) == (ComparisonState.UNKNOWN, "only the later capture has it")
 
 
 def test_what_was_not_the_same_when_they_were_made_is_named() -> None:
@@ -71,15 +71,15 @@ def test_what_was_not_the_same_when_they_were_made_is_named() -> None:
 
 
 def test_the_blocks_of_a_part_of_the_text_do_not_make_the_main_region_unchanged() -> None:
-    def cut(text: str) -> Captured:
+    def cut(text: str) -> ComparableCapture:
         its = captured(LINES)
         return replace(its, page=replace(its.page, text=text), whole=False)
 
     same = compared(cut("one"), cut("one"))
     differs = compared(cut("one"), cut("two"))
 
-    assert same.text.main is State.UNCHANGED
-    assert differs.text.main is State.UNKNOWN
+    assert same.text.main is ComparisonState.UNCHANGED
+    assert differs.text.main is ComparisonState.UNKNOWN
     assert "more text than its layout keeps" in differs.text.detail
 
 
@@ -92,5 +92,5 @@ def test_metadata_that_only_one_states_is_a_change() -> None:
 
     found = compared(its, other)
 
-    assert found.metadata_state is State.CHANGED
+    assert found.metadata_state is ComparisonState.CHANGED
     assert (found.edits.modified_before, found.edits.modified_after) == ((), ("2014-03-13",))

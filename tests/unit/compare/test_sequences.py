@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshotter.compare.sequences import Budget, Run, align, gaps
+from snapshotter.compare.sequences import CommonRun, StepBudget, align, gaps_between_runs
 
 _SHORT = st.lists(st.integers(0, 4), max_size=14)
 
@@ -14,7 +14,7 @@ _SHORT = st.lists(st.integers(0, 4), max_size=14)
 def test_what_is_aligned_is_the_same_and_in_the_order_of_both(
     first: list[int], second: list[int]
 ) -> None:
-    found = align(first, second, Budget(100_000))
+    found = align(first, second, StepBudget(100_000))
 
     a = b = 0
     for run in found.runs:
@@ -31,23 +31,23 @@ def test_without_anchors_nothing_longer_is_in_both(first: list[int], second: lis
     # Twice the same: no element stands once, and it is Myers' search that answers.
     first, second = first * 2, second * 2
 
-    found = align(first, second, Budget(1_000_000))
+    found = align(first, second, StepBudget(1_000_000))
 
-    assert sum(it.length for it in found.runs) == _longest(first, second)
+    assert sum(run.length for run in found.runs) == _longest(first, second)
 
 
 def test_what_was_put_in_does_not_hide_what_stands_behind_it() -> None:
-    found = align([1, 2, 3], [9, 1, 2, 8, 3], Budget(1000))
+    found = align([1, 2, 3], [9, 1, 2, 8, 3], StepBudget(1000))
 
-    assert found.runs == (Run(0, 1, 2), Run(2, 4, 1))
-    assert gaps(found.runs, 3, 5) == [(0, 0, 0, 1), (2, 2, 3, 4)]
+    assert found.runs == (CommonRun(0, 1, 2), CommonRun(2, 4, 1))
+    assert gaps_between_runs(found.runs, 3, 5) == [(0, 0, 0, 1), (2, 2, 3, 4)]
 
 
 def test_two_long_sequences_without_likeness_cost_no_more_than_the_budget() -> None:
     noise = random.Random(5)  # noqa: S311  the same each time
     first = [noise.randrange(40) for _ in range(100_000)]
     second = [noise.randrange(40) for _ in range(100_000)]
-    budget = Budget(2_000_000)
+    budget = StepBudget(2_000_000)
 
     found = align(first, second, budget)
 
@@ -56,7 +56,7 @@ def test_two_long_sequences_without_likeness_cost_no_more_than_the_budget() -> N
 
 
 def test_looking_for_anchors_is_paid_for_as_well() -> None:
-    found = align(list(range(1000)), list(range(999, -1, -1)), Budget(100))
+    found = align(list(range(1000)), list(range(999, -1, -1)), StepBudget(100))
 
     assert found.runs == ()
     assert found.coarse == ((0, 1000, 0, 1000),)
@@ -65,28 +65,28 @@ def test_looking_for_anchors_is_paid_for_as_well() -> None:
 def test_a_sequence_that_was_turned_round_is_aligned_in_its_longer_part() -> None:
     first = list(range(3000))
 
-    found = align(first, [*range(2000, 3000), *range(2000)], Budget(1_000_000))
+    found = align(first, [*range(2000, 3000), *range(2000)], StepBudget(1_000_000))
 
-    assert found.runs == (Run(0, 1000, 2000),)
+    assert found.runs == (CommonRun(0, 1000, 2000),)
 
 
 def _longest(first: list[int], second: list[int]) -> int:
     row = [0] * (len(second) + 1)
-    for one in first:
+    for element in first:
         row = [
             0,
             *(
-                row[j] + 1 if one == other else max(row[j + 1], new)
-                for j, other, new in _running(row, one, second)
+                row[j] + 1 if element == other else max(row[j + 1], new)
+                for j, other, new in _running(row, element, second)
             ),
         ]
     return row[-1]
 
 
-def _running(row: list[int], one: int, second: list[int]) -> list[tuple[int, int, int]]:
+def _running(row: list[int], element: int, second: list[int]) -> list[tuple[int, int, int]]:
     """Return for each place what was found so far in this row."""
     found, new = [], 0
     for j, other in enumerate(second):
         found.append((j, other, new))
-        new = row[j] + 1 if one == other else max(row[j + 1], new)
+        new = row[j] + 1 if element == other else max(row[j + 1], new)
     return found

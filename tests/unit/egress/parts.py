@@ -91,7 +91,7 @@ def guard_threads() -> set[threading.Thread]:
     Compare with those of before: an earlier test's command line may have left one that
     runs until the process ends, as it does for its users.
     """
-    return {it for it in threading.enumerate() if it.name == "egress"}
+    return {thread for thread in threading.enumerate() if thread.name == "egress"}
 
 
 def client(port: int) -> socket.socket:
@@ -119,8 +119,8 @@ def ended(guard: EgressGuard, number: int, limit_s: float = 10) -> Connection:
     """Return a connection's record once it has ended."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
-        for it in guard.connections():
-            if it.number == number and it.ended_at is not None:
-                return it
+        for connection in guard.connections():
+            if connection.number == number and connection.ended_at is not None:
+                return connection
         time.sleep(0.005)
     raise AssertionError(f"connection {number} did not end: {guard.connections()}")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from snapshotter.egress.addresses import (
     NotAHost,
     address_of,
-    canonical,
-    is_inside_name,
-    localhost_of,
-    refusal_of,
+    address_refusal,
+    canonical_host,
+    is_internal_name,
+    loopback_addresses_of,
 )
 
 # What the registries of RFC 6890 hold and what hides in it, each with its word.
@@ -106,43 +106,43 @@ PUBLIC = [
 
 @pytest.mark.parametrize(("address", "word"), REFUSED)
 def test_an_address_that_no_site_has_is_refused_in_a_word(address: str, word: str) -> None:
-    assert refusal_of(address) == word
+    assert address_refusal(address) == word
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_may_be_connected_to(address: str) -> None:
-    assert refusal_of(address) == ""
+    assert address_refusal(address) == ""
 
 
 def test_a_network_opened_by_name_opens_its_addresses_and_no_others() -> None:
     allowed = [ip_network("10.1.0.0/16"), ip_network("fd00:1::/32"), ip_network("::1/128")]
 
-    assert refusal_of("10.1.2.3", allowed) == ""
-    assert refusal_of("10.2.2.3", allowed) == "private"
-    assert refusal_of("fd00:1::7", allowed) == ""
-    assert refusal_of("fd00:2::7", allowed) == "private"
-    assert refusal_of("::1", allowed) == ""
+    assert address_refusal("10.1.2.3", allowed) == ""
+    assert address_refusal("10.2.2.3", allowed) == "private"
+    assert address_refusal("fd00:1::7", allowed) == ""
+    assert address_refusal("fd00:2::7", allowed) == "private"
+    assert address_refusal("::1", allowed) == ""
 
 
 def test_a_metadata_host_is_opened_by_its_own_address_alone() -> None:
     everything = [ip_network("0.0.0.0/0"), ip_network("::/0")]
 
-    assert refusal_of("169.254.169.254", everything) == "metadata"
-    assert refusal_of("fd00:ec2::254", everything) == "metadata"
-    assert refusal_of("64:ff9b::a9fe:a9fe", everything) == "metadata"
-    assert refusal_of("169.254.169.254", [ip_network("169.254.169.254/32")]) == ""
-    assert refusal_of("10.0.0.1", everything) == ""
+    assert address_refusal("169.254.169.254", everything) == "metadata"
+    assert address_refusal("fd00:ec2::254", everything) == "metadata"
+    assert address_refusal("64:ff9b::a9fe:a9fe", everything) == "metadata"
+    assert address_refusal("169.254.169.254", [ip_network("169.254.169.254/32")]) == ""
+    assert address_refusal("10.0.0.1", everything) == ""
 
 
 def test_an_opened_network_does_not_open_what_its_addresses_carry() -> None:
     everything_v6 = [ip_network("::/0")]
 
-    assert refusal_of("::ffff:127.0.0.1", everything_v6) == "loopback"
-    assert refusal_of("2002:7f00:1::", everything_v6) == "loopback"
-    assert refusal_of("::ffff:127.0.0.1", [ip_network("127.0.0.0/8")]) == "embedded-ipv4"
-    assert refusal_of("64:ff9b:1::808:808", everything_v6) == "embedded-ipv4"
-    assert refusal_of("64:ff9b:1::808:808", [ip_network("64:ff9b:1::/96")]) == ""
-    assert refusal_of("64:ff9b:1::a00:1", [ip_network("64:ff9b:1::/96")]) == "private"
+    assert address_refusal("::ffff:127.0.0.1", everything_v6) == "loopback"
+    assert address_refusal("2002:7f00:1::", everything_v6) == "loopback"
+    assert address_refusal("::ffff:127.0.0.1", [ip_network("127.0.0.0/8")]) == "embedded-ipv4"
+    assert address_refusal("64:ff9b:1::808:808", everything_v6) == "embedded-ipv4"
+    assert address_refusal("64:ff9b:1::808:808", [ip_network("64:ff9b:1::/96")]) == ""
+    assert address_refusal("64:ff9b:1::a00:1", [ip_network("64:ff9b:1::/96")]) == "private"
 
 
 SPELLINGS = [
@@ -155,13 +155,13 @@ SPELLINGS = [
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_odd_spelling_is_the_address_that_would_be_dialled(spelling: str) -> None:
     assert address_of(spelling) == "127.0.0.1"
-    assert refusal_of(address_of(spelling)) == "loopback"
+    assert address_refusal(address_of(spelling)) == "loopback"
 
 
 def test_an_ipv6_address_has_one_spelling_with_and_without_brackets() -> None:
     assert address_of("[0:0:0:0:0:0:0:1]") == "::1"
     assert address_of("::0001") == "::1"
-    assert refusal_of(address_of("[::FFFF:7F00:1]")) == "loopback"
+    assert address_refusal(address_of("[::FFFF:7F00:1]")) == "loopback"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_ipv6_address_has_one_spelling_with_and_without_brackets() -> None:
 )  # fmt: skip
 def test_what_is_neither_name_nor_address_is_no_host(spelling: str) -> None:
     with pytest.raises(NotAHost):
-        canonical(spelling)
+        canonical_host(spelling)
 
 
 @pytest.mark.parametrize(
@@ -191,16 +191,20 @@ def test_what_is_neither_name_nor_address_is_no_host(spelling: str) -> None:
     ],
 )
 def test_a_name_is_brought_into_one_spelling(spelling: str, name: str) -> None:
-    assert canonical(spelling) == name
+    assert canonical_host(spelling) == name
     assert address_of(spelling) == ""
 
 
 def test_names_of_this_machine_and_of_the_inside_are_known() -> None:
-    assert localhost_of("localhost") == localhost_of("a.b.localhost") == ("127.0.0.1", "::1")
-    assert localhost_of("localhost.example") == ()
-    assert is_inside_name("intranet")
-    assert is_inside_name("metadata.google.internal")
-    assert not is_inside_name("internal.example.org")
+    assert (
+        loopback_addresses_of("localhost")
+        == loopback_addresses_of("a.b.localhost")
+        == ("127.0.0.1", "::1")
+    )
+    assert loopback_addresses_of("localhost.example") == ()
+    assert is_internal_name("intranet")
+    assert is_internal_name("metadata.google.internal")
+    assert not is_internal_name("internal.example.org")
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -213,7 +217,7 @@ def test_whatever_its_spelling_an_ipv4_address_is_itself(number: int) -> None:
 
 @given(st.integers(0, 2**32 - 1))
 def test_no_wrapping_makes_a_refused_ipv4_address_public(number: int) -> None:
-    inside = refusal_of(str(IPv4Address(number)))
+    inside = address_refusal(str(IPv4Address(number)))
     wrapped = [
         number, 0xFFFF << 32 | number, 0xFFFF << 48 | number, 0x64FF9B << 96 | number,
         0x64FF9B0001 << 80 | number, 0x2002 << 112 | number << 80,
@@ -224,13 +228,13 @@ def test_no_wrapping_makes_a_refused_ipv4_address_public(number: int) -> None:
 
     for value in wrapped:
         if value > 1 and inside:
-            assert refusal_of(str(IPv6Address(value))) != ""
+            assert address_refusal(str(IPv6Address(value))) != ""
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_host_in_canonical_form_or_none(text: str) -> None:
     try:
-        once = canonical(text)
+        once = canonical_host(text)
     except NotAHost:
         return
-    assert canonical(once) == once
+    assert canonical_host(once) == once

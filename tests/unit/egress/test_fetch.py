@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.egress.fetch import Fetched, FetchFailed, fetch
+from snapshotter.egress.fetch import FetchedResponse, FetchFailed, fetch
 from snapshotter.egress.rules import EgressRules
 from tests.servers.lists import ListServer
 from tests.servers.tcp import Server
@@ -21,7 +21,7 @@ def server() -> Iterator[ListServer]:
         yield found
 
 
-def get(url: str, *, allowed: tuple[str, ...] = LOOPBACK, **values: Any) -> Fetched:
+def get(url: str, *, allowed: tuple[str, ...] = LOOPBACK, **values: Any) -> FetchedResponse:
     given: dict[str, Any] = {
         "rules": EgressRules(allowed=allowed, total_bytes=1),
         "clock": Ticking(),

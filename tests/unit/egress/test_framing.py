@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.egress.framing import (
-    AnswerReader,
-    Body,
-    Malformed,
-    Part,
+    BodyFraming,
+    MalformedHttp,
+    ReadState,
+    ResponseReader,
     parse_request,
     request_body,
     split_absolute,
@@ -21,39 +21,42 @@ CHUNKED = b"4;name=value\r\nWiki\r\nA \r\n0123456789\r\n000\r\nTrailer: x\r\n\r\
 
 # An answer to GET, and where it stands once all of it is there.
 ANSWERS = [
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Part.DONE),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Part.DONE),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", Part.BODY),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhello", Part.UNTIL_CLOSE),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", Part.DONE),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 4\r\n\r\nhell", Part.UNTIL_CLOSE),
-    (b"HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhello", Part.DONE),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED, Part.DONE),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n" + CHUNKED[:-1], Part.BODY),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", Part.UNTIL_CLOSE),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ReadState.DONE),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ReadState.DONE),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", ReadState.BODY),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhello", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", ReadState.DONE),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 4\r\n\r\nhell",
+        ReadState.UNTIL_CLOSE,
+    ),
+    (b"HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhello", ReadState.DONE),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED, ReadState.DONE),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n" + CHUNKED[:-1], ReadState.BODY),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", ReadState.UNTIL_CLOSE),
     (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-        Part.UNTIL_CLOSE,
+        ReadState.UNTIL_CLOSE,
     ),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", Part.UNTIL_CLOSE),
-    (b"HTTP/1.1 200\r\n\r\nuntil the end", Part.UNTIL_CLOSE),
-    (b"HTTP/1.0 200 OK\n\nuntil the end", Part.UNTIL_CLOSE),
-    (b"HTTP/1.0 200 OK\nContent-Length: 2\n\nab", Part.DONE),
-    (b"HTTP/1.1 204 None\r\n\r\n", Part.DONE),
-    (b"HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n", Part.DONE),
-    (b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\n\r\n", Part.DONE),
-    (b"HTTP/1.1 100 Continue\r\n\r\n", Part.HEAD),
-    (b"HTTP/1.1 101 Switch\r\n\r\n", Part.UNTIL_CLOSE),
-    (b"HTTP/1.1 200 OK\r\nContent-Length", Part.HEAD),
-    (b"ICY 200 OK\r\n\r\n", Part.UNTIL_CLOSE),
-    (b"HTTP/1.1 99 Odd\r\n\r\n", Part.UNTIL_CLOSE),
-    (b"", Part.HEAD),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.1 200\r\n\r\nuntil the end", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.0 200 OK\n\nuntil the end", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.0 200 OK\nContent-Length: 2\n\nab", ReadState.DONE),
+    (b"HTTP/1.1 204 None\r\n\r\n", ReadState.DONE),
+    (b"HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n", ReadState.DONE),
+    (b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\n\r\n", ReadState.DONE),
+    (b"HTTP/1.1 100 Continue\r\n\r\n", ReadState.HEAD),
+    (b"HTTP/1.1 101 Switch\r\n\r\n", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.1 200 OK\r\nContent-Length", ReadState.HEAD),
+    (b"ICY 200 OK\r\n\r\n", ReadState.UNTIL_CLOSE),
+    (b"HTTP/1.1 99 Odd\r\n\r\n", ReadState.UNTIL_CLOSE),
+    (b"", ReadState.HEAD),
 ]
 
 
 @pytest.mark.parametrize(("answer", "part"), ANSWERS)
-def test_an_answer_ends_where_it_says(answer: bytes, part: Part) -> None:
-    whole, bytewise = AnswerReader(b"GET", upgrade=False), AnswerReader(b"GET", upgrade=False)
+def test_an_answer_ends_where_it_says(answer: bytes, part: ReadState) -> None:
+    whole, bytewise = ResponseReader(b"GET", upgrade=False), ResponseReader(b"GET", upgrade=False)
 
     whole.feed(answer)
     for byte in answer:
@@ -65,39 +68,39 @@ def test_an_answer_ends_where_it_says(answer: bytes, part: Part) -> None:
 
 
 def test_an_answer_to_head_has_no_body() -> None:
-    reader = AnswerReader(b"HEAD", upgrade=False)
+    reader = ResponseReader(b"HEAD", upgrade=False)
     reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-    assert reader.part is Part.DONE
+    assert reader.part is ReadState.DONE
 
 
 def test_only_who_asked_for_another_protocol_gets_one() -> None:
     for asked in (True, False):
-        reader = AnswerReader(b"GET", upgrade=asked)
+        reader = ResponseReader(b"GET", upgrade=asked)
         reader.feed(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x00")
         assert reader.switched is asked
 
 
 def test_a_head_that_does_not_end_leaves_the_end_open() -> None:
-    reader = AnswerReader(b"GET", upgrade=False)
+    reader = ResponseReader(b"GET", upgrade=False)
     for _ in range(40):
         reader.feed(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 10_000)
-    assert reader.part is Part.UNTIL_CLOSE
+    assert reader.part is ReadState.UNTIL_CLOSE
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8))
 def test_any_answer_in_any_pieces_stands_where_the_whole_does(tail: bytes, cuts: list[int]) -> None:
     for start in (b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200"):
         data = start + tail
-        whole, pieces = AnswerReader(b"GET", upgrade=False), AnswerReader(b"GET", upgrade=False)
+        whole, pieces = ResponseReader(b"GET", upgrade=False), ResponseReader(b"GET", upgrade=False)
         whole.feed(data)
-        for left, right in pairwise([0, *sorted(min(it, len(data)) for it in cuts), len(data)]):
+        for left, right in pairwise([0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]):
             pieces.feed(data[left:right])
         assert pieces.part is whole.part
 
 
 @given(st.lists(st.integers(0, len(CHUNKED)), max_size=6), st.binary(max_size=20))
 def test_a_chunked_body_ends_at_its_last_byte_in_any_pieces(cuts: list[int], rest: bytes) -> None:
-    body = Body(None)
+    body = BodyFraming(None)
     data = CHUNKED + rest
     taken = 0
     for left, right in pairwise([0, *sorted(cuts), len(data)]):
@@ -120,8 +123,8 @@ def test_a_chunked_body_ends_at_its_last_byte_in_any_pieces(cuts: list[int], res
     ],
 )  # fmt: skip
 def test_chunks_that_are_none_are_malformed(data: bytes) -> None:
-    with pytest.raises(Malformed):
-        Body(None).feed(data, 0)
+    with pytest.raises(MalformedHttp):
+        BodyFraming(None).feed(data, 0)
 
 
 @given(st.binary(max_size=200))
@@ -131,7 +134,7 @@ def test_any_bytes_are_a_request_head_or_malformed(data: bytes) -> None:
             head = parse_request(start + data + b"\r\n\r\n")
             request_body(head)
             split_absolute(head.target)
-        except Malformed:
+        except MalformedHttp:
             continue
         assert b"\n" not in head.target
 
@@ -140,7 +143,7 @@ def test_any_bytes_are_a_request_head_or_malformed(data: bytes) -> None:
 def test_any_bytes_are_an_authority_or_malformed(data: bytes) -> None:
     try:
         host, port = split_authority(data, default_port=80)
-    except Malformed:
+    except MalformedHttp:
         return
     assert host
     assert 0 < port < 65536

@@ -13,7 +13,7 @@ from typing_extensions import override
 from snapshotter.egress import tee
 from snapshotter.egress.errors import EgressFailed, EgressRefused
 from snapshotter.egress.guard import EgressGuard
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 from tests.servers.tcp import Server, read_all, read_until
 from tests.unit.egress.parts import (
     Names,
@@ -53,8 +53,8 @@ def sides(path: Path | None) -> tuple[bytes, bytes]:
     assert path is not None
     chunks = list(tee.read(path))
     return (
-        b"".join(it.data for it in chunks if it.direction is Direction.CLIENT),
-        b"".join(it.data for it in chunks if it.direction is Direction.SERVER),
+        b"".join(chunk.data for chunk in chunks if chunk.direction is Direction.CLIENT),
+        b"".join(chunk.data for chunk in chunks if chunk.direction is Direction.SERVER),
     )
 
 
@@ -172,9 +172,9 @@ def test_a_forbidden_destination_sees_no_connection(authority: str, word: str) -
         refused = [ended(guard, 1), ended(guard, 2)]
         assert server.accepted == 0
 
-    assert [it.refusal for it in refused] == [word, word]
-    assert [it.kind for it in refused] == ["tunnel", "http"]
-    assert [it.address for it in refused] == ["", ""]
+    assert [connection.refusal for connection in refused] == [word, word]
+    assert [connection.kind for connection in refused] == ["tunnel", "http"]
+    assert [connection.address for connection in refused] == ["", ""]
     assert refused[0].detail
 
 
@@ -226,11 +226,11 @@ def test_what_a_browser_asks_for_by_itself_before_the_page_goes_nowhere_and_is_n
         with client(port) as plain:
             plain.sendall(b"GET http://update.example/ HTTP/1.1\r\nHost: update.example\r\n\r\n")
             assert plain.recv(100) == b""
-        guard.admit_page()
+        guard.allow_connections()
         with client(port) as page:
             assert connect(page, f"127.0.0.1:{server.port}").startswith(b"HTTP/1.1 200")
 
-        found = [(it.purpose, it.refusal) for it in guard.connections()]
+        found = [(connection.purpose, connection.refusal) for connection in guard.connections()]
         assert found == [("browser", "before-page")] * 2 + [("page", "")]
         assert names.asked == []
 
@@ -366,7 +366,11 @@ def test_another_host_on_the_same_connection_is_another_connection_to_it() -> No
             target = f"127.0.0.1:{server.port}"
             sock.sendall(f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
             assert read_until(sock, mark).endswith(mark)
-        assert [it.port for it in guard.connections()] == [one.port, two.port, one.port]
+        assert [connection.port for connection in guard.connections()] == [
+            one.port,
+            two.port,
+            one.port,
+        ]
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
@@ -398,7 +402,7 @@ def test_a_request_behind_an_answer_that_only_the_browser_saw_end_is_not_held_up
             sock.sendall(f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
             assert read_until(sock, b"0\r\n\r\n") == answer
         assert server.accepted == 2
-        assert [it.error for it in guard.connections()] == ["", ""]
+        assert [connection.error for connection in guard.connections()] == ["", ""]
 
 
 def test_a_request_body_goes_on_as_it_is_framed() -> None:
@@ -559,13 +563,13 @@ def test_a_connection_is_ended_on_demand_if_it_is_still_and_goes_to_that_place()
         with tunnel(port, f"127.0.0.1:{server.port}") as sock:
             sock.sendall(b"ping")
             assert sock.recv(100) == b"ping"
-            assert guard.end_still({here}, 60.0) == frozenset()  # it moved
-            assert guard.end_still({("127.0.0.1", 1)}, 0.0) == frozenset()
-            assert guard.end_still({here}, 0.0) == {here}
+            assert guard.end_stalled_connections({here}, 60.0) == frozenset()  # it moved
+            assert guard.end_stalled_connections({("127.0.0.1", 1)}, 0.0) == frozenset()
+            assert guard.end_stalled_connections({here}, 0.0) == {here}
             with pytest.raises(ConnectionError):
                 sock.recv(1)
         connection = ended(guard, 1)
-        assert guard.end_still({here}, 0.0) == frozenset()  # it is over
+        assert guard.end_stalled_connections({here}, 0.0) == frozenset()  # it is over
     assert connection.ended_by == "limit"
     assert "no byte" in connection.detail
 
@@ -618,7 +622,7 @@ def test_connections_beyond_the_number_are_refused_and_counted_in_one_line() -> 
         ended(guard, 3)
         found = guard.connections()
         assert server.accepted == 2
-    assert [it.refusal for it in found] == ["", "", "too-many-connections"]
+    assert [connection.refusal for connection in found] == ["", "", "too-many-connections"]
     assert found[2].detail == "5 more than 2 connections"
 
 
@@ -652,7 +656,7 @@ def test_stop_may_come_at_any_time_and_again() -> None:
                 sock.recv(1)
         with pytest.raises(ConnectionRefusedError):
             client(port)
-        assert [it.ended_by for it in guard.connections()] == ["cut"] * 5
+        assert [connection.ended_by for connection in guard.connections()] == ["cut"] * 5
         with pytest.raises(EgressRefused) as refused:
             guard.dial("127.0.0.1", server.port, 5)
         assert refused.value.word == "cut"
@@ -762,7 +766,7 @@ def test_many_connections_at_once_each_get_their_own_bytes(tmp_path: Path) -> No
                     good.append(number)
 
         good: list[int] = []
-        threads = [threading.Thread(target=talk, args=(it,)) for it in range(24)]
+        threads = [threading.Thread(target=talk, args=(number,)) for number in range(24)]
         for thread in threads:
             thread.start()
         for thread in threads:

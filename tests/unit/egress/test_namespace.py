@@ -22,17 +22,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def handover(tmp_path: Path) -> Iterator[namespace.Handover]:
-    if why := namespace.obstacle(namespace.USER_AND_NET):
+def handover(tmp_path: Path) -> Iterator[namespace.ListenerHandover]:
+    if why := namespace.find_obstacle(namespace.USER_AND_NET):
         pytest.skip(why)
-    made = namespace.Handover(tmp_path)
+    made = namespace.ListenerHandover(tmp_path)
     yield made
     made.close()
 
 
-def inside(handover: namespace.Handover, script: str, *arguments: str) -> "subprocess.Popen[str]":
+def inside(
+    handover: namespace.ListenerHandover, script: str, *arguments: str
+) -> "subprocess.Popen[str]":
     """Start a Python script in a network of its own."""
-    before = namespace.command(namespace.USER_AND_NET, handover.meeting)
+    before = namespace.namespace_command(namespace.USER_AND_NET, handover.meeting)
     return subprocess.Popen(
         [*before, sys.executable, "-c", script, *arguments],
         stdin=subprocess.PIPE,
@@ -41,7 +43,7 @@ def inside(handover: namespace.Handover, script: str, *arguments: str) -> "subpr
     )
 
 
-def test_the_socket_from_inside_is_the_one_way_out(handover: namespace.Handover) -> None:
+def test_the_socket_from_inside_is_the_one_way_out(handover: namespace.ListenerHandover) -> None:
     script = f"""
 import socket
 there = socket.create_connection(("127.0.0.1", {namespace.PORT}))
@@ -59,7 +61,7 @@ print(there.recv(10).decode())
     assert (process.returncode, out) == (0, "come\n")
 
 
-def test_nothing_else_is_reached_not_even_by_udp(handover: namespace.Handover) -> None:
+def test_nothing_else_is_reached_not_even_by_udp(handover: namespace.ListenerHandover) -> None:
     script = """
 import socket, sys
 port = int(sys.argv[1])
@@ -82,8 +84,8 @@ print(sorted(name for _, name in socket.if_nameindex()))
     ) as udp:  # fmt: skip
         port = tcp.getsockname()[1]
         udp.bind(("127.0.0.1", port))
-        for it in (tcp, udp):
-            it.setblocking(False)
+        for udp_or_tcp in (tcp, udp):
+            udp_or_tcp.setblocking(False)
         with inside(handover, script, str(port)) as process:
             handover.receive(5).close()
             out, _ = process.communicate(timeout=20)
@@ -100,7 +102,7 @@ print(sorted(name for _, name in socket.if_nameindex()))
 
 
 def test_the_program_has_no_rights_inside_and_is_never_called_root(
-    handover: namespace.Handover,
+    handover: namespace.ListenerHandover,
 ) -> None:
     script = """
 import os, pathlib
@@ -117,9 +119,9 @@ print(*[it for it in pathlib.Path("/proc/self/status").read_text().splitlines() 
 
 @pytest.mark.parametrize("namespaces", [namespace.USER_AND_NET, namespace.NONE])
 def test_the_program_ends_with_the_one_that_started_it(namespaces: str) -> None:
-    if namespaces != namespace.NONE and (why := namespace.obstacle(namespaces)):
+    if namespaces != namespace.NONE and (why := namespace.find_obstacle(namespaces)):
         pytest.skip(why)
-    command = [*namespace.command(namespaces), "/bin/sh", "-c", "echo $$; exec sleep 60"]
+    command = [*namespace.namespace_command(namespaces), "/bin/sh", "-c", "echo $$; exec sleep 60"]
     starter = f"import subprocess, time; subprocess.Popen({command!r}); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True
@@ -159,7 +161,7 @@ def test_where_namespaces_are_forbidden_that_is_said(no_namespaces: tuple[str, .
 def test_what_keeps_chromium_from_its_sandbox_is_said_by_the_call_that_failed(
     forbidden: str, why: str
 ) -> None:
-    if reason := namespace.obstacle(namespace.USER):
+    if reason := namespace.find_obstacle(namespace.USER):
         pytest.skip(reason)
     script = (
         "from snapshotter.egress import namespace as n; print(n.sandbox_obstacle(n.USER), end='')"
@@ -173,21 +175,21 @@ def test_what_keeps_chromium_from_its_sandbox_is_said_by_the_call_that_failed(
     )
 
     assert done.stdout == why
-    assert namespace.sandbox_obstacle(namespace.USER) == ""
+    assert namespace.find_sandbox_obstacle(namespace.USER) == ""
 
 
-def test_a_handover_that_nobody_comes_to_ends_in_time(handover: namespace.Handover) -> None:
-    with pytest.raises(namespace.NotHandedOver, match="timed out"):
+def test_a_handover_that_nobody_comes_to_ends_in_time(handover: namespace.ListenerHandover) -> None:
+    with pytest.raises(namespace.HandoverFailed, match="timed out"):
         handover.receive(0.05)
 
 
-def test_closing_ends_a_wait(handover: namespace.Handover) -> None:
+def test_closing_ends_a_wait(handover: namespace.ListenerHandover) -> None:
     met: list[BaseException] = []
 
     def wait() -> None:
         try:
             handover.receive(60)
-        except namespace.NotHandedOver as error:
+        except namespace.HandoverFailed as error:
             met.append(error)
 
     thread = threading.Thread(target=wait)
@@ -200,12 +202,12 @@ def test_closing_ends_a_wait(handover: namespace.Handover) -> None:
     assert not handover.meeting.exists()
 
 
-def test_a_message_without_a_socket_is_no_way_out(handover: namespace.Handover) -> None:
+def test_a_message_without_a_socket_is_no_way_out(handover: namespace.ListenerHandover) -> None:
     with socket.socket(socket.AF_UNIX) as there:
         there.connect(str(handover.meeting))
         there.sendall(b"+")
 
-        with pytest.raises(namespace.NotHandedOver, match="without a socket"):
+        with pytest.raises(namespace.HandoverFailed, match="without a socket"):
             handover.receive(5)
 
 
@@ -221,8 +223,8 @@ def test_a_machine_that_was_too_busy_to_try_is_tried_again(monkeypatch: pytest.M
     monkeypatch.setattr(namespace, "_tried", {})
     with monkeypatch.context() as busy:
         busy.setattr(namespace, "_PROBE_S", 0.0)
-        with pytest.raises(namespace.NotTried, match="could not be tried"):
-            namespace.obstacle(namespace.NONE)
+        with pytest.raises(namespace.ProbeNotPossible, match="could not be tried"):
+            namespace.find_obstacle(namespace.NONE)
 
-    assert namespace.obstacle(namespace.NONE) == ""
+    assert namespace.find_obstacle(namespace.NONE) == ""
     assert len(namespace._tried) == 1  # and now it is known

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from snapshotter.egress import resolver
-from snapshotter.egress.resolver import OncePerName, ResolutionFailed, SystemResolver
+from snapshotter.egress.resolver import CachingResolver, ResolutionFailed, SystemResolver
 
 
 def test_a_name_has_all_its_addresses_once() -> None:
@@ -38,7 +38,7 @@ def test_who_waits_no_longer_leaves_nothing_behind(monkeypatch: pytest.MonkeyPat
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(asked.resolve("slow.example"), 0.05)
-        assert sum(it.name == "resolver" for it in threading.enumerate()) == 2
+        assert sum(thread.name == "resolver" for thread in threading.enumerate()) == 2
         release.set()
         assert await asyncio.wait_for(asked.resolve("slow.example"), 10) == ()
 
@@ -75,7 +75,7 @@ class Hands:
 def test_a_name_that_many_ask_for_at_once_is_asked_for_once() -> None:
     async def ask() -> None:
         names = Names(("192.0.2.1",))
-        resolving = OncePerName(names)
+        resolving = CachingResolver(names)
         many = [asyncio.ensure_future(resolving.resolve("a.example")) for _ in range(50)]
         await asyncio.sleep(0)
         many[0].cancel()  # one of them does not wait any more
@@ -94,7 +94,7 @@ def test_an_answer_counts_for_a_minute_and_a_failure_for_ten_seconds() -> None:
         hands = Hands()
         names = Names(ResolutionFailed("dns", "none"), ("192.0.2.1",), ("192.0.2.2",))
         names.may_answer.set()
-        resolving = OncePerName(names, hands)
+        resolving = CachingResolver(names, hands)
         for at in (0.0, 9.9):
             hands.at = at
             with pytest.raises(ResolutionFailed, match="none"):
@@ -115,7 +115,7 @@ def test_a_page_that_asks_for_ever_new_names_does_not_fill_the_memory(
     async def ask() -> None:
         names = Names(*[("192.0.2.1",)] * 4)
         names.may_answer.set()
-        resolving = OncePerName(names)
+        resolving = CachingResolver(names)
         for host in ("a.example", "b.example", "c.example", "b.example", "a.example"):
             await resolving.resolve(host)
         assert names.asked == ["a.example", "b.example", "c.example", "a.example"]

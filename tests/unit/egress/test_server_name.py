@@ -28,7 +28,7 @@ def in_records(data: bytes, size: int) -> bytes:
     message = data[5:]
     return b"".join(
         b"\x16\x03\x01" + len(piece).to_bytes(2, "big") + piece
-        for piece in (message[it : it + size] for it in range(0, len(message), size))
+        for piece in (message[offset : offset + size] for offset in range(0, len(message), size))
     )
 
 
@@ -45,7 +45,7 @@ def test_the_name_is_read_from_a_whole_hello() -> None:
 
 
 def test_the_name_is_read_from_single_bytes_and_small_records() -> None:
-    assert read(*(bytes([it]) for it in HELLO)).name == "www.site.example"
+    assert read(*(bytes([byte]) for byte in HELLO)).name == "www.site.example"
     assert read(in_records(HELLO, 3)).name == "www.site.example"
     assert not read(HELLO[:-1]).done
 

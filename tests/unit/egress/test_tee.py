@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.egress.tee import Chunk, TeeWriter, read
-from snapshotter.formats.http import Direction
+from snapshotter.formats.http.events import Direction
 from tests.fakes.world import START
 
 AT = 1_768_480_245_678_901  # START, in microseconds
@@ -35,7 +35,7 @@ def test_a_long_piece_is_several_chunks(tmp_path: Path) -> None:
     writer.write(Direction.SERVER, AT, b"x" * (3 << 20))
     writer.close()
 
-    assert [len(it.data) for it in read(writer.path)] == [1 << 20] * 3
+    assert [len(chunk.data) for chunk in read(writer.path)] == [1 << 20] * 3
 
 
 def test_a_file_is_never_written_over(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_cut_file_is_read_as_far_as_it_goes(
     writer.close()
     path.write_bytes(path.read_bytes()[:length])
 
-    got = b"".join(it.data for it in read(path))
+    got = b"".join(chunk.data for chunk in read(path))
 
     assert got == b"0123456789"[: max(0, length - 13)] + b"abcdefghij"[: max(0, length - 36)]
 

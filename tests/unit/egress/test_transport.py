@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from snapshotter.egress.transport import transport
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from tests.fakes.world import SeededIds
 from tests.servers.authority import POLICY_OID, start_authority
@@ -100,7 +100,7 @@ def test_a_refusal_reaches_the_client_with_its_reason() -> None:
             client.get("http://inside.example/")
         with pytest.raises(httpx.ConnectError, match="no such name"):
             client.get("http://nowhere.example/")
-        assert [it.refusal for it in guard.connections()] == ["private", ""]
+        assert [connection.refusal for connection in guard.connections()] == ["private", ""]
 
 
 def test_a_redirect_to_a_forbidden_address_is_refused() -> None:
@@ -155,9 +155,9 @@ def test_a_timestamp_authority_is_asked_through_the_guard(tmp_path: Path) -> Non
                     with pytest.raises(ServiceUnavailable, match="loopback"):
                         authority.stamp(b"message")
             # the exchange and the one that it was redirected to, over one connection or two
-            assert all(it.error == "" for it in open_guard.connections())
+            assert all(connection.error == "" for connection in open_guard.connections())
             assert open_guard.total_bytes > 500
-            assert [it.refusal for it in closed_guard.connections()] == ["loopback"]
+            assert [connection.refusal for connection in closed_guard.connections()] == ["loopback"]
 
 
 class Forward:
@@ -185,7 +185,7 @@ def test_plain_http_through_an_http_proxy_is_asked_in_absolute_form() -> None:
                     answer = client.get("http://tsa.example/ask?x", timeout=10)
                     assert answer.text == "hello"
             connection = ended(guard, 1)
-    assert [it.partition(b"\r\n")[0] for it in proxy.heads] == [
+    assert [head.partition(b"\r\n")[0] for head in proxy.heads] == [
         b"GET http://tsa.example/ask?x HTTP/1.1"
     ] * 2
     assert b"Proxy-Authorization: Basic" in proxy.heads[0]

@@ -27,7 +27,7 @@ def echo(peer: socket.socket) -> None:
 
 
 def tells_nothing(shown: str) -> bool:
-    return not any(it in shown for it in ("pass:word", SECRET, "user:", ENCODED.decode()))
+    return not any(text in shown for text in ("pass:word", SECRET, "user:", ENCODED.decode()))
 
 
 def splice(left: socket.socket, right: socket.socket) -> None:
@@ -188,7 +188,7 @@ def test_a_plain_request_goes_to_an_http_proxy_in_absolute_form(tmp_path: Path) 
             ended(guard, 1)
             path = guard.tee_file(1)
             assert path is not None
-            kept = b"".join(it.data for it in tee.read(path))
+            kept = b"".join(chunk.data for chunk in tee.read(path))
     assert proxy.heads == [
         b"GET http://site.example/a HTTP/1.1\r\nHost: site.example\r\nX: y\r\n"
         b"Proxy-Authorization: Basic " + ENCODED + b"\r\n\r\n"
@@ -333,7 +333,7 @@ def test_a_proxy_that_is_gone_is_never_gone_around(scheme: str) -> None:
                 target = f"site.example:{server.port}"
                 sock.sendall(f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
                 assert read_all(sock) == b""
-            assert [ended(guard, it).error for it in (1, 2)] == ["proxy-unreachable"] * 2
+            assert [ended(guard, number).error for number in (1, 2)] == ["proxy-unreachable"] * 2
         assert server.accepted == 0
         assert names.asked == []
 

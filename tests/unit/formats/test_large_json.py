@@ -14,7 +14,7 @@ from snapshotter.formats.large_json import Cursor
 NAMES = st.text("abc_01", min_size=1, max_size=6)
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9999) | st.text(max_size=9)
 VALUES = st.recursive(
-    LEAVES, lambda it: st.lists(it, max_size=9) | st.dictionaries(NAMES, it, max_size=5)
+    LEAVES, lambda leaves: st.lists(leaves, max_size=9) | st.dictionaries(NAMES, leaves, max_size=5)
 )
 DOCUMENTS = st.lists(VALUES, min_size=1) | st.dictionaries(NAMES, VALUES, min_size=1)
 
@@ -40,8 +40,8 @@ def _whole(data: bytes, value: Any) -> Any:
     if not isinstance(value, Cursor):
         return value
     if data[value.at : value.at + 1] == b"{":
-        return {name: _whole(data, it) for name, it in value.members()}
-    return [_whole(data, it) for it in value.items()]
+        return {name: _whole(data, member) for name, member in value.members()}
+    return [_whole(data, member) for member in value.items()]
 
 
 @given(DOCUMENTS)

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.formats.shown_address import (
-    for_log,
-    for_message,
-    text_for_log,
-    text_for_message,
-    without_addresses,
+    defang_text_for_message,
+    defang_url_for_message,
+    redact_text_for_log,
+    redact_url_for_log,
+    remove_addresses,
 )
 
 
@@ -28,7 +28,7 @@ from snapshotter.formats.shown_address import (
     ],
 )
 def test_a_log_has_no_user_no_value_and_no_fragment(url: str, shown: str) -> None:
-    assert for_log(url) == shown
+    assert redact_url_for_log(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,25 @@ def test_a_log_has_no_user_no_value_and_no_fragment(url: str, shown: str) -> Non
     ],
 )
 def test_a_message_names_the_page_and_nothing_to_click(url: str, shown: str) -> None:
-    assert for_message(url) == shown
+    assert defang_url_for_message(url) == shown
 
 
 def test_a_long_address_is_cut() -> None:
-    assert len(for_log("https://example.org/" + "x" * 9000)) == 501
+    assert len(redact_url_for_log("https://example.org/" + "x" * 9000)) == 501
 
 
 def test_sentences_are_shown_alike() -> None:
     said = "example.org: see https://u:p@example.org/a.html?token=1 and 10.0.0.1"
 
-    assert text_for_log(said) == "example.org: see https://example.org/a.html?token=… and 10.0.0.1"
-    assert text_for_message(said) == (
+    assert (
+        redact_text_for_log(said)
+        == "example.org: see https://example.org/a.html?token=… and 10.0.0.1"
+    )
+    assert defang_text_for_message(said) == (
         "example[.]org: see hxxps://example[.]org/a.html?token=… and 10[.]0[.]0[.]1"
     )
-    assert without_addresses(said, host="EXAMPLE.org") == "…: see … and 10.0.0.1"
-    assert without_addresses("a host a.b of a", host="a") == "… host ….b of …"
+    assert remove_addresses(said, host="EXAMPLE.org") == "…: see … and 10.0.0.1"
+    assert remove_addresses("a host a.b of a", host="a") == "… host ….b of …"
 
 
 @given(
@@ -70,7 +73,12 @@ def test_sentences_are_shown_alike() -> None:
 )
 def test_nothing_raises_and_no_password_comes_through(text: str, prefix: str) -> None:
     url = prefix + text
-    shown = (for_log(url), for_message(url), text_for_log(url), text_for_message(url))
+    shown = (
+        redact_url_for_log(url),
+        defang_url_for_message(url),
+        redact_text_for_log(url),
+        defang_text_for_message(url),
+    )
 
     if prefix == "https://u:secret@" and not set(text) & set("/?#\\") and "secret" not in text:
-        assert not any("u:secret" in it for it in shown)
+        assert not any("u:secret" in text for text in shown)

@@ -4,7 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from snapshotter.formats.http import Data, Direction, End, Event, Head, Switched, Trouble
+from snapshotter.formats.http.events import (
+    Data,
+    Direction,
+    DirectionEnd,
+    Event,
+    MessageHead,
+    ProtocolSwitch,
+    ReadTrouble,
+)
 
 C, S = Direction.CLIENT, Direction.SERVER
 Pieces = Sequence[tuple[Direction, bytes]]
@@ -23,17 +31,19 @@ class Told:
 
     events: list[Event] = field(default_factory=list)
 
-    def head(self, stream: int, direction: Direction) -> Head:
+    def head(self, stream: int, direction: Direction) -> MessageHead:
         """The final head of one direction of a stream."""
         return [
             h for h in self.heads(stream, direction) if h.status == 101 or h.status // 100 != 1
         ][-1]
 
-    def heads(self, stream: int, direction: Direction, *, trailers: bool = False) -> list[Head]:
+    def heads(
+        self, stream: int, direction: Direction, *, trailers: bool = False
+    ) -> list[MessageHead]:
         return [
             event
             for event in self.events
-            if isinstance(event, Head)
+            if isinstance(event, MessageHead)
             and (event.stream, event.direction, event.trailers) == (stream, direction, trailers)
         ]
 
@@ -44,31 +54,32 @@ class Told:
             if isinstance(event, Data) and (event.stream, event.direction) == (stream, direction)
         )
 
-    def ends(self, stream: int, direction: Direction) -> list[End]:
+    def ends(self, stream: int, direction: Direction) -> list[DirectionEnd]:
         return [
             event
             for event in self.events
-            if isinstance(event, End) and (event.stream, event.direction) == (stream, direction)
+            if isinstance(event, DirectionEnd)
+            and (event.stream, event.direction) == (stream, direction)
         ]
 
-    def end(self, stream: int, direction: Direction) -> End:
+    def end(self, stream: int, direction: Direction) -> DirectionEnd:
         (end,) = self.ends(stream, direction)
         return end
 
     @property
-    def switched(self) -> list[Switched]:
-        return [event for event in self.events if isinstance(event, Switched)]
+    def switched(self) -> list[ProtocolSwitch]:
+        return [event for event in self.events if isinstance(event, ProtocolSwitch)]
 
     @property
-    def troubles(self) -> list[Trouble]:
-        return [event for event in self.events if isinstance(event, Trouble)]
+    def troubles(self) -> list[ReadTrouble]:
+        return [event for event in self.events if isinstance(event, ReadTrouble)]
 
     def sent(self, direction: Direction) -> bytes:
         """Heads and bodies of one direction, put together again."""
         return b"".join(
-            event.raw if isinstance(event, Head) else event.data
+            event.raw if isinstance(event, MessageHead) else event.data
             for event in self.events
-            if isinstance(event, Head | Data) and event.direction is direction
+            if isinstance(event, MessageHead | Data) and event.direction is direction
         )
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
 from snapshotter.jobs.database import open_database
+from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
+from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
 
 
 @pytest.fixture

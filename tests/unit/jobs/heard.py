@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from snapshotter.model.event import Event
+from snapshotter.model.notification import NotificationEvent
 from snapshotter.ports import JobObserver
 
 
@@ -10,7 +10,7 @@ class Heard(JobObserver):
     """What an observer was told."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[NotificationEvent] = []
         self.late: list[float] = []
         self.told: list[str] = []
 
@@ -19,5 +19,5 @@ class Heard(JobObserver):
         self.late.append(late_s)
 
     @override
-    def tell(self, event: Event) -> None:
+    def tell(self, event: NotificationEvent) -> None:
         self.events.append(event)

@@ -4,15 +4,15 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from snapshotter.jobs.belonging import Belonging
-from snapshotter.jobs.slot import Opener, Workshop
-from snapshotter.jobs.worker import Worker
-from snapshotter.jobs.worker_context import WorkerParts, WorkerSettings
+from snapshotter.jobs.workers.capture_process import JobRunner, JobRunnerFactory
+from snapshotter.jobs.workers.context import WorkerParts, WorkerSettings
+from snapshotter.jobs.workers.store_binding import StoreBinding
+from snapshotter.jobs.workers.worker import Worker
 from snapshotter.ports import JobObserver
 from tests.unit.jobs.stores import HERE
 
 
-def never(_tell: object) -> Workshop:
+def never(_tell: object) -> JobRunner:
     raise AssertionError("a slot was started")
 
 
@@ -20,11 +20,11 @@ def idle_worker(
     database: Engine,
     *,
     settings: WorkerSettings | None = None,
-    opener: Opener = never,
+    opener: JobRunnerFactory = never,
     observer: JobObserver | None = None,
     told: list[str] | None = None,
     chance: float = 0.5,
-    store: Belonging = HERE,
+    store: StoreBinding = HERE,
 ) -> Worker:
     """Return a worker; the names of its log events are appended to `told`."""
 

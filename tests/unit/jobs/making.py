@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 
 AT = datetime(2026, 1, 15, 12, 30, 45, tzinfo=UTC)
 BUNDLE = "20260115t123045z-abcdefghijklmnop"
-SEALED = Sealed(
+SEALED = SealedResult(
     bundle_id=BUNDLE,
     sha256="ab" * 32,
     length=1000,
@@ -28,5 +28,5 @@ def job(job_id: str = "one", url: str = "http://example.test/", **more: Any) -> 
     return CaptureJob(id=job_id, url=url, enqueued_at=AT, **more)
 
 
-def made(**more: Any) -> Made:
-    return Made(sealed=replace(SEALED, **more), location=f"/captures/{BUNDLE}.wacz")
+def made(**more: Any) -> StoredResult:
+    return StoredResult(sealed=replace(SEALED, **more), location=f"/captures/{BUNDLE}.wacz")

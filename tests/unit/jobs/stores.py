@@ -1,6 +1,6 @@
 """Stores that queues belong to."""
 
-from snapshotter.jobs.belonging import Belonging
+from snapshotter.jobs.workers.store_binding import StoreBinding
 
-HERE = Belonging(store="aa" * 16, place="/captures")
-ELSEWHERE = Belonging(store="bb" * 16, place="s3://elsewhere")
+HERE = StoreBinding(store="aa" * 16, place="/captures")
+ELSEWHERE = StoreBinding(store="bb" * 16, place="s3://elsewhere")

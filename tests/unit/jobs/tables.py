@@ -11,34 +11,44 @@ import typing
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from snapshotter.jobs import (  # noqa: F401 - their tables
-    attempts,
-    belonging,
-    monitor,
-    outbox,
-    politeness,
-    roster,
-    sweep,
-    watch,
+from snapshotter.jobs import (
+    follow_ups,  # noqa: F401 - their tables
+    outbox,  # noqa: F401 - their tables
 )
 from snapshotter.jobs.database import TABLES
-from snapshotter.jobs.failure import Fault
 from snapshotter.jobs.outbox import MessageState
-from snapshotter.jobs.plan import Plan
-from snapshotter.jobs.roster import WorkerState
-from snapshotter.model.assessment import Shown
-from snapshotter.model.event import Event
-from snapshotter.model.job import JobState, Sealed
+from snapshotter.jobs.queue import (
+    attempts,  # noqa: F401 - their tables
+    politeness,  # noqa: F401 - their tables
+)
+from snapshotter.jobs.queue.failure import Fault
+from snapshotter.jobs.schedules import scheduler  # noqa: F401 - their tables
+from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.jobs.watches import watches  # noqa: F401 - their tables
+from snapshotter.jobs.workers import (
+    registry,  # noqa: F401 - their tables
+    store_binding,  # noqa: F401 - their tables
+)
+from snapshotter.jobs.workers.registry import WorkerState
+from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.model.job import JobState, SealedResult
+from snapshotter.model.notification import NotificationEvent
 from snapshotter.model.watch import Watch
 
-_ROWS = (Sealed, Shown, Event, Plan, Watch)  # that stand in columns as JSON
+_ROWS = (
+    SealedResult,
+    AssessmentSummary,
+    NotificationEvent,
+    Plan,
+    Watch,
+)  # that stand in columns as JSON
 _WORDS = (Fault, JobState, MessageState, WorkerState)
 
 
 def layout() -> dict[str, Any]:
     """Return the columns of each table, and the fields and words of what stands in them."""
     found: dict[str, Any] = {
-        f"table {table.name}": sorted(f"{it.name} {it.type!r}" for it in table.columns)
+        f"table {table.name}": sorted(f"{column.name} {column.type!r}" for column in table.columns)
         for table in TABLES.tables.values()
     }
     for kind in (*_ROWS, *_WORDS):
@@ -52,10 +62,10 @@ def _add(kind: Any, found: dict[str, Any]) -> None:
     if not isinstance(kind, type) or f"value {kind.__name__}" in found:
         return
     if issubclass(kind, enum.Enum):
-        found[f"value {kind.__name__}"] = sorted(str(it.value) for it in kind)
+        found[f"value {kind.__name__}"] = sorted(str(member.value) for member in kind)
     elif is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        found[f"value {kind.__name__}"] = sorted(it.name for it in fields(kind))
+        found[f"value {kind.__name__}"] = sorted(field.name for field in fields(kind))
         for field in fields(kind):
             _add(hints[field.name], found)
 

@@ -19,7 +19,7 @@ from snapshotter.jobs.database import (
     database_url,
     open_database,
 )
-from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from sqlalchemy import Engine, inspect
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs import migration
-from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.database import TABLES, TABLES_VERSION, open_database
-from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.outbox import Outbox
-from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.roster import Roster
+from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.workers.registry import WorkerRegistry
 from snapshotter.model.job import JobState
 from tests.unit.jobs.tables import layout
 
@@ -37,7 +37,10 @@ def columns(file: str) -> dict[str, set[str]]:
     engine = open_unchecked(file)
     try:
         found = inspect(engine)
-        return {it: {one["name"] for one in found.get_columns(it)} for it in TABLES.tables}
+        return {
+            table: {get_column["name"] for get_column in found.get_columns(table)}
+            for table in TABLES.tables
+        }
     finally:
         engine.dispose()
 
@@ -65,10 +68,10 @@ def test_a_queue_of_the_release_before_goes_on_and_can_be_brought_back(file: str
     engine = open_database(file)
 
     assert columns(file) == {
-        name: {it.name for it in table.columns} for name, table in TABLES.tables.items()
+        name: {column.name for column in table.columns} for name, table in TABLES.tables.items()
     }
     queue = DatabaseQueue(engine)
-    states = {it.job.id: it.state for it in queue.jobs()}
+    states = {status.job.id: status.state for status in queue.jobs()}
     assert states == {
         "done": JobState.DONE,
         "storing": JobState.RUNNING,
@@ -78,19 +81,19 @@ def test_a_queue_of_the_release_before_goes_on_and_can_be_brought_back(file: str
     done = queue.get("done")
     assert done is not None
     assert done.shown is not None
-    assert {it.event.id for it in Outbox(engine).waiting()[0]} == {
+    assert {waiting.event.id for waiting in Outbox(engine).waiting()[0]} == {
         "capture.failed/x",
         "capture.failed/y",
     }
-    (worker,) = Roster(engine).workers()
+    (worker,) = WorkerRegistry(engine).workers()
     assert worker.tables == 2
 
-    attempts = Attempts(engine, OpenGate(), Patience(), lambda: 0.0)
+    attempts = Attempts(engine, AdmitAll(), RetryRules(), lambda: 0.0)
     attempts.lose_all("old-worker", "it was gone")
-    assert [it.attempt.job.id for it in attempts.orphans()] == ["storing"]
+    assert [orphan.attempt.job.id for orphan in attempts.orphans()] == ["storing"]
     engine.dispose()
 
-    assert migration.bring_back(file, 2) == TABLES_VERSION
+    assert migration.downgrade(file, 2) == TABLES_VERSION
 
     assert columns(file) == before
     with closing(sqlite3.connect(file)) as back:
@@ -103,7 +106,7 @@ def test_a_queue_of_the_release_before_goes_on_and_can_be_brought_back(file: str
             ("waiting",)
         ]
     open_database(file).dispose()  # and forward again
-    assert migration.look(file).number == TABLES_VERSION
+    assert migration.tables_status(file).number == TABLES_VERSION
 
 
 def test_tables_are_not_changed_under_workers_that_would_not_notice(file: str) -> None:
@@ -117,9 +120,9 @@ def test_tables_are_not_changed_under_workers_that_would_not_notice(file: str) -
 
     assert "SIGTERM" in caught.value.hint
     assert columns(file) == before
-    at_work = migration.look(file)
+    at_work = migration.tables_status(file)
     assert at_work.number == 2
-    assert [(it.id, it.version, it.tables) for it in at_work.workers] == [
+    assert [(worker.id, worker.version, worker.tables) for worker in at_work.workers] == [
         ("old-worker", "0.1.0", 2)
     ]
 
@@ -129,14 +132,14 @@ def test_tables_are_not_brought_back_under_workers_nor_where_no_way_is_known(
 ) -> None:
     file = f"{tmp_path}/queue.db"
     with pytest.raises(SnapshotterError, match="there is no queue"):
-        migration.look(file)
+        migration.tables_status(file)
     engine = open_database(file)
-    Roster(engine).enrol("at-work", slots=1, version="9")
+    WorkerRegistry(engine).register("at-work", slots=1, version="9")
     engine.dispose()
 
     with pytest.raises(ServiceUnavailable, match="at-work"):
-        migration.bring_back(file, 2)
+        migration.downgrade(file, 2)
     for number in (1, TABLES_VERSION + 1):
         with pytest.raises(SnapshotterError, match="back to 2 at the earliest"):
-            migration.bring_back(file, number)
-    assert migration.look(file).number == TABLES_VERSION
+            migration.downgrade(file, number)
+    assert migration.tables_status(file).number == TABLES_VERSION

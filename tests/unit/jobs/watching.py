@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from snapshotter.egress.fetch import Fetched, fetch
+from snapshotter.egress.fetch import FetchedResponse, fetch
 from snapshotter.egress.rules import EgressRules
 from snapshotter.jobs.database import open_database
-from snapshotter.jobs.list_reader import MAX_BYTES
-from snapshotter.jobs.poll import Hooks, Poller
-from snapshotter.jobs.watch import WatchBook
+from snapshotter.jobs.watches.list_reader import MAX_BYTES
+from snapshotter.jobs.watches.poller import Hooks, Poller
+from snapshotter.jobs.watches.watches import Watches
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.watch import Watch, WatchItem, WatchStatus
 from snapshotter.policy.files import shipped_directory
-from snapshotter.policy.identity import parse_rules
+from snapshotter.policy.page_identity import parse_rules
 from tests.fakes.job_queue import TableQueue
 from tests.fakes.world import SeededIds
 from tests.servers.lists import ListServer
@@ -56,13 +56,13 @@ class Desk:
         self.step = timedelta(0)  # by which each look at the clock moves it
         self.heard = Heard()
         self._seeds = itertools.count()
-        self.book = WatchBook(self.engine, now=self.now)
+        self.book = Watches(self.engine, now=self.now)
         self.poller = self.another(**(hooks or {}))
 
     def another(self, **hooks: Any) -> Poller:
         """Return a poller as a further worker has it."""
         return Poller(
-            WatchBook(self.engine, now=self.now),
+            Watches(self.engine, now=self.now),
             self.queue,
             fetch=self.fetch,
             rules=RULES,
@@ -74,7 +74,9 @@ class Desk:
         self.time += self.step
         return self.time
 
-    def fetch(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> Fetched:
+    def fetch(
+        self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]
+    ) -> FetchedResponse:
         return fetch(
             url,
             rules=EgressRules(allowed=LOOPBACK, total_bytes=1),
@@ -101,10 +103,10 @@ class Desk:
         return self.book.status("news")
 
     def jobs(self) -> list[CaptureJob]:
-        return [it.job for it in self.queue.jobs()]
+        return [status.job for status in self.queue.jobs()]
 
     def urls(self) -> set[str]:
-        return {it.url for it in self.jobs()}
+        return {job.url for job in self.jobs()}
 
     def items(self) -> list[WatchItem]:
         return list(self.book.items("news"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.model.assessment import Availability, Content, Shown, WallKind
+from snapshotter.model.assessment import AssessmentSummary, Availability, Content, WallKind
 from snapshotter.model.capture import CourtMinimum, Outcome
-from snapshotter.model.conclusion import exit_code, headline, qualified
+from snapshotter.model.conclusion import exit_code, headline, qualify_court_minimum
 from snapshotter.seal.record import court_minimum_line
 from tests import bundles
 from tests.fakes.world import START
@@ -28,12 +28,12 @@ UNCERTAIN = (Content.CONTENT, Content.PARTIAL)
 EVERY_SHOWN = (
     None,
     *(
-        Shown(content=content, availability=availability, wall=wall)
+        AssessmentSummary(content=content, availability=availability, wall=wall)
         for content, availability in product(Content, Availability)
         for wall in ((None, *WallKind) if content is Content.WALL else (None,))
     ),
     *(
-        Shown(content=content, availability=Availability.AVAILABLE, ambiguous=True)
+        AssessmentSummary(content=content, availability=Availability.AVAILABLE, ambiguous=True)
         for content in UNCERTAIN
     ),
 )
@@ -43,7 +43,7 @@ LIGHT = {
 }
 
 
-def key(shown: Shown | None) -> str:
+def key(shown: AssessmentSummary | None) -> str:
     """Return what the table calls a verdict."""
     if shown is None:
         return "no verdict"
@@ -55,14 +55,16 @@ def key(shown: Shown | None) -> str:
     return f"`notice`, `{'unavailable' if is_known else 'inconclusive'}`"
 
 
-def filled(cell: str, shown: Shown | None) -> str:
+def filled(cell: str, shown: AssessmentSummary | None) -> str:
     wall = shown.wall if shown is not None else None
     return cell.replace("WALL", "a wall" if wall is None else WALLS[f"`{wall}`"])
 
 
 def test_the_table_has_a_row_for_each_combination_and_no_other() -> None:
-    assert set(TABLE) == {(f"`{outcome}`", key(it)) for outcome in Outcome for it in EVERY_SHOWN}
-    assert set(WALLS) == {f"`{it}`" for it in WallKind}
+    assert set(TABLE) == {
+        (f"`{outcome}`", key(shown)) for outcome in Outcome for shown in EVERY_SHOWN
+    }
+    assert set(WALLS) == {f"`{kind}`" for kind in WallKind}
     assert len(ROWS) == len(TABLE) + len(WALLS)
 
 
@@ -79,7 +81,7 @@ def test_every_combination_is_what_the_table_says(outcome: Outcome, tmp_path: Pa
         line = court_minimum_line(there, bundles.decision())
 
         assert headline(outcome, shown, light=is_light) == wanted
-        assert qualified(line, met, shown) == (
+        assert qualify_court_minimum(line, met, shown) == (
             line + filled(then, shown) if met and then != "-" else line
         )
         assert [
@@ -94,17 +96,20 @@ def test_every_combination_is_what_the_table_says(outcome: Outcome, tmp_path: Pa
 def test_what_is_not_the_content_is_never_called_so(content: Content) -> None:
     """Typed apart from the table: a slip in it is not repeated here."""
     for outcome, availability, wall in product(Outcome, Availability, (None, *WallKind)):
-        shown = Shown(content=content, availability=availability, wall=wall)
+        shown = AssessmentSummary(content=content, availability=availability, wall=wall)
 
         assert "its content" not in headline(outcome, shown)
-        assert qualified("YES", True, shown).endswith(", not the content")
+        assert qualify_court_minimum("YES", True, shown).endswith(", not the content")
 
 
 @pytest.mark.parametrize("content", UNCERTAIN)
 def test_little_text_that_may_be_a_notice_is_not_called_the_content(content: Content) -> None:
     """Typed apart from the table, too."""
-    shown = Shown(content=content, availability=Availability.AVAILABLE, ambiguous=True)
+    shown = AssessmentSummary(content=content, availability=Availability.AVAILABLE, ambiguous=True)
 
     for outcome in Outcome:
         assert "its content" not in headline(outcome, shown)
-    assert qualified("YES", True, shown) == "YES; no rule states whether the page shows the content"
+    assert (
+        qualify_court_minimum("YES", True, shown)
+        == "YES; no rule states whether the page shows the content"
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from snapshotter.model.event import About, Event, EventKind
+from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
 from snapshotter.notify import rules as reading
 from snapshotter.notify.rules import NotifyRules
 from tests.fakes.world import START
@@ -26,7 +26,9 @@ to = ["desk@example.org"]
 """
 
 
-def event(number: int = 1, kind: EventKind = EventKind.CAPTURE_FAILED, **more: object) -> Event:
+def event(
+    number: int = 1, kind: NotificationKind = NotificationKind.CAPTURE_FAILED, **more: object
+) -> NotificationEvent:
     """Return an event of a job, which knows everything about its page."""
     given: dict[str, object] = {
         "id": f"{kind}/job-{number}",
@@ -45,8 +47,8 @@ def event(number: int = 1, kind: EventKind = EventKind.CAPTURE_FAILED, **more: o
         **more,
     }
     of_job = {key: given.pop(key) for key in ("policy", "origin", "tags")}
-    given.setdefault("about", (About(**of_job),))  # type: ignore[arg-type]
-    return Event(**given)  # type: ignore[arg-type]
+    given.setdefault("about", (NotificationScope(**of_job),))  # type: ignore[arg-type]
+    return NotificationEvent(**given)  # type: ignore[arg-type]
 
 
 def load(folder: Path, text: str) -> NotifyRules:

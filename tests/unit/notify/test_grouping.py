@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from snapshotter.model.event import EventKind, Waiting
-from snapshotter.notify.grouping import MAX_EVENTS, ready
+from snapshotter.model.notification import NotificationKind, QueuedNotification
+from snapshotter.notify.grouping import MAX_EVENTS, ready_groups
 from tests.fakes.world import START
 from tests.unit.notify.parts import event
 
 
 def waiting(
-    number: int, kind: EventKind = EventKind.CAPTURE_FAILED, channel: str = "desk"
-) -> Waiting:
-    return Waiting(
+    number: int, kind: NotificationKind = NotificationKind.CAPTURE_FAILED, channel: str = "desk"
+) -> QueuedNotification:
+    return QueuedNotification(
         event=event(number, kind),
         channel=channel,
         group_s=300,
@@ -23,38 +23,38 @@ def waiting(
 def test_a_group_is_told_when_its_first_event_has_waited_and_not_before() -> None:
     all_23 = [waiting(number * 13) for number in range(23)]
 
-    assert ready(all_23, START + timedelta(seconds=299)) == ()
-    (batch,) = ready(all_23, START + timedelta(seconds=300))
-    assert batch.event_ids == tuple(it.event.id for it in all_23)
+    assert ready_groups(all_23, START + timedelta(seconds=299)) == ()
+    (batch,) = ready_groups(all_23, START + timedelta(seconds=300))
+    assert batch.event_ids == tuple(waiting.event.id for waiting in all_23)
 
 
 def test_kinds_and_channels_are_groups_of_their_own() -> None:
     given = [
         waiting(1),
-        waiting(2, EventKind.CAPTURE_DEAD),
+        waiting(2, NotificationKind.CAPTURE_DEAD),
         waiting(3, channel="mail"),
         waiting(250),
     ]
 
-    batches = ready(given, START + timedelta(seconds=302))
+    batches = ready_groups(given, START + timedelta(seconds=302))
 
-    assert {(it.channel, it.kind) for it in batches} == {
-        ("desk", EventKind.CAPTURE_FAILED),
-        ("desk", EventKind.CAPTURE_DEAD),
+    assert {(batch.channel, batch.kind) for batch in batches} == {
+        ("desk", NotificationKind.CAPTURE_FAILED),
+        ("desk", NotificationKind.CAPTURE_DEAD),
     }
-    assert len(ready(given, START, hurry=True)) == 3
+    assert len(ready_groups(given, START, hurry=True)) == 3
 
 
 def test_events_stand_in_the_order_in_which_they_happened() -> None:
-    (batch,) = ready([waiting(3), waiting(1), waiting(2)], START, hurry=True)
+    (batch,) = ready_groups([waiting(3), waiting(1), waiting(2)], START, hurry=True)
 
-    assert batch.event_ids == tuple(f"capture.failed/job-{it}" for it in (1, 2, 3))
+    assert batch.event_ids == tuple(f"capture.failed/job-{number}" for number in (1, 2, 3))
 
 
 def test_a_flood_becomes_several_messages_that_hold_all_of_it() -> None:
     flood = [waiting(number) for number in range(MAX_EVENTS * 2 + 1)]
 
-    batches = ready(flood, START, hurry=True)
+    batches = ready_groups(flood, START, hurry=True)
 
-    assert [len(it.event_ids) for it in batches] == [MAX_EVENTS, MAX_EVENTS, 1]
-    assert len({id for it in batches for id in it.event_ids}) == len(flood)
+    assert [len(batch.event_ids) for batch in batches] == [MAX_EVENTS, MAX_EVENTS, 1]
+    assert len({id for batch in batches for id in batch.event_ids}) == len(flood)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.event import Delivery, EventKind, OwedMessage
+from snapshotter.model.notification import DeliveryResult, NotificationKind, UndeliveredMessage
+from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.mail import SmtpMail
 from snapshotter.notify.message import compose
-from snapshotter.notify.rules import DEFANGED, MailEntry, reduced
-from snapshotter.notify.way_out import WayOut
+from snapshotter.notify.rules import DEFANGED, MailEntry, reduce_event
 from tests.fakes.world import START
 from tests.servers.relay import MailRelay
 from tests.servers.tcp import Server
@@ -20,10 +20,14 @@ from tests.unit.notify.parts import event
 
 PASSWORD = "correct horse"
 BODY = compose(
-    "msg_1", EventKind.CAPTURE_FAILED, START, [reduced(event(detail="标题 é"), DEFANGED)], ""
+    "msg_1",
+    NotificationKind.CAPTURE_FAILED,
+    START,
+    [reduce_event(event(detail="标题 é"), DEFANGED)],
+    "",
 )
-MESSAGE = OwedMessage(
-    id="msg_1", channel="mail", kind=EventKind.CAPTURE_FAILED, created_at=START, body=BODY
+MESSAGE = UndeliveredMessage(
+    id="msg_1", channel="mail", kind=NotificationKind.CAPTURE_FAILED, created_at=START, body=BODY
 )
 
 
@@ -36,18 +40,18 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLConte
     return context, folder / "root.pem"
 
 
-def send(relay: MailRelay, root: Path | None = None, **more: object) -> Delivery:
+def send(relay: MailRelay, root: Path | None = None, **more: object) -> DeliveryResult:
     values = {
         "type": "mail", "name": "mail", "server": "127.0.0.1", "port": relay.port, "tls": "none",
         "allow_networks": LOOPBACK, "sender": "snapshotter@example.org",
         "to": ("desk@example.org", "night@example.org"), **more,
     }  # fmt: skip
     entry = MailEntry.model_validate(values)
-    way_out = WayOut(clock=Ticking(), timeout_s=20, allowed=LOOPBACK, ca_file=root)
+    connections = GuardedConnections(clock=Ticking(), timeout_s=20, allowed=LOOPBACK, ca_file=root)
     password = PASSWORD.encode
-    return SmtpMail(entry, password=password if entry.user else None, way_out=way_out).deliver(
-        MESSAGE
-    )
+    return SmtpMail(
+        entry, password=password if entry.user else None, connections=connections
+    ).deliver(MESSAGE)
 
 
 def test_mail_arrives_as_plain_text_and_names_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +121,7 @@ def test_one_receiver_that_is_not_known_keeps_it_from_nobody_else() -> None:
     assert some.delivered
     assert "night@example.org (550" in some.detail
     assert (nobody.delivered, nobody.refused) == (False, True)
-    assert [it.to for it in relay.mails] == [("desk@example.org",)]
+    assert [mail.to for mail in relay.mails] == [("desk@example.org",)]
 
 
 def test_a_relay_that_is_not_there_or_hangs_up_is_an_answer_too() -> None:
@@ -142,8 +146,8 @@ def test_a_password_that_can_not_be_read_is_told_and_nobody_is_asked() -> None:
         }
     )  # fmt: skip
     with MailRelay() as relay:
-        way_out = WayOut(clock=Ticking(), timeout_s=20, allowed=LOOPBACK)
-        delivery = SmtpMail(entry, password=unreadable, way_out=way_out).deliver(MESSAGE)
+        connections = GuardedConnections(clock=Ticking(), timeout_s=20, allowed=LOOPBACK)
+        delivery = SmtpMail(entry, password=unreadable, connections=connections).deliver(MESSAGE)
 
     assert (delivery.delivered, delivery.detail) == (False, "smtp.password is open to others")
     assert relay.mails == []

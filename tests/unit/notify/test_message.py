@@ -5,17 +5,17 @@ import json
 import pytest
 
 from snapshotter.formats.canonical_json import loads
-from snapshotter.model.event import EventKind, OwedMessage
-from snapshotter.notify.message import HEADLINES, compose, headline, mail
-from snapshotter.notify.rules import DEFANGED, NONE, reduced
+from snapshotter.model.notification import NotificationKind, UndeliveredMessage
+from snapshotter.notify.message import HEADLINES, compose, compose_mail, headline
+from snapshotter.notify.rules import DEFANGED, NONE, reduce_event
 from tests.fakes.world import START
 from tests.unit.notify.parts import event
 
 
 def test_the_json_lists_every_event() -> None:
-    events = [reduced(event(number), NONE) for number in range(1, 24)]
+    events = [reduce_event(event(number), NONE) for number in range(1, 24)]
 
-    body = compose("msg_1", EventKind.CAPTURE_FAILED, START, events, "archive-1")
+    body = compose("msg_1", NotificationKind.CAPTURE_FAILED, START, events, "archive-1")
 
     value = loads(body)
     assert (value["id"], value["type"]) == ("msg_1", "capture.failed")
@@ -23,7 +23,9 @@ def test_the_json_lists_every_event() -> None:
     data = value["data"]
     assert (data["count"], data["installation"]) == (23, "archive-1")
     assert data["headline"] == "23 captures failed"
-    assert [it["job_id"] for it in data["events"]] == [f"job-{it}" for it in range(1, 24)]
+    assert [number["job_id"] for number in data["events"]] == [
+        f"job-{number}" for number in range(1, 24)
+    ]
     assert data["events"][0] == {
         "at": "2026-01-15T12:30:46Z",
         "count": 1,
@@ -40,11 +42,13 @@ def test_the_json_lists_every_event() -> None:
 
 def test_what_happened_to_one_subject_again_and_again_is_one_item() -> None:
     again = [
-        event(number, EventKind.HOST_THROTTLED, subject="host-a", summary="asked to slow down")
+        event(
+            number, NotificationKind.HOST_THROTTLED, subject="host-a", summary="asked to slow down"
+        )
         for number in (1, 2, 3)
     ]
 
-    data = loads(compose("m", EventKind.HOST_THROTTLED, START, again, ""))["data"]
+    data = loads(compose("m", NotificationKind.HOST_THROTTLED, START, again, ""))["data"]
 
     assert (data["count"], data["headline"]) == (3, "a host throttles us")
     (item,) = data["events"]
@@ -58,24 +62,30 @@ def test_what_happened_to_one_subject_again_and_again_is_one_item() -> None:
 def test_nothing_that_a_page_wrote_steers_who_reads_it() -> None:
     sly = event(detail="a\u202eb\x1b[31m\r\nBcc: x@example.org", url="https://h/\u2028")
 
-    body = compose("m", EventKind.CAPTURE_FAILED, START, [reduced(sly, DEFANGED)], "")
+    body = compose("m", NotificationKind.CAPTURE_FAILED, START, [reduce_event(sly, DEFANGED)], "")
 
     (item,) = json.loads(body)["data"]["events"]
     assert item["detail"] == "a\\u202eb\\u001b[31m\\u000d\\u000aBcc: x@example[.]org"
     assert item["url"] == "hxxps://h/\\u2028"
 
 
-def owed(body: bytes) -> OwedMessage:
-    return OwedMessage(
-        id="msg_1", channel="mail", kind=EventKind.CAPTURE_FAILED, created_at=START, body=body
+def owed(body: bytes) -> UndeliveredMessage:
+    return UndeliveredMessage(
+        id="msg_1",
+        channel="mail",
+        kind=NotificationKind.CAPTURE_FAILED,
+        created_at=START,
+        body=body,
     )
 
 
 def test_mail_is_plain_text_that_says_the_same() -> None:
-    events = [reduced(event(number), DEFANGED) for number in (1, 2)]
-    body = compose("msg_1", EventKind.CAPTURE_FAILED, START, events, "archive-1")
+    events = [reduce_event(event(number), DEFANGED) for number in (1, 2)]
+    body = compose("msg_1", NotificationKind.CAPTURE_FAILED, START, events, "archive-1")
 
-    told = mail(owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"])
+    told = compose_mail(
+        owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"]
+    )
 
     assert told["Subject"] == "snapshotter: 2 captures failed at archive-1"
     assert told["To"] == "a@example.org, b@example.org"
@@ -89,34 +99,34 @@ def test_mail_is_plain_text_that_says_the_same() -> None:
     assert "forbidden-address" in text
     assert (
         told.as_bytes()
-        == mail(
+        == compose_mail(
             owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"]
         ).as_bytes()
     )
 
 
 def test_mail_without_addresses_says_that_they_are_left_out() -> None:
-    body = compose("m", EventKind.CAPTURE_FAILED, START, [reduced(event(), NONE)], "")
+    body = compose("m", NotificationKind.CAPTURE_FAILED, START, [reduce_event(event(), NONE)], "")
 
-    text = mail(owed(body), sender="s@example.org", to=["a@example.org"]).get_content()
+    text = compose_mail(owed(body), sender="s@example.org", to=["a@example.org"]).get_content()
 
     assert "addresses are left out" in text
     assert "news.example" not in text
 
 
-@pytest.mark.parametrize("kind", EventKind)
-def test_every_kind_has_words(kind: EventKind) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_every_kind_has_words(kind: NotificationKind) -> None:
     assert kind in HEADLINES
     assert "23" in headline(kind, 23)
     assert "{" not in headline(kind, 1)
 
 
 def test_an_id_that_is_made_of_an_account_stays_here_where_its_page_is_not_told() -> None:
-    kind = EventKind.ACCOUNT_RENAMED
+    kind = NotificationKind.ACCOUNT_RENAMED
     hidden = event(1, kind, job_id="", url="", host="", detail="")
     told = [
-        json.loads(compose("msg_a", kind, START, [it], ""))["data"]["events"][0]["id"]
-        for it in (hidden, event(1, kind, job_id=""))
+        json.loads(compose("msg_a", kind, START, [lone_event], ""))["data"]["events"][0]["id"]
+        for lone_event in (hidden, event(1, kind, job_id=""))
     ]
 
     assert told == ["msg_a/1", "account.renamed/job-1"]

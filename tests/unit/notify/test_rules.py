@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.event import EventKind
+from snapshotter.model.notification import NotificationKind
 from snapshotter.notify.message import compose
 from tests.unit.notify.parts import MAIL, WEBHOOK, event, load
 
@@ -14,10 +14,10 @@ from tests.unit.notify.parts import MAIL, WEBHOOK, event, load
 def test_without_rules_every_channel_is_told_of_whatever_may_need_somebody(tmp_path: Path) -> None:
     rules = load(tmp_path, WEBHOOK + MAIL)
 
-    told = {kind for kind in EventKind if rules.waiting(event(kind=kind))}
+    told = {kind for kind in NotificationKind if rules.waiting(event(kind=kind))}
 
-    assert set(EventKind) - told == {EventKind.CAPTURE_DONE, EventKind.TEST}
-    assert [it.channel for it in rules.waiting(event())] == ["desk", "mail"]
+    assert set(NotificationKind) - told == {NotificationKind.CAPTURE_DONE, NotificationKind.TEST}
+    assert [waiting.channel for waiting in rules.waiting(event())] == ["desk", "mail"]
 
 
 def test_by_default_a_message_has_no_address_no_host_and_no_sentence_about_the_page(
@@ -71,9 +71,10 @@ def test_what_is_made_of_a_host_or_an_address_is_left_out_where_the_address_is(
     assert (named.event.job_id, *named.event.origins) == (job_id, origin)
     assert told.event.id == named.event.id  # by which the outbox knows it again
     bodies = [
-        compose("msg_a", given.kind, given.at, [it.event], "").decode() for it in (told, named)
+        compose("msg_a", given.kind, given.at, [waiting.event], "").decode()
+        for waiting in (told, named)
     ]
-    ids = [json.loads(it)["data"]["events"][0]["id"] for it in bodies]
+    ids = [json.loads(body)["data"]["events"][0]["id"] for body in bodies]
     assert ids == [given.id if left[0] == job_id else "msg_a/1", given.id]
     assert "example" not in bodies[0]
 
@@ -114,7 +115,7 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
 
     assert rules.waiting(event(tags=("press", "noisy"))) == ()
     assert rules.waiting(event(origin="cli")) == ()
-    assert rules.waiting(event(kind=EventKind.AUDIT_FAILED)) == ()
+    assert rules.waiting(event(kind=NotificationKind.AUDIT_FAILED)) == ()
     for policy in ("high-risk-source", "/cases/of/somebody/high-risk-source.toml"):
         (careful,) = rules.waiting(event(policy=policy))
         assert (careful.channel, careful.group_s, careful.event.url) == ("desk", 0, "")
@@ -158,4 +159,4 @@ def test_a_network_of_ones_own_is_reached_without_tls_when_it_is_named(tmp_path:
 
     rules = load(tmp_path, WEBHOOK.replace("https", "http") + own + MAIL + 'tls = "none"\n' + own)
 
-    assert [it.allow_networks for it in rules.channels] == [("10.1.2.3/32",)] * 2
+    assert [channel.allow_networks for channel in rules.channels] == [("10.1.2.3/32",)] * 2

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.event import EventKind, OwedMessage
-from snapshotter.notify.way_out import WayOut
+from snapshotter.model.notification import NotificationKind, UndeliveredMessage
+from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.webhook import HttpWebhook
 from tests.fakes.world import START, FixedClock
 from tests.servers.receiver import Posted, Receiver
@@ -21,8 +21,8 @@ from tests.unit.egress.parts import LOOPBACK, Ticking
 from tests.unit.notify.parts import secret_file
 
 KEY = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-MESSAGE = OwedMessage(
-    id="msg_1", channel="desk", kind=EventKind.TEST, created_at=START, body=b'{"a":1}'
+MESSAGE = UndeliveredMessage(
+    id="msg_1", channel="desk", kind=NotificationKind.TEST, created_at=START, body=b'{"a":1}'
 )
 
 
@@ -34,12 +34,14 @@ def webhook(
     ca_file: Path | None = None,
     timeout_s: float = 20,
 ) -> HttpWebhook:
-    way_out = WayOut(clock=Ticking(), timeout_s=timeout_s, allowed=allowed, ca_file=ca_file)
+    connections = GuardedConnections(
+        clock=Ticking(), timeout_s=timeout_s, allowed=allowed, ca_file=ca_file
+    )
     return HttpWebhook(
         "desk",
         url=lambda: url,
         secrets=secret_file(folder),
-        way_out=way_out,
+        connections=connections,
         clock=FixedClock(),
     )
 
@@ -76,7 +78,7 @@ def test_a_secret_is_exchanged_while_we_run(tmp_path: Path) -> None:
         (tmp_path / "desk.secret").write_text(f"whsec_{new}\n")
         hook.deliver(MESSAGE)
 
-    assert [checks(it, b"n" * 32) for it in receiver.posted] == [False, True]
+    assert [checks(request, b"n" * 32) for request in receiver.posted] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -169,12 +171,12 @@ def test_a_secret_that_can_not_be_read_is_told_and_nothing_is_sent(tmp_path: Pat
         raise SnapshotterError("desk.secret: no such file or directory")
 
     with Receiver() as receiver:
-        way_out = WayOut(clock=Ticking(), timeout_s=5, allowed=LOOPBACK)
+        connections = GuardedConnections(clock=Ticking(), timeout_s=5, allowed=LOOPBACK)
         hook = HttpWebhook(
             "desk",
             url=lambda: receiver.url,
             secrets=unreadable,
-            way_out=way_out,
+            connections=connections,
             clock=FixedClock(),
         )
         delivery = hook.deliver(MESSAGE)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy.addresses import as_visited, is_host, without_parameters
+from snapshotter.policy.addresses import matches_host_pattern, strip_parameters, strip_request_url
 
 PAGE = "https://mp.weixin.qq.com/s"
 
@@ -25,7 +25,7 @@ PAGE = "https://mp.weixin.qq.com/s"
 def test_a_pattern_is_a_host_or_all_that_lie_under_it(
     host: str, pattern: str, is_one: bool
 ) -> None:
-    assert is_host(host, ("other.example", pattern)) is is_one
+    assert matches_host_pattern(host, ("other.example", pattern)) is is_one
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_parameters_are_taken_out_by_name_and_the_rest_stays_byte_for_byte(
 ) -> None:
     url = f"{PAGE}?{query}#rd" if query else f"{PAGE}#rd"
 
-    found = without_parameters(url, names)
+    found = strip_parameters(url, names)
 
     assert found == (f"{PAGE}?{left}#rd" if left else f"{PAGE}#rd", gone)
 
@@ -55,14 +55,14 @@ def test_parameters_are_taken_out_by_name_and_the_rest_stays_byte_for_byte(
 def test_an_address_without_the_parameter_comes_back_as_it_was(query: str) -> None:
     url = f"{PAGE}?{query}"
 
-    assert without_parameters(url, ("no-such-name",)) == (url, ())
+    assert strip_parameters(url, ("no-such-name",)) == (url, ())
 
 
 def test_what_was_asked_for_is_kept_apart_from_what_is_visited() -> None:
     decision = Decision(policy_name="x", policy_text="", strip_params=("uin", "key"))
     asked = f"{PAGE}?__biz=MzA&uin=SECRET&key=OTHER"
 
-    request = as_visited(CaptureRequest(url=asked), decision)
+    request = strip_request_url(CaptureRequest(url=asked), decision)
 
     assert request.url == f"{PAGE}?__biz=MzA"
     assert (request.original, request.stripped) == (asked, ("uin", "key"))
@@ -73,4 +73,4 @@ def test_a_request_without_them_is_the_request_itself() -> None:
     decision = Decision(policy_name="x", policy_text="", strip_params=("uin",))
     request = CaptureRequest(url=PAGE)
 
-    assert as_visited(request, decision) is request
+    assert strip_request_url(request, decision) is request

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import policy_choice, settings
+from snapshotter.app import settings
+from snapshotter.app.policies import choice
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
 from snapshotter.policy.decide import decide
@@ -48,9 +49,9 @@ def test_a_job_brings_no_authority_that_its_worker_does_not_trust(tmp_path: Path
     here = settings.load(directory=tmp_path, environment={})
 
     with pytest.raises(PolicyRefused, match="trusts a private certificate authority"):
-        policy_choice.policy_for(here, str(policy))
+        choice.policy_for(here, str(policy))
 
     own = replace(here, policy=str(policy))
-    assert policy_choice.policy_for(own, str(policy)).network.certificate_authorities == (pem,)
+    assert choice.policy_for(own, str(policy)).network.certificate_authorities == (pem,)
     with pytest.raises(SnapshotterError, match="only the settings file"):
-        policy_choice.configured(here.with_policy(str(policy), found_in="a table"))
+        choice.configured_policy(here.with_policy(str(policy), found_in="a table"))

@@ -53,7 +53,7 @@ def test_a_shipped_curve_has_exactly_its_listed_times(
     last_day = daily[-1] if daily else 3
     weekly = range(last_day + 7, weekly_until + 1, 7)
 
-    expected = first + [24 * it for it in daily] + [24 * it for it in weekly]
+    expected = first + [24 * day for day in daily] + [24 * week for week in weekly]
     assert hours_of(name) == pytest.approx(expected)
 
 
@@ -64,8 +64,10 @@ def test_an_article_that_never_goes_is_visited_49_times() -> None:
 def test_without_jitter_every_visit_is_at_its_time_over_180_days() -> None:
     found = list(visits(CURVES["curve-wechat"], SEEN, name="w"))
 
-    assert [it.at for it in found] == [SEEN + it for it in CURVES["curve-wechat"].offsets()]
-    assert [it.number for it in found] == list(range(49))
+    assert [visit.at for visit in found] == [
+        SEEN + offset for offset in CURVES["curve-wechat"].offsets()
+    ]
+    assert [visit.number for visit in found] == list(range(49))
     assert found[-1].at - SEEN == 175 * DAY  # the next would be on day 182
 
 
@@ -97,13 +99,13 @@ def test_visits_keep_their_order_however_uneven_a_curve_is(
         visits(Curve(name="c", at=tuple(at)), SEEN, name="w", jitter=jitter, seasons=[season])
     )
 
-    moments = [it.at for it in found]
+    moments = [visit.at for visit in found]
     assert moments == sorted(set(moments))
 
 
 def test_two_schedulers_mean_the_same_moment_and_two_watches_do_not() -> None:
     def times(name: str) -> list[datetime]:
-        return [it.at for it in visits(CURVES["curve-news"], SEEN, name=name, jitter=0.15)]
+        return [visit.at for visit in visits(CURVES["curve-news"], SEEN, name=name, jitter=0.15)]
 
     assert times("a") == times("a")
     assert times("a")[1:] != times("b")[1:]
@@ -113,10 +115,10 @@ def test_jitter_goes_to_both_sides_about_equally() -> None:
     moved = [
         list(visits(CURVES["curve-news"], SEEN, name=str(i), jitter=0.15))[1] for i in range(400)
     ]
-    later = sum(it.at > it.nominal for it in moved)
+    later = sum(visit.at > visit.nominal for visit in moved)
 
     assert 150 < later < 250
-    spread = [abs(it.at - it.nominal) / HOUR for it in moved]
+    spread = [abs(visit.at - visit.nominal) / HOUR for visit in moved]
     assert max(spread) <= 0.15
     assert max(spread) > 0.14
 
@@ -125,8 +127,8 @@ def test_a_season_adds_visits_and_moves_none() -> None:
     curve = Curve(name="c", at=(timedelta(0),), then=(Pace(every=DAY, until=10 * DAY),))
     season = parse_season("03-04", "03-06", 0.5)
 
-    plain = {it.at for it in visits(curve, SEEN, name="w")}
-    found = [it.at for it in visits(curve, SEEN, name="w", seasons=[season])]
+    plain = {visit.at for visit in visits(curve, SEEN, name="w")}
+    found = [visit.at for visit in visits(curve, SEEN, name="w", seasons=[season])]
 
     assert plain < set(found)
     added = sorted(set(found) - plain)
@@ -139,15 +141,15 @@ def test_a_season_may_go_over_the_turn_of_the_year() -> None:
 
     inside = [datetime(2026, 12, 30, tzinfo=UTC), datetime(2027, 1, 2, 23, tzinfo=UTC)]
     outside = [datetime(2026, 12, 29, 23, tzinfo=UTC), datetime(2027, 1, 3, tzinfo=UTC)]
-    assert all(season.holds(it) for it in inside)
-    assert not any(season.holds(it) for it in outside)
+    assert all(season.holds(time) for time in inside)
+    assert not any(season.holds(time) for time in outside)
 
 
 def test_a_season_divides_nothing_into_less_than_a_minute() -> None:
     curve = Curve(name="c", at=(timedelta(0), timedelta(seconds=150)))
     season = Season(begins=(1, 1), ends=(12, 31), factor=0.05)
 
-    gaps = [it.at - SEEN for it in visits(curve, SEEN, name="w", seasons=[season])]
+    gaps = [visit.at - SEEN for visit in visits(curve, SEEN, name="w", seasons=[season])]
 
     assert gaps == [timedelta(0), timedelta(seconds=75), timedelta(seconds=150)]
 

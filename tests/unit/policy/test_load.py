@@ -20,8 +20,8 @@ from snapshotter.policy import load as policies
 from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.files import public_key, shipped_directory
 from snapshotter.policy.load import effective, load
+from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import Policy
-from snapshotter.policy.toml import as_toml
 
 
 def _write(tmp_path: Path, text: str) -> str:
@@ -39,7 +39,7 @@ def test_the_default_policy_is_what_the_defaults_are() -> None:
 def _without_reasons(policy: Policy) -> dict[str, Any]:
     def stripped(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: stripped(it) for key, it in value.items() if key != "reason"}
+            return {key: stripped(element) for key, element in value.items() if key != "reason"}
         return value
 
     found: dict[str, Any] = stripped(policy.model_dump())
@@ -145,7 +145,7 @@ def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: 
     )
 
     wanted = made.pictures
-    assert [it.name for it in wanted.viewports] == ["tablet", "phone", "640x480-2"]
+    assert [viewport.name for viewport in wanted.viewports] == ["tablet", "phone", "640x480-2"]
     size = wanted.viewports[2]
     assert (size.width, size.height, size.scale, size.mobile) == (640, 480, 2, False)
     assert wanted.elements == ("h1", "p")
@@ -303,7 +303,7 @@ def test_what_a_policy_was_made_from_stands_in_it_with_digests(tmp_path: Path) -
     policy = load(str(tmp_path / "child.toml"))
 
     digest = hashlib.sha256((tmp_path / "parent.toml").read_bytes()).hexdigest()
-    assert [(it.name, it.sha256) for it in policy.parents] == [("parent", digest)]
+    assert [(parent.name, parent.sha256) for parent in policy.parents] == [("parent", digest)]
     sealed = tomllib.loads(decide(policy).policy_text)
     assert sealed["parents"] == [{"name": "parent", "sha256": digest}]
     assert "extends" not in sealed
@@ -413,7 +413,7 @@ after_gone = [{ every = "1d", until = "2d" }, { every = "7d", until = "16d" }]
     assert (made.control_url, made.second_vantage) == ("https://example.org/", "abroad")
     assert made.thresholds == (Threshold(unit="reposts", at=500, source="a law"),)
     assert (made.light, made.burst) == (False, timedelta(minutes=5))
-    assert made.after_gone == tuple(timedelta(days=it) for it in (1, 2, 9, 16))
+    assert made.after_gone == tuple(timedelta(days=days) for days in (1, 2, 9, 16))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.picking import known, pick, pickable
+from snapshotter.policy.picking import known_policies, pick, pickable_policies
 
 
 def _own(directory: Path, **policies: str) -> Path:
@@ -45,7 +45,7 @@ def _own(directory: Path, **policies: str) -> Path:
     ],
 )
 def test_a_page_goes_to_the_shipped_policy_that_is_meant_for_it(url: str, name: str) -> None:
-    assert pick(url, known()).winner.name == name
+    assert pick(url, known_policies()).winner.name == name
 
 
 def test_what_names_a_page_more_closely_wins(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_names_a_page_more_closely_wins(tmp_path: Path) -> None:
         host='hosts = ["www.news.example.org"]',
         page="urls = ['^https://www\\.news\\.example\\.org/a']",
     )
-    policies = known(tmp_path)
+    policies = known_policies(tmp_path)
 
     def winner(url: str) -> str:
         return pick(url, policies).winner.name
@@ -76,11 +76,11 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
         elsewhere='hosts = ["example.net"]',
     )
 
-    found = pick("https://x.com/a", known(tmp_path))
+    found = pick("https://x.com/a", known_policies(tmp_path))
 
-    why = {it.name: it.why for it in found.losers}
+    why = {candidate.name: candidate.why for candidate in found.rejected}
     assert (found.winner.name, found.winner.why) == ("host", "it names host x.com")
-    assert [it.name for it in found.losers[:2]] == ["social-post", "wide"]
+    assert [candidate.name for candidate in found.rejected[:2]] == ["social-post", "wide"]
     assert why["social-post"] == "it names host x.com, as closely, and comes later"  # a shipped one
     assert why["wide"] == "it names host *.com, which is not as close"
     assert why["elsewhere"] == "it names other pages"
@@ -91,34 +91,38 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
 def test_ones_own_policy_takes_the_place_of_the_shipped_one_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "default.toml").write_text('name = "default"\nextends = "default"\nlight = true\n')
 
-    (found,) = [it for it in known(tmp_path) if it.policy.name == "default"]
+    (found,) = [
+        policy_file
+        for policy_file in known_policies(tmp_path)
+        if policy_file.policy.name == "default"
+    ]
 
     assert found.policy.light
-    assert [it.name for it in found.policy.parents] == ["default"]  # the shipped one
-    assert pick("https://example.org/", known(tmp_path)).winner.is_shipped is False
+    assert [parent.name for parent in found.policy.parents] == ["default"]  # the shipped one
+    assert pick("https://example.org/", known_policies(tmp_path)).winner.is_shipped is False
 
 
 def test_files_of_rules_may_lie_beside_the_policies_that_name_them(tmp_path: Path) -> None:
     _own(tmp_path, forum='hosts = ["forum.example"]')
     (tmp_path / "forum-rules.toml").write_text('schema = "snapshotter/takedown-rules@1"\n')
 
-    assert pick("https://forum.example/", known(tmp_path)).winner.name == "forum"
+    assert pick("https://forum.example/", known_policies(tmp_path)).winner.name == "forum"
 
 
 def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "b"\n')
 
     with pytest.raises(SnapshotterError, match="calls itself b"):
-        known(tmp_path)
+        known_policies(tmp_path)
 
 
 def test_a_directory_of_policies_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SnapshotterError, match="is no directory"):
-        known(tmp_path / "none")
+        known_policies(tmp_path / "none")
 
 
 def test_only_policies_that_say_for_which_pages_they_are_can_be_picked() -> None:
-    names = {it.policy.name for it in pickable(known())}
+    names = {policy_file.policy.name for policy_file in pickable_policies(known_policies())}
 
     assert names == {"default", "social-post", "wechat-article", "weibo-post"}
     assert "legal-hold" not in names  # nothing that can not be undone happens by itself
@@ -131,4 +135,4 @@ def test_a_match_that_is_none_or_could_take_for_ever_is_refused(tmp_path: Path, 
     _own(tmp_path, bad=line)
 
     with pytest.raises(SnapshotterError, match=r"match\.(urls|hosts)"):
-        known(tmp_path)
+        known_policies(tmp_path)

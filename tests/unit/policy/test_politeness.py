@@ -12,22 +12,28 @@ from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy import politeness, politeness_file
-from snapshotter.policy.host_answers import Answer, Heard, Sign, hear, parse_retry_after
+from snapshotter.policy.host_answers import (
+    HostResponse,
+    HostSignal,
+    Sign,
+    interpret_response,
+    parse_retry_after,
+)
 from snapshotter.policy.host_rules import DAY, HostRules, Politeness
 from snapshotter.policy.politeness import (
-    Cause,
     HostState,
     Load,
-    Wait,
-    after,
-    begun,
+    VisitWait,
+    WaitCause,
     budget_at,
-    heard,
     judge,
     revisit_at,
+    state_after_end,
+    state_after_start,
+    visit_outcome,
 )
 from snapshotter.policy.politeness_estimate import estimate, per_day
-from snapshotter.policy.quiet import Quiet
+from snapshotter.policy.quiet_hours import QuietHours
 
 RULES = politeness_file.load()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -102,11 +108,11 @@ def test_a_host_that_was_never_visited_may_be_at_once() -> None:
 def test_the_next_visit_starts_within_the_jitter_of_the_interval(chance: float) -> None:
     rules = RULES.rules("group:weibo")
 
-    state = begun(rules, HostState(), NOW, chance)
+    state = state_after_start(rules, HostState(), NOW, chance)
     wait = judge(RULES, rules, state, Load(), NOW)
 
     assert wait is not None
-    assert wait.cause is Cause.INTERVAL
+    assert wait.cause is WaitCause.INTERVAL
     assert wait.until is not None
     assert NOW + 6 * SECOND <= wait.until <= NOW + 14 * SECOND
     assert judge(RULES, rules, state, Load(), wait.until) is None
@@ -115,13 +121,13 @@ def test_the_next_visit_starts_within_the_jitter_of_the_interval(chance: float) 
 @pytest.mark.parametrize(
     ("load", "cause"),
     [
-        (Load(host=1), Cause.IN_FLIGHT),
-        (Load(all=16), Cause.ALL),
-        (Load(worker=2), Cause.WORKER),
+        (Load(host=1), WaitCause.IN_FLIGHT),
+        (Load(all=16), WaitCause.ALL),
+        (Load(worker=2), WaitCause.WORKER),
     ],
 )
-def test_what_is_under_way_is_waited_for(load: Load, cause: Cause) -> None:
-    assert judge(RULES, RULES.default, HostState(), load, NOW) == Wait(None, cause)
+def test_what_is_under_way_is_waited_for(load: Load, cause: WaitCause) -> None:
+    assert judge(RULES, RULES.default, HostState(), load, NOW) == VisitWait(None, cause)
 
 
 def test_the_latest_of_several_reasons_is_the_one_that_is_named() -> None:
@@ -129,9 +135,11 @@ def test_the_latest_of_several_reasons_is_the_one_that_is_named() -> None:
         next_at=NOW + SECOND, resting_until=NOW + MINUTE, sign=Sign.THROTTLED, strikes=1
     )
 
-    assert judge(RULES, RULES.default, state, Load(), NOW) == Wait(NOW + MINUTE, Cause.THROTTLED)
+    assert judge(RULES, RULES.default, state, Load(), NOW) == VisitWait(
+        NOW + MINUTE, WaitCause.THROTTLED
+    )
     spent = Load(host=1, budget_at=NOW + HOUR)
-    assert judge(RULES, RULES.default, state, spent, NOW) == Wait(NOW + HOUR, Cause.BUDGET)
+    assert judge(RULES, RULES.default, state, spent, NOW) == VisitWait(NOW + HOUR, WaitCause.BUDGET)
 
 
 def test_a_clock_that_was_set_back_holds_nobody_up_for_long() -> None:
@@ -141,23 +149,23 @@ def test_a_clock_that_was_set_back_holds_nobody_up_for_long() -> None:
 
     wait = judge(RULES, RULES.default, state, Load(budget_at=NOW + 300 * DAY), NOW)
 
-    assert wait == Wait(NOW + DAY, Cause.BUDGET)
+    assert wait == VisitWait(NOW + DAY, WaitCause.BUDGET)
     wait = judge(RULES, RULES.default, state, Load(), NOW)
-    assert wait == Wait(NOW + RULES.default.retry_after_at_most, Cause.UNREACHABLE)
+    assert wait == VisitWait(NOW + RULES.default.retry_after_at_most, WaitCause.UNREACHABLE)
 
 
 # Any history
 
 
 SIGNS = st.sampled_from(Sign)
-ASKED = st.none() | st.integers(0, 200_000).map(lambda it: it * SECOND)
+ASKED = st.none() | st.integers(0, 200_000).map(lambda seconds: seconds * SECOND)
 
 
 @given(
     seed=st.integers(0, 2**32),
     at_once=st.integers(1, 3),
     budget=st.integers(2, 6),
-    quiet=st.sampled_from([(), (Quiet(time(22), time(6, 30)),)]),
+    quiet=st.sampled_from([(), (QuietHours(time(22), time(6, 30)),)]),
     signs=st.lists(st.tuples(SIGNS, ASKED, st.booleans()), min_size=1, max_size=25),
     began=MOMENTS,
 )
@@ -165,7 +173,7 @@ def test_no_history_of_answers_makes_a_visit_start_earlier_than_the_rules_allow(
     seed: int,
     at_once: int,
     budget: int,
-    quiet: tuple[Quiet, ...],
+    quiet: tuple[QuietHours, ...],
     signs: list[tuple[Sign, timedelta | None, bool]],
     began: datetime,
 ) -> None:
@@ -190,17 +198,19 @@ def test_no_history_of_answers_makes_a_visit_start_earlier_than_the_rules_allow(
         elif wait is None:
             assert len(under_way) < at_once
             assert not starts or now - starts[-1] >= 6 * SECOND
-            assert len([it for it in starts if now - it < DAY]) < (budget if urgent else budget - 1)
-            assert all(it.around(now, BERLIN) is None for it in quiet)
+            assert len([start for start in starts if now - start < DAY]) < (
+                budget if urgent else budget - 1
+            )
+            assert all(hours.around(now, BERLIN) is None for hours in quiet)
             assert asked_until is None or now >= asked_until
-            state = begun(rules, state, now, chance())
+            state = state_after_start(rules, state, now, chance())
             starts.append(now)
             under_way.append(now)
         if under_way and (wait is not None or chance() < 0.7):
             now += 3 * SECOND
             begin = under_way.pop(0)
-            state = heard(
-                rules, state, Heard(sign=sign, retry_after=asked), started=begin, now=now,
+            state = state_after_end(
+                rules, state, HostSignal(sign=sign, retry_after=asked), started=begin, now=now,
                 chance=chance(),
             )  # fmt: skip
             if sign is Sign.THROTTLED and asked is not None:
@@ -232,29 +242,36 @@ def test_throttling_again_lengthens_the_rest_and_a_good_answer_ends_it() -> None
     rests = []
     for _ in range(5):
         started, now = now, now + SECOND
-        state = heard(
-            rules, state, Heard(sign=Sign.THROTTLED), started=started, now=now, chance=1.0
+        state = state_after_end(
+            rules, state, HostSignal(sign=Sign.THROTTLED), started=started, now=now, chance=1.0
         )
         assert state.resting_until is not None
         rests.append((state.resting_until - now) / SECOND)
         now = state.resting_until
     assert rests == [40, 80, 160, 180, 180]
 
-    state = heard(rules, state, Heard(sign=Sign.WELL), started=now, now=now + SECOND, chance=1.0)
+    state = state_after_end(
+        rules, state, HostSignal(sign=Sign.WELL), started=now, now=now + SECOND, chance=1.0
+    )
     assert state == HostState(next_at=state.next_at)
 
 
 def test_visits_that_were_under_way_complain_of_the_same_thing() -> None:
     rules = RULES.default
-    first = heard(
-        rules, HostState(), Heard(sign=Sign.THROTTLED), started=NOW, now=NOW + SECOND, chance=0.0
+    first = state_after_end(
+        rules,
+        HostState(),
+        HostSignal(sign=Sign.THROTTLED),
+        started=NOW,
+        now=NOW + SECOND,
+        chance=0.0,
     )
 
-    second = heard(
-        rules, first, Heard(sign=Sign.THROTTLED), started=NOW, now=NOW + 2 * SECOND, chance=0.0
+    second = state_after_end(
+        rules, first, HostSignal(sign=Sign.THROTTLED), started=NOW, now=NOW + 2 * SECOND, chance=0.0
     )
-    late = heard(
-        rules, second, Heard(sign=Sign.WELL), started=NOW, now=NOW + 3 * SECOND, chance=0.0
+    late = state_after_end(
+        rules, second, HostSignal(sign=Sign.WELL), started=NOW, now=NOW + 3 * SECOND, chance=0.0
     )
 
     assert (first.strikes, second.strikes) == (1, 1)
@@ -264,13 +281,13 @@ def test_visits_that_were_under_way_complain_of_the_same_thing() -> None:
 
 def test_a_host_in_trouble_does_not_shorten_what_it_asked_for_before() -> None:
     rules = RULES.default
-    asked = heard(
-        rules, HostState(), Heard(sign=Sign.THROTTLED, retry_after=HOUR), started=NOW,
+    asked = state_after_end(
+        rules, HostState(), HostSignal(sign=Sign.THROTTLED, retry_after=HOUR), started=NOW,
         now=NOW + SECOND, chance=0.0,
     )  # fmt: skip
 
-    then = heard(
-        rules, asked, Heard(sign=Sign.UNREACHABLE), started=NOW + 2 * SECOND,
+    then = state_after_end(
+        rules, asked, HostSignal(sign=Sign.UNREACHABLE), started=NOW + 2 * SECOND,
         now=NOW + 3 * SECOND, chance=0.0,
     )  # fmt: skip
 
@@ -282,9 +299,11 @@ def test_a_host_in_trouble_does_not_shorten_what_it_asked_for_before() -> None:
 def test_retry_after_is_never_shortened_but_by_its_bound(
     seconds: int, chance: float, strikes: int
 ) -> None:
-    what = hear(Answer(status=429, retry_after=str(seconds), at=NOW), RULES.default)
+    what = interpret_response(
+        HostResponse(status=429, retry_after=str(seconds), at=NOW), RULES.default
+    )
 
-    state = heard(
+    state = state_after_end(
         RULES.default, HostState(strikes=strikes), what, started=NOW, now=NOW, chance=chance
     )
 
@@ -358,24 +377,29 @@ def test_no_header_of_a_server_is_an_error_of_ours(text: str, said: str) -> None
     ],
 )
 def test_what_a_status_says_about_a_host(status: int, retry_after: str, sign: Sign) -> None:
-    what = hear(Answer(status=status, retry_after=retry_after, at=NOW), RULES.default)
+    what = interpret_response(
+        HostResponse(status=status, retry_after=retry_after, at=NOW), RULES.default
+    )
     assert what.sign is sign
 
 
 def test_a_site_can_have_a_status_of_its_own_for_throttling() -> None:
     rules = RULES.rules("group:weibo")
-    assert hear(Answer(status=414, retry_after="", at=NOW), rules).sign is Sign.THROTTLED
+    assert (
+        interpret_response(HostResponse(status=414, retry_after="", at=NOW), rules).sign
+        is Sign.THROTTLED
+    )
 
 
 # Redirects to another host
 
 
-def left_behind(url: str, status: int | None, retry_after: str = "") -> politeness.After:
-    answer = Answer(
+def left_behind(url: str, status: int | None, retry_after: str = "") -> politeness.VisitOutcome:
+    answer = HostResponse(
         status=status, at=NOW, retry_after=retry_after,
         final_url=url,
     )  # fmt: skip
-    return after(
+    return visit_outcome(
         RULES, "t.cn", lambda _: HostState(strikes=1, sign=Sign.UNWELL), answer,
         started=NOW - SECOND, now=NOW, chance=lambda: 0.5,
     )  # fmt: skip
@@ -413,22 +437,22 @@ def test_a_host_without_an_answer_is_the_one_that_was_asked() -> None:
 
 
 def test_a_throttled_page_is_looked_at_again_a_few_times_ever_later() -> None:
-    rules, what = RULES.default, Heard(sign=Sign.THROTTLED)
+    rules, what = RULES.default, HostSignal(sign=Sign.THROTTLED)
 
-    due = [revisit_at(rules, HostState(), what, revisits=it, now=NOW) for it in range(4)]
+    due = [revisit_at(rules, HostState(), what, revisits=number, now=NOW) for number in range(4)]
 
     assert due == [NOW + 10 * MINUTE, NOW + 20 * MINUTE, NOW + 40 * MINUTE, None]
 
 
 def test_a_revisit_is_not_due_before_the_host_may_be_asked() -> None:
     state = HostState(resting_until=NOW + 5 * HOUR, sign=Sign.THROTTLED, strikes=1)
-    what = Heard(sign=Sign.THROTTLED)
+    what = HostSignal(sign=Sign.THROTTLED)
     assert revisit_at(RULES.default, state, what, revisits=0, now=NOW) == NOW + 5 * HOUR
 
 
 @pytest.mark.parametrize("sign", [Sign.WELL, Sign.UNWELL, Sign.UNREACHABLE])
 def test_whatever_else_a_host_says_stays_as_it_is(sign: Sign) -> None:
-    what = Heard(sign=sign)
+    what = HostSignal(sign=sign)
     assert revisit_at(RULES.default, HostState(), what, revisits=0, now=NOW) is None
 
 
@@ -466,13 +490,13 @@ def test_quiet_hours_end_by_the_clock_on_the_wall(
 
     assert rules.free_at(at) == expected
     wait = judge(RULES, rules, HostState(), Load(), at)
-    assert wait == (Wait(expected, Cause.QUIET) if until else None)
+    assert wait == (VisitWait(expected, WaitCause.QUIET) if until else None)
 
 
 def test_a_wait_that_ends_in_quiet_hours_goes_on_to_their_end(tmp_path: Path) -> None:
     rules = rules_of(tmp_path, 'quiet = ["12:01-13:00", "13:00-14:00", "13:30-13:45"]')
     state = HostState(resting_until=NOW + 2 * MINUTE, sign=Sign.UNWELL, strikes=1)
-    assert judge(RULES, rules, state, Load(), NOW) == Wait(NOW + 2 * HOUR, Cause.QUIET)
+    assert judge(RULES, rules, state, Load(), NOW) == VisitWait(NOW + 2 * HOUR, WaitCause.QUIET)
 
 
 @given(
@@ -485,7 +509,7 @@ def test_quiet_hours_hold_whenever_the_clock_on_the_wall_shows_them(
     minute: int, length: int, moment: datetime, zone: str
 ) -> None:
     ends = (minute + length) % 1440
-    quiet = Quiet(time(*divmod(minute, 60)), time(*divmod(ends, 60)))
+    quiet = QuietHours(time(*divmod(minute, 60)), time(*divmod(ends, 60)))
     wall = moment.astimezone(ZoneInfo(zone))
     shown = wall.hour * 60 + wall.minute
     if (shown - minute) % 1440 < length:
@@ -576,7 +600,7 @@ def told(
     assert found.visits == sum(visits.values())
     return {
         "takes": found.takes / SECOND,
-        "hosts": [(it.key, it.takes / SECOND, it.bound_by) for it in found.hosts],
+        "hosts": [(host.key, host.takes / SECOND, host.bound_by) for host in found.hosts],
     }
 
 
@@ -584,16 +608,16 @@ def test_an_estimate_is_that_of_the_slowest_host() -> None:
     assert told({"a.example": 3, "group:weibo": 2, "b.example": 1}) == {
         "takes": 12,
         "hosts": [
-            ("a.example", 12, Cause.INTERVAL),
-            ("group:weibo", 12, Cause.INTERVAL),
+            ("a.example", 12, WaitCause.INTERVAL),
+            ("group:weibo", 12, WaitCause.INTERVAL),
             ("b.example", 2, None),
         ],
     }
 
 
 def test_many_hosts_take_as_long_as_the_browsers_need() -> None:
-    assert told({f"{it}.example": 1 for it in range(100)})["takes"] == 100
-    assert told({f"{it}.example": 1 for it in range(100)}, at_once=1000)["takes"] == 14
+    assert told({f"{number}.example": 1 for number in range(100)})["takes"] == 100
+    assert told({f"{number}.example": 1 for number in range(100)}, at_once=1000)["takes"] == 14
 
 
 def test_nothing_takes_no_time() -> None:
@@ -604,10 +628,10 @@ def test_an_estimate_runs_into_the_budget_and_the_night(tmp_path: Path) -> None:
     day = DAY / SECOND
     assert told({"a.example": 451}) == {
         "takes": day + 2,
-        "hosts": [("a.example", day + 2, Cause.BUDGET)],
+        "hosts": [("a.example", day + 2, WaitCause.BUDGET)],
     }
     mine = written(tmp_path, '[default]\nquiet = ["12:01-13:00"]')
-    assert told({"a.example": 14}, rules=mine)["hosts"] == [("a.example", 3607, Cause.QUIET)]
+    assert told({"a.example": 14}, rules=mine)["hosts"] == [("a.example", 3607, WaitCause.QUIET)]
 
 
 def test_an_estimate_agrees_with_what_judge_allows(tmp_path: Path) -> None:
@@ -621,7 +645,7 @@ def test_an_estimate_agrees_with_what_judge_allows(tmp_path: Path) -> None:
         wait = judge(mine, mine.default, state, Load(budget_at=room), now)
         if wait is None:
             starts.append(now)
-            state = begun(mine.default, state, now, 0.5)
+            state = state_after_start(mine.default, state, now, 0.5)
         else:
             assert wait.until is not None
             now = wait.until

@@ -8,7 +8,7 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.assessment import Cause
-from snapshotter.policy.takedown import (
+from snapshotter.policy.takedown_rules import (
     find_rules,
     load_rules,
     parse_rules,
@@ -53,7 +53,7 @@ def test_every_shipped_file_is_read(name: str) -> None:
 
 
 def test_the_order_that_was_asked_for_is_kept_and_nothing_comes_twice() -> None:
-    names = [it.file.id for it in load_rules(["generic", "wechat", "generic"])]
+    names = [rule_set.file.id for rule_set in load_rules(["generic", "wechat", "generic"])]
 
     assert names == ["generic", "wechat"]
 
@@ -148,7 +148,7 @@ def test_rules_are_chosen_by_host_and_those_for_all_come_last(
 ) -> None:
     sets = (*load_rules(["generic"]), parse_rules(HEAD + NOTICE, "forum.toml"))
 
-    assert [it.file.id for it in rules_for(sets, hosts)] == chosen
+    assert [rule_set.file.id for rule_set in rules_for(sets, hosts)] == chosen
 
 
 def test_the_example_of_the_reference_is_a_file_of_rules() -> None:
@@ -158,4 +158,4 @@ def test_the_example_of_the_reference_is_a_file_of_rules() -> None:
 
     rules = parse_rules(example[1], "example")
 
-    assert [it.id for it in rules.abouts] == ["f-thread", "f-w1", "f-01"]
+    assert [about.id for about in rules.abouts] == ["f-thread", "f-w1", "f-01"]

@@ -5,7 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from snapshotter.policy.times import duration_words, parse_duration, parse_moment, parse_percent
+from snapshotter.policy.times import (
+    format_short_duration,
+    parse_duration,
+    parse_moment,
+    parse_percent,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -20,12 +25,12 @@ def test_durations_are_whole_numbers_with_one_unit() -> None:
 
 @pytest.mark.parametrize("text", ["0s", "1s", "90s", "1m", "15m", "36h", "1d", "2w", "3650d"])
 def test_a_duration_is_written_as_it_is_read(text: str) -> None:
-    assert duration_words(parse_duration(text)) == text
+    assert format_short_duration(parse_duration(text)) == text
 
 
 def test_a_duration_is_written_in_its_largest_unit_and_whole_seconds() -> None:
-    assert duration_words(timedelta(hours=48)) == "2d"
-    assert duration_words(timedelta(seconds=61, milliseconds=900)) == "61s"
+    assert format_short_duration(timedelta(hours=48)) == "2d"
+    assert format_short_duration(timedelta(seconds=61, milliseconds=900)) == "61s"
 
 
 def test_what_is_longer_than_ten_years_is_mistyped() -> None:
@@ -34,7 +39,7 @@ def test_what_is_longer_than_ten_years_is_mistyped() -> None:
 
 
 def test_a_share_is_in_whole_percent_below_a_hundred() -> None:
-    assert [parse_percent(it) for it in ("0", "5%", "15", "99%")] == [0, 0.05, 0.15, 0.99]
+    assert [parse_percent(text) for text in ("0", "5%", "15", "99%")] == [0, 0.05, 0.15, 0.99]
     for text in ("", "%", "-5%", "100%", "1.5%", "15 %", "0.15"):
         with pytest.raises(ValueError, match="not a share"):
             parse_percent(text)

@@ -9,7 +9,7 @@ from html import unescape
 
 import pytest
 
-from snapshotter.assess.campaign import findings, not_borne_out
+from snapshotter.assess.campaign import compute_findings, events_with_unproven_order
 from snapshotter.model.campaign import OWN_WORD, Campaign, CampaignReport, Span
 from snapshotter.report import campaign as pages
 from tests.unit.assess.test_campaign import GONE, T0, THERE, page
@@ -30,7 +30,7 @@ def made(title: str = "") -> CampaignReport:
             page(f"b{HOSTILE}", (0, THERE), (9, THERE)),
         ),
     )
-    return CampaignReport(campaign=campaign, findings=findings(campaign))
+    return CampaignReport(campaign=campaign, findings=compute_findings(campaign))
 
 
 def test_the_page_runs_nothing_and_loads_nothing() -> None:
@@ -53,16 +53,18 @@ def test_the_curve_is_a_band_and_each_step_of_it_stands_in_a_table() -> None:
 
     assert text.count('<rect class="band"') >= 2
     assert text.count('<td class="number">2</td><td class="number">2</td>') >= 1
-    for it in report.findings.rows[0].removals:
-        assert it.event_id in text
-        assert all(bundle in text for bundle in it.bundles)
+    for removal in report.findings.rows[0].removals:
+        assert removal.event_id in text
+        assert all(bundle in text for bundle in removal.bundles)
 
 
 def test_the_page_says_of_which_events_no_token_bears_out_the_order() -> None:
     report = made()
     (removal,) = report.findings.rows[0].removals
 
-    assert not_borne_out(report.campaign) == (removal.event_id,)  # no capture has a token
+    assert events_with_unproven_order(report.campaign) == (
+        removal.event_id,
+    )  # no capture has a token
     assert "No token or log confirms that" not in pages.page(report).decode()
     assert "No token or log confirms that" in pages.page(report, weak=[removal.event_id]).decode()
 
@@ -75,19 +77,19 @@ def test_an_order_is_borne_out_by_tokens_that_came_in_it(
 ) -> None:
     watched = page("a", (0, THERE), (4, THERE), (5, GONE), (6, GONE))
     captures = tuple(
-        replace(it, proven_at=None if at is None else T0 + timedelta(hours=10, minutes=at))
-        for it, at in zip(watched.captures, minutes, strict=True)
+        replace(observation, proven_at=None if at is None else T0 + timedelta(hours=10, minutes=at))
+        for observation, at in zip(watched.captures, minutes, strict=True)
     )
     its = replace(made().campaign, pages=(replace(watched, captures=captures),))
 
-    assert bool(not_borne_out(its)) is is_weak
+    assert bool(events_with_unproven_order(its)) is is_weak
 
 
 def test_the_page_says_what_is_the_word_of_whoever_made_it() -> None:
     text = pages.page(made()).decode()
 
     (told,) = re.findall(r"no capture confirms them: ([^.]*)\.", text)
-    assert told.split(", ") == [it.replace("_", " ") for it in OWN_WORD]
+    assert told.split(", ") == [name.replace("_", " ") for name in OWN_WORD]
 
 
 @pytest.mark.parametrize(
@@ -106,4 +108,4 @@ def test_the_page_says_what_is_the_word_of_whoever_made_it() -> None:
 def test_a_length_that_is_not_known_exactly_is_told_as_that(
     span: Span | None, expected: str
 ) -> None:
-    assert pages.span(span) == expected
+    assert pages.format_span(span) == expected

@@ -13,12 +13,12 @@ from PIL import Image
 from typing_extensions import override
 
 from snapshotter.compare import captures, masks
-from snapshotter.compare.captures import Captured
-from snapshotter.model.comparison import Comparison, Side, State
+from snapshotter.compare.captures import ComparableCapture
+from snapshotter.model.comparison import ComparedCapture, Comparison, ComparisonState
 from snapshotter.model.reading import Region
 from snapshotter.model.request import MaskRules
 from snapshotter.report import diff, html
-from snapshotter.report.copies import copy
+from snapshotter.report.picture_copies import make_picture_copy
 from tests.unit.compare.pages import AT, URL, Line, assessment, page, picture, shot
 
 MAIN, TEASER = Region.MAIN, Region.TEASER
@@ -28,13 +28,13 @@ HOSTILE = (
 )
 
 
-def captured(lines: list[Line], name: str, title: str = "A story") -> Captured:
-    side = Side(
+def captured(lines: list[Line], name: str, title: str = "A story") -> ComparableCapture:
+    side = ComparedCapture(
         bundle_id=name, sha256="00" * 32, verification="passed", codes=(), requested_url=URL,
         final_url=URL, captured_at=AT, proven_at=AT, identity="//news.test/2014", http_status=200,
         title=title, standing=None,
     )  # fmt: skip
-    return Captured(
+    return ComparableCapture(
         side=side, page=page(lines), assessment=assessment(lines),
         shots={"whole page": picture(lines)}, conditions={"locale": "en-US"},
     )  # fmt: skip
@@ -50,7 +50,9 @@ def compared(
 
 def made(found: Comparison) -> str:
     shots = [picture(ARTICLE), picture(ARTICLE)]
-    copies = {"whole page": (copy(shots[0].files, 1), copy(shots[1].files, 1))}
+    copies = {
+        "whole page": (make_picture_copy(shots[0].files, 1), make_picture_copy(shots[1].files, 1))
+    }
     return diff.page(found, copies).decode()
 
 
@@ -87,7 +89,9 @@ def read(text: str) -> _Tags:
 def test_the_page_runs_and_loads_nothing_but_its_own() -> None:
     found = read(made(compared([(MAIN, "WeChat removed at least 41 accounts."), ARTICLE[1]])))
 
-    policy = next(it["content"] for tag, it in found.tags if it.get("http-equiv"))
+    policy = next(
+        attributes["content"] for tag, attributes in found.tags if attributes.get("http-equiv")
+    )
     assert policy is not None
     assert policy.startswith("default-src 'none'; ")
     for kind, text in (("script", found.script), ("style", found.style)):
@@ -120,7 +124,7 @@ def test_nothing_of_a_hostile_page_becomes_markup_or_turns_the_text(where: str) 
     assert "onerror" in text  # it is shown, as words
     assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f]", text)
     assert "\\u202e" in text
-    assert len([it for it in read(text).tags if it[0] == "script"]) == 1
+    assert len([tag for tag in read(text).tags if tag[0] == "script"]) == 1
 
 
 def test_main_region_only_is_on_when_the_page_is_opened_and_says_what_it_leaves_out() -> None:
@@ -137,7 +141,7 @@ def test_where_no_main_region_is_known_nothing_is_left_out() -> None:
         replace(one, assessment=None), replace(other, assessment=None), masks.read(MaskRules())
     )
 
-    assert found.text.main is State.UNKNOWN
+    assert found.text.main is ComparisonState.UNKNOWN
     assert '<input type="checkbox" id="main-only">' in made(found)
 
 
@@ -157,34 +161,34 @@ def test_masks_and_a_failed_verification_are_said() -> None:
 def test_a_tall_picture_is_shown_in_pieces_as_far_as_it_goes() -> None:
     image = Image.new("RGB", (30, 5000), "white")
 
-    found = copy(shot(image, image, scale=2).files, 2)
+    found = make_picture_copy(shot(image, image, scale=2).files, 2)
 
     assert found is not None
     assert (found.width, found.height, found.cut) == (15, 5000, False)
-    assert [it.top for it in found.pieces] == [0, 2048, 4096]
+    assert [piece.top for piece in found.pieces] == [0, 2048, 4096]
 
 
 def test_what_is_no_picture_is_shown_as_none() -> None:
     broken = picture(ARTICLE).files[0]().read()[:200]
 
-    assert copy([partial(io.BytesIO, broken)], 1) is None
+    assert make_picture_copy([partial(io.BytesIO, broken)], 1) is None
 
 
 def test_a_picture_that_is_wider_than_any_is_not_read() -> None:
     wide = bytearray(picture(ARTICLE).files[0]().read())
     wide[16:20] = (1 << 30).to_bytes(4, "big")
 
-    assert copy([partial(io.BytesIO, bytes(wide))], 1) is None
+    assert make_picture_copy([partial(io.BytesIO, bytes(wide))], 1) is None
 
 
 def test_the_slider_and_the_switches_have_names_for_who_does_not_see_them() -> None:
     found = read(made(compared(ARTICLE)))
 
-    labels = {it["for"] for tag, it in found.tags if tag == "label"}
-    inputs = {it["id"] for tag, it in found.tags if tag == "input"}
+    labels = {attributes["for"] for tag, attributes in found.tags if tag == "label"}
+    inputs = {attributes["id"] for tag, attributes in found.tags if tag == "input"}
     assert inputs
     assert inputs == labels
 
 
 def test_joiners_stay_and_marks_of_direction_do_not() -> None:
-    assert html.verbatim("👨\u200d👩 \u202e\u0007") == "👨\u200d👩 \\u202e\\u0007"
+    assert html.escape_misleading("👨\u200d👩 \u202e\u0007") == "👨\u200d👩 \\u202e\\u0007"

@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 
 from snapshotter.model.page import Box
 from snapshotter.report import side_by_side
-from snapshotter.report.side_by_side import WIDTH, Panel, render, same_there
+from snapshotter.report.side_by_side import WIDTH, Panel, render, shows_same_box
 
 LATIN = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
@@ -45,7 +45,7 @@ def test_both_pictures_stand_beside_each_other() -> None:
 def test_the_notice_is_outlined_where_it_is() -> None:
     box = Box(left=400, top=200, width=300, height=100)
     plain, marked = (
-        opened(render(LEFT, replace(RIGHT, box=it))).convert("RGB") for it in (None, box)
+        opened(render(LEFT, replace(RIGHT, box=outline))).convert("RGB") for outline in (None, box)
     )
     top = plain.height - 16 - 400
     left = 32 + WIDTH
@@ -68,11 +68,11 @@ def test_a_place_in_the_picture_of_the_whole_page_holds_for_a_first_view_that_sh
         return out.getvalue()
 
     first, moved = page.crop((0, 0, 1280, 800)), page.crop((0, 20, 1280, 820))
-    assert same_there(encoded(first), encoded(page), box)
-    assert not same_there(encoded(moved), encoded(page), box)
-    assert not same_there(encoded(first), encoded(page), replace(box, top=900))
-    assert not same_there(encoded(first), b"", box)
-    assert not same_there(b"junk", encoded(page), box)
+    assert shows_same_box(encoded(first), encoded(page), box)
+    assert not shows_same_box(encoded(moved), encoded(page), box)
+    assert not shows_same_box(encoded(first), encoded(page), replace(box, top=900))
+    assert not shows_same_box(encoded(first), b"", box)
+    assert not shows_same_box(b"junk", encoded(page), box)
 
 
 def test_the_same_is_the_same_bytes() -> None:
@@ -95,11 +95,11 @@ def test_a_very_tall_view_is_cut_which_is_said_and_a_box_below_it_is_not_drawn()
     tall = replace(RIGHT, png=png("#00ff00", 320, 9000))
     below = replace(tall, box=Box(left=10, top=8000, width=100, height=50))
 
-    picture, short = (opened(render(LEFT, it)) for it in (tall, RIGHT))
+    picture, short = (opened(render(LEFT, panel)) for panel in (tall, RIGHT))
     assert picture.height < 1000
     told, none = (
-        {at(it, 32 + WIDTH + 5, y) for y in range(it.height - 60, it.height - 16)}
-        for it in (picture, short)
+        {at(image, 32 + WIDTH + 5, y) for y in range(image.height - 60, image.height - 16)}
+        for image in (picture, short)
     )
     mark = (0xB3, 0x26, 0x1E)  # of the line below what is shown
     assert (mark in told, mark in none) == (True, False)

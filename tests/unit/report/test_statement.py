@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from snapshotter.formats import canonical_json, pack
+from snapshotter.formats import canonical_json
 from snapshotter.formats.printable import cut
+from snapshotter.formats.statements import pack
 from snapshotter.model.assessment import (
     AccountState,
     Assessment,
@@ -23,11 +24,12 @@ from snapshotter.model.assessment import (
     Step,
     Undecided,
 )
-from snapshotter.model.order import Weak
+from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import Part, Role
 from snapshotter.model.takedown import OWN_WORD, TakedownKind
 from snapshotter.report import pack as pages
-from snapshotter.report import statement, words
+from snapshotter.report import statement
+from snapshotter.report import wording as words
 from snapshotter.site import catalogue
 from tests import exhibits
 from tests.exhibits import AT, CITED, GLOSS, NOTICE
@@ -72,7 +74,9 @@ def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> No
 
 
 def test_an_order_that_nothing_bears_out_is_told() -> None:
-    weak = Weak(role="last seen", against="first gone", detail="that last seen came before is open")
+    weak = UnprovenOrder(
+        role="last seen", against="first gone", detail="that last seen came before is open"
+    )
     made = exhibits.statement(weak=(weak,))
 
     assert "That last seen came before is open." in text(statement.html(made))
@@ -88,7 +92,7 @@ def test_what_nothing_derives_is_called_the_word_of_whoever_signed_it() -> None:
 
     assert made.event is not None
     assert "Only the signer of this file states the words and pictures on this page" in told
-    assert all(it in told for it in statement._OWN_WORD.values())
+    assert all(word in told for word in statement._OWN_WORD.values())
     assert set(statement._OWN_WORD) == set(OWN_WORD)
     assert statement.facts(made)["own_word"] == list(OWN_WORD)
 
@@ -137,8 +141,8 @@ def test_a_cause_is_what_is_stated_and_never_a_motive(cause: Cause) -> None:
     assert re.match(r"The notice says that |The server says that |No reason is stated", told)
     assert not re.search(r"censor|politic|because they|order(ed)? by", told)
     first, _, *rest = exhibits.statement().exhibits
-    one = exhibits.exhibit(Role.FIRST_GONE, exhibits.gone(cause=cause))
-    assert words.cause(cause) in said(exhibits=(first, one, *rest))
+    exhibit = exhibits.exhibit(Role.FIRST_GONE, exhibits.gone(cause=cause))
+    assert words.cause(cause) in said(exhibits=(first, exhibit, *rest))
 
 
 REMOVALS = [
@@ -161,7 +165,7 @@ def seen_as(name: str, role: Role = Role.FIRST_GONE) -> statement.Exhibit:
     content, verdict = ASSESSOR.judge(page)
     record = exhibits.record()
     record["what"] |= {"http_status": page.status, "final_url": page.final_url}
-    one = exhibits.gone(
+    observation = exhibits.gone(
         url=page.requested_url,
         content=content.kind,
         **{
@@ -171,20 +175,22 @@ def seen_as(name: str, role: Role = Role.FIRST_GONE) -> statement.Exhibit:
         undecided=verdict.undecided,
     )
     assessment = Assessment(content=content, takedown=verdict)
-    return exhibits.exhibit(role, one, record=record, assessment=assessment)
+    return exhibits.exhibit(role, observation, record=record, assessment=assessment)
 
 
 @pytest.mark.parametrize("name", REMOVALS)
 def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_that_was_not(
     name: str,
 ) -> None:
-    one = seen_as(name)
-    told = said(exhibits=(exhibits.statement().seen, one, replace(one, role=Role.CONFIRMATION)))
+    exhibit = seen_as(name)
+    told = said(
+        exhibits=(exhibits.statement().seen, exhibit, replace(exhibit, role=Role.CONFIRMATION))
+    )
     status = site_page(name).status
 
     assert "there was a notice" not in told
     if name in WITHOUT_NOTICE:
-        assert one.observation.notice == ""
+        assert exhibit.observation.notice == ""
         assert f"it was gone: {WITHOUT_NOTICE[name]}" in told
         assert told.count("found no text of a notice") == 2  # of the first, and what confirms
         assert "The notice says" not in told
@@ -194,14 +200,16 @@ def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_tha
         assert "The notice says" not in told
     else:
         assert "it was gone: a notice stood in the place of the content. The server" in told
-        assert text(cut(one.observation.notice, 200)) in told
+        assert text(cut(exhibit.observation.notice, 200)) in told
     assert f"HTTP {status} (" in told
-    assert words.http(599) == "HTTP 599"
+    assert words.format_http_status(599) == "HTTP 599"
 
 
 def test_a_legal_reason_is_given_to_the_status_or_to_the_notice_that_states_it() -> None:
     seen = exhibits.statement().seen
-    by_status, by_notice = (said(exhibits=(seen, seen_as(it))) for it in ("451", "legal-451-body"))
+    by_status, by_notice = (
+        said(exhibits=(seen, seen_as(name))) for name in ("451", "legal-451-body")
+    )
 
     assert "The server says that it is withheld for legal reasons (HTTP 451)" in by_status
     assert "The notice says that it is withheld for legal reasons. Read" in by_notice
@@ -250,11 +258,13 @@ def test_what_does_not_agree_is_not_told_as_a_confirmation() -> None:
     ],
 )
 def test_an_error_is_told_by_the_servers_answer(status: int | None, told: str) -> None:
-    one = exhibits.gone(availability=Availability.INCONCLUSIVE, undecided=Undecided.ERROR)
+    observation = exhibits.gone(availability=Availability.INCONCLUSIVE, undecided=Undecided.ERROR)
     record = exhibits.record()
     record["what"]["http_status"] = status
 
-    assert told in statement.shown(exhibits.exhibit(Role.CONFIRMATION, one, record=record))
+    assert told in statement.describe_capture(
+        exhibits.exhibit(Role.CONFIRMATION, observation, record=record)
+    )
 
 
 def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
@@ -463,17 +473,17 @@ class Elements(HTMLParser):
 
 
 def test_nothing_of_a_captured_page_becomes_markup_or_turns_the_line() -> None:
-    one = exhibits.observation(url=f"http://x.test/{HOSTILE}", vantage=HOSTILE)
+    observation = exhibits.observation(url=f"http://x.test/{HOSTILE}", vantage=HOSTILE)
     first = exhibits.gone(notice=HOSTILE, cited_rule=HOSTILE, rule=HOSTILE)
     given = exhibits.record(title=HOSTILE, timezone=HOSTILE)
     made = exhibits.statement(
         exhibits=tuple(
-            exhibits.exhibit(role, it, record=given, excerpt=HOSTILE)
-            for role, it in (
-                (Role.LAST_SEEN, one),
+            exhibits.exhibit(role, seen, record=given, excerpt=HOSTILE)
+            for role, seen in (
+                (Role.LAST_SEEN, observation),
                 (Role.FIRST_GONE, first),
-                (Role.VANTAGE, one),
-                (Role.CONTROL, one),
+                (Role.VANTAGE, observation),
+                (Role.CONTROL, observation),
             )
         )
     )
@@ -485,7 +495,7 @@ def test_nothing_of_a_captured_page_becomes_markup_or_turns_the_line() -> None:
     assert found.tags.count("script") == 0
     assert found.tags.count("img") == 1
     assert not [name for name, _ in found.attributes if name.startswith("on") or name == "style"]
-    assert not [it for it in "\u202e\u2028\x1b" if it in page]
+    assert not [character for character in "\u202e\u2028\x1b" if character in page]
     assert "\\u202e" in page
     assert "<bdi" in page
 
@@ -531,7 +541,7 @@ def test_the_page_can_be_read_out_and_gone_through_by_keyboard() -> None:
     assert attributes["role"] == "status"
     assert attributes["aria-live"] == "polite"
     assert "Both captures side by side" in (attributes["alt"] or "")
-    assert found.tags.count("th") == [it for it, _ in found.attributes].count("scope")
+    assert found.tags.count("th") == [tag for tag, _ in found.attributes].count("scope")
     assert found.tags[:2] == ["html", "head"]
     assert ("lang", "en") in found.attributes
     assert ("lang", "zh-CN") in found.attributes  # of what the captured page says
@@ -604,17 +614,17 @@ def test_the_sheet_for_paper_has_its_picture_and_every_digest_with_it() -> None:
     ],
 )
 def test_a_length_of_time_is_never_told_shorter_than_it_is(seconds: float, told: str) -> None:
-    assert words.span(timedelta(seconds=seconds)) == told
+    assert words.format_long_duration(timedelta(seconds=seconds)) == told
 
 
 def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
     late = datetime(2026, 12, 31, 18, 0, tzinfo=UTC)
 
-    assert words.both(late, "Asia/Shanghai") == (
+    assert words.format_utc_and_local(late, "Asia/Shanghai") == (
         "31 December 2026, 18:00:00 UTC (1 January, 02:00:00 in Asia/Shanghai)"
     )
     for zone in ("UTC", "Nowhere/Land", "../../etc/passwd", "", "\0"):
-        assert words.local(late, zone) == ""
+        assert words.format_local(late, zone) == ""
 
 
 @pytest.mark.parametrize(
@@ -637,20 +647,20 @@ def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
     ],
 )
 def test_what_a_capture_shows_in_words(changes: dict[str, Any], told: str) -> None:
-    assert words.shown(exhibits.observation(**changes)) == told
+    assert words.describe_observation(exhibits.observation(**changes)) == told
 
 
 def test_a_capture_has_both_its_times() -> None:
     late = datetime(2026, 11, 27, 23, 59, 58, tzinfo=UTC)
     over = late + timedelta(seconds=4)
 
-    assert words.during(late, late) == "27 November 2026, 23:59:58 UTC"
-    assert words.during(late, over) == (
+    assert words.format_period(late, late) == "27 November 2026, 23:59:58 UTC"
+    assert words.format_period(late, over) == (
         "27 November 2026, 23:59:58 UTC to 28 November 2026, 00:00:02 UTC"
     )
-    assert words.local_during(late, late, "UTC") == ""
-    assert words.local_during(AT, AT, "Asia/Shanghai") == "22:05:12 in Asia/Shanghai"
-    assert words.local_during(AT, AT + timedelta(seconds=3), "Asia/Shanghai") == (
+    assert words.format_local_period(late, late, "UTC") == ""
+    assert words.format_local_period(AT, AT, "Asia/Shanghai") == "22:05:12 in Asia/Shanghai"
+    assert words.format_local_period(AT, AT + timedelta(seconds=3), "Asia/Shanghai") == (
         "22:05:12 to 22:05:15 in Asia/Shanghai"
     )
 
@@ -659,4 +669,8 @@ def test_every_word_of_the_verdicts_has_its_words() -> None:
     assert set(words.CAUSES) == set(Cause)
     assert set(words.TITLES) == set(TakedownKind)
     assert set(words.UNDECIDED) == set(Undecided)
-    assert [words.language(it) for it in ("en-GB", "zh", "xx")] == ["English", "Chinese", "xx"]
+    assert [words.language_name(code) for code in ("en-GB", "zh", "xx")] == [
+        "English",
+        "Chinese",
+        "xx",
+    ]

@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import note
-from snapshotter.formats.note import COSIGNATURE_V1, ED25519, VerifierKey
+from snapshotter.formats.proofs import note
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, VerifierKey
 from snapshotter.seal.log_key import LOG, WITNESS, FileLogSigner, LogKeyDirectory
 from snapshotter.seal.signer import KeyDirectory
 

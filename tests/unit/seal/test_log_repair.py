@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.formats import log_state, merkle, note
-from snapshotter.formats.note import Checkpoint
-from snapshotter.ports import SwapStore
-from snapshotter.seal.log import LogDamaged
-from snapshotter.seal.log_repair import LogRepair, Repaired
+from snapshotter.formats.proofs import log_state, merkle, note
+from snapshotter.formats.proofs.note import Checkpoint
+from snapshotter.ports import CompareAndSwapStore
+from snapshotter.seal.log_repair import LockRepair, LogRepair
+from snapshotter.seal.log_writer import LogDamaged
 from snapshotter.store.filesystem import DirectoryStore
 from tests.logs import LOG_KEY, LOG_SIGNER, RandomIds, published, read_whole, some_leaf, writer
-from tests.unit.seal.test_log import Died, Mortal, Remembered, _overwrite
+from tests.unit.seal.test_log_writer import Died, Mortal, Remembered, _overwrite
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,9 @@ FIVE = [some_leaf(number) for number in range(5)]
 
 
 def repair(
-    store: DirectoryStore, swapped: SwapStore | None = None, memory: Remembered | None = None
+    store: DirectoryStore,
+    swapped: CompareAndSwapStore | None = None,
+    memory: Remembered | None = None,
 ) -> LogRepair:
     return LogRepair(swapped or store, store, LOG_SIGNER, ids=RandomIds(), memory=memory)
 
@@ -54,7 +56,7 @@ def committed(store: DirectoryStore) -> Checkpoint:
 
 def root_at(store: DirectoryStore, size: int) -> bytes:
     leaves = read_whole(store)[:size]
-    return merkle.root(it.hash() for it in leaves)
+    return merkle.root(leaf.hash() for leaf in leaves)
 
 
 def test_without_its_lock_a_log_is_not_written_to_and_with_a_new_one_it_is(
@@ -64,7 +66,7 @@ def test_without_its_lock_a_log_is_not_written_to_and_with_a_new_one_it_is(
     with pytest.raises(LogDamaged, match="a checkpoint and no lock"):
         writer(store).append([some_leaf("next")])
 
-    assert repair(store).run() == Repaired(size=5, published=5)
+    assert repair(store).run() == LockRepair(size=5, published=5)
     writer(store).append([some_leaf("next")])
     assert read_whole(store) == [*FIVE, some_leaf("next")]
 
@@ -99,7 +101,7 @@ def test_a_lock_that_was_set_back_is_brought_up(store: DirectoryStore) -> None:
     with pytest.raises(LogDamaged):
         writer(store).settle()
 
-    assert repair(store).run() == Repaired(size=6, published=6)
+    assert repair(store).run() == LockRepair(size=6, published=6)
     writer(store).append([some_leaf("more")])
     assert len(read_whole(store)) == 7
 
@@ -144,10 +146,10 @@ def test_a_repair_that_dies_is_done_by_the_next(store: DirectoryStore, at: int, 
 
 def _stage(store: DirectoryStore, name: str) -> str:
     """Stage a batch that is not committed; return its name."""
-    before = {it.key for it in store.list("log/staging/")}
+    before = {stored.key for stored in store.list("log/staging/")}
     with pytest.raises(Died):
         writer(Mortal(store, 0, done=True, error=Died())).append([some_leaf(name)])
-    (new,) = {it.key for it in store.list("log/staging/")} - before
+    (new,) = {stored.key for stored in store.list("log/staging/")} - before
     return new.rpartition("/")[2]
 
 
@@ -202,7 +204,7 @@ def test_old_and_broken_batches_are_passed_over(store: DirectoryStore) -> None:
     assert store.path(f"{log_state.STAGING}/{old}").exists()
     lose(store)
 
-    assert repair(store).run() == Repaired(size=6, published=6)
+    assert repair(store).run() == LockRepair(size=6, published=6)
 
 
 def test_a_checkpoint_that_was_set_back_with_the_lock_is_found_by_the_files(
@@ -224,7 +226,7 @@ def test_what_this_machine_remembers_is_not_gone_back_behind(store: DirectorySto
     newest = store.path(log_state.CHECKPOINT).read_bytes()
     lose(store, log_state.CHECKPOINT)
 
-    assert repair(store, memory=memory).run() == Repaired(size=6, published=0)
+    assert repair(store, memory=memory).run() == LockRepair(size=6, published=0)
     writer(store, memory=memory).settle()
     assert store.path(log_state.CHECKPOINT).read_bytes() == newest
 
@@ -262,7 +264,7 @@ def test_another_history_that_this_machine_knows_is_not_gone_on_from(
 ) -> None:
     other = DirectoryStore(tmp_path / "other")
     memory = Remembered()
-    writer(other, memory=memory).append([some_leaf(f"x{it}") for it in range(4)])
+    writer(other, memory=memory).append([some_leaf(f"x{number}") for number in range(4)])
     lose(store)
 
     with pytest.raises(LogDamaged, match="tree of 4 entries that was signed"):
@@ -339,11 +341,11 @@ def test_writers_and_repairs_at_once_make_one_log(store: DirectoryStore) -> None
         except BaseException as error:  # noqa: BLE001  told by the test itself
             failures.append(error)
 
-    threads = [threading.Thread(target=write, args=(it,)) for it in range(3)]
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     lost = 0
-    while lost < 8 and any(it.is_alive() for it in threads):
+    while lost < 8 and any(thread.is_alive() for thread in threads):
         with calm:
             calm.wait_for(lambda: not repairing)
             with contextlib.suppress(FileNotFoundError):
@@ -358,10 +360,12 @@ def test_writers_and_repairs_at_once_make_one_log(store: DirectoryStore) -> None
     assert not failures, failures
     leaves = read_whole(store)
     assert leaves[:5] == FIVE
-    assert sorted(it.name for it in leaves[5:]) == sorted(
+    assert sorted(leaf.name for leaf in leaves[5:]) == sorted(
         f"{name}-{number}" for name in range(3) for number in range(6)
     )
-    roots = {it.size: it.root for it in named}
-    assert all(root_at(store, it.size) == it.root for it in named)
-    assert len({(it.size, it.root) for it in named}) == len(roots), "two trees of one size"
+    roots = {checkpoint.size: checkpoint.root for checkpoint in named}
+    assert all(root_at(store, checkpoint.size) == checkpoint.root for checkpoint in named)
+    assert len({(checkpoint.size, checkpoint.root) for checkpoint in named}) == len(roots), (
+        "two trees of one size"
+    )
     assert published(store).size == len(leaves)

@@ -23,7 +23,7 @@ from snapshotter.model.capture import (
     PictureTile,
 )
 from snapshotter.seal import record
-from snapshotter.verify.record import loads
+from snapshotter.verify.capture_record import loads
 from tests import bundles
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)

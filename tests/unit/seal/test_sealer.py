@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import manifest, names
+from snapshotter.formats.bundle import manifest, names
 from snapshotter.model.bundle import Bundle, TokenState
 from snapshotter.model.capture import Artifact, Capture, Redaction
 from snapshotter.model.finding import Verdict
@@ -88,7 +88,7 @@ def test_an_authority_that_is_down_costs_the_token_and_nothing_else(
     made = _seal(tmp_path, bundles.new_signer(), down, authority)
 
     assert [token.state for token in made.tokens] == [TokenState.PENDING, TokenState.GRANTED]
-    assert sealer.pending(made.tokens) == ("the one that is down",)
+    assert sealer.owed_authorities(made.tokens) == ("the one that is down",)
     tokens = [name for name in unpack(made.file.read_bytes()) if name.endswith(".tsr")]
     assert tokens == [names.token(1, 1)]
 

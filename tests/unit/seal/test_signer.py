@@ -13,7 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.keys import from_p1363, load_public_pem, public_pem, verify_signature
+from snapshotter.formats.signatures.keys import (
+    from_p1363,
+    load_public_pem,
+    public_pem,
+    verify_signature,
+)
 from snapshotter.ports import Signer
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import FileSigner, KeyDirectory

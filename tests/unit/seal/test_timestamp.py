@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.model.bundle import TokenState
 from snapshotter.seal.timestamp import HttpTimestampAuthority, stamp_all
 from tests.fakes.world import START, FixedClock, SeededIds

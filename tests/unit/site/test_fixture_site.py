@@ -13,16 +13,16 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from snapshotter.policy.identity import weibo_number
+from snapshotter.policy.page_identity import weibo_number
 from snapshotter.site import hostile, wechat, weibo
 from snapshotter.site.catalogue import (
     PAGES,
     article,
+    follow_visit,
     host_of,
     hosts,
     names,
     render,
-    settle,
 )
 from snapshotter.site.news import TEASERS
 from snapshotter.site.notices import (
@@ -34,9 +34,9 @@ from snapshotter.site.notices import (
     notice_page,
 )
 from snapshotter.site.pictures import SHORT_LINK, placeholder, qr_code, scene
+from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.response import Response
 from snapshotter.site.server import FixtureSite
-from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, available, campaign, removed, wall
 
 MINUTE = timedelta(minutes=1)
@@ -45,8 +45,8 @@ REFERER = {"Referer": f"http://{WECHAT}/s/x"}
 
 @pytest.fixture
 def site() -> Iterator[FixtureSite]:
-    with FixtureSite() as it:
-        yield it
+    with FixtureSite() as site:
+        yield site
 
 
 def get(url: str, host: str, port: int, **headers: str) -> tuple[bytes, str]:
@@ -83,10 +83,10 @@ def sent(site: FixtureSite, name: str) -> tuple[int, bytes]:
     ],
 )  # fmt: skip
 def test_every_row_of_the_table_is_a_page(name: str) -> None:
-    found = settle(name).response
+    found = follow_visit(name).response
 
     assert found.body
-    assert found == settle(name).response  # the same each time
+    assert found == follow_visit(name).response  # the same each time
 
 
 def test_a_page_answers_under_its_plain_path_and_its_name_alike() -> None:
@@ -103,7 +103,7 @@ def test_every_notice_stands_on_its_page_word_for_word(variant: str) -> None:
     assert NOTICES[variant].detail in text
 
 
-@pytest.mark.parametrize("host", sorted({it.host for it in NOTICES.values()}))
+@pytest.mark.parametrize("host", sorted({notice.host for notice in NOTICES.values()}))
 def test_an_article_holds_any_words_where_a_story_holds_them(host: str) -> None:
     words = "该内容已被发布者删除 <b>"
 
@@ -114,7 +114,7 @@ def test_an_article_holds_any_words_where_a_story_holds_them(host: str) -> None:
 
 
 def test_what_a_notice_says_is_text_and_never_markup() -> None:
-    for host in {it.host for it in NOTICES.values()} | {"news.example"}:
+    for host in {known.host for known in NOTICES.values()} | {"news.example"}:
         assert "<script>" not in notice_page(host, "<script>", "<script>").text
 
 
@@ -164,8 +164,8 @@ def test_an_article_hides_its_text_until_its_script_runs_and_tells_of_its_visito
 def test_an_image_is_a_placeholder_to_those_who_come_from_elsewhere() -> None:
     first, *_, code = re.findall(r'data-src="http://([^/]+)(/[^"?]+)', render("wx/article").text)
 
-    def image(it: tuple[str, str], **headers: str) -> Response:
-        return render(it[1], authority=it[0], headers=headers)
+    def image(picture: tuple[str, str], **headers: str) -> Response:
+        return render(picture[1], authority=picture[0], headers=headers)
 
     assert image(first, **REFERER).body != placeholder()
     assert image(first).body == image(first, Referer="http://other.example/").body == placeholder()
@@ -201,7 +201,7 @@ def test_a_scene_is_a_picture_and_every_number_another_one() -> None:
 def test_the_short_link_is_three_hops_long() -> None:
     found = settle_from(SHORT_LINK)
 
-    assert [it.split("/")[2] for it in found] == ["t.cn", "url.cn", "bit.ly"]
+    assert [url.split("/")[2] for url in found] == ["t.cn", "url.cn", "bit.ly"]
 
 
 def settle_from(url: str) -> list[str]:
@@ -222,7 +222,7 @@ def test_a_verification_lets_go_of_one_article_and_not_of_the_other() -> None:
     assert "location.replace" in auto.text
     assert "location.replace" not in hard.text
     assert "环境异常" in auto.text
-    assert "js_article" in settle("wx/captcha-auto").response.text
+    assert "js_article" in follow_visit("wx/captcha-auto").response.text
 
 
 def render_path(name: str) -> str:
@@ -230,7 +230,7 @@ def render_path(name: str) -> str:
 
 
 def test_a_rumour_is_an_article_whose_script_goes_elsewhere() -> None:
-    found = settle("wx/rumor")
+    found = follow_visit("wx/rumor")
 
     assert found.url.endswith("/mp/rumor")
     (before,) = found.before
@@ -242,7 +242,7 @@ def test_a_rumour_is_an_article_whose_script_goes_elsewhere() -> None:
 
 
 def test_an_article_without_a_browser_is_as_its_script_leaves_it() -> None:
-    page = shown("wx/article")
+    page = rendered_page("wx/article")
 
     assert ">2026-01-02 17:39</em>" in page.html
     assert "visibility: hidden" not in page.html
@@ -254,24 +254,24 @@ def test_an_article_without_a_browser_is_as_its_script_leaves_it() -> None:
 
 
 def test_a_page_without_a_browser_says_which_way_it_came() -> None:
-    rumour, hard, visitor = map(shown, ("wx/rumor", "wx/captcha-hard", "wb/visitor"))
+    rumour, hard, visitor = map(rendered_page, ("wx/rumor", "wx/captcha-hard", "wb/visitor"))
 
-    assert [it.kind for it in rumour.redirects] == ["client"]
+    assert [redirect.kind for redirect in rumour.redirects] == ["client"]
     assert b"js_article" in rumour.raw_before[0]
-    assert [it.kind for it in hard.redirects] == ["http"]
+    assert [redirect.kind for redirect in hard.redirects] == ["http"]
     assert hard.redirects[0].to_url == hard.final_url
     assert visitor.final_url.startswith("http://passport.weibo.com/visitor/visitor?")
 
 
 def test_the_text_of_the_story_keeps_blocks_apart() -> None:
-    lines = shown("news/2014").text.splitlines()
+    lines = rendered_page("news/2014").text.splitlines()
 
     assert lines[lines.index("Published") + 1] == "on"
     assert "Leave a Reply" in lines
 
 
 def test_data_are_shown_as_a_browser_shows_them() -> None:
-    page = shown("wb/api-20112")
+    page = rendered_page("wb/api-20112")
 
     assert page.media_type == "application/json"
     assert "error_code" in page.html
@@ -320,7 +320,7 @@ def test_a_page_is_there_and_then_gone_and_then_there_again() -> None:
     )
 
     def at(minutes: int) -> str:
-        return settle("wx/article", state.until(BEGIN + minutes * MINUTE)).response.text
+        return follow_visit("wx/article", state.until(BEGIN + minutes * MINUTE)).response.text
 
     assert "js_article" in at(0)
     assert "环境异常" in at(20)
@@ -333,10 +333,10 @@ def test_a_page_is_there_and_then_gone_and_then_there_again() -> None:
     "name", ["wx/article", "wx/image-post", "wb/post", "wb/post-desktop", "news/2014", "x/post"]
 )
 def test_what_is_removed_shows_nothing_of_what_was_there(name: str) -> None:
-    there = settle(name).response.text
+    there = follow_visit(name).response.text
     state = SiteState().change(name, BEGIN, removed())
 
-    gone = settle(name, state).response.text
+    gone = follow_visit(name, state).response.text
 
     for words in ("旧书市", "九张照片", "Accounts closed", "ferry leaves"):
         if words in there:
@@ -419,7 +419,7 @@ def test_the_host_that_is_asked_decides_and_every_request_is_noted(site: Fixture
 
     assert f"//mmbiz.qpic.cn:{site.port}/".encode() in body
     assert "deleted by the author" in after.decode()
-    assert [(it.host, it.path, it.referer) for it in site.requests] == [
+    assert [(request.host, request.path, request.referer) for request in site.requests] == [
         (WECHAT, wechat.ARTICLE.address, "http://a/"),
         (WECHAT, "/wx/article", ""),
     ]
@@ -436,9 +436,9 @@ def test_a_page_without_a_script_is_shown_as_it_was_sent(site: FixtureSite) -> N
     ]  # fmt: skip
 
     for name in still:
-        it = shown(name)
+        page = rendered_page(name)
         status, body = sent(site, name)
-        assert (status, body) == (it.status, it.html.encode()), name
+        assert (status, body) == (page.status, page.html.encode()), name
         assert b"<script" not in body, name
 
 

@@ -14,21 +14,21 @@ from rfc3161_client import (
 )
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.site import authority
-from snapshotter.site.authority import LocalAuthority
+from snapshotter.site import timestamp_authority
+from snapshotter.site.timestamp_authority import LocalAuthority
 
 MESSAGE = b"the signature of a capture"
 
 
 def test_its_tokens_verify_under_its_root(tmp_path: Path) -> None:
-    with LocalAuthority(tmp_path / "authority") as it:
+    with LocalAuthority(tmp_path / "authority") as local:
         request = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(
             HashAlgorithm.SHA512
         ).build()  # fmt: skip
-        answer = decode_timestamp_response(it.reply(request.as_bytes()))
+        answer = decode_timestamp_response(local.reply(request.as_bytes()))
 
         verifier = VerifierBuilder.from_request(request).add_root_certificate(
-            x509.load_pem_x509_certificate(it.root.read_bytes())
+            x509.load_pem_x509_certificate(local.root.read_bytes())
         ).build()  # fmt: skip
         assert verifier.verify(answer, hashlib.sha512(MESSAGE).digest())
     assert abs(answer.tst_info.gen_time - datetime.now(UTC)) < timedelta(minutes=10)
@@ -38,7 +38,7 @@ def test_its_tokens_verify_under_its_root(tmp_path: Path) -> None:
 def test_without_openssl_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert not authority.is_possible()
+    assert not timestamp_authority.is_possible()
     with pytest.raises(ServiceUnavailable, match="needs openssl"), LocalAuthority(tmp_path / "a"):
         pass
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
-from snapshotter.store.catalog import Catalog, Read, Standing, Synced
+from snapshotter.store.catalog import BundleSummary, Catalog, CatalogSyncResult, VerdictSource
 from snapshotter.store.filesystem import DirectoryStore
 from tests.observed import at
 
@@ -24,7 +24,7 @@ IDS = [f"20260527t0800{number:02}z-{'abcdefgh' * 2}" for number in range(10)]
 
 
 def seen(number: int, **more: object) -> Observation:
-    it = Observation(
+    observation = Observation(
         bundle_id=IDS[number],
         sha256=f"{number:064}",
         identity="//example.test/page",
@@ -35,7 +35,7 @@ def seen(number: int, **more: object) -> Observation:
         availability=Availability.AVAILABLE,
         key_id="0" * 64,
     )
-    return replace(it, **more)  # type: ignore[arg-type]  # what a test wants otherwise
+    return replace(observation, **more)  # type: ignore[arg-type]  # what a test wants otherwise
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Shelf:
     """A store of objects that are no bundles, and what a reader finds in them."""
 
     folder: Path
-    known: dict[str, Read] = field(default_factory=dict)
+    known: dict[str, BundleSummary] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
 
     @property
@@ -55,27 +55,29 @@ class Shelf:
         return self.folder / "catalog.db"
 
     def add(self, number: int, stated: str = "", **more: object) -> None:
-        key = layout.bundle_key(IDS[number])
+        key = store_keys.bundle_key(IDS[number])
         self.put(key, b"a bundle")
         found = seen(number, **more)
-        self.known[key] = Read(standing=Standing.ASSESSED, observation=found, stated=stated)
+        self.known[key] = BundleSummary(
+            verdict_source=VerdictSource.ASSESSED, observation=found, stated=stated
+        )
 
     def put(self, key: str, data: bytes) -> None:
         target = self.folder / "store" / key
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 
-    def read(self, key: str, tokens: tuple[str, ...]) -> Read:
+    def read(self, key: str, tokens: tuple[str, ...]) -> BundleSummary:
         self.reads.append(key)
         return self.known[key]
 
-    def sync(self, catalog: Catalog) -> Synced:
+    def sync(self, catalog: Catalog) -> CatalogSyncResult:
         return catalog.sync(self.store, self.read)
 
     def ids(self, **wanted: str) -> list[str]:
         with Catalog(self.path) as catalog:
             self.sync(catalog)
-            return [it.bundle_id for it in catalog.rows(**wanted)]  # type: ignore[arg-type]
+            return [row.bundle_id for row in catalog.rows(**wanted)]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -92,13 +94,13 @@ def catalog(shelf: Shelf) -> Iterator[Catalog]:
 def test_a_look_reads_what_is_new_and_nothing_twice(shelf: Shelf, catalog: Catalog) -> None:
     for number in range(3):
         shelf.add(number)
-    assert shelf.sync(catalog) == Synced(read=3, removed=0)
+    assert shelf.sync(catalog) == CatalogSyncResult(read=3, removed=0)
 
     shelf.add(3)
 
-    assert shelf.sync(catalog) == Synced(read=1, removed=0)
-    assert shelf.reads == [layout.bundle_key(it) for it in IDS[:4]]
-    assert [it.observation for it in catalog.rows()] == [seen(number) for number in range(4)]
+    assert shelf.sync(catalog) == CatalogSyncResult(read=1, removed=0)
+    assert shelf.reads == [store_keys.bundle_key(bundle_id) for bundle_id in IDS[:4]]
+    assert [row.observation for row in catalog.rows()] == [seen(number) for number in range(4)]
 
 
 def test_what_the_store_does_not_list_any_more_is_forgotten(shelf: Shelf, catalog: Catalog) -> None:
@@ -106,22 +108,22 @@ def test_what_the_store_does_not_list_any_more_is_forgotten(shelf: Shelf, catalo
         shelf.add(number)
     shelf.sync(catalog)
     for number in (0, 2, 4):
-        (shelf.folder / "store" / layout.bundle_key(IDS[number])).unlink()
+        (shelf.folder / "store" / store_keys.bundle_key(IDS[number])).unlink()
 
-    assert shelf.sync(catalog) == Synced(read=0, removed=3)
-    assert [it.bundle_id for it in catalog.rows()] == [IDS[1], IDS[3]]
+    assert shelf.sync(catalog) == CatalogSyncResult(read=0, removed=3)
+    assert [row.bundle_id for row in catalog.rows()] == [IDS[1], IDS[3]]
 
 
 def test_a_late_token_lets_its_bundle_be_read_again(shelf: Shelf, catalog: Catalog) -> None:
     shelf.add(0)
     shelf.add(1)
     shelf.sync(catalog)
-    shelf.put(f"{layout.bundle_key(IDS[1])}.late-01.tsr", b"a token")
-    shelf.put(f"{layout.bundle_key(IDS[0])}.tlog-proof", b"says nothing of times")
+    shelf.put(f"{store_keys.bundle_key(IDS[1])}.late-01.tsr", b"a token")
+    shelf.put(f"{store_keys.bundle_key(IDS[0])}.tlog-proof", b"says nothing of times")
     shelf.reads.clear()
 
     assert shelf.sync(catalog).read == 1
-    assert shelf.reads == [layout.bundle_key(IDS[1])]
+    assert shelf.reads == [store_keys.bundle_key(IDS[1])]
 
 
 def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
@@ -131,17 +133,17 @@ def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
     shelf.sync(catalog)
     for day in (20, 26, 28):
         name = f"202605{day}t080000z-{'abcdefgh' * 2}"
-        shelf.put(layout.bundle_key(name), b"a bundle")
-        shelf.known[layout.bundle_key(name)] = Read(
-            standing=Standing.ASSESSED, observation=seen(1, bundle_id=name)
+        shelf.put(store_keys.bundle_key(name), b"a bundle")
+        shelf.known[store_keys.bundle_key(name)] = BundleSummary(
+            verdict_source=VerdictSource.ASSESSED, observation=seen(1, bundle_id=name)
         )
     shelf.reads.clear()
     now = at(26 * 60)
 
-    assert catalog.sync(shelf.store, shelf.read, until=now) == Synced(read=2, removed=0)
-    assert [it.rpartition("/")[2][:8] for it in shelf.reads] == ["20260526", "20260528"]
-    assert catalog.sync(shelf.store, shelf.read, until=now) == Synced(read=0, removed=0)
-    assert shelf.sync(catalog) == Synced(read=1, removed=0)
+    assert catalog.sync(shelf.store, shelf.read, until=now) == CatalogSyncResult(read=2, removed=0)
+    assert [key.rpartition("/")[2][:8] for key in shelf.reads] == ["20260526", "20260528"]
+    assert catalog.sync(shelf.store, shelf.read, until=now) == CatalogSyncResult(read=0, removed=0)
+    assert shelf.sync(catalog) == CatalogSyncResult(read=1, removed=0)
     # Far from the newest row all of it is looked at.
     assert catalog.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
 
@@ -158,7 +160,7 @@ def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_o
     assert shelf.ids(url="http://example.test/other") == [IDS[1]]
     assert shelf.ids(account="weibo-user:7") == [IDS[2]]
     with Catalog(shelf.path) as catalog:
-        assert [it.bundle_id for it in catalog.rows(since=at(2), until=at(9))] == [IDS[2]]
+        assert [row.bundle_id for row in catalog.rows(since=at(2), until=at(9))] == [IDS[2]]
         assert catalog.identities() == ("//example.test/other", "//example.test/page")
         assert catalog.identities(account="weibo-user:7") == ("//example.test/page",)
         assert catalog.accounts() == ("weibo-user:7",)
@@ -174,7 +176,7 @@ def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf)
     assert shelf.ids(identity="wechat-short:AbC") == IDS[:3]
     assert shelf.ids(account="wechat:Mz") == IDS[:2]
     with Catalog(shelf.path) as catalog:
-        found = [it.observation.identity for it in catalog.rows() if it.observation]
+        found = [row.observation.identity for row in catalog.rows() if row.observation]
         assert found == ["wechat:Mz/1/1"] * 3 + ["wechat-short:DeF"]
         assert catalog.identities() == ("wechat-short:DeF", "wechat:Mz/1/1")
 
@@ -188,19 +190,27 @@ def test_of_two_pages_that_one_link_is_said_to_lead_to_neither_is_believed(shelf
 
 
 def test_what_can_not_be_read_or_judged_is_listed_as_such(shelf: Shelf, catalog: Catalog) -> None:
-    keys = [layout.bundle_key(it) for it in IDS[:2]]
+    keys = [store_keys.bundle_key(bundle_id) for bundle_id in IDS[:2]]
     for key in keys:
         shelf.put(key, b"x")
-    shelf.known[keys[0]] = Read(standing=Standing.UNREADABLE, problem="no bundle")
-    shelf.known[keys[1]] = Read(
-        standing=Standing.UNASSESSED, problem="old", asked="//example.test/page", url="u"
+    shelf.known[keys[0]] = BundleSummary(
+        verdict_source=VerdictSource.UNREADABLE, problem="no bundle"
+    )
+    shelf.known[keys[1]] = BundleSummary(
+        verdict_source=VerdictSource.UNASSESSED, problem="old", asked="//example.test/page", url="u"
     )
     shelf.sync(catalog)
 
-    found = [(it.standing, it.problem, it.observation) for it in catalog.rows()]
-    assert found == [(Standing.UNREADABLE, "no bundle", None), (Standing.UNASSESSED, "old", None)]
-    assert [it.bundle_id for it in catalog.rows(identity="//example.test/page")] == [IDS[1]]
-    assert catalog.standings() == {Standing.UNREADABLE: 1, Standing.UNASSESSED: 1}
+    found = [(row.verdict_source, row.problem, row.observation) for row in catalog.rows()]
+    assert found == [
+        (VerdictSource.UNREADABLE, "no bundle", None),
+        (VerdictSource.UNASSESSED, "old", None),
+    ]
+    assert [row.bundle_id for row in catalog.rows(identity="//example.test/page")] == [IDS[1]]
+    assert catalog.count_by_verdict_source() == {
+        VerdictSource.UNREADABLE: 1,
+        VerdictSource.UNASSESSED: 1,
+    }
 
 
 @pytest.mark.parametrize("ruin", [b"no database at all" * 100, None], ids=["other", "lost"])
@@ -223,7 +233,7 @@ def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
     shelf.add(0)
     assert shelf.ids() == IDS[:1]
     whole = shelf.path.read_bytes()
-    shelf.path.write_bytes(whole[:4096] + bytes(~it & 0xFF for it in whole[4096:]))
+    shelf.path.write_bytes(whole[:4096] + bytes(~byte & 0xFF for byte in whole[4096:]))
 
     with pytest.raises(SnapshotterError, match="was damaged, and is thrown away"):
         shelf.ids()
@@ -251,17 +261,17 @@ def test_a_store_that_stops_answering_leaves_what_was_read(
         shelf.add(number)
     store, read = shelf.store, shelf.read
 
-    def failing(key: str, tokens: tuple[str, ...]) -> Read:
-        if key == layout.bundle_key(IDS[3]):
+    def failing(key: str, tokens: tuple[str, ...]) -> BundleSummary:
+        if key == store_keys.bundle_key(IDS[3]):
             raise ServiceUnavailable("the store is down")
         return read(key, tokens)
 
     with pytest.raises(ServiceUnavailable):
         catalog.sync(store, failing)
-    assert [it.bundle_id for it in catalog.rows()] == IDS[:2]
+    assert [row.bundle_id for row in catalog.rows()] == IDS[:2]
 
     assert shelf.sync(catalog).read == 3
-    assert [it.bundle_id for it in catalog.rows()] == IDS[:5]
+    assert [row.bundle_id for row in catalog.rows()] == IDS[:5]
 
 
 def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
@@ -277,10 +287,10 @@ def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
             ended.append(len(list(catalog.rows())))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
-    for it in threads:
-        it.start()
-    for it in threads:
-        it.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert ended == [10, 10]
 
@@ -354,6 +364,6 @@ def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> N
         shelf.add(number)
 
     with Catalog(shelf.path) as catalog:
-        assert [it.bundle_id for it in catalog.rows()] == IDS[:4]
+        assert [row.bundle_id for row in catalog.rows()] == IDS[:4]
         assert shelf.sync(catalog).read == 2
-        assert [it.bundle_id for it in catalog.rows()] == IDS[:6]
+        assert [row.bundle_id for row in catalog.rows()] == IDS[:6]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 from snapshotter.ports import NotAnObject
 from snapshotter.store import filesystem
 from snapshotter.store.filesystem import DirectoryStore
@@ -135,7 +135,7 @@ def test_an_object_below_what_is_no_folder_is_none(store: DirectoryStore) -> Non
 def test_a_root_that_is_no_folder_is_not_an_empty_store(tmp_path: Path) -> None:
     (tmp_path / "store").write_bytes(b"")
 
-    for ask in (lambda it: it.open(KEY), lambda it: list(it.list())):
+    for ask in (lambda store: store.open(KEY), lambda store: list(store.list())):
         with pytest.raises(SnapshotterError, match="in the way") as caught:
             ask(DirectoryStore(tmp_path / "store"))
         assert not isinstance(caught.value, NotAnObject)
@@ -246,7 +246,7 @@ def test_an_object_that_goes_while_it_is_listed_ends_no_listing(
     """As the staged batches of a log do, that their writer removes."""
     for key in ("log/staging/a", "log/staging/b", "log/staging/c"):
         assert store.swap(key, b"x", "")
-    asked = layout.is_key
+    asked = store_keys.is_key
 
     def removing(name: str) -> bool:
         if name == "b":
@@ -255,7 +255,7 @@ def test_an_object_that_goes_while_it_is_listed_ends_no_listing(
 
     monkeypatch.setattr(filesystem, "is_key", removing)
 
-    assert [it.key for it in store.list("log/")] == ["log/staging/a", "log/staging/c"]
+    assert [stored.key for stored in store.list("log/")] == ["log/staging/a", "log/staging/c"]
 
 
 def test_a_key_that_is_free_again_while_it_is_taken_is_taken(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.telemetry.health import ALIVE_S, Check, Health, HealthServer, parse_address
+from snapshotter.telemetry.health import ALIVE_S, Health, HealthCheck, HealthServer, parse_address
 from tests.fakes.world import FixedClock
 
 
@@ -23,7 +23,7 @@ class Worker:
         self.said: list[tuple[str, str]] = []
         self.health = Health(
             tuple(
-                Check(name=name, look=self._look(name), every_s=every_s)
+                HealthCheck(name=name, look=self._look(name), every_s=every_s)
                 for name, every_s in (("database", 5.0), ("store", 60.0))
             ),
             monotonic=clock.monotonic,
@@ -116,8 +116,8 @@ def test_a_check_that_hangs_is_one_that_failed_and_is_not_begun_twice(
     said: list[str] = []
     health = Health(
         (
-            Check(name="store", look=hang_later, every_s=60),
-            Check(name="disk", look=lambda: None, every_s=600),
+            HealthCheck(name="store", look=hang_later, every_s=60),
+            HealthCheck(name="disk", look=lambda: None, every_s=600),
         ),
         monotonic=clock.monotonic,
         failed=lambda name, why: said.append(f"{name}: {why}"),
@@ -142,7 +142,7 @@ def test_a_bug_in_a_check_is_a_check_that_failed(clock: FixedClock) -> None:
     def look() -> None:
         int("x")
 
-    check = Check(name="store", look=look, every_s=1)
+    check = HealthCheck(name="store", look=look, every_s=1)
     health = Health((check,), monotonic=clock.monotonic, failed=lambda name, why: said.append(why))
 
     assert health.ready() == {"store": False}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
-from snapshotter.telemetry.logs import Level, WorkerLog, libraries, redacted
+from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
+from snapshotter.telemetry.logs import LogLevel, WorkerLog, log_libraries, redact_fields
 from tests.fakes.world import START
 
 JOB = CaptureJob(
@@ -52,7 +52,7 @@ def paper() -> Paper:
 
 
 def test_every_line_of_a_job_has_its_id_attempt_host_and_worker(paper: Paper) -> None:
-    log = WorkerLog(paper.stream, Level.DEBUG)
+    log = WorkerLog(paper.stream, LogLevel.DEBUG)
     log.job_began(JOB, attempt=2, worker="w1")
     log("job.began", job="j1", url=JOB.url)
     log("slot.said", job="j1", text="a sentence")
@@ -76,7 +76,7 @@ def test_every_line_of_a_job_has_its_id_attempt_host_and_worker(paper: Paper) ->
 
 
 def test_no_password_no_value_of_a_query_and_no_secret_is_ever_written(paper: Paper) -> None:
-    log = WorkerLog(paper.stream, Level.DEBUG)
+    log = WorkerLog(paper.stream, LogLevel.DEBUG)
     log("job.began", job="j1", url=JOB.url)
     log("x", error=f"at {JOB.url} and {JOB.url}", deep={"final_url": JOB.url, "cookie": "s=1"})
     log("y", many=[JOB.url], password="pw", passphrase="pw", data=b"pw", other=object())
@@ -92,7 +92,7 @@ def test_no_password_no_value_of_a_query_and_no_secret_is_ever_written(paper: Pa
 
 
 def test_a_title_is_in_no_line_and_nothing_steers_a_terminal(paper: Paper) -> None:
-    log = WorkerLog(paper.stream, Level.DEBUG)
+    log = WorkerLog(paper.stream, LogLevel.DEBUG)
     log.job_ended(replace(STATUS, error="a\x1b[31m\u202e\nb" + "x" * 9000), stage_ms={}, length=0)
 
     (written,) = paper.stream.getvalue().splitlines()
@@ -103,26 +103,26 @@ def test_a_title_is_in_no_line_and_nothing_steers_a_terminal(paper: Paper) -> No
 
 
 def test_levels_are_kept(paper: Paper) -> None:
-    log = WorkerLog(paper.stream, Level.WARNING)
+    log = WorkerLog(paper.stream, LogLevel.WARNING)
     log.job_ended(STATUS, stage_ms={}, length=0)
     log.heartbeat("w1")
     log.service_failed("store", "it did not answer")
     log("worker.bug", error="KeyError: 'x'")
 
-    assert [(it["event"], it["level"]) for it in paper.lines] == [
+    assert [(line["event"], line["level"]) for line in paper.lines] == [
         ("service.failed", "warning"),
         ("worker.bug", "error"),
     ]
 
 
 def test_what_observers_hear_is_written(paper: Paper) -> None:
-    log = WorkerLog(paper.stream, Level.DEBUG)
+    log = WorkerLog(paper.stream, LogLevel.DEBUG)
     log.fired("news", late_s=1.23456)
     log.heartbeat("w1")
     log.tell(
-        Event(
-            id="g1", kind=EventKind.SCHEDULE_GAP, at=START, subject="news", summary="missed",
-            detail=f"not visited: {JOB.url}", about=(About.of(JOB),),
+        NotificationEvent(
+            id="g1", kind=NotificationKind.SCHEDULE_GAP, at=START, subject="news", summary="missed",
+            detail=f"not visited: {JOB.url}", about=(NotificationScope.of(JOB),),
         )
     )  # fmt: skip
 
@@ -138,16 +138,16 @@ def test_a_log_that_can_not_be_written_costs_nothing() -> None:
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")
 
-    WorkerLog(Full(), Level.INFO)("worker.started", worker="w1")
+    WorkerLog(Full(), LogLevel.INFO)("worker.started", worker="w1")
     closed = io.StringIO()
     closed.close()
-    WorkerLog(closed, Level.INFO)("worker.started", worker="w1")
+    WorkerLog(closed, LogLevel.INFO)("worker.started", worker="w1")
 
 
 def test_libraries_write_lines_of_the_same_kind_and_no_details(paper: Paper) -> None:
     root = logging.getLogger()
     before = list(root.handlers)
-    with libraries(paper.stream):
+    with log_libraries(paper.stream):
         other = logging.getLogger("somebody.else")
         other.warning("could not %s %s", "reach", JOB.url)
         other.info("GET %s", JOB.url)
@@ -165,7 +165,7 @@ def test_libraries_write_lines_of_the_same_kind_and_no_details(paper: Paper) -> 
 
 
 def test_warnings_of_python_are_lines_too(paper: Paper) -> None:
-    with libraries(paper.stream), warnings.catch_warnings():
+    with log_libraries(paper.stream), warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(True)
         warnings.warn("an old way", stacklevel=1)
@@ -175,7 +175,7 @@ def test_warnings_of_python_are_lines_too(paper: Paper) -> None:
 
 
 def test_sentences_for_people_leave_out_the_same() -> None:
-    assert redacted({"url": JOB.url, "job": "j1", "n": 3}) == {
+    assert redact_fields({"url": JOB.url, "job": "j1", "n": 3}) == {
         "url": "https://news.example.org/a?id=…&token=…#…",
         "job": "j1",
         "n": 3,

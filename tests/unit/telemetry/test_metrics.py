@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from snapshotter.app.stages import STAGES
+from snapshotter.app.pipeline.stage_timing import STAGES
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.event import UNKNOWN, Event, EventKind
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueFacts
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueMetrics
+from snapshotter.model.notification import UNKNOWN, NotificationEvent, NotificationKind
 from snapshotter.telemetry.metrics import Metrics
 from tests.fakes.world import START, FixedClock
 
@@ -22,7 +22,7 @@ class Looked:
 
     def __init__(self, clock: FixedClock) -> None:
         self.asked = 0
-        self.facts = QueueFacts(depth={})
+        self.facts = QueueMetrics(depth={})
         self.gone = False
         self.metrics = Metrics(
             version="1.2.3",
@@ -32,7 +32,7 @@ class Looked:
             now=lambda: clock.now().timestamp(),
         )
 
-    def _facts(self) -> QueueFacts:
+    def _facts(self) -> QueueMetrics:
         self.asked += 1
         if self.gone:
             raise ServiceUnavailable("gone")
@@ -44,14 +44,14 @@ class Looked:
 
     def __getitem__(self, series: str) -> float:
         found = {
-            it.name
+            sample.name
             + (
-                "{" + ",".join(it.labels[name] for name in sorted(it.labels)) + "}"
-                if it.labels
+                "{" + ",".join(sample.labels[name] for name in sorted(sample.labels)) + "}"
+                if sample.labels
                 else ""
-            ): it.value
+            ): sample.value
             for family in text_string_to_metric_families(self.text)
-            for it in family.samples
+            for sample in family.samples
         }
         return found[series]
 
@@ -86,7 +86,9 @@ def test_every_stage_of_a_capture_is_counted_under_its_own_name(looked: Looked) 
     stages = (*STAGES, "log", "replay", "total")
     looked.metrics.job_ended(STATUS, stage_ms=dict.fromkeys(stages, 1), length=1)
 
-    assert [it for it in stages if looked[f"snapshotter_stage_seconds_count{{{it}}}"] != 1] == []
+    assert [
+        stage for stage in stages if looked[f"snapshotter_stage_seconds_count{{{stage}}}"] != 1
+    ] == []
 
 
 def test_workers_services_schedules_and_events_are_counted(
@@ -99,9 +101,9 @@ def test_workers_services_schedules_and_events_are_counted(
     heard.service_failed("authority", "it did not answer")
     heard.fired("news", late_s=61)
     heard.tell(
-        Event(
+        NotificationEvent(
             id="g1",
-            kind=EventKind.SCHEDULE_GAP,
+            kind=NotificationKind.SCHEDULE_GAP,
             at=START,
             subject="news",
             summary="missed",
@@ -125,7 +127,7 @@ def test_the_queue_says_how_full_it_is_and_is_not_asked_again_at_once(
     looked: Looked, clock: FixedClock
 ) -> None:
     assert looked.asked == 0  # making the metrics asks nobody
-    looked.facts = QueueFacts(
+    looked.facts = QueueMetrics(
         depth={JobState.WAITING: 40, JobState.DEAD: 2},
         oldest_due_s=12.5, deferred_hosts=3, workers=2, oldest_heartbeat_s=4.0,
     )  # fmt: skip

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats import takedown
 from snapshotter.formats.digest import digest
+from snapshotter.formats.statements import takedown
 from snapshotter.seal import sealer
 from tests import bundles
 from tests.bundles import RealClock, flipped
 from tests.tools import system_tool
-from tests.unit.formats import test_takedown
+from tests.unit.formats.statements import test_takedown
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "tests" / "vectors"
@@ -98,7 +98,7 @@ def test_an_event_is_told_from_a_bundle_and_judged_without_its_rules(tmp_path: P
     assert run.returncode == 11, run.stderr
     found = json.loads(run.stdout)
     assert (found["kind"], found["verdict"]) == ("takedown", "indeterminate")
-    codes = {it["code"] for it in found["findings"]}
+    codes = {finding["code"] for finding in found["findings"]}
     assert codes == {"OK", "KEY_UNKNOWN", "BUNDLE_MISSING", "VERDICT", "CONCLUSION"}
 
 
@@ -207,7 +207,7 @@ def test_what_a_stranger_types_needs_nothing_of_ours(
             timeout=60,
         ).stdout
         assert hashlib.sha256(digest).hexdigest() in run.stdout
-        assert sorted(it.name for it in tmp_path.iterdir()) == [
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
             "bundle.wacz",
             "by-hand",
             "key.pem",

@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
-from snapshotter.formats import canonical_json, custody, names, wacz
-from snapshotter.formats.container import Member
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody, names, wacz
+from snapshotter.formats.bundle.container import Member
 from snapshotter.model.finding import EVENT_CODES, Code, Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
-from snapshotter.verify import record
+from snapshotter.verify import capture_record
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_beside, read_trust
+from snapshotter.verify.files import late_tokens_on_disk, read_trust
 from snapshotter.verify.trust import Requirements, Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, flipped, pack, unpack
@@ -53,7 +54,7 @@ def _judged(name: str) -> tuple[str, list[str]]:
     trust = read_trust(VECTORS / "trust" / expected["trust"], pinned_root=PIN, now=now)
     file = folder / "bundle.wacz"
     with file.open("rb") as stream:
-        report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_beside(file))
+        report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_on_disk(file))
     return report.verdict.value, sorted(_codes(report))
 
 
@@ -180,7 +181,7 @@ def test_no_byte_of_the_seal_can_change_when_a_forger_makes_again_what_can_be_ma
     is_signed_for_wacz = b"signedData" in members[names.DATAPACKAGE_DIGEST]
     tried = 0
 
-    for name in sorted(it for it in members if not names.is_listed(it)):
+    for name in sorted(member for member in members if not names.is_listed(member)):
         every = is_signed_for_wacz or name == names.DATAPACKAGE_DIGEST
         for offset in range(chunk, len(members[name]), CHUNKS if every else CHUNKS * 8):
             forged = {**members, name: flipped(members[name], offset, 1 << offset // CHUNKS % 8)}
@@ -309,7 +310,7 @@ def test_a_record_that_nobody_signed_is_not_parsed(
     good: tuple[Members, Trust], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
-    monkeypatch.setattr(record, "loads", parsed.append)
+    monkeypatch.setattr(capture_record, "loads", parsed.append)
     forged = bundles.with_manifests({**good[0], names.CAPTURE_RECORD: b"[[],[],[]]"})
 
     report = _verify(pack(forged), good[1])
@@ -322,7 +323,7 @@ def test_a_record_that_nobody_signed_is_not_parsed(
     "data",
     [
         b"[" + b",".join([b"[]"] * 200_000) + b"]",
-        b"{" + b",".join(b'"%07x":0' % it for it in range(200_001)) + b"}",
+        b"{" + b",".join(b'"%07x":0' % number for number in range(200_001)) + b"}",
         b"[" + b",".join([b'""'] * 500_000) + b"]",
         b'"' + b"x" * (8 << 20) + b'"',
     ],
@@ -335,7 +336,7 @@ def test_a_record_that_would_fill_the_memory_is_refused_before_it_is_parsed(
     monkeypatch.setattr(json, "loads", parsed.append)
 
     with pytest.raises(EvidenceInvalid, match=r"(more|longer) than"):
-        record.loads(data)
+        capture_record.loads(data)
 
     assert parsed == []
 
@@ -343,7 +344,7 @@ def test_a_record_that_would_fill_the_memory_is_refused_before_it_is_parsed(
 def test_what_stands_in_the_texts_of_a_record_is_not_counted() -> None:
     text = "a,b[c{" * 100_000 + '"\\' * 1000
 
-    assert record.loads(canonical_json.dumps({"title": text})) == {"title": text}
+    assert capture_record.loads(canonical_json.dumps({"title": text})) == {"title": text}
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(good: tuple[Members, Trust]) -> None:

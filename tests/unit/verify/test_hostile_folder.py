@@ -35,7 +35,7 @@ class Bench:
         self, *command: str | Path, folder: Path | None = None, path: str = ""
     ) -> tuple[int, str]:
         done = subprocess.run(
-            [str(it) for it in command],
+            [str(argument) for argument in command],
             cwd=folder or self.hostile.path,
             env={
                 "HOME": str(self.home),
@@ -54,8 +54,8 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("hostile")
     commands, home = folder / "bin", folder / "home"
-    for it in (commands, home):
-        it.mkdir()
+    for path in (commands, home):
+        path.mkdir()
     # As pip writes them for [project.scripts].
     for name, entry in (
         ("snapshotter", "snapshotter.__main__:entry"),
@@ -242,13 +242,16 @@ _SHOWN = (
 )
 # Run in such a folder by another test, or no verification.
 _ELSEWHERE = {
-    ("docs/howto/check-a-proof-pack.md", "P=$PWD/proof.html"): "tests/unit/verify/test_pack.py",
+    (
+        "docs/howto/check-a-proof-pack.md",
+        "P=$PWD/proof.html",
+    ): "tests/unit/verify/test_proof_pack.py",
     ("docs/spec/server-signature.md", "unzip -p"): "tests/interop/test_tls_openssl.py",
     ("docs/howto/keep-streams.md", "unzip -p"): "opens what is encrypted for its reader",
 }
 
 
-@pytest.mark.parametrize("shown", _SHOWN, ids=lambda it: f"{it.page} {it.begins}")
+@pytest.mark.parametrize("shown", _SHOWN, ids=lambda page: f"{page.page} {page.begins}")
 def test_what_the_documentation_types_runs_nothing_of_the_folder(
     bench: Bench, tmp_path: Path, shown: Shown
 ) -> None:
@@ -259,7 +262,9 @@ def test_what_the_documentation_types_runs_nothing_of_the_folder(
     folder = tmp_path / "exhibit"
     _exhibit(folder)
     hostile = plant(folder)
-    (block,) = (it for page, it in _blocks() if page == shown.page and it.startswith(shown.begins))
+    (block,) = (
+        text for page, text in _blocks() if page == shown.page and text.startswith(shown.begins)
+    )
     for pattern, text in (*shown.instead, ("KEY-?ID", PIN)):
         block = re.sub(pattern, text, block)
 
@@ -278,8 +283,8 @@ def _blocks() -> Iterator[tuple[str, str]]:
 
 
 def test_every_block_of_commands_that_verifies_is_tried_in_such_a_folder() -> None:
-    tried = {(it.page, it.begins) for it in _SHOWN} | set(_ELSEWHERE)
-    found = [it for it in _blocks() if _VERIFIES.search(it[1]) and it[0] != _TREE]
+    tried = {(page.page, page.begins) for page in _SHOWN} | set(_ELSEWHERE)
+    found = [block for block in _blocks() if _VERIFIES.search(block[1]) and block[0] != _TREE]
     unknown = [
         (page, block.splitlines()[0])
         for page, block in found
@@ -351,30 +356,37 @@ def test_the_minimal_verifier_leaves_its_folder_out_before_it_imports_anything()
     _, first, guard, *rest = tree.body
 
     assert isinstance(first, ast.Import)
-    assert [it.name for it in first.names] == ["sys"]
+    assert [alias.name for alias in first.names] == ["sys"]
     assert isinstance(guard, ast.If)
     assert ast.unparse(guard.body[0]) == "del sys.path[0]"
-    assert not any(isinstance(it, ast.ImportFrom) and it.module == "__future__" for it in rest)
+    assert not any(
+        isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+        for statement in rest
+    )
 
 
 def test_the_minimal_verifier_can_be_read_by_python_3_9() -> None:
     """Without `from __future__ import annotations`, which it can not have."""
     tree = ast.parse(MINIMAL.read_text(encoding="utf-8"), feature_version=(3, 9))
     annotations = [
-        it
+        default
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
-        for it in (
+        for default in (
             node.returns,
-            *(one.annotation for one in ast.walk(node.args) if isinstance(one, ast.arg)),
+            *(
+                argument.annotation
+                for argument in ast.walk(node.args)
+                if isinstance(argument, ast.arg)
+            ),
         )
     ]
     annotations += [
-        it.annotation
+        statement.annotation
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef | ast.Module)
-        for it in node.body
-        if isinstance(it, ast.AnnAssign)
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign)
     ]
 
     later = [
@@ -382,9 +394,9 @@ def test_the_minimal_verifier_can_be_read_by_python_3_9() -> None:
         for annotation in annotations
         if annotation is not None
         and any(
-            isinstance(it, ast.BinOp)
-            or (isinstance(it, ast.Subscript) and ast.unparse(it.value) == "array")
-            for it in ast.walk(annotation)
+            isinstance(node, ast.BinOp)
+            or (isinstance(node, ast.Subscript) and ast.unparse(node.value) == "array")
+            for node in ast.walk(annotation)
         )
     ]
 

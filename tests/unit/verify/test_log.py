@@ -8,8 +8,8 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import log_state, merkle, note, tlog_proof
-from snapshotter.formats.note import Checkpoint, LogPolicy
+from snapshotter.formats.proofs import log_state, merkle, note, tlog_proof
+from snapshotter.formats.proofs.note import Checkpoint, LogPolicy
 from snapshotter.model.bundle import StoredObject
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.store.filesystem import DirectoryStore
@@ -33,7 +33,7 @@ def reader(store: DirectoryStore) -> LogReader:
 def checked(store: DirectoryStore, **more: object) -> dict[str, tuple[str, str]]:
     arguments: dict[str, Any] = {"pause": lambda: None, **more}
     found = list(check_log(reader(store), **arguments))
-    return {it.check: (it.verdict.value, it.code.value) for it in found}
+    return {finding.check: (finding.verdict.value, finding.code.value) for finding in found}
 
 
 def signed_tree(size: int, *, of: str = "") -> bytes:
@@ -117,7 +117,7 @@ def test_a_checkpoint_of_another_key_is_found(store: DirectoryStore) -> None:
 def test_without_a_key_nothing_is_established(store: DirectoryStore) -> None:
     found: list[Finding] = list(check_log(LogReader(store, None), pause=lambda: None))
 
-    assert [(it.check, it.verdict) for it in found] == [
+    assert [(finding.check, finding.verdict) for finding in found] == [
         ("checkpoint", Verdict.INDETERMINATE),
         ("tree", Verdict.PASSED),
     ]
@@ -126,7 +126,8 @@ def test_without_a_key_nothing_is_established(store: DirectoryStore) -> None:
 def test_witnesses_that_are_wanted_are_missed(store: DirectoryStore) -> None:
     policy = LogPolicy(key=LOG_KEY, witnesses=(WITNESS_KEY,), quorum=1)
     found = {
-        it.check: it.code.value for it in check_log(LogReader(store, policy), pause=lambda: None)
+        finding.check: finding.code.value
+        for finding in check_log(LogReader(store, policy), pause=lambda: None)
     }
 
     assert found["witnesses"] == "LOG_MISSING"
@@ -141,7 +142,7 @@ def test_an_entry_that_is_no_leaf_is_found(tmp_path: Path) -> None:
     writer(odd).append([some_leaf(1), Odd()])  # type: ignore[list-item]
 
     assert checked(odd)["leaves"] == ("failed", "LOG")
-    assert [it.leaf for it in reader(odd).entries(0, 2)] == [some_leaf(1), None]
+    assert [entry.leaf for entry in reader(odd).entries(0, 2)] == [some_leaf(1), None]
 
 
 @pytest.mark.parametrize("size", [0, 1, 256, 299, 300])
@@ -192,7 +193,11 @@ class Refusing(DirectoryStore):
 
     @override
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
-        return (it for it in super().list(prefix, reverse=reverse) if self.shown or it.key != TILE)
+        return (
+            stored
+            for stored in super().list(prefix, reverse=reverse)
+            if self.shown or stored.key != TILE
+        )
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from snapshotter.formats import leaf, merkle, names, note
-from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.note import COSIGNATURE_V1, Checkpoint, LogPolicy, VerifierKey
-from snapshotter.formats.tlog_proof import TlogProof
+from snapshotter.formats.bundle import names
+from snapshotter.formats.proofs import leaf, merkle, note
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, Checkpoint, LogPolicy, VerifierKey
+from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import log_proof_beside
+from snapshotter.verify.files import log_proof_on_disk
 from snapshotter.verify.trust import Requirements, Trust
 from tests.bundles import ChainAuthority, RealClock, new_signer, seal, trust_in
 from tests.logs import LOG_KEY, LOG_SIGNER, WITNESS_KEY, WITNESS_SIGNER
@@ -40,7 +41,7 @@ class Sealed:
 def signed(leaves: tuple[Leaf, ...], *, seen_at: datetime | None) -> bytes:
     """Return the checkpoint of a log of these leaves; cosigned at a time, or by nobody."""
     checkpoint = Checkpoint(
-        origin=LOG_KEY.name, size=len(leaves), root=merkle.root(it.hash() for it in leaves)
+        origin=LOG_KEY.name, size=len(leaves), root=merkle.root(entry.hash() for entry in leaves)
     )
     text = checkpoint.text
     lines = [note.signature(LOG_KEY, LOG_SIGNER.sign(text.encode()))]
@@ -59,7 +60,7 @@ def proof_of(
     leaves = (*OTHERS[:index], own, *OTHERS[index:])
 
     def node(level: int, at: int) -> bytes:
-        return merkle.root(it.hash() for it in leaves[at << level : (at + 1) << level])
+        return merkle.root(entry.hash() for entry in leaves[at << level : (at + 1) << level])
 
     return TlogProof(
         index=index,
@@ -114,9 +115,9 @@ def judged(bundle: Sealed, proof: bytes | None, *, required: bool = False, **tru
 def said(report: Report) -> list[tuple[str, str, str]]:
     """Return what is not fine, and what the log shows."""
     return [
-        (it.check, it.verdict.value, it.code.value)
-        for it in report.findings
-        if it.check == "log" or it.verdict is not Verdict.PASSED
+        (finding.check, finding.verdict.value, finding.code.value)
+        for finding in report.findings
+        if finding.check == "log" or finding.verdict is not Verdict.PASSED
     ]
 
 
@@ -129,7 +130,7 @@ def test_a_proof_that_holds_is_shown(bundle: Sealed, index: int, required: bool)
 
     assert said(report) == [("log", "passed", "OK")]
     assert report.verdict is Verdict.PASSED
-    (found,) = (it for it in report.findings if it.check == "log")
+    (found,) = (finding for finding in report.findings if finding.check == "log")
     assert found.detail == (
         f"entry {index} of 5 in the log log.example/tests, seen by witness.example/w1"
     )
@@ -266,17 +267,17 @@ def test_a_quotation_of_no_trusted_log_says_nothing(
 
 @pytest.mark.parametrize(("minutes", "doubtful"), [(-6, True), (-4, False), (60, False)])
 def test_a_witness_can_not_have_seen_a_file_before_a_token_that_is_in_it(
-    bundle: Sealed, minutes: int, doubtful: bool
+    bundle: Sealed, minutes: int, pages_in_doubt: bool
 ) -> None:
     proof = proof_of(bundle, seen_at=bundle.token_at + timedelta(minutes=minutes))
 
-    expected = [("time", "indeterminate", "TIME")] if doubtful else []
+    expected = [("time", "indeterminate", "TIME")] if pages_in_doubt else []
     assert said(judged(bundle, proof)) == [*expected, ("log", "passed", "OK")]
 
 
 def test_a_proof_is_found_beside_its_bundle(tmp_path: Path) -> None:
     file = tmp_path / "x.wacz"
-    assert log_proof_beside(file) is None
+    assert log_proof_on_disk(file) is None
     (tmp_path / "x.wacz.tlog-proof").write_bytes(b"proof")
-    assert log_proof_beside(file) == b"proof"
-    assert log_proof_beside(tmp_path / ("x" * 250)) is None
+    assert log_proof_on_disk(file) == b"proof"
+    assert log_proof_on_disk(tmp_path / ("x" * 250)) is None

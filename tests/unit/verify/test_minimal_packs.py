@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from snapshotter.formats import pack
-from snapshotter.formats.pack import PackInvalid
+from snapshotter.formats.statements import pack
+from snapshotter.formats.statements.pack import PackInvalid
 from tests import packs
 from tests.packs import END, FILES, PAGE, File
 from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS, remembering_openssl
@@ -37,7 +37,7 @@ def by_the_first(data: bytes) -> tuple[str, int]:
         found = pack.read(stream)
     except PackInvalid as error:
         return error.code.value, 1
-    altered = list(pack.altered(stream, found))
+    altered = list(pack.find_alterations(stream, found))
     return ("HASH", len(altered)) if altered else ("OK", 0)
 
 
@@ -76,7 +76,7 @@ def test_no_byte_of_a_pack_is_free_to_either_verifier(openssl: Any) -> None:
 def _with(**changes: Any) -> Callable[[], bytes]:
     """Return a pack that somebody with a key signed who keeps to none of the rules."""
     value = packs.value_of(GOOD)
-    return lambda: packs.by_hand({**value, **changes}, [packs.block(it) for it in FILES])
+    return lambda: packs.by_hand({**value, **changes}, [packs.block(file) for file in FILES])
 
 
 PARTS = packs.value_of(GOOD)["parts"]
@@ -105,7 +105,7 @@ ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "more than a pack holds": ("MANIFEST", _with(parts=[*_FOUR, {**_LAST, "length": 1 << 40}])),
     "a field that is left out": (
         "MANIFEST",
-        _with(parts=[*_FOUR, {name: it for name, it in _LAST.items() if name != "of"}]),
+        _with(parts=[*_FOUR, {name: value for name, value in _LAST.items() if name != "of"}]),
     ),
     "words out of order": ("MANIFEST", _with(lacks=["b", "a"])),
     "no words": ("MANIFEST", _with(lacks=[1])),

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.formats.tls_handshake import Decompressor
+from snapshotter.formats.tls.handshake import Decompressor
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import read_trust
 
@@ -28,7 +28,7 @@ SCRIPT = ROOT / "scripts" / "verify_minimal.py"
 VECTORS = ROOT / "tests" / "vectors"
 ALL = sorted(path.parent.name for path in VECTORS.glob("*/expected.json"))
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
-AGREEMENT = sorted(it.parent.name for it in VECTORS.glob("agreement/*/expected.json"))
+AGREEMENT = sorted(path.parent.name for path in VECTORS.glob("agreement/*/expected.json"))
 
 
 def load() -> ModuleType:
@@ -50,7 +50,11 @@ def remembering_openssl() -> Any:
 
     class Remembering(MINIMAL.OpenSSL):  # type: ignore[name-defined,misc]  # a module of its own
         def run(self, *arguments: str, data: bytes = b"") -> Any:
-            files = [Path(it).read_bytes() for it in arguments if it.startswith(self.folder)]
+            files = [
+                Path(argument).read_bytes()
+                for argument in arguments
+                if argument.startswith(self.folder)
+            ]
             question = (arguments, tuple(files), data)
             if question not in answers:
                 answers[question] = super().run(*arguments, data=data)
@@ -102,7 +106,7 @@ def test_both_verifiers_judge_a_record_that_contradicts_itself_or_its_files(
     second = MINIMAL.Verification(str(bundle), trust, now, openssl).run()
 
     expected = json.loads((series / name / "expected.json").read_text())
-    codes = sorted({it.code.value for it in first.findings} - {"OK"})
+    codes = sorted({finding.code.value for finding in first.findings} - {"OK"})
     assert (first.verdict.value, codes) == (expected["verdict"], expected["codes"])
     assert (second.verdict, second.codes) == (expected["verdict"], expected["codes"])
 
@@ -121,7 +125,7 @@ def test_alone_optimised_and_without_an_environment_it_judges_them_the_same(trus
     judged = {}
     for line in run.stdout.splitlines():
         found = json.loads(line)
-        codes = sorted({it["code"] for it in found["findings"]} - {"OK"})
+        codes = sorted({finding["code"] for finding in found["findings"]} - {"OK"})
         judged[Path(found["bundle"]).parent.name] = (found["verdict"], codes)
     assert judged == {name: _expected(name) for name in chosen}
     assert judged
@@ -415,5 +419,5 @@ def test_both_verifiers_decompress_the_same_certificates_of_one_file() -> None:
             return False
 
     for read in (by_the_first, by_the_second):
-        assert [read(it) for it in bodies] == [True] * 128 + [False] * 2
+        assert [read(body) for body in bodies] == [True] * 128 + [False] * 2
         assert read(bodies[0])

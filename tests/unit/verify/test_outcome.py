@@ -152,7 +152,7 @@ def test_an_event_over_a_partial_capture_says_so_in_a_note() -> None:
     def lines(state: str) -> str:
         reasons = [{"code": "images-missing", "detail": "15 of 15"}]
         found = _report({"outcome": {"state": state, "reasons": reasons}})
-        part = takedown.Part(role="last-seen", observation=observation, report=found)
+        part = takedown.EventCapture(role="last-seen", observation=observation, report=found)
         return "\n".join(takedown.lines(takedown.EventReport(findings=(), parts=(part,))))
 
     assert (

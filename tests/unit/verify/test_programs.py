@@ -24,19 +24,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from scripts.fuzz_verifiers import edited_json
 from snapshotter.cli.main import main as full
-from snapshotter.formats import canonical_json, keys, names, pack, statement, takedown
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
 from snapshotter.formats.printable import printable as first_printable
+from snapshotter.formats.signatures import keys, signed_statement
+from snapshotter.formats.statements import pack, takedown
 from snapshotter.model.assessment import Cause
 from snapshotter.model.proof import Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.__main__ import main as alone
-from snapshotter.verify.event_alone import verify_event_alone
+from snapshotter.verify.event_without_rules import verify_event_without_rules
 from snapshotter.verify.takedown import lines as takedown_lines
 from snapshotter.verify.trust import TrustDocument
 from tests import bundles, packs
 from tests.packs import File
-from tests.unit.app import test_event_verification as run
-from tests.unit.app.test_event_verification import made as made  # the fixture of a removal
+from tests.unit.app.takedown import test_event_verification as run
+from tests.unit.app.takedown.test_event_verification import made as made  # the fixture of a removal
 from tests.unit.verify.test_minimal_verifier import MINIMAL
 
 Program = Callable[..., int]
@@ -72,7 +75,7 @@ def place(made: run.Case, tmp_path_factory: pytest.TempPathFactory) -> Place:
     root = ec.generate_private_key(ec.SECP384R1())
     document = replace(
         TrustDocument.new(root.public_key()),
-        keys=tuple(sorted(made.trust.keys, key=lambda it: it.key_id)),
+        keys=tuple(sorted(made.trust.keys, key=lambda key: key.key_id)),
         authorities=made.trust.authorities,
         max_lag=timedelta(days=3650),
     )
@@ -118,8 +121,11 @@ def place(made: run.Case, tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def _another_cause(event: Takedown) -> Takedown:
-    def says(it: Observation) -> Observation:
-        return replace(it, cause=Cause.AUTHOR if it.cause is not Cause.AUTHOR else Cause.LEGAL)
+    def says(observation: Observation) -> Observation:
+        return replace(
+            observation,
+            cause=Cause.AUTHOR if observation.cause is not Cause.AUTHOR else Cause.LEGAL,
+        )
 
     return replace(
         event,
@@ -143,13 +149,13 @@ def _pack(
 ) -> Path:
     """A pack of the captures of the event, signed; with other bytes in the place of some."""
     event, files = made.event, []
-    for role, one in (
+    for role, observation in (
         (Role.LAST_SEEN, event.last_seen),
         (Role.FIRST_GONE, event.first_gone),
-        *((Role.CONFIRMATION, it) for it in event.confirmations),
-        *((Role.CONTROL, it) for it in event.controls),
+        *((Role.CONFIRMATION, observation) for observation in event.confirmations),
+        *((Role.CONTROL, observation) for observation in event.controls),
     ):
-        path = made.folder / f"{one.bundle_id}.wacz"
+        path = made.folder / f"{observation.bundle_id}.wacz"
         files.append(File(path.name, role, (instead or {}).get(path.name, path.read_bytes())))
         token = path.with_name(f"{path.name}.late-01.tsr")
         files.append(File(token.name, Role.BESIDE, token.read_bytes(), of=path.name))
@@ -161,7 +167,7 @@ def _pack(
     target = folder / "proof.html"
     manifest = replace(packs.manifest(files), event_id=event_id)
     with target.open("wb") as out:
-        opened = [packs.opener(it.data) for it in files]
+        opened = [packs.opener(file.data) for file in files]
         pack.write(packs.PAGE, packs.END, manifest, opened, run.EVENTS, out)
     return target
 
@@ -182,9 +188,9 @@ def table() -> dict[str, list[str]]:
     """The first table of the specification: kind of file → cells."""
     text = (Path(__file__).resolve().parents[3] / "docs" / "spec" / "verifiers.md").read_text()
     rows = re.findall(r"^\| (.+) \|$", text.partition("## The best verdict")[2], re.MULTILINE)
-    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", it) for it in rows)
-    cells = [[cell.strip() for cell in it.split("|")] for it in plain]
-    return {it[0]: it[1:] for it in cells}
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", row) for row in rows)
+    cells = [[cell.strip() for cell in line.split("|")] for line in plain]
+    return {row[0]: row[1:] for row in cells}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -225,7 +231,7 @@ def test_a_campaign_report_never_passes_without_rules(
     """That an honest one passes with them is tested where reports are (test_campaigns.py)."""
     file = tmp_path / "report.json"
     said = {"format": "snapshotter-campaign/1", "report": {}}
-    file.write_bytes(statement.encode(said, run.EVENTS))
+    file.write_bytes(signed_statement.encode(said, run.EVENTS))
 
     code = PROGRAMS[program](place.by, file)
 
@@ -241,7 +247,7 @@ def test_records_of_a_store_and_other_files_get_no_verdict(
     called = {"hold": f"{bundle_id}.wacz.hold-0001.json", "gap": f"{bundle_id}.json"}
     for kind in RECORDS:
         file = tmp_path / called.get(kind, f"{kind}.json")
-        file.write_bytes(statement.encode({"format": f"snapshotter-{kind}/1"}, run.EVENTS))
+        file.write_bytes(signed_statement.encode({"format": f"snapshotter-{kind}/1"}, run.EVENTS))
         assert PROGRAMS[program](place.by, file) == 2, kind
     other = tmp_path / "links.csv"
     other.write_bytes(b"name,url\n")
@@ -266,7 +272,7 @@ def test_an_edited_event_that_is_signed_again_breaks_nothing_and_does_not_pass(
         }
         data = changed + b"\n" + canonical_json.dumps(seal) + b"\n"
 
-        found = verify_event_alone(data, made.trust, now=made.now, folders=[])
+        found = verify_event_without_rules(data, made.trust, now=made.now, folders=[])
 
         verdicts.add(found.verdict.value)
         assert len("\n".join(takedown_lines(found)).split("\n")) == len(takedown_lines(found))
@@ -300,7 +306,8 @@ def hostile(made: run.Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     members = bundles.unpack(made.path("control").read_bytes())
     record = bundles.record_of(members)
     ends = "".join(
-        f"{it}{LIE}" for it in ("\n", "\r", "\x85", "\u2028", "\u2029", "\x0b", "\x1b[2J")
+        f"{character}{LIE}"
+        for character in ("\n", "\r", "\x85", "\u2028", "\u2029", "\x0b", "\x1b[2J")
     )
     record["what"] = {
         **record["what"],
@@ -335,7 +342,9 @@ def test_a_strangers_bundle_begins_no_line_of_the_report(
     assert (code, again) == (11, 1) or (program == "full" and code == 11), said
     for line in (said.out + said.err).split("\n"):
         assert not line.startswith("PASSED")
-        assert not [it for it in line if unicodedata.category(it)[0] == "C"], line
+        assert not [character for character in line if unicodedata.category(character)[0] == "C"], (
+            line
+        )
         assert not set(line) & {"\u2028", "\u2029"}
     if options:
         assert json.loads(said.out)["verdict"] == "indeterminate"

@@ -98,7 +98,7 @@ def test_json_shows_a_terminal_escapes_and_a_parser_the_same_value(text: str) ->
 
     assert json.loads(line) == {text: text}
     assert line.encode("utf-8")
-    assert all(it.isprintable() for it in line)
+    assert all(character.isprintable() for character in line)
 
 
 def test_a_finding_that_contradicts_itself_is_not_built() -> None:

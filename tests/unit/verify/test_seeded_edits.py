@@ -78,7 +78,7 @@ def test_a_run_says_how_to_make_a_disagreement_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With a second verifier that is of another opinion: the files are kept, the number is told."""
-    number = next(it for it in range(99) if "'failed'" in both.case(5, it)[1])
+    number = next(number for number in range(99) if "'failed'" in both.case(5, number)[1])
     monkeypatch.setattr(fuzz_verifiers, "Comparison", lambda folder: both)
     monkeypatch.setattr(both, "close", lambda: None)
     monkeypatch.setattr(fuzz_verifiers, "by_the_second", lambda *place: ("passed", [], 0, ""))
@@ -93,5 +93,5 @@ def test_a_run_says_how_to_make_a_disagreement_again(
     assert f"case {number} of seed 5" in said
     assert str(kept) in said
     assert {"bundle.wacz", "trust.json", "trust.json.sig", "root-key"} <= {
-        it.name for it in kept.iterdir()
+        path.name for path in kept.iterdir()
     }

@@ -11,8 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import PolicyRefused, SnapshotterError
-from snapshotter.formats import canonical_json, names
-from snapshotter.formats.keys import key_id
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
+from snapshotter.formats.signatures.keys import key_id
 from snapshotter.model.finding import Finding, Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
@@ -42,7 +43,7 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChainAuthorit
     for chain in chains:
         chain.make()
     one, two = (
-        ChainAuthority(it, name=name) for it, name in zip(chains, ("one", "two"), strict=True)
+        ChainAuthority(chain, name=name) for chain, name in zip(chains, ("one", "two"), strict=True)
     )
     return one, two
 
@@ -81,7 +82,7 @@ def _trust(*keys: TrustedKey, of: list[ChainAuthority], signatures: int = 1) -> 
     return Trust(
         source="a test",
         keys=keys,
-        authorities=tuple(it.anchor for it in of),
+        authorities=tuple(authority.anchor for authority in of),
         require=Requirements(signatures=signatures),
     )
 
@@ -91,7 +92,7 @@ def _verify(members: Members, trust: Trust, *late: bytes) -> Report:
 
 
 def _answer(report: Report) -> tuple[str, set[str]]:
-    return report.verdict.value, {it.code.value for it in report.findings} - {"OK"}
+    return report.verdict.value, {finding.code.value for finding in report.findings} - {"OK"}
 
 
 # --- sealing -----------------------------------------------------------------------------------
@@ -100,10 +101,10 @@ def _answer(report: Report) -> tuple[str, set[str]]:
 def test_each_signer_signs_the_same_list_and_has_a_token_of_its_own(both: Members) -> None:
     record = bundles.record_of(both)
 
-    assert [it["key_id"] for it in record["signers"]] == [FIRST.key_id, SECOND.key_id]
-    assert [it["wacz_auth"] for it in record["signers"]] == [True, False]
+    assert [signer["key_id"] for signer in record["signers"]] == [FIRST.key_id, SECOND.key_id]
+    assert [signer["wacz_auth"] for signer in record["signers"]] == [True, False]
     assert record["requires"] == {"log": False, "signatures": 2, "timestamps": 1}
-    assert {it for it in both if it.startswith("seal/sig-")} == {
+    assert {name for name in both if name.startswith("seal/sig-")} == {
         "seal/sig-01.der",
         "seal/sig-01.pem",
         "seal/sig-01.tsa-01.tsr",
@@ -287,7 +288,7 @@ def test_the_signatures_are_those_that_the_record_names_and_nothing_is_judged_af
     report = _verify(bundles.derived(edit(both)), trust)
 
     assert _answer(report) == ("failed", codes)
-    assert {it.check for it in report.findings} <= {
+    assert {finding.check for finding in report.findings} <= {
         "container", "names", "hashes", "signature", "record",
     }  # fmt: skip
 
@@ -320,7 +321,7 @@ def test_a_late_token_is_that_of_the_signature_that_it_is_over(
 ) -> None:
     bare = _sealed(tmp_path, FIRST, [SECOND], [])
     trust = _trust(_key(FIRST), _key(SECOND), of=[authorities[0]])
-    first, second = (authorities[0].response(bare[names.signature(it)]) for it in (1, 2))
+    first, second = (authorities[0].response(bare[names.signature(number)]) for number in (1, 2))
 
     assert _answer(_verify(bare, trust, first)) == ("indeterminate", {"TS_MISSING"})
     assert _answer(_verify(bare, trust, second)) == ("indeterminate", {"TS_MISSING"})
@@ -347,8 +348,11 @@ def test_an_authority_under_two_names_is_one_witness(
 ) -> None:
     """By its root's key: a list that names one root twice makes no second witness of it."""
     members = _sealed(tmp_path, FIRST, [], [authorities[0]], require_timestamps=2)
-    one = authorities[0].anchor
-    names_ = (replace(one, name="A", policy_oids=frozenset({"1.2.3"})), replace(one, name="B"))
+    anchor = authorities[0].anchor
+    names_ = (
+        replace(anchor, name="A", policy_oids=frozenset({"1.2.3"})),
+        replace(anchor, name="B"),
+    )
     trust = replace(_trust(_key(FIRST), of=[]), authorities=names_)
     again = authorities[0].response(members[names.signature(1)])
 
@@ -402,7 +406,7 @@ def test_a_log_proof_over_the_whole_file_heals_a_token_that_never_came(
     def logged(state: Any, stream: Any) -> list[Finding]:
         return [verifier._passed("log", "it is in the log")]
 
-    steps = tuple(logged if it is verifier._log else it for it in verifier._STEPS)
+    steps = tuple(logged if step is verifier._log else step for step in verifier._STEPS)
     monkeypatch.setattr(verifier, "_STEPS", steps)
     report = verify_bundle(io.BytesIO(cut), trust, now=datetime.now(UTC))
 

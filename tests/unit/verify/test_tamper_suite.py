@@ -20,11 +20,11 @@ from scripts.tamper_suite import Case, Suite
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
-    custody_beside,
-    late_tokens_beside,
-    log_proof_beside,
+    custody_sidecars_on_disk,
+    late_tokens_on_disk,
+    log_proof_on_disk,
     read_trust,
-    renewals_beside,
+    renewals_on_disk,
 )
 from snapshotter.verify.trust import Trust
 from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
@@ -66,13 +66,13 @@ def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgemen
             stream,
             trusted,
             now=now,
-            late_tokens=late_tokens_beside(bundle),
-            custody_sidecars=custody_beside(bundle),
-            log_proof=log_proof_beside(bundle),
-            renewals=renewals_beside(bundle),
+            late_tokens=late_tokens_on_disk(bundle),
+            custody_sidecars=custody_sidecars_on_disk(bundle),
+            log_proof=log_proof_on_disk(bundle),
+            renewals=renewals_on_disk(bundle),
         )
-    codes = sorted({it.code.value for it in report.findings} - {"OK"})
-    renewals = sum(it.check == "renewal" for it in report.findings)
+    codes = sorted({finding.code.value for finding in report.findings} - {"OK"})
+    renewals = sum(finding.check == "renewal" for finding in report.findings)
     return report.verdict.value, codes, renewals, _until(report.verdict.value, report.proven_until)
 
 

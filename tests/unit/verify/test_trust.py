@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.keys import P256_SHA256, key_id, public_pem
-from snapshotter.formats.note import COSIGNATURE_V1, ED25519, LogPolicy, VerifierKey
-from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, LogPolicy, VerifierKey
+from snapshotter.formats.proofs.rfc3161 import Anchor
+from snapshotter.formats.signatures.keys import P256_SHA256, key_id, public_pem
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.verify import trust
 from snapshotter.verify.trust import (
@@ -30,7 +30,7 @@ from snapshotter.verify.trust import (
     MAX_VERSION,
     SUPERSEDED,
     Requirements,
-    Seen,
+    SeenVersion,
     TrustDocument,
     TrustedKey,
     judge_key,
@@ -82,7 +82,7 @@ def _alias(name: str, key: bytes = _witness("w1").public_key) -> VerifierKey:
     return VerifierKey(name=name, kind=COSIGNATURE_V1, public_key=key)
 
 
-WITNESSES = tuple(sorted((_witness("w1"), _witness("w2")), key=lambda it: it.text))
+WITNESSES = tuple(sorted((_witness("w1"), _witness("w2")), key=lambda key: key.text))
 LOG = LogPolicy(
     key=VerifierKey(name="example.org/log", kind=ED25519, public_key=bytes(range(32))),
     witnesses=WITNESSES,
@@ -94,7 +94,7 @@ def _log(**changes: Any) -> dict[str, Any]:
     return {
         "quorum": 1,
         "verifier_key": LOG.key.text,
-        "witnesses": [it.text for it in WITNESSES],
+        "witnesses": [key.text for key in WITNESSES],
         **changes,
     }
 
@@ -229,22 +229,25 @@ def test_a_trust_file_that_never_expires_is_good_for_ever() -> None:
 
 
 def test_an_older_version_than_one_seen_before_is_refused() -> None:
-    assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=Seen(version=5)).version == 5
+    assert (
+        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=SeenVersion(version=5)).version
+        == 5
+    )
     with pytest.raises(EvidenceInvalid, match="older than version 6"):
-        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=Seen(version=6))
+        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=SeenVersion(version=6))
 
 
 def test_two_files_of_one_version_are_told_apart_by_who_saw_the_other() -> None:
     """The owner signed both: one of two auditors was shown something else."""
     other = replace(DOCUMENT, max_lag=DAY)
-    seen = Seen.of(DOCUMENT)
+    seen = SeenVersion.of(DOCUMENT)
     assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=seen).seen == seen
 
     with pytest.raises(EvidenceInvalid, match="another version 5 was seen"):
         load_trust(other.encode(), _sign(other.encode()), pinned_root=PIN, now=NOW, seen=seen)
 
     # Who kept the number alone can not tell.
-    by_number = Seen(version=5)
+    by_number = SeenVersion(version=5)
     assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=by_number).version == 5
 
 
@@ -278,7 +281,7 @@ def test_a_key_is_replaced_in_one_version() -> None:
 
     rotated = DOCUMENT.with_key_replaced(key_id(KEY), new, at=NOW)
 
-    old = next(it for it in rotated.keys if it.key_id == key_id(KEY))
+    old = next(key for key in rotated.keys if key.key_id == key_id(KEY))
     assert rotated.version == DOCUMENT.version + 1
     assert (old.revoked_at, old.revoked_reason) == (NOW, SUPERSEDED)
     assert new in rotated.keys
@@ -325,9 +328,9 @@ def test_a_trust_file_that_would_fill_the_memory_is_refused_before_it_is_parsed(
 def test_the_order_is_signature_then_version_then_expiry() -> None:
     late = NOW + 9999 * DAY
     with pytest.raises(EvidenceInvalid, match="signature"):
-        load_trust(JSON, b"", pinned_root=PIN, now=late, seen=Seen(version=9))
+        load_trust(JSON, b"", pinned_root=PIN, now=late, seen=SeenVersion(version=9))
     with pytest.raises(EvidenceInvalid, match="older"):
-        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=late, seen=Seen(version=9))
+        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=late, seen=SeenVersion(version=9))
 
 
 EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
@@ -352,7 +355,7 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "id is not that",
     ),
     (
-        lambda d: d.update(log=_log(witnesses=[it.text for it in reversed(WITNESSES)])),
+        lambda d: d.update(log=_log(witnesses=[key.text for key in reversed(WITNESSES)])),
         "sorted list",
     ),
     (lambda d: d.update(log=_log(witnesses=[WITNESSES[0].text] * 2)), "sorted list"),
@@ -598,7 +601,7 @@ def test_a_revocation_before_the_period_leaves_nothing_that_is_good() -> None:
         trusted_key(KEY, owner="A", not_before=NOW), revoked_at=NOW - DAY, revoked_reason=SUPERSEDED
     )
 
-    found = [judge_key(key, it)[0] for it in (None, NOW - 2 * DAY, NOW - DAY, NOW, NOW + DAY)]
+    found = [judge_key(key, time)[0] for time in (None, NOW - 2 * DAY, NOW - DAY, NOW, NOW + DAY)]
 
     assert Verdict.PASSED not in found
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.keys import key_id, public_pem
+from snapshotter.formats.signatures.keys import key_id, public_pem
 from snapshotter.model.finding import Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.bundle import verify_bundle
@@ -88,7 +88,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory, authority: ChainAuthority) -
         version=5,
         root=ROOT.public_key(),
         expires=now + 365 * DAY,
-        keys=tuple(sorted((key, other), key=lambda it: it.key_id)),
+        keys=tuple(sorted((key, other), key=lambda key: key.key_id)),
         authorities=(authority.anchor,),
     )
 
@@ -153,7 +153,7 @@ def _mutated(rng: random.Random, value: dict[str, Any]) -> dict[str, Any]:
     if rng.random() < 0.4:
         _sensible(rng, edited)
         return edited
-    path = rng.choice([it for it in _places(edited) if it])
+    path = rng.choice([place for place in _places(edited) if place])
     parent, last, old = _at(edited, path[:-1]), path[-1], _at(edited, path)
     how = rng.randrange(6)
     if how == 0 and isinstance(parent, list):
@@ -166,7 +166,7 @@ def _mutated(rng: random.Random, value: dict[str, Any]) -> dict[str, Any]:
         parent["".join(rng.choices(string.ascii_lowercase, k=3))] = old
     elif how == 4:
         # A value from somewhere else in the file: of the right type more often than chance.
-        donor = rng.choice([it for it in _places(edited) if it])
+        donor = rng.choice([place for place in _places(edited) if place])
         parent[last] = json.loads(json.dumps(_at(edited, donor)))
     else:
         parent[last] = _other(rng, old)
@@ -175,7 +175,11 @@ def _mutated(rng: random.Random, value: dict[str, Any]) -> dict[str, Any]:
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list, of one that may have become anything."""
-    return [it for it in value if isinstance(it, dict)] if isinstance(value, list) else []
+    return (
+        [element for element in value if isinstance(element, dict)]
+        if isinstance(value, list)
+        else []
+    )
 
 
 def _sensible(rng: random.Random, value: dict[str, Any]) -> None:
@@ -203,7 +207,7 @@ def _sensible(rng: random.Random, value: dict[str, Any]) -> None:
     elif how == 7:
         value["expires"] = rng.choice([day, None])
     elif how == 8:
-        value["keys"] = [it for it in keys if it is not key]
+        value["keys"] = [other for other in keys if other is not key]
     else:
         # Somebody's key, known or not, as good for ever.
         public = rng.choice([SIGNER, STRANGER]).public_key()
@@ -216,8 +220,8 @@ def _sensible(rng: random.Random, value: dict[str, Any]) -> None:
             "public_key": public_pem(public).decode(),
             "revoked": None,
         }
-        others = [it for it in keys if it.get("key_id") != added["key_id"]]
-        value["keys"] = sorted([*others, added], key=lambda it: str(it.get("key_id")))
+        others = [other for other in keys if other.get("key_id") != added["key_id"]]
+        value["keys"] = sorted([*others, added], key=lambda key: str(key.get("key_id")))
 
 
 def _other(rng: random.Random, old: Any) -> Any:
@@ -301,7 +305,7 @@ def test_whatever_the_owner_signs_is_refused_or_read_as_it_stands(cases: list[Ca
             if found is None or _GRAVITY[found] >= _GRAVITY[case.verdict]:
                 continue
             better += 1
-            effects = {it.effect for it in changes(case.document, document)}
+            effects = {change.effect for change in changes(case.document, document)}
             assert Effect.WIDER in effects, (case.name, data)
     assert min(refused, read) > 20
     assert better > 0  # else this would show nothing
@@ -313,14 +317,14 @@ _STRICTER = (
     lambda d: d.update(max_skew_s=0),
     lambda d: d.update(max_lag_s=0),
     lambda d: d.update(tsa=[]),
-    lambda d: [it.update(policy_oids=["1.2.3"]) for it in d["tsa"]],
-    lambda d: [it.update(not_before="2999-01-01T00:00:00Z", not_after=None) for it in d["keys"]],
-    lambda d: [it.update(not_after=it["not_before"]) for it in d["keys"]],
+    lambda d: [authority.update(policy_oids=["1.2.3"]) for authority in d["tsa"]],
+    lambda d: [key.update(not_before="2999-01-01T00:00:00Z", not_after=None) for key in d["keys"]],
+    lambda d: [key.update(not_after=key["not_before"]) for key in d["keys"]],
     lambda d: [
-        it.update(revoked={"at": "1990-01-01T00:00:00Z", "reason": "compromised"})
-        for it in d["keys"]
+        key.update(revoked={"at": "1990-01-01T00:00:00Z", "reason": "compromised"})
+        for key in d["keys"]
     ],
-    lambda d: d.update(keys=[it for it in d["keys"] if it["revoked"] is not None]),
+    lambda d: d.update(keys=[key for key in d["keys"] if key["revoked"] is not None]),
 )
 
 

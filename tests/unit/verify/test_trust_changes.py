@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.formats.keys import key_id
+from snapshotter.formats.signatures.keys import key_id
 from snapshotter.verify.trust import (
     COMPROMISED,
     SUPERSEDED,
@@ -34,7 +34,9 @@ STRICTER, WIDER, NEUTRAL = Effect.STRICTER, Effect.WIDER, Effect.NEUTRAL
 
 
 def _key(document: TrustDocument, of: Any, **fields: Any) -> TrustDocument:
-    keys = tuple(replace(it, **fields) if it.key_id == key_id(of) else it for it in document.keys)
+    keys = tuple(
+        replace(key, **fields) if key.key_id == key_id(of) else key for key in document.keys
+    )
     return replace(document, keys=keys)
 
 
@@ -82,7 +84,7 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
     ),
     (
         DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
-        replace(DOCUMENT, keys=tuple(it for it in DOCUMENT.keys if it.key_id != key_id(KEY))),
+        replace(DOCUMENT, keys=tuple(key for key in DOCUMENT.keys if key.key_id != key_id(KEY))),
         "key",
         WIDER,
         "no longer in the file",
@@ -174,18 +176,18 @@ def test_the_same_file_is_no_change_and_a_second_of_that_version_is_one() -> Non
 
     found = changes(DOCUMENT, replace(DOCUMENT, max_lag=DAY))
 
-    assert [it.subject for it in found] == ["tolerance", "version"]
+    assert [change.subject for change in found] == ["tolerance", "version"]
     assert "has signed both" in found[1].meaning
 
 
 def test_another_root_comes_first() -> None:
     found = changes(DOCUMENT, replace(DOCUMENT, root=OTHER_ROOT.public_key(), expires=None))
 
-    assert [it.subject for it in found] == ["root", "expiry", "version"]
+    assert [change.subject for change in found] == ["root", "expiry", "version"]
 
 
 def test_a_new_log_is_told_with_its_witnesses_and_quorum() -> None:
     found = changes(DOCUMENT, LOGGED)
 
-    assert [it.subject for it in found] == ["log"] * 4
+    assert [change.subject for change in found] == ["log"] * 4
     assert found[0].what.startswith(f"the log is {LOG.key.text}, and was none")

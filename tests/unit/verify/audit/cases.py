@@ -49,7 +49,7 @@ class Cases:
     @property
     def parametrized(self) -> pytest.MarkDecorator:
         """Run a test for each case, named as its function is."""
-        ids = [it.spoil.__name__.replace("_", "-") for it in self.all]
+        ids = [case.spoil.__name__.replace("_", "-") for case in self.all]
         return pytest.mark.parametrize("spoilt", self.all, ids=ids)
 
 

@@ -12,8 +12,11 @@ from typing import BinaryIO
 
 from typing_extensions import override
 
-from snapshotter.formats import canonical_json, custody_sidecars, layout, log_state, tombstone
-from snapshotter.formats.leaf import Leaf
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody_sidecars, store_keys
+from snapshotter.formats.proofs import log_state
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.statements import tombstone
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
@@ -29,11 +32,11 @@ from tests.unit.verify.audit import test_gaps, test_takedowns
 class Kinds:
     """A good store, and a key of each kind of object in it."""
 
-    it: Collection
+    collection: Collection
     keys: Mapping[str, str]
 
     def copy(self, root: Path) -> Collection:
-        return self.it.copy(root)
+        return self.collection.copy(root)
 
 
 # What an audit finds where the object is gone: what the log names is missed.
@@ -56,37 +59,39 @@ GONE: Mapping[str, frozenset[str]] = {
 
 def made(folder: Path, authority: ChainAuthority) -> Kinds:
     """Return a new store with each kind of object."""
-    it = audited.collection(folder, authority, count=2)
+    collection = audited.collection(folder, authority, count=2)
     for number in (0, 1):
-        it.record(number, INGESTION)
-        it.record(number, INGESTION)
-    it.erase(1)
-    gap, _ = test_gaps.put(it, test_gaps.given())
-    event, _ = test_takedowns.put(it, test_takedowns.given())
+        collection.record(number, INGESTION)
+        collection.record(number, INGESTION)
+    collection.erase(1)
+    gap, _ = test_gaps.put(collection, test_gaps.given())
+    event, _ = test_takedowns.put(collection, test_takedowns.given())
     report_id = bundles.bundle_id(datetime.now(UTC))
-    document = canonical_json.dumps({"signer": it.signer.key_id})
-    report = layout.report_key(report_id)
-    it.put(report, document)
-    it.put(f"{report}.sig", it.signer.sign(document))
-    it.append(Leaf(kind="report", name=report_id, sha256=hashlib.sha256(document).hexdigest()))
-    it.lock(it.leaves)
-    for old in it.root.glob("log/tile/**/*.p/*"):  # of the smaller trees on the way here
-        if int(old.name) < len(it.leaves):
+    document = canonical_json.dumps({"signer": collection.signer.key_id})
+    report = store_keys.report_key(report_id)
+    collection.put(report, document)
+    collection.put(f"{report}.sig", collection.signer.sign(document))
+    collection.append(
+        Leaf(kind="report", name=report_id, sha256=hashlib.sha256(document).hexdigest())
+    )
+    collection.lock(collection.leaves)
+    for old in collection.root.glob("log/tile/**/*.p/*"):  # of the smaller trees on the way here
+        if int(old.name) < len(collection.leaves):
             old.unlink()
-    size = len(it.leaves)
+    size = len(collection.leaves)
     last = custody_sidecars.kind(2)
     return Kinds(
-        it,
+        collection,
         {
             "checkpoint": log_state.CHECKPOINT,
             "entries": f"log/tile/entries/000.p/{size}",
             "tile": f"log/tile/0/000.p/{size}",
             "lock": log_state.LOCK,
-            "bundle": it.key(0),
-            "proof": f"{it.key(0)}.tlog-proof",
-            "custody": f"{it.key(0)}.{last}",
-            "tombstone": f"{it.key(1)}.{tombstone.KIND}",
-            "custody-of-what-was-erased": f"{it.key(1)}.{last}",
+            "bundle": collection.key(0),
+            "proof": f"{collection.key(0)}.tlog-proof",
+            "custody": f"{collection.key(0)}.{last}",
+            "tombstone": f"{collection.key(1)}.{tombstone.KIND}",
+            "custody-of-what-was-erased": f"{collection.key(1)}.{last}",
             "report": report,
             "signature-of-a-report": f"{report}.sig",
             "gap": gap,

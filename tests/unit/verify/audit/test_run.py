@@ -17,9 +17,9 @@ from snapshotter.model.audit import HINTS, AuditCode
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit import report as reports
-from snapshotter.verify.audit.beside import Facts
-from snapshotter.verify.audit.judging import Judge
-from snapshotter.verify.audit.workspace import Listed
+from snapshotter.verify.audit.log_comparison import LogComparison
+from snapshotter.verify.audit.sidecar_facts import BundleFacts
+from snapshotter.verify.audit.workspace import ListedObject
 from snapshotter.verify.trust import Requirements
 from tests import audited
 from tests.audited import Audited, Collection
@@ -165,7 +165,7 @@ def test_a_sample_is_drawn_by_its_seed(spoiled: Collection, tmp_path: Path) -> N
         chosen = {key for key in read if key.endswith(".wacz")}
         assert len(chosen) == 2
         assert drawn.setdefault(seed, chosen) == chosen
-    assert len({frozenset(it) for it in drawn.values()}) > 1
+    assert len({frozenset(drawn_ids) for drawn_ids in drawn.values()}) > 1
 
 
 def test_nothing_is_said_of_what_was_not_read(spoiled: Collection, workspace: Path) -> None:
@@ -193,7 +193,7 @@ def test_what_is_left_of_an_erasure_is_named_in_a_copy_without_a_log(
 
     found = spoiled.audited(workspace)
 
-    details = {it.detail for it in found.findings if it.code is AuditCode.SURPLUS}
+    details = {finding.detail for finding in found.findings if finding.code is AuditCode.SURPLUS}
     assert details == {"it stands beside a bundle that was erased, says a tombstone beside it"}
 
 
@@ -257,7 +257,9 @@ def test_a_listing_that_hides_a_bundle_is_seen_through(
     class Hiding(DirectoryStore):
         @override
         def list(self, prefix: str = "", *, reverse: bool = False):  # type: ignore[no-untyped-def]
-            return (it for it in super().list(prefix, reverse=reverse) if it.key != hidden)
+            return (
+                stored for stored in super().list(prefix, reverse=reverse) if stored.key != hidden
+            )
 
     found = spoiled.audited(workspace, open_store=Hiding)
 
@@ -288,19 +290,21 @@ def test_a_bundle_that_breaks_our_own_check_is_a_finding_and_hides_no_other(
     broken = spoiled.key(1)
     put = spoiled.path(2).read_bytes()
     spoiled.put(spoiled.key(2), flipped(put))
-    before = Judge.bundle
+    before = LogComparison.bundle
 
-    def breaks(self: Judge, listed: Listed, facts: Facts) -> None:
+    def breaks(self: LogComparison, listed: ListedObject, facts: BundleFacts) -> None:
         if listed.key == broken:
             raise LookupError("a bug")
         before(self, listed, facts)
 
-    monkeypatch.setattr(Judge, "bundle", breaks)
+    monkeypatch.setattr(LogComparison, "bundle", breaks)
 
     found = spoiled.audited(workspace)
 
     assert found.kinds == {"internal", "altered"}
-    assert [it.key for it in found.findings if it.code is AuditCode.INTERNAL] == [broken]
+    assert [finding.key for finding in found.findings if finding.code is AuditCode.INTERNAL] == [
+        broken
+    ]
 
 
 def test_a_store_that_does_not_answer_ends_the_audit(spoiled: Collection, workspace: Path) -> None:
@@ -377,14 +381,14 @@ def test_a_flood_of_one_kind_hides_no_other(spoiled: Collection, workspace: Path
 
     found = spoiled.audited(workspace)
 
-    counts = {(it.code, it.count) for it in found.report.counts}
+    counts = {(count.code, count.count) for count in found.report.counts}
     assert {("surplus", 400), ("altered", 400), ("unlogged", 400), ("deleted", 1)} <= counts
     assert len(found.findings) == 1201
     assert len(found.report.examples) == 61  # twenty of each kind
     lines = list(reports.lines(found.report))
     assert len(lines) < 40
     assert any("deleted" in line and spoiled.key(3) in line for line in lines)
-    assert lines.index(next(it for it in lines if "deleted" in it)) < 5  # the worst first
+    assert lines.index(next(line for line in lines if "deleted" in line)) < 5  # the worst first
 
 
 def test_what_a_store_holds_can_not_steer_the_terminal(
@@ -401,12 +405,12 @@ def test_what_a_store_holds_can_not_steer_the_terminal(
 
 def test_a_place_whose_name_is_no_text_can_be_audited(template: Collection, tmp_path: Path) -> None:
     """On Linux a folder may have any bytes for its name."""
-    it = template.copy(tmp_path / os.fsdecode(b"caf\xe9"))
-    it.path(1).unlink()
-    it.path(2).unlink()
-    it.path(2).symlink_to(tmp_path)
+    collection = template.copy(tmp_path / os.fsdecode(b"caf\xe9"))
+    collection.path(1).unlink()
+    collection.path(2).unlink()
+    collection.path(2).symlink_to(tmp_path)
 
-    found = it.audited(tmp_path / "work.sqlite")
+    found = collection.audited(tmp_path / "work.sqlite")
 
     assert found.kinds == {"deleted"}
     assert json.loads(json.dumps(reports.report_json(found.report)))["store"].endswith("caf\\udce9")

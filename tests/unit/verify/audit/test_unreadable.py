@@ -14,16 +14,18 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import holds, log_state, names, renewal
-from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.bundle import names
+from snapshotter.formats.proofs import log_state, renewal
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.statements import holds
 from snapshotter.model.bundle import LockState, StoredObject
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.finding import Verdict
 from snapshotter.store import s3
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.store.ledger import ReceiptFiles
+from snapshotter.store.receipt_files import ReceiptFiles
 from snapshotter.verify.audit import report as reports
-from snapshotter.verify.audit.unread import Unreadable
+from snapshotter.verify.audit.unreadable_objects import UnreadableObject
 from tests.audited import Audited, Collection, ReceiptsOf
 from tests.bundles import ChainAuthority, flipped
 from tests.servers.bucket import Bucket, first, only, status, with_headers
@@ -42,7 +44,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, authority: ChainAuthority) ->
 @pytest.fixture(scope="module")
 def seen(full: Kinds, tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """What an audit of the good store found."""
-    found = full.it.audited(tmp_path_factory.mktemp("state") / "work.sqlite")
+    found = full.collection.audited(tmp_path_factory.mktemp("state") / "work.sqlite")
     assert (found.kinds, found.unread) == (set(), ())
     assert found.notes == {"gap", "takedown", "erased-by-order"}
     return found
@@ -50,7 +52,7 @@ def seen(full: Kinds, tmp_path_factory: pytest.TempPathFactory) -> Audited:
 
 @pytest.fixture(scope="module")
 def served(full: Kinds) -> Iterator[Bucket]:
-    with Bucket(full.it.root) as bucket:
+    with Bucket(full.collection.root) as bucket:
         yield bucket
 
 
@@ -70,8 +72,8 @@ def _code(found: Audited) -> int:
     return reports.exit_code(found.report)
 
 
-def _audited(it: Collection, workspace: Path, seen: Audited | None, **more: Any) -> Audited:
-    return it.audited(workspace, remembered=seen.to_remember if seen else None, **more)
+def _audited(collection: Collection, workspace: Path, seen: Audited | None, **more: Any) -> Audited:
+    return collection.audited(workspace, remembered=seen.to_remember if seen else None, **more)
 
 
 # --- each kind of object, and each way in which it is not given ------------------------------
@@ -80,7 +82,7 @@ def _audited(it: Collection, workspace: Path, seen: Audited | None, **more: Any)
 def test_a_bucket_that_answers_passes(
     full: Kinds, seen: Audited, bucket: Bucket, workspace: Path
 ) -> None:
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == (set(), 0)
 
@@ -94,19 +96,19 @@ def test_an_object_that_a_server_does_not_give_is_unreadable(
 ) -> None:
     bucket.faults[full.keys[kind]], code = SERVER["503"]
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, code), found.findings
 
 
 # Waiting for an answer that never comes is for scripts/store_fault_matrix.py.
-@pytest.mark.parametrize("fault", [it for it in SERVER if it != "silent"])
+@pytest.mark.parametrize("fault", [name for name in SERVER if name != "silent"])
 def test_a_log_that_a_server_does_not_give_is_not_said_to_be_gone(
     full: Kinds, seen: Audited, bucket: Bucket, workspace: Path, fault: str
 ) -> None:
     bucket.faults["log/checkpoint"], code = SERVER[fault]
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, code), found.findings
 
@@ -122,7 +124,7 @@ def test_an_answer_that_no_store_gives_neither_ends_an_audit_nor_accuses(
 ) -> None:
     bucket.faults[full.keys[kind]] = only("HEAD", with_headers(headers))
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
@@ -142,7 +144,7 @@ def test_a_listing_that_no_store_gives_neither_ends_an_audit_nor_goes_in_circles
     body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entry}</ListBucketResult>"
     bucket.faults["?gaps/"] = status(200, body=body.encode())
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
@@ -172,7 +174,7 @@ def test_a_listing_without_an_end_is_given_up(
 
     bucket.faults["?gaps/"] = endless
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert found.kinds == {"unreadable?"}, found.findings
 
@@ -182,7 +184,7 @@ def test_a_checkpoint_that_a_capture_replaces_while_it_is_read_is_read_again(
 ) -> None:
     bucket.faults["log/checkpoint"] = only("GET", first(1, status(412)))
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == (set(), 0), found.findings
 
@@ -193,7 +195,9 @@ def test_an_object_that_a_disk_does_not_give_is_unreadable(
 ) -> None:
     number, code = DISK["no-right"]
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.refusing(full.keys[kind], number))
+    found = _audited(
+        full.collection, workspace, seen, open_store=kinds.refusing(full.keys[kind], number)
+    )
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, code), found.findings
 
@@ -204,7 +208,7 @@ def test_an_object_whose_bytes_can_not_be_read_is_unreadable(
 ) -> None:
     opened = kinds.refusing(full.keys[kind], 0, is_opened=True)
 
-    found = _audited(full.it, workspace, seen, open_store=opened)
+    found = _audited(full.collection, workspace, seen, open_store=opened)
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
@@ -237,7 +241,9 @@ def test_whatever_else_stands_in_the_place_of_a_bundle_it_is_gone(
     found = _audited(spoiled, tmp_path / "work.sqlite", seen)
 
     assert found.kinds == {"deleted"}, found.findings
-    assert "not a regular file" in next(it.detail for it in found.findings if it.code == "deleted")
+    assert "not a regular file" in next(
+        finding.detail for finding in found.findings if finding.code == "deleted"
+    )
 
 
 @pytest.mark.parametrize("special", ["link-to-nothing", "link-to-a-folder", "pipe"])
@@ -284,7 +290,7 @@ def test_what_a_listing_shows_is_not_gone_and_not_there(
     """It may be gone, and the listing late; or the server says "not found" where it is not so."""
     bucket.faults[full.keys[kind]] = status(404)
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 30), found.findings
 
@@ -296,7 +302,9 @@ class _Hiding(DirectoryStore):
 
     @override
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
-        return (it for it in super().list(prefix, reverse=reverse) if it.key != self.key)
+        return (
+            stored for stored in super().list(prefix, reverse=reverse) if stored.key != self.key
+        )
 
 
 def test_a_hold_whose_lifting_is_listed_late_is_not_said_to_be_broken(
@@ -357,10 +365,10 @@ def test_a_checkpoint_that_lags_behind_for_a_moment_is_no_rollback(
     assert found.kinds == set()
 
 
-def _older(it: Collection) -> bytes:
+def _older(collection: Collection) -> bytes:
     from tests import audited
 
-    return audited.checkpoint(it.leaves[:2], it.log, (it.witness,))
+    return audited.checkpoint(collection.leaves[:2], collection.log, (collection.witness,))
 
 
 def test_a_bundle_without_rights_is_looked_for_by_receipt_and_not_said_to_be_gone(
@@ -368,12 +376,13 @@ def test_a_bundle_without_rights_is_looked_for_by_receipt_and_not_said_to_be_gon
 ) -> None:
     """The log does not name it, and a listing does not show it: this machine has stored it."""
     bundle_id = f"{datetime.now(UTC) - DAY:%Y%m%dt%H%M%Sz}-k3v4q2m7xw4c5b6d"
-    receipt = full.it.receipt(0, key=f"bundles/{bundle_id[:4]}/{bundle_id[4:6]}/{bundle_id[6:8]}/"
-                              f"{bundle_id}.wacz")  # fmt: skip
+    receipt = full.collection.receipt(
+        0, key=f"bundles/{bundle_id[:4]}/{bundle_id[4:6]}/{bundle_id[6:8]}/{bundle_id}.wacz"
+    )
     receipts = ReceiptsOf({bundle_id: KeptReceipts(receipts=(receipt,))})
 
-    gone = full.it.audited(workspace, receipts=receipts)
-    unread = full.it.audited(
+    gone = full.collection.audited(workspace, receipts=receipts)
+    unread = full.collection.audited(
         workspace, receipts=receipts, open_store=kinds.refusing(receipt.key, 13)
     )
 
@@ -386,7 +395,7 @@ def test_receipts_that_can_not_be_read_are_not_none(
 ) -> None:
     (tmp_path / "receipts").write_bytes(b"in the way")
 
-    found = full.it.audited(workspace, receipts=ReceiptFiles(tmp_path / "receipts"))
+    found = full.collection.audited(workspace, receipts=ReceiptFiles(tmp_path / "receipts"))
 
     assert (found.kinds, _code(found)) == ({"unrecorded?"}, 11)
 
@@ -462,7 +471,7 @@ def test_a_tombstone_that_can_not_be_read_makes_no_deletion(
 
     found = _audited(spoiled, tmp_path / "work.sqlite", seen, open_store=opened)
 
-    (unread,) = (it for it in found.findings if it.code == "unreadable")
+    (unread,) = (finding for finding in found.findings if finding.code == "unreadable")
     assert (unread.key, _code(found)) == (spoiled.key(0), 11)
     assert "by order" in unread.detail
 
@@ -523,7 +532,7 @@ def test_a_page_in_the_place_of_a_listing_is_no_empty_store(
     """A gateway answers with a page of its own."""
     bucket.faults["?bundles/"] = status(200, body=body)
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
@@ -534,7 +543,7 @@ def test_a_store_that_throttles_a_third_of_all_requests_is_not_said_to_be_silent
     bucket.faults[full.keys["event"]] = status(503)
     bucket.faults["?log/"] = first(2, status(503))
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 30)
 
@@ -545,7 +554,7 @@ def test_try_again_is_said_only_where_that_may_mend_all(
     bucket.faults[full.keys["gap"]] = status(503)
     bucket.faults[full.keys["event"]] = status(403)
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, found.report.retry, _code(found)) == ({"unreadable?"}, False, 11)
 
@@ -555,7 +564,7 @@ def test_a_checkpoint_that_is_busy_once_is_read(
 ) -> None:
     bucket.faults["log/checkpoint"] = first(1, status(503))
 
-    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+    found = _audited(full.collection, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == (set(), 0)
 
@@ -568,11 +577,11 @@ def _days(
 ) -> list[Audited]:
     """Audit so many days from now, each time with what is remembered of the time before."""
     found: list[Audited] = []
-    unread: tuple[Unreadable, ...] = more.pop("unread", ())
+    unread: tuple[UnreadableObject, ...] = more.pop("unread", ())
     for day in days:
         at = datetime.now(UTC) + day * DAY
         found.append(
-            _audited(full.it, workspace, seen, now=lambda at=at: at, unread=unread, **more)
+            _audited(full.collection, workspace, seen, now=lambda at=at: at, unread=unread, **more)
         )
         unread = found[-1].unread
     return found
@@ -585,12 +594,12 @@ def test_what_was_read_and_is_busy_for_a_day_is_withheld(
     full: Kinds, seen: Audited, workspace: Path, kind: str
 ) -> None:
     opened = kinds.refusing(full.keys[kind], DISK["no-answer"][0])
-    assert _audited(full.it, workspace, seen).unread == ()
+    assert _audited(full.collection, workspace, seen).unread == ()
 
     audits = _days(full, workspace, seen, [0, 0.5, 1], open_store=opened)
 
-    assert [_code(it) for it in audits] == [30, 30, 11]
-    assert [it.kinds for it in audits] == [{"unreadable?"}, {"unreadable?"}, {"withheld?"}]
+    assert [_code(audit) for audit in audits] == [30, 30, 11]
+    assert [audit.kinds for audit in audits] == [{"unreadable?"}, {"unreadable?"}, {"withheld?"}]
 
 
 @pytest.mark.parametrize("days", [[0, 1], [0, 0.1, 0.2, 0.9]])
@@ -598,11 +607,11 @@ def test_fewer_than_three_audits_or_less_than_a_day_is_not_withheld(
     full: Kinds, seen: Audited, workspace: Path, days: list[float]
 ) -> None:
     opened = kinds.refusing(full.keys["bundle"], DISK["no-answer"][0])
-    _audited(full.it, workspace, seen)
+    _audited(full.collection, workspace, seen)
 
     audits = _days(full, workspace, seen, days, open_store=opened)
 
-    assert {frozenset(it.kinds) for it in audits} == {frozenset({"unreadable?"})}
+    assert {frozenset(audit.kinds) for audit in audits} == {frozenset({"unreadable?"})}
 
 
 def test_what_nobody_ever_read_is_not_withheld_and_try_again_is_no_answer(
@@ -612,9 +621,9 @@ def test_what_nobody_ever_read_is_not_withheld_and_try_again_is_no_answer(
 
     audits = _days(full, workspace, seen, [0, 0.5, 1], open_store=opened)
 
-    assert [_code(it) for it in audits] == [30, 30, 11]
+    assert [_code(audit) for audit in audits] == [30, 30, 11]
     assert audits[-1].kinds == {"unreadable?"}
-    (unread,) = (it for it in audits[-1].findings if it.code == "unreadable")
+    (unread,) = (finding for finding in audits[-1].findings if finding.code == "unreadable")
     assert "(3 audits since " in unread.detail
 
 
@@ -626,17 +635,17 @@ def test_the_newest_part_of_a_log_that_grows_is_withheld_under_each_of_its_names
     _audited(spoiled, workspace, seen)
 
     found: list[set[str]] = []
-    unread: tuple[Unreadable, ...] = ()
+    unread: tuple[UnreadableObject, ...] = ()
     for day in (0, 0.5, 1):
         spoiled.append(Leaf(kind="other", name=f"day-{day}", sha256="0" * 64))
         newest = f"log/tile/entries/000.p/{len(spoiled.leaves)}"
         opened = kinds.refusing(newest, DISK["no-answer"][0])
         at = datetime.now(UTC) + day * DAY
-        it = _audited(
+        audit = _audited(
             spoiled, workspace, seen, now=lambda at=at: at, unread=unread, open_store=opened
         )
-        unread = it.unread
-        found.append(it.kinds)
+        unread = audit.unread
+        found.append(audit.kinds)
 
     assert found == [{"unreadable?"}, {"unreadable?"}, {"withheld?"}]
 
@@ -651,7 +660,7 @@ def test_a_log_that_is_busy_in_between_does_not_make_it_forgotten_what_was_read(
     gone = Kinds(spoiled, full.keys)
 
     kinds_of: list[set[str]] = []
-    unread: tuple[Unreadable, ...] = ()
+    unread: tuple[UnreadableObject, ...] = ()
     for day, kind in enumerate(
         ["checkpoint", "bundle", "entries", "bundle", "checkpoint", "bundle"]
     ):
@@ -696,13 +705,13 @@ def test_what_is_no_single_object_and_not_told_for_a_day_is_withheld(
         Kinds(spoiled, full.keys), tmp_path / "work.sqlite", seen, [0, 0.5, 1], open_store=deaf
     )
 
-    assert [_code(it) for it in audits] == [30, 30, 11]
+    assert [_code(audit) for audit in audits] == [30, 30, 11]
     assert audits[-1].kinds == {"withheld?"}, audits[-1].findings
 
 
 def test_what_is_given_in_between_begins_anew(full: Kinds, seen: Audited, workspace: Path) -> None:
     opened = kinds.refusing(full.keys["bundle"], DISK["no-answer"][0])
-    _audited(full.it, workspace, seen)
+    _audited(full.collection, workspace, seen)
     (_, second) = _days(full, workspace, seen, [0, 0.5], open_store=opened)
     (given,) = _days(full, workspace, seen, [0.7], unread=second.unread)
 
@@ -715,7 +724,7 @@ def test_what_a_sample_leaves_out_is_remembered(
     full: Kinds, seen: Audited, workspace: Path
 ) -> None:
     opened = kinds.refusing(full.keys["custody"], DISK["no-answer"][0])
-    _audited(full.it, workspace, seen)
+    _audited(full.collection, workspace, seen)
     (_, second) = _days(full, workspace, seen, [0, 0.5], open_store=opened)
     (left_out,) = _days(full, workspace, seen, [0.7], unread=second.unread, sample=0)
 
@@ -728,10 +737,10 @@ def test_a_report_says_that_objects_are_withheld(
     full: Kinds, seen: Audited, workspace: Path
 ) -> None:
     opened = kinds.refusing(full.keys["bundle"], DISK["no-answer"][0])
-    _audited(full.it, workspace, seen)
+    _audited(full.collection, workspace, seen)
     audits = _days(full, workspace, seen, [0, 0.5, 1], open_store=opened)
 
-    text = ["\n".join(reports.lines(it.report)) for it in audits]
+    text = ["\n".join(reports.lines(audit.report)) for audit in audits]
 
     assert "Nothing that was read speaks against this store. Run the audit again." in text[0]
     assert "could not read 1 object that an earlier audit read" in text[2]
@@ -754,4 +763,4 @@ def test_a_store_that_does_not_answer_at_all_ends_the_audit(
     full: Kinds, seen: Audited, workspace: Path
 ) -> None:
     with pytest.raises(ServiceUnavailable):
-        _audited(full.it, workspace, seen, open_store=_Silent)
+        _audited(full.collection, workspace, seen, open_store=_Silent)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.verify.audit.workspace import Workspace
+from snapshotter.verify.audit.workspace import AuditDatabase
 
 
 @contextmanager
@@ -24,15 +24,15 @@ def no_room() -> Iterator[None]:
 
 def test_a_full_disk_costs_an_auditor_nothing_of_what_is_known(tmp_path: Path) -> None:
     file = tmp_path / "work.sqlite"
-    Workspace(file).close()
+    AuditDatabase(file).close()
     before = file.read_bytes()
 
     with no_room(), pytest.raises(SnapshotterError, match=r"can not be written") as failed:
-        Workspace(file)
+        AuditDatabase(file)
 
     assert "make room" in failed.value.hint
     assert file.read_bytes() == before
-    with Workspace(file) as again:
+    with AuditDatabase(file) as again:
         assert not again.replaced
 
 
@@ -40,5 +40,5 @@ def test_what_is_no_workspace_is_thrown_away_and_told(tmp_path: Path) -> None:
     file = tmp_path / "work.sqlite"
     file.write_bytes(b"not a database" * 500)
 
-    with Workspace(file) as made:
+    with AuditDatabase(file) as made:
         assert made.replaced

@@ -1,0 +1,519 @@
+"""
+What a capture shows, made of its files: before they are sealed, and again by anybody.
+
+The same function reads a capture that has just ended and a bundle that has been stored for
+years. What it reads is the record and the files beside it, and nothing that only the capturing
+process knew: so a stranger with the bundle alone comes to the same bytes.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+from snapshotter.app.archive import bundles, network_record
+from snapshotter.assess.assessor import hosts_of
+from snapshotter.assess.qr import QrReadings, Shot, read_codes
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import typed
+from snapshotter.formats.bundle import container, names
+from snapshotter.formats.digest import digest
+from snapshotter.formats.page import assessment as assessments
+from snapshotter.formats.page import layout as page_layout
+from snapshotter.model.assessment import Assessment, FailedReading
+from snapshotter.model.capture import (
+    Capture,
+    ImageCounts,
+    Outcome,
+    PictureKind,
+    Reason,
+    Redirect,
+)
+from snapshotter.model.page import Page
+from snapshotter.model.request import Decision, ReadingRules, VerdictRules
+from snapshotter.model.rules import RuleSet
+from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.policy import site_readings as known_sites
+from snapshotter.policy.takedown_rules import parse_rules, rules_for
+from snapshotter.ports import Assessor, Clock
+from snapshotter.seal import record as records
+from snapshotter.seal.sealer import write_own_file
+from snapshotter.verify.capture_record import MAX_BYTES as MAX_RECORD
+from snapshotter.verify.capture_record import loads
+
+AssessorOf = Callable[[Decision], Assessor]
+
+_HTML: Final = 64 << 20  # bytes of the document that are read
+_TEXT: Final = 64 << 20
+_RAW: Final = 8 << 20  # of the final document as received
+_RAW_BEFORE: Final = 2 << 20  # of each that the page went on from
+_DOCUMENTS: Final = 20
+_STEP: Final = "assess"
+_FAILED: Final = "assessment-failed"
+_INCOMPLETE: Final = "assessment-incomplete"
+_CODES: Final = "qr_codes"
+_STAGES: Final = ("kind", "main_region")  # of which the kind of page depends
+
+
+class Files(Protocol):
+    """The files of one capture, by the paths that they have in a bundle."""
+
+    def names(self) -> Iterable[str]:
+        """Return all paths."""
+
+    def open(self, path: str) -> BinaryIO | None:
+        """Return a seekable stream; None if there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFiles:
+    """Of a capture that has just ended."""
+
+    files: Mapping[str, Path]
+
+    def names(self) -> Iterable[str]:
+        """See `Files.names`."""
+        return self.files
+
+    def open(self, path: str) -> BinaryIO | None:
+        """See `Files.open`."""
+        file = self.files.get(path)
+        return file.open("rb") if file is not None else None
+
+
+class BundleFiles:
+    """
+    Of a bundle, which is not verified here.
+
+    Args:
+        stream: The bundle; stays open as long as this is used.
+        verified: What its verification established. Each member is then opened only if it still
+            has the digest that was verified.
+
+    Raises:
+        EvidenceInvalid: It is none; from `open`, a member changed after it was verified.
+    """
+
+    def __init__(self, stream: BinaryIO, verified: VerifiedFacts | None = None) -> None:
+        self._stream = stream
+        self._members = {member.name: member for member in container.read_directory(stream)}
+        self._verified = verified
+        self._same: set[str] = set()
+
+    def names(self) -> Iterable[str]:
+        """See `Files.names`."""
+        return self._members
+
+    def open(self, path: str) -> BinaryIO | None:
+        """See `Files.open`."""
+        member = self._members.get(path)
+        if member is None:
+            return None
+        if self._verified is not None and path not in self._same:
+            known = self._verified.members.get(path)
+            part = bundles.open_member(self._stream, member)
+            if known is None or digest(part, limit=member.length).sha256 != known.sha256:
+                raise EvidenceInvalid(f"{path} changed after it was verified")
+            self._same.add(path)
+        return bundles.open_member(self._stream, member)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rederived:
+    """What a bundle says that it shows, and what its own files and rules make of it now."""
+
+    stored: bytes
+    again: bytes
+    assessment: Assessment  # made again
+
+    @property
+    def is_same(self) -> bool:
+        """
+        Return whether both agree; a field that was added later has its default.
+
+        A reading that the stored assessment names as failed is not compared: another machine, or
+        a later version, may be able to make it. Readings depend on each other. If any reading but
+        the codes failed, only the verdicts are compared.
+        """
+        if self.stored == self.again:
+            return True
+        try:
+            stored, again = assessments.parse(self.stored), assessments.parse(self.again)
+        except EvidenceInvalid:
+            return False  # what is stored is no assessment
+        unmade = {unread.reading for unread in stored.unread}
+        if unmade == {_CODES}:
+            then = replace(again.readings, qr_codes=stored.readings.qr_codes)
+            again = replace(again, readings=then)
+        elif unmade:
+            content = replace(again.content, detail=stored.content.detail)
+            again = replace(
+                again,
+                content=content if unmade.isdisjoint(_STAGES) else stored.content,
+                readings=stored.readings,
+                main_sha256=stored.main_sha256,
+            )
+        return stored == replace(again, unread=stored.unread)
+
+
+def with_assessment(
+    capture: Capture, decision: Decision, assessor_of: AssessorOf, *, spool: Path, clock: Clock
+) -> tuple[Capture, Assessment | None]:
+    """
+    Return the capture with its assessment and the rules that it was made by among its files.
+
+    A page that breaks what assesses it costs the capture nothing but that: a warning says so.
+
+    Args:
+        spool: Where the capture's files are.
+    """
+    files = SpooledFiles({artifact.path: artifact.file for artifact in capture.artifacts})
+    try:
+        record = records.content(capture, decision, capture.artifacts)
+        page = page_of(record, files)
+        decision = _narrowed(decision, page)
+        found = _assessed(page, record, files, decision, assessor_of)
+        decision, found = _without_silent(decision, found)
+        made = [(assessments.PATH, "application/json", assessments.encode(found))]
+        for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
+            path = assessments.rules_path(rules)
+            made.append((path, "application/toml", text.encode()))
+    except Exception as error:  # noqa: BLE001 - a page may be made to break it
+        words = str(error).partition("\n")[0][:200]
+        warning = Reason(code=_FAILED, detail=f"{type(error).__name__}: {words}")
+        return replace(capture, warnings=(*capture.warnings, warning)), None
+    if found.unread:
+        words = "; ".join(f"{unread.reading} ({unread.why})" for unread in found.unread)[:1000]
+        warning = Reason(code=_INCOMPLETE, detail=f"these readings failed: {words}")
+        capture = replace(capture, warnings=(*capture.warnings, warning))
+    own = [
+        write_own_file(spool, *file_parts, step=_STEP, made_at=clock.now()) for file_parts in made
+    ]
+    artifacts = tuple(sorted((*capture.artifacts, *own), key=lambda artifact: artifact.path))
+    return replace(capture, artifacts=artifacts), found
+
+
+def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
+    """
+    Make the assessment of a bundle again, by the rules that lie in it.
+
+    Raises:
+        EvidenceInvalid: It has none, or what it has to be made of can not be read.
+    """
+    stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
+    if stored is None:
+        raise EvidenceInvalid(f"the bundle has no {assessments.PATH}")
+    record = _stored_record(files)
+    again = assess(record, files, decision_of(record, files), assessor_of)
+    return Rederived(stored=stored, again=assessments.encode(again), assessment=again)
+
+
+def read_assessment(files: Files) -> Assessment | None:
+    """
+    Return what a bundle says that it shows; None for one of a time before that was said.
+
+    Raises:
+        EvidenceInvalid: It can not be read.
+    """
+    stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
+    return assessments.parse(stored) if stored is not None else None
+
+
+def assess(
+    record: Mapping[str, Any], files: Files, decision: Decision, assessor_of: AssessorOf
+) -> Assessment:
+    """
+    Return what the capture of a record shows, by the rules of a decision.
+
+    Raises:
+        EvidenceInvalid: The record or a file is not what it has to be.
+    """
+    return _assessed(page_of(record, files), record, files, decision, assessor_of)
+
+
+def _narrowed(decision: Decision, page: Page) -> Decision:
+    """Return the decision with those files of rules alone that may say something of the page."""
+    texts = decision.verdict.rule_texts
+    used = {
+        rule_set.file.id
+        for rule_set in rules_for([_rules(*text) for text in texts], hosts_of(page))
+    }
+    kept = tuple(text for text in texts if text[0] in used)
+    return replace(decision, verdict=replace(decision.verdict, rule_texts=kept))
+
+
+def _without_silent(decision: Decision, found: Assessment) -> tuple[Decision, Assessment]:
+    """
+    Return both without the phrase files that did not match.
+
+    Such a file is long, applies to all hosts, and has no effect without a match. The assessment
+    is the same when it is derived again without the file.
+    """
+    texts = decision.verdict.rule_texts
+    silent = {
+        rule_set.file.id
+        for rule_set in (_rules(*text) for text in texts)
+        if rule_set.phrases
+        and len(rule_set.phrases) == len(rule_set.abouts)
+        and rule_set.file.id != found.takedown.rules
+    }
+    kept = tuple(text for text in texts if text[0] not in silent)
+    if not kept:
+        return decision, found
+    files = tuple(rule_file for rule_file in found.rule_files if rule_file.id not in silent)
+    verdict = replace(decision.verdict, rule_texts=kept)
+    return replace(decision, verdict=verdict), replace(found, rule_files=files)
+
+
+@lru_cache(maxsize=64)
+def _rules(rules: str, text: str) -> RuleSet:
+    return parse_rules(text, f"rules {rules}")
+
+
+def _assessed(
+    page: Page,
+    record: Mapping[str, Any],
+    files: Files,
+    decision: Decision,
+    assessor_of: AssessorOf,
+) -> Assessment:
+    if not decision.readings.qr:
+        return assessor_of(decision).assess(page)
+    # Most of the time that codes take is the pictures' decoding, which leaves Python to others.
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+        searching = beside.submit(read_codes, _shots(record, files, stack))
+        found = assessor_of(decision).assess(page)
+        try:
+            codes = searching.result()
+        except EvidenceInvalid:
+            raise  # the record names no pictures as one has to
+        except Exception as error:  # noqa: BLE001 - recorded: it costs the codes alone
+            codes = QrReadings(left_out=type(error).__name__)
+        unread = found.unread
+        if codes.left_out:
+            unread = (*unread, FailedReading(reading=_CODES, why=codes.left_out))
+        readings = replace(found.readings, qr_codes=codes.codes)
+        return replace(found, readings=readings, unread=unread)
+
+
+def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
+    """
+    Return as much of a capture's decision as its assessment depends on, with the rules as text.
+
+    Raises:
+        EvidenceInvalid: The record does not say it, or a file of rules is not there.
+    """
+    try:
+        settings = record["how"]["settings"]
+        rules, readings = settings["verdict"], typed.read(ReadingRules, settings["readings"])
+        verdict = VerdictRules(
+            rules=_texts(rules["rules"]),
+            main_regions=_texts(rules["main_regions"]),
+            main_characters=int(rules["main_characters"]),
+        )
+        name = str(record["how"]["policy"]["name"])
+        locale, timezone = str(settings["locale"]), str(settings["timezone"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceInvalid("the record does not say by what it was assessed") from error
+    texts: dict[str, str] = {}
+    for rules_path, path in sorted(assessments.rules_in(files.names()).items()):
+        data = _read(files, path, assessments.MAX_RULES_BYTES)
+        texts[rules_path] = (data or b"").decode("utf-8", "replace")
+    try:
+        known = [
+            known_sites.parse(texts[rules_id], rules_id)
+            for rules_id in texts
+            if rules_id not in verdict.rules
+        ]
+    except SnapshotterError as error:
+        raise EvidenceInvalid(f"a file of rules in the bundle is none: {error.message}") from error
+    return Decision(
+        policy_name=name,
+        policy_text="",
+        locale=locale,
+        timezone=timezone,
+        verdict=replace(
+            verdict,
+            rule_texts=tuple(
+                (rules_id, texts[rules_id]) for rules_id in verdict.rules if rules_id in texts
+            ),
+        ),
+        readings=replace(
+            readings,
+            sites=tuple(site for site_file in known for site in site_file.sites),
+            rules=tuple((site_file.file.id, site_file.text) for site_file in known),
+            files=tuple(site_file.file for site_file in known),
+        ),
+    )
+
+
+def page_of(record: Mapping[str, Any], files: Files) -> Page:
+    """
+    Return what a capture shows, as its record and its files say.
+
+    Raises:
+        EvidenceInvalid: The record or a file is not what it has to be.
+    """
+    try:
+        return _page_of(record, files)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
+
+
+def _page_of(record: Mapping[str, Any], files: Files) -> Page:
+    what, when, content = record["what"], record["when"], record["content"]
+    headers = _joined_headers(record["from_whom"])
+    redirects = tuple(typed.read(Redirect, redirect) for redirect in what["redirects"])
+    raw, raw_before = _received(record, files)
+    layout = _read(files, page_layout.PATH, page_layout.MAX_BYTES)
+    return Page(
+        requested_url=str(what["requested_url"]),
+        final_url=str(what["final_url"]),
+        captured_at=_moment(when["navigation_ended_at_ms"] or when["started_at_ms"]),
+        timezone=str(when["timezone"]),
+        locale=str(record["how"]["settings"]["locale"]),
+        status=what["http_status"],
+        media_type=headers.get("content-type", "").partition(";")[0].strip().lower(),
+        headers=headers,
+        redirects=redirects,
+        html=_text(files, "capture/dom.html", _HTML),
+        raw=raw,
+        raw_before=raw_before,
+        text=_text(files, "capture/page.txt", _TEXT),
+        blocks=page_layout.parse(layout).blocks if layout is not None else (),
+        images=_images(content["images"], is_light=record["how"]["settings"].get("light") is True),
+        failure=_failure(record["outcome"]),
+        pictures=_pictures(content["pictures"]),
+    )
+
+
+def _images(counts: Any, *, is_light: bool) -> ImageCounts:
+    """Return the counts of images; a light check asks for none that is out of sight."""
+    images = typed.read(ImageCounts, counts)
+    return images.in_sight if is_light else images
+
+
+def _failure(outcome: Mapping[str, Any]) -> str:
+    """Return why there is no page; "" when there is one, however incomplete."""
+    if outcome["state"] != Outcome.FAILED:
+        return ""
+    return str(next((reason["code"] for reason in outcome["reasons"]), "nothing-rendered"))
+
+
+def _pictures(pictures: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the files of the first view and of the whole page, as they were in the end."""
+    wanted = (PictureKind.VIEWPORT, PictureKind.PAGE)
+    return tuple(
+        str(file["path"])
+        for kind in wanted
+        for picture in pictures
+        if picture["kind"] == kind and picture["viewport"] == "default" and not picture["subject"]
+        for file in picture["files"]
+    )
+
+
+def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack) -> Iterator[Shot]:
+    """Yield the files of the whole page's picture; of the first view's where there is no such."""
+    try:
+        made = [
+            picture
+            for picture in record["content"]["pictures"]
+            if picture["viewport"] == "default" and not picture["subject"]
+        ]
+        wanted = [picture for picture in made if picture["kind"] == PictureKind.PAGE] or [
+            picture for picture in made if picture["kind"] == PictureKind.VIEWPORT
+        ]
+        for picture in wanted:
+            for file in picture["files"]:
+                stream = files.open(str(file["path"]))
+                if stream is not None:
+                    yield Shot(
+                        path=str(file["path"]),
+                        stream=stack.enter_context(stream),
+                        left_px=int(picture["left_px"]),
+                        top_px=int(file["top_px"]),
+                        scale=int(picture["scale"]),
+                    )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
+
+
+def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in response["headers"] if response is not None else ():
+        name = str(name).lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else str(value)
+    return joined
+
+
+def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the final document as it was received, and those that the page went on from."""
+    response, what = record["from_whom"], record["what"]
+    if response is None:
+        return b"", ()
+    asked_again = [
+        redirect["at_ms"] for redirect in what["redirects"] if redirect["kind"] == "reload"
+    ]
+    since = max(asked_again, default=0)
+    documents = [document for document in what["documents"] if document["at_ms"] >= since]
+    final = {"url": response["url"], "connection": ""}
+    if documents and documents[-1]["url"] == response["url"]:
+        final = documents.pop()
+    with contextlib.ExitStack() as stack:
+        network = [files.open(path) for path in (network_record.WARC, network_record.INDEX)]
+        warc, index = (
+            stack.enter_context(stream) if stream is not None else None for stream in network
+        )
+        if warc is None or index is None:
+            return b"", ()
+
+        def body(of: Mapping[str, Any], most: int) -> bytes:
+            index.seek(0)
+            url, connection = str(of["url"]), str(of["connection"])
+            return network_record.read_body(warc, index, url=url, connection=connection, most=most)
+
+        before = tuple(body(document, _RAW_BEFORE) for document in documents[:_DOCUMENTS])
+        return body(final, _RAW), before
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+        raise EvidenceInvalid("the record has no list of texts where there has to be one")
+    return tuple(values)
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+
+
+def _text(files: Files, path: str, most: int) -> str:
+    """Return the beginning of a file as text: a page must not be too long to be judged."""
+    stream = files.open(path)
+    if stream is None:
+        return ""
+    with stream:
+        return stream.read(most).decode("utf-8", "replace")
+
+
+def _read(files: Files, path: str, most: int) -> bytes | None:
+    """Return a file; None if there is none. Raises EvidenceInvalid for one that is longer."""
+    stream = files.open(path)
+    if stream is None:
+        return None
+    with stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise EvidenceInvalid(f"{path} is longer than {most} bytes")
+    return data
+
+
+def _stored_record(files: Files) -> Mapping[str, Any]:
+    data = _read(files, names.CAPTURE_RECORD, MAX_RECORD)
+    record = loads(data or b"")
+    if not isinstance(record, dict):
+        raise EvidenceInvalid("the capture record is not an object")
+    return record

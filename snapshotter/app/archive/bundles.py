@@ -1,0 +1,444 @@
+"""
+Read what bundles say of themselves, without judging it.
+
+For lists and for people who want to look. What stands here is the bundle's own
+word: `verify` is what checks it.
+"""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from types import NoneType
+from typing import Any, BinaryIO
+
+from typing_extensions import override
+
+from snapshotter import durable
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import container, names, store_keys
+from snapshotter.formats.bundle import custody_sidecars as sidecars
+from snapshotter.formats.digest import CHUNK, Digester, digest
+from snapshotter.formats.page import assessment
+from snapshotter.formats.proofs import renewal, tlog_proof
+from snapshotter.formats.signatures import signed_statement
+from snapshotter.formats.statements import tombstone
+from snapshotter.formats.statements.tombstone import Tombstone
+from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.ports import Content, ObjectStore
+from snapshotter.store import custodial_store
+from snapshotter.verify import capture_record as records
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.renewal import RenewalFiles
+
+# What a list shows of each record, and the types that it has there.
+_MAX_SIDECAR = 1 << 20  # bytes; no kind of ours is longer
+_LISTED: dict[str, tuple[type, ...]] = {
+    "outcome.state": (str,),
+    "what.final_url": (str,),
+    "what.http_status": (int, NoneType),
+    "what.requested_url": (str,),
+    "what.title": (str,),
+    "when.started_at": (str,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBundle:
+    """One bundle of a store, and what it says of itself."""
+
+    bundle_id: str
+    object: StoredObject
+    record: dict[str, Any]  # the capture record; empty when it can not be read
+    shown: AssessmentSummary | None = None  # what the bundle says that it shows
+    problem: str = ""  # why it can not be read
+    kinds: tuple[str, ...] = ()  # of what is listed: "" for the bundle, then its sidecars
+    erased: Tombstone | None = None  # it was, by order
+
+
+def list_bundles(store: ObjectStore, *, since: date | None = None) -> Iterator[ListedBundle]:
+    """
+    Yield the bundles of a store, newest first, reading each record as it comes.
+
+    One that was erased is yielded with its tombstone, whoever signed that.
+    """
+    parsed = filter(None, map(_parsed, store.list(f"{store_keys.BUNDLES}/", reverse=True)))
+    for bundle_id, group in groupby(parsed, key=lambda pair: pair[0].bundle_id):
+        if since is not None and store_keys.bundle_time(bundle_id).date() < since:
+            return
+        found = {key.kind: there for key, there in group}
+        if "" in found:
+            yield _entry(store, bundle_id, found[""], tuple(found))
+        elif tombstone.KIND in found:
+            stone = read_tombstone(store, bundle_id)
+            if stone is not None:
+                yield ListedBundle(
+                    bundle_id=bundle_id,
+                    object=found[tombstone.KIND],
+                    record={},
+                    kinds=tuple(found),
+                    erased=stone,
+                )
+
+
+def _parsed(found: StoredObject) -> tuple[store_keys.BundleKey, StoredObject] | None:
+    try:
+        return store_keys.parse_bundle_key(found.key), found
+    except ValueError:
+        return None  # not ours
+
+
+def _entry(
+    store: ObjectStore, bundle_id: str, found: StoredObject, kinds: tuple[str, ...]
+) -> ListedBundle:
+    try:
+        with store.open(found.key) as stream:
+            record, shown = read_record(stream), read_shown(stream)
+        _check_listed(record)
+    except (EvidenceInvalid, OSError) as error:
+        record, shown, problem = {}, None, str(error)
+    else:
+        problem = ""
+    return ListedBundle(
+        bundle_id=bundle_id,
+        object=found,
+        record=record,
+        shown=shown,
+        problem=problem,
+        kinds=kinds,
+    )
+
+
+def read_tombstone(store: ObjectStore, bundle_id: str) -> Tombstone | None:
+    """Return the tombstone beside where a bundle was, whoever signed it; None without one."""
+    key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), tombstone.KIND)
+    try:
+        with store.open(key) as stream:
+            return tombstone.parse(stream.read(signed_statement.MAX_BYTES + 1), bundle_id)
+    except (FileNotFoundError, EvidenceInvalid):
+        return None
+
+
+def bundle_ids(store: ObjectStore) -> Iterator[str]:
+    """Yield the ids of all bundles of a store, oldest first."""
+    for found in store.list(f"{store_keys.BUNDLES}/"):
+        try:
+            key = store_keys.parse_bundle_key(found.key)
+        except ValueError:
+            continue  # not ours
+        if not key.kind:
+            yield key.bundle_id
+
+
+def _check_listed(record: dict[str, Any]) -> None:
+    """Raise EvidenceInvalid unless what a list shows of a record is there and of its type."""
+    for path, kinds in _LISTED.items():
+        value: Any = record
+        for name in path.split("."):
+            value = value.get(name, ...) if isinstance(value, dict) else ...
+        if type(value) not in kinds:  # and not a subclass: True is no number here
+            raise EvidenceInvalid(f"the capture record has no {path} as it has to be")
+    canonical_json.parse_instant(record["when"]["started_at"])
+
+
+def read_record(stream: BinaryIO) -> dict[str, Any]:
+    """
+    Return the capture record of the bundle in `stream`, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or one without a readable record.
+    """
+    data = read_member(stream, names.CAPTURE_RECORD, limit=records.MAX_BYTES)
+    record = records.loads(data)
+    if not isinstance(record, dict):
+        raise EvidenceInvalid("the capture record is not an object")
+    return record
+
+
+def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
+    """
+    Return the bytes of one member, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, no such member, or one longer than `limit` bytes.
+    """
+    for member in container.read_directory(stream):
+        if member.name == name:
+            if member.length > limit:
+                raise EvidenceInvalid(f"{name} is longer than {limit} bytes")
+            stream.seek(member.data_offset)
+            return container.exactly(stream, member.length)
+    raise EvidenceInvalid(f"the bundle has no {name}")
+
+
+def read_shown(stream: BinaryIO) -> AssessmentSummary | None:
+    """
+    Return what the bundle in `stream` says that it shows, unverified; None where it says nothing.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or what it says can not be read.
+    """
+    members = {member.name: member for member in container.read_directory(stream)}
+    if (member := members.get(assessment.PATH)) is None:
+        return None
+    if member.length > assessment.MAX_BYTES:
+        raise EvidenceInvalid(f"{assessment.PATH} is longer than {assessment.MAX_BYTES} bytes")
+    stream.seek(member.data_offset)
+    return AssessmentSummary.of(assessment.parse(container.exactly(stream, member.length)))
+
+
+def open_member(stream: BinaryIO, member: container.Member) -> BinaryIO:
+    """
+    Return a member as a stream of its own, unverified.
+
+    The container stays where it is read from: other parts of it may be read in between.
+    """
+    return io.BufferedReader(_Part(stream, member))
+
+
+class _Part(io.RawIOBase):
+    """A stretch of a stream."""
+
+    def __init__(self, stream: BinaryIO, member: container.Member) -> None:
+        self._stream = stream
+        self._member = member
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._member.length}
+        self._at = max(0, base[whence] + offset)
+        return self._at
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), max(0, self._member.length - self._at))
+        self._stream.seek(self._member.data_offset + self._at)
+        data = self._stream.read(count)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def read_member_names(stream: BinaryIO) -> tuple[str, ...]:
+    """
+    Return the names of a bundle's members, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle.
+    """
+    return tuple(member.name for member in container.read_directory(stream))
+
+
+def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
+    """
+    Return the signatures of the bundle in `stream`, in the order of their slots, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or one without a first signature.
+    """
+    found = [read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)]
+    for slot in range(2, names.MAX_SIGNATURES + 1):
+        try:
+            found.append(read_member(stream, names.signature(slot), limit=MAX_SIDECAR_BYTES))
+        except EvidenceInvalid:
+            break  # slots are numbered without gaps
+    return tuple(found)
+
+
+def read_late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
+    """Return the late tokens that stand beside a bundle of a store, as on disk."""
+    tokens: list[bytes] = []
+    wanted = set(_late_token_keys(key))
+    # A list, and not one question for each: most bundles have none, and a gap ends nothing.
+    for found in store.list(f"{key}.late-"):
+        if found.key in wanted:
+            with contextlib.suppress(FileNotFoundError), store.open(found.key) as stream:
+                tokens.append(stream.read(MAX_SIDECAR_BYTES + 1))  # too long: cut, and no token
+    return tuple(tokens)
+
+
+def read_custody_sidecars(store: ObjectStore, key: str) -> tuple[tuple[int, bytes], ...]:
+    """Return number and bytes of the custody sidecars of a bundle in a store."""
+    numbers = custodial_store.list_sidecar_numbers(store, key)
+    return sidecars.read_within_limits(numbers, partial(custodial_store.read_sidecar, store, key))
+
+
+def read_log_proof(store: ObjectStore, key: str) -> bytes | None:
+    """Return the log proof that stands beside a bundle of a store, as on disk; None for none."""
+    try:
+        with store.open(store_keys.sidecar_key(key, names.LOG_PROOF)) as stream:
+            return stream.read(tlog_proof.MAX_BYTES + 1)  # too long: cut, and no proof
+    except FileNotFoundError:
+        return None
+
+
+def read_renewals(store: ObjectStore, key: str) -> tuple[RenewalFiles, ...]:
+    """Return the renewals that stand beside a bundle of a store, as on disk."""
+    there = {found.key for found in store.list(f"{key}.renewal-")}
+    found: list[RenewalFiles] = []
+    for number in range(1, names.MAX_RENEWALS + 1):
+        text, token = (store_keys.sidecar_key(key, kind) for kind in names.renewal(number))
+        if text not in there or token not in there:
+            continue
+        with (
+            contextlib.suppress(FileNotFoundError),
+            store.open(text) as said,
+            store.open(token) as proven,
+        ):
+            found.append(
+                RenewalFiles(
+                    number=number,
+                    text=said.read(renewal.MAX_BYTES + 1),
+                    token=proven.read(MAX_SIDECAR_BYTES + 1),
+                )
+            )
+    return tuple(found)
+
+
+def put_late_token(
+    store: ObjectStore,
+    key: str,
+    token: Content,
+    sha256: str,
+    *,
+    number: int = 1,
+    retention: Retention | None = None,
+) -> bool:
+    """
+    Store a late token beside its bundle, under its number or the next that is free.
+
+    Returns:
+        False when all numbers are taken by other tokens.
+
+    Raises:
+        SnapshotterError: The store does not take it.
+    """
+    keys = _late_token_keys(key)
+    for sidecar in (keys[number - 1], *keys[: number - 1], *keys[number:]):
+        with contextlib.suppress(FileExistsError):
+            store.put_new(sidecar, token, sha256, retention=retention)
+            return True
+    return False
+
+
+def _late_token_keys(key: str) -> list[str]:
+    """Return the keys of all late tokens that a bundle may have, in order."""
+    numbers = range(1, names.MAX_LATE_TOKENS + 1)
+    return [store_keys.sidecar_key(key, names.late_token(number)) for number in numbers]
+
+
+def find_bundle_key(store: ObjectStore, bundle_id: str) -> str:
+    """
+    Return the key of a bundle in a store.
+
+    Raises:
+        SnapshotterError: Not a bundle's id, or the store has none of that id.
+    """
+    try:
+        key = store_keys.bundle_key(bundle_id)
+        store.head(key)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"{bundle_id} is neither a file nor a bundle's id",
+            hint="snapshotter list shows the ids",
+        ) from error
+    except FileNotFoundError as error:
+        erased = read_tombstone(store, bundle_id)
+        if erased is not None:
+            raise SnapshotterError(
+                f"{bundle_id} was erased on {erased.at:%Y-%m-%d} by {erased.by}: {erased.order}",
+                hint=f"snapshotter custody show {bundle_id} shows what is left",
+            ) from error
+        raise SnapshotterError(
+            f"{store.url} has no bundle {bundle_id}", hint="snapshotter list shows what is there"
+        ) from error
+    return key
+
+
+def export(store: ObjectStore, bundle_id: str, directory: Path) -> tuple[Path, ...]:
+    """
+    Copy a bundle and its sidecars into a directory; return the files, the bundle first.
+
+    Raises:
+        SnapshotterError: No such bundle, no space, or a file of that name that differs.
+    """
+    key = find_bundle_key(store, bundle_id)
+    written: list[Path] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for found in store.list(key):
+            if found.key == key or found.key.startswith(f"{key}."):
+                if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
+                    raise SnapshotterError(  # before a stranger's object fills the disk
+                        f"{found.key} has {found.length} bytes: it is nothing of ours",
+                        hint="snapshotter audit says more; take it away, or export from a copy",
+                    )
+                written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
+    except OSError as error:
+        raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
+    return tuple(written)
+
+
+def unpack(bundle: Path, directory: Path) -> Path:
+    """
+    Write a bundle's members as files below `directory`; return the folder they are in.
+
+    Names were checked against the one form that members have, so none can lead elsewhere.
+
+    Raises:
+        EvidenceInvalid: Not a bundle.
+        SnapshotterError: The folder exists already, or can not be written.
+    """
+    target = directory / bundle.stem
+    if os.path.lexists(target):
+        raise SnapshotterError(f"{target} is there already", hint="remove it, or export elsewhere")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with bundle.open("rb") as stream, durable.growing_folder(target) as growing:
+            for member in container.read_directory(stream):
+                path = growing / member.name
+                path.parent.mkdir(exist_ok=True)
+                stream.seek(member.data_offset)
+                with path.open("xb") as out:
+                    for chunk in container.chunks(stream, member.length):
+                        out.write(chunk)
+    except OSError as error:
+        raise SnapshotterError(f"{target}: {error.strerror or error}") from error
+    return target
+
+
+def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
+    """Copy one object so that the target is whole or absent, and the same bytes or an error."""
+    digester, sha256 = Digester(), ""
+    try:
+        with store.open(found.key) as source, durable.growing(target, over=False) as out:
+            while chunk := source.read(CHUNK):
+                digester.update(chunk)
+                out.write(chunk)
+            sha256 = digester.digests().sha256
+            if found.sha256 and found.sha256 != sha256:
+                raise EvidenceInvalid(f"{found.key} is not what the store said it is")
+    except FileExistsError:
+        with target.open("rb") as there:
+            same = digest(there, limit=target.stat().st_size).sha256 == sha256
+        if not same:
+            raise SnapshotterError(
+                f"{target} is there already, and is another file", hint="export elsewhere"
+            ) from None
+    return target

@@ -1,0 +1,388 @@
+"""
+Two bundles, verified and then compared.
+
+Whatever is compared lies on this machine first, and is verified there: what a store hands out
+a second time need not be what it handed out before.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from snapshotter.app.archive import assessment as assessing
+from snapshotter.app.archive import bundles
+from snapshotter.app.archive.assessment import AssessorOf, BundleFiles
+from snapshotter.app.archive.bundle_verification import verify_in_store
+from snapshotter.app.archive.observations import ObservationSource, observations, stated
+from snapshotter.assess import readings
+from snapshotter.assess.dom import blocks_of, read_document
+from snapshotter.compare import captures, masks
+from snapshotter.compare.captures import ComparableCapture
+from snapshotter.compare.image_diff import PictureSource
+from snapshotter.compare.value_diff import summarise_verdict
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import toml
+from snapshotter.formats.bundle import container
+from snapshotter.formats.digest import CHUNK
+from snapshotter.formats.page import layout
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.capture import PictureKind
+from snapshotter.model.comparison import ComparedCapture, Comparison
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.request import Decision, MaskRules
+from snapshotter.model.verified_facts import CaptureFacts
+from snapshotter.policy import page_identity as identities
+from snapshotter.policy.page_identity import PageIdentityRules
+from snapshotter.ports import ObjectStore
+from snapshotter.verify import capture_record as records
+from snapshotter.verify.bundle_on_disk import verify_on_disk
+from snapshotter.verify.trust import Trust
+
+# What pictures are called when they are compared, and which of a record's those are.
+PICTURES: Mapping[PictureKind, str] = {
+    PictureKind.VIEWPORT: "first view",
+    PictureKind.PAGE: "whole page",
+}
+_POLICY = "capture/policy.toml"
+_MAX_POLICY = 1 << 20
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedBundle:
+    """A bundle that lies here, and what its verification found."""
+
+    name: str  # as it was asked for
+    stream: BinaryIO
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonInput:
+    """A capture, and by what it was read."""
+
+    captured: ComparableCapture
+    decision: Decision
+
+
+def select_bundles(
+    names: Sequence[str], source: Callable[[], ObservationSource]
+) -> tuple[str, str]:
+    """
+    Return the two bundles that were asked for: files, or ids.
+
+    Args:
+        names: One address (the last two captures of it), or two of: a file, an id, an address
+            (the last capture), an address and a time (`URL@2026-11-27T10:00:00Z`: the last
+            capture until then).
+        place: Called only where captures have to be looked for.
+
+    Raises:
+        SnapshotterError: There are none, or fewer than two.
+    """
+    if len(names) == 1:
+        url, until = _asked(names[0])
+        if not url:
+            raise SnapshotterError(
+                "one bundle can not be compared", hint="name two, or one address: its last two"
+            )
+        found = _captures(source(), url, until)
+        if len(found) < 2:
+            raise SnapshotterError(
+                f"there {'is one capture' if found else 'are no captures'} of {url}",
+                hint="snapshotter list shows what is there",
+            )
+        return found[-2], found[-1]
+    first, second = (_one(name, source) for name in names)
+    return first, second
+
+
+def open_file_bundle(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> NamedBundle:
+    """Return a bundle that is a file, verified with what lies beside it."""
+    report = verify_on_disk(stream, file, trust, now=now)
+    return NamedBundle(name=str(file), stream=stream, report=report)
+
+
+@contextmanager
+def open_stored_bundle(
+    name: str, there: ObjectStore, trust: Trust, now: datetime
+) -> Iterator[NamedBundle]:
+    """
+    Lend a bundle of a store, verified.
+
+    Args:
+        name: Its id.
+
+    Raises:
+        SnapshotterError: There is none, or it can not be read.
+    """
+    key = bundles.find_bundle_key(there, name)
+    with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
+        with there.open(key) as source:
+            left = container.MAX_BYTES
+            while chunk := source.read(CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise EvidenceInvalid(f"{name} is longer than a bundle can be")
+                copy.write(chunk)
+        report = verify_in_store(copy, there, key, trust, now=now)
+        yield NamedBundle(name=name, stream=copy, report=report)
+
+
+def captured(
+    given: NamedBundle, assessor_of: AssessorOf, rules: PageIdentityRules, today: Decision
+) -> ComparisonInput:
+    """
+    Return what a bundle holds, as it is compared.
+
+    Args:
+        today: By what a capture is assessed that was made before captures were.
+
+    Raises:
+        EvidenceInvalid: It can not be read.
+    """
+    files = BundleFiles(given.stream)
+    record = bundles.read_record(given.stream)
+    try:
+        decision = assessing.decision_of(record, files)
+    except EvidenceInvalid:
+        decision = today
+    page = assessing.page_of(record, files)
+    assessed = assessing.read_assessment(files) or assessor_of(decision).assess(page)
+    return ComparisonInput(
+        captured=ComparableCapture(
+            side=_side(given, record, assessed, rules),
+            page=page,
+            assessment=assessed,
+            shots=_shots(record, files),
+            conditions=_conditions(record),
+            whole=_is_whole(files),
+        ),
+        decision=decision,
+    )
+
+
+def compare(
+    before: ComparisonInput, after: ComparisonInput, masked: MaskRules, *, pictures: bool = True
+) -> Comparison:
+    """
+    Return what differs between two captures.
+
+    What part of a page each block is, is read again, in both by the rules of the later one:
+    labels of two versions of a reader would differ where the page does not.
+
+    Args:
+        pictures: Compare them as well.
+
+    Raises:
+        SnapshotterError: A mask that can not be used.
+    """
+    chosen_masks = masks.read(masked)
+    laid_out = bool(before.captured.page.blocks and after.captured.page.blocks)
+    one, other = (
+        _alike(material.captured, after.decision, laid_out=laid_out, pictures=pictures)
+        for material in (before, after)
+    )
+    return captures.compare(one, other, chosen_masks)
+
+
+def _alike(
+    of: ComparableCapture, decision: Decision, *, laid_out: bool, pictures: bool
+) -> ComparableCapture:
+    """Return a capture with the regions of one reader, and blocks of one kind."""
+    page = of.page
+    if not laid_out:  # one of them has no layout: blocks as the markup tells them, of both
+        document = read_document(page.html)
+        page = replace(page, blocks=blocks_of(document) if document is not None else ())
+    regions = readings.regions_of(
+        page, decision.readings, main_regions=decision.verdict.main_regions
+    )
+    assessment = of.assessment
+    if assessment is not None:
+        assessment = replace(
+            assessment,
+            readings=replace(
+                assessment.readings,
+                regions=regions.labelled,
+                main_text=regions.main_text,
+                main_selector=regions.main_selector,
+                links=regions.links,
+            ),
+        )
+    return replace(of, page=page, assessment=assessment, shots=of.shots if pictures else {})
+
+
+def combined_masks(given: Iterable[NamedBundle]) -> MaskRules:
+    """Return what the policies of captures mask, as they lie in their bundles, together."""
+    selectors: dict[str, None] = {}
+    patterns: dict[str, None] = {}
+    for bundle in given:
+        files = BundleFiles(bundle.stream)
+        stream = files.open(_POLICY)
+        if stream is None:
+            continue
+        with stream:
+            text = stream.read(_MAX_POLICY).decode("utf-8", "replace")
+        try:
+            table = toml.loads(text).get("compare", {}).get("mask", {})
+            selectors |= dict.fromkeys(map(str, table.get("selectors", ())))
+            patterns |= dict.fromkeys(map(str, table.get("patterns", ())))
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise EvidenceInvalid(
+                f"the policy in {bundle.name} can not be read: {error}"
+            ) from error
+    return MaskRules(selectors=tuple(selectors), patterns=tuple(patterns))
+
+
+def _one(name: str, source: Callable[[], ObservationSource]) -> str:
+    url, until = _asked(name)
+    if not url:
+        return name
+    found = _captures(source(), url, until)
+    if not found:
+        when = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
+        raise SnapshotterError(
+            f"there is no capture of {url}{when}", hint="snapshotter list shows what is there"
+        )
+    return found[-1]
+
+
+def _asked(name: str) -> tuple[str, datetime | None]:
+    """Return address and time; "" for what is no address."""
+    if not re.match(r"https?://", name, re.IGNORECASE):
+        return "", None
+    url, _, time = name.rpartition("@")
+    found = _TIME.fullmatch(time)
+    if not url or found is None:  # an address may have an @ of its own
+        return name, None
+    day, clock, zone = found.groups()
+    try:
+        at = datetime.fromisoformat(
+            f"{day}T{clock or '00:00'}{(zone or 'Z').replace('Z', '+00:00')}"
+        )
+    except ValueError as error:
+        raise SnapshotterError(
+            f"{time} is no time", hint="as in URL@2026-11-27T10:00:00Z"
+        ) from error
+    # A day is meant with its last second, and a second with all of it.
+    return url, at.astimezone(UTC) + (timedelta(seconds=1) if clock else timedelta(days=1))
+
+
+def _captures(source: ObservationSource, url: str, until: datetime | None) -> list[str]:
+    return [observation.bundle_id for observation in observations(source, url=url, until=until)]
+
+
+def _side(
+    given: NamedBundle,
+    record: Mapping[str, Any],
+    assessed: Assessment | None,
+    rules: PageIdentityRules,
+) -> ComparedCapture:
+    report = given.report
+    try:
+        # A bundle that FAILED is compared as well, by its own word.
+        facts = report.established or records.capture_facts(record, sha256=report.sha256)
+        what = record["what"]
+        return ComparedCapture(
+            bundle_id=facts.bundle_id,
+            sha256=report.sha256,
+            verification=report.verdict.value,
+            codes=tuple(
+                sorted(
+                    {
+                        finding.code.value
+                        for finding in report.findings
+                        if finding.verdict is not Verdict.PASSED
+                    }
+                )
+            ),
+            requested_url=facts.requested_url,
+            final_url=facts.final_url,
+            captured_at=facts.ended_at,
+            proven_at=report.proven_time,
+            identity=_identity(facts, assessed, rules),
+            http_status=what["http_status"],
+            title=str(what["title"]),
+            standing=summarise_verdict(assessed),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise EvidenceInvalid(f"{given.name}: the capture record is not as it has to be") from error
+
+
+def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: PageIdentityRules) -> str:
+    said = stated(facts, assessed, rules) if assessed is not None else ""
+    try:
+        return said or identities.page_identity(facts.requested_url, rules).key
+    except ValueError:
+        return ""
+
+
+def _is_whole(files: BundleFiles) -> bool:
+    """Whether the layout holds all blocks; of a bundle without one they are read elsewhere."""
+    stream = files.open(layout.PATH)
+    if stream is None:
+        return True
+    with stream:
+        return layout.parse(stream.read(layout.MAX_BYTES + 1)).whole
+
+
+def _shots(record: Mapping[str, Any], files: BundleFiles) -> dict[str, PictureSource]:
+    try:
+        return _pictured(record["content"]["pictures"], files)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceInvalid("the pictures in the record are not as they have to be") from error
+
+
+def _pictured(
+    pictures: Iterable[Mapping[str, Any]], files: BundleFiles
+) -> dict[str, PictureSource]:
+    found: dict[str, PictureSource] = {}
+    there = set(files.names())
+    for picture in pictures:
+        words = PICTURES.get(picture["kind"])
+        if words is None or picture["viewport"] != "default" or picture["subject"]:
+            continue
+        paths = [str(file["path"]) for file in picture["files"]]
+        if paths and all(path in there for path in paths):
+            found[words] = PictureSource(
+                files=tuple(partial(_member, files, path) for path in paths),
+                scale=max(1, int(picture["scale"])),
+            )
+    return found
+
+
+def _member(files: BundleFiles, path: str) -> BinaryIO:
+    stream = files.open(path)
+    if stream is None:
+        raise EvidenceInvalid(f"the bundle has no {path}")
+    return stream
+
+
+def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return how a capture was made, as far as that can be the reason of a difference."""
+    try:
+        how = record["how"]
+        settings, environment = how["settings"], how["environment"]
+        who = record.get("who")
+        width, height = settings["viewport_px"]
+        return {
+            "window": f"{width}x{height}@{settings['scale']}",
+            "locale": str(settings["locale"]),
+            "timezone": str(settings["timezone"]),
+            "policy": f"{how['policy']['name']} {how['policy']['sha256'][:12]}",
+            "browser": str(environment["browser_product"]),
+            "user_agent": str(environment["user_agent"]),
+            "fonts": str(environment["fonts_sha256"])[:12],
+            "network_path": str(who.get("network_path") or "") if isinstance(who, dict) else "",
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceInvalid("the capture record is not as it has to be") from error

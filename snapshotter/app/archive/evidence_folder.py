@@ -1,0 +1,339 @@
+"""
+A folder that holds one bundle and all that a stranger needs to check it, without us and offline.
+
+    <id>.wacz, <id>.wacz.…          the bundle and its sidecars, as stored
+    trust.json, trust.json.sig      whose keys and clocks count, signed by the root key
+    for-information/*.pem           root key, signers' keys, authorities' roots: to be compared
+    verify_minimal.py               a verifier of one file, of Python and openssl alone
+    README.md                       every command, with this bundle's names and times
+    SHA256SUMS                      all of the above
+
+The folder appears whole or not at all. Nothing in it is an anchor: the reader needs the root
+key's id from elsewhere, and the README says so first.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from snapshotter import durable
+from snapshotter.app.archive import bundles
+from snapshotter.app.archive.verified_tokens import verified_tokens
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import names
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.digest import digest
+from snapshotter.formats.printable import printable
+from snapshotter.formats.signatures import keys
+from snapshotter.model.finding import Report
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.bundle_on_disk import verify_on_disk
+from snapshotter.verify.files import first_bytes
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
+
+VERIFIER = "verify_minimal.py"
+SUMS = "SHA256SUMS"
+_INFORMATION = "for-information"
+_SIDECAR = re.compile(
+    r"[a-z0-9._-]+"
+)  # what a store holds of other names is copied, and not told of
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFolder:
+    """A folder that was written."""
+
+    folder: Path
+    files: tuple[str, ...]  # relative to it, sorted; with SHA256SUMS
+    root_key_id: str  # what the reader has to get from elsewhere
+    report: Report  # what our own verifier says of the bundle by that trust file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    """One token over a signature, as the README has it checked by hand."""
+
+    file: str  # of the bundle or beside it
+    signature: str  # member that it is over
+    authority: str
+    root_pem: str  # file in the folder
+    time: datetime  # UTC, whole seconds
+
+
+def verifier_path() -> Path:
+    """Return where the second verifier is: in the package, or in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    installed = package / "_scripts" / VERIFIER
+    return installed if installed.is_file() else package.parent / "scripts" / VERIFIER
+
+
+def write(
+    store: ObjectStore,
+    bundle_id: str,
+    folder: Path,
+    *,
+    trust_file: Path,
+    root_key_id: str,
+    trust: Trust,
+    now: datetime,
+) -> EvidenceFolder:
+    """
+    Write the folder.
+
+    Args:
+        folder: Must not exist, or be empty.
+        trust_file: Its signature stands beside it, as `<trust_file>.sig`.
+        root_key_id: Of whoever signed it.
+        trust: What was read from that file.
+
+    Raises:
+        SnapshotterError: No such bundle, a folder that is taken, or no space.
+    """
+    bundles.find_bundle_key(store, bundle_id)  # before anything is written
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SnapshotterError(f"{folder} is there already", hint="name a folder that is new")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with durable.growing_folder(folder) as part:
+            found = _fill(part, store, bundle_id, trust_file, root_key_id, trust, now)
+    except OSError as error:
+        raise SnapshotterError(f"{folder}: {error.strerror or error}") from error
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return EvidenceFolder(folder=folder, files=tuple(files), root_key_id=root_key_id, report=found)
+
+
+def _fill(
+    part: Path,
+    store: ObjectStore,
+    bundle_id: str,
+    trust_file: Path,
+    root_key_id: str,
+    trust: Trust,
+    now: datetime,
+) -> Report:
+    bundle, *sidecars = bundles.export(store, bundle_id, part)
+    _write_trust(part, trust_file, root_key_id, trust)
+    shutil.copyfile(verifier_path(), part / VERIFIER)
+    with bundle.open("rb") as stream:
+        report = verify_on_disk(stream, bundle, trust, now=now)
+    known = [path.name for path in sidecars if _SIDECAR.fullmatch(path.name)]
+    text = _readme(bundle, known, root_key_id, trust, report)
+    (part / "README.md").write_text(text, encoding="utf-8")
+    listed = sorted(str(path.relative_to(part)) for path in part.rglob("*") if path.is_file())
+    lines = []
+    for name in listed:
+        with (part / name).open("rb") as stream:
+            lines.append(f"{digest(stream, limit=1 << 40).sha256}  {name}\n")
+    (part / SUMS).write_text("".join(lines), encoding="utf-8")
+    return report
+
+
+def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -> None:
+    """Write the trust file, and what is in it as files that openssl reads."""
+    data = first_bytes(trust_file, MAX_TRUST_BYTES + 1)
+    beside = trust_file.with_name(f"{trust_file.name}.sig")
+    signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
+    if hashlib.sha256(data).hexdigest() != trust.sha256:
+        raise SnapshotterError(f"{trust_file} was changed while it was read", hint="try again")
+    document = load_document(data, signature, pinned_root=root_key_id)
+    (part / "trust.json").write_bytes(data)
+    (part / "trust.json.sig").write_bytes(signature)
+    information = part / _INFORMATION
+    information.mkdir()
+    (information / "root.pub.pem").write_bytes(keys.public_pem(document.root))
+    for key in trust.keys:
+        (part / _key_file(key.key_id)).write_bytes(keys.public_pem(key.public_key))
+    for number, anchor in enumerate(trust.authorities, start=1):
+        pem = anchor.root.public_bytes(Encoding.PEM)
+        (part / _root_file(number, anchor.name)).write_bytes(pem)
+
+
+def _key_file(key_id: str) -> str:
+    return f"{_INFORMATION}/signer-{key_id[:16]}.pem"
+
+
+def _root_file(number: int, name: str) -> str:
+    plain = _NOT_IN_A_NAME.sub("-", name.lower()).strip("-") or "authority"
+    return f"{_INFORMATION}/authority-{number:02}-{plain[:40]}.pem"
+
+
+def _tokens(bundle: Path, trust: Trust) -> Iterable[_Token]:
+    """Yield the tokens that an authority of the trust file gave, in the bundle and beside it."""
+    for stamp in verified_tokens(bundle, trust):
+        yield _Token(
+            file=stamp.file,
+            signature=names.signature(stamp.slot),
+            authority=stamp.anchor.name,
+            root_pem=_root_file(stamp.authority_number, stamp.anchor.name),
+            time=stamp.token.time.replace(microsecond=0),
+        )
+
+
+# --- the README ------------------------------------------------------------------------------
+
+_README = """\
+# {bundle}
+
+A capture of {url}, begun at {started_at} by the capturing machine's own clock.
+This folder holds all that is needed to check it, offline and without the software that made it:
+`openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the commands in this folder, Python
+with `-I` as it stands here: without it, Python runs programs of the folder that you work in.
+
+| file | what |
+| --- | --- |
+| `{bundle}` | the evidence: one signed file |
+{sidecars}| `trust.json`, `trust.json.sig` | whose keys and clocks count, and its signature |
+| `{information}/` | keys and certificates of the trust file. **For information: compare them \
+with what their owners publish** |
+| `{verifier}` | a verifier in one file, to be read before it is believed |
+| `{sums}` | digests of all of these files |
+
+## 1. What you have to know from elsewhere
+
+Whoever made this folder could have made up all of it, the trust file included. One thing makes
+the difference: the fingerprint of the root key, which its owner gave you or published by
+**another way** (a letter, a web site, the phone). It has to be
+
+    {root_key_id}
+
+and this must print it (the first line keeps `openssl` from reading settings of its own):
+
+```sh
+export OPENSSL_CONF=/dev/null
+openssl pkey -pubin -in {information}/root.pub.pem -outform DER | sha256sum
+```
+
+## 2. Nothing was damaged on the way
+
+```sh
+sha256sum --strict --quiet -c {sums}
+```
+
+## 3. All of it in one command
+
+```sh
+python3 -I {verifier} --trust trust.json \\
+  --root-key {root_key_id} \\
+  {bundle}
+```
+
+It ends in PASSED (0), FAILED (10: it was altered, or a rule is broken) or INDETERMINATE (11:
+intact, and something could not be established), and gives its reasons.
+
+## 4. The same by hand
+
+The trust file is what the root key signed:
+
+```sh
+openssl dgst -sha384 -verify {information}/root.pub.pem -signature trust.json.sig trust.json
+```
+
+The proofs are taken out into a new folder, under names that you read here. Nothing else is
+unpacked: `unzip -p` gives each file to the next command. No name is there twice (this prints
+nothing), and every file is as it was listed:
+
+```sh
+mkdir by-hand
+for name in {proofs}; do unzip -p {bundle} "seal/$name" > "by-hand/$name"; done
+unzip -Z1 {bundle} | LC_ALL=C sort | uniq -d
+cut -c67- by-hand/manifest-sha256.txt | while read -r name; do
+  echo "$(unzip -p {bundle} "$name" | sha256sum | cut -c-64)  $name"
+done | cmp - by-hand/manifest-sha256.txt && echo files as signed
+```
+
+{by_hand}
+Look at no file of the bundle that `by-hand/manifest-sha256.txt` does not list. Whether a key was
+withdrawn, and whether the times fit each other, these commands leave open; that of section 3
+does not.
+"""
+
+_SIGNER = """\
+The list was signed by the key of {owner}. Its fingerprint is what the second command prints:
+
+```sh
+openssl dgst {digest} -verify {key} -signature by-hand/{slot}.der by-hand/manifest-sha256.txt
+openssl pkey -pubin -in {key} -outform DER | sha256sum
+```
+"""
+
+_STAMP = """\
+{authority} saw {signature} at {time:%Y-%m-%d %H:%M:%S} UTC:
+
+```sh
+openssl ts -verify -in {file} -data by-hand/{signature} \\
+  -CAfile {root} -attime {seconds}
+```
+"""
+
+_NO_SIGNER = "The trust file names none of the keys that signed this bundle.\n"
+_NO_STAMP = """\
+No token of an authority that the trust file names is here: nothing but the capturing machine's
+own clock says when this was.
+"""
+_NOT_READ = """\
+The verifier did not get as far as reading what this bundle says of itself: section 3 says why.
+"""
+
+
+def _readme(
+    bundle: Path, sidecars: Iterable[str], root_key_id: str, trust: Trust, report: Report
+) -> str:
+    """Return the text. What a bundle says of itself is taken only where its signature holds."""
+    by_hand: list[str] = []
+    proofs = [names.MANIFEST_SHA256]
+    if report.record:
+        for number, signer in enumerate(report.record["signers"], start=1):
+            key = trust.key(signer["key_id"])
+            if key is not None:
+                proofs.append(names.signature(number))
+                by_hand.append(
+                    _SIGNER.format(
+                        owner=key.owner,
+                        digest="-sha384" if key.algorithm == keys.P384_SHA384 else "-sha256",
+                        key=_key_file(key.key_id),
+                        slot=f"sig-{number:02}",
+                    )
+                )
+        by_hand = by_hand or [_NO_SIGNER]
+        tokens = list(_tokens(bundle, trust))
+        for token in tokens:
+            proofs += [name for name in (token.signature, token.file) if "/" in name]
+            by_hand.append(
+                _STAMP.format(
+                    authority=token.authority,
+                    signature=_own_name(token.signature),
+                    time=token.time,
+                    file=f"by-hand/{_own_name(token.file)}" if "/" in token.file else token.file,
+                    root=token.root_pem,
+                    seconds=int(token.time.timestamp()),
+                )
+            )
+        by_hand += [] if tokens else [_NO_STAMP]
+    return _README.format(
+        bundle=bundle.name,
+        url=printable(report.requested_url) or "a page",
+        started_at=instant(report.captured_at) if report.captured_at else "an unknown time",
+        sidecars="".join(
+            f"| `{sidecar}` | beside the bundle, added later |\n" for sidecar in sidecars
+        ),
+        information=_INFORMATION,
+        verifier=VERIFIER,
+        sums=SUMS,
+        root_key_id=root_key_id,
+        proofs=" ".join(map(_own_name, dict.fromkeys(proofs))),
+        by_hand="\n".join(by_hand or [_NOT_READ]),
+    )
+
+
+def _own_name(member: str) -> str:
+    """Return the name that a proof is taken out under: of a form that the format fixes."""
+    return member.removeprefix("seal/")

@@ -1,0 +1,162 @@
+"""
+Copies of a capture's pictures with what was taken out of its text painted over: for publication.
+
+The bundle stays as it was sealed, and proves its own pictures. A copy is a derivative: beside the
+copies stands which boxes were painted, and of what it was made by which digests. That no other
+pixel was changed can be seen by whoever has both, and is proven to nobody else. Only pictures of
+the page as it was laid out when its text was read are copied: of others nobody knows where
+something stands, and they are named as left out.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from snapshotter import durable
+from snapshotter.app.archive import bundles
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.bundle import container
+from snapshotter.formats.page.png import PngRows
+
+LIST = "masked.json"
+_KINDS = frozenset({"viewport", "page"})
+_PICTURE_BYTES = 1 << 30
+_PAD = 2  # CSS pixels around a box: letters reach out of their block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskingResult:
+    """What was written, and what was not."""
+
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]  # paths in the bundle of pictures that were not copied
+    boxes: int  # painted, in all files
+
+
+def write(bundle: Path, folder: Path) -> MaskingResult:
+    """
+    Write masked copies of a bundle's pictures into a folder, and a list of what was done.
+
+    Raises:
+        EvidenceInvalid: No bundle, or its record is none.
+        SnapshotterError: Nothing in it is to be masked, or a file can not be written.
+    """
+    with bundle.open("rb") as stream:
+        record = bundles.read_record(stream)
+        content = record.get("content")
+        boxes = content.get("shown_in_pictures") if isinstance(content, dict) else None
+        if not boxes:
+            raise SnapshotterError(
+                f"{bundle.name} names nothing that its pictures show and its text does not",
+                hint="docs/howto/stay-unnamed.md says when a bundle does",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        listed: list[dict[str, Any]] = []
+        files: list[Path] = []
+        try:
+            shown = dict(_placed(record))
+        except (KeyError, TypeError) as error:
+            raise EvidenceInvalid(f"the record names no pictures: {error}") from error
+        for member in container.read_directory(stream):
+            if member.name not in shown:
+                continue
+            try:
+                made = _masked(stream, member, shown[member.name], boxes, folder, bundle.stem)
+            except (KeyError, TypeError) as error:  # a record that somebody else wrote
+                raise EvidenceInvalid(f"the record names no boxes: {error}") from error
+            listed.append(made)
+            files.append(folder / made["file"])
+        left_out = tuple(
+            sorted(
+                member.name
+                for member in container.read_directory(stream)
+                if _is_left_out(member, shown)
+            )
+        )
+    listing = folder / f"{bundle.stem}.{LIST}"
+    _write_new(
+        listing,
+        json.dumps(
+            {"bundle": bundle.stem, "left_out": left_out, "pictures": listed}, indent=1
+        ).encode()
+        + b"\n",
+    )
+    return MaskingResult(
+        files=(*files, listing),
+        left_out=left_out,
+        boxes=sum(len(entry["boxes_px"]) for entry in listed),
+    )
+
+
+def _placed(record: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Yield the files that show the page as it was read: path, scale, left, top (CSS pixels)."""
+    for picture in record["content"]["pictures"]:
+        is_default = picture["viewport"] == "default" and not picture["subject"]
+        if picture["kind"] in _KINDS and is_default:
+            for file in picture["files"]:
+                yield file["path"], (picture["scale"], picture["left_px"], file["top_px"])
+
+
+def _is_left_out(member: container.Member, shown: Mapping[str, object]) -> bool:
+    is_picture = member.name.startswith("capture/") and member.name.endswith((".png", ".pdf"))
+    return is_picture and member.name not in shown
+
+
+def _masked(
+    stream: BinaryIO,
+    member: container.Member,
+    placement: tuple[int, int, int],
+    boxes: list[dict[str, Any]],
+    folder: Path,
+    stem: str,
+) -> dict[str, Any]:
+    """Write one copy; return how the list names it."""
+    if member.length > _PICTURE_BYTES:
+        raise EvidenceInvalid(f"{member.name} is longer than {_PICTURE_BYTES} bytes")
+    with bundles.open_member(stream, member) as part:
+        picture = PngRows(part).whole().convert("RGB")
+    digest = hashlib.sha256()
+    stream.seek(member.data_offset)
+    for chunk in container.chunks(stream, member.length):
+        digest.update(chunk)
+    scale, left, top = placement
+    painted: list[list[int]] = []
+    for box in boxes:
+        area = (
+            max(0, (box["left"] - left - _PAD) * scale),
+            max(0, (box["top"] - top - _PAD) * scale),
+            min(picture.width, (box["left"] + box["width"] - left + _PAD) * scale),
+            min(picture.height, (box["top"] + box["height"] - top + _PAD) * scale),
+        )
+        if area[0] < area[2] and area[1] < area[3]:
+            picture.paste((0, 0, 0), area)
+            painted.append(list(area))
+    target = folder / f"{stem}-{Path(member.name).stem}-masked.png"
+    try:
+        with durable.growing(target, over=False) as out:
+            picture.save(out, "PNG")
+    except OSError as error:
+        raise _not_written(target, error) from error
+    return {
+        "boxes_px": painted,  # left, top, right, bottom: pixels of the file
+        "file": target.name,
+        "of": member.name,
+        "of_sha256": digest.hexdigest(),
+        "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+    }
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    try:
+        durable.write(path, data, over=False)
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> SnapshotterError:
+    if isinstance(error, FileExistsError):
+        return SnapshotterError(f"{path} is there already", hint="export into another folder")
+    return SnapshotterError(f"{path}: {error.strerror or error}")

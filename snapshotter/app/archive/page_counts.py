@@ -1,0 +1,67 @@
+"""The counts of a page over its captures, and the thresholds that they went over."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.assess.thresholds import CountReading, crossings, series
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.model.reading import Crossing
+from snapshotter.model.request import Threshold
+
+ThresholdsOf = Callable[[str], Sequence[Threshold]]  # of an address, by its policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageCounts:
+    """One page's counts."""
+
+    identity: str
+    url: str  # by which it was captured last; "" if it never was
+    captures: int  # that show the page at all
+    readings: dict[str, tuple[CountReading, ...]]  # by unit, in the order of the captures
+    crossings: tuple[Crossing, ...]
+
+
+def page_counts(source: ObservationSource, wanted: str, thresholds_of: ThresholdsOf) -> PageCounts:
+    """
+    Return the counts of a page; look into the store before (`Observatory.sync`).
+
+    Args:
+        wanted: An address, an identity as `--json` prints it, or the id of one of its bundles.
+
+    Raises:
+        SnapshotterError: `wanted` is none of these, or the store has no such capture.
+    """
+    identity = _identity(source, wanted)
+    found = observations(source, identity=identity, sync=False)
+    if not found:
+        raise SnapshotterError(
+            f"{source.store.url} holds no capture of {wanted} with a verdict",
+            hint="snapshotter list --json shows what is there; snapshotter capture makes one",
+        )
+    readings, url = series(found), found[-1].url
+    return PageCounts(
+        identity=identity,
+        url=url,
+        captures=len(found),
+        readings=readings,
+        crossings=crossings(readings, thresholds_of(url)),
+    )
+
+
+def _identity(source: ObservationSource, wanted: str) -> str:
+    if "://" in wanted:
+        return source.identity(wanted)
+    try:
+        store_keys.bundle_time(wanted)
+    except ValueError:
+        return source.catalog.resolved(wanted)
+    row = source.catalog.row(wanted)
+    if row is None or row.observation is None:
+        raise SnapshotterError(
+            f"{source.store.url} knows no verdict about the bundle {wanted}",
+            hint="snapshotter list shows what is there",
+        )
+    return source.catalog.resolved(row.observation.identity)

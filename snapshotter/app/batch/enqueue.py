@@ -1,0 +1,187 @@
+"""
+The rows of a batch, handed over to the queue, and what its workers made of them.
+
+Ids of jobs are made of the batch's own id and the row's key, and are in the journal before
+the queue has them: whatever ends this in between, the same jobs are handed over again, and
+the queue takes each once. What a job came to is read back by the same ids.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from snapshotter.app.batch.journal import Journal, RowResult
+from snapshotter.app.batch.plan import BatchPlan, BatchRow
+from snapshotter.app.batch.rows import FAILED, BatchState
+from snapshotter.app.batch.run import BatchObserver, RunResult
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle.store_keys import bundle_time
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.ports import JobQueue
+
+_POLL_S = 2.0
+_KEY = 24  # hex digits of a row's key in the id of its job
+_TITLE = 1_000  # characters
+
+
+def refuse_if_local(state: BatchState) -> None:
+    """
+    Refuse to hand over rows that a run in this process may have captured.
+
+    Raises:
+        SnapshotterError: One was being captured when its run ended.
+    """
+    for entry in state.plan.rows_to_capture:
+        if state.known(entry).is_running_here:
+            raise SnapshotterError(
+                f"row {entry.row.number} was being captured here when that run ended: its bundle "
+                "may be in the store",
+                hint="the same command with --limit 1 and without --enqueue finds out",
+            )
+
+
+def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
+    """
+    Refuse to capture rows here that the queue has.
+
+    Raises:
+        SnapshotterError: There are such rows.
+    """
+    there = (
+        sum(journal.known(entry.key).queued for entry in plan.rows_to_capture)
+        if journal is not None
+        else 0
+    )
+    if there:
+        raise SnapshotterError(
+            f"in the queue are {there} of the rows, which would be captured twice",
+            hint="--enqueue says how far they are, --wait follows; snapshotter queue cancel",
+        )
+
+
+def enqueue_rows(
+    state: BatchState, entries: tuple[BatchRow, ...], queue: JobQueue, *, policy: str
+) -> int:
+    """
+    Hand rows over that the queue does not have; return how many it did not know.
+
+    Args:
+        policy: For rows that name none; "" is the worker's own.
+
+    Raises:
+        ServiceUnavailable: The queue can not be reached; the next call hands the same jobs over.
+    """
+    at = state.now()
+    new = [entry for entry in entries if not state.known(entry).queued]
+    state.record_jobs(tuple((entry, _job_id(state, entry)) for entry in new))
+    wanted = [
+        entry
+        for entry in state.plan.rows_to_capture
+        if state.known(entry).queued and not state.known(entry).handed
+    ]
+    jobs = [
+        CaptureJob(
+            id=state.known(entry).jobs[-1],
+            url=entry.url,
+            enqueued_at=at,
+            policy=_elsewhere(entry.policy or policy),
+            origin=_origin(state),
+            tags=entry.tags,
+        )
+        for entry in wanted
+    ]
+    taken = sum(queue.put(jobs)) if jobs else 0
+    state.journal.record_enqueued(at=at)
+    return taken
+
+
+def update_results(state: BatchState, queue: JobQueue, watcher: BatchObserver) -> int:
+    """
+    Write down what came of jobs that are over; return how many are not.
+
+    Raises:
+        ServiceUnavailable: The queue can not be reached.
+    """
+    waiting = {
+        known.jobs[-1]: entry
+        for entry in state.plan.rows_to_capture
+        if (known := state.known(entry)).queued
+    }
+    if not waiting:
+        return 0
+    found = {
+        status.job.id: status
+        for status in queue.jobs(origin=_origin(state))
+        if status.job.id in waiting
+    }
+    left = 0
+    for job_id, entry in waiting.items():
+        status = found.get(job_id)
+        result = _came(status) if status is not None else _FORGOTTEN
+        if status is not None and not status.state.over:
+            left += 1
+            state.show(entry, result)
+            continue
+        state.note(entry, result)
+        watcher.ended(entry, result, None)
+    return left
+
+
+def wait_for_jobs(
+    state: BatchState, queue: JobQueue, watcher: BatchObserver, *, pause: Callable[[float], None]
+) -> RunResult:
+    """
+    Write down what comes of jobs until all are over; return how that ended.
+
+    Raises:
+        ServiceUnavailable: The queue can not be reached.
+    """
+    try:
+        while update_results(state, queue, watcher):
+            if state.output.due:
+                state.write()
+            pause(_POLL_S)
+    except KeyboardInterrupt:
+        return RunResult(interrupted=True)
+    return RunResult()
+
+
+_FORGOTTEN = RowResult(
+    status=FAILED,
+    error="the queue has no such job any more",
+    hint="it was purged: its bundle may be in the store; --retry-failed captures the page anew",
+    exit_code=SnapshotterError.exit_code,
+)
+
+
+def _origin(state: BatchState) -> str:
+    return f"batch:{state.journal.batch}"
+
+
+def _job_id(state: BatchState, entry: BatchRow) -> str:
+    tries = len(state.known(entry).jobs) + 1
+    return f"batch-{state.journal.batch}-{entry.key[:_KEY]}{f'-{tries}' if tries > 1 else ''}"
+
+
+def _elsewhere(policy: str) -> str:
+    """Return a policy as a worker on this machine finds it, wherever it was started."""
+    return str(Path(policy).absolute()) if policy.endswith(".toml") or "/" in policy else policy
+
+
+def _came(status: JobStatus) -> RowResult:
+    over = status.state.over
+    return RowResult(
+        status=status.state.value,
+        outcome=status.outcome,
+        verdict=status.shown.words if status.shown is not None else "",
+        bundle_id=status.bundle_id,
+        sha256=status.sha256,
+        time=instant(bundle_time(status.bundle_id)) if status.bundle_id else "",
+        location=status.location,
+        title=status.title[:_TITLE],
+        error=status.error,
+        hint=status.hint,
+        exit_code=(status.exit_code or 0) if over else 0,
+        http_status=status.http_status,
+        final_url=status.final_url,
+    )

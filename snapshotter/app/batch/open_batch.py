@@ -1,0 +1,208 @@
+"""Where a batch begins, or goes on: from what somebody asked for to a book of rows."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snapshotter.app.batch.journal import Journal, removed_rows
+from snapshotter.app.batch.output import Output, journal_path, next_free_path
+from snapshotter.app.batch.plan import PRESETS, URL_COLUMNS, BatchPlan, columns_of, plan_rows
+from snapshotter.app.batch.rows import BatchState
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.lists import tables
+from snapshotter.policy.page_identity import PageIdentityRules
+from snapshotter.ports import Clock, IdSource, ShowMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """A table, and how somebody wants it dealt with."""
+
+    data: bytes
+    name: str = ""  # of its file; "": it came without one
+    out: Path | None = None  # where the table goes; None: beside the file
+    kind: str = ""
+    encoding: str = ""
+    divider: str = ""
+    preset: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)  # columns by field
+    capture_duplicates: bool = False
+    retry_failed: bool = False
+    restart: bool = False
+
+
+def preview_batch(
+    wanted: BatchRequest,
+    check_policy: Callable[[str], None],
+    rules: PageIdentityRules,
+    *,
+    dry_run: bool = False,
+) -> tuple[BatchPlan, Journal | None]:
+    """
+    Return what a table asks for, and what is known of it. Nothing is written.
+
+    Args:
+        dry_run: It need not be known where the table goes.
+
+    Raises:
+        SnapshotterError: The table or the journal can not be read, or it is to go nowhere.
+    """
+    table, journal = _read(wanted), None
+    out = _out(wanted, table) if wanted.out or wanted.name or not dry_run else None
+    if out is not None and not wanted.restart:
+        with contextlib.suppress(FileNotFoundError):
+            journal = Journal.look(journal_path(out))
+    return _plan(wanted, check_policy, rules, journal, table), journal
+
+
+@contextlib.contextmanager
+def open_batch(
+    wanted: BatchRequest,
+    check_policy: Callable[[str], None],
+    rules: PageIdentityRules,
+    *,
+    store: str,
+    clock: Clock,
+    ids: IdSource,
+    show_message: ShowMessage,
+) -> Iterator[BatchState]:
+    """
+    Give the book of a batch that begins, or goes on.
+
+    Args:
+        store: Where its bundles go, as one writes it.
+        tell: Hears what somebody has to know about it.
+
+    Raises:
+        SnapshotterError: The table can not be read, or nothing can be written where it is to go.
+    """
+    table = _read(wanted)
+    out = _out(wanted, table)
+    if wanted.restart and (out.exists() or journal_path(out).exists()):
+        if wanted.out is not None:
+            raise SnapshotterError(
+                f"{out} is there already, and what a batch wrote is never written over",
+                hint="name another --out",
+            )
+        out = next_free_path(out)
+        show_message(f"this batch begins anew; it goes on with --out {out}")
+    with _journal(out, store, clock, ids) as journal:
+        made = _plan(wanted, check_policy, rules, journal, table)
+        _tell_changes(made, journal, wanted, show_message)
+        output = Output(out, journal, clock)
+        if (aside := output.keep_edits()) is not None:
+            show_message(
+                f"{out} is not as we left it: what somebody wrote there is kept in {aside}"
+            )
+        journal.record_run(
+            table=wanted.name or "-",
+            table_sha256=digest_bytes(wanted.data).sha256,
+            rows=len(made.entries),
+            at=clock.now(),
+        )
+        book = BatchState(made, journal, output, clock)
+        book.write()
+        yield book
+
+
+def _journal(out: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
+    path = journal_path(out)
+    try:
+        found = Journal.open(path)
+    except FileNotFoundError:
+        if out.exists():
+            raise SnapshotterError(
+                f"{out} is there already, and no batch's journal is beside it",
+                hint="name another place with --out, or move it away",
+            ) from None
+        return _begun(path, store, clock, ids)
+    if found.store != store:
+        with found:
+            raise SnapshotterError(
+                f"this batch stores its bundles in {found.store}, and not in {store}",
+                hint=f"--store {found.store}, or --restart for another batch",
+            )
+    return found
+
+
+def _begun(path: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
+    try:
+        return Journal.begin(path, batch=ids.random_bytes(8).hex(), store=store, at=clock.now())
+    except FileExistsError:  # another process was quicker: then it has it, or just had
+        return Journal.open(path)
+    except SnapshotterError as error:
+        raise SnapshotterError(
+            error.message, hint="name another place with --out, in a folder that you may write to"
+        ) from error
+
+
+def _read(wanted: BatchRequest) -> tables.Table:
+    preset = PRESETS.get(wanted.preset, {})
+    url = wanted.named.get("url") or preset.get("url")
+    names = (url,) if url else URL_COLUMNS
+    return tables.read(
+        wanted.data,
+        name=wanted.name,
+        kind=wanted.kind,
+        encoding=wanted.encoding,
+        divider=wanted.divider,
+        url_columns=names,
+    )
+
+
+def _out(wanted: BatchRequest, table: tables.Table) -> Path:
+    if wanted.out is not None:
+        out = wanted.out
+    elif wanted.name:
+        file = Path(wanted.name)
+        out = file.with_name(f"{file.stem}.done{tables.file_extension(table.format)}")
+    else:
+        raise SnapshotterError(
+            "a table from standard input has no name: say where what came of it goes",
+            hint="--out FILE",
+        )
+    if wanted.name and out.exists() and out.samefile(wanted.name):
+        raise SnapshotterError(
+            f"{out} is the table itself, which is never written over", hint="name another --out"
+        )
+    return out
+
+
+def _plan(
+    wanted: BatchRequest,
+    check_policy: Callable[[str], None],
+    rules: PageIdentityRules,
+    journal: Journal | None,
+    found: tables.Table,
+) -> BatchPlan:
+    if not found.rows:
+        raise SnapshotterError(f"there is no row in {wanted.name or 'standard input'}")
+    columns = columns_of(found.columns, preset=wanted.preset, named=wanted.named)
+    return plan_rows(
+        found,
+        columns,
+        check_policy=check_policy,
+        rules=None if wanted.capture_duplicates else rules,
+        retry_failed=wanted.retry_failed,
+        known=journal.captured if journal is not None else lambda _: False,
+    )
+
+
+def _tell_changes(
+    made: BatchPlan, journal: Journal, wanted: BatchRequest, show_message: ShowMessage
+) -> None:
+    for note in made.notes:
+        show_message(note)
+    if not journal.rows or digest_bytes(wanted.data).sha256 == journal.table_sha256:
+        return
+    keys = {entry.key for entry in made.entries if entry.key}
+    new = sum(entry.needs_capture and entry.key not in journal.rows for entry in made.entries)
+    left = removed_rows(journal, keys)
+    show_message(f"the table was changed since: {new} of its rows are not begun")
+    for row in left:
+        where = (
+            f", its bundle is {row.result.bundle_id}" if row.result and row.result.bundle_id else ""
+        )
+        show_message(f"a row was changed or taken out: {row.url}{where}")

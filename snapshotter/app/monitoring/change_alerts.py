@@ -1,0 +1,191 @@
+"""
+What one more capture of a watched page tells beside a removal: a count that went over a
+threshold, a main text that is another one, an account by another name, a notice that no rule
+knows.
+
+Pure, and the same each time: an event's id is made of the bundle with which it came, so telling it
+again after a crash tells nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from snapshotter.assess.thresholds import crossings, series
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.hosts import host_of
+from snapshotter.model.assessment import Availability, Undecided
+from snapshotter.model.notification import (
+    MAX_TEXT,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+)
+from snapshotter.model.reading import Crossing
+from snapshotter.model.request import Threshold
+from snapshotter.model.takedown import Observation
+from snapshotter.report.wording import format_minute
+
+_SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a subject
+
+
+def change_alerts(
+    seen: Sequence[Observation],
+    bundle_id: str,
+    thresholds: Sequence[Threshold],
+    about: NotificationScope,
+) -> tuple[NotificationEvent, ...]:
+    """
+    Return what a capture tells that those before it did not.
+
+    Args:
+        seen: All captures of the page, in the order in which they ended.
+        bundle_id: The capture that ended now.
+        about: What rules match of the job that it was made for.
+    """
+    this = next((observation for observation in seen if observation.bundle_id == bundle_id), None)
+    if this is None:
+        return ()
+    before = [
+        observation
+        for observation in seen
+        if (observation.at, observation.bundle_id) < (this.at, this.bundle_id)
+    ]
+    return (
+        *_crossed([*before, this], this, thresholds, about),
+        *_changed(before, this, about),
+        *_renamed(before, this, about),
+        *_unknown(before, this, about),
+    )
+
+
+def _crossed(
+    until_now: Sequence[Observation],
+    this: Observation,
+    thresholds: Sequence[Threshold],
+    about: NotificationScope,
+) -> Iterator[NotificationEvent]:
+    for crossing in crossings(series(until_now), thresholds):
+        if crossing.reached == this.bundle_id:
+            yield _event(
+                NotificationKind.COUNT_CROSSED,
+                this,
+                about,
+                summary=_in_words(crossing),
+                detail=f'"{crossing.below_raw}", then "{crossing.reached_raw}"; {crossing.source}',
+                part=f"/{crossing.unit}-{crossing.threshold}",
+            )
+
+
+def _in_words(crossing: Crossing) -> str:
+    maybe = "" if crossing.certain else "maybe "
+    if crossing.below_at is None:
+        return (
+            f"{crossing.unit} {maybe}stood at {crossing.threshold} or more at "
+            f"{format_minute(crossing.reached_at)}"
+        )
+    return (
+        f"{crossing.unit} {maybe}reached {crossing.threshold} between "
+        f"{format_minute(crossing.below_at)}"
+        f" and {format_minute(crossing.reached_at)}"
+    )
+
+
+def _changed(
+    before: Sequence[Observation], this: Observation, about: NotificationScope
+) -> Iterator[NotificationEvent]:
+    """
+    Yield that the main text is another one; one that is gone is no other text.
+
+    A whole capture scrolls and opens what is hidden: it has another text of the same page than
+    a light check. Where there are checks, they tell.
+    """
+    if not this.light and any(observation.light for observation in before):
+        return
+    last = next(
+        (observation for observation in reversed(before) if _has_text(observation, this)), None
+    )
+    if _has_text(this, this) and last is not None and last.main_sha256 != this.main_sha256:
+        yield _event(
+            NotificationKind.PAGE_CHANGED,
+            this,
+            about,
+            summary=(
+                f"the main text of a page changed between {format_minute(last.at)} and "
+                f"{format_minute(this.at)}"
+            ),
+            detail=f"before: {last.bundle_id}",
+        )
+
+
+def _renamed(
+    before: Sequence[Observation], this: Observation, about: NotificationScope
+) -> Iterator[NotificationEvent]:
+    """
+    Yield that the account behind a page has another name: the same one, by its id.
+
+    Told once for all pages of the account: its id is made of the account and both names.
+    """
+    if not (this.account and this.account_name):
+        return
+    last = next((observation for observation in reversed(before) if observation.account_name), None)
+    if last is None or last.account != this.account or last.account_name == this.account_name:
+        return
+    names = f"{this.account}\0{last.account_name}\0{this.account_name}"
+    yield replace(
+        _event(
+            NotificationKind.ACCOUNT_RENAMED,
+            this,
+            about,
+            summary=f"an account was renamed between {format_minute(last.at)} and "
+            f"{format_minute(this.at)}",
+            detail=f'"{last.account_name}", then "{this.account_name}"; before: {last.bundle_id}',
+        ),
+        id=f"{NotificationKind.ACCOUNT_RENAMED}/{digest_bytes(names.encode()).sha256[:_SUBJECT]}",
+        subject=digest_bytes(this.account.encode()).sha256[:_SUBJECT],
+    )
+
+
+def _has_text(observation: Observation, like: Observation) -> bool:
+    is_there = observation.availability is Availability.AVAILABLE and bool(observation.main_sha256)
+    return is_there and (observation.vantage, observation.light) == (like.vantage, like.light)
+
+
+def _unknown(
+    before: Sequence[Observation], this: Observation, about: NotificationScope
+) -> Iterator[NotificationEvent]:
+    if this.undecided is not Undecided.UNKNOWN_NOTICE:
+        return
+    if before and before[-1].undecided is this.undecided and before[-1].notice == this.notice:
+        return
+    yield _event(
+        NotificationKind.NOTICE_UNKNOWN,
+        this,
+        about,
+        summary="a notice that no rule knows stood in the place of a page at "
+        f"{format_minute(this.at)}",
+        detail=this.notice,
+    )
+
+
+def _event(
+    kind: NotificationKind,
+    this: Observation,
+    about: NotificationScope,
+    *,
+    summary: str,
+    detail: str,
+    part: str = "",
+) -> NotificationEvent:
+    return NotificationEvent(
+        id=f"{kind}/{this.bundle_id}{part}",
+        kind=kind,
+        at=this.at,
+        subject=digest_bytes(f"{this.identity}{part}".encode()).sha256[:_SUBJECT],
+        summary=summary,
+        about=(about,),
+        bundle_id=this.bundle_id,
+        url=this.url,
+        host=host_of(this.url)[:MAX_TEXT],
+        detail=detail[:MAX_TEXT],
+    )

@@ -1,0 +1,180 @@
+"""
+From an event to somebody who was told: rules, outbox, grouping, channels, and attempts.
+
+    notify(event) ─rules─► outbox ─grouping─► message ─channel─► taken over, or tried again
+
+Workers call `round` every few seconds, and `snapshotter notify send` does the same once.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from snapshotter.app.monitoring import notification_events as events
+from snapshotter.jobs.outbox import GIVE_UP_AFTER, Outbox
+from snapshotter.model.notification import (
+    DeliveryResult,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+    UndeliveredMessage,
+)
+from snapshotter.notify import grouping
+from snapshotter.notify.message import compose
+from snapshotter.notify.rules import NotifyRules, reduce_event
+from snapshotter.ports import Channel, Clock, IdSource
+
+_FIRST_S: Final = 5.0  # until the second attempt; then three times as long, and so on
+_LONGEST_S: Final = 15 * 60.0  # so that who was away for an hour is told soon after
+_A_ROUND: Final = 100  # messages handed over before others have their turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRound:
+    """What one round did."""
+
+    gathered: int  # messages made
+    sent: int
+    failed: int  # attempts that are tried again
+    given_up: int
+    problems: tuple[str, ...] = ()  # a sentence for each of the last two
+
+
+class NotificationService:
+    """
+    Takes events over and hands messages over (the port `Notifier`).
+
+    Args:
+        policies: Returns the names of the policy that a job names for an address, "" for none:
+            the file's and the policy's own, where they differ. Empty: it is not known.
+    """
+
+    def __init__(
+        self,
+        rules: NotifyRules,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        *,
+        clock: Clock,
+        ids: IdSource,
+        policies: Callable[[str, str], tuple[str, ...]],
+    ) -> None:
+        self._rules = rules
+        self._outbox = outbox
+        self._channels = channels
+        self._clock = clock
+        self._ids = ids
+        self._policies = policies
+
+    def close(self) -> None:
+        """Let go of the outbox."""
+        self._outbox.close()
+
+    def notify(self, event: NotificationEvent) -> None:
+        """See `Notifier.notify`."""
+        about = tuple(
+            subject for given in event.about for subject in self._resolved(given, event.url)
+        )
+        waiting = self._rules.waiting(replace(event, about=about))
+        if waiting:
+            self._outbox.put(waiting)
+
+    def _resolved(self, about: NotificationScope, url: str) -> tuple[NotificationScope, ...]:
+        """Return what an event is about, once for each name that rules may know its policy by."""
+        if about.policy is None:
+            return (about,)
+        names = self._policies(about.policy, url) or (None,)
+        return tuple(replace(about, policy=name) for name in names)
+
+    def round(self, *, hurry: bool = False) -> DeliveryRound:
+        """
+        Make messages of what has waited long enough, and hand over what is due.
+
+        Args:
+            hurry: Nobody will come again soon: wait for no group.
+
+        Raises:
+            ServiceUnavailable: The outbox does not answer; nothing is lost.
+        """
+        waiting, now = self._outbox.waiting()
+        gathered = 0
+        for batch in grouping.ready_groups(waiting, now, hurry=hurry):
+            message_id = self._message_id()
+            made = partial(self._compose, message_id, batch.kind)
+            if self._outbox.gather(message_id, batch.channel, batch.kind, batch.event_ids, made):
+                gathered += 1
+        return self._hand_over(gathered)
+
+    def tidy(self) -> None:
+        """Forget what is long over. Raises ServiceUnavailable."""
+        self._outbox.tidy(tuple(self._channels))
+
+    def test(self, name: str) -> DeliveryResult:
+        """
+        Send a message through a channel now, past rules and outbox.
+
+        Raises:
+            SnapshotterError: There is no such channel.
+        """
+        urls = self._rules.channel(name).urls
+        now = self._clock.now()
+        message_id = self._message_id()
+        event = events.test_event(message_id, now)
+        body = self._compose(message_id, NotificationKind.TEST, now, [reduce_event(event, urls)])
+        return self._channels[name].deliver(
+            UndeliveredMessage(
+                id=message_id, channel=name, kind=NotificationKind.TEST, created_at=now, body=body
+            )
+        )
+
+    def _hand_over(self, gathered: int) -> DeliveryRound:
+        sent = failed = given_up = 0
+        problems: list[str] = []
+        for _ in range(_A_ROUND):
+            message = self._outbox.claim(tuple(self._channels))
+            if message is None:
+                break
+            delivery = self._channels[message.channel].deliver(message)
+            too_old = self._clock.now() - message.created_at >= GIVE_UP_AFTER
+            give_up = too_old and not delivery.delivered
+            self._outbox.settle(message, delivery, again_s=_again_s(message, delivery),
+                                give_up=give_up)  # fmt: skip
+            if delivery.delivered:
+                sent += 1
+                if delivery.detail:
+                    problems.append(f"{message.channel}: {delivery.detail}")
+            else:
+                given_up, failed = given_up + give_up, failed + (not give_up)
+                problems.append(f"{message.channel}: {delivery.detail}")
+        return DeliveryRound(
+            gathered=gathered, sent=sent, failed=failed, given_up=given_up,
+            problems=tuple(dict.fromkeys(problems)),
+        )  # fmt: skip
+
+    def _compose(
+        self,
+        message_id: str,
+        kind: NotificationKind,
+        at: datetime,
+        events: Sequence[NotificationEvent],
+    ) -> bytes:
+        return compose(message_id, kind, at, events, self._rules.installation)
+
+    def _message_id(self) -> str:
+        return f"msg_{base64.b32encode(self._ids.random_bytes(15)).decode('ascii').lower()}"
+
+
+def _again_s(message: UndeliveredMessage, delivery: DeliveryResult) -> float:
+    """
+    Return the seconds until the next attempt: 5, 15, 45… up to 15 minutes, and a fifth of it.
+
+    The fifth is each message's own, so that not all come back at once. A receiver that names a
+    time gets at least that.
+    """
+    wait_s = min(_FIRST_S * 3.0 ** min(message.attempts, 9), _LONGEST_S)
+    share = hashlib.sha256(f"{message.id}/{message.attempts}".encode()).digest()[0] / 255
+    return max(wait_s * (1 + share / 5), delivery.retry_after_s or 0.0)

@@ -1,0 +1,169 @@
+"""
+What happened, as people are told of it: events made from jobs, audits, workers and disks.
+
+Ids are made from what an event is about, so that telling it again tells nothing new. What
+may name a page stands in `url`, `host` and `detail`, and never in `summary`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from snapshotter.formats.hosts import host_of
+from snapshotter.formats.shown_address import remove_addresses
+from snapshotter.model.audit import AuditCode, AuditReport, Severity
+from snapshotter.model.job import JobState, JobStatus
+from snapshotter.model.notification import (
+    MAX_TEXT,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+)
+
+_OF_STATE: Final[Mapping[JobState, NotificationKind]] = {
+    JobState.DONE: NotificationKind.CAPTURE_DONE,
+    JobState.INCOMPLETE: NotificationKind.CAPTURE_INCOMPLETE,
+    JobState.FAILED: NotificationKind.CAPTURE_FAILED,
+    JobState.DEAD: NotificationKind.CAPTURE_DEAD,
+}
+_A_DAY: Final = "%Y%m%d"
+
+
+def job_event(status: JobStatus, at: datetime) -> NotificationEvent | None:
+    """Return what to tell of a job that is over; None of one that is not, or was cancelled."""
+    kind = _OF_STATE.get(status.state)
+    if kind is None:
+        return None
+    job = status.job
+    return NotificationEvent(
+        id=f"{kind}/{job.id}/{status.attempts}",  # a retry by hand is a further attempt
+        kind=kind,
+        at=status.ended_at or at,
+        subject=job.id,
+        summary=_summary(status),
+        about=(NotificationScope.of(job),),
+        job_id=job.id,
+        bundle_id=status.bundle_id,
+        worker=status.worker,
+        url=job.url,
+        host=host_of(job.url)[:MAX_TEXT],
+        detail=status.error[:MAX_TEXT],
+    )
+
+
+def audit_event(
+    report: AuditReport, report_id: str, receipts_name: str, at: datetime
+) -> NotificationEvent:
+    """
+    Return what to tell of an audit that ended FAILED.
+
+    Args:
+        place: The store, as receipts name it: a digest, for a path or a bucket can tell.
+    """
+    codes = [count.code.value for count in report.counts if count.severity is Severity.FAILED]
+    failed = sum(count.count for count in report.counts if count.severity is Severity.FAILED)
+    return NotificationEvent(
+        id=f"audit.failed/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
+        kind=NotificationKind.AUDIT_FAILED,
+        at=at,
+        subject=receipts_name,
+        summary=f"an audit of a store ended FAILED with {failed} findings; the report says what "
+        "to do",
+        about=(),
+        reasons=tuple(codes),
+    )
+
+
+def withheld_event(
+    count: int, report_id: str, receipts_name: str, at: datetime
+) -> NotificationEvent:
+    """
+    Return what to tell of objects that an earlier audit read, and that the store withholds.
+
+    Args:
+        count: How many; 0 where no audit of the store comes to its end.
+        place: The store, as receipts name it.
+    """
+    if count:
+        objects = "1 object" if count == 1 else f"{count} objects"
+        summary = f"at least three audits could not read {objects} that an earlier audit read"
+    else:
+        summary = (
+            "for at least a day no audit of a store could be completed; an earlier audit read it"
+        )
+    return NotificationEvent(
+        id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
+        kind=NotificationKind.AUDIT_WITHHELD,
+        at=at,
+        subject=receipts_name,
+        summary=summary,
+        about=(),
+        reasons=(AuditCode.WITHHELD.value,),
+    )
+
+
+def service_event(service: str, detail: str, at: datetime) -> NotificationEvent:
+    """
+    Return what to tell of a service that did not do its part; of each once an hour.
+
+    Its error may name the page that was captured, which no rule about pages could hide.
+    """
+    return NotificationEvent(
+        id=f"service.failed/{_key(service)}/{at:%Y%m%dT%H}",
+        kind=NotificationKind.SERVICE_FAILED,
+        at=at,
+        subject=service,
+        summary=f"the {service} did not do its part",
+        about=(),
+        detail=remove_addresses(detail)[:MAX_TEXT],
+    )
+
+
+def disk_event(
+    what: str, free_bytes: int, total_bytes: int, machine: str, at: datetime
+) -> NotificationEvent:
+    """Return what to tell of a disk that is nearly full; of each machine's once a day."""
+    percent = 100 * free_bytes // max(total_bytes, 1)
+    return NotificationEvent(
+        id=f"disk.low/{_key(machine)}/{_key(what)}/{at.strftime(_A_DAY)}",
+        kind=NotificationKind.DISK_LOW,
+        at=at,
+        subject=f"{machine}/{what}",
+        summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {machine}",
+        about=(),
+    )
+
+
+def test_event(message_id: str, at: datetime) -> NotificationEvent:
+    """Return what a channel is told that somebody tries."""
+    return NotificationEvent(
+        id=f"test/{message_id}",
+        kind=NotificationKind.TEST,
+        at=at,
+        subject="test",
+        summary="somebody tried this channel; nothing happened",
+        about=(),
+        url="https://example.org/",
+        host="example.org",
+    )
+
+
+def _summary(status: JobStatus) -> str:
+    match status.state:
+        case JobState.DONE:
+            return "a bundle is stored"
+        case JobState.INCOMPLETE:
+            return "a bundle is stored, and lacks something that its policy requires"
+        case JobState.DEAD:
+            return f"no bundle after {status.attempts} attempts"
+        case _:
+            code = f"; capture would have ended with exit code {status.exit_code}"
+            return "no bundle was made" + (code if status.exit_code is not None else "")
+
+
+def _key(name: str) -> str:
+    """Return a name as it can stand in an id."""
+    return "".join(
+        character if character.isascii() and (character.isalnum() or character in "._-") else "_"
+        for character in name
+    )[:60]

@@ -1,0 +1,135 @@
+"""
+Who listens to a worker: metrics, logs and notifications, none of which may cost a capture.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from typing_extensions import override
+
+from snapshotter.app.monitoring import notification_events
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.model.notification import NotificationEvent
+from snapshotter.ports import Clock, JobObserver, Notifier
+
+_AGAIN_S: Final = 5.0  # until a database that did not take an event is asked again
+_MOST: Final = 10_000  # events that are kept while it is gone
+_GOODBYE_S: Final = 5.0  # for what is not written when the worker ends
+
+ReportProblem = Callable[[str], None]
+
+
+class CombinedObserver(JobObserver):
+    """
+    Several observers as one. What one of them raises is told, and the others hear all the same.
+
+    Args:
+        complain: Gets a sentence about a listener that failed.
+    """
+
+    def __init__(self, listeners: Sequence[JobObserver], complain: ReportProblem) -> None:
+        self._listeners = tuple(listeners)
+        self._complain = complain
+
+    @override
+    def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
+        self._all(lambda observer: observer.job_began(job, attempt=attempt, worker=worker))
+
+    @override
+    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+        self._all(lambda observer: observer.job_ended(status, stage_ms=stage_ms, length=length))
+
+    @override
+    def heartbeat(self, worker: str) -> None:
+        self._all(lambda observer: observer.heartbeat(worker))
+
+    @override
+    def turned(self, worker: str) -> None:
+        self._all(lambda observer: observer.turned(worker))
+
+    @override
+    def browser_restarted(self, worker: str, *, why: str) -> None:
+        self._all(lambda observer: observer.browser_restarted(worker, why=why))
+
+    @override
+    def service_failed(self, service: str, detail: str) -> None:
+        self._all(lambda observer: observer.service_failed(service, detail))
+
+    @override
+    def fired(self, schedule: str, *, late_s: float) -> None:
+        self._all(lambda observer: observer.fired(schedule, late_s=late_s))
+
+    @override
+    def tell(self, event: NotificationEvent) -> None:
+        self._all(lambda observer: observer.tell(event))
+
+    def _all(self, hear: Callable[[JobObserver], None]) -> None:
+        for observer in self._listeners:
+            try:
+                hear(observer)
+            except Exception as error:  # noqa: BLE001  a bug in what only watches ends no capture
+                self._complain(f"{type(error).__name__}: {error}")
+
+
+class NotificationObserver(JobObserver):
+    """
+    Hands over what people may want to be told, in a thread of its own.
+
+    The database may be what is gone: whoever is heard never waits for it. What it did not take
+    is kept, and handed over when it is back, in the order in which it happened.
+    """
+
+    def __init__(self, notifier: Notifier, clock: Clock, complain: ReportProblem) -> None:
+        self._notifier = notifier
+        self._clock = clock
+        self._complain = complain
+        self._events: queue.Queue[NotificationEvent | None] = queue.Queue(_MOST)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="telling", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hand over what is left, for a few seconds at most."""
+        try:
+            self._events.put_nowait(None)
+        except queue.Full:
+            self._over.set()
+        self._thread.join(_GOODBYE_S)
+        self._over.set()
+
+    @override
+    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+        event = notification_events.job_event(status, self._clock.now())
+        if event is not None:
+            self.tell(event)
+
+    @override
+    def service_failed(self, service: str, detail: str) -> None:
+        self.tell(notification_events.service_event(service, detail, self._clock.now()))
+
+    @override
+    def tell(self, event: NotificationEvent) -> None:
+        try:
+            self._events.put_nowait(event)
+        except queue.Full:
+            self._complain(f"{event.kind} is not told: {_MOST} others wait for the database")
+
+    def _work(self) -> None:
+        while not self._over.is_set():
+            event = self._events.get()
+            if event is None:
+                return
+            self._hand_over(event)
+
+    def _hand_over(self, event: NotificationEvent) -> None:
+        while not self._over.is_set():
+            try:
+                return self._notifier.notify(event)
+            except ServiceUnavailable as error:
+                self._complain(error.message)
+                self._over.wait(_AGAIN_S)
+            except Exception as error:  # noqa: BLE001  the others are told all the same
+                return self._complain(f"{event.kind} is not told: {type(error).__name__}: {error}")

@@ -1,0 +1,319 @@
+"""
+The way of one capture, on one page: capture, seal, verify, store.
+
+Everything outside comes in through `CaptureDependencies`. What a crash leaves behind: before
+the seal, a spool that the next run sweeps; between seal and store, a sealed bundle
+in the spool that `rescue` finds; after the store's one write, a whole bundle. From
+the seal on, a failure of any kind keeps the bundle. Salts are written before the
+bundle, so that a bundle never stands in the store without them.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from snapshotter.app.archive.assessment import AssessorOf, with_assessment
+from snapshotter.app.interruption import Interruption
+from snapshotter.app.pipeline import capturer_identity
+from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.pipeline.prewarm import Prewarmer
+from snapshotter.app.pipeline.safekeeping import SelfCheckFailed, keep_on_failure
+from snapshotter.app.pipeline.stage_timing import Timer, stage_ms
+from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, store_with_lease
+from snapshotter.app.spool import sweep
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app.upkeep.late_tokens import TokenService
+from snapshotter.app.upkeep.log_entries import (
+    LogResult,
+    QuotedCheckpoint,
+    StoreLog,
+    log_bundle,
+    quoted_checkpoint,
+    remember,
+)
+from snapshotter.app.urls import check_url
+from snapshotter.model.assessment import Assessment, AssessmentSummary
+from snapshotter.model.bundle import Bundle, StoredObject
+from snapshotter.model.capture import Capture
+from snapshotter.model.capturer_identity import CapturerIdentifier
+from snapshotter.model.conclusion import exit_code
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.job import SealedResult
+from snapshotter.model.replay import Replay, unchecked
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.policy.addresses import strip_request_url
+from snapshotter.policy.host_answers import header
+from snapshotter.policy.picking import Candidate
+from snapshotter.ports import (
+    Capturer,
+    Clock,
+    CustodyStore,
+    IdSource,
+    Lease,
+    ObjectStore,
+    Progress,
+    Replayer,
+    Signer,
+    TimestampAuthority,
+)
+from snapshotter.seal import sealer
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDependencies:
+    """Everything outside the core, as `wiring` built it."""
+
+    clock: Clock  # an AnchoredClock that is the capturer's too is anchored for each capture
+    ids: IdSource
+    capturer: Capturer
+    signer: Signer  # fills the first slot
+    authorities: tuple[TimestampAuthority, ...]
+    timestamp_timeout_s: float
+    store: ObjectStore
+    service: TokenService  # where owed tokens are asked for again
+    trust: Trust  # what our own verifier judges a new bundle by
+    spool_dir: Path
+    pending_dir: Path
+    salts_dir: Path
+    rejected_dir: Path  # bundles that our own verifier refused: a bug, and its evidence
+    unstored_dir: Path  # sealed bundles that the store did not take
+    software: str
+    custody: CustodyStore | None = None  # the store, as it writes custody events; None: none are
+    replayer: Replayer | None = None  # None: bundles are not replayed
+    assessor: AssessorOf | None = None  # None: what captures show is not said
+    cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
+    logbook: StoreLog | None = None  # None: bundles are not logged
+    own: tuple[
+        CapturerIdentifier, ...
+    ] = ()  # what says who captures: looked for, and never written
+    picks: Callable[[str], Candidate] | None = None  # the policy that an address decides for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureResult:
+    """One request, done: what was captured, what it became and where it is."""
+
+    capture: Capture
+    decision: Decision
+    bundle: Bundle
+    report: Report  # our own verifier's, on the bundle as it was stored
+    stored: StoredObject
+    location: str  # a path that can be opened, or an s3:// URL
+    stage_ms: Mapping[str, int]
+    sealed: SealedResult  # the same in short, for the queue
+    replay: Replay | None = None  # None: nobody asked for it
+    logged: LogResult | None = None  # None: there is no log
+    assessment: Assessment | None = None  # None: nobody assessed it, or it failed
+
+    @property
+    def shown(self) -> AssessmentSummary | None:
+        """What the page shows, in short."""
+        return self.sealed.shown
+
+
+def run(
+    request: CaptureRequest,
+    decision: Decision,
+    dependencies: CaptureDependencies,
+    progress: Progress,
+    interruption: Interruption | None = None,
+    prewarmer: Prewarmer | None = None,
+    more: bool = False,
+    lease: Lease | None = None,
+) -> CaptureResult:
+    """
+    Carry one request to a stored bundle.
+
+    Args:
+        interruption: Held from the end of the capture on; the caller releases it.
+        ahead: What was made ready for this capture, and may be for the next one.
+        more: There will be a next one under the same decision.
+        lease: The right to store, where others may be at the same job; None: nobody is.
+
+    Raises:
+        OwnNameShown: The capture says who makes it, and the policy says to stop: nothing is kept.
+        ServiceUnavailable: Browser or store could not be had.
+        Superseded: As the lease says; what was sealed by then is kept, and not stored.
+        SnapshotterError: The bundle could not be written, or our own verifier refuses it.
+    """
+    check_url(request.url)
+    request = strip_request_url(request, decision)
+    sealer.check_signers(
+        (dependencies.signer, *dependencies.cosigners),
+        decision,
+        authorities=len(dependencies.authorities),
+    )
+    stop = interruption or Interruption()
+    for directory in (dependencies.salts_dir, dependencies.pending_dir, dependencies.unstored_dir):
+        owed_tokens.require_writable(directory)
+    # The times of one capture are of one clock: a wall clock that is set while the page
+    # loads must not put them out of order.
+    clock = (
+        dependencies.clock
+        if isinstance(dependencies.clock, AnchoredClock)
+        else AnchoredClock(dependencies.clock)
+    )
+    clock.anchor()
+    timer = Timer(clock, progress)
+    sweep(dependencies.spool_dir)
+    quoted = quoted_checkpoint(dependencies.logbook)
+    began = clock.now()
+    bundle_id = dependencies.ids.bundle_id(began)
+    right = lease or UncontestedLease()
+    right.began(bundle_id)
+    made_ready = prewarmer or Prewarmer(
+        dependencies.capturer, dependencies.spool_dir, dependencies.ids
+    )
+    with made_ready.spool_directory(bundle_id) as spool:
+        capture = dependencies.capturer.capture(request, decision, spool, timer)
+        stop.hold()
+        if more and prewarmer is not None and not stop.wanted:
+            prewarmer.begin(decision)
+        capture = _in_order(capture, began, clock.now(), dependencies.trust.max_skew)
+        assessment: Assessment | None = None
+        if dependencies.assessor is not None:
+            timer("assess", "")
+            capture, assessment = with_assessment(
+                capture, decision, dependencies.assessor, spool=spool, clock=clock
+            )
+            capture = capturer_identity.with_identifiers_in_pictures(
+                capture, decision, dependencies.own
+            )
+        # Beside the bundle, so that one that is rescued from here has its salts with it.
+        owed_tokens.keep_salts(spool, bundle_id, capture.disclosures)
+        bundle = sealer.seal(
+            capture,
+            decision,
+            bundle_id=bundle_id,
+            spool=spool,
+            signer=dependencies.signer,
+            cosigners=dependencies.cosigners,
+            authorities=dependencies.authorities,
+            timestamp_timeout_s=dependencies.timestamp_timeout_s,
+            clock=clock,
+            software=dependencies.software,
+            progress=timer,
+            max_skew=dependencies.trust.max_skew,
+            hurry=lambda: stop.wanted,
+            log_checkpoint=quoted.text,
+        )
+        with keep_on_failure(bundle, dependencies), stop.interruptible():
+            timer("store", "verify")
+            report = _verified(bundle, dependencies, clock)
+            timer("store", dependencies.store.url)
+            owed_tokens.keep_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
+            unrecorded_reason = remember(bundle, dependencies.logbook, quoted)
+            sealed = _sealed(capture, bundle, decision, quoted, assessment)
+            stored = store_with_lease(right, bundle, decision, dependencies, clock, sealed)
+        logged = log_bundle(
+            bundle, dependencies.logbook, quoted, timer, stop, unrecorded_reason=unrecorded_reason
+        )
+        replay = _replayed(
+            request, decision, capture, bundle, dependencies, spool.parent, timer, stop
+        )
+        with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
+            bundle.file.unlink()
+    timer.stop()
+    return CaptureResult(
+        capture=capture,
+        decision=decision,
+        bundle=bundle,
+        report=report,
+        stored=stored,
+        location=location(dependencies.store, stored.key),
+        sealed=sealed,
+        stage_ms=stage_ms(
+            capture,
+            timer,
+            more=[
+                *(["log"] if logged is not None else []),
+                *(["replay"] if replay is not None else []),
+            ],
+        ),
+        replay=replay,
+        logged=logged,
+        assessment=assessment,
+    )
+
+
+def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelta) -> Capture:
+    """
+    Return a capture that began and ended in order, within what was measured around it.
+
+    A capturer with a clock of its own, which was set meanwhile, can say that it ended
+    before it began. Then the two are as we measured them; its other times stay as said.
+    """
+    if began - skew <= capture.started_at <= capture.ended_at <= ended:
+        return capture
+    return replace(capture, started_at=began, ended_at=ended)
+
+
+def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -> Report:
+    """Run our own verifier on what we made: a bundle that it refuses is never stored."""
+    with bundle.file.open("rb") as stream:
+        report = verify_bundle(stream, dependencies.trust, now=clock.now())
+    if report.verdict is Verdict.FAILED:
+        failed = next(finding for finding in report.findings if finding.verdict is Verdict.FAILED)
+        raise SelfCheckFailed(
+            f"our own verifier refuses the new bundle: {failed.code} {failed.detail}"
+        )
+    return report
+
+
+def _sealed(
+    capture: Capture,
+    bundle: Bundle,
+    decision: Decision,
+    quoted: QuotedCheckpoint,
+    assessment: Assessment | None,
+) -> SealedResult:
+    response, met = capture.response, capture.court_minimum.met
+    return SealedResult(
+        bundle_id=bundle.id,
+        sha256=bundle.digests.sha256,
+        length=bundle.digests.length,
+        log_size=quoted.size,
+        exit_code=exit_code(met, required=decision.require_court_minimum),
+        outcome=capture.outcome.value,
+        http_status=response.status if response else None,
+        final_url=capture.final_url,
+        title=capture.title,
+        court_minimum=met,
+        retry_after=header(capture, "retry-after"),
+        date=response.date_header if response else "",
+        shown=AssessmentSummary.of(assessment) if assessment is not None else None,
+    )
+
+
+def _replayed(
+    request: CaptureRequest,
+    decision: Decision,
+    capture: Capture,
+    bundle: Bundle,
+    dependencies: CaptureDependencies,
+    folder: Path,
+    timer: Timer,
+    stop: Interruption,
+) -> Replay | None:
+    """
+    Replay the stored bundle, if that was asked for.
+
+    It is stored: a signal ends the replay at once, and the rest as it does otherwise.
+    """
+    if dependencies.replayer is None:
+        return None
+    if stop.wanted:
+        return unchecked("interrupted")
+    timer("replay", "")
+    try:
+        stop.release()
+        return dependencies.replayer.check(request, decision, capture, bundle.file, folder, timer)
+    except KeyboardInterrupt:
+        stop.wanted = True
+        return unchecked("interrupted")
+    finally:
+        stop.hold()

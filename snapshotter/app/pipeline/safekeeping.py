@@ -1,0 +1,246 @@
+"""
+Get sealed bundles to where they are kept: into a store, or to where one waits for it.
+
+A capture can not be made again. A bundle that the store does not take, whatever the
+reason, is moved out of the spool with its salts, and its place is told.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from snapshotter import durable
+from snapshotter.app.archive import bundles
+from snapshotter.app.spool import sweep
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app.upkeep.tombstones import Tombstones
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import digest, digest_bytes
+from snapshotter.formats.proofs.rfc3161 import check_subject, is_token_over
+from snapshotter.model.bundle import Bundle, Retention, StoredObject
+from snapshotter.model.finding import Verdict
+from snapshotter.ports import ObjectStore
+from snapshotter.seal import sealer
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import (
+    LATE_TOKEN,
+    MAX_SIDECAR_BYTES,
+    late_token_files,
+    open_file,
+)
+from snapshotter.verify.trust import Trust
+
+
+class SafekeepingFolders(Protocol):
+    """Where bundles go that do not get into the store, and salts in any case."""
+
+    @property
+    def rejected_dir(self) -> Path:
+        """Bundles that our own verifier refused: a bug, and its evidence."""
+
+    @property
+    def unstored_dir(self) -> Path:
+        """Sealed bundles that the store did not take."""
+
+    @property
+    def salts_dir(self) -> Path:
+        """What opens the commitments of captures."""
+
+
+class RescueFolders(SafekeepingFolders, Protocol):
+    """The same, with the spool where an earlier run may have left a bundle, and its store."""
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where captures are made."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Where the bundles were on their way to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedBundle:
+    """A bundle that was a file, stored, and what of its sidecars was not."""
+
+    stored: StoredObject
+    passed_over: tuple[str, ...]  # a sentence for each
+
+
+def add_bundle(
+    file: Path,
+    store: ObjectStore,
+    trust: Trust,
+    *,
+    now: datetime,
+    retention: Retention | None = None,
+    tombstones: Tombstones | None = None,
+) -> AddedBundle:
+    """
+    Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
+
+    Args:
+        retention: Ask for at least this, for the bundle and its tokens.
+        graves: What is known of erasures; None where nothing is.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PolicyRefused: It was erased by order.
+        EvidenceInvalid: The verifier calls it FAILED.
+        SnapshotterError: It can not be read, or the store does not take it.
+    """
+    with open_file(file) as stream:
+        report = verify_bundle(stream, trust, now=now)
+        if report.verdict is Verdict.FAILED:
+            raise EvidenceInvalid(
+                f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
+            )
+        signatures = bundles.read_signatures(stream)
+    key = store_keys.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
+    if tombstones is not None:
+        tombstones.refuse(store, report.bundle_id)
+    try:
+        stored = store.put_new(key, file, report.sha256, retention=retention)
+    except FileExistsError as error:
+        raise SnapshotterError(
+            f"{store.url} holds another file under the id {report.bundle_id}",
+            hint="snapshotter verify both, and keep both: one of them is not the original",
+        ) from error
+    passed_over: list[str] = []
+    for sidecar in late_token_files(file):
+        try:
+            number, sha256 = _late_token(sidecar, signatures)
+        except (SnapshotterError, FileNotFoundError) as error:
+            passed_over.append(f"{sidecar} was passed over: {error}")
+            continue
+        if not bundles.put_late_token(
+            store, key, sidecar, sha256, number=number, retention=retention
+        ):
+            passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
+    return AddedBundle(stored=stored, passed_over=tuple(passed_over))
+
+
+def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
+    """Return number and SHA-256 of a late token. Raises for what is over none of `signatures`."""
+    match = LATE_TOKEN.fullmatch(sidecar.name)
+    if match is None:
+        raise SnapshotterError("late tokens are numbered from late-01 to late-09")
+    with open_file(sidecar) as stream:
+        response = stream.read(MAX_SIDECAR_BYTES + 1)
+    if not any(is_token_over(response, signature) for signature in signatures[1:]):
+        check_subject(response, signatures[0])  # raises, with what is wrong
+    return int(match[1]), digest_bytes(response).sha256
+
+
+class SelfCheckFailed(SnapshotterError):
+    """Our own verifier calls a new bundle FAILED."""
+
+
+@contextlib.contextmanager
+def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None]:
+    """
+    Keep a sealed bundle that does not get into the store, whatever the reason.
+
+    The capture can not be made again. Raises what was raised, with where the bundle
+    is; a failure that nobody expected becomes a SnapshotterError for that.
+    """
+    try:
+        yield
+    except SnapshotterError as error:
+        hints = [error.hint] if error.hint else []
+        hints.append(_keep_somewhere(bundle, places, refused=isinstance(error, SelfCheckFailed)))
+        raise type(error)(error.message, hint="; ".join(hints)) from error
+    except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
+        words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise SnapshotterError(
+            f"the sealed bundle could not be stored: {words}",
+            hint=_keep_somewhere(bundle, places, refused=False),
+        ) from error
+    except BaseException as error:  # Ctrl-C, and whatever else ends the program
+        error.add_note(_keep_somewhere(bundle, places, refused=False))
+        raise
+
+
+def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
+    """Move a bundle out of the spool, if it can be; return where it is, in words."""
+    if not bundle.file.exists():
+        return f"the sealed bundle is gone from {bundle.file}"
+    try:
+        kept = move_to_folder(
+            bundle.file, places.rejected_dir if refused else places.unstored_dir, places.salts_dir
+        )
+    except OSError as error:
+        kept = bundle.file  # the spool never removes a sealed bundle
+        return f"the sealed bundle is left in {kept}, for it could not be moved: {error.strerror}"
+    if refused:
+        return f"this is a bug; the capture is kept in {kept}, please report it"
+    words = f"the sealed bundle is kept: snapshotter store add {kept}"
+    if any(sealer.owed_authorities(signature.tokens) for signature in bundle.signatures):
+        words += f", then snapshotter timestamp {bundle.id}"
+    return words
+
+
+def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
+    """
+    Move a sealed bundle to where it is kept, and its salts to where they belong.
+
+    Raises:
+        OSError: The bundle can not be moved; it is where it was.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    salts = file.with_name(owed_tokens.salts_name(file.stem))
+    if salts.exists() and not (salts_dir / salts.name).exists():
+        try:
+            salts_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _move(salts, salts_dir / salts.name)
+        except OSError:
+            _move(salts, directory / salts.name)
+    return _move(file, directory / file.name)
+
+
+def rescue_spooled(places: RescueFolders) -> tuple[Path, ...]:
+    """
+    Find the sealed bundles that runs before this one left in the spool; return where they are.
+
+    They are moved to where bundles are kept that the store did not take; one that
+    can not be moved stays, and is named each time. One that is in the store is done.
+    """
+    found: list[Path] = []
+
+    def take(file: Path) -> None:
+        if _is_stored(file, places.store):
+            with contextlib.suppress(OSError):
+                file.unlink()
+            return
+        try:
+            found.append(move_to_folder(file, places.unstored_dir, places.salts_dir))
+        except OSError:
+            found.append(file)
+
+    sweep(places.spool_dir, take)
+    return tuple(found)
+
+
+def _is_stored(file: Path, store: ObjectStore) -> bool:
+    try:
+        with store.open(store_keys.bundle_key(file.stem)) as there, file.open("rb") as here:
+            length = file.stat().st_size
+            return digest(there, limit=length) == digest(here, limit=length)
+    except (OSError, ValueError, SnapshotterError):
+        return False  # not there, not the same, or nobody can say: then it is kept
+
+
+def _move(file: Path, target: Path) -> Path:
+    """Move a file, also to another file system, so that it is always whole somewhere."""
+    try:
+        return file.replace(target)
+    except OSError:
+        with file.open("rb") as source, durable.growing(target, mode=0o600) as out:
+            shutil.copyfileobj(source, out)
+        file.unlink()
+        return target

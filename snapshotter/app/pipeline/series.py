@@ -1,0 +1,102 @@
+"""
+Captures one after the other in one process; one that fails holds up no other.
+
+While the bundle of one is sealed, the browser of the next one starts. Owed timestamp
+tokens are asked for meanwhile, in the background.
+"""
+
+import threading
+from typing import Self
+
+from snapshotter.app.interruption import Interruption
+from snapshotter.app.pipeline import capture_warnings
+from snapshotter.app.pipeline import run as pipeline
+from snapshotter.app.pipeline.prewarm import Prewarmer
+from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+from snapshotter.app.upkeep import late_tokens
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Lease, Progress, ShowMessage
+
+
+class CaptureSeries:
+    """The captures of one command. Use as a context manager."""
+
+    def __init__(self, dependencies: CaptureDependencies, stop: Interruption) -> None:
+        self.dependencies = dependencies
+        self.stop = stop
+        self._prewarmer = Prewarmer(dependencies.capturer, dependencies.spool_dir, dependencies.ids)
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._prewarmer.__enter__()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._prewarmer.__exit__(*reason)
+
+    def run(
+        self,
+        url: str,
+        decision: Decision,
+        progress: Progress,
+        *,
+        following: bool = False,
+        lease: Lease | None = None,
+    ) -> CaptureResult:
+        """
+        Carry one request to a stored bundle, as `pipeline.run` does and raises.
+
+        Args:
+            following: Another one comes at once, under the same decision.
+            lease: Hears of the bundle's id, and says whether it may be stored.
+        """
+        return pipeline.run(
+            CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
+            prewarmer=self._prewarmer, more=following, lease=lease,
+        )  # fmt: skip
+
+    def rest(self) -> None:
+        """Let go of what was made ready: the next one does not come at once."""
+        self._prewarmer.discard()
+
+    def warnings(self, done: CaptureResult) -> tuple[str, ...]:
+        """Return what has to be said of a capture; of the browser's confinement, once for all."""
+        unsafe = [
+            safety_warning
+            for safety_warning in capture_warnings.safety_warnings(done)
+            if safety_warning not in self._told
+        ]
+        self._told.update(unsafe)
+        return (
+            *capture_warnings.clock_warnings(done),
+            *capture_warnings.identity_warnings(done),
+            *capture_warnings.policy_warnings(done, self.dependencies.picks),
+            *unsafe,
+            *capture_warnings.log_warnings(done),
+            *capture_warnings.replay_warnings(done),
+        )
+
+
+def retry_in_background(
+    dependencies: CaptureDependencies, show_message: ShowMessage
+) -> threading.Thread:
+    """Ask for owed tokens while the page is rendered: it must not cost the capture any time."""
+
+    def work() -> None:
+        try:
+            asked = late_tokens.request_owed_tokens(dependencies.service)
+        except SnapshotterError as error:
+            show_message(f"owed timestamp tokens could not be asked for: {error}")
+        else:
+            if asked.granted:
+                count = asked.granted
+                show_message(
+                    f"{count} timestamp tokens came late and were stored beside their bundles"
+                )
+            for problem in asked.problems:
+                show_message(f"an owed timestamp token could not be asked for: {problem}")
+
+    thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
+    thread.start()
+    return thread

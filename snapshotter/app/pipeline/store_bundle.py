@@ -1,0 +1,141 @@
+"""
+Put a sealed bundle into its store, and leave behind what somebody has to remember of it.
+
+In this order, so that a crash leaves nothing that nobody knows of:
+
+    (1) reminders of the tokens that are owed: one of a bundle that never came is harmless
+    (2) the bundle, with one write; where custody is kept, with what happened since its seal
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.formats.bundle import names, store_keys
+from snapshotter.model.bundle import Bundle, StoredObject, TokenState
+from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
+from snapshotter.model.job import SealedResult
+from snapshotter.model.request import Decision
+from snapshotter.policy import retention
+from snapshotter.ports import Clock, CustodyStore, Lease, ObjectStore
+from snapshotter.seal import sealer
+
+
+class StorageTarget(Protocol):
+    """Where bundles go, and reminders of the tokens that they are owed."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Where bundles go."""
+
+    @property
+    def custody(self) -> CustodyStore | None:
+        """The same store, as it writes down what is done; None: nobody writes that down."""
+
+    @property
+    def pending_dir(self) -> Path:
+        """Reminders of tokens that are owed."""
+
+
+class UncontestedLease:
+    """The right of a command that nobody else does (`ports.Lease`)."""
+
+    def began(self, bundle_id: str) -> None:
+        """Nobody is to be told."""
+        return
+
+    def may_store(self, sealed: SealedResult) -> None:
+        """It always may."""
+        return
+
+    def wait(self, error: ServiceUnavailable) -> None:
+        """Raise: a person decides whether to try again."""
+        raise error
+
+    def stored(self) -> None:
+        """Nobody is to be told."""
+        return
+
+
+def location(store: ObjectStore, key: str) -> str:
+    """Return where an object is, as a person would open it."""
+    return f"{store.url.rstrip('/')}/{key}"
+
+
+def store_with_lease(
+    right: Lease,
+    bundle: Bundle,
+    decision: Decision,
+    target: StorageTarget,
+    clock: Clock,
+    sealed: SealedResult,
+) -> StoredObject:
+    """
+    Store a bundle, for as long as the right to do so lasts.
+
+    Raises:
+        Superseded: Somebody else has the job now.
+        ServiceUnavailable: The store did not answer, and the right does not wait for it.
+        SnapshotterError: The store refused, or a reminder could not be written.
+    """
+    while True:
+        right.may_store(sealed)
+        try:
+            stored = _store(bundle, decision, target, clock)
+        except ServiceUnavailable as error:
+            right.wait(error)
+            continue
+        right.stored()
+        return stored
+
+
+def _store(bundle: Bundle, decision: Decision, target: StorageTarget, clock: Clock) -> StoredObject:
+    retain = retention.retention_for_decision(decision, clock.now())
+    key = store_keys.bundle_key(bundle.id)
+    for slot, signed in enumerate(bundle.signatures, start=1):
+        owing = sealer.owed_authorities(signed.tokens)
+        if not owing:
+            continue
+        # Before the bundle: a reminder of a bundle that never came is harmless, a bundle
+        # that nobody remembers is not.
+        owed_tokens.save_reminder(
+            target.pending_dir,
+            owed_tokens.PendingToken(
+                bundle_id=bundle.id,
+                store=target.store.url,
+                key=key,
+                signature=signed.signature,
+                authorities=owing,
+                slot=slot,
+            ),
+        )
+    sha256 = bundle.digests.sha256
+    if target.custody is None:
+        return target.store.put_new(key, bundle.file, sha256, retention=retain)
+    before = _seal_events(bundle, target.custody)
+    return target.custody.put_for_event(
+        INGESTION, "", key, bundle.file, sha256, retention=retain, before=before
+    )
+
+
+def _seal_events(bundle: Bundle, store: CustodyStore) -> tuple[CustodyEvent, ...]:
+    """Return what happened after the chain inside the bundle was closed: signatures, tokens."""
+    events: list[CustodyEvent] = []
+    for slot, signed in enumerate(bundle.signatures, start=1):
+        events.append(
+            store.event(
+                SIGNATURE, names.signature(slot), f"by key {signed.key_id}", at=bundle.sealed_at
+            )
+        )
+        granted = [result for result in signed.tokens if result.state is TokenState.GRANTED]
+        events += [
+            store.event(
+                SIGNATURE,
+                names.token(slot, number),
+                f"timestamp by {token.authority}",
+                at=token.time,
+            )
+            for number, token in enumerate(granted, start=1)
+        ]
+    return tuple(events)

@@ -1,0 +1,431 @@
+"""
+What is wrong with a policy or a file of rules, and whether rules are right about pages.
+
+`lint` finds what can not work or has no effect. `try_rules` runs each rule's own good and
+bad pages on the fixture site, without a browser; `judge_page` says what the rules make of a
+page of the user's own.
+"""
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from snapshotter.app import machine
+from snapshotter.app.policies import choice
+from snapshotter.app.settings import Settings
+from snapshotter.assess.assessor import RuleAssessor
+from snapshotter.assess.text_normalisation import normalise_notice_text
+from snapshotter.compare import masks
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.http import charset
+from snapshotter.model.assessment import ContentVerdict, TakedownVerdict
+from snapshotter.model.page import Page
+from snapshotter.model.rules import Match, RuleDescription, RuleSet
+from snapshotter.policy.addresses import matches_host_pattern
+from snapshotter.policy.decide import decide
+from snapshotter.policy.difference import values
+from snapshotter.policy.files import curves, read_limited, read_toml
+from snapshotter.policy.load import EffectivePolicy, effective, find, find_mistakes, load
+from snapshotter.policy.picking import known_policies
+from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
+from snapshotter.policy.tables import Policy
+from snapshotter.policy.takedown_rules import load_rules, rules_for
+from snapshotter.site import catalogue, rendered_pages
+
+_PAGE_BYTES = 32 << 20  # of a page of the user's own
+
+
+class Severity(enum.StrEnum):
+    """How bad something is."""
+
+    ERROR = "error"  # it can not work, or can not do what it says
+    WARNING = "warning"  # it works, and somebody should look
+    NOTE = "note"  # it says nothing that would not hold without it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintMessage:
+    """One thing that `lint` has to say."""
+
+    gravity: Severity
+    key: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTrial:
+    """One rule on one of its own pages."""
+
+    rules: str
+    rule: str
+    page: str
+    wanted: bool  # it has to match
+    matched: bool
+    verdict: str  # what the page was judged to be, in words
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the rule did what its file says."""
+        return self.matched is self.wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageJudgement:
+    """What the rules make of one page."""
+
+    content: ContentVerdict
+    takedown: TakedownVerdict
+    rules: tuple[str, ...]  # ids of the files that are for its host
+
+
+# Lint
+
+
+def lint(name_or_path: str, settings: Settings) -> tuple[LintMessage, ...]:
+    """
+    Return what is wrong with a policy or a file of rules, errors first.
+
+    Raises:
+        SnapshotterError: There is none, or it is not TOML.
+    """
+    path = find(name_or_path, settings.policies_dir)
+    if read_toml(path).get("schema") == RULES_SCHEMA:
+        found = list(_of_rule_file(str(path)))
+    else:
+        found = list(_of_policy_file(path, settings))
+    return tuple(sorted(found, key=lambda remark: list(Severity).index(remark.gravity)))
+
+
+def _error(key: str, message: str, hint: str = "") -> LintMessage:
+    return LintMessage(gravity=Severity.ERROR, key=key, message=message, hint=hint)
+
+
+def _warning(key: str, message: str, hint: str = "") -> LintMessage:
+    return LintMessage(gravity=Severity.WARNING, key=key, message=message, hint=hint)
+
+
+def _note(key: str, message: str, hint: str = "") -> LintMessage:
+    return LintMessage(gravity=Severity.NOTE, key=key, message=message, hint=hint)
+
+
+def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
+    wrong = find_mistakes(path)
+    if wrong:
+        yield from (_error(mistake.key, mistake.message, mistake.hint) for mistake in wrong)
+        return
+    try:
+        policy_file = effective(str(path), settings.policies_dir)
+        masks.read(decide(policy_file.policy).mask)
+    except SnapshotterError as error:  # a parent, a file of rules, a mask that could take for ever
+        yield _error("", error.message, error.hint)
+        return
+    if policy_file.policy.name != path.stem:
+        yield _error("name", f"it is called {policy_file.policy.name}, and its file {path.stem}")
+    yield from _without_effect(policy_file.policy, policy_file.own)
+    yield from _repeated(policy_file)
+    yield from _out_of_reach(policy_file, settings)
+    yield from _without_reasons(policy_file)
+    required, there = policy_file.policy.require, len(settings.authorities)
+    if required.timestamps > there:
+        yield _warning(
+            "require.timestamps",
+            f"{required.timestamps} are required, and {there} authorities are configured here",
+            "docs/howto/timestamp-authorities.md",
+        )
+    if required.log and not settings.log:
+        yield _warning("require.log", "it is required, and the setting log is false here")
+    for reference in policy_file.policy.takedown.rules:
+        if reference.endswith(".toml"):
+            yield from _of_rule_file(reference)
+
+
+def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage]:
+    """
+    Yield keys that do nothing beside what the others say.
+
+    What a parent says may be switched off: words count where the file itself has them.
+    """
+    expand, consent, schedule = policy.expand, policy.consent, policy.schedule
+    clicks = {"expand.words", "expand.selectors"} & own
+    if not expand.enabled and clicks and (expand.words or expand.selectors):
+        yield _error("expand.words", "nothing is clicked", "expand.enabled = true")
+    if expand.enabled and not (expand.words or expand.selectors):
+        yield _error("expand.enabled", "neither words nor selectors say what is clicked")
+    refuses = consent.reject_selectors or consent.reject_words or consent.close_words
+    accepts = consent.accept_selectors or consent.accept_words
+    says = any(setting.startswith("consent.") and setting != "consent.enabled" for setting in own)
+    if not consent.enabled and says and (refuses or accepts or consent.accept):
+        yield _error("consent", "no banner is dismissed", "consent.enabled = true")
+    if consent.enabled and not consent.accept and accepts:
+        yield _error("consent.accept_words", "nothing is accepted", "consent.accept = true")
+    if consent.enabled and not (refuses or (consent.accept and accepts)):
+        yield _error("consent.enabled", "no words or selectors say how a banner is dismissed")
+    if not policy.media.honour_data_src and "media.lazy_attributes" in own:
+        yield _error("media.lazy_attributes", "no image gets its source", "media.honour_data_src")
+    if policy.light and (policy.pictures.pdf or policy.pictures.viewports):
+        yield _error("pictures", "a light check makes the first view alone", "light = false")
+    if policy.retention.mode == "COMPLIANCE" and not policy.retention.days:
+        yield _error("retention.mode", "nothing is kept for any day", "retention.days")
+    if schedule.cron and schedule.seasons:
+        yield _error("schedule.seasons", "a time of day has no seasons", "schedule.every")
+    if schedule.seasons and not (schedule.curve or schedule.every):
+        yield _error("schedule.seasons", "nothing is visited again", "schedule.curve")
+    if schedule.curve and schedule.curve not in (known_curves := curves()):
+        yield _error(
+            "schedule.curve",
+            f"there is no curve {schedule.curve}",
+            f"one of {', '.join(sorted(known_curves))}; your own with schedule add --curves",
+        )
+    limits = policy.limits
+    for key, seconds in (
+        ("limits.navigate_s", limits.navigate_s),
+        ("wait.settle_s", policy.wait.settle_s),
+        ("media.wait_s", policy.media.wait_s),
+    ):
+        if seconds > limits.total_s:
+            yield _error(
+                key, f"the whole capture ends after {limits.total_s:g} s", "limits.total_s"
+            )
+    if policy.media.image_s > policy.media.wait_s:
+        yield _error("media.image_s", "all images together are waited for less", "media.wait_s")
+
+
+def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
+    """Yield what a file says although its parent says the same."""
+    if not policy_file.policy.parents:
+        return
+    parent = values(Policy.model_validate({**policy_file.inherited, "name": "parent"}))
+    ours = values(policy_file.policy)
+    for key in sorted(policy_file.own):
+        is_text = key.rpartition(".")[2] == "reason" or key in ("name", "schema")
+        is_match = key.startswith("match.")  # which is not inherited
+        if not is_text and not is_match and ours[key] == parent[key]:
+            yield _note(
+                key, f"{policy_file.policy.parents[0].name} says the same: it can be left out"
+            )
+
+
+def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[LintMessage]:
+    """Yield what can never be reached: a match that another one has, rules of other hosts."""
+    match, takedown = policy_file.policy.match, policy_file.policy.takedown
+    for other in known_policies(settings.policies_dir):
+        if (
+            other.path.resolve() == policy_file.path.resolve()
+            or other.policy.name == policy_file.policy.name
+        ):
+            continue
+        for pattern in {*match.hosts, *match.urls} & {
+            *other.policy.match.hosts, *other.policy.match.urls,
+        }:  # fmt: skip
+            yield _warning("match", f"{other.policy.name} names {pattern} too: one of them wins")
+    for pattern in match.urls:
+        if not pattern.startswith("^"):
+            yield _warning(
+                "match.urls", f"{pattern} may stand anywhere in an address", "^https?://"
+            )
+    if takedown.second_vantage and all(
+        vantage.name != takedown.second_vantage for vantage in settings.vantages
+    ):
+        yield _error(
+            "takedown.second_vantage",
+            f"there is no [[vantage]] {takedown.second_vantage} in the settings",
+            "docs/reference/configuration.md",
+        )
+    if "takedown.rules" in policy_file.own and match.hosts and not match.urls:
+        rule_sets = load_rules(takedown.rules)
+        plain = [host.removeprefix("*.") for host in match.hosts]
+        reached = rules_for(rule_sets, [*plain, *(f"www.{host}" for host in plain)])
+        for rule_set in rule_sets:
+            if rule_set not in reached and not any(
+                matches_host_pattern(h, match.hosts) for h in rule_set.hosts
+            ):
+                yield _error(
+                    "takedown.rules",
+                    f"{rule_set.file.id} is for {', '.join(rule_set.hosts[:3])} alone",
+                )
+
+
+def _without_reasons(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
+    if not policy_file.policy.reason:
+        yield _warning("reason", "it does not say what it is for")
+    tables = {key.rpartition(".")[0] for key in policy_file.own if "." in key}
+    for table in sorted(tables):
+        if (
+            f"{table}.reason" not in policy_file.own
+            and f"{table.partition('.')[0]}.reason" not in policy_file.own
+        ):
+            yield _warning(f"{table}.reason", "it does not say why")
+
+
+def rule_descriptions(rules: RuleSet) -> tuple[tuple[RuleDescription, Match | None], ...]:
+    """Return what every rule of a file says of itself, and what it matches where that is one."""
+    return (
+        *((rule.about, None) for rule in rules.contents),
+        *((rule.about, rule.match) for rule in rules.walls),
+        *((rule.about, rule.match) for rule in rules.notices),
+        *((rule.about, rule.match) for rule in rules.jsons),
+        *((rule.about, rule.match) for rule in rules.statuses),
+        *((rule.about, rule.match) for rule in rules.errors),
+        *((rule.about, rule.match) for rule in rules.labels),
+        *((rule.about, rule.match) for rule in rules.accounts),
+        *((rule.about, rule.match) for rule in rules.partials),
+        *((rule.about, None) for rule in rules.messages),
+    )
+
+
+def _of_rule_file(path: str) -> Iterator[LintMessage]:
+    try:
+        (rules,) = load_rules((path,))
+    except SnapshotterError as error:
+        yield _error("", error.message, error.hint)
+        return
+    for about, _ in rule_descriptions(rules):
+        pages = (*about.match_pages, *about.no_match_pages)
+        for page in pages:
+            if page not in catalogue.PAGES:
+                yield _error(f"{about.id}.fixtures", f"the fixture site has no page {page}")
+    untried = [
+        about.id
+        for about, _ in rule_descriptions(rules)
+        if not (about.match_pages or about.no_match_pages)
+    ]
+    if untried:
+        yield _note(
+            "fixtures",
+            f"no pages that policy test could try, of {', '.join(untried)}",
+        )
+    yield from _dead(rules)
+
+
+def _dead(rules: RuleSet) -> Iterator[LintMessage]:
+    """Yield rules of which earlier ones of their kind have every word in every place."""
+    for kind in (rules.walls, rules.notices, rules.labels, rules.accounts):
+        first: dict[tuple[str, str], str] = {}
+        for rule in kind:
+            match = rule.match
+            words = [normalise_notice_text(text, rules.normalise) for text in match.equals]
+            pairs = [(place.strip(), word) for place in match.select.split(",") for word in words]
+            others = (match.url, match.starts, match.matches, match.contains, match.script)
+            is_more = any(others) or match.json or match.status or match.redirected
+            if pairs and not is_more and all(pair in first for pair in pairs):
+                before = ", ".join(sorted({first[pair] for pair in pairs}))
+                yield _error(
+                    rule.about.id, f"it never matches: {before} has its words, and is first"
+                )
+            if not (match.status or match.redirected):
+                for pair in pairs:
+                    first.setdefault(pair, rule.about.id)
+
+
+# Rules on pages
+
+
+def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
+    """
+    Return what each rule makes of its own pages of the fixture site.
+
+    A rule is tried together with all the others, as it is used: that another one takes its
+    page before it is a fault like any other.
+
+    Args:
+        references: Ids of files of rules, or paths.
+
+    Raises:
+        SnapshotterError: One is not there, or names a page that the site does not have.
+    """
+    rule_sets = load_rules(references)
+    assessor = RuleAssessor(rule_sets)
+    seen: dict[str, tuple[set[tuple[str, str]], str]] = {}
+    found: list[RuleTrial] = []
+    for rules in rule_sets:
+        for about, _ in rule_descriptions(rules):
+            for pages, wanted in ((about.match_pages, True), (about.no_match_pages, False)):
+                for page in pages:
+                    if page not in seen:
+                        seen[page] = _seen(assessor, page, about.id)
+                    matched, words = seen[page]
+                    found.append(
+                        RuleTrial(
+                            rules=rules.file.id,
+                            rule=about.id,
+                            page=page,
+                            wanted=wanted,
+                            matched=(rules.file.id, about.id) in matched,
+                            verdict=words,
+                        )
+                    )
+    return tuple(found)
+
+
+def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, str]], str]:
+    if page not in catalogue.PAGES:
+        raise SnapshotterError(
+            f"rule {rule} names {page}, and the fixture site has no such page",
+            hint="snapshotter policy lint FILE names all of them",
+        )
+    content, takedown = assessor.judge(rendered_pages.rendered_page(page))
+    evidence = (
+        *content.evidence,
+        *takedown.evidence,
+        *(label.evidence for label in takedown.labels),
+        *(account.evidence for account in takedown.accounts),
+    )
+    return {(piece.rules, piece.rule) for piece in evidence}, describe_verdicts(content, takedown)
+
+
+def judge_page(
+    file: Path, url: str, settings: Settings, named: str = "", rules: Sequence[str] = ()
+) -> PageJudgement:
+    """
+    Return what the rules make of a page that somebody saved.
+
+    Args:
+        url: Where it was; without it only the rules for all hosts apply.
+        named: A policy, instead of the one that the address decides for.
+        rules: Files of rules, before those of the policy.
+
+    Raises:
+        SnapshotterError: The page or a file of rules can not be read.
+    """
+    address = url or "http://page.invalid/"
+    policy = (
+        load(named, settings.policies_dir)
+        if named
+        else choice.configured_policy(replace(settings, policy="auto"), address)
+    )
+    verdict = decide(policy).verdict
+    rule_sets = (*load_rules(rules), *load_rules(policy.takedown.rules))
+    rule_sets = tuple({rule_set.file.id: rule_set for rule_set in reversed(rule_sets)}.values())[
+        ::-1
+    ]
+    data = read_limited(file, _PAGE_BYTES)
+    page = Page(
+        requested_url=address,
+        final_url=address,
+        captured_at=machine.SystemClock().now(),
+        timezone=policy.browser.timezone,
+        locale=policy.browser.locale,
+        status=200,
+        media_type="text/html",
+        html=charset.decode(data),
+        raw=data,
+    )
+    content, takedown = RuleAssessor(rule_sets, verdict).judge(page)
+    applying = rules_for(rule_sets, [(urlsplit(address).hostname or "").lower()])
+    return PageJudgement(
+        content=content, takedown=takedown, rules=tuple(rule_set.file.id for rule_set in applying)
+    )
+
+
+def describe_verdicts(content: ContentVerdict, takedown: TakedownVerdict) -> str:
+    """Return a verdict in a few words: "notice, unavailable (author)"."""
+    detail = takedown.cause or takedown.undecided
+    return f"{content.kind}, {takedown.availability}" + (f" ({detail})" if detail else "")
+
+
+def rule_file_ids(references: Sequence[str]) -> frozenset[str]:
+    """Return what files of rules call themselves. Raises SnapshotterError."""
+    return frozenset(rule_set.file.id for rule_set in load_rules(references))

@@ -1,0 +1,189 @@
+"""
+Which policy holds: the configured one, the one for an address, or one that a job names.
+
+A policy can open networks, lock bundles for good and give somebody all that passes. Whoever runs
+this process may ask for that by name; a file that only lies here, and others who write to
+a database, may not.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from snapshotter.app.settings import Settings, config_variable_line
+from snapshotter.errors import PolicyRefused, SnapshotterError
+from snapshotter.policy import load as policies
+from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick
+from snapshotter.policy.tables import Policy
+from snapshotter.ports import ShowMessage
+
+
+def configured_policy(settings: Settings, url: str = "") -> Policy:
+    """
+    Return the configured policy.
+
+    Args:
+        url: The page that it is for, where the address decides; "" means none in particular.
+
+    Raises:
+        SnapshotterError: It can not be read; or it opens networks, locks for good, or gives
+            somebody all that passes, and was only found here.
+    """
+    name = settings.policy
+    if name == AUTO:
+        name = picked_policy(settings, url).name if url else "default"
+    found = policies.load(name, settings.policies_dir)
+    if "policy" in settings.found and found.network.allow:
+        raise SnapshotterError(
+            f"policy {settings.policy} opens networks to pages, and a file that only lies here "
+            "names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    if "policy" in settings.found and found.retention.days and found.retention.mode == "COMPLIANCE":
+        raise SnapshotterError(
+            f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
+            "only lies here names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    if "policy" in settings.found and found.streams.keep_for:
+        raise SnapshotterError(
+            f"policy {settings.policy} keeps cookies, passwords and all that passes for somebody "
+            "who has a key, and a file that only lies here names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    if "policy" in settings.found and found.network.certificate_authorities:
+        raise SnapshotterError(
+            f"policy {settings.policy} trusts a private certificate authority, and only the "
+            "settings file in the working directory names this policy",
+            hint=f"--policy {settings.policy}, if you trust this authority",
+        )
+    return found
+
+
+def judging_policy(settings: Settings, url: str = "") -> Policy:
+    """
+    Return the policy whose rules decide verdicts and conclusions: never one that was only found.
+
+    Args:
+        url: As `configured_policy` has it.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    return configured_policy(settings.own, url)
+
+
+def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
+    """Say that a found file names a policy, where conclusions are made without it."""
+    found = settings.found.get("policy")
+    if found is not None:
+        show_message(
+            f"conclusions do not use the policy {settings.policy}: {found.file}, which names it, "
+            f"was only found\n  if the file is yours, put {config_variable_line(found.file)} "
+            "before the command"
+        )
+
+
+def picked_policy(settings: Settings, url: str) -> Candidate:
+    """
+    Return which policy an address decides for.
+
+    Raises:
+        SnapshotterError: One of the policies can not be read.
+    """
+    return pick(url, known_policies(settings.policies_dir)).winner
+
+
+def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
+    """
+    Return the policy that a job or a watch names; the configured one where it names none.
+
+    It comes out of a database that others write to: it may narrow what whoever runs this
+    process has allowed, and open nothing.
+
+    Raises:
+        PolicyRefused: It opens networks, locks for good, or gives somebody all that passes,
+            and neither the settings nor the policy of this process do.
+        SnapshotterError: It can not be read.
+    """
+    if not named:
+        return configured_policy(settings, url)
+    if named == AUTO:
+        named = picked_policy(settings, url).name if url else "default"
+    found = policies.load(named, settings.policies_dir)
+    opens = found.network.allow
+    locks = found.retention.days if found.retention.mode == "COMPLIANCE" else 0
+    own = configured_policy(settings, url)
+    found = with_same_proxy(own, found)
+    allowed = [ip_network(network) for network in (*settings.allow_networks, *own.network.allow)]
+    for network in map(ip_network, opens):
+        if not any(_is_within(network, wider) for wider in allowed):
+            raise PolicyRefused(
+                f"policy {named} opens {network} to pages, and it was only named by a job",
+                hint=f'if that is what you want: allow_networks = ["{network}"] where the '
+                "worker runs",
+            )
+    if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
+        raise PolicyRefused(
+            f"policy {named} locks bundles so that nobody can undo it, and it was only named by "
+            "a job",
+            hint=f"if that is what you want: --policy {named} where the worker runs",
+        )
+    if not set(found.streams.keep_for) <= set(own.streams.keep_for):
+        raise PolicyRefused(
+            f"policy {named} keeps cookies, passwords and all that passes for somebody who has a "
+            "key, and it was only named by a job",
+            hint=f"if that is what you want: --policy {named} where the worker runs",
+        )
+    authorities = set(found.network.certificate_authorities)
+    if not authorities <= set(own.network.certificate_authorities):
+        raise PolicyRefused(
+            f"policy {named} trusts a private certificate authority, and only a job, a table or a "
+            "watch names this policy",
+            hint=f"if you trust this authority, start the worker with --policy {named}",
+        )
+    return found
+
+
+def policy_reason(settings: Settings, named: str, url: str) -> str:
+    """
+    Return why the address decides for the policy of a page; "" where one is named.
+
+    Args:
+        named: As a job or a watch names it; "" leaves it to the settings.
+
+    Raises:
+        SnapshotterError: One of the policies can not be read.
+    """
+    return picked_policy(settings, url).why if (named or settings.policy) == AUTO else ""
+
+
+def policy_names(settings: Settings, named: str, url: str = "") -> tuple[str, ...]:
+    """
+    Return the names by which rules about notifications may know the policy of a job.
+
+    They are the name of its file and, where it differs, the name that the policy gives itself.
+    Where the address decides and is not given, nobody knows the policy: no name.
+    """
+    named = named or settings.policy
+    try:
+        if named == AUTO:
+            return (picked_policy(settings, url).name,) if url else ()
+        found = policies.load(named, settings.policies_dir).name
+    except SnapshotterError:  # its file is not here: rules can only know it by what the job says
+        found = ""
+    return tuple(dict.fromkeys(name for name in (Path(named).stem, found) if name and name != AUTO))
+
+
+def with_same_proxy(own: Policy, other: Policy) -> Policy:
+    """Return a policy that others chose: it needs a proxy wherever our own one does."""
+    if not own.network.require_proxy:
+        return other
+    return other.model_copy(
+        update={"network": other.network.model_copy(update={"require_proxy": True})}
+    )
+
+
+def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return isinstance(wider, IPv4Network) and network.subnet_of(wider)
+    return isinstance(wider, IPv6Network) and network.subnet_of(wider)

@@ -1,0 +1,422 @@
+"""
+What a capture would be like, before one spends a visit: no connection is made for it.
+
+Which policy and which rules, what is taken out, who would see whose address, how long it
+takes, and what its schedule costs the host.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from snapshotter.app import machine
+from snapshotter.app.monitoring.schedule_options import VisitOptions, plan_from_options
+from snapshotter.app.pipeline import capturer_identity as own_names
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.egress.rules import parse_upstream
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.hosts import host_of
+from snapshotter.formats.signatures.key_reference import is_reference
+from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.model.request import Decision, Monitoring
+from snapshotter.policy import politeness_estimate
+from snapshotter.policy.addresses import strip_parameters
+from snapshotter.policy.decide import decide, monitoring
+from snapshotter.policy.host_rules import Politeness
+from snapshotter.policy.load import EffectivePolicy, effective
+from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick
+from snapshotter.policy.takedown_rules import parse_rules, rules_for
+from snapshotter.store.location import DirectoryLocation, parse_store_url
+
+DAYS = 3  # of the densest part of a curve, which is what a host feels
+_VISIT = timedelta(seconds=4)  # one visit, where it is not the pace that counts
+_MOST_VISITS = 10_000  # that are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedRules:
+    """One file of rules, and whether it is for this page."""
+
+    id: str
+    version: str
+    reason: str
+    applies: bool
+    count: int  # of rules in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionSummary:
+    """What never reaches a file in clear."""
+
+    headers: tuple[str, ...]
+    url_params: tuple[str, ...]  # whose values are replaced in every address
+    parameters: tuple[str, ...]  # of this address, taken out before the visit
+    visited: str  # the address that is asked for
+    mode: str
+    viewer_fields: tuple[str, ...]  # lists of what pages say of their visitor
+    identity: str  # what is done where the capture shows who makes it
+    own_names: int  # texts that say so, in the user's own file
+    salts: str  # where what opens the commitments is kept; "" where nobody keeps it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """Somebody who learns of the capture, and from which address."""
+
+    who: str
+    learns: str
+    from_where: str  # "this machine", "the proxy", "a Tor exit"; "" where nothing leaves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitCost:
+    """What a schedule asks of a host, and how many pages a day its rules would carry."""
+
+    words: str  # the plan, in words
+    first_day: int
+    three_days: int
+    in_all: int | None  # None: without an end
+    host: str  # by which visits are counted
+    every_s: float  # between two visits of that host
+    fits_per_day: int  # visits that its pace carries, without a budget
+    budget_per_day: int | None  # what its rules allow; None: no limit
+
+    def pages_per_day(self, visits: int | None, budget: int | None) -> int | None:
+        """Return how many new pages a day a budget carries, at so many visits each."""
+        return budget // visits if visits and budget is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What would happen to one address."""
+
+    url: str
+    effective: EffectivePolicy
+    why: str
+    rejected: tuple[Candidate, ...]
+    rules: tuple[AppliedRules, ...]
+    redaction: RedactionSummary
+    observers: tuple[Disclosure, ...]
+    at_most_s: float  # the capture, browser included
+    tokens_s: float  # and then the timestamp authorities together
+    light: bool
+    cost: VisitCost | None  # None: one visit
+    watch: Monitoring | None  # by what a removal counts; None: nothing is watched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostVisits:
+    """What all pages of a list ask of one host."""
+
+    host: str
+    pages: int
+    first_day: int
+    three_days: int
+    in_all: int | None
+    budget_per_day: int | None
+    takes: timedelta  # the first visits of all of them, at the host's pace
+    policies: tuple[str, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the first day asks for more than the host's rules allow."""
+        return self.budget_per_day is not None and self.first_day > self.budget_per_day
+
+
+def explain(settings: Settings, url: str, named: str = "") -> Explanation:
+    """
+    Return what a capture of a page would be like.
+
+    Args:
+        named: A policy, instead of the one that the settings name or its address decides for.
+
+    Raises:
+        SnapshotterError: A policy, a file of rules or a setting that can not be used.
+    """
+    found = known_policies(settings.policies_dir)
+    picked = pick(url, found)
+    why = "it was named" if named else "the settings name it"
+    named = named or settings.policy
+    if named != AUTO:
+        chosen = effective(named, settings.policies_dir)
+        decided = replace(picked.winner, why="the address would decide for it")
+        rejected = (decided, *picked.rejected)
+        rejected = tuple(candidate for candidate in rejected if candidate.path != chosen.path)
+    else:
+        chosen = next(
+            policy_file for policy_file in found if policy_file.path == picked.winner.path
+        )
+        why, rejected = picked.winner.why, picked.rejected
+    decision = decide(chosen.policy, allow_networks=settings.allow_networks)
+    return Explanation(
+        url=url,
+        effective=chosen,
+        why=why,
+        rejected=rejected,
+        rules=tuple(_rules(decision, url)),
+        redaction=_redaction(settings, decision, url),
+        observers=tuple(_observers(settings, chosen, decision, url)),
+        at_most_s=decision.limits.total_s,
+        tokens_s=settings.timestamp_timeout_s if settings.authorities else 0,
+        light=decision.light,
+        cost=_cost(settings, chosen, url),
+        watch=watch if (watch := monitoring(chosen.policy)).light else None,
+    )
+
+
+def visits_per_host(
+    settings: Settings, urls: Sequence[str], named: str = ""
+) -> tuple[HostVisits, ...]:
+    """
+    Return what a list of pages asks of each host, the host with the most visits first.
+
+    Args:
+        named: A policy for all of them, instead of what the settings or their addresses decide for.
+
+    Raises:
+        SnapshotterError: A policy that can not be read, or pages without a host.
+    """
+    found = known_policies(settings.policies_dir)
+    rules = wiring_jobs.politeness(settings)
+    named = named or settings.policy
+    policy_file = effective(named, settings.policies_dir) if named != AUTO else None
+    counted: dict[Path, _Counted] = {}
+    pages: dict[str, Counter[Path]] = {}
+    names: dict[Path, str] = {}
+    for url in urls:
+        path = policy_file.path if policy_file else pick(url, found).winner.path
+        if path not in counted:
+            each = policy_file or next(
+                policy_file for policy_file in found if policy_file.path == path
+            )
+            counted[path], names[path] = _counted(settings, each, url), each.policy.name
+        pages.setdefault(rules.key(url), Counter())[path] += 1
+    sums = [_sum(key, of, counted, names, rules) for key, of in pages.items()]
+    return tuple(sorted(sums, key=lambda host: (-host.first_day, host.host)))
+
+
+# Rules and redaction
+
+
+def _rules(decision: Decision, url: str) -> Iterator[AppliedRules]:
+    rule_sets = tuple(parse_rules(text, id_) for id_, text in decision.verdict.rule_texts)
+    applying = rules_for(rule_sets, (host_of(url),))
+    for rule_set in rule_sets:
+        yield AppliedRules(
+            id=rule_set.file.id,
+            version=rule_set.file.version,
+            reason=rule_set.reason,
+            applies=rule_set in applying,
+            count=len(rule_set.abouts),
+        )
+
+
+def _redaction(settings: Settings, decision: Decision, url: str) -> RedactionSummary:
+    visited, gone = strip_parameters(url, decision.strip_params)
+    drops = decision.redact.mode == "drop"
+    return RedactionSummary(
+        headers=tuple(sorted(decision.redact_headers)),
+        url_params=decision.redact.url_params,
+        parameters=gone,
+        visited=visited,
+        mode=decision.redact.mode,
+        viewer_fields=decision.redact.viewer_fields,
+        identity=decision.redact.identity,
+        own_names=len(own_names.load(settings.identity_file)),
+        salts="" if drops else str(wiring_store.salts_dir(settings)),
+    )
+
+
+# Who sees whom
+
+
+def _observers(
+    settings: Settings, chosen: EffectivePolicy, decision: Decision, url: str
+) -> Iterator[Disclosure]:
+    way = _way(settings)
+    us = {"direct": "this machine", "proxy": "the proxy", "tor": "a Tor exit"}[way]
+    if decision.require_proxy and not settings.proxy:
+        yield Disclosure(
+            who="nobody",
+            learns="the policy wants a proxy, none is set, and a capture is refused",
+            from_where="",
+        )
+        return
+    host = urlsplit(url).hostname or ""
+    yield Disclosure(who=host, learns="the visit, and when", from_where=us)
+    others = "every other host that the page loads from, and where it redirects to"
+    if decision.block_hosts:
+        others += f", but for {len(decision.block_hosts)} that the policy blocks"
+    yield Disclosure(who=others, learns="what is loaded", from_where=us)
+    yield from _of_the_way(settings, way)
+    for authority in settings.authorities:
+        yield Disclosure(
+            who=f"timestamp authority {authority.name} ({urlsplit(authority.url).hostname})",
+            learns="a digest, and when",
+            from_where=us,
+        )
+    yield _of_the_store(settings)
+    for witness in settings.witnesses if settings.log else ():
+        yield Disclosure(
+            who=f"witness of the log {urlsplit(witness.url).hostname}",
+            learns="how large the log is, and a digest",
+            from_where=us,
+        )
+    for reference in filter(is_reference, (settings.key, *settings.cosigners)):
+        if reference.startswith("kms:"):
+            yield Disclosure(
+                who="the key service", learns="a digest, and when", from_where="this machine"
+            )
+    if second := chosen.policy.takedown.second_vantage:
+        there = any(vantage.name == second for vantage in settings.vantages)
+        yield Disclosure(
+            who=f"{host}, once more by {second}",
+            learns="the visit" if there else f"nothing: there is no [[vantage]] {second}",
+            from_where="that proxy" if there else "",
+        )
+    if settings.notify_file is not None:
+        yield Disclosure(
+            who=f"those whom {settings.notify_file.name} names",
+            learns="what happened; addresses of pages only where it says so",
+            from_where=us,
+        )
+
+
+def _way(settings: Settings) -> str:
+    if not settings.proxy:
+        return "direct"
+    return "tor" if parse_upstream(settings.proxy).kind == "tor" else "proxy"
+
+
+def _of_the_way(settings: Settings, way: str) -> Iterator[Disclosure]:
+    if way == "direct":
+        yield Disclosure(
+            who="the resolver of this machine",
+            learns="the name of each host",
+            from_where="this machine",
+        )
+        return
+    upstream = parse_upstream(settings.proxy)
+    learns = "that Tor is used" if way == "tor" else "each host, when, and how much"
+    yield Disclosure(
+        who="the first relay of Tor" if way == "tor" else f"the proxy {upstream}",
+        learns=learns,
+        from_where="this machine",
+    )
+
+
+def _of_the_store(settings: Settings) -> Disclosure:
+    try:
+        where = parse_store_url(settings.store)
+    except ValueError as error:
+        raise SnapshotterError(f"not a store: {error}") from error
+    if isinstance(where, DirectoryLocation):
+        return Disclosure(
+            who=f"the store {where.path}", learns="the bundle, on this machine", from_where=""
+        )
+    endpoint = urlsplit(settings.s3_endpoint).hostname or "Amazon S3"
+    return Disclosure(
+        who=f"the store {settings.store} at {endpoint}",
+        learns="the bundle, and when",
+        from_where="this machine, not through the proxy" if settings.proxy else "this machine",
+    )
+
+
+# Time and cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """How often one page is visited."""
+
+    plan: Plan | None  # None: once
+    first_day: int
+    three_days: int
+    in_all: int | None
+
+
+def _counted(settings: Settings, chosen: EffectivePolicy, url: str) -> _Counted:
+    table = chosen.policy.schedule
+    if not (table.curve or table.every or table.cron):
+        return _Counted(plan=None, first_day=1, three_days=1, in_all=1)
+    plan = plan_from_options(
+        VisitOptions(policy=str(chosen.path), policies_dir=settings.policies_dir, urls=(url,))
+    )
+    now = machine.SystemClock().now()
+    since = (max(plan.start, now) if plan.start else now).replace(microsecond=0)
+    return _Counted(
+        plan=plan,
+        first_day=_until(plan, since, since + timedelta(days=1)),
+        three_days=_until(plan, since, since + timedelta(days=DAYS, seconds=1)),
+        in_all=_in_all(plan, since),
+    )
+
+
+def _until(plan: Plan, since: datetime, end: datetime) -> int:
+    """Return how many visits are due before `end`."""
+    steady = replace(plan, jitter=0)
+    count, slot = 0, steady.first(since, "")
+    while slot is not None and slot.nominal < end and count < _MOST_VISITS:
+        count += 1
+        slot = steady.after(slot.nominal, since, "")
+    return count
+
+
+def _in_all(plan: Plan, since: datetime) -> int | None:
+    if plan.end is not None:
+        return _until(plan, since, plan.end)
+    if plan.curve is None:
+        return None
+    return _until(plan, since, since + timedelta(days=3700))
+
+
+def _cost(settings: Settings, chosen: EffectivePolicy, url: str) -> VisitCost | None:
+    counted = _counted(settings, chosen, url)
+    if counted.plan is None:
+        return None
+    polite = wiring_jobs.politeness(settings)
+    key = polite.key(url)
+    rules = polite.rules(key)
+    return VisitCost(
+        words=counted.plan.words,
+        first_day=counted.first_day,
+        three_days=counted.three_days,
+        in_all=counted.in_all,
+        host=key,
+        every_s=rules.every.total_seconds(),
+        fits_per_day=politeness_estimate.per_day(replace(rules, per_day=0, urgent=0), _VISIT),
+        budget_per_day=rules.per_day or None,
+    )
+
+
+def _sum(
+    key: str,
+    of: Mapping[Path, int],
+    counted: Mapping[Path, _Counted],
+    names: Mapping[Path, str],
+    rules: Politeness,
+) -> HostVisits:
+    pages = sum(of.values())
+    ends = [counted[path].in_all for path in of]
+    host = rules.rules(key)
+    now = machine.SystemClock().now()
+    takes = politeness_estimate.estimate(
+        rules, {key: pages}, now=now, visit=_VISIT, at_once=1
+    ).takes
+    return HostVisits(
+        host=key,
+        pages=pages,
+        first_day=sum(counted[path].first_day * count for path, count in of.items()),
+        three_days=sum(counted[path].three_days * count for path, count in of.items()),
+        in_all=None
+        if None in ends
+        else sum((counted[path].in_all or 0) * count for path, count in of.items()),
+        budget_per_day=host.budget(urgent=False),
+        takes=takes,
+        policies=tuple(sorted({names[path] for path in of})),
+    )

@@ -1,0 +1,316 @@
+"""
+A campaign report: the captures of many pages gathered, verified, and what follows from them.
+
+    (1) the catalog follows the store
+    (2) of each page all captures until the end of the period, and the controls of those that
+        say that it is gone
+    (3) each bundle is verified, and its rules are run again; one that FAILED, that shows something
+        else, or is proven to be from after one that it claims to be older than, plays no part, and
+        the report says so; nor is a page that led to another host a control
+    (4) the numbers, by `assess/campaign.py`
+    (5) the signed events and gaps that lie in the store
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import BinaryIO
+
+from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
+from snapshotter.app.archive.observations import (
+    ObservationSource,
+    is_of_its_host,
+    observations,
+    unassessed_bundles,
+)
+from snapshotter.app.monitoring import gap_records
+from snapshotter.assess import campaign as campaigns
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements.gap import GapRecord
+from snapshotter.model.campaign import (
+    Campaign,
+    CampaignFindings,
+    CampaignReport,
+    ExcludedCapture,
+    GapRef,
+    TakedownRef,
+    WatchedPage,
+)
+from snapshotter.model.finding import Report
+from snapshotter.model.request import Monitoring
+from snapshotter.model.takedown import Observation
+from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.verify import capture_order as orders
+from snapshotter.verify.audit.sidecar_facts import key_counts
+from snapshotter.verify.takedown import captures_by_role
+from snapshotter.verify.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignService:
+    """What is needed to make a report."""
+
+    source: ObservationSource
+    trust: Trust
+    monitoring: Callable[[str], Monitoring]  # by the policy of an address
+    own_keys: frozenset[str]  # whose gaps and events count without a trust file
+    now: Callable[[], datetime]
+    new_id: Callable[[datetime], str]
+    progress: Callable[[str], None] = lambda text: None
+    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which pages, and since when until when."""
+
+    urls: tuple[str, ...]
+    words: str  # where they come from: "a list of 45"
+    title: str = ""
+    schedule: str = ""  # whose gaps alone count; "": those of all
+    since: datetime | None = None  # None: when the first of them was captured first
+    until: datetime | None = None  # None: now
+
+
+def make(service: CampaignService, scope: Scope, *, verify: bool = True) -> CampaignReport:
+    """
+    Return the report of a campaign, not signed.
+
+    Args:
+        verify: Verify each bundle that a number rests on. Without it the report says that
+            nobody did.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: An address is none, or the period is none.
+    """
+    now = service.now().replace(microsecond=0)
+    service.source.sync()  # (1)
+    service.source.catalog.sync_events(service.source.store)
+    judge = _Judge(service, verify=verify)
+    campaign = _campaign(service, scope, judge, now)  # (2), (3)
+    while wrong := misplaced_captures(campaign, judge.established, max_skew=service.trust.max_skew):
+        judge.left_out |= wrong
+        campaign = _campaign(service, scope, judge, now)
+    found = campaigns.compute_findings(campaign)  # (4)
+    campaign = replace(campaign, recorded=tuple(_recorded(service, found)))  # (5)
+    return CampaignReport(campaign=campaign, findings=found)
+
+
+def _campaign(service: CampaignService, scope: Scope, judge: "_Judge", now: datetime) -> Campaign:
+    until = min(scope.until or now, now)
+    pages = _pages(service, scope.urls, until, judge)
+    captured = [page.captures[0].at for page in pages if page.captures]
+    since = scope.since or min(captured, default=until).replace(microsecond=0)
+    if since >= until:
+        raise SnapshotterError(
+            "the period ends before it begins, or nothing was captured yet",
+            hint="give --from and --to, as in --from 2026-05-27 --to 2026-06-27",
+        )
+    return Campaign(
+        report_id=service.new_id(now),
+        made_at=now,
+        title=scope.title,
+        scope=scope.words,
+        since=since,
+        until=until,
+        pages=tuple(pages),
+        gaps=tuple(gaps_in_period(service, scope.schedule, since, until)),
+        left_out=tuple(_left_out(pages, judge)),
+        verified=judge.verifies,
+        certain=True,
+    )
+
+
+class _Judge:
+    """Verifies bundles, each once."""
+
+    def __init__(self, service: CampaignService, *, verify: bool) -> None:
+        self._service = service
+        self.verifies = verify
+        self._known: dict[str, Observation | None] = {}
+        self.left_out: dict[str, str] = {}  # why a capture plays no part, by the id of its bundle
+        self.no_control: dict[str, str] = {}  # and why it is no control
+        self.established: dict[str, VerifiedFacts] = {}
+
+    def good(self, them: Iterable[Observation]) -> tuple[Observation, ...]:
+        """Return those whose bundles hold, with the times that were verified."""
+        found = (
+            self._judged(observation)
+            for observation in them
+            if observation.bundle_id not in self.left_out
+        )
+        return tuple(observation for observation in found if observation is not None)
+
+    def good_control(self, observation: Observation) -> tuple[Observation, ...]:
+        """Return a control, if its bundle holds and it is one."""
+        found = self.good([observation])
+        facts = self.established.get(observation.bundle_id)
+        if found and facts is not None and not is_of_its_host(facts):
+            self.no_control[observation.bundle_id] = "as a control it led to another host"
+            return ()
+        return found
+
+    def _judged(self, observation: Observation) -> Observation | None:
+        if not self.verifies:
+            return observation
+        if observation.bundle_id not in self._known:
+            source = self._service.source
+            report = verify_stored_bundle(
+                source.store, observation.bundle_id, self._service.trust, now=self._service.now()
+            )
+            why = _why_not(observation, report) or self._unlike(observation, report)
+            if why:
+                self.left_out[observation.bundle_id] = why
+            self._known[observation.bundle_id] = (
+                None
+                if why or report is None
+                else replace(observation, proven_at=report.proven_time)
+            )
+            if report is not None and report.established is not None:
+                self.established[observation.bundle_id] = replace(report.established, members={})
+            if len(self._known) % 100 == 0:
+                self._service.progress(f"verified {len(self._known)} bundles")
+        return self._known[observation.bundle_id]
+
+    def _unlike(self, observation: Observation, report: Report | None) -> str:
+        if report is None or report.established is None:
+            return ""
+        with self._service.source.store.open(
+            store_keys.bundle_key(observation.bundle_id)
+        ) as stream:
+            return self._service.mismatch(observation, report.established, stream)
+
+
+def _why_not(observation: Observation, report: Report | None) -> str:
+    """Return why a capture plays no part; "" if it does."""
+    if report is None:
+        return "its bundle is not there any more"
+    return unusable_reason(report, observation.sha256)
+
+
+def misplaced_captures(
+    campaign: Campaign, established: Mapping[str, VerifiedFacts], *, max_skew: timedelta
+) -> dict[str, str]:
+    """Return captures that came after one that they claim to be older than, and what proves it."""
+    found: dict[str, str] = {}
+    for event in campaigns.concluded_events(campaign):
+        placed = [
+            orders.CaptureInRole(role=part.role, found=facts)
+            for part in captures_by_role(event)
+            if (facts := established.get(part.observation.bundle_id)) is not None
+        ]
+        order = orders.judge(placed, max_skew=max_skew)
+        for bundle_id, finding in zip(order.misplaced, order.findings, strict=True):
+            found.setdefault(bundle_id, finding.detail)
+    return found
+
+
+def _left_out(pages: Iterable[WatchedPage], judge: _Judge) -> Iterable[ExcludedCapture]:
+    counted = {observation.bundle_id for page in pages for observation in page.captures}
+    for bundle_id, why in {**judge.no_control, **judge.left_out}.items():
+        if bundle_id not in counted:
+            yield ExcludedCapture(bundle_id=bundle_id, why=why)
+
+
+def _pages(
+    service: CampaignService, urls: Sequence[str], until: datetime, judge: _Judge
+) -> list[WatchedPage]:
+    pages: dict[str, WatchedPage] = {}
+    for url in urls:
+        identity = service.source.identity(url)
+        if identity in pages:
+            continue
+        for row in unassessed_bundles(service.source, identity=identity):
+            judge.left_out.setdefault(row.bundle_id, row.problem)
+        mine = judge.good(observations(service.source, identity=identity, until=until, sync=False))
+        monitoring = service.monitoring(url)
+        pages[identity] = WatchedPage(
+            identity=identity,
+            url=url,
+            captures=mine,
+            controls=judge.good(_controls(service, identity, mine, until, judge)),
+            confirm=monitoring.confirm,
+            thresholds=monitoring.thresholds,
+        )
+    if not pages:
+        raise SnapshotterError("no page was named", hint="--urls FILE, with an address a line")
+    return list(pages.values())
+
+
+def _controls(
+    service: CampaignService,
+    identity: str,
+    mine: Sequence[Observation],
+    until: datetime,
+    judge: _Judge,
+) -> list[Observation]:
+    """Return pages that were there after each capture that says that this one is not."""
+    found: dict[str, Observation] = {}
+    for observation in mine:
+        if observation.cause is None and not observation.accounts:
+            continue
+        bad = [*judge.left_out, *judge.no_control]
+        control = service.source.catalog.control(observation, identity, without=bad)
+        while control is not None and not judge.good_control(control):
+            bad.append(control.bundle_id)
+            control = service.source.catalog.control(observation, identity, without=bad)
+        if control is not None and control.at < until:
+            found[control.bundle_id] = control
+    return list(found.values())
+
+
+def gaps_in_period(
+    service: CampaignService, schedule: str, since: datetime, until: datetime
+) -> Iterable[GapRef]:
+    """Yield the signed gaps of the store that fall into a period, the oldest first."""
+    found = []
+    for kept in gap_records.stored_gaps(service.source.store):
+        record = kept.record
+        if record is None or (schedule and record.schedule != schedule):
+            continue
+        if not (key_counts(service.trust, record.key_id) or record.key_id in service.own_keys):
+            continue
+        if record.since >= until or (record.until or record.at) <= since:
+            continue
+        found.append(gap_reference(record, kept.sha256))
+    return sorted(found, key=lambda gap: (gap.since, gap.gap_id))
+
+
+def gap_reference(record: GapRecord, sha256: str) -> GapRef:
+    """Return what a report says of a gap, by its record and the digest of that."""
+    return GapRef(
+        gap_id=record.gap_id,
+        sha256=sha256,
+        schedule=record.schedule,
+        event=record.event,
+        reason=record.reason,
+        since=record.since,
+        until=record.until,
+        visits=record.visits if record.is_gap else 0,
+    )
+
+
+def _recorded(service: CampaignService, found: CampaignFindings) -> Iterable[TakedownRef]:
+    """Yield the events of the report that lie signed in the store."""
+    for event_id in campaign_event_ids(found):
+        for kept in service.source.catalog.events(event_id=event_id):
+            believed = key_counts(service.trust, kept.key_id) or kept.key_id in service.own_keys
+            if kept.event is not None and believed:
+                yield TakedownRef(event_id=event_id, sha256=kept.sha256)
+                break
+
+
+def campaign_event_ids(found: CampaignFindings) -> tuple[str, ...]:
+    """Return the ids of all events in a report, in the order of its rows."""
+    return tuple(
+        dict.fromkeys(
+            [
+                *(removal.event_id for row in found.rows for removal in row.removals),
+                *(bundle_id for row in found.rows for bundle_id in row.reinstated),
+                *(event_id for row in found.accounts for event_id in row.events),
+            ]
+        )
+    )

@@ -1,0 +1,597 @@
+"""
+Take-down events on their way into the store: concluded, signed, stored, logged, told.
+
+    (1) the catalog follows the store
+    (2) for each page that a capture says is gone: what follows from its captures
+    (3) each bundle that an event rests on is verified, and its rules are run again; one that
+        FAILED, is by a stranger or shows something else plays no part
+    (4) the record, signed by a key that signed none of them; its id is made of its captures
+    (5) its leaf in the log
+    (6) who wants to know is told
+
+After a crash between two of these the same again completes what is missing: an event that is
+stored is found there, and (5) and (6) are done for all of which this machine does not know
+that they were. An event never changes: the next one is concluded from where the last ended.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from snapshotter import durable
+from snapshotter.app import store_records
+from snapshotter.app.archive import bundles
+from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
+from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.assess.takedown_events import (
+    BURST,
+    Conclusion,
+    MissingEvidence,
+    MissingKind,
+    account_of,
+    account_state_in,
+    captures_of_event,
+    conclude,
+    conclude_account,
+    last_capture_of_event,
+)
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.hosts import host_of
+from snapshotter.formats.proofs.leaf import TAKEDOWN, Leaf
+from snapshotter.formats.statements import takedown
+from snapshotter.model.finding import Code, Report
+from snapshotter.model.notification import (
+    MAX_TEXT,
+    UNKNOWN,
+    NotificationEvent,
+    NotificationKind,
+    NotificationScope,
+)
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.policy import page_identity as identities
+from snapshotter.policy.picking import AUTO
+from snapshotter.ports import Signer
+from snapshotter.report.wording import format_minute, format_second
+from snapshotter.store.stored_events import StoredEvent
+from snapshotter.verify import capture_order as orders
+from snapshotter.verify.audit.sidecar_facts import key_counts
+from snapshotter.verify.takedown import captures_by_role
+from snapshotter.verify.trust import Trust
+
+_WAIT_S: Final = 60.0  # for another process on this machine that concludes events of the store
+_TELL_WITHIN: Final = timedelta(days=7)  # what was concluded longer ago is no news any more
+_KINDS: Final = {
+    TakedownKind.REMOVED: NotificationKind.TAKEDOWN_CONFIRMED,
+    TakedownKind.REINSTATED: NotificationKind.TAKEDOWN_REINSTATED,
+    TakedownKind.ACCOUNT_CHANGED: NotificationKind.ACCOUNT_CHANGED,
+    TakedownKind.ACCOUNT_RESTORED: NotificationKind.ACCOUNT_CHANGED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakedownService:
+    """What is needed to conclude events and to record them."""
+
+    source: ObservationSource
+    trust: Callable[[], Trust]  # by which bundles are verified, and events believed
+    signer: Callable[[], Signer]  # opened for the first event
+    own_keys: frozenset[str]  # ids of keys of this user, whose events count without a trust file
+    confirm: Callable[[str], ConfirmRules]  # by the policy of an address
+    now: Callable[[], datetime]
+    lock_dir: Path  # of this store, on this machine
+    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
+    quick: bool = False  # look into the newest days of the store alone
+    burst: timedelta = BURST  # removals of one account within this belong together
+    # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
+    log: Callable[[Sequence[Leaf], bool], object] | None = None
+    notify: Callable[[Sequence[NotificationEvent]], None] | None = None  # durable when it returns
+    show_message: Callable[[str], None] = lambda text: None  # of what could not be told
+    # What rules match of the jobs for which bundles were made, as far as the queue knows them.
+    jobs: Callable[[Sequence[str]], Mapping[str, NotificationScope]] = lambda bundle_ids: {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event that is in the store."""
+
+    event: Takedown
+    key: str
+    sha256: str  # of its record
+    is_new: bool  # this call put it there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedCapture:
+    """A capture that plays no part, and why."""
+
+    observation: Observation
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """What was concluded about one page, or one account."""
+
+    subject: str  # the identity of the page, or the account
+    conclusion: Conclusion  # what is known now, behind the events
+    recorded: tuple[RecordedEvent, ...]
+    passed: tuple[SkippedCapture, ...] = ()
+
+
+def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivation, ...]:
+    """
+    Conclude what follows from the captures in the store, and record each new event.
+
+    Args:
+        urls: The pages to look at, with their accounts; all of which a capture says that
+            they are gone if none is named.
+
+    Raises:
+        ServiceUnavailable: Store, log or key did not answer. The same again goes on.
+        SnapshotterError: They refuse, `urls` has something that is no address, or another
+            process is at it for a minute.
+    """
+    with owed_tokens.lock_reminders(service.lock_dir, wait_s=_WAIT_S) as is_mine:
+        if not is_mine:
+            raise ServiceUnavailable(
+                "another process concludes events of this store", hint="try again"
+            )
+        return _derive(service, urls)
+
+
+def _derive(service: TakedownService, urls: Sequence[str]) -> tuple[Derivation, ...]:
+    source, catalog = service.source, service.source.catalog
+    source.sync(until=service.now() if service.quick else None)  # (1)
+    catalog.sync_events(source.store)
+    pages = tuple(dict.fromkeys(map(source.identity, urls))) if urls else catalog.pages_in_doubt()
+    work = _Work(service)
+    done = [work.page(page) for page in pages]
+    accounts = {
+        observation.account
+        for page in pages
+        for observation in work.of_page(page)
+        if observation.account
+    }
+    done += [work.account(account) for account in sorted(accounts)]
+    work.settle()
+    return tuple(done)
+
+
+class _Work:
+    """One call of `derive`: what was read and verified is kept for its length."""
+
+    def __init__(self, service: TakedownService) -> None:
+        self._service = service
+        self._catalog = service.source.catalog
+        self._trust = service.trust()
+        self._signer: Signer | None = None
+        self._fresh: set[str] = set()  # keys of records that this call stored
+        self._reports: dict[str, Report | None] = {}
+        self._shown: dict[str, str] = {}
+        self._pages: dict[str, tuple[Observation, ...]] = {}
+
+    def of_page(self, identity: str) -> tuple[Observation, ...]:
+        if identity not in self._pages:
+            found = observations(self._service.source, identity=identity, sync=False)
+            # An account that one capture names is that of the page in all of them.
+            accounts = {observation.account for observation in found if observation.account}
+            if len(accounts) == 1:
+                (account,) = accounts
+                found = tuple(replace(observation, account=account) for observation in found)
+            self._pages[identity] = found
+        return self._pages[identity]
+
+    def page(self, identity: str) -> Derivation:
+        return self._subject(identity, self.of_page(identity), conclude)
+
+    def account(self, account: str) -> Derivation:
+        pages = self._catalog.identities(account=account)
+        found = [
+            observation
+            for page in pages
+            for observation in self.of_page(page)
+            if observation.account == account
+        ]
+        return self._subject(account, found, conclude_account)
+
+    def _subject(
+        self, subject: str, mine: Sequence[Observation], rule: Callable[..., Conclusion]
+    ) -> Derivation:
+        """Conclude (2), without the bundles that do not verify (3), and record (4)."""
+        chain = self._chain(subject)
+        url = mine[-1].url if mine else ""
+        confirm = self._service.confirm(url) if url else ConfirmRules()
+        before = chain[-1].event if chain else None
+        last = chain[-1].sha256 if chain else ""
+        passed: dict[str, SkippedCapture] = {}
+        while True:
+            left = [observation for observation in mine if observation.bundle_id not in passed]
+            every = [*left, *self._controls_for(left, before, passed)]
+            found = rule(subject, every, confirm, before=before)
+            bad = [left_out for event in found.events for left_out in self._bad(event)]
+            if not bad:
+                break
+            passed |= {left_out.observation.bundle_id: left_out for left_out in bad}
+        recorded = []
+        for event in found.events:
+            made = self._record(event, last)
+            recorded.append(made)
+            last = made.sha256
+        return Derivation(
+            subject=subject,
+            conclusion=found,
+            recorded=tuple(recorded),
+            passed=tuple(passed.values()),
+        )
+
+    def _chain(self, subject: str) -> list[StoredEvent]:
+        """Return the events of a page or an account whose keys are trusted, the newest last."""
+        return [
+            kept_event
+            for kept_event in self._catalog.events(identity=subject)
+            if kept_event.event is not None and self._is_believed(kept_event.key_id)
+        ]
+
+    def _is_believed(self, key_id: str) -> bool:
+        """Whether events by a key are those of this store: a trusted one, or this user's own."""
+        mine = self._signer is not None and key_id == self._signer.key_id
+        return mine or key_id in self._service.own_keys or key_counts(self._trust, key_id)
+
+    def _controls_for(
+        self,
+        mine: Iterable[Observation],
+        before: Takedown | None,
+        passed: dict[str, SkippedCapture],
+    ) -> list[Observation]:
+        """Return the pages that were there after each capture that says that something is not."""
+        found: dict[str, Observation] = {}
+        for observation in mine:
+            if before is not None and observation.at <= before.at:
+                continue
+            if observation.cause is None and not observation.accounts:
+                continue
+            control = self._catalog.control(observation, observation.identity, without=passed)
+            if control is not None:
+                found[control.bundle_id] = control
+        known = {observation.bundle_id for observation in mine}
+        return [observation for observation in found.values() if observation.bundle_id not in known]
+
+    def _bad(self, event: Takedown) -> list[SkippedCapture]:
+        """Return the captures of an event that it can not rest on."""
+        found = []
+        for observation in captures_of_event(event):
+            if why := self._why_not(observation, is_control=observation in event.controls):
+                found.append(SkippedCapture(observation=observation, why=why))
+        return found or self._misplaced(event)
+
+    def _why_not(self, observation: Observation, *, is_control: bool = False) -> str:
+        """Return why nothing that is signed can rest on a capture; "" if it can."""
+        if observation.key_id == self._opened().key_id:
+            return "it is signed by the key that signs events"
+        report = self._report(observation)
+        if report is None:
+            return "its bundle can not be read any more"
+        if why := unusable_reason(report, observation.sha256):
+            return why
+        if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
+            return f"it is signed by the key {observation.key_id}, which is not trusted"
+        if report.established is None:
+            return "its record is not a valid capture record"
+        if is_control and not is_of_its_host(report.established):
+            return "as a control it led to another host"
+        return self._unlike(observation, report.established)
+
+    def _misplaced(self, event: Takedown) -> list[SkippedCapture]:
+        """Return the captures that are proven to be from after one that they claim to be before."""
+        placed = []
+        for part in captures_by_role(event):
+            report = self._report(part.observation)
+            if report is not None and report.established is not None:
+                placed.append(orders.CaptureInRole(role=part.role, found=report.established))
+        order = orders.judge(placed, max_skew=self._trust.max_skew)
+        made = {observation.bundle_id: observation for observation in captures_of_event(event)}
+        why = dict(
+            zip(order.misplaced, (finding.detail for finding in order.findings), strict=True)
+        )
+        return [
+            SkippedCapture(observation=made[bundle_id], why=detail)
+            for bundle_id, detail in why.items()
+        ]
+
+    def _unlike(self, observation: Observation, facts: VerifiedFacts) -> str:
+        if observation.bundle_id not in self._shown:
+            with self._service.source.store.open(
+                store_keys.bundle_key(observation.bundle_id)
+            ) as stream:
+                self._shown[observation.bundle_id] = self._service.mismatch(
+                    observation, facts, stream
+                )
+        return self._shown[observation.bundle_id]
+
+    def _report(self, observation: Observation) -> Report | None:
+        if observation.bundle_id not in self._reports:
+            self._reports[observation.bundle_id] = verify_stored_bundle(
+                self._service.source.store,
+                observation.bundle_id,
+                self._trust,
+                now=self._service.now(),
+            )
+        return self._reports[observation.bundle_id]
+
+    def _opened(self) -> Signer:
+        if self._signer is None:
+            self._signer = self._service.signer()
+        return self._signer
+
+    def _record(self, event: Takedown, previous: str) -> RecordedEvent:
+        store, signer = self._service.source.store, self._opened()
+        event = replace(event, identified_by=self._identified_by(event))
+        event = replace(self._proven(event), previous=previous, articles=self._articles(event))
+        key = store_keys.takedown_key(event.event_id)
+        try:
+            data = takedown.encode(event, signer)
+        except ValueError as error:
+            raise SnapshotterError(f"{key} can not be recorded: {error}") from error
+        is_new = store_records.put(store, key, data)
+        if is_new:
+            self._fresh.add(key)
+        else:  # another was quicker: its record counts
+            data = store_records.read(store, key, limit=takedown.MAX_BYTES) or b""
+            self._require_same(key, data, event)
+        self._catalog.sync_events(store)
+        return RecordedEvent(event=event, key=key, sha256=digest_bytes(data).sha256, is_new=is_new)
+
+    def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
+        """See that what stands there is the record of this event, by somebody who counts."""
+        problem = "it is of another event"
+        try:
+            there, key_id = takedown.parse(data)
+            if not self._is_believed(key_id):
+                problem = f"it is signed by the key {key_id}, which is not trusted"
+            elif there.event_id == event.event_id:
+                return
+        except EvidenceInvalid as error:
+            problem = str(error)
+        raise SnapshotterError(
+            f"{key} in {self._service.source.store.url} is not the record of that event: {problem}",
+            hint="look who may write to this store, then remove it",
+        )
+
+    def settle(self) -> None:
+        """Log (5) and tell (6) what this machine does not know to be logged and told."""
+        service = self._service
+        owed = [
+            (kept_event, kept_event.event)
+            for kept_event in self._catalog.events(pending=True)
+            if kept_event.event is not None and self._is_believed(kept_event.key_id)
+        ]
+        leaves = [
+            Leaf(kind=TAKEDOWN, name=event.event_id, sha256=kept_event.sha256)
+            for kept_event, event in owed
+            if not kept_event.logged
+        ]
+        if service.log is not None and leaves:
+            service.log(leaves, any(kept_event.key not in self._fresh for kept_event, _ in owed))
+        for kept_event, _ in owed:
+            self._catalog.settled(kept_event.key, logged=True)
+        news = [
+            event
+            for kept_event, event in owed
+            if not kept_event.told and service.now() - event.at <= _TELL_WITHIN
+        ]
+        if service.notify is not None and news:
+            try:
+                service.notify([takedown_notification(event, self._about(event)) for event in news])
+            except SnapshotterError as error:  # it takes nothing from the events: the next call
+                service.show_message(f"WARNING: nobody was told yet: {error.message}")
+                return
+        for kept_event, _ in owed:
+            self._catalog.settled(kept_event.key, told=True)
+
+    def _about(self, event: Takedown) -> tuple[NotificationScope, ...]:
+        """Return what rules match of the captures of an event, other pages left out."""
+        captures = [
+            observation
+            for observation in captures_of_event(event)
+            if observation not in event.controls
+        ]
+        of_jobs = self._service.jobs([observation.bundle_id for observation in captures])
+        found = [
+            subject
+            for observation in captures
+            for subject in self._of_capture(observation, of_jobs)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def _of_capture(
+        self, observation: Observation, of_jobs: Mapping[str, NotificationScope]
+    ) -> Iterator[NotificationScope]:
+        """
+        Yield what rules match of a capture: as its record says, and as its job says.
+
+        The record names the policy that held. A job may leave it to the worker or the address.
+        """
+        job = of_jobs.get(observation.bundle_id, UNKNOWN)
+        report = self._report(observation)
+        recorded = report.record["how"]["policy"]["name"] if report and report.record else None
+        yield replace(job, policy=None if recorded is None else str(recorded)[:MAX_TEXT])
+        if job.policy and job.policy != AUTO:
+            yield job
+
+    def _proven(self, event: Takedown) -> Takedown:
+        """Return the event with the times that were verified, and no others."""
+
+        def proven(observation: Observation) -> Observation:
+            report = self._report(observation)
+            return replace(observation, proven_at=report.proven_time if report else None)
+
+        def each(them: tuple[Observation, ...]) -> tuple[Observation, ...]:
+            return tuple(map(proven, them))
+
+        return replace(
+            event,
+            last_seen=proven(event.last_seen),
+            first_gone=proven(event.first_gone),
+            confirmations=each(event.confirmations),
+            controls=each(event.controls),
+            vantages=each(event.vantages),
+            identified_by=each(event.identified_by),
+        )
+
+    def _identified_by(self, event: Takedown) -> tuple[Observation, ...]:
+        """
+        Return captures that show which page an address leads to, if the event's own do not.
+
+        Of an account also one that names it, where the address of the page does not. A capture
+        that nothing can rest on is left out: the catalog has its own word alone.
+        """
+        named = [
+            self._catalog.names(observation.bundle_id) for observation in captures_of_event(event)
+        ]
+        shown = {asked for asked, stated in named if stated}
+        found = []
+        for asked in sorted({asked for asked, _ in named} - shown):
+            identity = self._catalog.resolved(asked)
+            by = self._catalog.shown_by(asked, identity) if identity != asked else None
+            if by is not None and not self._why_not(by):
+                found.append(by)
+        of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+        if of_account and not any(
+            identities.account_of_identity(observation.identity)
+            or self._catalog.names_account(observation.bundle_id)
+            for observation in captures_of_event(event)
+            if observation.account == event.identity
+        ):
+            by = self._catalog.of_account(event.first_gone.identity, event.identity)
+            if by is not None and not self._why_not(by):
+                found.append(by)
+        return tuple(found)
+
+    def _articles(self, event: Takedown) -> tuple[str, ...]:
+        """Return the removals of an account's articles shortly before a change of the account."""
+        if event.kind is not TakedownKind.ACCOUNT_CHANGED:
+            return ()
+        near = [
+            kept_event.event
+            for kept_event in self._catalog.events()
+            if kept_event.event is not None
+            and kept_event.event.kind is TakedownKind.REMOVED
+            and account_of(kept_event.event) == event.identity
+            and event.at - self._service.burst <= kept_event.event.at <= event.at
+            and self._is_believed(kept_event.key_id)
+        ]
+        return tuple(event.event_id for event in near[: takedown.MAX_ARTICLES])
+
+
+def export_event(
+    source: ObservationSource, found: StoredEvent, directory: Path
+) -> tuple[Path, ...]:
+    """
+    Copy an event with its bundles and the events before it into a directory; the event first.
+
+    Raises:
+        SnapshotterError: A bundle is not in the store any more, or a file of that name differs.
+    """
+    if found.event is None:
+        raise SnapshotterError(f"{found.key} is no event: {found.problem}")
+    chain = {
+        kept_event.sha256: kept_event
+        for kept_event in source.catalog.events(identity=found.event.identity)
+    }
+    written: list[Path] = []
+    event: StoredEvent | None = found
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        while event is not None and event.event is not None:
+            path = directory / f"{event.event.event_id}.json"
+            if path.exists() and path.read_bytes() != event.data:
+                raise SnapshotterError(
+                    f"{path} is there already, and is another file", hint="export elsewhere"
+                )
+            durable.write(path, event.data)
+            written.append(path)
+            event = chain.pop(event.event.previous, None)
+    except OSError as error:
+        raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
+    for part in captures_of_event(found.event):
+        written += bundles.export(source.store, part.bundle_id, directory)
+    return tuple(dict.fromkeys(written))
+
+
+def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -> NotificationEvent:
+    """
+    Return what to tell of an event.
+
+    All of one account have one subject: a message lists them as one, with how many there are.
+
+    Args:
+        about: What rules match of its captures.
+    """
+    account = account_of(event)
+    subject = digest_bytes((account or event.identity).encode()).sha256[:32]
+    begin, end = event.bracket
+    kind = _KINDS[event.kind]
+    if event.kind is TakedownKind.REMOVED and account_state_in(last_capture_of_event(event)):
+        kind = NotificationKind.ACCOUNT_CHANGED  # the page went with its account
+    words = _SUMMARIES[event.kind].format(state=event.state)
+    return NotificationEvent(
+        id=f"{kind}/{event.event_id}",
+        kind=kind,
+        at=event.at,
+        subject=subject,
+        summary=f"{words} between {format_minute(begin)} and {format_minute(end)}",
+        about=tuple(about),
+        reasons=tuple(cause.value for cause in event.causes),
+        bundle_id=event.first_gone.bundle_id,
+        url=event.url,
+        host=host_of(event.url)[:MAX_TEXT],
+        detail=event.first_gone.notice[:MAX_TEXT],
+    )
+
+
+_SUMMARIES: Final = {
+    TakedownKind.REMOVED: "a page is gone: it was taken down",
+    TakedownKind.REINSTATED: "a page that was taken down is there again: it came back",
+    TakedownKind.ACCOUNT_CHANGED: "an account has changed to {state}:",
+    TakedownKind.ACCOUNT_RESTORED: "an account is as it was before:",
+}
+
+
+# --- what is missing ------------------------------------------------------------------------
+
+
+def describe_missing(missing: MissingEvidence) -> str:
+    """Return one thing that is missing for an event, to stand behind "it needs"."""
+    after = f" after {format_second(missing.after)}" if missing.after is not None else ""
+    match missing.lack:
+        case MissingKind.SEEN:
+            return "a capture by this way that shows it, from before"
+        case MissingKind.AGREEING:
+            many = "one more agreeing capture"
+            if missing.count != 1:
+                many = f"{missing.count} more agreeing captures"
+            return f"{many}, the last one{after}" if after else many
+        case MissingKind.TIME:
+            return f"one more agreeing capture{after}: those that agree are too close"
+        case MissingKind.CONTROL:
+            return (
+                f"a control: another page of {missing.host} that is there, captured{after} and "
+                "before the last that agrees"
+            )
+        case MissingKind.VANTAGE if missing.seen is not None:
+            other = missing.seen
+            return (
+                f"{other.vantage} to say so too: by {other.vantage} it was there at "
+                f"{format_second(other.at)} ({other.bundle_id}), and a difference between two "
+                "ways is no "
+                "removal"
+            )
+        case MissingKind.VANTAGE:
+            return "a look by the other way that the policy names: this one alone may not show it"

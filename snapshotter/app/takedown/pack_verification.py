@@ -1,0 +1,27 @@
+"""Judge the event in a proof pack by the rules that lie in its captures."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from snapshotter.app.takedown.event_verification import Rederivation, VerifiedBundle, verify_event
+from snapshotter.verify.proof_pack import JudgeEvent, LendCapture
+from snapshotter.verify.takedown import EventReport
+from snapshotter.verify.trust import Trust
+
+
+def judge_by_rules(trust: Trust, by: Rederivation) -> JudgeEvent:
+    """Return what makes the verdicts of a pack's captures again, and its event from them."""
+
+    def judge(data: bytes, packed: Mapping[str, LendCapture]) -> EventReport:
+        @contextmanager
+        def find(bundle_id: str) -> Iterator[VerifiedBundle | None]:
+            lend = packed.get(bundle_id)
+            if lend is None:
+                yield None
+                return
+            with lend() as (report, stream):
+                yield VerifiedBundle(report=report, stream=stream)
+
+        return verify_event(data, trust, find, by)
+
+    return judge

@@ -1,0 +1,225 @@
+"""
+Which captures a proof is about: of a page, of an event, or as somebody chose them.
+
+Events are concluded from what is in the store before one is looked for (`takedowns.derive`).
+Where there is none, what is missing is told, and what to type.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from snapshotter.app.archive.observations import observations
+from snapshotter.app.takedown import events
+from snapshotter.app.takedown.events import Derivation, TakedownService
+from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
+from snapshotter.assess.takedown_events import Conclusion, MissingKind, PagePresence
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.model.proof import ENDS, Role
+from snapshotter.model.takedown import Observation, TakedownKind
+from snapshotter.ports import ShowMessage
+from snapshotter.report import wording
+from snapshotter.store.stored_events import StoredEvent
+from snapshotter.verify.audit.sidecar_facts import key_counts
+
+ProofOf = Callable[[str], bytes]  # an event's id: that its record is in the log; b"" for none
+
+
+def find(
+    service: TakedownService, wanted: Sequence[str], proof_of: ProofOf, show_message: ShowMessage
+) -> ProofCase:
+    """
+    Return what a pack is to be made of.
+
+    Args:
+        wanted: An address; or the id of an event; or the ids of two captures, the last that
+            shows the page and the first that does not, and of further ones that confirm it.
+        proof_of: Finds an event's proof in the log.
+        tell: Gets what somebody who makes a proof should know.
+
+    Raises:
+        SnapshotterError: Nothing of that name, or no event yet: what is missing, and the
+            command that helps.
+        ServiceUnavailable: The store did not answer.
+    """
+    if len(wanted) > 1:
+        roles = (*ENDS, *(Role.CONFIRMATION for _ in wanted[2:]))
+        return ProofCase(captures=tuple(zip(roles, wanted, strict=True)))
+    (one,) = wanted
+    if "://" in one:
+        return _case(_of_page(service, one, show_message), proof_of)
+    try:
+        store_keys.takedown_key(one)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"{one} is no address, and no id of an event or a capture",
+            hint="snapshotter proof https://…, or the ids of two captures from snapshotter list",
+        ) from error
+    service.source.catalog.sync_events(service.source.store)
+    for kept in service.source.catalog.events(event_id=one):
+        if kept.event is not None:
+            _require_believed(service, kept)
+            return _case(kept, proof_of)
+    raise SnapshotterError(
+        f"{service.source.store.url} has no take-down event {one}",
+        hint="of captures give two: the last that shows the page, and the first that does not",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOfEvent:
+    """A pack, and what it is about."""
+
+    case: ProofCase
+    made: WrittenPack
+
+
+def write(
+    service: TakedownService, packs: ProofService, event_id: str, target: Path, proof_of: ProofOf
+) -> PackOfEvent:
+    """
+    Write the pack of an event where nobody asked for it: without the PDF, which `with_pdf` adds.
+
+    Raises:
+        SnapshotterError: As `find` and `proof.make` do, or there can be no such file.
+    """
+    case = find(service, (event_id,), proof_of, packs.show_message)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnapshotterError(f"{target.parent}: {error.strerror or error}") from error
+    return PackOfEvent(case=case, made=make(packs, case, target, without=frozenset({"pdf"})))
+
+
+def with_pdf(packs: ProofService, written: PackOfEvent) -> str:
+    """
+    Make a pack once more, with the statement on paper; return why it has none, "" if it has.
+
+    The first one stands until the second is whole: a browser that fails, or the worker that ends
+    with it, costs nothing, and is not tried again.
+    """
+    printer = packs.printer
+    if printer is None:
+        return "there is no browser"
+
+    def printed(html: str, beside: Path, at: datetime) -> bytes:
+        try:
+            return printer(html, beside, at)
+        except SnapshotterError as error:  # with it `make` would write one without
+            raise _NotPrintedError(error.message) from error
+
+    try:
+        make(replace(packs, printer=printed), written.case, written.made.file)
+    except _NotPrintedError as error:
+        return str(error)
+    return ""
+
+
+class _NotPrintedError(Exception):
+    """There is no PDF; what says why is its text."""
+
+
+def _case(kept: StoredEvent, proof_of: ProofOf) -> ProofCase:
+    if kept.event is None:
+        raise ValueError("no event was read")
+    return ProofCase.of(kept.event, kept.data, proof_of(kept.event.event_id))
+
+
+def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> StoredEvent:
+    """Return the latest removal of a page, after concluding what follows from its captures."""
+    derived = events.derive(service, [url])
+    identity = service.source.identity(url)
+    believed = [
+        kept_event
+        for kept_event in service.source.catalog.events(identity=identity)
+        if _is_believed(service, kept_event)
+    ]
+    removals = [
+        kept_event
+        for kept_event in believed
+        if kept_event.event is not None and kept_event.event.kind is TakedownKind.REMOVED
+    ]
+    if not removals:
+        (mine,) = (page for page in derived if page.subject == identity)
+        raise _nothing_yet(url, mine, observations(service.source, identity=identity, sync=False))
+    found, last = removals[-1], believed[-1]
+    if last is not found and last.event is not None:
+        show_message(f"it came back since: the event {last.event.event_id} says so")
+    return found
+
+
+def _is_believed(service: TakedownService, kept: StoredEvent) -> bool:
+    if kept.key_id in service.own_keys or key_counts(service.trust(), kept.key_id):
+        return True
+    return kept.key_id == service.signer().key_id  # which may have been made just now
+
+
+def _require_believed(service: TakedownService, kept: StoredEvent) -> None:
+    if not _is_believed(service, kept):
+        raise SnapshotterError(
+            f"{kept.key} is signed by the key {kept.key_id}, which is not trusted",
+            hint="look who may write to this store, or put the key into the trust file",
+        )
+
+
+# --- what is missing ------------------------------------------------------------------------
+
+
+def _nothing_yet(
+    url: str, derived: Derivation, captures: Sequence[Observation]
+) -> SnapshotterError:
+    """Return the sentence on why there is no event, and the command that helps."""
+    again = f"snapshotter capture {shlex.quote(url)}"
+    known = derived.conclusion
+    if derived.passed:
+        why = "; ".join(
+            f"{passed.observation.bundle_id}: {passed.why}" for passed in derived.passed
+        )
+        return SnapshotterError(
+            f"no take-down of this page is confirmed: {why}", hint="snapshotter audit"
+        )
+    match known.standing:
+        case PagePresence.DOUBTED:
+            return SnapshotterError(
+                f"no take-down of this page is confirmed: {_doubt(known)}", hint=_help(known, again)
+            )
+        case PagePresence.THERE:
+            return SnapshotterError("this page is there, as the captures in the store say",
+                                    hint=again)  # fmt: skip
+        case PagePresence.UNSEEN if known.missing:
+            return SnapshotterError(
+                "this page is gone, and no capture in the store shows it: nothing says that it "
+                "was there",
+                hint="look for somebody's capture from before; none can be made now",
+            )
+        case PagePresence.UNSEEN if captures:
+            return SnapshotterError(
+                f"no capture in the store says whether this page is there; of the last one, "
+                f"{wording.format_second(captures[-1].at)}, "
+                f"{wording.describe_observation(captures[-1])}",
+                hint=again,
+            )
+        case PagePresence.UNSEEN:
+            return SnapshotterError("no capture of this page is in the store", hint=again)
+        case _:
+            return SnapshotterError(
+                "this page is gone, and the event that says so is not of a removal",
+                hint="snapshotter proof EVENT-ID",
+            )
+
+
+def _doubt(known: Conclusion) -> str:
+    since = known.first_gone
+    gone = (
+        f"it is gone since {wording.format_second(since.at)}, and needs " if since else "it needs "
+    )
+    return gone + ", and ".join(map(events.describe_missing, known.missing))
+
+
+def _help(known: Conclusion, again: str) -> str:
+    if known.missing and known.missing[0].lack is MissingKind.CONTROL:
+        return "snapshotter capture another page of the host that is there, and this one again"
+    return again

@@ -1,0 +1,165 @@
+"""
+The two files of a trust file, FILE and FILE.sig, and drafts of the next version.
+
+They can not be replaced in one step, so an edit goes in three, and a reader never
+accepts a mix:
+
+    (1) FILE.sig.new appears    a crash leaves the old pair, which still verifies
+    (2) FILE is replaced        a crash leaves a pair that does not verify; the next
+                                edit finds the signature in FILE.sig.new and goes on
+    (3) FILE.sig.new becomes FILE.sig
+
+A draft is the next version without a signature: a file that is carried to where the root
+key is, and signed there.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from snapshotter import durable
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.ports import Signer
+from snapshotter.verify.files import open_file
+from snapshotter.verify.trust import (
+    MAX_TRUST_BYTES,
+    TrustDocument,
+    load_document,
+    load_draft,
+    load_unpinned_document,
+)
+
+
+def read(file: Path, root: Signer) -> TrustDocument:
+    """Read what the root key signed, and finish an edit that crashed between two files."""
+    data, signature = read_pair(file)
+    try:
+        return load_document(data, signature, pinned_root=root.key_id)
+    except EvidenceInvalid:
+        pending = _beside(file, ".sig.new")
+        if not pending.exists():
+            raise
+        document = load_document(data, _read(pending), pinned_root=root.key_id)
+        with _writing(file):
+            os.replace(pending, _beside(file, ".sig"))
+            durable.sync(file.parent)
+        return document
+
+
+def save(file: Path, document: TrustDocument, root: Signer) -> None:
+    """Write both files, in the order that the module's docstring gives."""
+    data = document.encode()
+    signature = root.sign(data)
+    load_document(data, signature, pinned_root=root.key_id)  # never write what can not be read
+    pending = _beside(file, ".sig.new")
+    with _writing(file):
+        _replace(pending, signature)  # (1)
+        _replace(file, data)  # (2)
+        os.replace(pending, _beside(file, ".sig"))  # (3)
+        durable.sync(file.parent)
+
+
+def read_signed_or_draft(file: Path) -> tuple[TrustDocument, bool]:
+    """
+    Read a trust file that some root signed, or a draft, which has no signature beside it.
+
+    Returns:
+        What it says, and whether it is signed by the root key that it names.
+
+    Raises:
+        EvidenceInvalid: Neither.
+        SnapshotterError: It can not be read.
+    """
+    data, signature = read_pair(file)
+    if not signature:
+        return load_draft(data), False
+    return load_unpinned_document(data, signature), True
+
+
+def read_draft(file: Path) -> TrustDocument:
+    """Read a draft, or a trust file as a person edited it. Raises as `load_draft` does."""
+    return load_draft(_read(file))
+
+
+def next_draft(
+    file: Path, draft: Path, change: Callable[[TrustDocument], TrustDocument]
+) -> TrustDocument:
+    """
+    Make one change, and write the next version of a trust file as a draft.
+
+    A draft that is there already goes on, and stays the next version.
+
+    Raises:
+        SnapshotterError: A file can not be read or written, or the change can not be made.
+    """
+    with locked(draft):
+        signed = load_unpinned_document(*read_pair(file))
+        begun = read_draft(draft) if draft.exists() else signed
+        if begun.root_key_id != signed.root_key_id:
+            raise SnapshotterError(
+                f"{draft} is a draft of another root key's trust file",
+                hint="choose another file for the draft",
+            )
+        changed = replace(change(begun), version=signed.version + 1)
+        text = json.dumps(json.loads(changed.encode()), indent=2, ensure_ascii=False)
+        with _writing(draft):
+            _replace(draft, f"{text}\n".encode())
+    return changed
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put new content in a file's place, durably and whole, readable by anybody."""
+    durable.write(path, content, mode=0o644)
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the file's directory, so that of two edits at once none is lost."""
+    with _writing(file):
+        directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SnapshotterError(
+                f"another command is editing a trust file in {file.parent.absolute()}",
+                hint="try again when it has ended",
+            ) from error
+        yield
+    finally:
+        os.close(directory)  # which lets go of the lock as well
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotterError(f"{file} can not be written: {error.strerror or error}") from error
+
+
+def read_pair(file: Path) -> tuple[bytes, bytes]:
+    """Return a trust file and its signature, b"" where there is none. Raises SnapshotterError."""
+    signature = _beside(file, ".sig")
+    data = _read(file)
+    # No signature is a signature that does not hold: `load_document` says so.
+    return data, _read(signature) if signature.exists() else b""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open_file(path) as stream:
+            return stream.read(MAX_TRUST_BYTES + 1)  # one more than is accepted
+    except OSError as error:
+        raise SnapshotterError(
+            f"{path} can not be read: {error.strerror or error}",
+            hint=f"make one with `snapshotter trust init {path}`",
+        ) from error
+
+
+def _beside(file: Path, suffix: str) -> Path:
+    return file.with_name(file.name + suffix)

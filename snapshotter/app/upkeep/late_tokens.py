@@ -1,0 +1,356 @@
+"""
+Late tokens: asking again for what timestamp authorities still owe.
+
+A bundle is sealed whether or not an authority answers. What is owed is asked for
+later, here, and stored beside the bundle; the bundle itself never changes.
+"""
+
+import fcntl
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from snapshotter.app.archive import bundles
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import names
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.proofs.rfc3161 import Anchor, TokenInvalid, check_response
+from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
+
+_MAX_SEAL_FILE = 1 << 16  # bytes
+_MAX_NOTE = 100  # characters
+_LONGEST_TURN_S = 24 * 3600.0  # nobody waits for so long: such a note is of another clock
+
+# Bundle id, authority, and the token's time or None when there still is none.
+TokenProgress = Callable[[str, str, datetime | None], None]
+
+
+class SpacedAuthority:
+    """
+    An authority that asks its users to leave some time between two requests.
+
+    The user is whoever has the note: every process that shares a data directory, the slots
+    of all its workers among them. What several machines ask together is not known here.
+
+    Args:
+        spacing_s: Seconds between two requests.
+        note: A file that says when it may be asked again; made when it is not there.
+        patient: Wait until it may be asked again; otherwise it counts as not
+            answering, and the token is fetched later.
+    """
+
+    def __init__(
+        self,
+        authority: TimestampAuthority,
+        spacing_s: float,
+        clock: Clock,
+        note: Path,
+        *,
+        patient: bool,
+    ) -> None:
+        self._authority = authority
+        self._spacing_s = spacing_s
+        self._clock = clock
+        self._note = note
+        self._patient = patient
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration."""
+        return self._authority.name
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        """Ask it, if it may be asked now or when it may. Raises as the authority does."""
+        if (wait := self._take_turn()) > 0:
+            time.sleep(wait)
+        return self._authority.stamp(message)
+
+    def _take_turn(self) -> float:
+        """Return the seconds until it may be asked, which are then taken by nobody else."""
+        try:
+            self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._note.open("a+") as note:
+                fcntl.flock(note, fcntl.LOCK_EX)
+                note.seek(0)
+                now = self._clock.now().timestamp()
+                wait = _free_at(note.read(_MAX_NOTE)) - now
+                if wait > _LONGEST_TURN_S:
+                    wait = 0.0  # a clock was set back
+                if wait > 0 and not self._patient:
+                    raise ServiceUnavailable(
+                        f"{self.name} asks for {self._spacing_s:.0f} s between two requests",
+                        hint="snapshotter timestamp fetches the token later",
+                    )
+                note.truncate(0)
+                note.write(f"{now + max(wait, 0.0) + self._spacing_s!r}\n")
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"when {self.name} was asked last can not be noted in {self._note}: "
+                f"{error.strerror}",
+                hint="snapshotter timestamp fetches the token later",
+            ) from error
+        return max(wait, 0.0)
+
+
+def _free_at(text: str) -> float:
+    """Return the noted time (POSIX); 0 where there is none, or what is no time."""
+    try:
+        at = float(text)
+    except ValueError:
+        return 0.0
+    return at if math.isfinite(at) else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenService:
+    """What is needed to ask again."""
+
+    authorities: tuple[TimestampAuthority, ...]  # who is asked
+    anchors: tuple[Anchor, ...]  # of all that are configured, asked here or not
+    store: ObjectStore
+    pending_dir: Path
+    max_skew: timedelta = timedelta(minutes=5)  # between a bundle's own time and a token's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequestResult:
+    """What came of one round."""
+
+    granted: int = 0  # tokens that came, and were stored
+    not_configured: tuple[tuple[str, str], ...] = ()  # bundle, and an authority not configured here
+    problems: tuple[SnapshotterError, ...] = ()  # one for each reminder that got no further
+
+
+class _Round:
+    """One round of asking, as it goes on from reminder to reminder."""
+
+    def __init__(self, service: TokenService, progress: TokenProgress | None) -> None:
+        self._service = service
+        self._progress = progress
+        self._asked = {authority.name: authority for authority in service.authorities}
+        self._anchors = {anchor.name: anchor for anchor in service.anchors}
+        self._silent: set[str] = set()  # who did not answer once is not asked again in this run
+        self.granted = 0
+        self.not_configured: list[tuple[str, str]] = []
+        self.problems: list[SnapshotterError] = []
+
+    def settle(self, entry: owed_tokens.PendingToken) -> None:
+        """Ask for all that one bundle is owed; what is still owed stays remembered."""
+        owing = list(entry.authorities)
+        try:
+            self._service.store.head(entry.key)
+            for name in entry.authorities:
+                if self._came(entry, name):
+                    owing.remove(name)
+        except FileNotFoundError:
+            # The reminder is written before the bundle: this one is still to come, or never does.
+            return
+        except SnapshotterError as error:
+            self.problems.append(_of(entry, error))
+        except (OSError, ValueError) as error:
+            self.problems.append(_of(entry, SnapshotterError(str(error))))
+        if not owing:
+            owed_tokens.forget(self._service.pending_dir, entry.bundle_id, entry.slot)
+        elif tuple(owing) != entry.authorities:
+            owed_tokens.save_reminder(self._service.pending_dir, entry.with_authorities(owing))
+
+    def _came(self, entry: owed_tokens.PendingToken, name: str) -> bool:
+        if name not in self._anchors:
+            # Not configured at the moment, or by this file alone: it still owes.
+            self.not_configured.append((entry.bundle_id, name))
+            return False
+        at = self._stored(entry, self._anchors[name])
+        if at is None and name in self._asked and name not in self._silent:
+            at = self._ask(entry, self._asked[name])
+        if at is None:
+            self._silent.add(name)
+        if self._progress:
+            self._progress(entry.bundle_id, name, at)
+        return at is not None
+
+    def _stored(self, entry: owed_tokens.PendingToken, anchor: Anchor) -> datetime | None:
+        """Return the time of this authority's token beside the bundle, if one came already."""
+        for response in bundles.read_late_tokens(self._service.store, entry.key):
+            try:
+                return check_response(response, entry.signature, anchor).time
+            except TokenInvalid:
+                continue  # another authority's, or none at all
+        return None
+
+    def _ask(
+        self, entry: owed_tokens.PendingToken, authority: TimestampAuthority
+    ) -> datetime | None:
+        """Fetch and store one token; return its time, or None for an authority that is silent."""
+        try:
+            response, at = authority.stamp(entry.signature)
+        except ServiceUnavailable:
+            return None
+        sealed_at = _sealed_at(self._service.store, entry.key)
+        if at < sealed_at - self._service.max_skew:
+            # Beside the bundle it would make every verifier say FAILED; a later one fits.
+            raise ServiceUnavailable(
+                f"{authority.name} says that it is {instant(at)}, and the bundle that it was "
+                f"sealed at {instant(sealed_at)}: the token is not kept",
+                hint="the clock was ahead when the bundle was sealed: ask after that time",
+            )
+        _put_sidecar(self._service.store, entry.key, response)
+        self.granted += 1
+        return at
+
+
+def request_owed_tokens(
+    service: TokenService,
+    progress: TokenProgress | None = None,
+    *,
+    only: Sequence[str] = (),
+    wait_s: float = 0,
+    longest_s: float = math.inf,
+) -> TokenRequestResult:
+    """
+    Ask for the tokens owed to bundles of this store.
+
+    One reminder or bundle that can not be dealt with is a problem of the answer, and
+    holds up no other. One process asks at a time: of two, each would store its token.
+
+    Args:
+        only: Bundle ids; empty: all that are remembered.
+        wait_s: How long to wait for another process that is asking; it leaves
+            nothing to do for one that does not wait.
+        longest_s: After so long no further bundle is begun; the rest is for the next round.
+
+    Raises:
+        ServiceUnavailable: Another process is asking for longer than `wait_s` (above 0).
+        SnapshotterError: A reminder can not be written.
+    """
+    if not service.pending_dir.is_dir():
+        return TokenRequestResult()
+    this = _Round(service, progress)
+    began = time.monotonic()
+    with owed_tokens.lock_reminders(service.pending_dir, wait_s=wait_s) as ours:
+        if not ours:
+            if wait_s:
+                raise _busy(service)
+            return TokenRequestResult()
+        for entry in owed_tokens.list_reminders(service.pending_dir, this.problems.append):
+            if entry.store == service.store.url and (not only or entry.bundle_id in only):
+                this.settle(entry)
+                if time.monotonic() - began >= longest_s:
+                    break
+    return TokenRequestResult(
+        granted=this.granted,
+        not_configured=tuple(this.not_configured),
+        problems=tuple(this.problems),
+    )
+
+
+def _sealed_at(store: ObjectStore, key: str) -> datetime:
+    """Return when a bundle says that it was sealed. Raises EvidenceInvalid."""
+    with store.open(key) as stream:
+        value = bundles.read_record(stream)
+    return canonical_json.parse_instant(value.get("sealed_at"))
+
+
+def _of(entry: owed_tokens.PendingToken, error: SnapshotterError) -> SnapshotterError:
+    return type(error)(f"{entry.bundle_id}: {error.message}", hint=error.hint)
+
+
+def _busy(service: TokenService) -> ServiceUnavailable:
+    return ServiceUnavailable(
+        f"another process is asking for the tokens in {service.pending_dir}",
+        hint="run snapshotter timestamp again when it is done",
+    )
+
+
+def remember_missing(
+    service: TokenService, bundle_ids: Iterable[str], *, wait_s: float = 0
+) -> None:
+    """
+    Note which configured authorities have given no good token for these bundles.
+
+    Who is remembered already and not configured here stays remembered.
+
+    Args:
+        wait_s: How long to wait for another process that is asking.
+
+    Raises:
+        SnapshotterError: No such bundle in the store.
+        EvidenceInvalid: It can not be read.
+        ServiceUnavailable: Another process is asking.
+    """
+    with owed_tokens.lock_reminders(service.pending_dir, wait_s=wait_s) as ours:
+        if not ours:
+            raise _busy(service)
+        configured = {anchor.name for anchor in service.anchors}
+        known = {
+            (entry.bundle_id, entry.slot): [
+                name for name in entry.authorities if name not in configured
+            ]
+            for entry in owed_tokens.list_reminders(service.pending_dir, lambda _: None)
+            if entry.store == service.store.url
+        }
+        for bundle_id in bundle_ids:
+            _remember_missing(service, bundle_id, known)
+
+
+def _remember_missing(
+    service: TokenService, bundle_id: str, known: Mapping[tuple[str, int], Sequence[str]]
+) -> None:
+    key = bundles.find_bundle_key(service.store, bundle_id)
+    with service.store.open(key) as stream:
+        late = bundles.read_late_tokens(service.store, key)
+        for slot, signature in enumerate(bundles.read_signatures(stream), start=1):
+            responses = list(late)
+            for number in range(1, names.MAX_TOKENS + 1):
+                try:
+                    responses.append(
+                        bundles.read_member(stream, names.token(slot, number), limit=_MAX_SEAL_FILE)
+                    )
+                except EvidenceInvalid:
+                    break  # tokens are numbered without gaps
+            entry = owed_tokens.PendingToken(
+                bundle_id=bundle_id,
+                store=service.store.url,
+                key=key,
+                signature=signature,
+                authorities=(),
+                slot=slot,
+            )
+            _remember_owed(service, entry, responses, known.get((bundle_id, slot), ()))
+
+
+def _remember_owed(
+    service: TokenService,
+    entry: owed_tokens.PendingToken,
+    responses: Sequence[bytes],
+    more: Sequence[str],
+) -> None:
+    missing = [
+        anchor.name
+        for anchor in service.anchors
+        if not any(_holds(response, entry.signature, anchor) for response in responses)
+    ]
+    missing += more
+    if missing:
+        owed_tokens.save_reminder(service.pending_dir, entry.with_authorities(missing))
+    else:
+        owed_tokens.forget(service.pending_dir, entry.bundle_id, entry.slot)
+
+
+def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
+    try:
+        check_response(response, signature, anchor)
+    except TokenInvalid:
+        return False
+    return True
+
+
+def _put_sidecar(store: ObjectStore, key: str, response: bytes) -> None:
+    """Store a late token beside its bundle under the next free number."""
+    if not bundles.put_late_token(store, key, response, digest_bytes(response).sha256):
+        raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")

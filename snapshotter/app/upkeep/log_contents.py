@@ -1,0 +1,72 @@
+"""What the log of a store says of its bundles, in one pass over all of its entries."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.proofs import leaf, merkle
+from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.formats.proofs.note import LogPolicy
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.log import LogReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogContents:
+    """What a log names; empty where there is no log that is known."""
+
+    size: int = 0
+    bundles: dict[str, str] = field(default_factory=dict)  # id: SHA-256 of its first entry
+    erased: frozenset[str] = frozenset()  # ids with a tombstone
+    custody: frozenset[Leaf] = frozenset()  # heads of custody chains
+    # Records of their own, by kind of leaf and name: SHA-256 of the first entry.
+    records: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
+    """
+    Return what the log of a store names, after checking it against its checkpoint.
+
+    Args:
+        policy: Whose log it has to be; without one nothing is believed.
+
+    Raises:
+        EvidenceInvalid: It is not that log, or its entries are not those of its checkpoint.
+    """
+    if policy is None:
+        return LogContents()
+    reader = LogReader(store, policy)
+    try:
+        signed = reader.checkpoint()
+    except FileNotFoundError:
+        return LogContents()
+    bundles: dict[str, str] = {}
+    erased: set[str] = set()
+    heads: set[Leaf] = set()
+    records: dict[tuple[str, str], str] = {}
+
+    def hashes() -> Iterator[bytes]:
+        for entry in reader.entries(0, signed.size):
+            found = entry.leaf
+            if found is not None and found.kind == leaf.BUNDLE:
+                bundles.setdefault(found.name, found.sha256)
+            elif found is not None and found.kind == leaf.TOMBSTONE:
+                erased.add(found.name)
+            elif found is not None and found.kind == leaf.CUSTODY:
+                heads.add(found)
+            elif found is not None and found.kind in (leaf.GAP, leaf.TAKEDOWN, leaf.REPORT):
+                records.setdefault((found.kind, found.name), found.sha256)
+            yield merkle.leaf_hash(entry.data)
+
+    if merkle.root(hashes()) != signed.root:
+        raise EvidenceInvalid(
+            f"the log of {store.url} has other entries than its checkpoint says",
+            hint="snapshotter log check, snapshotter audit",
+        )
+    return LogContents(
+        size=signed.size,
+        bundles=bundles,
+        erased=frozenset(erased),
+        custody=frozenset(heads),
+        records=records,
+    )

@@ -1,0 +1,253 @@
+"""
+Copy the log of a store into a replica, so that an audit of the replica can be held against it.
+
+    the source's tree, from all of its entries ─ has it the root that is signed?
+      ─ does it extend what the replica shows? ─ the mark ─ files, each read back
+      ─ the checkpoint: from here on the replica shows the larger tree
+
+A mirror has no lock of writers and a mark (`log/mirror`): nobody appends to it, for two
+stores that both go on with one log sign two histories. A crash leaves files that no
+checkpoint needs yet; the same again finds them there and goes on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.proofs import log_state, merkle, note, tiles
+from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
+from snapshotter.formats.proofs.tiles import WIDTH, Tile, TileTree
+from snapshotter.ports import CompareAndSwapStore, TaggedContent
+from snapshotter.verify.log import LogReader
+
+_STEP = 4 * WIDTH  # entries that are held at once
+
+
+class ForeignTargetLog(SnapshotterError):
+    """The target has another log of its own: nothing is copied over it, and nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorResult:
+    """What became of a mirror."""
+
+    begin: int  # entries that the target showed before
+    size: int  # and that it shows now, or would
+    files: int  # that were written
+
+    @property
+    def lag(self) -> int:
+        """Entries that it lacked."""
+        return self.size - self.begin
+
+
+def mirror(
+    reader: LogReader,
+    target: CompareAndSwapStore,
+    *,
+    source_place: str,
+    dry_run: bool = False,
+    signed: SignedCheckpoint | None = None,
+) -> MirrorResult | None:
+    """
+    Bring a target up to the log that `reader` shows; None where neither has one.
+
+    Args:
+        source_place: The store that is copied, as receipts name it.
+        dry_run: Compare, and write nothing.
+        signed: The checkpoint to come up to; None: the published one.
+
+    Raises:
+        Apart: The target has another log, of its own.
+        EvidenceInvalid: The two do not agree, or the source's is not what it signed.
+        ServiceUnavailable, SnapshotterError: As the stores say.
+    """
+    there = _read(target, log_state.CHECKPOINT)
+    shown = _opened(there) if there else None
+    if signed is None:
+        try:
+            signed = reader.checkpoint()
+        except FileNotFoundError:
+            if shown is None:
+                return None
+            raise EvidenceInvalid("the source has no log, and the copy has one") from None
+    origin = signed.checkpoint.origin
+    _refuse_written(target, origin, shown)
+    begin = shown.size if shown else 0
+    if begin > signed.size:
+        raise EvidenceInvalid(
+            f"the copy's has {begin} entries, and the source's {signed.size}: somebody put an "
+            "older state in the source's place"
+        )
+    _check(reader, signed, begin, shown)
+    if dry_run:
+        return MirrorResult(begin=begin, size=signed.size, files=0)
+    # A mark that is there already may name another place: the source was moved.
+    target.swap(log_state.MIRROR, log_state.encode_mirror(origin, source_place), "")
+    written = _copy(reader, target, begin, signed)
+    _publish(target, signed, there)
+    return MirrorResult(begin=begin, size=signed.size, files=written)
+
+
+def damaged_files(
+    reader: LogReader, target: CompareAndSwapStore, policy: LogPolicy
+) -> Iterator[tuple[str, bytes, str]]:
+    """
+    Yield the files of a log that are missing or damaged, by what another store has of it.
+
+    Key, bytes as they have to be, and "missing" or "damaged". Nothing is written. What they
+    have to be follows from the source's entries, which lead to the target's own checkpoint.
+
+    Raises:
+        EvidenceInvalid: The target's checkpoint is not this log's, or the source's entries do
+            not lead to it, or are fewer.
+    """
+    there = _read(target, log_state.CHECKPOINT)
+    if there is None:
+        return
+    signed = policy.open(there.data)
+    known = reader.checkpoint()
+    if known.checkpoint.origin != signed.checkpoint.origin or known.size < signed.size:
+        raise EvidenceInvalid("the source has not all of this log")
+    _check(reader, signed, 0, None)
+    for tile, data in _files(reader, 0, signed.size, _nothing):
+        key = log_state.key(tile.path)
+        try:
+            if target.read(key, tiles.MAX_FILE).data != data:
+                yield key, data, "damaged"
+        except FileNotFoundError:
+            yield key, data, "missing"
+
+
+def _nothing(path: str) -> bytes:
+    raise FileNotFoundError(path)
+
+
+def _files(
+    reader: LogReader, begin: int, size: int, stands: Callable[[str], bytes]
+) -> Iterator[tuple[Tile, bytes]]:
+    """
+    Work out from its entries the files of a tree that a smaller one has not.
+
+    Args:
+        stands: Gives a file of the smaller tree, or one that was yielded, by its path.
+    """
+    kept: dict[str, bytes] = {}  # the right edge of the tree that is worked out so far
+
+    def fetch(path: str) -> bytes:
+        return kept[path] if path in kept else stands(path)
+
+    at = begin
+    while at < size:
+        # To the end of an entry bundle: so that its partial files are of the last tree alone.
+        end = min((at // WIDTH) * WIDTH + _STEP, size)
+        files = tiles.extend(TileTree(at, fetch), list(_entries(reader, at, end)))
+        yield from ((tile, data) for tile, data in files.items() if _stays(tile, size))
+        kept = {
+            tile.path: files[tile] if tile in files else kept[tile.path]
+            for tile in tiles.right_edge(end)
+            if tile in files or tile.path in kept
+        }
+        at = end
+
+
+def _refuse_written(
+    target: CompareAndSwapStore, origin: str, shown: SignedCheckpoint | None
+) -> None:
+    """Raise where somebody appends to the target's log, or it is another one."""
+    lock = _read(target, log_state.LOCK)
+    if lock is not None or (shown is not None and shown.checkpoint.origin != origin):
+        name = shown.checkpoint.origin if shown else ""
+        if name == origin:
+            raise EvidenceInvalid(
+                f"{origin} is written to in both stores: two that go on with one log sign two "
+                "histories"
+            )
+        raise ForeignTargetLog(
+            f"not copied: a log of its own is there{f', {name}' if name else ''}"
+        )
+
+
+def _check(
+    reader: LogReader, signed: SignedCheckpoint, begin: int, shown: SignedCheckpoint | None
+) -> None:
+    """Build the source's tree from its entries, and hold both checkpoints against it."""
+    tree = merkle.Frontier()
+    for data in _entries(reader, 0, signed.size):
+        if shown is not None and tree.size == begin:
+            _require_root(tree.root, shown.root, begin)
+        tree.append(merkle.leaf_hash(data))
+    if shown is not None and tree.size == begin:
+        _require_root(tree.root, shown.root, begin)
+    if tree.root != signed.root:
+        raise EvidenceInvalid("the source's has other entries than its checkpoint says")
+
+
+def _require_root(root: bytes, wanted: bytes, size: int) -> None:
+    if root != wanted:
+        raise EvidenceInvalid(
+            f"the two show two histories of {size} entries: keep both checkpoints, they prove it"
+        )
+
+
+def _copy(
+    reader: LogReader, target: CompareAndSwapStore, begin: int, signed: SignedCheckpoint
+) -> int:
+    """Write the files that the larger tree has; return how many. Each is read back."""
+
+    def stands(path: str) -> bytes:
+        return target.read(log_state.key(path), tiles.MAX_FILE).data
+
+    written = 0
+    for tile, data in _files(reader, begin, signed.size, stands):
+        _write(target, tile, data)
+        written += 1
+    if signed.size and TileTree(signed.size, stands).root() != signed.root:
+        raise EvidenceInvalid("the source's changed while it was copied")
+    return written
+
+
+def _stays(tile: Tile, size: int) -> bool:
+    """Whether a file of a smaller tree is one of the last as well."""
+    return tiles.tile_at(tile.level, tile.index, size) == tile
+
+
+def _write(target: CompareAndSwapStore, tile: Tile, data: bytes) -> None:
+    key = log_state.key(tile.path)
+    if not target.swap(key, data, "") or target.read(key, tiles.MAX_FILE).data != data:
+        raise EvidenceInvalid(f"{key} holds other bytes in the copy")
+
+
+def _publish(
+    target: CompareAndSwapStore, signed: SignedCheckpoint, there: TaggedContent | None
+) -> None:
+    """Show the tree, unless another copier was quicker and shows at least as much."""
+    wanted = signed.note
+    while True:
+        if there is not None:
+            shown = _opened(there)
+            if shown.size > signed.size:
+                return
+            if shown.size == signed.size:  # with what more witnesses have said since
+                wanted = note.with_signatures(shown.note, signed.note.signatures)
+                if wanted == shown.note or len(wanted.signatures) > log_state.MAX_SIGNATURES:
+                    return
+        if target.swap(log_state.CHECKPOINT, wanted.encode(), there.tag if there else ""):
+            return
+        there = _read(target, log_state.CHECKPOINT)
+
+
+def _entries(reader: LogReader, begin: int, end: int) -> Iterator[bytes]:
+    return (entry.data for entry in reader.entries(begin, end))
+
+
+def _opened(there: TaggedContent) -> SignedCheckpoint:
+    parsed = note.parse(there.data)
+    return SignedCheckpoint(checkpoint=note.parse_checkpoint(parsed.text), note=parsed)
+
+
+def _read(store: CompareAndSwapStore, key: str) -> TaggedContent | None:
+    try:
+        return store.read(key, log_state.MAX_LOCK)
+    except FileNotFoundError:
+        return None

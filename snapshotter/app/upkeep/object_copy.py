@@ -1,0 +1,155 @@
+"""
+One object from one store to another: read, checked, written, read back.
+
+Used by replication and repair. Nothing is ever overwritten, and nothing goes over that
+was not seen to belong to its bundle.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import CHUNK
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.ports import Content, ObjectStore
+from snapshotter.store.custodial_store import CustodialStore
+
+_Found = TypeVar("_Found")
+
+_MAX_OBJECT = 4 << 30  # bytes; no bundle is larger
+_MAX_SIDECAR = 1 << 18  # bytes; no kind that goes along is longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleObjects:
+    """What a store lists of one bundle: the bundle, its sidecars, or both."""
+
+    bundle_id: str
+    objects: dict[str, StoredObject] = field(default_factory=dict)  # by kind; "" is the bundle
+
+    def name(self) -> str:
+        """By what listings are in order."""
+        return self.bundle_id
+
+    @property
+    def key(self) -> str:
+        """Where the bundle is, or would be."""
+        return store_keys.bundle_key(self.bundle_id)
+
+
+def list_bundle_objects(
+    store: ObjectStore, prefix: str = f"{store_keys.BUNDLES}/"
+) -> Iterator[BundleObjects]:
+    """Yield what a store lists, bundle by bundle, in the order of ids. One listing."""
+    parsed = filter(None, map(_parsed, store.list(prefix)))
+    for bundle_id, found in groupby(parsed, key=lambda pair: pair[0].bundle_id):
+        yield BundleObjects(bundle_id=bundle_id, objects={key.kind: there for key, there in found})
+
+
+def pair_listings(
+    one: Iterator[_Found], other: Iterator[_Found], name: Callable[[_Found], str]
+) -> Iterator[tuple[_Found | None, _Found | None]]:
+    """Yield two listings side by side, each in the order of `name`."""
+    left, right = next(one, None), next(other, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and name(left) < name(right)):
+            yield left, None
+            left = next(one, None)
+        elif left is None or name(right) < name(left):
+            yield None, right
+            right = next(other, None)
+        else:
+            yield left, right
+            left, right = next(one, None), next(other, None)
+
+
+def fetch_object(store: ObjectStore, key: str, target: Path) -> str:
+    """
+    Copy an object to a file; return its SHA-256.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EvidenceInvalid: The store says that it has another digest than its bytes, or it is
+            longer than anything of ours.
+    """
+    there = store.head(key)
+    said = there.sha256
+    if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
+        raise EvidenceInvalid(f"{key} has {there.length} bytes: no object of ours has")
+    digest = hashlib.sha256()
+    with store.open(key) as source, target.open("wb") as out:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+    if said and said != digest.hexdigest():
+        raise EvidenceInvalid(f"{key} is not what {store.url} says it is")
+    return digest.hexdigest()
+
+
+def sidecar_reader(store: ObjectStore, key: str) -> Callable[[str], bytes | None]:
+    """Return what reads a sidecar of the bundle at `key` by its kind; None for none."""
+
+    def read(kind: str) -> bytes | None:
+        try:
+            with store.open(store_keys.sidecar_key(key, kind)) as stream:
+                return stream.read(_MAX_SIDECAR + 1)
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
+def object_sha256(store: ObjectStore, key: str) -> str:
+    """Return the SHA-256 of an object, of its bytes and not of what a store says."""
+    digest = hashlib.sha256()
+    with store.open(key) as source:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def put(
+    target: CustodialStore,
+    event: str,
+    detail: str,
+    key: str,
+    content: Content,
+    sha256: str,
+    retention: Retention | None,
+) -> str:
+    """
+    Put an object and read it back; return a sentence when it is there and not locked as asked.
+
+    Raises:
+        FileExistsError: The key holds other bytes.
+        SnapshotterError: The store does not take it, or gives back other bytes.
+    """
+    told = ""
+    try:
+        target.put_for_event(event, detail, key, content, sha256, retention=retention)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        if retention is None:
+            raise
+        # A copy without a lock is worth more than none; that it has none is told.
+        target.put_for_event(event, detail, key, content, sha256)
+        told = f"it is not locked there: {error}"
+    if object_sha256(target, key) != sha256:
+        raise SnapshotterError(
+            f"{target.url} gives back other bytes than were written for {key}",
+            hint="do not trust this store: snapshotter store check",
+        )
+    return told
+
+
+def _parsed(found: StoredObject) -> tuple[store_keys.BundleKey, StoredObject] | None:
+    try:
+        return store_keys.parse_bundle_key(found.key), found
+    except ValueError:
+        return None  # not ours

@@ -1,0 +1,311 @@
+"""
+Copy what a store has beside its bundles: gaps, take-down events, reports of audits.
+
+    every record of either store, in the order of keys
+      of the source's log?     its bytes have to be those that were logged
+      missing there?           read ─ seen to be one ─ written ─ read back
+      there already?           compared, never overwritten; another one is a divergence
+
+And of custody: each bundle's chain goes on in the store and in its copy, apart from each
+other. What goes on in the source is carried beside (`custody/` in the copy), so that an
+audit of the copy finds each head that the source's log names.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from snapshotter.app import store_records as records
+from snapshotter.app.upkeep.object_copy import pair_listings, put
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody_sidecars, store_keys
+from snapshotter.formats.proofs import leaf
+from snapshotter.formats.signatures import keys
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.custody import RECOVERY, REPLICATION
+from snapshotter.ports import Clock, ObjectStore
+from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.verify.audit.record_checks import GAP_RECORDS, TAKEDOWN_RECORDS
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
+
+MAX_REPORT = 64 << 20  # bytes; one has some hundred kilobytes
+_REPORT_FORMAT = "snapshotter-audit/1"
+SIGNATURE = ".sig"  # behind the key of a report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordKind:
+    """One kind of records, as they are copied."""
+
+    leaf: str  # the kind of their leaves
+    prefix: str  # of their keys
+    limit: int  # bytes of one
+    id_of: Callable[[str], str]  # raises ValueError for what is no key of one
+    # Says nothing of whose a record is. Raises EvidenceInvalid for what is none of that id.
+    check: Callable[[bytes, str], object]
+    is_of_copies: bool = False  # a copy has some of its own
+
+
+def _check_report(data: bytes, report_id: str) -> None:
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict) or value.get("format") != _REPORT_FORMAT:
+        raise EvidenceInvalid("it is no report of an audit")
+    if value.get("report_id") != report_id:
+        raise EvidenceInvalid("it is the report of another audit")
+
+
+_REPORTS = RecordKind(
+    leaf=leaf.REPORT,
+    prefix=f"{store_keys.AUDITS}/",
+    limit=MAX_REPORT,
+    id_of=store_keys.parse_report_key,
+    check=_check_report,
+)
+
+
+def _check_carried(data: bytes, name: object) -> None:
+    if not custody_sidecars.is_readable(data):
+        raise EvidenceInvalid("it is not lines of custody events")
+
+
+_CARRIED = RecordKind(
+    leaf="",
+    prefix=f"{store_keys.CARRIED}/",
+    limit=custody_sidecars.MAX_BYTES,
+    id_of=lambda key: ".".join(store_keys.parse_carried_key(key)),
+    check=_check_carried,
+    is_of_copies=True,
+)
+RECORD_KINDS = (
+    *(
+        RecordKind(
+            leaf=records.kind,
+            prefix=records.prefix,
+            limit=records.limit,
+            id_of=records.id_of,
+            check=records.read,
+        )
+        for records in (GAP_RECORDS, TAKEDOWN_RECORDS)
+    ),
+    _REPORTS,
+    _CARRIED,
+)
+
+
+def record_key(kind: str, name: str) -> str:
+    """Return where a record lives that a log names. Raises ValueError for a day that is none."""
+    return _KEYS[kind](name)
+
+
+_KEYS = {
+    leaf.GAP: store_keys.gap_key,
+    leaf.TAKEDOWN: store_keys.takedown_key,
+    leaf.REPORT: store_keys.report_key,
+}
+
+
+def _is(data: bytes | None, sha256: str) -> TypeGuard[bytes]:
+    return data is not None and hashlib.sha256(data).hexdigest() == sha256
+
+
+def is_report_signature_valid(document: bytes, signature: bytes, trust: Trust) -> bool | None:
+    """Whether a report's signature holds; None where its key is not known here."""
+    try:
+        value = canonical_json.loads(document)
+    except EvidenceInvalid:
+        return False
+    signer = value.get("signer") if isinstance(value, dict) else None
+    known = trust.key(signer) if isinstance(signer, str) else None
+    if known is None:
+        return None
+    return keys.verify_signature(known.public_key, signature, document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordService:
+    """From where to where records are copied."""
+
+    source: ObjectStore
+    source_name: str
+    target: CustodialStore
+    trust: Trust
+    clock: Clock
+    logged: Mapping[tuple[str, str], str]  # SHA-256 by kind of leaf and name, in the source's log
+
+
+class RecordCopier:
+    """
+    Copies records, one by one.
+
+    Args:
+        told: Takes what came of each: a state, its key, and a detail.
+    """
+
+    def __init__(
+        self, service: RecordService, progress: Callable[[str, str, str], None], *, dry_run: bool
+    ) -> None:
+        self._service = service
+        self._progress = progress
+        self._dry_run = dry_run
+        self.copied = 0
+        self.bytes = 0
+
+    def run(self) -> None:
+        """Copy all records. Raises ServiceUnavailable when a store does not answer."""
+        for kind in RECORD_KINDS:
+            both = (
+                self._listed(self._service.source, kind),
+                self._listed(self._service.target, kind),
+            )
+            for here, there in pair_listings(*both, _key):
+                found = here or there
+                if found is not None:
+                    self._one(kind, found.key, here, there)
+
+    def _listed(self, store: ObjectStore, kind: RecordKind) -> Iterator[StoredObject]:
+        """Yield the records; a report's signature goes along with it."""
+        return (stored for stored in store.list(kind.prefix) if not stored.key.endswith(SIGNATURE))
+
+    def _one(
+        self, kind: RecordKind, key: str, here: StoredObject | None, there: StoredObject | None
+    ) -> None:
+        try:
+            record_id = kind.id_of(key)
+        except ValueError:
+            if here is not None and there is None:
+                self._progress("passed-over", key, "it is no record of ours")
+            return
+        try:
+            if here is None and kind.is_of_copies:
+                return
+            if here is None:
+                self._progress("surplus", key, "the source does not have it")
+                return
+            data = self._read(kind, key, record_id, there)
+            if data is None:
+                return  # it is there, as it should be
+            if self._dry_run:
+                self._progress("lagging", key, "")
+                return
+            if kind is _REPORTS:
+                self._copy_signature(key, data)
+            self._put(key, data)
+            self._progress("copied", key, "")
+        except ServiceUnavailable:
+            raise
+        except FileNotFoundError:
+            self._progress("lagging", key, "it went away while it was read")
+        except FileExistsError:
+            self._progress("divergent", key, "another one stands there")
+        except EvidenceInvalid as error:
+            self._progress("damaged", key, f"not copied: {error}")
+        except SnapshotterError as error:
+            self._progress("lagging", key, f"not copied: {error}")
+
+    def _read(
+        self, kind: RecordKind, key: str, record_id: str, there: StoredObject | None
+    ) -> bytes | None:
+        """Return a record of the source that has to be copied; None where it need not."""
+        data = records.read(self._service.source, key, limit=kind.limit)
+        if data is None:
+            raise FileNotFoundError(key)
+        wanted = self._service.logged.get((kind.leaf, record_id))
+        if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
+            raise EvidenceInvalid("it is not what was logged under this name")
+        if len(data) > kind.limit:
+            raise EvidenceInvalid(f"longer than {kind.limit} bytes")
+        if wanted is None:  # else it is what was logged, whatever it is
+            kind.check(data, record_id)
+        if there is None:
+            return data
+        if records.read(self._service.target, key, limit=kind.limit) != data:
+            raise FileExistsError(key)
+        return None
+
+    def _copy_signature(self, key: str, document: bytes) -> None:
+        name = f"{key}{SIGNATURE}"
+        data = records.read(self._service.source, name, limit=MAX_SIGNATURE_BYTES)
+        if data is None:
+            raise EvidenceInvalid("its signature is gone")
+        if is_report_signature_valid(document, data, self._service.trust) is False:
+            raise EvidenceInvalid("its signature does not hold")
+        self._put(name, data)
+
+    def repair(self, name: tuple[str, str], sha256: str, key: str) -> tuple[str, str]:
+        """
+        Put a record back that the target's log names.
+
+        Returns:
+            What came of it ("", "repaired", "missing", "damaged", "refused") and why.
+        """
+        kind = next(kind for kind in RECORD_KINDS if kind.leaf == name[0])
+        there = records.read(self._service.target, key, limit=kind.limit)
+        if _is(there, sha256):
+            return self._repair_signature(key, there) if kind is _REPORTS else ("", "")
+        state = "missing" if there is None else "damaged"
+        data = records.read(self._service.source, key, limit=kind.limit)
+        if data is None:
+            return state, "and the source does not have it"
+        if not _is(data, sha256):
+            return "refused", f"{state}, and the source's is not what was logged"
+        if self._dry_run:
+            return state, "the source has it"
+        if there is not None:
+            self._service.target.set_aside(key)
+        self._put(key, data, RECOVERY)
+        if kind is _REPORTS:
+            again, why = self._repair_signature(key, data)
+            if again not in ("", "repaired"):
+                return again, f"its signature: {why}"
+        return "repaired", f"it was {state}"
+
+    def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
+        name = f"{key}{SIGNATURE}"
+        both = [
+            records.read(store, name, limit=MAX_SIGNATURE_BYTES)
+            for store in (self._service.target, self._service.source)
+        ]
+        holds = [
+            signature is not None
+            and is_report_signature_valid(document, signature, self._service.trust)
+            for signature in both
+        ]
+        there, candidate = both
+        # By a key that is not known here nothing can be said of what is there.
+        if holds[0] or (there is not None and holds[0] is None):
+            return "", ""
+        state = "missing" if there is None else "damaged"
+        if candidate is None or not holds[1]:
+            return state, "the source's does not hold, by a key that is known here"
+        if self._dry_run:
+            return state, "the source has its signature"
+        if there is not None:
+            self._service.target.set_aside(name)
+        self._put(name, candidate, RECOVERY)
+        return "repaired", f"its signature was {state}"
+
+    def copy_custody_sidecar(self, bundle_id: str, kind: str, place: str, data: bytes) -> None:
+        """Keep a custody sidecar of the source beside the copy, if it is not there yet."""
+        self._put(store_keys.carried_key(bundle_id, place, kind), data)
+
+    def _put(self, key: str, data: bytes, event: str = REPLICATION) -> None:
+        service = self._service
+        kept: Retention | None = None
+        if not key.startswith(f"{store_keys.CARRIED}/"):
+            kept = service.source.head(key).retention
+        if kept is not None and kept.until <= service.clock.now():
+            kept = None
+        sha256 = hashlib.sha256(data).hexdigest()
+        progress = put(
+            service.target, event, f"from {service.source_name}", key, data, sha256, kept
+        )
+        self.copied += 1
+        self.bytes += len(data)
+        if progress:
+            self._progress("unlocked", key, progress)
+
+
+def _key(found: StoredObject) -> str:
+    return found.key

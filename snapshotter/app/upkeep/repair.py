@@ -1,0 +1,461 @@
+"""
+Put back what is missing or damaged in a store, from another one: bundles, what stands beside
+them, the records (gaps, take-down events, reports of audits) that the log names, and the log.
+
+Only bytes that are known to belong there: by a receipt of this machine or by the log;
+where there is neither, by what the store itself still says of this very bundle (its
+custody chain, the seal that is left of a damaged file), and then only what is signed by a
+key that is trusted. Whatever the source has besides, stays there: a repair takes in no
+stranger.
+
+    what belongs there ─ is it there, and is it that? ─ the source's bytes: are they that?
+      ─ note what goes there ─ the damaged one aside ─ write, read back ─ its lock
+
+A crash leaves the object missing and known, and the same command again goes on.
+"""
+
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from snapshotter.app.archive import bundles
+from snapshotter.app.spool import scratch_directory
+from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
+from snapshotter.app.upkeep.object_copy import (
+    BundleObjects,
+    fetch_object,
+    list_bundle_objects,
+    pair_listings,
+    put,
+    sidecar_reader,
+)
+from snapshotter.app.upkeep.record_copies import RecordCopier, RecordService, record_key
+from snapshotter.app.upkeep.sidecar_checks import ReadSidecar, VerifiedBundleFile
+from snapshotter.app.upkeep.tombstones import Tombstones
+from snapshotter.errors import (
+    EvidenceInvalid,
+    EvidenceUnverifiable,
+    ServiceUnavailable,
+    SnapshotterError,
+)
+from snapshotter.formats.bundle import custody_sidecars, names, store_keys
+from snapshotter.formats.statements import tombstone
+from snapshotter.model.bundle import Retention
+from snapshotter.model.custody import RECOVERY, Receipt
+from snapshotter.model.finding import Code
+from snapshotter.ports import Clock, CompareAndSwapStore, ObjectStore
+from snapshotter.store import custodial_store
+from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.log import LogReader
+from snapshotter.verify.trust import Trust
+
+# "repaired", "missing", "damaged" (neither could be put back), "refused" (the source has
+# something else), "erased", "unclear"; and what of the bundle: "" is the bundle itself.
+# For a record of its own its key stands in the place of the id.
+RepairProgress = Callable[[str, str, str, str], None]  # state, bundle id, kind, detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairService:
+    """What is needed to repair a store from another one."""
+
+    target: CustodialStore
+    source: ObjectStore
+    source_name: str
+    trust: Trust
+    tombstones: Tombstones
+    clock: Clock
+    spool_dir: Path  # where what is put back is before it is
+    logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
+    erased: Collection[str] = ()  # bundle ids with a tombstone in the log
+    source_log: LogReader | None = None  # None: no log is known that it could be held against
+    target_log: CompareAndSwapStore | None = None
+    # Gaps, take-down events and reports in the log: SHA-256, by kind of leaf and name.
+    records: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class RepairResult:
+    """What came of a repair, counted."""
+
+    bundles: int = 0  # that were looked at
+    repaired: int = 0  # objects
+    left: int = 0  # objects that are still missing, damaged, or of which nothing is known
+    erased: int = 0  # bundles that stay as they are, by order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known to belong to one bundle, by kind."""
+
+    sure: Mapping[str, frozenset[str]]  # SHA-256, by this machine's receipts or the log
+    told: Mapping[str, frozenset[str]]  # by the store's own custody chain
+    locks: Mapping[str, Retention]  # the last retention of each, by receipts
+
+
+def repair(
+    service: RepairService,
+    progress: RepairProgress,
+    *,
+    only: Collection[str] = (),
+    dry_run: bool = False,
+) -> RepairResult:
+    """
+    Look at every bundle of the target, and put back what is missing or damaged.
+
+    One object or receipt that can not be dealt with holds up no other.
+
+    Args:
+        only: Bundle ids; empty: all.
+        dry_run: Say what would be done, and write nothing.
+
+    Raises:
+        ServiceUnavailable: A store does not answer; what was repaired is whole.
+    """
+    this = _Repair(service, progress, dry_run=dry_run)
+    known = (BundleObjects(bundle_id=bundle_id) for bundle_id in _known_ids(service))
+    for there, expected in pair_listings(
+        list_bundle_objects(service.target), known, BundleObjects.name
+    ):
+        bundle_id = (there or expected or BundleObjects(bundle_id="")).bundle_id
+        if not only or bundle_id in only:
+            this.bundle(there or BundleObjects(bundle_id=bundle_id))
+    if not only:
+        this.log()
+        this.records()
+    return this.done
+
+
+def _known_ids(service: RepairService) -> Iterator[str]:
+    merged = heapq.merge(service.target.receipts.bundle_ids(), sorted(service.logged))
+    return (bundle_id for bundle_id, _ in groupby(merged))
+
+
+class _Repair:
+    def __init__(self, service: RepairService, progress: RepairProgress, *, dry_run: bool) -> None:
+        self._service = service
+        self._progress = progress
+        self._dry_run = dry_run
+        self.done = RepairResult()
+
+    def bundle(self, there: BundleObjects) -> None:
+        """Look at one bundle and its sidecars."""
+        self.done.bundles += 1
+        try:
+            if there.bundle_id in self._service.erased or self._service.tombstones.listed(
+                self._service.target, there.bundle_id, there.objects
+            ):
+                self.done.erased += 1
+                return
+            if not self._dry_run:
+                self._service.target.complete(there.bundle_id)
+            known = self._known(there)
+            with scratch_directory(self._service.spool_dir, "repair") as folder:
+                subject = self._whole(there, known, folder)
+                if subject is not None:
+                    self._sidecars(there, known, subject, folder)
+        except ServiceUnavailable:
+            raise
+        except (SnapshotterError, OSError) as error:
+            self._left("unclear", there.bundle_id, "", str(error))
+
+    def log(self) -> None:
+        """Look at each file of the log, as far as it is published."""
+        service = self._service
+        if (
+            service.source_log is None
+            or service.target_log is None
+            or service.source_log.policy is None
+        ):
+            return
+        try:
+            wrong = log_mirror.damaged_files(
+                service.source_log, service.target_log, service.source_log.policy
+            )
+            for key, data, state in wrong:
+                if self._dry_run:
+                    self._left(state, key, "", "the source has it")
+                    continue
+                if state == "damaged":
+                    service.target.set_aside(key)
+                if not service.target_log.swap(key, data, ""):
+                    self._left(state, key, "", "somebody put another one there meanwhile")
+                    continue
+                self.done.repaired += 1
+                self._progress("repaired", key, "", f"it was {state}")
+        except FileNotFoundError:
+            return  # the source has no log
+        except ServiceUnavailable:
+            raise
+        except (SnapshotterError, OSError) as error:
+            self._progress("unclear", "log/checkpoint", "", f"the log was not looked at: {error}")
+
+    def records(self) -> None:
+        """Look at each record that the log names."""
+        service = self._service
+        copies = RecordCopier(
+            RecordService(
+                source=service.source,
+                source_name=service.source_name,
+                target=service.target,
+                trust=service.trust,
+                clock=service.clock,
+                logged=service.records,
+            ),
+            lambda state, key, detail: self._progress(state, key, "", detail),
+            dry_run=self._dry_run,
+        )
+        for name, sha256 in service.records.items():
+            try:
+                key = record_key(*name)
+            except ValueError:
+                continue  # of no day that there is: an audit tells of it
+            try:
+                state, detail = copies.repair(name, sha256, key)
+            except ServiceUnavailable:
+                raise
+            except (SnapshotterError, OSError) as error:
+                state, detail = "unclear", str(error)
+            if state == "repaired":
+                self.done.repaired += 1
+                self._progress(state, key, "", detail)
+            elif state:
+                self._left(state, key, "", detail)
+
+    def _known(self, there: BundleObjects) -> _Known:
+        service = self._service
+        kept = service.target.receipts.of(there.bundle_id)
+        for problem in kept.problems:
+            self._progress("unclear", there.bundle_id, "", f"a receipt can not be read: {problem}")
+        receipts = [
+            receipt for receipt in kept.receipts if receipt.store == service.target.receipts_name
+        ]
+        sure = _digests(receipts, there.key)
+        if there.bundle_id in service.logged:
+            # The log counts before a receipt: it has witnesses.
+            sure[""] = frozenset({service.logged[there.bundle_id]})
+        numbers = [custody_sidecars.number_of(kind) for kind in there.objects]
+        chain = custodial_store.read_chain(
+            service.target, there.bundle_id, [number for number in numbers if number]
+        )
+        told = [link.event.receipt for link in chain.events if link.event.receipt]
+        locks = {
+            receipt.key.removeprefix(f"{there.key}.")
+            if receipt.key != there.key
+            else "": receipt.retention
+            for receipt in receipts
+            if receipt.retention is not None
+        }
+        return _Known(sure=sure, told=_digests(told, there.key, first=True), locks=locks)
+
+    def _whole(
+        self, there: BundleObjects, known: _Known, folder: Path
+    ) -> VerifiedBundleFile | None:
+        """Return the bundle, after putting it back where that was needed and could be done."""
+        service, file = self._service, folder / "bundle"
+        state = "missing"
+        if "" in there.objects:
+            try:
+                sha256 = fetch_object(service.target, there.key, file)
+                if known.sure.get("", frozenset({sha256})) == frozenset({sha256}):
+                    return self._subject(file, there)
+                state = "damaged"
+            except FileNotFoundError:
+                state = "missing"
+            except EvidenceInvalid:
+                state = "damaged"
+        elif not known.sure.get("") and not known.told.get(""):
+            return None  # nothing says that it ever was here
+        damaged = file if state == "damaged" else None
+        candidate = folder / "candidate"
+        if not self._take(there, "", state, candidate):
+            return None
+        try:
+            subject = self._accepted(there, known, candidate, damaged)
+        except EvidenceInvalid as error:
+            self._left("refused", there.bundle_id, "", f"{state}, and the source's: {error}")
+            return None
+        self._put(there, "", state, candidate, subject.sha256, known)
+        return subject
+
+    def _subject(self, file: Path, there: BundleObjects) -> VerifiedBundleFile:
+        service = self._service
+        return sidecar_checks.verify_bundle_file(
+            file, there.bundle_id, service.trust, service.clock.now()
+        )
+
+    def _accepted(
+        self, there: BundleObjects, known: _Known, candidate: Path, damaged: Path | None
+    ) -> VerifiedBundleFile:
+        """
+        Return the bundle that the source offers, if it is the one that belongs here.
+
+        Raises:
+            EvidenceInvalid: It is not, or that can not be told.
+        """
+        sha256 = sidecar_checks.file_sha256(candidate)
+        sure = known.sure.get("")
+        if sure and sha256 not in sure:
+            raise EvidenceInvalid("not the bytes that were stored or logged here")
+        subject = self._subject(candidate, there)
+        if sure:
+            return subject
+        if sha256 not in known.told.get("", frozenset()) and not (
+            damaged is not None and _same_seal(candidate, damaged)
+        ):
+            raise EvidenceInvalid("nothing here says that it is the one that was stored")
+        with candidate.open("rb") as stream:
+            report = verify_bundle(stream, self._service.trust, now=self._service.clock.now())
+        if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
+            raise EvidenceInvalid("no receipt or log names it, and nobody you trust signed it")
+        return subject
+
+    def _sidecars(
+        self, there: BundleObjects, known: _Known, subject: VerifiedBundleFile, folder: Path
+    ) -> None:
+        """Put back what is known to stand beside the bundle, and what is damaged there."""
+        kinds = dict.fromkeys(
+            (
+                *known.sure,
+                *known.told,
+                *(stored for stored in there.objects if sidecar_checks.is_copied(stored)),
+            )
+        )
+        for kind in sorted(filter(None, kinds)):
+            if kind == tombstone.KIND or not sidecar_checks.is_copied(kind):
+                continue
+            try:
+                self._sidecar(there, kind, known, subject, folder)
+            except ServiceUnavailable:
+                raise
+            except (SnapshotterError, OSError) as error:
+                self._left("unclear", there.bundle_id, kind, str(error))
+
+    def _sidecar(
+        self,
+        there: BundleObjects,
+        kind: str,
+        known: _Known,
+        subject: VerifiedBundleFile,
+        folder: Path,
+    ) -> None:
+        file = folder / "sidecar"
+        sure = known.sure.get(kind, frozenset())
+        state = "missing"
+        try:
+            sha256 = fetch_object(
+                self._service.target, store_keys.sidecar_key(there.key, kind), file
+            )
+        except FileNotFoundError:
+            if not sure and not known.told.get(kind):
+                return
+        except EvidenceInvalid:
+            state = "damaged"
+        else:
+            if sure:
+                if sha256 in sure:
+                    return
+            elif _is_about(kind, file, subject, sidecar_reader(self._service.target, there.key)):
+                return
+            state = "damaged"
+        if not self._take(there, kind, state, file):
+            return
+        sha256 = sidecar_checks.file_sha256(file)
+        wanted = sure or (known.told.get(kind, frozenset()) if state == "missing" else frozenset())
+        try:
+            if wanted and sha256 not in wanted:
+                raise EvidenceInvalid("not the bytes that were stored here")
+            if not sure and custody_sidecars.number_of(kind) is not None:
+                raise EvidenceInvalid("without a receipt, a custody event is anybody's word")
+            sidecar_checks.check_sidecar(
+                kind, file, subject, sidecar_reader(self._service.source, there.key)
+            )
+        except EvidenceInvalid as error:
+            self._left("refused", there.bundle_id, kind, f"{state}, and the source's: {error}")
+            return
+        self._put(there, kind, state, file, sha256, known)
+
+    def _take(self, there: BundleObjects, kind: str, state: str, file: Path) -> bool:
+        """Fetch what the source has; say whether it has anything."""
+        service = self._service
+        key = store_keys.sidecar_key(there.key, kind) if kind else there.key
+        try:
+            if service.tombstones.of(service.source, there.bundle_id) is not None:
+                self.done.erased += 1
+                self._progress("erased", there.bundle_id, kind, "by order, in the source")
+                return False
+            fetch_object(service.source, key, file)
+        except FileNotFoundError:
+            self._left(state, there.bundle_id, kind, "and the source does not have it")
+            return False
+        except EvidenceUnverifiable as error:
+            self._left("unclear", there.bundle_id, kind, str(error))
+            return False
+        except EvidenceInvalid as error:
+            self._left(state, there.bundle_id, kind, f"and so it is in the source: {error}")
+            return False
+        return True
+
+    def _put(
+        self, there: BundleObjects, kind: str, state: str, file: Path, sha256: str, known: _Known
+    ) -> None:
+        service = self._service
+        key = store_keys.sidecar_key(there.key, kind) if kind else there.key
+        if self._dry_run:
+            self._left(state, there.bundle_id, kind, "the source has it")
+            return
+        if sha256 not in known.sure.get(kind, frozenset()):
+            service.target.record_digest(key, sha256, file.stat().st_size)
+        if state == "damaged":
+            service.target.set_aside(key)
+        retention = known.locks.get(kind)
+        if retention is not None and retention.until <= service.clock.now():
+            retention = None
+        detail = f"{state}; from {service.source_name}"
+        told = put(service.target, RECOVERY, detail, key, file, sha256, retention)
+        if holds.read(service.target, there.bundle_id, service.tombstones.is_trusted).held:
+            service.target.set_legal_hold(key, on=True)
+        self.done.repaired += 1
+        self._progress("repaired", there.bundle_id, kind, f"it was {state}; {told}".rstrip("; "))
+
+    def _left(self, state: str, bundle_id: str, kind: str, detail: str) -> None:
+        self.done.left += 1
+        self._progress(state, bundle_id, kind, detail)
+
+
+def _digests(
+    receipts: Iterable[Receipt], key: str, *, first: bool = False
+) -> dict[str, frozenset[str]]:
+    """Return the digests of a bundle's objects by kind; only the first of each if `first`."""
+    found: dict[str, frozenset[str]] = {}
+    for receipt in receipts:
+        kind = receipt.key.removeprefix(key).removeprefix(".")
+        if receipt.key != key and not receipt.key.startswith(f"{key}."):
+            continue
+        if not (first and kind in found):
+            found[kind] = found.get(kind, frozenset()) | {receipt.sha256}
+    return found
+
+
+def _same_seal(candidate: Path, damaged: Path) -> bool:
+    """Whether a damaged file still has the first signature of the one that is offered."""
+    name = names.signature(1)
+    try:
+        with candidate.open("rb") as one, damaged.open("rb") as other:
+            return bundles.read_member(one, name, limit=MAX_SIDECAR_BYTES) == bundles.read_member(
+                other, name, limit=MAX_SIDECAR_BYTES
+            )
+    except (EvidenceInvalid, OSError):
+        return False
+
+
+def _is_about(kind: str, file: Path, subject: VerifiedBundleFile, sibling: ReadSidecar) -> bool:
+    try:
+        sidecar_checks.check_sidecar(kind, file, subject, sibling)
+    except EvidenceInvalid:
+        return False
+    return True

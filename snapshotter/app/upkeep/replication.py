@@ -1,0 +1,536 @@
+"""
+Copy a store to another one: bundles, what stands beside and what keeps them, records, the log.
+
+    the log                  which entries it has: what they name is there by now
+    for each bundle of either store, in the order of ids
+      erased in either?      nothing is copied; what is left elsewhere is told
+      missing there?         read ─ verified, and of this id ─ written ─ read back
+      there already?         compared, never overwritten; another one is a divergence
+      its sidecars           each only if it is about this very bundle
+      its custody            what went on in the source since it was copied, beside it
+      retention and holds    at least those of the source
+    each record              gaps, take-down events, reports of audits
+    what was logged since    the same
+    the log                  last, so that it names nothing that is not there (docs/adr/0054)
+
+A crash leaves whole objects; the same command again copies what is missing. Each store
+has a custody chain of its own: a copy begins with the source's, and goes on by itself.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snapshotter.app import store_records as records
+from snapshotter.app.spool import scratch_directory
+from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
+from snapshotter.app.upkeep.log_contents import LogContents, read_log
+from snapshotter.app.upkeep.object_copy import (
+    BundleObjects,
+    fetch_object,
+    list_bundle_objects,
+    object_sha256,
+    pair_listings,
+    put,
+    sidecar_reader,
+)
+from snapshotter.app.upkeep.record_copies import RecordCopier, RecordService
+from snapshotter.app.upkeep.sidecar_checks import VerifiedBundleFile
+from snapshotter.app.upkeep.tombstones import Tombstones
+from snapshotter.errors import (
+    EvidenceInvalid,
+    EvidenceUnverifiable,
+    PolicyRefused,
+    ServiceUnavailable,
+    SnapshotterError,
+)
+from snapshotter.formats.bundle import custody_sidecars, store_keys
+from snapshotter.formats.proofs import leaf
+from snapshotter.formats.proofs.note import SignedCheckpoint
+from snapshotter.formats.statements import tombstone
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.custody import REPLICATION
+from snapshotter.ports import Clock, CompareAndSwapStore, ObjectStore
+from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.verify.log import LogReader
+from snapshotter.verify.trust import Trust
+
+# What came of one bundle: "copied", "present", "lagging" (not copied), "divergent",
+# "damaged", "erased", "surplus" (only there), "unlocked", "passed-over", and of the log "apart"
+# (the target has one of its own).
+ReplicationProgress = Callable[
+    [str, str, str], None
+]  # state; bundle id, key of a record, or "log"; detail
+
+LOG = "log"  # how the log is told of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationService:
+    """What is needed to copy from one store to another."""
+
+    source: ObjectStore
+    source_name: str  # as the copies' custody events name it
+    source_place: str  # as receipts name it
+    source_log: LogReader
+    target: CustodialStore
+    target_log: CompareAndSwapStore
+    trust: Trust
+    tombstones: Tombstones
+    clock: Clock
+    spool_dir: Path  # where a copy is between the two stores
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplicationResult:
+    """What came of a replication, counted."""
+
+    copied: int = 0  # bundles
+    objects: int = 0  # bundles and sidecars
+    bytes: int = 0
+    present: int = 0  # bundles that were there already
+    erased: int = 0  # not copied, by order
+    lagging: list[str] = field(default_factory=list)  # bundles that are still missing there
+    records: int = 0  # gaps, take-down events, reports, custody of the source: objects copied
+    entries: int | None = None  # of the log that the copy has now; None: it has no copy of it
+    log_lag: int = 0  # entries that the copy's log lacks
+    problems: int = 0  # divergent, damaged, unlocked, surplus, left over after an erasure
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the copy is whole."""
+        return not self.problems and not self.lagging and not self.log_lag
+
+
+def replicate(
+    service: ReplicationService,
+    progress: ReplicationProgress,
+    *,
+    only: Collection[str] = (),
+    dry_run: bool = False,
+    deep: bool = False,
+) -> ReplicationResult:
+    """
+    Copy what the target lacks.
+
+    One bundle that can not be copied holds up no other.
+
+    Args:
+        told: Called for each bundle, and again for what is wrong with it.
+        only: Bundle ids, and then neither records nor the log; empty: all.
+        dry_run: Say what is missing and what differs, and write nothing.
+        deep: Compare what is there already byte by byte, and not by length and the
+            digests that the stores keep.
+
+    Raises:
+        ServiceUnavailable: A store does not answer; what was copied is whole.
+    """
+    logged = LogContents() if only else _logged(service, progress)
+    this = _Replication(service, progress, logged or LogContents(), dry_run=dry_run, deep=deep)
+    for here, there in pair_listings(
+        list_bundle_objects(service.source), list_bundle_objects(service.target), BundleObjects.name
+    ):
+        bundle_id = (here or there or BundleObjects(bundle_id="")).bundle_id
+        if not only or bundle_id in only:
+            this.bundle(bundle_id, here or BundleObjects(bundle_id=bundle_id), there)
+    if not only:
+        this.records()
+        if logged is None:
+            this.done.problems += 1  # told: what can not be read is not copied
+        else:
+            this.log(logged.size)
+    return this.done
+
+
+def _logged(service: ReplicationService, progress: ReplicationProgress) -> LogContents | None:
+    """Return what the source's log names at this moment; None if it can not be relied on."""
+    try:
+        if service.source_log.policy is None:  # nobody's word: how long it is, and no more
+            return LogContents(size=service.source_log.checkpoint().size)
+        return read_log(service.source, service.source_log.policy)
+    except FileNotFoundError:
+        return LogContents()
+    except EvidenceInvalid as error:
+        progress("damaged", LOG, f"not copied: {error}")
+        return None
+
+
+class _Replication:
+    def __init__(
+        self,
+        service: ReplicationService,
+        progress: ReplicationProgress,
+        logged: LogContents,
+        *,
+        dry_run: bool,
+        deep: bool,
+    ) -> None:
+        self._service = service
+        self._progress = progress
+        self._logged = logged
+        self._records = RecordCopier(
+            RecordService(
+                source=service.source,
+                source_name=service.source_name,
+                target=service.target,
+                trust=service.trust,
+                clock=service.clock,
+                logged=logged.records,
+            ),
+            self._record_told,
+            dry_run=dry_run,
+        )
+        self._dry_run = dry_run
+        self._deep = deep
+        self.done = ReplicationResult()
+
+    def bundle(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> None:
+        """Bring one bundle over, with all that belongs to it."""
+        try:
+            if self._is_erased(bundle_id, here, there):
+                return
+            if "" not in here.objects:
+                if there is not None and "" in there.objects:
+                    self._wrong("surplus", bundle_id, "the source does not have it")
+                elif here.objects:
+                    self._wrong("passed-over", bundle_id, "sidecars of a bundle that is not there")
+                return
+            with scratch_directory(self._service.spool_dir, "replica") as folder:
+                self._copy(here, there, folder)
+        except ServiceUnavailable:
+            raise
+        except FileNotFoundError:
+            self._lags(bundle_id, "it went away while it was read")
+        except EvidenceInvalid as error:
+            self._lags(bundle_id, "")
+            self._wrong("damaged", bundle_id, f"not copied: {error}")
+        except (SnapshotterError, OSError) as error:
+            self._lags(bundle_id, f"not copied: {error}")
+
+    def records(self) -> None:
+        """Bring the records over that stand beside the bundles."""
+        self._records.run()
+        self._count_records()
+
+    def _count_records(self) -> None:
+        self.done.records = self._records.copied
+        self.done.bytes += self._records.bytes
+        self._records.bytes = 0
+
+    def _record_told(self, state: str, key: str, detail: str) -> None:
+        if state == "lagging":
+            self._lags(key, detail)
+        elif state == "copied":
+            self._progress(state, key, detail)
+        else:
+            self._wrong(state, key, detail)
+
+    def log(self, known: int) -> None:
+        """
+        Bring the log over, after what it names that was not there when we began.
+
+        Args:
+            known: Entries that it had then.
+        """
+        service = self._service
+        try:
+            signed = self._newest()
+            if signed is not None and signed.size > known and not self._dry_run:
+                self._since(known, signed)
+            done = log_mirror.mirror(
+                service.source_log,
+                service.target_log,
+                source_place=service.source_place,
+                dry_run=self._dry_run,
+                signed=signed,
+            )
+        except log_mirror.ForeignTargetLog as error:
+            self._progress("apart", LOG, error.message)
+        except ServiceUnavailable:
+            raise
+        except EvidenceInvalid as error:
+            self._wrong("divergent", LOG, str(error))
+        except (SnapshotterError, OSError) as error:
+            self._wrong("lagging", LOG, f"not copied: {error}")
+        else:
+            if done is None:
+                self._without_log()
+                return
+            if self._dry_run:
+                self.done.log_lag = done.lag
+                self.done.entries = done.begin or None
+                if done.lag:
+                    self._progress("lagging", LOG, f"{done.lag} of {done.size} entries")
+                return
+            self.done.entries = done.size
+            state = "copied" if done.lag else "present"
+            self._progress(state, LOG, f"{done.lag} of {done.size} entries copied")
+
+    def _without_log(self) -> None:
+        """Tell of a source that has no log, and parts of one."""
+        try:
+            part = next(iter(self._service.source.list("log/tile/")), None)
+        except ServiceUnavailable:
+            raise
+        except (SnapshotterError, OSError) as error:
+            self._wrong("lagging", LOG, f"not copied: {error}")
+            return
+        if part is not None:
+            words = "not copied: parts of a log are there, and no checkpoint of it"
+            self._wrong("damaged", LOG, words)
+
+    def _newest(self) -> SignedCheckpoint | None:
+        try:
+            return self._service.source_log.checkpoint()
+        except FileNotFoundError:
+            return None
+
+    def _since(self, known: int, signed: SignedCheckpoint) -> None:
+        """Copy what was logged while we copied: captures go on meanwhile."""
+        ids: dict[str, None] = {}
+        has_records = False
+        for entry in self._service.source_log.entries(known, signed.size):
+            kind = entry.leaf.kind if entry.leaf else ""
+            if entry.leaf and kind in (leaf.BUNDLE, leaf.CUSTODY, leaf.TOMBSTONE):
+                ids[entry.leaf.name] = None
+            has_records = has_records or kind in (leaf.GAP, leaf.TAKEDOWN, leaf.REPORT)
+        present = self.done.present
+        for bundle_id in ids:
+            here, there = self._group(self._service.source, bundle_id), None
+            if here.objects:
+                there = self._group(self._service.target, bundle_id)
+                self.bundle(bundle_id, here, there if there.objects else None)
+        self.done.present = present  # those were counted
+        if has_records:
+            self.records()
+
+    def _group(self, store: ObjectStore, bundle_id: str) -> BundleObjects:
+        empty = BundleObjects(bundle_id=bundle_id)
+        return next(list_bundle_objects(store, empty.key), empty)
+
+    def _carry(self, here: BundleObjects, copies: Mapping[str, StoredObject]) -> None:
+        """
+        Carry along what was written to the source's custody chain since the bundle was copied.
+
+        Both chains begin alike, and link each event to the one before: so from the last
+        link that is the same in both, all before it are.
+        """
+        numbered = {custody_sidecars.number_of(kind): kind for kind in here.objects}
+        numbers = sorted((number for number in numbered if number is not None), reverse=True)
+        service, limit = self._service, custody_sidecars.MAX_BYTES
+        there: frozenset[str] | None = None
+        found: list[tuple[str, bytes]] = []
+        for number in numbers:
+            kind = numbered[number]
+            data = records.read(service.source, store_keys.sidecar_key(here.key, kind), limit=limit)
+            if data is None:
+                continue  # gone since it was listed
+            if kind in copies:
+                mine = records.read(
+                    service.target, store_keys.sidecar_key(here.key, kind), limit=limit
+                )
+                if mine == data:
+                    break
+            if there is None:
+                prefix = store_keys.carried_prefix(here.bundle_id)
+                there = frozenset(stored.key for stored in service.target.list(prefix))
+            key = store_keys.carried_key(here.bundle_id, service.source_place, kind)
+            if key in there:
+                break  # and so are those before it: they are written in their order
+            found.append((kind, data))
+        for kind, data in reversed(found):
+            try:
+                self._records.copy_custody_sidecar(here.bundle_id, kind, service.source_place, data)
+            except FileExistsError:
+                self._wrong("divergent", here.bundle_id, f"another {kind} of the source is there")
+        self._count_records()
+
+    def _is_erased(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> bool:
+        service, copies = self._service, there.objects if there else {}
+        try:
+            found = service.tombstones.listed(service.source, bundle_id, here.objects)
+            found = found or service.tombstones.listed(service.target, bundle_id, copies)
+        except EvidenceUnverifiable as error:
+            self._wrong("passed-over", bundle_id, str(error))
+            return True
+        if found is None:
+            return False
+        self.done.erased += 1
+        for store, objects in ((service.source, here.objects), (service.target, copies)):
+            if "" in objects:
+                self._wrong(
+                    "erased",
+                    bundle_id,
+                    f"erased by order ({found.order}), and still in {store.url}: "
+                    f"snapshotter erase --store {store.url} {bundle_id}",
+                )
+        if "" not in copies and tombstone.KIND not in copies and tombstone.KIND in here.objects:
+            self._copy_tombstone(here)
+        return True
+
+    def _copy_tombstone(self, here: BundleObjects) -> None:
+        if self._dry_run:
+            return
+        key = store_keys.sidecar_key(here.key, tombstone.KIND)
+        with scratch_directory(self._service.spool_dir, "replica") as folder:
+            file = folder / "tombstone"
+            sha256 = fetch_object(self._service.source, key, file)
+            put(self._service.target, REPLICATION, self._from, key, file, sha256, None)
+            self.done.objects += 1
+
+    def _copy(self, here: BundleObjects, there: BundleObjects | None, folder: Path) -> None:
+        copies = there.objects if there else {}
+        if not self._dry_run:
+            self._service.target.complete(here.bundle_id)
+        file = folder / "bundle"
+        kept = self._service.source.head(here.key).retention
+        retention = kept if kept is not None and kept.until > self._service.clock.now() else None
+        missing = "" not in copies
+        others = [
+            kind for kind in here.objects
+            if kind and kind not in copies and self._goes_along(kind, copies)
+        ]  # fmt: skip
+        subject: VerifiedBundleFile | None = None
+        if missing or others:
+            fetch_object(self._service.source, here.key, file)
+            subject = sidecar_checks.verify_bundle_file(
+                file, here.bundle_id, self._service.trust, self._service.clock.now()
+            )
+        if not missing and not self._is_same(here, "", subject):
+            self._wrong("divergent", here.bundle_id, "another file is stored there under this id")
+            return
+        if self._dry_run:
+            if missing:
+                self._lags(here.bundle_id, "")
+            else:
+                self.done.present += 1
+                self._progress("present", here.bundle_id, f"{len(others)} sidecars to copy")
+            return
+        if subject is None:
+            self.done.present += 1
+            self._progress("present", here.bundle_id, "")
+        elif missing:
+            # The chain first: the copy's own begins with the event of its copying.
+            chain = [kind for kind in others if custody_sidecars.number_of(kind) is not None]
+            self._sidecars(here, chain, subject, retention, folder / "sidecar")
+            others = [kind for kind in others if kind not in chain]
+            self._put(here, "", file, subject.sha256, retention)
+            self.done.copied += 1
+            self._progress("copied", here.bundle_id, "")
+        else:
+            self.done.present += 1
+            self._progress("present", here.bundle_id, f"{len(others)} sidecars copied")
+        if subject is not None:
+            self._sidecars(here, others, subject, retention, folder / "sidecar")
+        self._compare_sidecars(here, copies)
+        if not missing:  # what was copied just now is all that there is
+            self._carry(here, copies)
+        self._keep(here, retention)
+
+    def _goes_along(self, kind: str, copies: Mapping[str, StoredObject]) -> bool:
+        """A custody chain is copied before its bundle; from then on there are two."""
+        if kind == tombstone.KIND:
+            return False
+        return custody_sidecars.number_of(kind) is None or "" not in copies
+
+    def _sidecars(
+        self,
+        here: BundleObjects,
+        kinds: list[str],
+        subject: VerifiedBundleFile,
+        retention: Retention | None,
+        file: Path,
+    ) -> None:
+        for kind in kinds:
+            try:
+                sha256 = fetch_object(
+                    self._service.source, store_keys.sidecar_key(here.key, kind), file
+                )
+                sidecar_checks.check_sidecar(
+                    kind, file, subject, sidecar_reader(self._service.source, here.key)
+                )
+                self._put(here, kind, file, sha256, retention)
+            except FileNotFoundError:
+                continue  # gone since it was listed
+            except FileExistsError:
+                if custody_sidecars.number_of(kind) is None:
+                    self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+            except EvidenceInvalid as error:
+                self._wrong("passed-over", here.bundle_id, f"{kind}: {error}")
+
+    def _compare_sidecars(self, here: BundleObjects, copies: Mapping[str, StoredObject]) -> None:
+        for kind in here.objects:
+            compared = kind and kind in copies and custody_sidecars.number_of(kind) is None
+            if compared and not self._is_same(here, kind, None):
+                self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+
+    def _put(
+        self, here: BundleObjects, kind: str, file: Path, sha256: str, retention: Retention | None
+    ) -> None:
+        key = store_keys.sidecar_key(here.key, kind) if kind else here.key
+        progress = put(self._service.target, REPLICATION, self._from, key, file, sha256, retention)
+        self.done.objects += 1
+        self.done.bytes += file.stat().st_size
+        if progress:
+            self._wrong("unlocked", here.bundle_id, progress)
+
+    def _keep(self, here: BundleObjects, retention: Retention | None) -> None:
+        """Keep what is there at least as long as the source does, and held while it is held."""
+        target = self._service.target
+        there = target.head(here.key)
+        if retention is not None and not (there.retention and there.retention.covers(retention)):
+            try:
+                target.retain(here.key, retention)
+            except PolicyRefused:
+                pass  # it is kept for longer there already
+            except ServiceUnavailable:
+                raise
+            except SnapshotterError as error:
+                self._wrong("unlocked", here.bundle_id, str(error))
+                return
+        held = self._is_held(here)
+        if held and not there.legal_hold:
+            target.set_legal_hold(here.key, on=True)
+            for sidecar in holds.list_sidecars(target, here.key):
+                target.set_legal_hold(sidecar, on=True)
+        if retention is None and not held:
+            return
+        # A record is no less than a record; for what a server enforces it is less.
+        if self._service.source.lock_state(here.key).enforced and not (
+            target.lock_state(here.key).enforced
+        ):
+            self._wrong(
+                "unlocked", here.bundle_id, "the source enforces its lock, the copy does not"
+            )
+
+    def _is_held(self, here: BundleObjects) -> bool:
+        if self._service.source.head(here.key).legal_hold:
+            return True
+        if not any(holds.is_hold_record(kind) for kind in here.objects):
+            return False
+        return holds.read(
+            self._service.target, here.bundle_id, self._service.tombstones.is_trusted
+        ).held
+
+    def _is_same(self, here: BundleObjects, kind: str, subject: VerifiedBundleFile | None) -> bool:
+        key = store_keys.sidecar_key(here.key, kind) if kind else here.key
+        service = self._service
+        one, other = service.source.head(key), service.target.head(key)
+        if one.length != other.length:
+            return False
+        if self._deep:
+            mine = subject.sha256 if subject and not kind else object_sha256(service.source, key)
+            return mine == object_sha256(service.target, key)
+        return one.sha256 == other.sha256 or not (one.sha256 and other.sha256)
+
+    @property
+    def _from(self) -> str:
+        return f"from {self._service.source_name}"
+
+    def _lags(self, bundle_id: str, detail: str) -> None:
+        self.done.lagging.append(bundle_id)
+        self._progress("lagging", bundle_id, detail)
+
+    def _wrong(self, state: str, bundle_id: str, detail: str) -> None:
+        self.done.problems += 1
+        self._progress(state, bundle_id, detail)

@@ -1,0 +1,186 @@
+"""
+Does this object belong to this bundle? Asked of everything that is copied between stores.
+
+What stands beside a bundle in another store is whatever somebody put there. A bundle is
+one when the verifier does not call it FAILED and it has the id that it is stored under;
+a sidecar when it is about that very bundle: a token over one of its signatures, a log
+proof of its leaf, a renewal of it, a hold of its id, a custody chain that begins where
+its own ends.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from snapshotter.app.archive import bundles
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import custody, custody_sidecars, names
+from snapshotter.formats.bundle.custody_sidecars import ChainHead
+from snapshotter.formats.digest import digest
+from snapshotter.formats.proofs import leaf, merkle, note, renewal, tlog_proof
+from snapshotter.formats.proofs.rfc3161 import TokenInvalid, check_subject
+from snapshotter.formats.statements import holds
+from snapshotter.model.finding import Verdict
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.renewal import check_log_entry, timestamped_message
+from snapshotter.verify.trust import Trust
+
+# Returns the bytes of a sidecar of the bundle by its kind; None for none.
+ReadSidecar = Callable[[str], bytes | None]
+
+_RENEWAL = re.compile(r"(renewal-(?!00)[0-9]{2})\.(txt|tsr)")
+_LATE_TOKEN = re.compile(r"late-0[1-9]\.tsr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedBundleFile:
+    """A bundle that was seen to be one, as far as its sidecars are about it."""
+
+    bundle_id: str
+    sha256: str
+    signatures: tuple[bytes, ...]
+    custody: ChainHead  # where the chain inside it ends
+    file: Path  # as long as it is looked at
+
+
+def verify_bundle_file(
+    file: Path, bundle_id: str, trust: Trust, now: datetime
+) -> VerifiedBundleFile:
+    """
+    Return the bundle in a file, after verifying it.
+
+    Raises:
+        EvidenceInvalid: The verifier calls it FAILED, or it has another id.
+    """
+    with file.open("rb") as stream:
+        report = verify_bundle(stream, trust, now=now)
+        if report.verdict is Verdict.FAILED:
+            failed = next(
+                finding for finding in report.findings if finding.verdict is Verdict.FAILED
+            )
+            raise EvidenceInvalid(f"it does not verify: {failed.code} {failed.detail}")
+        if report.bundle_id != bundle_id:
+            raise EvidenceInvalid(f"it is the bundle {report.bundle_id}")
+        return VerifiedBundleFile(
+            bundle_id=bundle_id,
+            sha256=report.sha256,
+            signatures=bundles.read_signatures(stream),
+            file=file,
+            custody=custody_sidecars.head_inside(
+                bundles.read_member(stream, names.CUSTODY, limit=custody.MAX_BYTES)
+            ),
+        )
+
+
+def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    """
+    Do nothing if the sidecar of this kind in `file` is about this bundle.
+
+    Args:
+        sibling: Returns another sidecar of the bundle by its kind, or None: a renewal is two.
+
+    Raises:
+        EvidenceInvalid: It is not, or of no kind that we know.
+    """
+    for matches, test in _CHECKS:
+        if matches(kind):
+            test(kind, _bytes(file), subject, sibling)
+            return
+    raise EvidenceInvalid("of no kind that this version knows")
+
+
+def is_copied(kind: str) -> bool:
+    """Whether sidecars of this kind go along when a bundle is copied."""
+    return any(matches(kind) for matches, _ in _CHECKS)
+
+
+def file_sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, hex."""
+    with file.open("rb") as stream:
+        return digest(stream, limit=file.stat().st_size).sha256
+
+
+def _bytes(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(custody_sidecars.MAX_BYTES + 1)  # the longest of them
+
+
+def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    if len(data) > MAX_SIDECAR_BYTES:
+        raise EvidenceInvalid(f"a token has at most {MAX_SIDECAR_BYTES} bytes")
+    problem: TokenInvalid | None = None
+    for signature in subject.signatures:
+        try:
+            check_subject(data, signature)
+        except TokenInvalid as error:
+            problem = error
+        else:
+            return
+    raise EvidenceInvalid(f"a token over none of its signatures: {problem}")
+
+
+def _proof(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    """Of which log it is, and who signed that, is for the verifier; whose leaf, is not."""
+    proof = tlog_proof.parse(data)
+    checkpoint = note.parse_checkpoint(note.parse(proof.checkpoint).text)
+    entry = leaf.Leaf(kind=leaf.BUNDLE, name=subject.bundle_id, sha256=subject.sha256)
+    merkle.check_inclusion(
+        entry.hash(), proof.index, checkpoint.size, proof.hashes, checkpoint.root
+    )
+
+
+def _hold(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    holds.check(data, subject.bundle_id, holds.sequence_of(kind) or 0)
+
+
+def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    match = _RENEWAL.fullmatch(kind)
+    if match is None:
+        raise EvidenceInvalid("no renewal")
+    text = data if match[2] == "txt" else sibling(f"{match[1]}.txt")
+    if text is None:
+        raise EvidenceInvalid("a renewal's token without its text")
+    if text.startswith(tlog_proof.FORMAT.encode()):
+        _proof(kind, text, subject, sibling)
+    else:
+        bare, logged = renewal.split(text)
+        said = renewal.parse(bare)
+        if logged is not None:
+            check_log_entry(logged, renewal.leaf_of(bare, subject.bundle_id))
+        if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
+            raise EvidenceInvalid("a renewal of another bundle")
+    if match[2] == "tsr":
+        try:
+            check_subject(data, timestamped_message(text))
+        except TokenInvalid as error:
+            raise EvidenceInvalid(f"not a token over its text: {error}") from error
+
+
+def _sha512(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha512").hexdigest()
+
+
+def _custody(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    if not custody_sidecars.is_readable(data):
+        raise EvidenceInvalid("it is not lines of custody events")
+    if custody_sidecars.number_of(kind) == 1:
+        begun = custody_sidecars.first_previous(data)
+        if begun != subject.custody.previous:
+            raise EvidenceInvalid("its chain does not begin where the one inside the bundle ends")
+
+
+_CHECKS: tuple[
+    tuple[Callable[[str], object], Callable[[str, bytes, VerifiedBundleFile, ReadSidecar], None]],
+    ...,
+] = (
+    (_LATE_TOKEN.fullmatch, _token),
+    (names.LOG_PROOF.__eq__, _proof),
+    (_RENEWAL.fullmatch, _renewal),
+    (holds.sequence_of, _hold),
+    (custody_sidecars.number_of, _custody),
+)

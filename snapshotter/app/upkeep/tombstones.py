@@ -1,0 +1,114 @@
+"""
+Which bundles were erased by order: their tombstones, in a store and on this machine.
+
+A tombstone in a store counts when its signature holds by a key that is trusted here.
+One by another key is neither believed nor passed over: nothing is stored under that id
+until a person has looked at it. This machine keeps a copy of every tombstone that it
+made or saw, so that one which is taken away brings nothing back.
+"""
+
+import contextlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, PolicyRefused
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.signatures.signed_statement import MAX_BYTES
+from snapshotter.formats.statements import tombstone
+from snapshotter.formats.statements.tombstone import Tombstone
+from snapshotter.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstones:
+    """
+    What is known here of erasures.
+
+    Args:
+        folder: Of this machine; a file for each tombstone that was seen.
+        is_trusted: Whether a key of this id may erase.
+    """
+
+    folder: Path
+    is_trusted: Callable[[str], bool]
+
+    def of(self, store: ObjectStore, bundle_id: str) -> Tombstone | None:
+        """
+        Return the tombstone of a bundle in a store, or of which this machine knows.
+
+        Raises:
+            EvidenceUnverifiable: Something stands there that may be one, or is forged.
+            SnapshotterError: The store does not answer.
+        """
+        key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), tombstone.KIND)
+        try:
+            with store.open(key) as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            return self.remembered(bundle_id)
+        try:
+            found = tombstone.parse(data, bundle_id)
+        except EvidenceInvalid as error:
+            known = self.remembered(bundle_id)
+            if known is not None:
+                return known
+            raise EvidenceUnverifiable(
+                f"{key} in {store.url} is no tombstone: {error}",
+                hint="somebody left it there: look who may write to this store, then remove it",
+            ) from error
+        if not self.is_trusted(found.key_id):
+            raise EvidenceUnverifiable(
+                f"{bundle_id} has a tombstone in {store.url} by the key {found.key_id}, which you "
+                "do not trust",
+                hint="put the key into the trust file, or remove what was forged",
+            )
+        with contextlib.suppress(OSError):  # a memory of our own, and the store's word stands
+            self.remember(bundle_id, data)
+        return found
+
+    def listed(
+        self, store: ObjectStore, bundle_id: str, kinds: Collection[str]
+    ) -> Tombstone | None:
+        """Return what `of` does, and ask the store only where its listing names a tombstone."""
+        if tombstone.KIND in kinds:
+            return self.of(store, bundle_id)
+        return self.remembered(bundle_id)
+
+    def remembered(self, bundle_id: str) -> Tombstone | None:
+        """Return the tombstone of which this machine has a copy."""
+        try:
+            return tombstone.parse(self._file(bundle_id).read_bytes(), bundle_id)
+        except FileNotFoundError:
+            return None
+        except (OSError, EvidenceInvalid) as error:
+            raise EvidenceUnverifiable(
+                f"what this machine knows of an erasure can not be read: {self._file(bundle_id)}",
+                hint="compare it with the tombstone in the store",
+            ) from error
+
+    def remember(self, bundle_id: str, data: bytes) -> None:
+        """Keep a copy of a tombstone. Raises SnapshotterError."""
+        file = self._file(bundle_id)
+        if not file.exists():
+            owed_tokens.write_private(file, data)
+
+    def refuse(self, store: ObjectStore, bundle_id: str) -> None:
+        """
+        Do nothing if the bundle was not erased.
+
+        Raises:
+            PolicyRefused: It was: it stays erased.
+            EvidenceUnverifiable: That can not be told.
+        """
+        found = self.of(store, bundle_id)
+        if found is not None:
+            raise PolicyRefused(
+                f"{bundle_id} was erased on {found.at:%Y-%m-%d} by {found.by}: {found.order}",
+                hint="what was erased by order stays erased",
+            )
+
+    def _file(self, bundle_id: str) -> Path:
+        store_keys.bundle_time(bundle_id)  # a name that is safe as a file's
+        return self.folder / f"{bundle_id}.json"

@@ -1,0 +1,40 @@
+"""Build what makes campaign reports."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.policies import choice
+from snapshotter.app.settings import Settings
+from snapshotter.app.takedown import event_verification
+from snapshotter.app.takedown.campaign_report import CampaignService
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import takedown as wiring_takedown
+from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.policy import decide as policies
+from snapshotter.ports import ShowMessage
+
+
+@contextmanager
+def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterator[CampaignService]:
+    """
+    Lend what makes reports of the configured store.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or the catalog can not be written.
+    """
+    choice.warn_if_ignored(settings, show_message)
+    trust = wiring_trust.trust(settings)
+    own = frozenset(key.key_id for key in wiring_keys.key_directory(settings).list() if key.key_id)
+    with wiring_takedown.observation_source(settings) as source:
+        yield CampaignService(
+            source=source,
+            trust=trust,
+            monitoring=lambda url: policies.monitoring(choice.judging_policy(settings, url)),
+            own_keys=own,
+            now=SystemClock().now,
+            new_id=RandomIds().bundle_id,
+            progress=show_message,
+            mismatch=partial(event_verification.mismatch, wiring_takedown.rederivation(settings)),
+        )

@@ -1,0 +1,177 @@
+"""
+Build the world of a capture. With the modules named `wiring_…` beside it the only place that
+makes adapters:
+
+    wiring_keys          who signs                   wiring_store     where bundles are
+    wiring_authorities   who says when, and the      wiring_log       the log, and its witnesses
+                         helpers' way out            wiring_trust     whose word counts
+    wiring_desks         holds, copies, erasure      wiring_jobs      the queue, schedules
+    wiring_takedown      verdicts and events         wiring_watch     watched lists
+    wiring_proof         packs                       wiring_campaign  reports on campaigns
+    wiring_notify        who is told                 wiring_telemetry metrics and health
+    wiring_worker        workers, and their duties
+
+Each builder imports what it needs when it is called, so that a command pays for
+nothing that it does not use.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import snapshotter
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.pipeline import capturer_identity
+from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.pipeline.run import CaptureDependencies
+from snapshotter.app.settings import Settings
+from snapshotter.app.upkeep.late_tokens import SpacedAuthority, TokenService
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
+from snapshotter.model.request import Decision
+from snapshotter.ports import Assessor, Capturer, Clock, Replayer, ShowMessage
+from snapshotter.verify.trust import own_trust
+
+if TYPE_CHECKING:
+    from snapshotter.capture.engine import ChromiumCapturer
+    from snapshotter.egress.resolver import Resolver
+
+
+def capturer(
+    settings: Settings, clock: Clock, *, resolver: "Resolver | None" = None
+) -> "ChromiumCapturer":
+    """
+    Return the browser as it is configured.
+
+    Args:
+        resolver: Who knows names; the system's if not given.
+    """
+    from snapshotter.capture.engine import ChromiumCapturer
+
+    _keep_compiled(settings.data_dir / "driver")
+    return ChromiumCapturer(
+        clock=clock,
+        ids=RandomIds(),
+        version=snapshotter.__version__,
+        executable=settings.browser_path,
+        upstream=settings.proxy,
+        allow_no_sandbox=settings.allow_no_sandbox,
+        assessor=assessor,
+        resolver=resolver,
+        own=capturer_identity.load(settings.identity_file),
+        vantage=settings.vantage,
+    )
+
+
+def assessor(decision: Decision) -> Assessor:
+    """
+    Return what judges pages under a decision, by the rules whose texts are in it.
+
+    Raises:
+        SnapshotterError: A file of rules is none.
+    """
+    from snapshotter.assess.assessor import RuleAssessor
+
+    return RuleAssessor.of(decision)
+
+
+def _keep_compiled(directory: Path) -> None:
+    """
+    Keep the scripts of the browser's driver compiled: it starts in three quarters of the time.
+
+    Whoever can write there can have code run, so only the user may, as with their keys; the
+    driver itself only reads (`capture/browser/confinement.py`). Where the directory cannot be made,
+    nothing is kept.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_uid != os.geteuid() or directory.stat().st_mode & 0o022:
+            return
+    except OSError:
+        return
+    os.environ.setdefault(  # noqa: TID251  nothing is read
+        "NODE_COMPILE_CACHE", str(directory.absolute())
+    )
+
+
+def replayer(settings: Settings, clock: Clock) -> Replayer:
+    """Return what replays bundles. Raises SnapshotterError: pywb is not here."""
+    from snapshotter.app.pipeline.replay_check import PywbReplayer, find_pywb
+
+    def browser(proxy: str) -> Capturer:
+        # In the place of an upstream of the user's: a replay asks nobody.
+        return capturer(replace(settings, proxy=proxy), clock)
+
+    return PywbReplayer(find_pywb(settings.pywb_dir), browser)
+
+
+def capture_dependencies(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    locked: bool = False,
+    check_replay: bool = False,
+) -> CaptureDependencies:
+    """
+    Build everything that a capture needs.
+
+    Args:
+        locked: Bundles will be locked: refuse a bucket that was not seen to do it.
+        check_replay: Bundles will be replayed: refuse where pywb is not here.
+    """
+    # One clock for capture and seal: a clock that is set in between changes no order of events.
+    clock = AnchoredClock(SystemClock())
+    shown_again = replayer(settings, clock) if check_replay else None
+    key = wiring_keys.signer(settings, ask=ask, show_message=show_message)
+    others = wiring_keys.cosigners(settings, ask=ask, show_message=show_message)
+    own = settings.data_dir
+    roots, asked = wiring_authorities.anchors(settings), wiring_authorities.authorities(settings)
+    # One store: each has connections of its own, and reads credentials.
+    evidence = wiring_store.custodial_store(
+        settings,
+        wiring_store.store_for_evidence(settings, locked=locked, show_message=show_message),
+        show_message=show_message,
+    )
+    from snapshotter.app.policies import choice
+
+    return CaptureDependencies(
+        own=capturer_identity.load(settings.identity_file),
+        picks=partial(choice.picked_policy, settings),
+        clock=clock,
+        ids=RandomIds(),
+        capturer=capturer(settings, clock),
+        assessor=assessor,
+        signer=key,
+        cosigners=others,
+        authorities=asked,
+        timestamp_timeout_s=settings.timestamp_timeout_s,
+        store=evidence,
+        custody=evidence,
+        trust=own_trust([signer.public_key for signer in (key, *others)], roots),
+        spool_dir=settings.spool_dir,
+        # The capture's own token comes first where an authority asks for time in between; what
+        # it owes is asked for by `snapshotter timestamp`, and by workers between captures.
+        service=TokenService(
+            authorities=tuple(
+                authority for authority in asked if not isinstance(authority, SpacedAuthority)
+            ),
+            anchors=roots,
+            store=evidence,
+            pending_dir=wiring_store.pending_dir(settings),
+        ),
+        pending_dir=wiring_store.pending_dir(settings),
+        salts_dir=wiring_store.salts_dir(settings),
+        rejected_dir=own / "rejected",
+        unstored_dir=own / "unstored",
+        software=snapshotter.SOFTWARE,
+        replayer=shown_again,
+        logbook=wiring_log.logbook(settings, proofs=evidence, ask=ask, show_message=show_message)
+        if settings.log
+        else None,
+    )

@@ -1,0 +1,155 @@
+"""Build who signs: this user's keys, in files or held elsewhere; the ones of first use are made."""
+
+import getpass
+import os
+from collections.abc import Callable
+from functools import partial
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.app.settings import EVENT_KEY, Settings
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.signatures.key_reference import is_reference
+from snapshotter.ports import ShowMessage, Signer
+from snapshotter.seal.key_files import passphrase_from_file
+from snapshotter.seal.open_key import open_external_key
+from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
+
+
+def key_directory(settings: Settings) -> KeyDirectory:
+    """Return the directory with this user's signing keys."""
+    return KeyDirectory(settings.keys_dir)
+
+
+def signer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer:
+    """
+    Return the configured signing key; make the default one on first use.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets the warning about backing up a key that was just made.
+
+    Raises:
+        ServiceUnavailable: A service or a token holds it, and did not answer.
+        SnapshotterError: No such key, a wrong passphrase, or a key others can read.
+    """
+    directory = key_directory(settings)
+    source = ask
+    if settings.passphrase_file:
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    # A key for events may have been made before anything was captured here.
+    others = [key for key in directory.list() if key.name != settings.event_key]
+    if settings.key != DEFAULT_NAME or others:
+        return _signer(directory, settings.key, source, show_message)
+    # Two first captures at once make one key between them.
+    found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)
+    if made:
+        show_message(
+            f"a signing key was made for you: {settings.keys_dir / f'{DEFAULT_NAME}.pem'}\n"
+            f"  its id is {found.key_id}\n"
+            "  Back this file up now, where only you can read it: without it you can not sign as "
+            "the same person again,\n  and whoever has it can sign in your name. "
+            "snapshotter keys init --ask-passphrase makes one with a passphrase."
+        )
+    return found
+
+
+def event_signer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer:
+    """
+    Return the key that signs take-down events; make it on first use if it has its usual name.
+
+    A key that signs captures does not also say what follows from them: whoever checks an
+    event sees that two keys were needed.
+
+    Raises:
+        ServiceUnavailable: A service or a token holds it, and did not answer.
+        SnapshotterError: No such key, a wrong passphrase, or it is one that signs captures.
+    """
+    directory = key_directory(settings)
+    name, source = settings.event_key, ask
+    if settings.passphrase_file:
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    if name in (settings.key, *settings.cosigners):
+        raise SnapshotterError(
+            f"the key {name} signs captures, and may not sign take-down events as well",
+            hint="leave event_key out: a key for events is then made on first use",
+        )
+    if name != EVENT_KEY or _known_or_none(directory, name) is not None:
+        return _signer(directory, name, source, show_message)
+    found, made = directory.ensure(name, source if settings.passphrase_file else None)
+    if made:
+        show_message(
+            f"a key for take-down events was made for you: {settings.keys_dir / f'{name}.pem'}\n"
+            f"  its id is {found.key_id}\n"
+            "  It signs no captures. Who is to check events has to know it as well: "
+            f"snapshotter keys export {name}, then snapshotter trust add-key"
+        )
+    return found
+
+
+def _known_or_none(directory: KeyDirectory, name: str) -> StoredKey | None:
+    return next((key for key in directory.list() if key.name == name), None)
+
+
+def cosigners(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> tuple[Signer, ...]:
+    """Return the further keys that sign each bundle, in their order. Raises as `signer` does."""
+    directory = key_directory(settings)
+    source = ask
+    if settings.passphrase_file:
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    return tuple(_signer(directory, name, source, show_message) for name in settings.cosigners)
+
+
+def _signer(
+    directory: KeyDirectory, name: str, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer:
+    """Return a key by its name or by where it is held; what is held is then known by a name."""
+    known = _known(directory, name)
+    if known is not None:
+        return directory.load(_in_use(directory, known, show_message).name, ask)
+    held = open_external_key(name, ask=ask)
+    stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
+    show_message(
+        f"the key of {name} was not used here before: its id is {held.key_id}\n"
+        f"  It is called {stored.name} from now on, and another key in its place is refused"
+    )
+    return held
+
+
+def _known(directory: KeyDirectory, name: str) -> StoredKey | None:
+    if not is_reference(name):
+        return directory.find(name)
+    return next((key for key in directory.list() if key.reference == name), None)
+
+
+def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessage) -> StoredKey:
+    """Return the key that signs in the place of one that was retired; of any other itself."""
+    now = SystemClock().now()
+    first, seen = stored, {stored.name}
+    while stored.retired is not None and stored.retired.at <= now:
+        if not stored.retired.successor or stored.retired.successor in seen:
+            raise SnapshotterError(
+                f"the key {stored.name!r} was revoked as {stored.retired.reason} and must not "
+                "sign any more",
+                hint="make another with `snapshotter keys init --name NAME`, and set key to it",
+            )
+        stored = directory.find(stored.retired.successor)
+        seen.add(stored.name)
+    if stored is not first:
+        show_message(f"the key {first.name!r} is retired, and {stored.name!r} signs in its place")
+    return stored
+
+
+def operator(settings: Settings) -> str:
+    """Return who answers for a hold or an erasure: as configured, else this machine's user."""
+    if settings.operator:
+        return settings.operator
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return f"uid {os.getuid()}"

@@ -1,0 +1,360 @@
+"""Build the log of the configured store, its writer and its reader's memory; and its witnesses."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.settings import Settings
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.ports import ObjectStore, ShowMessage, Witness
+from snapshotter.seal.key_files import passphrase_from_file
+from snapshotter.store.location import DirectoryLocation
+
+if TYPE_CHECKING:
+    from snapshotter.formats.proofs.note import LogPolicy
+    from snapshotter.seal.log_key import FileLogSigner
+    from snapshotter.seal.log_repair import LogRepair
+    from snapshotter.seal.log_writer import LogWriter
+    from snapshotter.seal.witness import WitnessService
+    from snapshotter.store.filesystem import DirectoryStore
+    from snapshotter.store.s3 import S3Store
+
+
+def logbook(
+    settings: Settings,
+    *,
+    proofs: ObjectStore,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+) -> StoreLog:
+    """
+    Return the log of the configured store; it is opened at its first use, and begun if new.
+
+    Args:
+        proofs: Where bundles are and proofs go: the store as it writes down what it does.
+        ask: Asks the person for the passphrase of the log's key; None where nobody can be.
+        tell: Gets what a person has to know, among it that a key was made.
+    """
+    return StoreLog(
+        proofs,
+        lambda: open_log(settings, ask=ask, show_message=show_message),
+        settings.data_dir / "unlogged",
+    )
+
+
+def open_log(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    name: str = "",
+    passphrase: bytes | None = None,
+    again: bool = False,
+) -> "LogWriter":
+    """
+    Return a writer of the log in the configured store; begin the log if there is none.
+
+    Args:
+        name: The origin of a log that is begun; one that is nobody's host if empty.
+        passphrase: Encrypts the key of a log that is begun.
+        again: Begin one also where this machine remembers that there was one.
+
+    Raises:
+        SnapshotterError: The key of this log is not here, the store can not keep a log, or
+            a log that was there is gone.
+    """
+    from snapshotter.formats.proofs import log_state
+    from snapshotter.seal.log_key import LogKeyDirectory
+    from snapshotter.seal.log_writer import LogDamaged, LogWriter
+
+    found = wiring_store.store(settings)
+    wiring_store.check_fit_for_log(settings, found)
+    keys, memory = LogKeyDirectory(path=settings.keys_dir), checkpoint_memory(settings)
+
+    def writer(origin: str) -> LogWriter:
+        return LogWriter(
+            found,
+            keys.load(name=origin, passphrase=source),
+            clock=SystemClock(),
+            ids=RandomIds(),
+            witnesses=witnesses(settings),
+            memory=memory,
+            show_message=show_message,
+        )
+
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    origin = stored_origin(found)
+    if origin:
+        return writer(origin)
+    if there := published_origin(found):  # before a key is made for another one
+        is_copy = next(iter(found.list(log_state.MIRROR)), None) is not None
+        what = "is a copy of another store's" if is_copy else "has lost its lock"
+        raise LogDamaged(
+            f"the log {there} in {found.url} {what}: nothing is written to it",
+            hint="snapshotter log repair --take-over, if the first store is lost for good"
+            if is_copy
+            else "snapshotter log repair",
+        )
+    if memory.load() and not again:
+        raise LogDamaged(
+            f"the log of {found.url} is gone: this machine has seen one there",
+            hint="if you emptied the store yourself: snapshotter log init --again",
+        )
+    # Two first captures at once make one log, and no key that nobody needs.
+    with owed_tokens.lock_reminders(settings.data_dir / "log", wait_s=30):
+        origin = stored_origin(found)
+        if origin:
+            return writer(origin)
+        memory.forget()
+        key = keys.create(name=name, passphrase=passphrase)
+        if passphrase is not None:
+            source = lambda: passphrase  # noqa: E731  what was asked for a moment ago
+        begun = writer(key.name)
+        begun.create()
+    show_message(
+        f"a log was begun for {found.url}; its verifier key, for a trust file and for witnesses:\n"
+        f"  {key.text}\n"
+        f"  Back up {keys.file(key)}: without it nothing more can be logged there, and whoever "
+        "has it can sign\n  another history. A witness makes that evident: docs/howto/log.md"
+    )
+    return begun
+
+
+def log_repair(
+    settings: Settings, *, ask: Callable[[], bytes] | None
+) -> "tuple[LogRepair, Callable[[], LogWriter]]":
+    """
+    Return what makes the lock of the configured store's log anew, and what opens the log then.
+
+    Raises:
+        SnapshotterError: The key of this log is not here, or the store can not keep a log.
+    """
+    from snapshotter.formats.proofs import note
+    from snapshotter.seal.log_key import LogKeyDirectory
+    from snapshotter.seal.log_repair import LogRepair
+    from snapshotter.seal.log_writer import LogDamaged
+
+    found, memory = wiring_store.store(settings), checkpoint_memory(settings)
+    wiring_store.check_fit_for_log(settings, found)
+    origin = published_origin(found, junk_lock=True)
+    if not origin and (known := memory.load()):
+        origin = note.parse_checkpoint(note.parse(known).text).origin
+    if not origin:
+        raise LogDamaged(
+            f"{found.url} has no checkpoint of a log: nothing is there to repair",
+            hint="restore the folder log/ from a replica or a backup",
+        )
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    key = LogKeyDirectory(path=settings.keys_dir).load(name=origin, passphrase=source)
+    return (
+        LogRepair(found, found, key, ids=RandomIds(), memory=memory),
+        partial(open_log, settings, ask=ask, show_message=lambda _: None),
+    )
+
+
+def append_report_to_log(
+    settings: Settings,
+    report_id: str,
+    sha256: str,
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+) -> None:
+    """
+    Put the report of an audit into the log, if the store has one that this user writes.
+
+    Raises:
+        SnapshotterError: It can not be put there.
+    """
+    from snapshotter.formats.proofs.leaf import REPORT, Leaf
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = wiring_store.store(settings)
+    origin = stored_origin(found)
+    if not origin:
+        return
+    if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
+        show_message(f"the report is not in the log: the key of {origin} is not here")
+        return
+    leaf = Leaf(kind=REPORT, name=report_id, sha256=sha256)
+    logbook(settings, proofs=found, ask=ask, show_message=show_message).append((leaf,), seen=None)
+
+
+def stored_origin(found: "DirectoryStore | S3Store") -> str:
+    """
+    Return the origin of the log in a store, as it says itself; nothing if it has none.
+
+    Raises:
+        SnapshotterError: The store does not answer, or has something else in its place.
+    """
+    from snapshotter.formats.proofs import log_state, note
+    from snapshotter.seal.log_writer import LogDamaged
+
+    try:
+        lock = log_state.parse_lock(found.read(log_state.LOCK, log_state.MAX_LOCK).data)
+        return note.parse_checkpoint(note.parse(lock.checkpoint).text).origin
+    except FileNotFoundError:
+        return ""
+    except EvidenceInvalid as error:
+        raise LogDamaged(
+            f"{log_state.LOCK} in {found.url} is not the lock of a log",
+            hint="snapshotter log check; restore the folder log/ from a backup",
+        ) from error
+
+
+def published_origin(found: "DirectoryStore | S3Store", *, junk_lock: bool = False) -> str:
+    """
+    Return the origin of the log in a store, also of one that is a copy and has no lock.
+
+    Args:
+        junk_lock: Go by the checkpoint alone: the lock may be anything.
+    """
+    from snapshotter.formats.proofs import log_state, note
+
+    with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
+        if junk_lock or not (origin := stored_origin(found)):
+            data = found.read(log_state.CHECKPOINT, note.MAX_BYTES).data
+            origin = note.parse_checkpoint(note.parse(data).text).origin
+        return origin
+    return ""
+
+
+def known_origin(settings: Settings) -> str:
+    """
+    Return the origin of the log in the configured store: as the store says it, or else its memory.
+
+    A lock or a checkpoint that cannot be read must not keep anybody from judging the store: then
+    it is the log that this machine remembers. Nothing if there is none.
+
+    Raises:
+        ServiceUnavailable: The store does not answer.
+    """
+    from snapshotter.formats.proofs import note
+
+    found = wiring_store.store(settings)
+    try:
+        return published_origin(found)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError:  # what judges the store tells of it
+        with contextlib.suppress(SnapshotterError):
+            if origin := published_origin(found, junk_lock=True):
+                return origin
+        with contextlib.suppress(EvidenceInvalid):
+            return note.parse_checkpoint(note.parse(checkpoint_memory(settings).load()).text).origin
+        return ""
+
+
+def checkpoint_memory(settings: Settings) -> CheckpointFile:
+    """Return what this machine remembers of the log in the configured store."""
+    return CheckpointFile(
+        settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint"
+    )
+
+
+def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None":
+    """
+    Return the log of this user's own that bundles of the configured store are in, if known.
+
+    Args:
+        by_bundle: Of several logs each bundle names the one that it is in, whatever the store
+            says: to verify bundles, and not the log of a store.
+    """
+    from snapshotter.formats.proofs.note import LogPolicy
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir).list()
+    if len(keys) > 1 and by_bundle:
+        return LogPolicy(key=keys[0], others=keys[1:])
+    if len(keys) > 1:
+        # Several stores, each with its log. Nothing is asked of a network for this.
+        here = isinstance(wiring_store.store_location(settings), DirectoryLocation)
+        origin = known_origin(settings) if here else ""
+        keys = tuple(key for key in keys if key.name == origin)
+    return LogPolicy(key=keys[0]) if len(keys) == 1 else None
+
+
+def has_log_key(settings: Settings, origin: str) -> bool:
+    """Return whether the key of the log of that name is here. Raises SnapshotterError."""
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    return any(key.name == origin for key in LogKeyDirectory(path=settings.keys_dir).list())
+
+
+def witnesses(settings: Settings) -> "tuple[Witness, ...]":
+    """Return the configured witnesses of the log."""
+    if not settings.witnesses:
+        return ()
+    from snapshotter.formats.proofs.note import parse_verifier_key
+    from snapshotter.seal.witness_client import HttpWitness
+
+    clock = SystemClock()
+    carry = wiring_authorities.guarded_connections(settings, clock, purpose="witness")
+    return tuple(
+        HttpWitness(
+            parse_verifier_key(witness.verifier_key), witness.url, clock=clock, transport=carry
+        )
+        for witness in settings.witnesses
+    )
+
+
+def witness_signer(settings: Settings, *, name: str, show_message: ShowMessage) -> "FileLogSigner":
+    """
+    Return the key of this installation's witness; make it on first use.
+
+    Raises:
+        SnapshotterError: It has another name already, or can not be read.
+    """
+    from snapshotter.seal.log_key import WITNESS, LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir)
+    source = None
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    there = keys.list(WITNESS)
+    if not there:
+        made = keys.create(WITNESS, name=name)
+        show_message(f"a key of a witness was made: {keys.file(made)}; back it up")
+    elif name and name != there[0].name:
+        raise SnapshotterError(
+            f"this witness is named {there[0].name}",
+            hint="leave --name out; another witness is another key directory",
+        )
+    return keys.load(WITNESS, passphrase=source)
+
+
+def witnessing(
+    settings: Settings, signer: "FileLogSigner", log_keys: Sequence[str], directory: Path | None
+) -> "WitnessService":
+    """
+    Return a witness of these logs.
+
+    Raises:
+        SnapshotterError: No log is named, or not by its verifier key.
+    """
+    from snapshotter.formats.proofs.note import ED25519, parse_verifier_key
+    from snapshotter.seal.witness import WitnessService
+
+    try:
+        logs = [parse_verifier_key(text) for text in log_keys]
+    except EvidenceInvalid as error:
+        raise SnapshotterError(
+            f"--log: {error}", hint="snapshotter log show prints a log's verifier key"
+        ) from error
+    if not logs or any(key.kind != ED25519 for key in logs):
+        raise SnapshotterError(
+            "a witness has to know the logs that it witnesses",
+            hint="name each by its verifier key: --log KEY; snapshotter log show prints it",
+        )
+    return WitnessService(directory or settings.data_dir / "witness", signer, logs, SystemClock())

@@ -1,0 +1,164 @@
+"""Build what tells people: the channels of `notify.toml`, the outbox, and who listens to both."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.app import machine
+from snapshotter.app.policies import choice
+from snapshotter.app.settings import Settings
+from snapshotter.errors import SnapshotterError
+from snapshotter.ports import Channel, ShowMessage
+
+if TYPE_CHECKING:
+    from snapshotter.app.monitoring.notification_delivery import NotificationService
+    from snapshotter.jobs.outbox import Outbox
+    from snapshotter.model.notification import NotificationEvent
+    from snapshotter.notify.rules import MailEntry, NotifyRules, WebhookEntry
+
+_SECRET_BYTES = 4096
+_NOBODY_HINT = "notify_file in your own settings names a notify.toml: docs/howto/notifications.md"
+
+
+def rules(settings: Settings) -> "NotifyRules":
+    """Return who is told of what. Raises SnapshotterError: nobody is, or the file is no good."""
+    from snapshotter.notify.rules import load
+
+    if settings.notify_file is None:
+        raise SnapshotterError("nobody is told of anything here", hint=_NOBODY_HINT)
+    return load(settings.notify_file)
+
+
+def outbox(settings: Settings) -> "Outbox":
+    """Return the messages that are owed, in the queue's database. Raises ServiceUnavailable."""
+    from snapshotter.jobs.database import open_database
+    from snapshotter.jobs.outbox import Outbox  # before the database: it declares tables
+
+    return Outbox(open_database(settings.queue))
+
+
+def notification_service(settings: Settings) -> "NotificationService":
+    """
+    Return what takes events over and hands messages over.
+
+    Raises:
+        SnapshotterError: Nobody is told of anything here, or the file is no good.
+        ServiceUnavailable: The queue's database does not answer.
+    """
+    from snapshotter.app.monitoring.notification_delivery import NotificationService
+
+    read = rules(settings)
+    return NotificationService(
+        read,
+        outbox(settings),
+        {
+            channel.name: _channel(channel, read.source.parent, settings)
+            for channel in read.channels
+        },
+        clock=machine.SystemClock(),
+        ids=machine.RandomIds(),
+        policies=partial(choice.policy_names, settings),
+    )
+
+
+def notify_once(
+    settings: Settings, make: Callable[[], "NotificationEvent"], *, show_message: ShowMessage
+) -> None:
+    """
+    Tell people of something now, from a command that ends: what can not be sent is owed.
+
+    Args:
+        make: Returns the event; called only where somebody is to be told.
+        tell: Gets a sentence for what could not be told. It changes nothing else.
+    """
+    if settings.notify_file is None:
+        return
+    try:
+        with closing(notification_service(settings)) as service:
+            service.notify(make())
+            for problem in service.round(hurry=True).problems:
+                show_message(
+                    f"WARNING: not told yet: {problem}; snapshotter notify send tries again"
+                )
+    except SnapshotterError as error:
+        show_message(f"WARNING: nobody was told: {error.message}")
+    except ModuleNotFoundError as error:  # the command itself needs none of these
+        show_message(f"WARNING: nobody was told: {error.name} is not installed")
+
+
+def channel_problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
+    """
+    Yield the channels whose secrets can not be read; nothing is asked of a network.
+
+    Raises:
+        SnapshotterError: The file is no good.
+    """
+    from snapshotter.formats.signatures.standard_webhooks import parse_secrets
+    from snapshotter.notify.rules import WebhookEntry
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    read = rules(settings)
+    beside = read.source.parent
+    for entry in read.channels:
+        try:
+            if isinstance(entry, WebhookEntry):
+                _url(entry, beside)
+                parse_secrets(_secrets(_beside(beside, entry.secret_file)))
+            elif entry.password_file:
+                passphrase_from_file(_beside(beside, entry.password_file))
+        except SnapshotterError as error:
+            yield entry.name, error
+
+
+def _channel(entry: "WebhookEntry | MailEntry", beside: Path, settings: Settings) -> Channel:
+    from snapshotter.notify.egress import GuardedConnections
+    from snapshotter.notify.mail import SmtpMail
+    from snapshotter.notify.rules import WebhookEntry
+    from snapshotter.notify.webhook import HttpWebhook
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    clock = machine.SystemClock()
+    connections = GuardedConnections(
+        clock=clock,
+        timeout_s=entry.timeout_s,
+        allowed=(*settings.allow_networks, *entry.allow_networks),
+        upstream=settings.proxy,
+        ca_file=_beside(beside, entry.ca_file) if entry.ca_file else None,
+    )
+    if isinstance(entry, WebhookEntry):
+        return HttpWebhook(
+            entry.name,
+            url=partial(_url, entry, beside),
+            secrets=partial(_secrets, _beside(beside, entry.secret_file)),
+            connections=connections,
+            clock=clock,
+        )
+    password = None
+    if entry.password_file:
+        password = partial(passphrase_from_file, _beside(beside, entry.password_file))
+    return SmtpMail(entry, password=password, connections=connections)
+
+
+def _beside(directory: Path, path: str) -> Path:
+    """Return a path that stands in a file, relative to that file."""
+    return directory / Path(path).expanduser()
+
+
+def _url(entry: "WebhookEntry", beside: Path) -> str:
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    if entry.url:
+        return entry.url
+    path = _beside(beside, entry.url_file)
+    try:
+        return entry.checked(passphrase_from_file(path).decode("ascii", "replace").strip())
+    except ValueError as error:
+        raise SnapshotterError(f"{path} has no address to post to: {error}") from error
+
+
+def _secrets(path: Path) -> str:
+    from snapshotter.seal.key_files import read_secret
+
+    return read_secret(path, _SECRET_BYTES, what="a secret").decode("ascii", "replace")

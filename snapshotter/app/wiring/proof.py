@@ -1,0 +1,167 @@
+"""Build what makes proof packs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import snapshotter
+from snapshotter.app import machine
+from snapshotter.app.settings import Settings
+from snapshotter.app.takedown import proof_case
+from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.takedown.pack_verification import judge_by_rules
+from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService, WrittenPack
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import takedown as wiring_takedown
+from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.proofs.leaf import TAKEDOWN
+from snapshotter.model.custody import EXPORTING
+from snapshotter.policy import page_identity
+from snapshotter.ports import ShowMessage
+from snapshotter.verify.files import first_bytes
+from snapshotter.verify.log import LogReader
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES
+
+_PRINTER_BYTES = 768 << 20  # free memory below which a worker prints nothing
+
+
+def proof_service(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> ProofService:
+    """
+    Return what is needed to make packs of what is in the configured store.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets sentences: that a key was made, that a pack has no PDF.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or there is no key that signs events.
+    """
+    signer = wiring_keys.event_signer(settings, ask=ask, show_message=show_message)
+    trust = wiring_trust.trust(settings)
+    if settings.trust_file is not None and trust.key(signer.key_id) is None:
+        show_message(
+            f"the trust file does not name the key {signer.key_id}, which signs events and packs: "
+            "who goes by it will find the pack INDETERMINATE\n"
+            "  snapshotter trust add-key puts it in"
+        )
+    by = wiring_takedown.rederivation(settings)
+    return ProofService(
+        store=wiring_store.store(settings),
+        signer=signer,
+        trust=trust,
+        rules=page_identity.shipped_identity_rules(),
+        clock=machine.SystemClock(),
+        software=snapshotter.SOFTWARE,
+        spool_dir=settings.spool_dir,
+        printer=_printer(settings),
+        trust_files=_trust_files(settings),
+        root_key_id=settings.trust_root_key if settings.trust_file else "",
+        show_message=show_message,
+        judge=judge_by_rules(trust, by),
+        assessor_of=by.assessor_of,
+    )
+
+
+def write_event_pack(
+    settings: Settings,
+    service: TakedownService,
+    event_id: str,
+    target: Path,
+    *,
+    pdf: bool,
+    show_message: ShowMessage,
+) -> None:
+    """
+    Write the pack of an event without being asked, as a worker does.
+
+    Args:
+        pdf: With the statement on paper, if there is memory for a browser more.
+
+    Raises:
+        SnapshotterError: As `proof_case.write` does, or there is no key that signs events.
+    """
+    # How far it has come interests nobody here.
+    packs = replace(
+        proof_service(settings, ask=None, show_message=show_message), show_message=lambda _: None
+    )
+    written = proof_case.write(service, packs, event_id, target, event_log_proof(settings))
+    note_export(settings, written.made, show_message)
+    if not pdf:
+        return
+    free = machine.free_bytes()
+    if free is not None and free < _PRINTER_BYTES:
+        # The worker's browsers are there for captures: one too many would end one of them.
+        needed = _PRINTER_BYTES >> 20
+        why = f"{free >> 20} MB of memory are free, and printing may take {needed} MB"
+    else:
+        why = proof_case.with_pdf(packs, written)
+    if why:
+        show_message(
+            f"the pack of the event {event_id} has no PDF: {why}\n"
+            f"  snapshotter proof {event_id} makes one that has"
+        )
+
+
+def note_export(settings: Settings, made: WrittenPack, show_message: ShowMessage) -> None:
+    """Leave in the custody chain of each capture that it was given out."""
+    store = wiring_store.store(settings)
+    for part in made.manifest.captures:
+        bundle_id = part.name.removesuffix(".wacz")
+        wiring_store.note_access(
+            settings, store, bundle_id, EXPORTING, show_message=show_message, detail="proof pack"
+        )
+
+
+def event_log_proof(settings: Settings) -> Callable[[str], bytes]:
+    """Return what finds the proof that an event is in the log of the store; b"" for none."""
+
+    def find(event_id: str) -> bytes:
+        reader = LogReader(wiring_store.store(settings), wiring_trust.log_policy(settings))
+        try:
+            signed = reader.checkpoint()
+            entry = reader.find(TAKEDOWN, event_id, signed)
+            return b"" if entry is None else reader.prove(entry, signed)
+        except FileNotFoundError:  # this store has no log
+            return b""
+        except EvidenceInvalid as error:
+            raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+
+    return find
+
+
+def _printer(settings: Settings) -> PrintPdf:
+    def printed(html: str, beside: Path, at: datetime) -> bytes:
+        from snapshotter.capture.browser.html_to_pdf import print_pdf
+
+        return print_pdf(
+            html,
+            beside,
+            at=at,
+            clock=machine.SystemClock(),
+            executable=settings.browser_path,
+            allow_no_sandbox=settings.allow_no_sandbox,
+        )
+
+    return printed
+
+
+def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
+    """Return the trust file and its signature, for information."""
+    file = settings.trust_file
+    if file is None:
+        return ()
+    try:
+        return (
+            ("trust.json", first_bytes(file, MAX_TRUST_BYTES + 1)),
+            (
+                "trust.json.sig",
+                first_bytes(file.with_name(f"{file.name}.sig"), MAX_SIGNATURE_BYTES + 1),
+            ),
+        )
+    except OSError as error:
+        raise SnapshotterError(f"{file} can not be read: {error.strerror}") from error

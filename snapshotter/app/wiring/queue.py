@@ -1,0 +1,277 @@
+"""
+Build the queue, its schedules and its politeness; `wiring_worker.py` builds who works through it.
+
+As in `wiring.py`, each builder imports what it needs when it is called.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from snapshotter.app import machine
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.gap import Gap
+from snapshotter.ports import Clock, JobObserver, ShowMessage
+
+if TYPE_CHECKING:
+    from snapshotter.app.monitoring.gap_records import GapService
+    from snapshotter.app.pipeline.host_pacing import RateLimiter, VisitTracker
+    from snapshotter.jobs.database import Database
+    from snapshotter.jobs.queue.admission import Admission
+    from snapshotter.jobs.queue.database_queue import DatabaseQueue
+    from snapshotter.jobs.queue.engine import ConcurrencyLimits
+    from snapshotter.jobs.schedules.scheduler import Scheduler
+    from snapshotter.jobs.schedules.schedules import Schedules
+    from snapshotter.policy.host_rules import Politeness
+
+_LOOK_S = 2.0  # between two attempts to open a database that does not answer
+
+
+def database(settings: Settings) -> "Database":
+    """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.database import open_database
+
+    declare_tables()
+    return open_database(settings.queue)
+
+
+def open_within(settings: Settings, limit_s: float, *, show_message: ShowMessage) -> "Database":
+    """
+    Open the queue's database, and wait for a server that does not answer.
+
+    Raises:
+        ServiceUnavailable: It did not answer within `limit_s` seconds, or it is a file.
+        SnapshotterError: Its address is invalid, or its tables have another number.
+    """
+    end, is_told = time.monotonic() + limit_s, False
+    while True:
+        try:
+            return database(settings)
+        except ServiceUnavailable as error:
+            # A file that cannot be opened now cannot be opened later either.
+            if not settings.queue.startswith("postgres") or time.monotonic() >= end:
+                raise
+            if not is_told:
+                show_message(f"{error.message}; this worker tries again for {limit_s:g} s")
+                is_told = True
+            time.sleep(min(_LOOK_S, limit_s))
+
+
+def declare_tables() -> None:
+    """Import every module that declares tables, so that the first process creates all of them."""
+    from snapshotter.jobs import follow_ups  # noqa: F401
+    from snapshotter.jobs.queue import (
+        attempts,  # noqa: F401
+        politeness,  # noqa: F401
+    )
+    from snapshotter.jobs.schedules import scheduler as sweep  # noqa: F401
+    from snapshotter.jobs.watches import watches  # noqa: F401
+    from snapshotter.jobs.workers import (
+        registry,  # noqa: F401
+        store_binding,  # noqa: F401
+    )
+
+
+def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueue":
+    """Return the queue that is configured. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.queue.database_queue import DatabaseQueue
+
+    return DatabaseQueue(
+        database(settings) if opened is None else opened, host=host_admission(settings).host
+    )
+
+
+def new_job_id() -> str:
+    """Return an id for a job that nobody makes a second time; they sort by time."""
+    return f"job-{machine.RandomIds().bundle_id(machine.SystemClock().now())}"
+
+
+def politeness(settings: Settings) -> "Politeness":
+    """Return how hard hosts may be worked. Raises SnapshotterError."""
+    from snapshotter.policy import politeness_file
+
+    return politeness_file.load(settings.politeness_file)
+
+
+def host_admission(settings: Settings, observer: JobObserver | None = None) -> "Admission":
+    """
+    Return what decides whether a host may be asked now.
+
+    Args:
+        observer: Hears of hosts that say that it is too much.
+
+    Raises:
+        SnapshotterError: The rules make no sense.
+    """
+    from snapshotter.jobs.queue.politeness import PolitenessAdmission
+
+    return PolitenessAdmission(politeness(settings), random.SystemRandom().random, observer)
+
+
+def rate_limiter(settings: Settings, clock: Clock) -> "RateLimiter":
+    """
+    Return the rules for one command that captures a few pages, one after the other.
+
+    Raises:
+        SnapshotterError: The rules make no sense.
+    """
+    from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, RateLimiter
+
+    chance = random.SystemRandom().random
+    return RateLimiter(InMemoryVisitTracker(politeness(settings), clock, chance), clock)
+
+
+@contextlib.contextmanager
+def visit_tracker(
+    settings: Settings, clock: Clock, *, longest: timedelta
+) -> "Iterator[VisitTracker]":
+    """
+    Give the state of hosts, for a process that captures by itself.
+
+    It is that of the queue, so that budgets outlive the process and workers are heeded;
+    without the extra `jobs` it is forgotten when the process ends.
+
+    Args:
+        longest: That a visit takes: so long one of a process that was killed holds its host.
+
+    Raises:
+        ServiceUnavailable: The queue's database does not answer.
+        SnapshotterError: The rules make no sense.
+    """
+    rules, chance = politeness(settings), random.SystemRandom().random
+    try:
+        from snapshotter.jobs.queue.politeness import DatabaseVisits
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "snapshotter":
+            raise
+        from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker
+
+        yield InMemoryVisitTracker(rules, clock, chance)
+        return
+    with queue_database(settings) as found:
+        yield DatabaseVisits(found, rules, chance, longest=longest)
+
+
+def limits(settings: Settings) -> "ConcurrencyLimits":
+    """Return the most that all workers together do at a time."""
+    from snapshotter.jobs.queue.engine import ConcurrencyLimits
+
+    rules = politeness(settings)
+    return ConcurrencyLimits(per_host=rules.most_at_once, in_all=rules.all_at_once)
+
+
+@contextlib.contextmanager
+def schedules(settings: Settings) -> "Iterator[Schedules]":
+    """Give the table of schedules, for one command. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.schedules.schedules import Schedules
+
+    with queue_database(settings) as found:
+        yield Schedules(found)
+
+
+@contextlib.contextmanager
+def command_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
+    """Give the queue, for one command. Raises as `queue` does."""
+    with queue_database(settings) as found:
+        yield queue(settings, found)
+
+
+@contextlib.contextmanager
+def command_scheduler(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    records: bool = True,
+) -> "Iterator[Scheduler]":
+    """Give what looks which visits are due, for one command. Raises as `scheduler` does."""
+    with queue_database(settings) as found:
+        yield scheduler(settings, found, ask=ask, show_message=show_message, records=records)
+
+
+@contextlib.contextmanager
+def queue_database(settings: Settings) -> "Iterator[Database]":
+    """Give the queue's database, for one command. Raises as `database` does."""
+    found = database(settings)
+    try:
+        yield found
+    finally:
+        found.dispose()
+
+
+def scheduler(
+    settings: Settings,
+    opened: "Database",
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    records: bool = True,
+    observer: JobObserver | None = None,
+) -> "Scheduler":
+    """
+    Return what looks which visits are due.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        records: Whether gaps are signed and stored here; else they wait for who does.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    from snapshotter.jobs.schedules.scheduler import Scheduler
+
+    return Scheduler(
+        opened,
+        queue(settings, opened),
+        record=gap_recorder(settings, ask=ask, show_message=show_message) if records else None,
+        new_id=machine.RandomIds().bundle_id,
+        show_message=show_message,
+        observer=observer,
+    )
+
+
+def gap_recorder(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Callable[[Sequence[Gap]], None]:
+    """Return what signs, stores and logs gaps. What it needs is opened with the first one."""
+    from snapshotter.app.monitoring import gap_records
+
+    service: gap_records.GapService | None = None
+
+    def record(found: Sequence[Gap]) -> None:
+        # Only now: a key that can not be opened holds up records, and no visit.
+        nonlocal service
+        service = service or gap_service(settings, ask=ask, show_message=show_message)
+        gap_records.record(service, found)
+
+    return record
+
+
+def gap_service(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> "GapService":
+    """Return what records gaps in the configured store. Raises as `wiring.world` does."""
+    from snapshotter.app.monitoring.gap_records import GapService
+
+    store = wiring_store.store_for_evidence(settings, locked=False, show_message=show_message)
+    book = (
+        wiring_log.logbook(settings, proofs=store, ask=ask, show_message=show_message)
+        if settings.log
+        else None
+    )
+    return GapService(
+        store=store,
+        signer=wiring_keys.signer(settings, ask=ask, show_message=show_message),
+        ids=machine.RandomIds(),
+        salts_dir=wiring_store.salts_dir(settings),
+        log=None
+        if book is None
+        else lambda leaves, again: book.append(leaves, seen=0 if again else None),
+    )

@@ -1,0 +1,228 @@
+"""Build where bundles are: the configured store, put to the test, and what is kept of it here."""
+
+import hashlib
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter import SOFTWARE
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.settings import Settings, config_variable_line, user_file
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle.receipts import store_id
+from snapshotter.model.custody import SUCCESS
+from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.store.location import DirectoryLocation, S3Location, parse_store_url
+from snapshotter.store.receipt_files import ReceiptFiles
+
+if TYPE_CHECKING:
+    from snapshotter.store.filesystem import DirectoryStore
+    from snapshotter.store.probe import StoreProbe
+    from snapshotter.store.s3 import S3Store
+
+_PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
+
+
+def store(settings: Settings) -> "DirectoryStore | S3Store":
+    """Return the configured store. Raises SnapshotterError for a name that is none."""
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        from snapshotter.store.filesystem import DirectoryStore
+
+        return DirectoryStore(where.path.absolute())
+    from snapshotter.store.s3 import S3Store
+    from snapshotter.store.s3_bucket import S3Bucket
+
+    try:
+        return S3Store(
+            S3Bucket(
+                where.bucket,
+                where.prefix,
+                endpoint_url=settings.s3_endpoint,
+                region=settings.s3_region,
+            )
+        )
+    except ValueError as error:
+        raise SnapshotterError(f"the S3 settings can not be used: {error}") from error
+
+
+def store_for_evidence(
+    settings: Settings, *, locked: bool, show_message: ShowMessage
+) -> "DirectoryStore | S3Store":
+    """
+    Return the configured store, after it was seen to keep its promises.
+
+    A bucket is put to the test once and then remembered for a week: an endpoint that
+    takes `If-None-Match` and overwrites all the same must not hold evidence.
+
+    Args:
+        locked: Retention will be asked for; then a bucket is tested each time.
+        tell: Gets the warning that a directory enforces nothing.
+
+    Raises:
+        SnapshotterError: It does not keep a promise that evidence depends on.
+        ServiceUnavailable: It does not answer.
+    """
+    found = store(settings)
+    if isinstance(store_location(settings), DirectoryLocation):
+        if locked:
+            show_message(
+                f"WARNING: {found.url} is a directory: it notes the retention, our commands honour "
+                "it, and whoever can write there can delete all the same\n"
+                "  A bucket with Object Lock enforces it: docs/howto/s3.md"
+            )
+        return found
+    from snapshotter.store.probe import probe, refuse_if_not_locking
+
+    clock = SystemClock()
+    name = hashlib.sha256(f"{settings.s3_endpoint} {found.url}".encode()).hexdigest()
+    seal = settings.data_dir / "probes" / name
+    if not locked and _is_fresh(seal, clock.now()):
+        return found
+    result = probe(found, clock, RandomIds())
+    if not result.usable:
+        raise SnapshotterError(
+            f"{found.url} does not keep what evidence depends on",
+            hint="snapshotter store check says which promises; use another endpoint",
+        )
+    if locked:
+        refuse_if_not_locking(result)
+    owed_tokens.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
+    return found
+
+
+def custodial_store(
+    settings: Settings, found: ObjectStore, *, show_message: ShowMessage
+) -> CustodialStore:
+    """
+    Return a store that keeps receipts and writes custody events.
+
+    Args:
+        tell: Gets a sentence for what could not be written down.
+    """
+    receipts_name = receipts_store_name(settings)
+    return CustodialStore(
+        found,
+        receipts_name=receipts_name,
+        receipts=receipts(settings),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        software=SOFTWARE,
+        # These events go out with every exhibit, and who captures may be at risk: nobody is
+        # named who has not said so, and never by a name that the system happens to know.
+        by=settings.operator,
+        show_message=show_message,
+    )
+
+
+def note_access(
+    settings: Settings,
+    found: ObjectStore,
+    bundle_id: str,
+    event: str,
+    *,
+    show_message: ShowMessage,
+    detail: str = "",
+    outcome: str = SUCCESS,
+) -> None:
+    """
+    Write to the custody chain that a bundle was looked at, checked or given out.
+
+    What can not be written is told, and ends nothing: a store that may only be read is.
+    """
+    if settings.record_access:
+        custodial_store(settings, found, show_message=show_message).note(
+            bundle_id, event, detail=detail, outcome=outcome
+        )
+
+
+def receipts(settings: Settings) -> ReceiptFiles:
+    """Return what this machine kept of the configured store's answers."""
+    return ReceiptFiles(settings.data_dir / "receipts" / receipts_store_name(settings))
+
+
+def receipts_store_name(settings: Settings) -> str:
+    """Return how receipts name the configured store (docs/spec/custody.md, "Receipts")."""
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        return store_id(str(where.path.resolve()))
+    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
+    return store_id(f"{settings.s3_endpoint} {url}")
+
+
+def _is_fresh(path: Path, now: datetime) -> bool:
+    try:
+        return now.timestamp() - path.stat().st_mtime < _PROBE_HOLDS_S
+    except FileNotFoundError:
+        return False
+
+
+def store_location(settings: Settings) -> DirectoryLocation | S3Location:
+    """
+    Return where the configured store is.
+
+    Raises:
+        SnapshotterError: There is none; or it is no store; or it is a bucket, and a file that was
+            only found names it: this user's credentials are for buckets that this user chose.
+    """
+    if not settings.has_store:
+        raise SnapshotterError("no store was named", hint="--store DIR, or s3://bucket/prefix")
+    try:
+        where = parse_store_url(settings.store)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
+        ) from error
+    found = settings.found.get("store")
+    if isinstance(where, S3Location) and found is not None:
+        raise SnapshotterError(
+            f"{found.file} names the bucket {settings.store}, but a settings file that was only "
+            "found must not decide where your credentials are used",
+            hint=f"if the bucket is yours, put {config_variable_line(found.file)} before the "
+            "same command, "
+            f"or add --store {shlex.quote(settings.store)}, or set store in {user_file()}",
+        )
+    return where
+
+
+def probe_store(settings: Settings) -> "StoreProbe":
+    """Put the configured store's promises to the test. Raises as `store` and `probe` do."""
+    from snapshotter.store.probe import probe
+
+    return probe(store(settings), SystemClock(), RandomIds())
+
+
+def salts_dir(settings: Settings) -> Path:
+    """Return where the salts of captures go: next to a directory store, never inside it."""
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        root = where.path.resolve()  # "..", links: what counts is where it really is
+        return root.with_name(f"{root.name}.private")
+    return settings.data_dir / "salts" / where.bucket
+
+
+def store_name(settings: Settings) -> str:
+    """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
+    return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
+
+
+def pending_dir(settings: Settings) -> Path:
+    """Return where reminders of tokens that are owed go."""
+    return settings.data_dir / "pending"
+
+
+def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:
+    """Put a bucket to the test once a week; a directory refuses by itself."""
+    if isinstance(store_location(settings), DirectoryLocation):
+        return
+    from snapshotter.store.probe import probe, refuse_if_unfit_for_log
+
+    seal = settings.data_dir / "probes" / f"{store_name(settings)}.log"
+    clock = SystemClock()
+    if _is_fresh(seal, clock.now()):
+        return
+    refuse_if_unfit_for_log(probe(found, clock, RandomIds()))
+    owed_tokens.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())

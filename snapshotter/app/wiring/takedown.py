@@ -1,0 +1,238 @@
+"""Build what knows captures of a page, and what concludes take-downs from them."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import BinaryIO
+
+from snapshotter.app import machine
+from snapshotter.app.archive import assessment, bundles
+from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.app.policies import choice
+from snapshotter.app.settings import Settings
+from snapshotter.app.takedown import event_verification
+from snapshotter.app.takedown.event_verification import FindBundle, PreviousEvent, Rederivation
+from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.wiring import capture as wiring
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.statements import takedown
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.notification import NotificationEvent, NotificationScope
+from snapshotter.model.takedown import ConfirmRules, Takedown
+from snapshotter.policy import decide as policies
+from snapshotter.policy import page_identity
+from snapshotter.ports import ShowMessage
+from snapshotter.store.catalog import Catalog
+from snapshotter.verify.files import file_with_digest
+from snapshotter.verify.trust import Trust
+
+_DOM = "capture/dom.html"
+
+
+def catalog_path(settings: Settings) -> Path:
+    """Return where the catalog of the configured store is."""
+    return settings.data_dir / "catalog" / f"{wiring_store.store_name(settings)}.db"
+
+
+def proofs_dir(settings: Settings) -> Path:
+    """Return where proof packs are that are made without being asked for, one an event."""
+    return settings.data_dir / "proofs"
+
+
+@contextmanager
+def observation_source(settings: Settings) -> Iterator[ObservationSource]:
+    """
+    Lend the configured store with its catalog.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or the catalog can not be written.
+    """
+    with Catalog(catalog_path(settings)) as catalog:
+        yield ObservationSource(
+            store=wiring_store.store(settings),
+            catalog=catalog,
+            rules=page_identity.shipped_identity_rules(),
+            reassess=partial(_reassess, settings),
+        )
+
+
+@contextmanager
+def takedown_service(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    quick: bool = False,
+) -> Iterator[TakedownService]:
+    """
+    Lend what concludes take-downs from the captures of the configured store.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets sentences: that a key was made, that nobody could be told.
+        quick: For a worker that does it often: it looks into the newest days of the store alone,
+            and leaves it to its own rounds to hand messages over.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or the store is not fit for evidence.
+    """
+    if not quick:
+        choice.warn_if_ignored(settings, show_message)
+    store = wiring_store.store_for_evidence(settings, locked=False, show_message=show_message)
+    book = (
+        wiring_log.logbook(settings, proofs=store, ask=ask, show_message=show_message)
+        if settings.log
+        else None
+    )
+    with ExitStack() as stack:
+        source = stack.enter_context(observation_source(settings))
+        yield TakedownService(
+            source=source,
+            trust=cache(lambda: wiring_trust.trust(settings)),
+            signer=cache(
+                lambda: wiring_keys.event_signer(settings, ask=ask, show_message=show_message)
+            ),
+            own_keys=_own_keys(settings),
+            confirm=partial(confirm_rules, settings),
+            mismatch=partial(event_verification.mismatch, rederivation(settings)),
+            now=machine.SystemClock().now,
+            quick=quick,
+            burst=removal_burst(settings),
+            lock_dir=settings.data_dir / "takedowns" / wiring_store.store_name(settings),
+            log=None
+            if book is None
+            else lambda leaves, again: book.append(leaves, seen=0 if again else None),
+            notify=_teller(settings, show_message, now=not quick) if settings.notify_file else None,
+            show_message=show_message,
+            jobs=partial(_jobs, settings),
+        )
+
+
+def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, NotificationScope]:
+    """Return what rules match of the jobs of bundles. Raises ServiceUnavailable."""
+    try:
+        from snapshotter.jobs.database import open_database
+        from snapshotter.jobs.queue.database_queue import DatabaseQueue
+    except ModuleNotFoundError as error:
+        raise SnapshotterError(f"{error.name} is not installed") from error
+    engine = open_database(settings.queue)
+    try:
+        return {
+            status.bundle_id: NotificationScope.of(status.job)
+            for status in DatabaseQueue(engine).of_bundles(bundle_ids)
+        }
+    finally:
+        engine.dispose()
+
+
+def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
+    """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
+    return policies.monitoring(choice.judging_policy(settings, url)).confirm
+
+
+def rederivation(settings: Settings) -> Rederivation:
+    """Return what comes to an event again: the rules in bundles, and those of today."""
+    return Rederivation(
+        rules=page_identity.shipped_identity_rules(),
+        assessor_of=wiring.assessor,
+        decide=lambda url: policies.decide(choice.judging_policy(settings, url)),
+    )
+
+
+def bundle_finder(
+    settings: Settings, trust: Trust, *, folders: Sequence[Path], given: Sequence[Path]
+) -> FindBundle:
+    """Return what finds the bundles of an event: given, in a folder, or in the store if any."""
+    now = machine.SystemClock().now()
+    finds: list[FindBundle] = [
+        partial(event_verification.find_in_folders, folders, given, trust, now)
+    ]
+    if settings.has_store:
+        finds.append(
+            lambda bundle_id: event_verification.find_in_store(
+                wiring_store.store(settings), trust, now, bundle_id
+            )
+        )
+    return partial(event_verification.find_first, finds)
+
+
+def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> PreviousEvent:
+    """Return what finds an event by the digest of its record: in a folder, or in the store."""
+
+    def before(sha256: str) -> tuple[Takedown, str] | None:
+        for folder in folders:
+            with contextlib.suppress(OSError, EvidenceInvalid):
+                data = file_with_digest(folder, "*.json", sha256, limit=takedown.MAX_BYTES)
+                if data is not None:
+                    return takedown.parse(data)
+        # Without rights to make a catalog here, or without a store, nobody can say.
+        with contextlib.suppress(SnapshotterError), observation_source(settings) as source:
+            source.catalog.sync_events(source.store)
+            for kept_event in source.catalog.events(sha256=sha256):
+                if kept_event.event is not None:
+                    return kept_event.event, kept_event.key_id
+        return None
+
+    return before
+
+
+def removal_burst(settings: Settings) -> timedelta:
+    """Return within which time removals of one account belong together, by the usual policy."""
+    return policies.monitoring(choice.judging_policy(settings)).burst
+
+
+def _own_keys(settings: Settings) -> frozenset[str]:
+    """Return the ids of the key that signs events here, as far as it was made."""
+    listed = wiring_keys.key_directory(settings).list()
+    return frozenset(key.key_id for key in listed if key.name == settings.event_key and key.key_id)
+
+
+def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
+    """Return what an older bundle shows, by the rules of today; None: it holds no document."""
+    files = assessment.BundleFiles(stream)
+    if _DOM not in files.names():
+        return None
+    record = bundles.read_record(stream)
+    try:
+        url = str(record["what"]["requested_url"])
+        decision = policies.decide(choice.judging_policy(settings, url))
+        return assessment.assess(record, files, decision, wiring.assessor)
+    except (KeyError, TypeError, SnapshotterError) as error:
+        if isinstance(error, EvidenceInvalid):
+            return None
+        raise EvidenceInvalid(f"it can not be judged: {error}") from error
+
+
+def _teller(
+    settings: Settings, show_message: ShowMessage, *, now: bool
+) -> Callable[[Sequence[NotificationEvent]], None]:
+    """
+    Return what takes over what people may want to be told.
+
+    Args:
+        now: Hand it over at once, for nobody comes again soon; else a worker's rounds do, and
+            make one message of many.
+    """
+
+    def told(events: Sequence[NotificationEvent]) -> None:
+        from snapshotter.app.wiring import notifications as wiring_notify
+
+        try:
+            with contextlib.closing(wiring_notify.notification_service(settings)) as service:
+                for event in events:
+                    service.notify(event)
+                for problem in service.round(hurry=True).problems if now else ():
+                    show_message(
+                        f"WARNING: not told yet: {problem}; snapshotter notify send tries again"
+                    )
+        except ModuleNotFoundError as error:
+            raise SnapshotterError(f"{error.name} is not installed") from error
+
+    return told

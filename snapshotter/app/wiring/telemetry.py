@@ -1,0 +1,240 @@
+"""Build what watches a worker: its log, metrics, health, and whoever tells people."""
+
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import snapshotter
+from snapshotter.app import machine
+from snapshotter.app.monitoring.worker_observers import CombinedObserver, NotificationObserver
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import notifications as wiring_notify
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.job import JobState
+from snapshotter.ports import JobObserver, ShowMessage
+
+if TYPE_CHECKING:
+    from snapshotter.app.monitoring.notification_delivery import NotificationService
+    from snapshotter.jobs.database import Database
+    from snapshotter.jobs.periodic_task import PeriodicTask
+    from snapshotter.telemetry.metrics import Metrics
+
+_ROUND_S: Final = 10.0  # between two looks at what has to be told
+_TIDY_S: Final = 3600.0
+_SWEEP_S: Final = 600.0
+_SWEPT: Final = (JobState.INCOMPLETE, JobState.FAILED, JobState.DEAD)
+_SWEPT_JOBS: Final = 500  # the newest, at each sweep
+_DISK_S: Final = 60.0
+_LOW_BYTES, _LOW_SHARE = 2 << 30, 0.05  # told when less than one of these is free
+_READY_BYTES: Final = 1 << 30  # with less a worker is not ready
+_DATABASE_S, _STORE_S, _SPOOL_S = 5.0, 60.0, 10.0  # for which an answer counts
+
+LogEvent = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTelemetry:
+    """What a worker is given so that it can be watched."""
+
+    told: LogEvent  # events with fields, for the log
+    tell: ShowMessage  # sentences, for the log
+    observer: JobObserver
+    periodic_tasks: "tuple[PeriodicTask, ...]"
+    url: str  # of metrics and health; "" where there are none
+
+
+@contextmanager
+def worker_telemetry(
+    settings: Settings,
+    *,
+    log_format: str,
+    log_level: str,
+    listen: str,
+    listen_anywhere: bool,
+    words: LogEvent,
+    say: ShowMessage,
+    start_s: float,
+) -> Iterator[WorkerTelemetry]:
+    """
+    Give what watches a worker; it ends with the block.
+
+    Args:
+        log_format: "text": sentences, by `words` and `say`. "json": lines on stderr.
+        listen: Where metrics and health are; "" for none.
+        words: Says an event with its fields to a person.
+        say: Says a sentence to a person.
+        start_s: For which the queue's database is waited for.
+
+    Raises:
+        SnapshotterError: `notify_file` or `listen` is no good, or the port is taken.
+        ServiceUnavailable: The queue's database does not answer.
+    """
+    from snapshotter.telemetry.logs import LogLevel, WorkerLog, log_libraries
+
+    with ExitStack() as stack:
+        listeners: list[JobObserver] = []
+        told, tell = words, say
+        if log_format == "json":
+            log = WorkerLog(sys.stderr, LogLevel[log_level.upper()])
+            stack.enter_context(log_libraries(sys.stderr))
+            listeners.append(log)
+
+            def both(event: str, **fields: Any) -> None:
+                log(event, **fields)
+                words(event, **fields)
+
+            def line(text: str) -> None:
+                log("said", text=text)
+
+            told, tell = both, line
+        clock = machine.SystemClock()
+        database = wiring_jobs.open_within(settings, start_s, tell=tell)
+        stack.callback(database.dispose)
+        metrics = None
+        url = ""
+        if listen:
+            metrics, health, url = _served(
+                stack, settings, database, listen, anywhere=listen_anywhere, told=told
+            )
+            listeners += [metrics, health]
+        periodic_tasks: list[PeriodicTask] = []
+        if settings.notify_file is not None:
+            service = wiring_notify.notification_service(settings)
+            stack.callback(service.close)
+            telling = NotificationObserver(
+                service, clock, complain=lambda text: told("notification.failed", error=text)
+            )
+            stack.callback(telling.close)
+            listeners.append(telling)
+            periodic_tasks += _notification_duties(settings, service, database, metrics, told)
+        observer = CombinedObserver(listeners, lambda text: told("worker.bug", error=text))
+        periodic_tasks.append(_disk_duty(settings, observer, clock))
+        yield WorkerTelemetry(
+            told=told, tell=tell, observer=observer, periodic_tasks=tuple(periodic_tasks), url=url
+        )
+
+
+def _served(
+    stack: ExitStack,
+    settings: Settings,
+    database: "Database",
+    listen: str,
+    *,
+    anywhere: bool,
+    told: LogEvent,
+) -> "tuple[Metrics, JobObserver, str]":
+    from snapshotter.jobs.metrics import queue_metrics
+    from snapshotter.jobs.queue.database_queue import database_time
+    from snapshotter.telemetry.health import Health, HealthCheck, HealthServer, parse_address
+    from snapshotter.telemetry.metrics import CONTENT_TYPE, Metrics
+
+    host, port = parse_address(listen, anywhere=anywhere)
+    clock = machine.SystemClock()
+    spool = settings.spool_dir
+    metrics = Metrics(
+        version=snapshotter.__version__,
+        facts=lambda: queue_metrics(database),
+        free_bytes=lambda: _usage(spool).free,
+        monotonic=time.monotonic,
+        now=lambda: clock.now().timestamp(),
+    )
+    found = wiring_store.store(settings)
+
+    def database_answers() -> None:
+        database_time(database)
+
+    def store_answers() -> None:
+        next(iter(found.list("bundles/")), None)
+
+    def spool_has_space() -> None:
+        free = _usage(spool).free
+        if free < _READY_BYTES:
+            raise SnapshotterError(f"{free >> 20} MB are free for {spool}")
+
+    health = Health(
+        (
+            HealthCheck(name="database", look=database_answers, every_s=_DATABASE_S),
+            HealthCheck(name="store", look=store_answers, every_s=_STORE_S),
+            HealthCheck(name="spool", look=spool_has_space, every_s=_SPOOL_S),
+        ),
+        monotonic=time.monotonic,
+        failed=lambda name, why: told("health.failed", check=name, error=why),
+    )
+    stack.callback(health.close)
+    server = stack.enter_context(
+        HealthServer(
+            host, port, health=health, exposition=lambda: (CONTENT_TYPE, metrics.exposition())
+        )
+    )
+    return metrics, health, server.url
+
+
+def _notification_duties(
+    settings: Settings,
+    service: "NotificationService",
+    database: "Database",
+    metrics: "Metrics | None",
+    told: LogEvent,
+) -> "list[PeriodicTask]":
+    from snapshotter.app.monitoring import notification_events
+    from snapshotter.jobs.periodic_task import PeriodicTask
+    from snapshotter.jobs.queue.database_queue import database_time
+
+    queue = wiring_jobs.queue(settings, database)
+
+    def hand_over() -> None:
+        done = service.round()
+        if metrics is not None:
+            metrics.notified(sent=done.sent, failed=done.failed, given_up=done.given_up)
+        for problem in done.problems:
+            told("notification.failed", error=problem)
+
+    def sweep() -> None:
+        # A worker that died between the end of a job and the telling has told nobody. Whatever
+        # was told is known by its id.
+        now = database_time(database)
+        for status in queue.jobs(states=frozenset(_SWEPT), newest=_SWEPT_JOBS):
+            event = notification_events.job_event(status, now)
+            if event is not None and now - event.at < timedelta(days=1):
+                service.notify(event)
+
+    return [
+        PeriodicTask(name="notifications", every_s=_ROUND_S, work=hand_over),
+        PeriodicTask(name="notifications-tidy", every_s=_TIDY_S, work=service.tidy),
+        PeriodicTask(name="notifications-sweep", every_s=_SWEEP_S, work=sweep),
+    ]
+
+
+def _disk_duty(
+    settings: Settings, observer: JobObserver, clock: machine.SystemClock
+) -> "PeriodicTask":
+    from snapshotter.app.monitoring import notification_events
+    from snapshotter.jobs.periodic_task import PeriodicTask
+
+    def look() -> None:
+        for what, directory in (("spool", settings.spool_dir), ("data", settings.data_dir)):
+            usage = _usage(directory)
+            if usage.free < max(_LOW_BYTES, _LOW_SHARE * usage.total):
+                machine = socket.gethostname()[:60]
+                event = notification_events.disk_event(
+                    what, usage.free, usage.total, machine, clock.now()
+                )
+                observer.tell(event)
+
+    return PeriodicTask(name="disk", every_s=_DISK_S, work=look, exclusive=False)
+
+
+def _usage(directory: Path) -> "shutil._ntuple_diskusage":
+    """Return the space of a directory, or of what it would be made in."""
+    while not directory.exists():
+        directory = directory.parent
+    return shutil.disk_usage(directory)

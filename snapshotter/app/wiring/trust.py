@@ -1,0 +1,102 @@
+"""Build whose word counts: the trust file's, or else this user's own keys and log."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.app.settings import Settings
+from snapshotter.app.trust import remembered_version
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
+from snapshotter.errors import SnapshotterError
+from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
+
+if TYPE_CHECKING:
+    from snapshotter.formats.proofs.note import LogPolicy
+
+_ROOT_NAME = "root"  # as `snapshotter trust init` names it
+
+
+def trusted_keys(settings: Settings) -> Callable[[str], bool]:
+    """
+    Return whose statements count here: this user's own keys, and those of the trust file.
+
+    A key that the trust file calls compromised counts for nobody. Raises as `trust` does.
+    """
+    believed = trust(settings)
+    own = {
+        key.key_id for key in wiring_keys.key_directory(settings).list() if key.name != _ROOT_NAME
+    }
+
+    def is_trusted(key_id: str) -> bool:
+        known = believed.key(key_id)
+        if known is not None:
+            return known.revoked_reason != COMPROMISED
+        return key_id in own
+
+    return is_trusted
+
+
+def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
+    """
+    Return what bundles are judged by: the trust file, or else this user's own keys.
+
+    Args:
+        by_bundle: As `own_log` has it.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on.
+    """
+    if settings.trust_file:
+        if not settings.trust_root_key:
+            raise SnapshotterError(
+                "a trust file says nothing until you say whose it is",
+                hint="give the key id that its owner published with --root-key "
+                f"(snapshotter trust show {settings.trust_file} prints who signed it)",
+            )
+        return remembered_version.read_and_remember(
+            settings.trust_file,
+            pinned_root=settings.trust_root_key,
+            now=SystemClock().now(),
+            directory=settings.data_dir / "trust",
+        )
+    directory = wiring_keys.key_directory(settings)
+    # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
+    own = [
+        (key.public_key, key.key_id, key.retired)
+        for key in directory.list()
+        if key.public_key is not None and key.name != _ROOT_NAME
+    ]
+    judged = own_trust(
+        [key for key, _, _ in own],
+        wiring_authorities.anchors(settings),
+        revoked={
+            key_id: (retired.at, retired.reason)
+            for _, key_id, retired in own
+            if retired is not None
+        },
+    )
+    return replace(judged, log=wiring_log.own_log(settings, by_bundle=by_bundle))
+
+
+def log_policy(settings: Settings) -> "LogPolicy | None":
+    """
+    Return whose log the configured store has to have: the trust file's, or else our own.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on, or a store that does not answer.
+    """
+    from snapshotter.formats.proofs.note import COSIGNATURE_V1, LogPolicy, parse_verifier_key
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    if settings.trust_file:
+        return trust(settings).log
+    origin = wiring_log.known_origin(settings)
+    asked = tuple(parse_verifier_key(witness.verifier_key) for witness in settings.witnesses)
+    known = tuple(key for key in asked if key.kind == COSIGNATURE_V1)
+    for key in LogKeyDirectory(path=settings.keys_dir).list():
+        if key.name == origin:
+            return LogPolicy(key=key, witnesses=known)
+    return None

@@ -1,0 +1,195 @@
+"""
+Build the desks at which a store is looked after: holds, copies, repair, erasure by order,
+renewal, and tokens that are owed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.app.settings import Settings
+from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app.upkeep.erasure import ErasureService
+from snapshotter.app.upkeep.holds import HoldService
+from snapshotter.app.upkeep.late_tokens import TokenService
+from snapshotter.app.upkeep.repair import RepairService
+from snapshotter.app.upkeep.replication import ReplicationService
+from snapshotter.app.upkeep.tombstones import Tombstones
+from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import log as wiring_log
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
+from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.ports import ShowMessage
+
+if TYPE_CHECKING:
+    from snapshotter.app.upkeep.renewal import Renewer
+
+
+def hold_service(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> HoldService:
+    """Return what is needed to place and lift holds in the configured store."""
+    key = wiring_keys.signer(settings, ask=ask, show_message=show_message)
+    return HoldService(
+        store=wiring_store.custodial_store(
+            settings, wiring_store.store(settings), show_message=show_message
+        ),
+        signer=key,
+        is_trusted=wiring_trust.trusted_keys(settings),
+        clock=SystemClock(),
+        by=wiring_keys.operator(settings),
+    )
+
+
+def tombstones(settings: Settings) -> Tombstones:
+    """Return what this machine knows of erasures, and whose tombstones count."""
+    return Tombstones(
+        folder=settings.data_dir / "tombstones", is_trusted=wiring_trust.trusted_keys(settings)
+    )
+
+
+def replication_service(
+    source: Settings, target: Settings, *, show_message: ShowMessage
+) -> ReplicationService:
+    """
+    Return what is needed to copy one store to another.
+
+    Args:
+        target: The same settings, with the other store.
+    """
+    from snapshotter.verify.log import LogReader
+
+    here = wiring_store.store(source)
+    there = wiring_store.store_for_evidence(target, locked=False, show_message=show_message)
+    named = here.url if here.url.startswith("s3://") else "a directory"  # no path of this machine
+    return ReplicationService(
+        source=here,
+        source_name=f"{named} ({wiring_store.receipts_store_name(source)})",
+        source_place=wiring_store.receipts_store_name(source),
+        source_log=LogReader(here, wiring_trust.log_policy(source)),
+        target=wiring_store.custodial_store(target, there, show_message=show_message),
+        target_log=there,
+        trust=wiring_trust.trust(source),
+        tombstones=tombstones(source),
+        clock=SystemClock(),
+        spool_dir=source.spool_dir,
+    )
+
+
+def repair_service(
+    target: Settings, source: Settings, *, show_message: ShowMessage
+) -> RepairService:
+    """
+    Return what is needed to repair one store from another.
+
+    Args:
+        source: The same settings, with the other store.
+    """
+    from snapshotter.app.upkeep.log_contents import LogContents, read_log
+    from snapshotter.verify.log import LogReader
+
+    copying = replication_service(source, target, show_message=show_message)
+    policy = wiring_trust.log_policy(target)
+    try:
+        contents = read_log(copying.target, policy)
+    except EvidenceInvalid as error:
+        show_message(f"WARNING: the log says nothing about what belongs here: {error}")
+        contents = LogContents()
+    return RepairService(
+        target=copying.target,
+        source=copying.source,
+        source_name=copying.source_name,
+        trust=copying.trust,
+        tombstones=copying.tombstones,
+        clock=copying.clock,
+        spool_dir=copying.spool_dir,
+        logged=contents.bundles,
+        erased=contents.erased,
+        records=contents.records,
+        source_log=LogReader(copying.source, policy),
+        target_log=copying.target_log,
+    )
+
+
+def erasure_service(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> ErasureService:
+    """Return what is needed to erase by order from the configured store."""
+
+    def private(bundle_id: str) -> Iterator[Path]:
+        yield wiring_store.salts_dir(settings) / owed_tokens.salts_name(bundle_id)
+        yield from wiring_store.pending_dir(settings).glob(f"{bundle_id}*.json")
+        yield settings.data_dir / "unlogged" / f"{bundle_id}.json"
+        for folder in ("unstored", "rejected"):  # what once did not get into the store
+            yield settings.data_dir / folder / f"{bundle_id}.wacz"
+            yield settings.data_dir / folder / owed_tokens.salts_name(bundle_id)
+
+    opened = wiring_store.store(settings)
+    kept = wiring_store.custodial_store(settings, opened, show_message=show_message)
+    # No log is begun for the sake of an erasure.
+    book = (
+        wiring_log.logbook(settings, proofs=kept, ask=ask, show_message=show_message)
+        if wiring_log.stored_origin(opened)
+        else None
+    )
+    return ErasureService(
+        store=kept,
+        signer=wiring_keys.signer(settings, ask=ask, show_message=show_message),
+        tombstones=tombstones(settings),
+        clock=SystemClock(),
+        by=wiring_keys.operator(settings),
+        log=(lambda added: book.append([added])) if book else None,
+        private=private,
+    )
+
+
+def renewer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> "Renewer":
+    """
+    Return what renews the bundles of the configured store.
+
+    Args:
+        ask: Asks the person for the passphrase of the log's key, where it has one.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on, or a store that is none.
+    """
+    from snapshotter.app.upkeep.renewal import Renewer
+    from snapshotter.verify.log import LogReader
+
+    found = wiring_store.store(settings)
+    kept = wiring_store.custodial_store(settings, found, show_message=show_message)
+    append = None
+    if settings.log and wiring_log.has_log_key(settings, wiring_log.stored_origin(found)):
+        book = wiring_log.logbook(settings, proofs=kept, ask=ask, show_message=show_message)
+        append = partial(book.append, seen=None)
+    return Renewer(
+        kept,
+        LogReader(found, wiring_trust.log_policy(settings)) if settings.log else None,
+        wiring_authorities.authorities(settings, patient=True),
+        wiring_trust.trust(settings),
+        SystemClock(),
+        append,
+    )
+
+
+def token_service(settings: Settings, *, show_message: ShowMessage) -> TokenService:
+    """
+    Return what is needed to ask again for owed tokens, and to do nothing else.
+
+    Args:
+        tell: Gets a sentence for a custody event that could not be written.
+    """
+    return TokenService(
+        authorities=wiring_authorities.authorities(settings, patient=True),
+        anchors=wiring_authorities.anchors(settings),
+        store=wiring_store.custodial_store(
+            settings, wiring_store.store(settings), show_message=show_message
+        ),
+        pending_dir=wiring_store.pending_dir(settings),
+    )

@@ -1,0 +1,171 @@
+"""
+Build a worker, with all that it does beside captures.
+
+As in `wiring.py`, each builder imports what it needs when it is called.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import snapshotter
+from snapshotter.app import machine
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.ports import JobObserver, ShowMessage
+
+if TYPE_CHECKING:
+    from snapshotter.app.takedown.events import TakedownService
+    from snapshotter.jobs.database import Database
+    from snapshotter.jobs.periodic_task import PeriodicTask
+    from snapshotter.jobs.workers.capture_process import JobRunner
+    from snapshotter.jobs.workers.context import WorkerSettings
+    from snapshotter.jobs.workers.worker import Worker
+
+
+def worker(
+    settings: Settings,
+    rules: "WorkerSettings",
+    *,
+    show_message: ShowMessage,
+    told: Callable[..., Any],
+    observer: JobObserver | None = None,
+    more: "Sequence[PeriodicTask]" = (),
+    adopt: bool = False,
+) -> "Worker":
+    """
+    Return a worker of the configured queue.
+
+    Args:
+        tell: Says a sentence to whoever runs it.
+        told: Hears what happens: an event's name, and its fields.
+        observer: Hears what is counted, and what people may want to be told.
+        more: Duties beside those of every worker.
+        adopt: Move a queue that belongs to another store to the configured one.
+
+    Raises:
+        ServiceUnavailable: The database did not answer for `rules.start_s` seconds.
+        SnapshotterError: What is configured makes no sense.
+    """
+    from snapshotter.jobs.workers.context import WorkerParts
+    from snapshotter.jobs.workers.store_binding import StoreBinding
+    from snapshotter.jobs.workers.worker import Worker
+
+    polite = wiring_jobs.politeness(settings)
+    if rules.slots > polite.worker_at_once:
+        show_message(
+            f"{polite.worker_at_once} captures at a time, not {rules.slots}: so many may a worker "
+            f"have at most, as {polite.source} says"
+        )
+        rules = replace(rules, slots=polite.worker_at_once)
+    heard = observer or JobObserver()
+    opened = wiring_jobs.open_within(settings, rules.start_s, show_message=show_message)
+    return Worker(
+        opened,
+        WorkerParts(
+            opener=partial(open_job_runner, settings),
+            gate=wiring_jobs.host_admission(settings, heard),
+            periodic_tasks=(
+                *periodic_tasks(settings, opened, show_message=show_message, observer=heard),
+                *more,
+            ),
+            observer=heard,
+            log=told,
+            chance=random.SystemRandom().random,
+        ),
+        replace(rules, limits=wiring_jobs.limits(settings)),
+        store=StoreBinding(
+            store=wiring_store.receipts_store_name(settings), place=wiring_store.store(settings).url
+        ),
+        version=snapshotter.__version__,
+        adopt=adopt,
+    )
+
+
+def periodic_tasks(
+    settings: Settings,
+    opened: "Database",
+    *,
+    show_message: ShowMessage,
+    observer: JobObserver | None = None,
+) -> "tuple[PeriodicTask, ...]":
+    """Return what a worker does beside captures; each is added here by who makes it."""
+    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.jobs.periodic_task import PeriodicTask
+    from snapshotter.jobs.queue.politeness import trim_task
+    from snapshotter.jobs.schedules.scheduler import EVERY_S
+
+    due = wiring_jobs.scheduler(
+        settings, opened, ask=None, show_message=show_message, observer=observer
+    )
+    return (
+        PeriodicTask(name="schedules", every_s=EVERY_S, work=due.turn),
+        trim_task(opened),
+        wiring_watch.poll_task(settings, opened, show_message=show_message, observer=observer),
+        monitoring_task(settings, opened, show_message=show_message),
+    )
+
+
+def monitoring_task(
+    settings: Settings, opened: "Database", *, show_message: ShowMessage
+) -> "PeriodicTask":
+    """
+    Return what follows captures of watched pages up: events, and what is captured next.
+
+    One worker at a time does it. Two that overlap do the same, and nothing comes of it twice.
+    """
+    from snapshotter.jobs.follow_ups import EVERY_S, JobsToFollowUp
+    from snapshotter.jobs.periodic_task import PeriodicTask
+
+    ended, jobs = JobsToFollowUp(opened), wiring_jobs.queue(settings, opened)
+
+    def turn() -> None:
+        if not ended.not_followed_up():
+            return
+        # Only now: what judges captures takes memory, and most workers watch nothing.
+        from snapshotter.app.monitoring.removal_monitor import Monitor, MonitorDependencies
+        from snapshotter.app.policies import choice
+        from snapshotter.app.wiring import takedown as wiring_takedown
+
+        def prove(service: "TakedownService", event_id: str, target: Path, pdf: bool) -> None:
+            from snapshotter.app.wiring import (
+                proof as wiring_proof,  # what draws and prints, for the few events
+            )
+
+            wiring_proof.write_event_pack(
+                settings, service, event_id, target, pdf=pdf, show_message=show_message
+            )
+
+        from snapshotter.policy.decide import monitoring as rules_of
+
+        Monitor(
+            MonitorDependencies(
+                ended=ended,
+                queue=jobs,
+                rules=cache(lambda named, url: rules_of(choice.policy_for(settings, named, url))),
+                service=partial(
+                    wiring_takedown.takedown_service,
+                    settings,
+                    ask=None,
+                    show_message=show_message,
+                    quick=True,
+                ),
+                proofs=wiring_takedown.proofs_dir(settings),
+                prove=prove,
+                show_message=show_message,
+                now=machine.SystemClock().now,
+            )
+        ).turn()
+
+    return PeriodicTask(name="monitor", every_s=EVERY_S, work=turn)
+
+
+def open_job_runner(settings: Settings, show_message: ShowMessage) -> "JobRunner":
+    """Return what does the work in a slot; called in the slot's own process."""
+    from snapshotter.app.monitoring.job_runner import CaptureJobRunner
+
+    return CaptureJobRunner(settings, show_message)

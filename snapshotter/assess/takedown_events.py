@@ -1,0 +1,719 @@
+"""
+Conclude from captures of one page that it was there, and is gone: events, and what is missing.
+
+Pure: the same observations give the same events, in whatever order they arrived. Captures
+are taken in the order in which they ended. One at a time changes the state:
+
+    there ──unavailable──► doubted ──times, after, control──► REMOVED: gone
+      ▲                       │ available                               │ available
+      └───────────────────────┴───────────────REINSTATED◄───────────────┘
+
+- Only what shows content is *available*, only the word of a rule is *unavailable*. A wall, an
+  error, a notice that no rule knows and an owner's setting change nothing either way.
+- Captures by one way through the network (`vantage`) confirm each other. A page that is gone
+  by one way and then seen by another is a difference between the two, and no removal:
+  the doubt begins anew, and needs that other way to say the same.
+- Where the rules name another way, a removal waits until the page was asked for by it as well,
+  whatever came of that; for an hour at most, for that way may be closed.
+- A page of few words on a host that no rule file knows (`ambiguous`) may be a notice that nobody
+  has described. Once a capture has certainly shown the page, only the same main text shows it;
+  and it is no control: a host in trouble says a few words in the place of every page.
+- An event is concluded by a capture, and rests on what came before it. Captures that come
+  later never change an event: they make further ones.
+
+Accounts go the same way, page by page: what a page says of the account behind it is a state
+of the account and none of the page (docs/explanation/it-was-there-it-is-gone.md).
+"""
+
+import base64
+import bisect
+import enum
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from snapshotter.model.assessment import Availability, Cause
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.policy.page_identity import host_and_port
+
+BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
+
+_WAIT_FOR_WAY = timedelta(hours=1)  # since a doubt began, for a look by another way
+_GONE = "gone"  # the one state of a page that is not there, whatever the cause
+_RESTORED = frozenset({TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED})
+_OF_ACCOUNTS = frozenset({TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED})
+# What a notice on a page says of the account behind it.
+_STATES: Mapping[Cause, str] = {
+    Cause.ACCOUNT_BLOCKED: "blocked",
+    Cause.ACCOUNT_CLOSED: "closed",
+    Cause.ACCOUNT_FROZEN: "frozen",
+    Cause.ACCOUNT_ABNORMAL: "abnormal",
+}
+
+
+class PagePresence(enum.StrEnum):
+    """What is known of a page now. The words are part of `--json`."""
+
+    UNSEEN = "unseen"  # no capture shows it
+    THERE = "there"
+    DOUBTED = "doubted"  # unavailable, and that is not confirmed
+    GONE = "gone"
+
+
+class MissingKind(enum.StrEnum):
+    """What keeps a doubt from being an event. The words are part of `--json`."""
+
+    SEEN = "seen"  # it was never seen by this way before
+    AGREEING = "agreeing"  # further captures that say the same
+    TIME = "time"  # the captures that agree are too close together
+    CONTROL = "control"  # no page of the same host was seen to be there in between
+    VANTAGE = "vantage"  # by another way it is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingEvidence:
+    """One thing that is missing for an event."""
+
+    lack: MissingKind
+    count: int = 0  # of AGREEING: how many captures more
+    after: datetime | None = None  # the earliest moment at which a capture would do
+    host: str = ""  # of CONTROL: of which a page is wanted
+    seen: Observation | None = None  # of VANTAGE: what was seen there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What follows from the captures of one page, or of one account."""
+
+    events: tuple[Takedown, ...]  # in their order; `previous` is not filled in
+    standing: PagePresence
+    missing: tuple[MissingEvidence, ...] = ()  # what a doubt needs to be an event
+    last_seen: Observation | None = None  # in the state before the doubt
+    first_gone: Observation | None = None  # with which the doubt began
+    said: tuple[str, ...] = ()  # causes, or states, that captures of the doubt name, each once
+    passed_over: tuple[Observation, ...] = ()  # that came in behind an event, and do not change it
+
+
+def capture_order_key(observation: Observation) -> tuple[datetime, datetime, str]:
+    """Return by what captures are put in their order."""
+    return observation.at, observation.began_at, observation.bundle_id
+
+
+def last_capture_of_event(event: Takedown) -> Observation:
+    """Return the capture by which an event was concluded."""
+    if event.kind in _RESTORED:
+        return event.last_seen
+    return event.confirmations[-1] if event.confirmations else event.first_gone
+
+
+def captures_of_event(event: Takedown) -> tuple[Observation, ...]:
+    """Return all captures that an event rests on, each once, in their order."""
+    every = (
+        event.last_seen, event.first_gone, *event.confirmations, *event.controls,
+        *event.vantages, *event.identified_by,
+    )  # fmt: skip
+    return tuple(
+        sorted(
+            {observation.bundle_id: observation for observation in every}.values(),
+            key=capture_order_key,
+        )
+    )
+
+
+def conclude(
+    identity: str,
+    observations: Iterable[Observation],
+    confirm: ConfirmRules,
+    *,
+    before: Takedown | None = None,
+    few_words: bool = False,
+    of_the_page: Collection[str] = (),
+) -> Conclusion:
+    """
+    Return what follows from the captures of one page.
+
+    Args:
+        few_words: Pages of few words are controls, as they were when older events were concluded.
+        of_the_page: Ids of captures in few words that are known to show the page.
+        identity: Of the page; captures of other pages are controls.
+        before: The newest event that was concluded: what came until then is done with.
+    """
+    every = sorted(observations, key=capture_order_key)
+    machine = _Machine(
+        subject=identity,
+        page=identity,
+        confirm=confirm,
+        controls=_controls(every, few_words=few_words),
+        state=_state_of_page,
+        word=_cause_of,
+        kinds=(TakedownKind.REMOVED, TakedownKind.REINSTATED),
+        of_the_page=of_the_page,
+    )
+    return machine.run(
+        [observation for observation in every if observation.identity == identity], before
+    )
+
+
+def conclude_account(
+    account: str,
+    observations: Iterable[Observation],
+    confirm: ConfirmRules,
+    *,
+    before: Takedown | None = None,
+    few_words: bool = False,
+    of_the_page: Collection[str] = (),
+) -> Conclusion:
+    """
+    Return what follows for an account from what pages of it say of it.
+
+    Each page is compared with itself: one that shows no state says nothing against another
+    one that does. What the first page to show a new state makes an event of, the
+    others only say again.
+    """
+    every = sorted(observations, key=capture_order_key)
+    confirm = replace(confirm, vantage="")  # pages are asked for by another way, and not accounts
+    controls = _controls(every, few_words=few_words)
+    pages: dict[str, list[Observation]] = {}
+    for observation in every:
+        if observation.account == account:
+            pages.setdefault(observation.identity, []).append(observation)
+
+    def by_page() -> list[Conclusion]:
+        return [
+            _Machine(
+                subject=account,
+                page=page,
+                confirm=confirm,
+                controls=controls,
+                state=account_state_in,
+                word=lambda observation: account_state_in(observation) or "",
+                kinds=(TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED),
+                of_the_page=of_the_page,
+            ).run(mine, before)
+            for page, mine in pages.items()
+        ]
+
+    events: list[Takedown] = []
+    found = by_page()
+    while any(conclusion.events for conclusion in found):
+        before = min(
+            (conclusion.events[0] for conclusion in found if conclusion.events),
+            key=lambda event: capture_order_key(last_capture_of_event(event)),
+        )
+        events.append(before)
+        found = by_page()
+    doubts = [
+        (conclusion, conclusion.first_gone)
+        for conclusion in found
+        if conclusion.standing is PagePresence.DOUBTED and conclusion.first_gone is not None
+    ]
+    changed = before is not None and before.kind is TakedownKind.ACCOUNT_CHANGED
+    standing = (
+        PagePresence.GONE if changed else PagePresence.THERE if pages else PagePresence.UNSEEN
+    )
+    if not doubts:
+        return Conclusion(events=tuple(events), standing=standing)
+    # The doubt that is the oldest is the nearest to an event.
+    rest, _ = min(doubts, key=lambda pair: capture_order_key(pair[1]))
+    return replace(rest, events=tuple(events), standing=PagePresence.DOUBTED)
+
+
+def again(event: Takedown, observations: Iterable[Observation]) -> Takedown | None:
+    """
+    Return the event as it follows from these captures alone; None if it does not.
+
+    What is told beside it (`previous`, `articles`, `identified_by`) is left as it is, and
+    so is the time that tokens prove.
+
+    Args:
+        observations: What was made of the event's own captures.
+    """
+    made = {observation.bundle_id: observation for observation in observations}
+    about = {observation.bundle_id for observation in event.identified_by}
+    about -= {
+        observation.bundle_id for observation in captures_of_event(replace(event, identified_by=()))
+    }
+    ours = [observation for observation in made.values() if observation.bundle_id not in about]
+    # That few words were those of the page can be what a capture said that the event does not name.
+    its = (event.last_seen, event.first_gone, *event.confirmations)
+    few, elsewhere = (
+        tuple(observation.bundle_id for observation in them if observation.ambiguous)
+        for them in (its, event.vantages)
+    )
+    for of_the_page in dict.fromkeys(((), few, (*few, *elsewhere))):
+        for found in _concluded(event, ours, of_the_page):
+            told = replace(
+                found,
+                previous=event.previous,
+                articles=event.articles,
+                identified_by=tuple(
+                    made.get(observation.bundle_id, observation)
+                    for observation in event.identified_by
+                ),
+            )
+            if found.event_id == event.event_id and _same(told, event):
+                return told
+    return None
+
+
+def _concluded(
+    event: Takedown, ours: Sequence[Observation], of_the_page: Collection[str]
+) -> tuple[Takedown, ...]:
+    of_account = event.kind in _OF_ACCOUNTS
+    return (conclude_account if of_account else conclude)(
+        event.identity,
+        ours,
+        event.confirm,
+        before=_state_before(event, of_account=of_account),
+        few_words=any(
+            observation.ambiguous for observation in event.controls
+        ),  # as whoever signed it had it
+        of_the_page=of_the_page,
+    ).events
+
+
+def _state_before(event: Takedown, *, of_account: bool) -> Takedown | None:
+    """Return what stands for the event before: that what its earlier end shows was the state."""
+    earlier = event.first_gone if event.kind in _RESTORED else event.last_seen
+    if event.kind is TakedownKind.REMOVED or (
+        event.kind is TakedownKind.ACCOUNT_CHANGED and not account_state_in(earlier)
+    ):
+        return None
+    kind = TakedownKind.ACCOUNT_CHANGED if of_account else TakedownKind.REMOVED
+    return replace(event, kind=kind, first_gone=earlier, confirmations=(), controls=(), vantages=())
+
+
+def _same(one: Takedown, other: Takedown) -> bool:
+    """Whether two events rest on the same captures, in the same roles, to the same end."""
+    said = [
+        (
+            event.kind, event.at, event.identity, event.url, event.state, event.confirm,
+            event.last_seen.sha256, event.first_gone.sha256,
+            *(tuple(observation.sha256 for observation in role) for role in (
+                event.confirmations, event.controls, event.vantages)),
+        )
+        for event in (one, other)
+    ]  # fmt: skip
+    return said[0] == said[1]
+
+
+def account_state_in(observation: Observation) -> str | None:
+    """
+    Return what a capture says of the account behind the page.
+
+    Returns:
+        "frozen", or several in the order of letters; "" where a page is shown and says nothing
+        against its account; None where nothing can be said.
+    """
+    said = sorted({account.state for account in observation.accounts})
+    if said:
+        return ", ".join(said)
+    if observation.availability is Availability.AVAILABLE:
+        return ""
+    if observation.availability is Availability.UNAVAILABLE and observation.cause is not None:
+        return _STATES.get(observation.cause)
+    return None
+
+
+def account_of(event: Takedown) -> str:
+    """Return the account that an event is about, or whose page it is about; "" if unknown."""
+    return event.last_seen.account or event.first_gone.account
+
+
+def group_bursts(
+    events: Iterable[Takedown], *, within: timedelta = BURST
+) -> tuple[tuple[Takedown, ...], ...]:
+    """
+    Return events in groups: those of one account, each within that time of the one before.
+
+    What belongs to no account that is known stands alone.
+    """
+    groups: list[list[Takedown]] = []
+    newest: dict[str, list[Takedown]] = {}
+    for event in sorted(events, key=lambda takedown: (takedown.at, takedown.event_id)):
+        account = account_of(event)
+        group = newest.get(account) if account else None
+        if group is None or event.at - group[-1].at > within:
+            group = newest[account] = []
+            groups.append(group)
+        group.append(event)
+    return tuple(map(tuple, groups))
+
+
+def event_id(event: Takedown) -> str:
+    """Return the id of an event: the same for all who conclude it from the same captures."""
+    said = [event.kind.value, event.identity]
+    for role in (
+        (event.last_seen,), (event.first_gone,), event.confirmations, event.controls, event.vantages
+    ):  # fmt: skip
+        said.append(" ".join(observation.sha256 for observation in role))
+    digest = hashlib.sha256("\n".join(said).encode()).digest()
+    letters = base64.b32encode(digest[:10]).decode("ascii").lower()
+    return f"{event.at:%Y%m%dt%H%M%Sz}-{letters}"
+
+
+# By host and vantage, the captures that show a page, in their order.
+_Controls = Mapping[tuple[str, str], Sequence[Observation]]
+
+
+@dataclass(slots=True)
+class _Path:
+    """What is known by one way through the network since the last event."""
+
+    seen: Observation | None = None  # the newest one in the state that holds
+    doubt: list[Observation] = field(default_factory=list)  # in another one since
+    # By other ways: that it was in the state that holds when this way said otherwise already.
+    contested: dict[str, Observation] = field(default_factory=dict)
+
+
+class _Machine:
+    """
+    The state of a page, or that of an account as one page shows it.
+
+    Args:
+        subject: What events are about: the page, or the account.
+        page: Whose captures it is given.
+        state: Of a capture: "" where all is well, a word where not, None: it says nothing.
+        word: In what captures of such a state have to agree.
+        kinds: Of the event that a state is another one, and of the one that it is well again.
+        of_the_page: Ids of captures in few words that are known to show the page.
+    """
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        page: str,
+        confirm: ConfirmRules,
+        controls: _Controls,
+        state: Callable[[Observation], str | None],
+        word: Callable[[Observation], str],
+        kinds: tuple[TakedownKind, TakedownKind],
+        of_the_page: Collection[str],
+    ) -> None:
+        self._subject = subject
+        self._page = page
+        self._confirm = confirm
+        self._controls = controls
+        self._state = state
+        self._word = word
+        self._changed, self._restored = kinds
+        self._of_the_page = of_the_page
+        self._holds = ""  # the state
+        self._by = ""  # the way by which it was found, unless all is well
+        self._elsewhere: Observation | None = None  # by another way it was well after that
+        self._paths: dict[str, _Path] = {}
+        self._looks: list[Observation] = []  # by the way that the rules name, whatever they show
+        self._events: list[Takedown] = []
+        self._text = ""  # digest of the main text that the page was last certain to show, or ""
+
+    def run(self, observations: Sequence[Observation], before: Takedown | None) -> Conclusion:
+        """Go through the captures of the page, in their order."""
+        passed_over: tuple[Observation, ...] = ()
+        if before is not None:
+            done = capture_order_key(last_capture_of_event(before))
+            passed_over = tuple(
+                observation for observation in observations if self._came_late(before, observation)
+            )
+            observations = [
+                observation for observation in observations if capture_order_key(observation) > done
+            ]
+            self._begin(before)
+        for observation in observations:
+            if observation.vantage == self._confirm.vantage:
+                self._looks.append(observation)
+            state = self._state(observation)
+            if state is None or self._may_be_a_notice(observation):
+                continue
+            if state == self._holds:
+                self._holds_still(observation)
+            elif state:
+                self._is_otherwise(observation)
+            else:
+                self._is_well(observation)
+        return self._conclusion(passed_over)
+
+    def _may_be_a_notice(self, observation: Observation) -> bool:
+        """Whether what a capture shows may be a notice in the page's place; takes note of texts."""
+        if observation.availability is not Availability.AVAILABLE:
+            return False
+        if not observation.ambiguous:
+            self._text = observation.main_sha256
+        return observation.bundle_id not in self._of_the_page and _is_other(observation, self._text)
+
+    def _begin(self, event: Takedown) -> None:
+        """Stand as after an event: nothing that came before it plays a part any more."""
+        self._paths.clear()
+        self._looks.clear()
+        self._elsewhere = None
+        seen = event.last_seen
+        certain = seen.availability is Availability.AVAILABLE and not seen.ambiguous
+        self._text = seen.main_sha256 if certain else ""
+        last = last_capture_of_event(event)
+        if last.identity == self._page:
+            self._path(last).seen = last
+        self._holds = self._state(last) or ""
+        self._by = last.vantage if self._holds else ""
+
+    def _came_late(self, event: Takedown, observation: Observation) -> bool:
+        """Whether a capture lies in the time of an event, and would have changed it."""
+        state = self._state(observation)
+        early, late = sorted((event.last_seen, event.first_gone), key=capture_order_key)
+        if state is None or (observation.vantage, observation.identity) != (
+            early.vantage,
+            early.identity,
+        ):
+            return False
+        if observation.bundle_id in {
+            observation.bundle_id for observation in captures_of_event(event)
+        }:
+            return False
+        if capture_order_key(early) < capture_order_key(observation) < capture_order_key(late):
+            return True  # the interval would be shorter
+        return capture_order_key(late) < capture_order_key(observation) < capture_order_key(
+            last_capture_of_event(event)
+        ) and state == self._state(early)
+
+    def _path(self, observation: Observation) -> _Path:
+        return self._paths.setdefault(observation.vantage, _Path())
+
+    def _holds_still(self, observation: Observation) -> None:
+        path = self._path(observation)
+        path.seen = observation
+        path.doubt.clear()
+        path.contested.clear()
+        for other in self._paths.values():
+            if other is not path and (other.doubt or other.contested):
+                other.doubt.clear()
+                other.contested[observation.vantage] = observation
+
+    def _is_well(self, observation: Observation) -> None:
+        """All is well again, by the way by which it was found not to be."""
+        before = self._path(observation).seen
+        if observation.vantage != self._by:
+            self._elsewhere = observation
+        elif before is not None:
+            self._conclude(self._restored, last_seen=observation, first_gone=before)
+
+    def _is_otherwise(self, observation: Observation) -> None:
+        path = self._path(observation)
+        path.doubt.append(observation)
+        for other in self._paths.values():
+            other.contested.pop(observation.vantage, None)
+        if path.seen is None or self._missing(path):
+            return
+        agreeing = self._agreeing(path)
+        # As few as show it: the first, those that are wanted beside, and this one.
+        chosen = [*agreeing[: max(self._confirm.times - 1, 1)], agreeing[-1]]
+        first = path.doubt[0]
+        control = self._control(agreeing[0])
+        self._conclude(
+            self._changed,
+            last_seen=path.seen,
+            first_gone=first,
+            confirmations=tuple(
+                observation for observation in dict.fromkeys(chosen) if observation is not first
+            ),
+            controls=(control,)
+            if control is not None and capture_order_key(control) < capture_order_key(observation)
+            else (),
+            vantages=self._by_other_ways(path.seen, first),
+        )
+
+    def _conclude(
+        self,
+        kind: TakedownKind,
+        *,
+        last_seen: Observation,
+        first_gone: Observation,
+        confirmations: tuple[Observation, ...] = (),
+        controls: tuple[Observation, ...] = (),
+        vantages: tuple[Observation, ...] = (),
+    ) -> None:
+        made = Takedown(
+            event_id="",
+            kind=kind,
+            at=first_gone.at,
+            identity=self._subject,
+            url=first_gone.url,
+            last_seen=last_seen,
+            first_gone=first_gone,
+            confirmations=confirmations,
+            controls=controls,
+            vantages=vantages,
+            confirm=self._confirm,
+        )
+        last = last_capture_of_event(made)
+        state = (self._state(last) or "") if kind in _OF_ACCOUNTS else ""
+        made = replace(made, at=last.at, state=state)
+        self._events.append(replace(made, event_id=event_id(made)))
+        self._begin(made)
+
+    def _agreeing(self, path: _Path) -> list[Observation]:
+        """Return the captures of a doubt that say the same as its newest."""
+        return [
+            observation
+            for observation in path.doubt
+            if self._word(observation) == self._word(path.doubt[-1])
+        ]
+
+    def _missing(self, path: _Path) -> tuple[MissingEvidence, ...]:
+        """Return what keeps a doubt from being an event."""
+        found: list[MissingEvidence] = []
+        if path.doubt:
+            agreeing = self._agreeing(path)
+            begin, end = agreeing[0], agreeing[-1]
+            ripe = _later(begin.at, self._confirm.after)
+            want = self._confirm.times - len(agreeing)
+            needs = self._confirm.control or any(
+                observation.ambiguous or observation.needs_control for observation in agreeing
+            )
+            control = self._control(begin) if needs else None
+            if needs and control is None:
+                host = host_and_port(end.url)
+                found.append(MissingEvidence(lack=MissingKind.CONTROL, host=host, after=begin.at))
+            elif control is not None and capture_order_key(control) > capture_order_key(end):
+                want = max(want, 1)  # the control has to lie before the last that agrees
+            first = path.doubt[0]
+            if self._confirm.vantage not in ("", first.vantage):
+                look = self._look(first)
+                if look is not None and capture_order_key(look) > capture_order_key(end):
+                    want = max(want, 1)  # and so has what another way says
+                elif look is None and end.at - first.at < _WAIT_FOR_WAY:
+                    found.append(MissingEvidence(lack=MissingKind.VANTAGE, after=first.at))
+            if want > 0:
+                found.append(MissingEvidence(lack=MissingKind.AGREEING, count=want, after=ripe))
+            elif end.at < ripe:
+                found.append(MissingEvidence(lack=MissingKind.TIME, after=ripe))
+        found += [
+            MissingEvidence(lack=MissingKind.VANTAGE, seen=observation)
+            for observation in path.contested.values()
+        ]
+        return tuple(found)
+
+    def _control(self, begin: Observation) -> Observation | None:
+        """Return the first page of the same host that was seen to be there since `begin`."""
+        known = self._controls.get((host_and_port(begin.url), begin.vantage), ())
+        start = bisect.bisect_left(known, begin.began_at, key=lambda observation: observation.at)
+        for observation in known[start:]:
+            if observation.identity != self._page and observation.began_at >= begin.began_at:
+                return observation
+        return None
+
+    def _look(self, first: Observation) -> Observation | None:
+        """Return the first look by the way that the rules name, since a doubt began."""
+        return next(
+            (observation for observation in self._looks if observation.began_at >= first.began_at),
+            None,
+        )
+
+    def _by_other_ways(self, seen: Observation, first: Observation) -> tuple[Observation, ...]:
+        """Return the newest that other ways said since it was last seen by this one."""
+        found: list[Observation] = []
+        if self._confirm.vantage != first.vantage and (look := self._look(first)) is not None:
+            found.append(look)  # what the removal waited for, whatever it shows
+        for vantage, other in self._paths.items():
+            if vantage != first.vantage:
+                newest = ([other.seen] if other.seen else []) + other.doubt[-1:]
+                found += [
+                    observation
+                    for observation in newest
+                    if capture_order_key(observation) > capture_order_key(seen)
+                ]
+        return tuple(
+            sorted(
+                {observation.bundle_id: observation for observation in found}.values(),
+                key=capture_order_key,
+            )
+        )
+
+    def _conclusion(self, passed_over: tuple[Observation, ...]) -> Conclusion:
+        events = tuple(self._events)
+        doubted = [path for path in self._paths.values() if path.doubt or path.contested]
+        known = [path for path in doubted if path.seen is not None]
+        if known:
+            path = max(known, key=lambda way: capture_order_key(way.doubt[-1]) if way.doubt else ())
+            return Conclusion(
+                events=events,
+                standing=PagePresence.DOUBTED,
+                missing=self._missing(path),
+                last_seen=path.seen,
+                first_gone=path.doubt[0] if path.doubt else None,
+                said=tuple(dict.fromkeys(map(self._word, path.doubt))),
+                passed_over=passed_over,
+            )
+        seen = [path.seen for path in self._paths.values() if path.seen is not None]
+        missing: tuple[MissingEvidence, ...] = ()
+        if self._holds:
+            standing = PagePresence.GONE
+            if self._elsewhere is not None:
+                missing = (MissingEvidence(lack=MissingKind.VANTAGE, seen=self._elsewhere),)
+        else:
+            standing = PagePresence.THERE if seen else PagePresence.UNSEEN
+            if doubted:
+                missing = (MissingEvidence(lack=MissingKind.SEEN),)
+        return Conclusion(
+            events=events,
+            standing=standing,
+            missing=missing,
+            last_seen=max(seen, key=capture_order_key, default=None),
+            passed_over=passed_over,
+        )
+
+
+def _later(at: datetime, after: timedelta) -> datetime:
+    """Return when so long has passed; the end of all time where that is beyond it."""
+    try:
+        return at + after
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _state_of_page(observation: Observation) -> str | None:
+    if observation.availability is Availability.AVAILABLE:
+        return ""
+    # What its owner has set is no take-down, and nothing that a page comes back from.
+    return (
+        _GONE
+        if observation.availability is Availability.UNAVAILABLE and observation.takedown
+        else None
+    )
+
+
+def _cause_of(observation: Observation) -> str:
+    return observation.cause.value if observation.cause else ""
+
+
+def _controls(observations: Iterable[Observation], *, few_words: bool) -> _Controls:
+    found: dict[tuple[str, str], list[Observation]] = {}
+    for observation in observations:
+        if observation.availability is Availability.AVAILABLE and (
+            few_words or not observation.ambiguous
+        ):
+            found.setdefault((host_and_port(observation.url), observation.vantage), []).append(
+                observation
+            )
+    return found
+
+
+def captures_that_show(observations: Iterable[Observation]) -> tuple[Observation, ...]:
+    """
+    Return the captures of one page that show it, in the order given.
+
+    Few words are the page where nothing else was ever seen, and where they are the same words as
+    those of a capture that certainly showed it.
+    """
+    found: list[Observation] = []
+    text = ""
+    for observation in observations:
+        if observation.availability is not Availability.AVAILABLE or _is_other(observation, text):
+            continue
+        text = text if observation.ambiguous else observation.main_sha256
+        found.append(observation)
+    return tuple(found)
+
+
+def _is_other(observation: Observation, text: str) -> bool:
+    """Whether few words stand where a text was certain before; `text` is its digest, or ""."""
+    return observation.ambiguous and bool(text) and observation.main_sha256 != text

@@ -1,0 +1,139 @@
+"""
+A document of ours on paper: HTML to PDF, by a browser that reaches nobody.
+
+The same browser as for captures, in its sandbox and in a profile of its own, whose way out
+knows no name and lets nothing through. What is printed comes from us; that it can ask
+nobody for anything is its own policy as well (`default-src 'none'`).
+"""
+
+import re
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.async_api import BrowserContext
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.browser.launch import BrowserWorkspace, CaptureNetwork, choose_browser
+from snapshotter.capture.browser.prewarm import PrewarmedBrowser, RunningBrowser, close_within
+from snapshotter.capture.redaction.redactor import clean_text
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.egress.rules import EgressRules
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.request import Decision, Limits
+from snapshotter.ports import Clock
+
+_LIMIT_S = 120.0  # for all of it, on a machine that has much else to do
+_CLOSE_S = 5.0  # for browser and driver to end by themselves; they are killed afterwards
+_SCALES = (1.0, 0.92, 0.85, 0.78)  # of the print; a smaller one cannot be read
+_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
+_DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)[0-9]{14}[+-][0-9]{2}'[0-9]{2}'\)")
+
+
+def print_pdf(
+    html: str,
+    beside: Path,
+    *,
+    at: datetime,
+    clock: Clock,
+    executable: Path | None = None,
+    allow_no_sandbox: bool = False,
+) -> bytes:
+    """
+    Return a document as PDF (A4), on as few sheets as a smaller print can make it fit.
+
+    Args:
+        html: Asks nobody for anything: pictures stand in it as `data:`.
+        beside: A path next to which the browser may have files; nothing is left there.
+        at: The date that the file gets: the same words on the same machine are the same bytes.
+        executable: A browser to use; else whichever is found.
+        allow_no_sandbox: Start it without its sandbox where that can not be had.
+
+    Raises:
+        ServiceUnavailable: No browser could be started, or it did not print in time.
+        PolicyRefused: It would have no sandbox.
+    """
+    decision = Decision(
+        policy_name="print", policy_text="", limits=Limits(total_s=_LIMIT_S, launch_s=45.0)
+    )
+    binary, remark = choose_browser(decision.browser, executable)
+    workspace = BrowserWorkspace.create(beside)
+    tee_dir = workspace.root / "passed"
+    tee_dir.mkdir()
+    rules = EgressRules(total_bytes=1)
+    guard = EgressGuard(rules, clock=clock, tee=tee_dir, resolver=_EmptyResolver(), purpose="print")
+    prewarmed = PrewarmedBrowser(
+        decision=decision,
+        binary=binary,
+        remark=remark,
+        workspace=workspace,
+        capture_network=CaptureNetwork(
+            guard=guard, path="none", key_log=workspace.key_log, tee_dir=tee_dir
+        ),
+        allow_no_sandbox=allow_no_sandbox,
+    )
+    job = _Print(html)
+    try:
+        prewarmed.start()
+        prewarmed.give(job)
+        prewarmed.thread.join(_LIMIT_S)
+    finally:
+        prewarmed.end()
+    if job.error is not None:
+        raise job.error
+    if job.pdf is None:
+        raise ServiceUnavailable(f"the browser did not print within {_LIMIT_S:g} s")
+    return _set_pdf_dates(job.pdf, at)
+
+
+class _Print:
+    """What the browser's thread does, and what became of it."""
+
+    def __init__(self, html: str) -> None:
+        self._html = html
+        self.pdf: bytes | None = None
+        self.error: Exception | None = None
+
+    async def __call__(self, coming: Awaitable[RunningBrowser]) -> None:
+        try:
+            running = await coming
+            try:
+                await self._print(running.launched.context)
+            finally:
+                await close_within(running.launched.context.close(), _CLOSE_S)
+                await close_within(running.playwright.stop(), _CLOSE_S)
+        except PlaywrightError as error:
+            self.error = ServiceUnavailable(
+                f"the browser did not print: {clean_text(error.message)[:200]}"
+            )
+        except Exception as error:  # noqa: BLE001 (it is raised where it can be handled)
+            self.error = error
+
+    async def _print(self, context: BrowserContext) -> None:
+        await context.set_offline(True)
+        page = context.pages[0] if context.pages else await context.new_page()
+        await page.set_content(self._html, wait_until="load")
+
+        async def printed(scale: float) -> bytes:
+            return await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
+
+        smallest = await printed(_SCALES[-1])
+        for scale in _SCALES[:-1]:
+            self.pdf = await printed(scale)
+            if len(_PAGE.findall(self.pdf)) <= len(_PAGE.findall(smallest)):
+                return
+        self.pdf = smallest
+
+
+class _EmptyResolver:
+    """A resolver that knows no name."""
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        raise ResolutionFailed("dns", f"{host}: nobody is asked while a document is printed")
+
+
+def _set_pdf_dates(pdf: bytes, at: datetime) -> bytes:
+    """Return the file with our date in the place of the browser's, as long as it was."""
+    stamp = f"{at.astimezone(UTC):%Y%m%d%H%M%S}+00'00')".encode("ascii")
+    return _DATE.sub(lambda found: found[1] + stamp, pdf)

@@ -1,0 +1,203 @@
+"""
+A browser that is there before its page is known.
+
+Starting one takes longer than most pages: half of that is the driver's start, which
+needs nothing of the capture. So the next browser may be started while the bundle of
+this capture is sealed. It waits with an empty page, in its sandbox, its network and
+its profile, which no other capture ever uses.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright
+
+from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser.launch import (
+    BrowserBinary,
+    BrowserProcesses,
+    BrowserWorkspace,
+    CaptureNetwork,
+    LaunchedBrowser,
+    SystemRestrictions,
+    last_browser_message,
+    launch,
+)
+from snapshotter.capture.redaction.redactor import clean_text
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.request import Decision
+
+_JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_DRIVER_GONE = "Connection closed while reading from the driver"
+_SPARE_S = 1.0  # beyond the launch's limit, which Playwright holds itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningBrowser:
+    """A browser that runs, and its driver."""
+
+    playwright: Playwright
+    launched: LaunchedBrowser
+
+
+BrowserJob = Callable[[Awaitable[RunningBrowser]], Awaitable[None]]
+
+
+class PrewarmedBrowser:
+    """
+    A thread with a browser that waits for its job.
+
+    Args:
+        allow_no_sandbox: Start it without its sandbox where that can not be had.
+    """
+
+    def __init__(
+        self,
+        *,
+        decision: Decision,
+        binary: BrowserBinary,
+        remark: str,
+        workspace: BrowserWorkspace,
+        capture_network: CaptureNetwork,
+        allow_no_sandbox: bool,
+    ) -> None:
+        self.decision = decision
+        self.binary = binary
+        self.remark = remark  # what has to be said about the choice of the browser
+        self.workspace = workspace
+        self.processes = BrowserProcesses(workspace)
+        self.capture_network = capture_network
+        self._allow_no_sandbox = allow_no_sandbox
+        self._job: Future[BrowserJob | None] = Future()
+        self._start: asyncio.Task[RunningBrowser] | None = None
+        self.thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def start(self) -> None:
+        """Start the guard, and the browser in the thread. Once."""
+        self.capture_network.guard.start()
+        self.thread.start()
+
+    def give(self, job: BrowserJob) -> None:
+        """Have the thread do a capture; it is given the browser, which may be still to come."""
+        self._job.set_result(job)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a browser is there, or still on its way."""
+        start = self._start
+        if not self.thread.is_alive():
+            return False
+        if start is None or not start.done():
+            return True
+        return (
+            not start.cancelled()
+            and start.exception() is None
+            and self.processes.resident_bytes() > 0
+        )
+
+    def end(self) -> None:
+        """
+        Let go of everything: browser, driver, network, files. Whatever state it is in.
+
+        A browser that nobody used is closed first; one on its way is waited for, as nobody
+        knows its processes yet.
+        """
+        was_given = self._job.done()
+        try:
+            if not was_given:
+                self._job.set_result(None)
+                if self.thread.is_alive():
+                    self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
+        finally:  # Ctrl-C while it is waited for
+            self.processes.kill()
+            self.capture_network.guard.stop()
+            # Whoever gave it a capture has waited for it already, within that one's limit.
+            if not was_given and self.thread.is_alive():
+                self.thread.join(_JOIN_S)
+            self.capture_network.destroy()
+            self.workspace.remove()
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_told)
+        self._start = start = asyncio.create_task(self._launch())
+        job = await asyncio.wrap_future(self._job)
+        if job is not None:
+            await job(start)
+            if not start.done():
+                start.cancel()
+                await asyncio.wait({start})  # or the end of the loop would leave its driver behind
+            return
+        await asyncio.wait({start})  # it has a limit of its own
+        if not start.cancelled() and start.exception() is None:
+            running = start.result()
+            limit = self.decision.limits.close_s / 2
+            await close_within(running.launched.context.close(), limit)
+            await asyncio.to_thread(self.processes.kill_browser)
+            await close_within(running.playwright.stop(), limit)
+
+    async def _launch(self) -> RunningBrowser:
+        """Raises ServiceUnavailable and PolicyRefused."""
+        limit = self.decision.limits.launch_s
+        playwright: Playwright | None = None
+        # Beside the driver's start, which is a whole runtime's; asked again, it is known.
+        looking = asyncio.ensure_future(asyncio.to_thread(SystemRestrictions.find))
+        script = await asyncio.to_thread(confinement.prepare_driver, self.workspace, self.binary)
+        driver = asyncio.ensure_future(confinement.start_confined_driver(script))
+        try:
+            playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
+            await asyncio.wait_for(looking, limit)
+            launched = await asyncio.wait_for(
+                launch(
+                    playwright.chromium, self.binary, self.workspace, self.processes,
+                    self.decision, self.capture_network, allow_no_sandbox=self._allow_no_sandbox,
+                ),
+                limit + _SPARE_S,
+            )  # fmt: skip
+        except BaseException as error:  # also a cancelled task: its driver must not stay
+            if playwright is None:  # a start that is cut off half-way leaves a process behind
+                await asyncio.wait({driver}, timeout=self.decision.limits.close_s)
+                if driver.done() and not driver.cancelled() and driver.exception() is None:
+                    playwright = driver.result()
+            if playwright is not None:
+                await close_within(playwright.stop(), self.decision.limits.close_s)
+            # A driver that can not be started is an error of the system's (no process is to be
+            # had, no memory); one that dies meanwhile raises a plain one.
+            is_ours = isinstance(error, PlaywrightError | TimeoutError | OSError)
+            if not is_ours and type(error) is not Exception:
+                raise
+            why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
+            if words := clean_text(last_browser_message(str(error))):
+                why += f"; it said: {words}"
+            raise ServiceUnavailable(
+                f"the browser did not start: {why}", hint="snapshotter doctor"
+            ) from error
+        return RunningBrowser(playwright=playwright, launched=launched)
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """
+    Say on stderr what went wrong where nobody waits for it, but for one thing.
+
+    When its driver is killed, Playwright tells a future that it reads during its start and
+    never again; that the driver is gone shows in every call, and is recorded.
+    """
+    error = context.get("exception")
+    if "never retrieved" in context.get("message", "") and str(error) == _DRIVER_GONE:
+        return
+    loop.default_exception_handler(context)
+
+
+async def close_within(work: Awaitable[None], limit_s: float) -> None:
+    """Close something that is given up: what does not close is killed afterwards."""
+    try:
+        await asyncio.wait_for(work, limit_s)
+    except Exception:  # noqa: BLE001 - a driver that dies raises plain ones; nobody needs it any more
+        return

@@ -1,0 +1,96 @@
+"""
+The document of the page's main frame, and its text block by block.
+
+Both are of one moment (`scripts/blocks.js`), so that a selector of a block names its
+element in the document as it is kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
+from snapshotter.capture.spool import replace_lone_surrogates
+from snapshotter.formats.page.layout import MAX_BLOCKS, PageLayout
+from snapshotter.model.page import Block, Box
+
+_LOOKED_AT = 2_000_000  # characters of a document that is looked at while the page waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRead:
+    """What was read of the main frame at one moment."""
+
+    html: str
+    layout: PageLayout
+    failure: str = ""  # why there are no blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSample:
+    """What can be read of a page at once, to see whether it is worth another try."""
+
+    html: str  # "" where it is longer than is looked at
+    text: str
+    blocks: tuple[Block, ...]
+
+
+async def read_page(worlds: IsolatedWorlds, *, limit_s: float) -> DocumentRead:
+    """
+    Return the document as it stands, doctype included, and its blocks.
+
+    Raises:
+        TimeLimit, WorldError: The main frame did not answer.
+    """
+    answer = await worlds.ask_main("page", limit_s=limit_s)
+    try:
+        blocks, failure = _blocks(answer["blocks"]), str(answer["failure"])
+    except (TypeError, ValueError) as error:
+        blocks, failure = (), f"the page's process told something else: {error}"
+    return DocumentRead(
+        html=str(answer["html"]),
+        layout=PageLayout(blocks=blocks, whole=bool(answer["isWhole"]) and not failure),
+        failure=failure,
+    )
+
+
+async def sample_page(worlds: IsolatedWorlds, *, limit_s: float) -> PageSample:
+    """
+    Look at the main frame.
+
+    Raises:
+        TimeLimit, WorldError: It did not answer, or with something else.
+    """
+    answer = await worlds.ask_main("look", _LOOKED_AT, limit_s=limit_s)
+    try:
+        blocks = _blocks(answer["blocks"])
+    except (TypeError, ValueError) as error:
+        raise ScriptError(f"the page's process told something else: {error}") from error
+    return PageSample(
+        html=replace_lone_surrogates(str(answer["html"])),
+        text=replace_lone_surrogates(str(answer["text"])),
+        blocks=blocks,
+    )
+
+
+def _blocks(reported: Sequence[Sequence[object]]) -> tuple[Block, ...]:
+    return tuple(_block(block) for block in reported[:MAX_BLOCKS])
+
+
+def _block(reported: Sequence[object]) -> Block:
+    selector, tag, text, box, hidden, links, px = reported
+    if not isinstance(links, int) or not isinstance(px, int):
+        raise ValueError("a block without its numbers")
+    return Block(
+        selector=replace_lone_surrogates(str(selector)),
+        tag=replace_lone_surrogates(str(tag)),
+        text=replace_lone_surrogates(str(text)),
+        box=_box(box) if isinstance(box, list) else None,
+        hidden=bool(hidden),
+        link_characters=links,
+        font_px=px,
+    )
+
+
+def _box(reported: Sequence[object]) -> Box:
+    left, top, width, height = (number if isinstance(number, int) else 0 for number in reported)
+    return Box(left=left, top=top, width=width, height=height)

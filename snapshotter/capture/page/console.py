@@ -1,0 +1,164 @@
+"""
+Keep the first lines that a page writes to its console, and stop a flood of lines.
+
+The browser sends each line, and each uncaught error, to its driver, with or without a listener.
+A page can write faster than the driver reads. Then the browser keeps unread lines in its memory,
+and answers our requests only after them. So from a number of lines on, the browser is regularly
+sent a trivial request. A late answer means that lines delay it: the page's processes are halted
+until these are read. If that happens again, the page's scripts are stopped for good. All other
+calls may take longer meanwhile.
+"""
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, WebError
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.capture.browser.launch import BrowserProcesses
+from snapshotter.capture.browser.recovery import PageRecovery
+from snapshotter.capture.capture_builder import CONSOLE_LINES, CaptureBuilder
+from snapshotter.capture.record.recorder import Recorder
+from snapshotter.capture.steps import first_error_line
+from snapshotter.ports import Clock
+
+_NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
+_MANY = 20  # lines, from which on the browser is asked
+_LOOK_S = 0.1  # between an answer and the next question
+_QUICK = 250  # lines since the question, more than most pages write
+_LATE_S = 0.5  # for an answer that takes a few milliseconds, when so many came
+_VERY_LATE_S = 1.0  # when fewer came
+_THROUGH_S = 30.0  # at most, for lines that are on their way when a page is held
+_HALT_S = 2.0  # for workers to take the order
+_AFTER_S = 5.0  # for calls that wait longer than the lines, once these are through
+
+
+class Console:
+    """
+    Keeps the console lines of the pages of one browser.
+
+    Args:
+        session: Of the page; answers in turn with what the browser tells of it.
+    """
+
+    def __init__(
+        self,
+        context: BrowserContext,
+        session: CDPSession,
+        guard: CallGuard,
+        *,
+        clock: Clock,
+        builder: CaptureBuilder,
+        processes: BrowserProcesses,
+        recorder: Recorder,
+        recovery: PageRecovery,
+    ) -> None:
+        self._context = context
+        self._session = session
+        self._guard = guard
+        self._clock = clock
+        self._builder = builder
+        self._processes = processes
+        self._recorder = recorder
+        self._recovery = recovery
+        self._lines = 0
+        self._hears = True
+        self._floods = 0  # times that much was in the way of an answer
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_web_error)
+
+    async def watch(self) -> None:
+        """Keep console lines from delaying all other answers. Ends with the page."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._lines < _MANY:
+                continue
+            answer = self._ask()
+            try:
+                if await self._is_late(answer):
+                    await self._hold(answer)
+                await answer
+            except PlaywrightError as error:
+                self._builder.log("console", f"not watched any more: {first_error_line(error)}")
+                return
+            finally:
+                answer.cancel()
+
+    def _ask(self) -> "asyncio.Future[Any]":
+        """Send a trivial request to the browser, and return its pending answer."""
+        answer = asyncio.ensure_future(self._session.send("Browser.getVersion"))
+        answer.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return answer
+
+    async def _is_late(self, answer: "asyncio.Future[Any]") -> bool:
+        """Say whether an answer is late, as it is behind many lines."""
+        asked, before = self._clock.monotonic(), self._lines
+        while not answer.done():
+            await asyncio.wait({answer}, timeout=_LOOK_S)
+            late_s = self._clock.monotonic() - asked
+            is_known = self._floods > 0 or self._lines - before > _QUICK
+            if not answer.done() and late_s > (_LATE_S if is_known else _VERY_LATE_S):
+                return True
+        return False
+
+    async def _hold(self, answer: "asyncio.Future[Any]") -> None:
+        """
+        Hold the page until all that was written is through; a second time, stop its scripts.
+
+        An order to stop has to pass the same lines. So the page's processes are held from
+        outside until these are through, and find the order as the first thing after that. A
+        page that only wrote much at once, or a machine that is busy, is let go on.
+        """
+        began = self._clock.monotonic()
+        self._guard.allow_until(began + _THROUGH_S)
+        halting: asyncio.Future[None] | None = None
+        await asyncio.to_thread(self._processes.hold_renderers)
+        try:
+            if self._floods:
+                self._stop_listening()
+                self._recovery.stop_scripts_soon(
+                    "the page wrote to its console faster than the browser's driver can read"
+                )
+                halting = asyncio.ensure_future(self._recorder.halt_workers())
+            while (asked := self._clock.monotonic()) - began < _THROUGH_S:
+                await asyncio.wait({answer}, timeout=_THROUGH_S)
+                if self._clock.monotonic() - asked < _LATE_S / 2:
+                    break
+                answer = self._ask()
+        finally:
+            await asyncio.to_thread(self._processes.release_renderers)
+        took_s = self._clock.monotonic() - began
+        self._floods += took_s > _LATE_S
+        self._builder.log(
+            "console", f"the page was halted for {took_s:.1f} s, until its lines were read"
+        )
+        if halting is not None:
+            await asyncio.wait({halting}, timeout=_HALT_S)
+            halting.cancel()
+        self._guard.allow_until(self._clock.monotonic() + _AFTER_S)
+
+    def _stop_listening(self) -> None:
+        """Spare the driver and us the lines that are not kept."""
+        if self._hears:
+            self._hears = False
+            self._context.remove_listener("console", self._on_console)
+            self._context.remove_listener("weberror", self._on_web_error)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.text.startswith(_NO_WORKER):
+            self._builder.warn(
+                "service-worker-blocked",
+                "the page requested a service worker, which captures block: what that worker "
+                "would have stored, changed or sent is not in the bundle",
+            )
+        self._record_line(message.type, message.text, str(message.location.get("url", "")))
+
+    def _on_web_error(self, error: WebError) -> None:
+        self._record_line("exception", str(error.error), "")
+
+    def _record_line(self, kind: str, words: str, url: str) -> None:
+        self._lines += 1
+        self._builder.console(kind, words, url)
+        if self._lines > CONSOLE_LINES:
+            self._stop_listening()

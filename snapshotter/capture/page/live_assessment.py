@@ -1,0 +1,252 @@
+"""
+Judge a page while it can still be looked at again.
+
+A wall may open by itself, and a page that came empty may come whole when it is asked for
+once more. So the page is judged as soon as it has settled; a wall is waited at for a while,
+and a page that is blank, an error or a frame without its text is asked for again. What was
+there before stays in the record: its traffic, a picture, and an action for what we did.
+
+The judgement that counts is made of the files, before they are sealed (`app/archive/assessment.py`).
+This one says only whether to look again; that it fails costs the capture nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from snapshotter.capture.behaviours.page_context import PageContext
+from snapshotter.capture.behaviours.reveal import PageReveal
+from snapshotter.capture.browser.call_guard import CaptureTimeout, PageLost
+from snapshotter.capture.capture_builder import CaptureBuilder
+from snapshotter.capture.page.blocks import PageSample, sample_page
+from snapshotter.capture.page.main_document import MainDocument
+from snapshotter.capture.page.navigation import Navigation
+from snapshotter.capture.pictures.screenshot import Camera
+from snapshotter.capture.spool import Spool, encode_utf8
+from snapshotter.capture.steps import Steps, first_error_line, reason_for_error
+from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
+from snapshotter.model.capture import StepState
+from snapshotter.model.page import Page
+from snapshotter.ports import Assessor
+
+T = TypeVar("T")
+
+STEP: Final = "judge"
+_EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
+_LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
+_PAUSE_S: Final = 1.0  # before a page is asked for again: its server may only be overtaxed
+_KEPT: Final = "the earlier state is capture/before-reload.txt, .html and .png"
+_KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
+
+
+class LiveAssessment:
+    """
+    Judges one page, and looks again where that may help.
+
+    Args:
+        assessor: Comes while the browser starts.
+        requested_url: As it was asked for.
+    """
+
+    def __init__(
+        self,
+        assessor: asyncio.Future[Assessor],
+        *,
+        requested_url: str,
+        page_context: PageContext,
+        steps: Steps,
+        navigation: Navigation,
+        reveal: PageReveal,
+        camera: Camera,
+        document: MainDocument,
+        builder: CaptureBuilder,
+        spool: Spool,
+    ) -> None:
+        self._assessor = assessor
+        self._url = requested_url
+        self._page_context = page_context
+        self._steps = steps
+        self._navigation = navigation
+        self._reveal = reveal
+        self._camera = camera
+        self._document = document
+        self._builder = builder
+        self._spool = spool
+        self._seen: PageSample | None = None  # the last time that it was judged
+
+    async def settled(self) -> bool:
+        """
+        Judge the page that is there; wait, or ask for it again, where that may help.
+
+        Returns:
+            Whether there is a page. Asked for again, it may not come; then it is the one before.
+
+        Raises:
+            PageLost, CaptureTimeout: No other step makes sense.
+        """
+        rules, reloads, has_waited = self._page_context.decision.verdict, 0, False
+        before: PageSample | None = None
+        while (verdict := await self._judged()) is not None:
+            if before is not None:
+                self._compare(before)
+                before = None
+            if verdict.kind is Content.WALL and not has_waited and rules.wall_grace_s > 0:
+                has_waited = True
+                if not await self._wait_at_wall(verdict, rules.wall_grace_s):
+                    return True
+            elif verdict.kind in _EMPTY and self._may_reload and reloads < rules.reloads:
+                reloads += 1
+                words = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
+                before = await self._kept()
+                if not await self._reload(words):
+                    if not self._document.away:
+                        return True  # the page before is still there
+                    if before is not None:
+                        self._builder.warn(
+                            "reload-worse", f"reloaded, the page did not arrive; {_KEPT}"
+                        )
+                    return False
+            else:
+                return True
+        return True
+
+    async def _judged(self) -> ContentVerdict | None:
+        """Return what the page is, as a step; None where that could not be established."""
+        self._builder.begin_step(STEP)
+        try:
+            found = await self._ignore_failure(self._verdicts)
+        except (PageLost, CaptureTimeout) as error:
+            self._builder.end_step(StepState.FAILED, reason_for_error(STEP, error)[1], STEP)
+            raise
+        if found is None:
+            self._builder.end_step(StepState.FAILED, "no verdict; the log says why", STEP)
+            return None
+        content, takedown = found
+        words = f"{content.kind}, {takedown.availability}: {content.detail}"
+        self._builder.end_step(StepState.OK, words, STEP)
+        return content
+
+    async def _verdicts(self) -> tuple[ContentVerdict, TakedownVerdict]:
+        decision, document, builder = self._page_context.decision, self._document, self._builder
+        limit_s = decision.limits.step_s
+        assessor = await self._page_context.guard.call(
+            "the rules", asyncio.shield(self._assessor), limit_s
+        )
+        self._seen = seen = await sample_page(self._page_context.worlds, limit_s=limit_s)
+        page = Page(
+            requested_url=self._url,
+            final_url=builder.final_url,
+            captured_at=builder.navigation_ended_at or self._page_context.clock.now(),
+            timezone=decision.timezone,
+            locale=decision.locale,
+            status=document.status or None,
+            media_type=document.headers.get("content-type", "").partition(";")[0].strip().lower(),
+            headers=dict(document.headers),
+            html=seen.html,
+            text=seen.text,
+            blocks=seen.blocks,
+            images=builder.images.in_sight if decision.light else builder.images,
+        )
+        return await self._page_context.guard.call(
+            "judging", asyncio.to_thread(assessor.judge, page), limit_s
+        )
+
+    async def _wait_at_wall(self, wall: ContentVerdict, grace_s: float) -> bool:
+        """Wait at a wall until another page is there; say whether one is, brought into view."""
+        page_context = self._page_context
+        await self._keep_picture("before-wall")
+        await self._navigation.release()
+        began, waited = page_context.clock.monotonic(), 0.0
+        documents, seen = self._document.count, None  # it may have gone on while it was judged
+        while (waited := page_context.clock.monotonic() - began) < grace_s and self._has_time:
+            await page_context.guard.pause(_LOOK_S)
+            if (now := await self._state()) == seen:
+                continue
+            if self._document.count != documents:
+                documents = self._document.count
+                end = page_context.clock.monotonic() + page_context.decision.limits.settle_s
+                await self._navigation.wait_for_load(end)
+            seen = now
+            found = await self._ignore_failure(self._verdicts)
+            if found is not None and found[0].kind is not Content.WALL:
+                self._builder.note("wait-at-wall", f"{wall.detail}; it opened by itself")
+                await self._reveal.everything()
+                return True
+        self._builder.note("wait-at-wall", f"{wall.detail}; still there after {waited:.1f} s")
+        return False
+
+    async def _state(self) -> tuple[int, int]:
+        """Return which document is there and a number that changes as it does; it may be none."""
+        measured = await self._ignore_failure(lambda: self._page_context.ask("measure"))
+        return self._document.count, int(measured["touches"]) if measured else -1
+
+    async def _kept(self) -> PageSample | None:
+        """Keep document and text as they are before the page is asked for again, if any."""
+        seen = self._seen
+        if seen is None or not seen.text.strip():
+            return None
+        for name, kind, words in (
+            ("txt", "text/plain", seen.text),
+            ("html", "text/html", seen.html),
+        ):
+            path = f"capture/before-reload.{name}"
+            if words and all(artifact.path != path for artifact in self._spool.artifacts):
+                await asyncio.to_thread(
+                    self._spool.write, path, kind, encode_utf8(words),
+                    step=STEP, note="as it was before the page was asked for again",
+                )  # fmt: skip
+        return seen
+
+    def _compare(self, before: PageSample) -> None:
+        """Say where the page had more text before it was asked for again."""
+        had, has = _characters(before), _characters(self._seen)
+        if has < had:
+            detail = f"reloaded, the page had {has} characters instead of {had}; {_KEPT}"
+            self._builder.warn("reload-worse", detail)
+
+    async def _reload(self, why: str) -> bool:
+        """Ask for the page once more; say whether one came, and bring it into view."""
+        await self._keep_picture("before-reload")
+        await self._page_context.guard.pause(_PAUSE_S)
+        self._builder.note("reload", why)
+        documents = self._document.count
+        await self._steps.take("reload", self._navigation.again)
+        if self._document.count == documents:
+            return False
+        await self._reveal.everything()
+        return True
+
+    async def _keep_picture(self, word: str) -> None:
+        """Keep a picture of the page as it is, the first time."""
+        if all(picture.subject != word for picture in self._builder.pictures):
+            picture = await self._ignore_failure(lambda: self._camera.viewport(STEP, word))
+            if picture is not None:
+                self._builder.keep(picture)
+
+    async def _ignore_failure(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what comes of it; None where it failed, which the log says."""
+        try:
+            return await work()
+        except (PageLost, CaptureTimeout):
+            raise
+        except Exception as error:  # noqa: BLE001 - a page may be made to break what judges it
+            self._builder.log(STEP, f"without effect: {first_error_line(error)}")
+            return None
+
+    @property
+    def _may_reload(self) -> bool:
+        """Whether the page can come better: cut off at a limit, it would be again."""
+        return (
+            self._has_time
+            and not self._document.cut_at
+            and not self._page_context.recorder.over_limit
+        )
+
+    @property
+    def _has_time(self) -> bool:
+        left = self._page_context.guard.remaining_s
+        return left > self._page_context.decision.limits.total_s * _KEPT_SHARE
+
+
+def _characters(seen: PageSample | None) -> int:
+    return sum(1 for character in seen.text if not character.isspace()) if seen is not None else 0

@@ -1,0 +1,122 @@
+"""What is written down of a page beside its pictures: MHTML, its document, and its text."""
+
+import asyncio
+
+from playwright.async_api import CDPSession
+
+from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds
+from snapshotter.capture.capture_builder import CaptureBuilder
+from snapshotter.capture.page import clock_checks
+from snapshotter.capture.page.blocks import DocumentRead, read_page
+from snapshotter.capture.page.text import PageText, read_text
+from snapshotter.capture.redaction.redactor import clean_mhtml
+from snapshotter.capture.spool import Spool, encode_utf8
+from snapshotter.capture.steps import StepEnd
+from snapshotter.formats.page import form_values, layout
+from snapshotter.formats.page.plain_text import normalise_text
+from snapshotter.model.capture import StepState
+from snapshotter.model.request import Limits
+
+_PRIVATE = "Private_Use"  # the script of characters that mean what a page's own font makes of them
+_TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
+
+
+class PageWriter:
+    """Writes down what one page says. Each method is the body of a step."""
+
+    def __init__(
+        self,
+        session: CDPSession,
+        worlds: IsolatedWorlds,
+        guard: CallGuard,
+        *,
+        builder: CaptureBuilder,
+        spool: Spool,
+        limits: Limits,
+    ) -> None:
+        self._session = session
+        self._worlds = worlds
+        self._guard = guard
+        self._builder = builder
+        self._spool = spool
+        self._limits = limits
+
+    async def mhtml(self) -> None:
+        """Keep the page as MHTML, as the browser saves it."""
+        limit = self._limits.mhtml_s
+        answer = await self._guard.call(
+            "MHTML", self._session.send("Page.captureSnapshot", {"format": "mhtml"}), limit
+        )
+        data = await asyncio.to_thread(lambda: encode_utf8(clean_mhtml(answer["data"])))
+        await asyncio.to_thread(
+            self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
+        )
+
+    async def document(self) -> StepEnd | str | None:
+        """Keep the main frame's document and its layout; say how many blocks of text it has."""
+        read = await read_page(self._worlds, limit_s=self._limits.step_s)
+        self._builder.page_times = await asyncio.to_thread(
+            clock_checks.find_page_times, read.html[:_TIMES_IN]
+        )
+        await asyncio.to_thread(self._write_document, read)
+        if read.failure:
+            self._builder.log("layout", f"not kept: {read.failure}")
+        return f"{len(read.layout.blocks)} blocks of text"
+
+    def _write_document(self, read: DocumentRead) -> None:
+        self._spool.write(
+            "capture/dom.html", "text/html", encode_utf8(read.html), step="dom",
+            note="the main frame's document after scripts ran, as UTF-8",
+        )  # fmt: skip
+        self._spool.write(
+            layout.PATH, "application/json", layout.encode(read.layout), step="dom",
+            note="its text block by block, with where each stands",
+        )  # fmt: skip
+
+    async def text(self) -> StepEnd | str | None:
+        """Keep the text of all frames: as laid out, normalised, and what is hidden."""
+        read = await read_text(self._worlds, limit_s=self._limits.step_s)
+        self._builder.text = read.text
+        self._builder.missing = read.missing
+        self._builder.missing_glyphs = read.glyphs
+        await asyncio.to_thread(self._write_text, read)
+        found = {
+            glyphs.script: f"{glyphs.script} ({glyphs.count}: {glyphs.characters})"
+            for glyphs in read.glyphs
+        }
+        private = found.pop(_PRIVATE, "")
+        if found:
+            self._builder.add_reason(
+                "missing-glyphs", f"no font here has: {', '.join(found.values())}"
+            )
+        if private:
+            self._builder.warn(
+                "private-glyphs",
+                f"no font of the page has {private}, and no installed font can have them; they are "
+                "boxes in the pictures",
+            )
+        if read.missing:
+            self._builder.add_reason("text-incomplete", "; ".join(read.missing[:5]))
+            return StepEnd(StepState.PARTIAL, f"{len(read.missing)} parts missing")
+        return f"{len(read.text)} characters"
+
+    def _write_text(self, read: PageText) -> None:
+        if read.forms:
+            self._spool.write(
+                form_values.PATH, "application/jsonl", form_values.encode(read.forms),
+                step="text", note="what form controls held, without passwords",
+            )  # fmt: skip
+        for name, words, note in (
+            ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
+            (
+                "page-normalised.txt",
+                normalise_text(read.text),
+                "for searching and comparing, not verbatim: page.txt in NFKC, white space joined",
+            ),
+            ("page-hidden.txt", read.hidden, "text of the documents that a reader does not see"),
+        ):
+            if words or name == "page.txt":
+                self._spool.write(
+                    f"capture/{name}", "text/plain", encode_utf8(words), step="text", note=note
+                )

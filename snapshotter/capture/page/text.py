@@ -1,0 +1,142 @@
+"""
+The text and the document of a page, of all its frames and shadow trees.
+
+`capture/page.txt` is UTF-8 with the line breaks that the layout gives
+(`innerText`): blocks end lines, characters are those of the page, untouched.
+The main frame comes first; after it, each under a line of its own,
+
+    --- shadow root of <tag> ---
+    --- frame: <url> ---
+
+follow the shadow trees of the frame above (open and closed, those of the
+browser's own controls left out) and the frames, in the order in which the
+browser has them.
+
+What form controls hold is in none of these: `capture/form-values.jsonl` has it.
+
+`capture/page-normalised.txt` is the same for searching and comparing; it is
+not what the page says. `capture/page-hidden.txt` has what stands in the
+documents and no reader sees, each block under why it is hidden.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from snapshotter.capture.browser.call_guard import CallTimeout
+from snapshotter.capture.browser.cdp_sessions import ProtocolError
+from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
+from snapshotter.capture.redaction.redactor import clean_text, clean_url
+from snapshotter.capture.spool import replace_lone_surrogates
+from snapshotter.formats.page.form_values import FormValue
+from snapshotter.model.capture import MissingGlyphs
+
+_SHADOW_ROOTS = 500  # most that are read in one frame
+_FRAME_S = 2.0
+_ELEMENTS = 100_000  # of a document that the browser tells us whole, to find closed trees in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageText:
+    """The text of a page and what of it could not be had."""
+
+    text: str
+    hidden: str  # "" when nothing is
+    forms: tuple[FormValue, ...]  # what form controls hold
+    glyphs: tuple[MissingGlyphs, ...]  # of all frames, the script with most first
+    missing: tuple[str, ...]  # in words, one a frame
+
+
+async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
+    """
+    Return the text of all frames.
+
+    Raises:
+        TimeLimit, WorldError: The main frame did not answer. Other frames that do not are
+            named in the result.
+    """
+    missing: list[str] = []
+    elements = int((await worlds.ask_main("measure", limit_s=limit_s))["nodes"])
+    try:
+        if elements > _ELEMENTS:
+            missing.append(f"text of closed shadow trees: {elements} elements are too many")
+        else:
+            failures = await worlds.adopt_closed_roots(limit_s)
+            missing += [f"text of closed shadow trees: {words}" for words in failures]
+    except (CallTimeout, ScriptError, ProtocolError) as error:
+        missing.append(f"text of closed shadow trees: {_first_line(error)}")
+    await worlds.meet(_FRAME_S)
+    if worlds.unfollowed_targets:
+        missing.append(
+            f"text of frames that can not be asked (processes: {worlds.unfollowed_targets})"
+        )
+    rules = {"shadowRoots": _SHADOW_ROOTS}
+    answers = await worlds.ask_all("read", rules, limit_s=limit_s, frame_s=_FRAME_S)
+    parts: list[str] = []
+    hidden: list[str] = []
+    forms: list[FormValue] = []
+    glyphs: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for answer in answers:
+        name = clean_url(answer.frame.url) or "about:blank"
+        line = [] if answer.frame.is_main else [f"--- frame: {name} ---"]
+        parts += line
+        if answer.value is None:
+            missing.append(f"text of frame {name}: {answer.failure}")
+            continue
+        parts += _parts(answer.value)
+        if answer.value["hidden"]:
+            hidden += [*line, *_hidden_parts(answer.value["hidden"])]
+        forms += [_form_value(name, field) for field in answer.value["forms"]]
+        for found in answer.value["glyphs"]:
+            script = str(found["script"])
+            glyphs[script] += int(found["count"])
+            examples.setdefault(script, str(found["characters"]))
+        missing += [f"{words} of frame {name}"[:300] for words in answer.value["failed"]]
+    return PageText(
+        text=_joined(parts),
+        hidden=_joined(hidden),
+        forms=tuple(forms),
+        glyphs=tuple(
+            MissingGlyphs(script=script, count=count, characters=examples[script])
+            for script, count in sorted(glyphs.items(), key=lambda pair: (-pair[1], pair[0]))
+        ),
+        missing=tuple(missing),
+    )
+
+
+def _joined(parts: list[str]) -> str:
+    text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
+    return text + "\n" if text else ""
+
+
+def _hidden_parts(blocks: list[dict[str, Any]]) -> list[str]:
+    return [f"--- {block['reason']}: {block['path']} ---\n{block['text']}" for block in blocks]
+
+
+def _form_value(frame: str, reported: dict[str, Any]) -> FormValue:
+    value, checked = reported.get("value"), reported.get("checked")
+    return FormValue(
+        frame=frame,
+        path=replace_lone_surrogates(str(reported["path"])),
+        type=str(reported["type"]),
+        name=replace_lone_surrogates(str(reported["name"])),
+        value=replace_lone_surrogates(value) if isinstance(value, str) else None,
+        checked=checked if isinstance(checked, bool) else None,
+        changed=reported["changed"] is True,
+        shown=reported["shown"] is True,
+        withheld=reported.get("withheld") is True,
+    )
+
+
+def _parts(value: dict[str, Any]) -> list[str]:
+    parts = [str(value["text"])]
+    for shadow in value["shadows"]:
+        parts += [f"--- shadow root of <{shadow['host']}> ---", str(shadow["text"])]
+    if more := int(value["more"]):
+        parts.append(f"--- {more} more shadow roots: they are not here ---")
+    return parts
+
+
+def _first_line(error: Exception) -> str:
+    return (clean_text(str(error)).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,92 @@
+"""
+Ask the browser for one picture of what it shows: the only place that does.
+
+Chromium refuses a picture ("Unable to capture screenshot") when the process that draws
+has no frame to copy: just after a start, on a machine that has much else to do, and when
+that process has ended and another one takes its place. It says nothing else about it, and
+gives the same picture when it is asked again a moment later. So that refusal alone is
+asked again; see docs/adr/0052-a-browser-that-refuses.md.
+"""
+
+import asyncio
+import base64
+import binascii
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.errors import SnapshotterError
+
+_NO_FRAME = "Unable to capture screenshot"  # the browser's words
+# Between two askings: a frame comes within 20 ms where a core is free, a new process for
+# drawing within 300 ms; a machine that is ten times slower has them within all of these.
+_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_UNCOLLECTED = 24 << 20  # bytes of pictures that may be held as garbage
+
+
+class ScreenshotCommand:
+    """
+    Takes pictures of one page, as PNG.
+
+    Args:
+        again: Takes what the browser said each time that it is asked again.
+    """
+
+    def __init__(self, session: CDPSession, guard: CallGuard, again: Callable[[str], None]) -> None:
+        self._session = session
+        self._guard = guard
+        self._again = again
+        self._uncollected = 0  # bytes of pictures since the last collection
+
+    async def take(self, what: str, limit_s: float, **asked: object) -> bytes:
+        """
+        Return a picture, however often it has to be asked for within the limit.
+
+        Args:
+            what: For the error, when it takes too long.
+            asked: Parameters of `Page.captureScreenshot`.
+
+        Raises:
+            TimeLimit, PageLost, CaptureTimeout: As `Guard.call`.
+            PlaywrightError: The browser refused, the last time that it was asked.
+            SnapshotterError: What came is no base64.
+        """
+        data = await self._guard.call(what, self._until_given(asked), limit_s)
+        # Playwright keeps each answer in a cycle of objects, and text of megabytes does not
+        # make a collection come sooner.
+        self._uncollected += len(data)
+        if self._uncollected > _UNCOLLECTED:
+            self._uncollected = 0
+            await asyncio.to_thread(gc.collect)
+        return data
+
+    async def _until_given(self, asked: dict[str, Any]) -> bytes:
+        parameters = {"format": "png", **asked}
+        for wait_s in (*_WAITS_S, None):
+            try:
+                answer = await self._session.send("Page.captureScreenshot", parameters)
+            except PlaywrightError as error:
+                if wait_s is None or _NO_FRAME not in error.message:
+                    raise
+                self._again(error.message)
+                await self._guard.pause(wait_s)
+            else:
+                return await asyncio.to_thread(decode_base64, answer.pop("data"))
+        raise AssertionError("asked for the last time, it returns or raises")
+
+
+def decode_base64(text: str) -> bytes:
+    """
+    Return the bytes of a picture or a part of a PDF, as the protocol wraps them.
+
+    Raises:
+        SnapshotterError: It is no base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise SnapshotterError("the browser returned a picture that is no base64") from error

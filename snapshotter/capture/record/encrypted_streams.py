@@ -1,0 +1,229 @@
+"""
+The streams of a capture and the keys that open them, encrypted for those whom the policy names.
+
+`capture/streams.p7m` is a CMS AuthEnvelopedData (`formats/signatures/cms.py`), its content a tar file:
+what the egress guard kept of each connection, the browser's key log, and what is known of
+the connections. Whoever has the private key can read all that passed and see for himself
+that the network record is made of it (`rederivation.py`); nobody else can read anything.
+docs/spec/streams.md describes each file.
+
+Nothing here is written in clear: the tar file is never on a disk.
+"""
+
+import dataclasses
+import io
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from snapshotter.capture.spool import ARTIFACT_BYTES, Spool
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.signatures import cms
+from snapshotter.model.network import Connection
+
+PATH: Final = "capture/streams.p7m"
+FORMAT: Final = "snapshotter-streams/1"
+KEYS: Final = "keys.log"
+CONNECTIONS: Final = "connections.json"
+README: Final = "README.txt"
+_MAX_LISTED: Final = 64 << 20  # bytes of the list of connections
+_MOST: Final = ARTIFACT_BYTES - (1 << 20)  # bytes of the tar file
+_CHUNK: Final = 1 << 20
+_BLOCK: Final = 512
+_END: Final = bytes(2 * _BLOCK)
+_MODE: Final = 0o600
+
+_HOW_TO_READ: Final = b"""\
+What passed between a browser and servers while a page was captured, and the keys that open it.
+
+keys.log          the browser's TLS secrets, in the format that Wireshark and others read (SSLKEYLOGFILE)
+connections.json  every connection: whom it was with and when, numbered
+00001.tee ...     what passed on connection 1 ..., both directions, in the order in which it passed:
+                  "C" (from the client) or "S" (from the server), 1 byte; microseconds since
+                  1970-01-01 UTC, 8 bytes; length, 4 bytes; so many bytes as sent. Numbers are
+                  big-endian. Connections that were never made have no file.
+
+THESE FILES HOLD COOKIES, PASSWORDS AND ALL CONTENT THAT PASSED, AND OPEN IT. Keep them encrypted.
+"""  # noqa: E501
+
+
+class StreamsInvalid(SnapshotterError):
+    """The content of the encrypted streams is not what a capture writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStreams:
+    """The files of one capture's streams, in clear, in a directory of the caller's."""
+
+    directory: Path
+    connections: tuple[Connection, ...]
+    key_log: bytes
+
+    def tee_file(self, number: int) -> Path | None:
+        """Return what passed on a connection; None when it was never made."""
+        file = self.directory / _tee_name(number)
+        return file if file.is_file() else None
+
+
+def write_encrypted_streams(
+    files: Spool,
+    recipients: Sequence[cms.Recipient],
+    *,
+    key_log: bytes,
+    connections: Sequence[tuple[Connection, Path | None]],
+) -> None:
+    """
+    Write the encrypted file.
+
+    Args:
+        connections: Each with the file that the guard keeps of it, closed; None: it has none.
+
+    Raises:
+        SnapshotterError: There is more than one file may hold.
+        OSError: A file can not be read or written.
+    """
+    listed = canonical_json.dumps(
+        {"connections": plain([connection for connection, _ in connections]), "format": FORMAT}
+    )
+    members: list[tuple[str, bytes | Path, int]] = [
+        (name, data, len(data))
+        for name, data in ((README, _HOW_TO_READ), (CONNECTIONS, listed), (KEYS, key_log))
+    ]
+    for connection, file in connections:
+        if file is not None and file.is_file():
+            members.append((_tee_name(connection.number), file, file.stat().st_size))
+    length = sum(_BLOCK + size + -size % _BLOCK for _, _, size in members) + len(_END)
+    if length > _MOST:
+        raise SnapshotterError(f"{length} bytes of streams are more than one file may hold")
+    ids = ", ".join(recipient.key_id.hex() for recipient in recipients)
+    with files.create(
+        PATH, cms.MEDIA_TYPE, step="record", note=f"streams and keys, encrypted for {ids}"
+    ) as out:
+        cms.write(_tar(members), length, recipients, out.write)
+
+
+def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -> RecordedStreams:
+    """
+    Decrypt the streams into a directory, in clear; whoever asked for that removes it.
+
+    Args:
+        directory: An empty one that nobody else can read.
+
+    Raises:
+        CmsInvalid: The file was changed, or is for other keys.
+        StreamsInvalid: What is in it was not written by `write_encrypted_streams`.
+    """
+    tar = directory / "streams.tar"
+    try:
+        with tar.open("xb") as out:
+            tar.chmod(_MODE)
+            cms.read(encrypted, key, out.write)
+        _extract(tar, directory)
+    finally:
+        tar.unlink(missing_ok=True)
+    listed, key_log = directory / CONNECTIONS, directory / KEYS
+    if not listed.is_file() or not key_log.is_file() or listed.stat().st_size > _MAX_LISTED:
+        raise StreamsInvalid("the streams have no list of connections, or no keys")
+    return RecordedStreams(
+        directory=directory,
+        connections=_connections(listed.read_bytes()),
+        key_log=key_log.read_bytes(),
+    )
+
+
+def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
+    """Yield a tar file (POSIX.1-1988 ustar) that says nothing of this machine."""
+    for name, content, size in members:
+        yield _header(name, size)
+        left = size
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
+            while left:
+                chunk = source.read(min(left, _CHUNK))
+                if not chunk:
+                    raise OSError(f"{name} became shorter while it was read")
+                left -= len(chunk)
+                yield chunk
+        yield bytes(-size % _BLOCK)
+    yield _END
+
+
+def _header(name: str, size: int) -> bytes:
+    """Return the one header that a member of this name and size has here."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, _MODE
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _extract(tar: Path, directory: Path) -> None:
+    """
+    Write the members down: plain files with the names that are written here, each once.
+
+    Anybody can encrypt anything for a public key. So a header is taken apart, put together
+    again and compared: no extension of the format is read, by which a short file could become
+    one without end (sparse files) or a thousand headers describe one file.
+    """
+    try:
+        with tar.open("rb") as stream:
+            while (header := stream.read(_BLOCK)) != bytes(_BLOCK):
+                info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
+                if not _has_place(info.name) or _header(info.name, info.size) != header:
+                    raise StreamsInvalid(f"the streams hold a file with no place: {info.name!a}")
+                with (directory / info.name).open("xb") as out:
+                    (directory / info.name).chmod(_MODE)
+                    _copy(stream, info.size, out)
+                if stream.read(-info.size % _BLOCK).strip(b"\0"):
+                    raise StreamsInvalid("the streams hold bytes that belong to no file")
+    except (tarfile.TarError, FileExistsError, ValueError) as error:
+        raise StreamsInvalid(f"the streams can not be unpacked: {error}") from error
+
+
+def _has_place(name: str) -> bool:
+    number = name.removesuffix(".tee")
+    is_tee = name.endswith(".tee") and number.isascii() and number.isdigit()
+    is_tee = is_tee and name == _tee_name(int(number[:9]))
+    return is_tee or name in (README, CONNECTIONS, KEYS)
+
+
+def _copy(source: BinaryIO, length: int, out: BinaryIO) -> None:
+    while length:
+        chunk = source.read(min(length, _CHUNK))
+        if not chunk:
+            raise StreamsInvalid("the streams end within a file")
+        length -= len(chunk)
+        out.write(chunk)
+
+
+def _connections(data: bytes) -> tuple[Connection, ...]:
+    try:
+        document = canonical_json.loads(data)
+        if document["format"] != FORMAT:
+            raise StreamsInvalid("the streams are of a format that is not read here")
+        found = tuple(_connection(connection) for connection in document["connections"])
+        if len({connection.number for connection in found}) != len(found):
+            raise StreamsInvalid("two connections have one number")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise StreamsInvalid(f"the list of connections can not be read: {error}") from error
+    return found
+
+
+def _connection(values: dict[str, Any]) -> Connection:
+    fields = {name: value for name, value in values.items() if not name.endswith("_at_ms")}
+    for field in dataclasses.fields(Connection):
+        if field.type in (int, str) and type(fields[field.name]) is not field.type:
+            raise TypeError(f"the {field.name} of one is of another type")
+    if not all(type(answer) is str for answer in fields["answers"]) or fields["asked_at"] is None:
+        raise TypeError("its answers or its time are of another type")
+    for name in ("asked_at", "connected_at", "ended_at"):
+        if fields[name] is not None:
+            ms = int(values[f"{name}_ms"])
+            fields[name] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return Connection(**(fields | {"answers": tuple(fields["answers"])}))
+
+
+def _tee_name(number: int) -> str:
+    return f"{number:05}.tee"

@@ -1,0 +1,778 @@
+"""
+Record a page's network traffic: the bytes from the wire, their circumstances from the browser.
+
+The egress guard keeps every connection as it was, encrypted. `Recorder` reads them when
+the page is done, with the keys that the browser wrote down: nothing stands between the two
+while the page lives, and what is recorded is what was sent. The keys and the streams are
+destroyed as soon as the archive is written. What can not be read is named
+(`Recording.missing_parts`, docs/spec/network-record.md).
+"""
+
+import asyncio
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, CDPSession
+
+from snapshotter.capture.browser.launch import CaptureNetwork
+from snapshotter.capture.record import archive_writer, encrypted_streams, tls_facts
+from snapshotter.capture.record.exchange import (
+    Exchange,
+    ObservedRequest,
+    RequestEnd,
+    cross_check,
+    pair_exchanges,
+)
+from snapshotter.capture.record.failure_causes import cause, host_and_port
+from snapshotter.capture.record.observer import RELOAD, RequestObserver
+from snapshotter.capture.record.read_budget import SIGNATURES_CPU_S, ReadBudget, cpu_deadline
+from snapshotter.capture.record.scratch import BodyStore
+from snapshotter.capture.record.wire_reader import ReadConnection, read
+from snapshotter.capture.redaction import concealer as viewer
+from snapshotter.capture.redaction.concealer import Concealer
+from snapshotter.capture.redaction.redactor import REQUESTED_URL, Redactor
+from snapshotter.capture.spool import Spool
+from snapshotter.egress import tee
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import network
+from snapshotter.formats.http.chunked import identity_parts, remove_chunking
+from snapshotter.formats.signatures.cms import Recipient
+from snapshotter.formats.tls import certificate_authority, server_signature
+from snapshotter.formats.tls.key_log import KeyLog
+from snapshotter.model.capture import (
+    Artifact,
+    Disclosure,
+    FailedRequest,
+    MainResponse,
+    Redaction,
+    Redirect,
+    RequestCounts,
+)
+from snapshotter.model.capturer_identity import CapturerIdentifier
+from snapshotter.model.request import Limits, RedactRules
+from snapshotter.ports import Clock, IdSource
+
+TOO_MANY_REQUESTS = "too-many-requests"
+CAPTURE_TOO_LARGE = "capture-too-large"
+RESPONSE_TOO_LARGE = "response-too-large"
+
+# What a document may wait for in the middle of its reading, by resource type.
+_BLOCKING = frozenset({"Script", "Stylesheet"})
+_STALLED = "stalled"  # why a request failed that we ended; see `Recorder.end_stalled`
+_FAILED_KEPT = 500  # failed requests that are listed by name
+_NAMED = 50  # kinds of trouble with connections that are listed; the rest are counted
+_TLS_PATH = "capture/tls.json"
+_MAIN_BODY = ".main-body"  # in the spool: until it is an artifact, or not wanted
+_EARLIER = 2 << 20  # bytes of the body of a document that the page went on from
+_KEY_LOG_BYTES = 32 << 20  # that are read; a connection has some 1,500
+_SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainBody:
+    """The body of the answer that the way led to, as a file of its own, without its framing."""
+
+    file: Path  # beside the spool's artifacts; whoever gets it removes it
+    media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
+    coding: str = ""  # content codings that are still on it, as the header says
+    truncated: str = ""  # as WARC-Truncated says it; "" when it is whole
+    length: int | None = None  # bytes in `file`; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedDocument:
+    """A document that the page's window showed, on the way to the final one or that one itself."""
+
+    url: str
+    status: int
+    at: datetime
+    connection: str  # as Snapshotter-Connection has it
+    content_type: str  # the header, whole
+    is_final: bool
+    requested_again: bool = (
+        False  # we asked for the next one ourselves; else the page went on to it
+    )
+    body: MainBody | None  # of the final one `Recording.main_body`; of others its beginning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recorder has to say, all files written."""
+
+    redirects: tuple[Redirect, ...]
+    response: MainResponse | None
+    counts: RequestCounts
+    failed: tuple[FailedRequest, ...]
+    main_body_recorded: bool  # wholly, or as far as it came
+    main_body_cut: bool
+    redactions: tuple[Redaction, ...]
+    disclosures: tuple[Disclosure, ...] = field(repr=False)
+    missing_parts: tuple[str, ...]
+    # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl, capture/network.json, …
+    artifacts: tuple[Artifact, ...]
+    certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
+    private_hosts: tuple[str, ...] = ()  # "host:port", believed by an authority of ours
+    # What is wrong with the certificates that were shown, whether they were let pass or not.
+    certificate_problems: frozenset[str] = frozenset()
+    documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
+    main_body: MainBody | None = None  # the body of `response`, even an empty one
+    picture_digests: frozenset[tuple[str, str]] = frozenset()  # (address, SHA-256) of each picture
+    concealer: Concealer | None = None  # what it concealed is to be concealed elsewhere, too
+
+
+class Recorder:
+    """
+    Records the network traffic of one page, from what the egress guard keeps.
+
+    It may not see everything: what it knows it missed is in `Recording.missing_parts`.
+
+    Args:
+        spool: The capture's directory; files appear below it under their bundle paths.
+        redact_headers: Lowercase names of headers whose values are secret.
+        software: Name and version, for the warcinfo record.
+        way: The network of this capture. What it keeps, it keeps in clear or with its
+            keys: both are destroyed when the files are written, and when that fails.
+        keep_for: Who can open the streams and keys in the bundle; nobody: they are not kept.
+        original: The address that was asked for, where another one is visited; "" otherwise.
+        discloses: Whether the salts of what is replaced are handed out.
+        redact: What says who made the capture; see `viewer.Concealer`.
+        own: The user's own names, which `redact` says what to do with.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Path,
+        clock: Clock,
+        ids: IdSource,
+        limits: Limits,
+        redact_headers: frozenset[str],
+        software: str,
+        way: CaptureNetwork,
+        keep_for: Sequence[Recipient] = (),
+        original: str = "",
+        discloses: bool = True,
+        redact: RedactRules | None = None,
+        own: Sequence[CapturerIdentifier] = (),
+        authorities: Sequence[str] = (),
+    ) -> None:
+        self._authorities = tuple(authorities)
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+        self._spool = spool
+        self._software = software
+        self._way = way
+        self._guard = way.guard
+        self._keep_for = tuple(keep_for)
+        self._redactor = Redactor(names=redact_headers, ids=ids, discloses=discloses)
+        if original:
+            self._redactor.replace(REQUESTED_URL, "original", original)
+        self._concealer = Concealer.of(self._redactor, redact or RedactRules(), own)
+        self._observer = RequestObserver(clock=clock, limits=limits, redactor=self._redactor)
+        self._scratch = BodyStore(spool / _SCRATCH)
+        self._stalled: set[int] = set()  # numbers of requests that we ended; see `end_stalled`
+        self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
+        self._writing = threading.Lock()
+        self._recording: Recording | None = None
+
+    async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
+        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
+        await self._observer.attach(context, cdp)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests without an end."""
+        return self._observer.in_flight
+
+    @property
+    def quiet_since(self) -> float:
+        """`clock.monotonic()` of the last beginning or end of a request."""
+        return self._observer.quiet_since
+
+    @property
+    def awaited(self) -> int:
+        """Requests without an end, but for polls and for event streams that are open."""
+        return self._observer.awaited
+
+    @property
+    def changed_at(self) -> float:
+        """`clock.monotonic()` of the last news from the network that is no poll."""
+        return self._observer.changed_at
+
+    @property
+    def workers(self) -> int:
+        """Workers that run, shared ones too."""
+        return self._observer.workers
+
+    @property
+    def polls(self) -> int:
+        """Requests without an end that scripts make again and again."""
+        return self._observer.polls
+
+    @property
+    def silent_channels(self) -> tuple[tuple[str, float], ...]:
+        """Sockets and event streams without a first message: kind, and since when."""
+        return self._observer.silent_channels
+
+    @property
+    def channels(self) -> int:
+        """Sockets and event streams that are open and have had a message."""
+        return self._observer.channels
+
+    async def busy_since(self) -> float:
+        """Return since when a worker has not answered; 0.0: all do."""
+        return await self._observer.busy_since()
+
+    @property
+    def over_limit(self) -> str:
+        """The reason code of a limit that was passed, the gravest, or an empty text."""
+        if self._observer.requests > self._limits.requests:
+            return TOO_MANY_REQUESTS
+        if self._guard.over_limit or self._observer.bytes_received > self._limits.capture_bytes:
+            return CAPTURE_TOO_LARGE
+        return RESPONSE_TOO_LARGE if self._observer.response_too_large else ""
+
+    @property
+    def document_in_flight(self) -> int:
+        """Bytes that have come of the page's document, while more may come; else 0."""
+        return self._observer.document_in_flight
+
+    def requested_again(self) -> None:
+        """Take note that the next document comes because we ask for the page once more."""
+        self._observer.requested_again()
+
+    def failed(self, request_id: str, error: str) -> None:
+        """
+        Take note how a request failed that we are about to abort because of that.
+
+        Args:
+            request_id: The browser's.
+            error: "net::ERR_…"
+        """
+        self._observer.failed(request_id, error)
+
+    async def note_cut_off(self, cause: str) -> None:
+        """
+        Take note that loading is stopped from here on.
+
+        Args:
+            cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
+        """
+        self._stopped_for = self._stopped_for or cause
+
+    async def halt_workers(self) -> None:
+        """Let no worker of the page run on; what it asks for from here on is not known."""
+        await self._observer.halt_workers()
+
+    @property
+    def is_waiting_for_scripts(self) -> bool:
+        """Whether a script or a style sheet was asked for and has no end yet."""
+        return bool(self._observer.open_requests(_BLOCKING))
+
+    async def end_stalled(self, still_s: float) -> tuple[str, ...]:
+        """
+        End requests that keep a document from being read on: scripts and style sheets.
+
+        Args:
+            still_s: Seconds for which their connections have had no byte.
+
+        Returns:
+            Their addresses. The browser may ask for one of them once more.
+        """
+        before = self._clock.now() - timedelta(seconds=still_s)
+        waiting: dict[tuple[str, int], list[ObservedRequest]] = {}
+        for request in self._observer.open_requests(_BLOCKING):
+            if request.at <= before and (place := host_and_port(request.url)) is not None:
+                waiting.setdefault(place, []).append(request)
+        if not waiting:
+            return ()
+        ended = await asyncio.to_thread(
+            self._guard.end_stalled_connections, frozenset(waiting), still_s
+        )
+        stalled = [request for place in ended for request in waiting[place]]
+        self._stalled.update(request.number for request in stalled)
+        return tuple(request.url for request in stalled)
+
+    async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
+        """
+        End every connection of the page and write the files. Never raises for what a page does.
+
+        It takes what its bytes take: some seconds for hundreds of MiB. Whoever can not wait
+        so long lets go and calls `finish_now`, which waits for what is being written.
+        """
+        self._observer.stop()  # what the browser tells from here on is our doing
+        return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
+
+    def finish_now(self, *, final_url: str, title: str) -> Recording:
+        """Write what was collected, without a browser or an event loop."""
+        self._observer.stop()
+        return self._write(final_url=final_url, title=title, text="")
+
+    # Writing
+
+    def _write(self, *, final_url: str, title: str, text: str) -> Recording:
+        with self._writing:
+            if self._recording is None:
+                try:
+                    self._guard.stop()
+                    self._recording = self._made(final_url=final_url, title=title, text=text)
+                finally:
+                    self._scratch.remove()
+                    self._way.destroy()
+            return self._recording
+
+    def _made(self, *, final_url: str, title: str, text: str) -> Recording:
+        key_log = _read_key_log(self._way.key_log)
+        carried = self._read(KeyLog.parse(key_log))
+        signatures = server_signature.gather(
+            (_recorded(connection) for connection in carried if connection.is_tls),
+            is_late=cpu_deadline(SIGNATURES_CPU_S),
+        )
+        paired = pair_exchanges(
+            itertools.chain.from_iterable(connection.exchanges for connection in carried),
+            self._observer.observed,
+            cause=self._stopped_for,
+        )
+        believed = self._believed(paired, signatures)
+        found = tuple(
+            replace(
+                exchange,
+                cause=self._cause_of(exchange),
+                certificate=_certificate(exchange, signatures) or _private(exchange, believed),
+            )
+            for exchange in paired
+        )
+        redirects, way = self._observer.redirects_and_documents()
+        by_told = {
+            exchange.observed.number: exchange
+            for exchange in found
+            if exchange.observed is not None
+        }
+        reloaded = [redirect.kind == RELOAD for redirect in redirects if redirect.kind != "http"]
+        shown = [
+            (by_told[request.number], was_reloaded)
+            for request, was_reloaded in zip(way, [*reloaded, False], strict=False)
+            if request.number in by_told
+        ]
+        told = way[-1] if way else None
+        main = by_told.get(told.number) if told is not None else None
+        files = Spool(self._spool, self._clock)
+        self._learn(found)
+        entries = archive_writer.write(
+            found,
+            files=files,
+            clock=self._clock,
+            ids=self._ids,
+            redactor=self._redactor,
+            concealer=self._concealer,
+            software=self._software,
+            page=archive_writer.PageLine(
+                url=self._redactor.clean_url(final_url),
+                title=title,
+                text=text,
+                at=main.at if main is not None else None,
+            ),
+        )
+        self._write_connections(files, carried, signatures, found)
+        main_body = self._body(main, _MAIN_BODY) if main is not None else None
+        not_kept = self._keep_streams(files, key_log)
+        return Recording(
+            redirects=redirects,
+            response=self._main_response(main, told, signatures),
+            counts=self._counts(found, carried),
+            failed=tuple(_failed(found)),
+            main_body_recorded=main is not None and main.is_recorded,
+            main_body_cut=main is not None and bool(main.cut),
+            main_body=main_body,
+            picture_digests=frozenset(
+                (entry.url, entry.digest.removeprefix("sha256:"))
+                for entry in entries
+                if entry.media_type.startswith("image/")
+            ),
+            documents=tuple(self._documents(shown, main_body)),
+            certificate_errors=_certificate_errors(found),
+            private_hosts=_private_hosts(found),
+            certificate_problems=frozenset(
+                problem
+                for session in signatures.sessions
+                for problem in tls_facts.certificate_problems(session, self._clock.now())
+            ),
+            redactions=self._redactor.redactions(),
+            disclosures=self._redactor.disclosures(),
+            missing_parts=self._missing_parts(found, carried) + not_kept + self._unchecked(),
+            artifacts=files.artifacts,
+            concealer=self._concealer,
+        )
+
+    def _believed(
+        self, found: Sequence[Exchange], signatures: server_signature.ServerSignatures
+    ) -> dict[int, str]:
+        """
+        Return the SHA-256 of the authority of ours behind each connection that has one.
+
+        A server may leave out what signs its certificate. The browser then takes it from another
+        server of this capture, or fetches it (RFC 5280, 4.2.2.1), and nobody else sees that.
+        """
+        if not self._authorities:
+            return {}
+        others = [der for session in signatures.sessions for der in session.chain[1:]]
+        others = [*itertools.chain.from_iterable(map(_issuers_in, found)), *others]
+        believed: dict[int, str] = {}
+        for session in signatures.sessions:
+            for pem in self._authorities:
+                if certificate_authority.chain_leads_to(session.chain, others, pem):
+                    digest = certificate_authority.facts(pem)["sha256"]
+                    numbers = (
+                        session.connection,
+                        *(resumed.connection for resumed in session.resumed),
+                    )
+                    believed.update(dict.fromkeys(numbers, digest))
+                    break
+        return believed
+
+    def _learn(self, found: Iterable[Exchange]) -> None:
+        """Look through what is recorded for values that say who made the capture."""
+        if not self._concealer.is_needed:
+            return
+        for exchange in found:
+            self._concealer.learn(exchange.url.encode("utf-8", "surrogatepass"))
+            if exchange.wire is not None and exchange.wire.response is not None:
+                with exchange.wire.received.open() as body:
+                    self._concealer.look(
+                        exchange.wire.response, body, exchange.wire.received.length
+                    )
+        for file in sorted((self._spool / "capture").glob("*.html")):
+            self._concealer.learn_from_file(file.read_bytes())
+
+    def _documents(
+        self, way: Iterable[tuple[Exchange, bool]], main_body: MainBody | None
+    ) -> Iterator[ReceivedDocument]:
+        """
+        Yield what the page's window showed in turn, as far as it is on the wire.
+
+        Args:
+            way: Each, and whether we asked for the next one ourselves.
+        """
+        shown = list(way)
+        for number, (exchange, was_reloaded) in enumerate(shown, start=1):
+            if exchange.wire is None or exchange.wire.response is None:
+                continue
+            is_last = number == len(shown)
+            body = (
+                main_body if is_last else self._body(exchange, f"{_MAIN_BODY}-{number}", _EARLIER)
+            )
+            yield ReceivedDocument(
+                url=exchange.url,
+                status=exchange.status,
+                at=exchange.at,
+                connection=f"{exchange.wire.connection.number}/{exchange.wire.stream}",
+                content_type=exchange.wire.response.header("content-type"),
+                is_final=is_last,
+                requested_again=was_reloaded,
+                body=body,
+            )
+
+    def _body(self, of: Exchange, name: str, most: int | None = None) -> MainBody | None:
+        """
+        Write a document's body down once more, as it is without its framing.
+
+        Args:
+            most: Bytes of it, about; None: all.
+        """
+        if of.wire is None or of.wire.response is None:
+            return None
+        head, file, length = of.wire.response, self._spool / name, 0
+        is_chunked = "chunked" in head.header("transfer-encoding").lower()
+        with of.wire.received.open() as source, file.open("wb") as out:
+            for part in remove_chunking(source) if is_chunked else identity_parts(source):
+                length += out.write(part)
+                if most is not None and length >= most:
+                    break
+        return MainBody(
+            file=file,
+            media_type=head.media_type,
+            coding=head.header("content-encoding"),
+            truncated=of.cut,
+            length=length,
+        )
+
+    def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:
+        """Keep streams and keys for those who may open them; return what was not, in words."""
+        if not self._keep_for:
+            return ()
+        listed = [
+            (connection, self._guard.tee_file(connection.number))
+            for connection in self._guard.connections()
+        ]
+        try:
+            encrypted_streams.write_encrypted_streams(
+                files, self._keep_for, key_log=key_log, connections=listed
+            )
+        except (OSError, SnapshotterError) as error:  # what is recorded is no worse for it
+            why = (isinstance(error, OSError) and error.strerror) or error
+            return (f"streams and keys that were to be kept, encrypted ({why}): 1",)
+        return ()
+
+    def _read(self, keys: KeyLog) -> tuple[ReadConnection, ...]:
+        """Read every connection with the keys that the browser wrote down."""
+        carried, budget = [], ReadBudget()
+        for connection in self._guard.connections():
+            file = self._guard.tee_file(connection.number)
+            chunks = tee.read(file) if file is not None and file.is_file() else ()
+            carried.append(
+                read(
+                    connection,
+                    chunks,
+                    keys=keys,
+                    scratch=self._scratch,
+                    redactor=self._redactor,
+                    budget=budget,
+                )
+            )
+        return tuple(carried)
+
+    def _unchecked(self) -> tuple[str, ...]:
+        if not self._concealer.unchecked:
+            return ()
+        words = "bodies in which what says who made the capture could not be looked for"
+        return (f"{words}: {self._concealer.unchecked}",)
+
+    def _write_connections(
+        self,
+        files: Spool,
+        carried: Sequence[ReadConnection],
+        signatures: server_signature.ServerSignatures,
+        found: Sequence[Exchange],
+    ) -> None:
+        listed = (
+            network.ListedConnection(
+                connection=replace(
+                    connection.connection,
+                    detail=self._redactor.clean_text(connection.connection.detail),
+                ),
+                tls=tls_facts.connection_tls(connection.handshake),
+                exchanges=len(connection.exchanges),
+                unreadable=connection.unreadable,
+                notes=connection.notes,
+            )
+            for connection in carried
+        )
+        data = network.encode(listed, cross_check(found, self._observer.observed))
+        files.write(network.PATH, "application/json", data, step="record")
+        if signatures.sessions or signatures.unsigned:
+            data = server_signature.encode(signatures)
+            files.write(_TLS_PATH, "application/json", data, step="record")
+
+    def _main_response(
+        self,
+        main: Exchange | None,
+        told: ObservedRequest | None,
+        signatures: server_signature.ServerSignatures,
+    ) -> MainResponse | None:
+        response = told.response if told is not None else None
+        transparency = response.transparency if response is not None else ""
+        if main is not None and main.wire is not None and main.wire.response is not None:
+            there, head = main.wire, main.wire.response
+            chain = _chain_of(there.connection.number, signatures)
+            return MainResponse(
+                url=there.url,
+                status=head.status,
+                status_text=head.first_line.partition(" ")[2].partition(" ")[2],
+                protocol=there.protocol,
+                headers=head.headers,
+                remote_ip=there.connection.address,
+                remote_port=there.connection.port if there.connection.address else 0,
+                date_header=head.header("date"),
+                tls=tls_facts.facts(there.handshake, chain, transparency),
+            )
+        if told is None or response is None or told.internal:
+            return None
+        # Only the browser's word is left; that the bytes are missing is named.
+        return MainResponse(
+            url=told.url,
+            status=response.status,
+            status_text=response.status_text,
+            protocol=response.protocol,
+            headers=response.headers,
+            remote_ip="",
+            remote_port=0,
+            date_header=next((v for n, v in response.headers if n.lower() == "date"), ""),
+            tls=None,
+        )
+
+    def _counts(
+        self, found: Sequence[Exchange], carried: Sequence[ReadConnection]
+    ) -> RequestCounts:
+        ends = Counter(exchange.end for exchange in found)
+        unseen = max(
+            0, self._observer.ignored - sum(exchange.observed is None for exchange in found)
+        )
+        return RequestCounts(
+            total=len(found) + unseen,
+            answered=ends[RequestEnd.ANSWERED],
+            http_errors=sum(
+                exchange.end is RequestEnd.ANSWERED and exchange.status >= 400 for exchange in found
+            ),
+            failed=ends[RequestEnd.FAILED],
+            blocked=ends[RequestEnd.BLOCKED],
+            cancelled=ends[RequestEnd.CANCELLED],
+            pending=ends[RequestEnd.PENDING] + unseen,
+            bodies_missing=sum(
+                exchange.end is RequestEnd.ANSWERED and (exchange.is_missing or bool(exchange.cut))
+                for exchange in found
+            ),
+            bytes_received=sum(connection.connection.bytes_received for connection in carried),
+        )
+
+    def _cause_of(self, exchange: Exchange) -> str:
+        """Return why no answer came, where the guard knows more than the browser."""
+        if exchange.end is not RequestEnd.FAILED or exchange.observed is None:
+            return ""
+        if exchange.observed.number in self._stalled:
+            return _STALLED
+        known = cause(self._guard, exchange.url, exchange.observed.error)
+        return known.code if known else ""
+
+    def _missing_parts(
+        self, found: Sequence[Exchange], carried: Sequence[ReadConnection]
+    ) -> tuple[str, ...]:
+        """Say in words what a reader would look for and not find, with numbers."""
+        absent: Counter[str] = Counter()
+        for exchange in found:
+            absent["answers that the browser had and the wire does not show"] += exchange.is_missing
+            absent["bodies that are cut off"] += bool(exchange.cut)
+            absent["requests that are cut off"] += exchange.wire is not None and (
+                not exchange.wire.request_is_whole
+            )
+        absent["frames, windows or workers whose requests have no circumstances"] = (
+            self._observer.unfollowed_targets
+        )
+        absent["requests over the limit, which have no circumstances"] = self._observer.ignored
+        troubles: Counter[str] = Counter()
+        for connection in carried:
+            place = f"{connection.connection.host}:{connection.connection.port}"
+            for why in connection.unreadable:
+                troubles[f"parts of connections to {place} ({why})"] += 1
+            for side in tls_facts.mismatched_finished_sides(connection.handshake):
+                name = f"handshakes with {place} that the {side.value} did not finish as recorded"
+                troubles[name] += 1
+        for name, count in troubles.most_common(_NAMED):
+            absent[name] = count
+        absent["parts of connections to other servers"] = sum(troubles.values()) - sum(
+            count for _, count in troubles.most_common(_NAMED)
+        )
+        return tuple(f"{name}: {count}" for name, count in sorted(absent.items()) if count)
+
+
+def _read_key_log(log: Path) -> bytes:
+    """Return the browser's TLS secrets. It may have made the file as long as it likes."""
+    if not log.is_file():
+        return b""
+    with log.open("rb") as file:
+        return file.read(_KEY_LOG_BYTES)
+
+
+def _recorded(carried: ReadConnection) -> server_signature.TlsRecording:
+    connection = carried.connection
+    return server_signature.TlsRecording(
+        connection=connection.number,
+        host=connection.host,
+        port=connection.port,
+        address=connection.address,
+        handshake=carried.handshake,
+        problem="; ".join(carried.unreadable),
+    )
+
+
+def _session_of(
+    number: int, signatures: server_signature.ServerSignatures
+) -> server_signature.SignedSession | None:
+    """Return what a connection's server signed, in it or in the one it goes on from."""
+    for session in signatures.sessions:
+        if session.connection == number or any(
+            resumed.connection == number for resumed in session.resumed
+        ):
+            return session
+    return None
+
+
+def _chain_of(number: int, signatures: server_signature.ServerSignatures) -> tuple[bytes, ...]:
+    session = _session_of(number, signatures)
+    return session.chain if session is not None else ()
+
+
+def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatures) -> str:
+    """Return what was wrong with the certificate behind an answer, if the browser says so."""
+    told, wire = exchange.observed, exchange.wire
+    if told is None or told.response is None or not told.response.is_insecure or wire is None:
+        return ""
+    session = _session_of(wire.connection.number, signatures)
+    return ", ".join(tls_facts.certificate_problems(session, wire.at))
+
+
+_PRIVATE = "private-authority"
+_ISSUER_BYTES = 64 << 10  # of an answer that may be a certificate
+
+
+def _issuers_in(exchange: Exchange) -> tuple[bytes, ...]:
+    """Return the certificates that the browser fetched for itself in an exchange."""
+    wire = exchange.wire
+    if exchange.observed is not None or wire is None or wire.response is None:
+        return ()
+    if not 0 < wire.received.length <= _ISSUER_BYTES:
+        return ()
+    with wire.received.open() as body:
+        data = viewer.decode_body(wire.response, body, wire.received.length)
+    return certificate_authority.certificates_in_body(data) if data else ()
+
+
+def _private(exchange: Exchange, believed: Mapping[int, str]) -> str:
+    """Return the authority of ours that stands behind an answer: "private-authority <SHA-256>"."""
+    wire = exchange.wire
+    found = believed.get(wire.connection.number, "") if wire is not None else ""
+    return f"{_PRIVATE} {found}" if found else ""
+
+
+def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:
+    """Name each server that was believed by an authority of ours."""
+    return tuple(
+        sorted(
+            {
+                f"{exchange.wire.connection.host}:{exchange.wire.connection.port}"
+                for exchange in found
+                if exchange.wire is not None and exchange.certificate.startswith(_PRIVATE)
+            }
+        )
+    )
+
+
+def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
+    """Name each server whose bad certificate was let pass, with what was wrong."""
+    counts = Counter(
+        f"{exchange.wire.connection.host}:{exchange.wire.connection.port}: {exchange.certificate}"
+        for exchange in found
+        if exchange.wire is not None
+        and exchange.certificate
+        and not exchange.certificate.startswith(_PRIVATE)
+    )
+    return tuple(f"{name} (answers: {count})" for name, count in sorted(counts.items()))
+
+
+def _failed(found: Sequence[Exchange]) -> Iterator[FailedRequest]:
+    failed = [
+        exchange for exchange in found if exchange.end in (RequestEnd.FAILED, RequestEnd.BLOCKED)
+    ]
+    for exchange in failed[:_FAILED_KEPT]:
+        told = exchange.observed
+        error = told.error if told is not None else "the connection ended without an answer"
+        if exchange.cause:
+            error += f": {exchange.cause}"
+        elif told is not None and told.block_reason:
+            error = f"{error} ({told.block_reason})".strip()
+        yield FailedRequest(url=exchange.url, resource_type=exchange.resource_type, error=error)

@@ -1,0 +1,374 @@
+"""What `snapshotter batch` says: how far it is, what came of it, and what it would visit."""
+
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from snapshotter.cli.output import (
+    milliseconds,
+    on_terminal,
+    print_json,
+    print_message,
+    print_result,
+    step_text,
+)
+
+if TYPE_CHECKING:
+    from snapshotter.app.batch.journal import RowResult
+    from snapshotter.app.batch.plan import BatchPlan, BatchRow
+    from snapshotter.app.batch.rows import BatchState, Counts
+    from snapshotter.app.pipeline.run import CaptureResult
+    from snapshotter.policy.host_rules import Politeness
+    from snapshotter.ports import Progress
+
+_VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
+_LONG = timedelta(seconds=10)  # a wait that is told of at once
+_NAMED = 5  # rows that are named; the table has them all
+
+
+def format_counts(counts: "Counts") -> str:
+    """Return what became of the rows so far: `5 rows: 3 done, 2 to do`."""
+    parts = [f"{count:,} {status}" for status, count in counts.by_status.items()]
+    if counts.handled:
+        parts.append(f"{counts.handled:,} left as they were")
+    rest = counts.rows - counts.handled - sum(counts.by_status.values())
+    if rest:
+        parts.append(f"{rest:,} to do")
+    return f"{format_number_of(counts.rows, 'row')}: {', '.join(parts) or 'nothing to do'}"
+
+
+def print_failures(state: "BatchState") -> None:
+    """Say which rows failed and why, the first of them, and what to do."""
+    from snapshotter.app.urls import printable_url
+
+    failed = [
+        (entry, result)
+        for entry in state.plan.entries
+        if (result := state.result(entry)) is not None and result.status in {"failed", "dead"}
+    ]
+    for entry, result in failed[:_NAMED]:
+        print_message(
+            f"row {entry.row.number} (line {entry.row.line}): {printable_url(entry.url)}: "
+            f"{result.error}"
+        )
+        if result.hint:
+            print_message(f"try: {result.hint}")
+    if len(failed) > _NAMED:
+        print_message(f"and {len(failed) - _NAMED:,} more rows that failed: the table has them")
+    if any(not entry.problem for entry, _ in failed):
+        print_message("try: --retry-failed")
+
+
+class BatchDisplay:
+    """What a person sees of a run, or a program: a `run.Watcher`."""
+
+    def __init__(self, state: "BatchState", *, quiet: bool, as_json: bool) -> None:
+        self._state = state
+        self._quiet = quiet
+        self._as_json = as_json
+        self._entries: tuple[BatchRow, ...] = ()
+        self._rules: Politeness | None = None
+        self._left: dict[str, int] = {}
+        self._done = 0
+        self._failed = 0
+        self._since = time.monotonic()
+        self._estimate_at = self._ends_at = 0.0  # monotonic
+        self._wait = ("", 0.0)  # for what, and since when (monotonic)
+        self._told_wait = ""
+        self._begun = False  # the row whose capture was announced last is not over
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if on_terminal() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.table import Column
+
+            # What is visited gives way on a narrow terminal, and nothing else.
+            rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+            self._bar = Progress(
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.description}", markup=False, table_column=rest),
+                console=Console(stderr=True, highlight=False),
+                transient=True,
+                expand=True,
+            )
+            self._task = self._bar.add_task("", total=None, rate="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def begin(self, entries: "tuple[BatchRow, ...]", rules: "Politeness") -> None:
+        """Rows are about to be captured."""
+        self._entries, self._rules = entries, rules
+        for entry in entries:
+            key = rules.key(entry.url)
+            self._left[key] = self._left.get(key, 0) + 1
+        self._since = time.monotonic()
+        if self._as_json:
+            for row in self._state.plan.entries:
+                if row.problem is not None:
+                    self._object(row)
+        if self._bar is not None:
+            self._bar.update(self._task, total=len(entries))
+        elif not self._quiet and entries:
+            print_message(
+                f"{format_number_of(len(entries), 'page')}, {format_span(self._time_left())} at "
+                "least"
+            )
+
+    # What a run says.
+
+    def row_started(self, entry: "BatchRow") -> "Progress":
+        """A row's capture begins."""
+        from snapshotter.app.urls import printable_url
+
+        url = printable_url(entry.url)
+        if self._bar is not None:
+            self._bar.update(self._task, description=url)
+        elif not self._quiet:
+            print_message(f"{self._done + 1:,} of {len(self._entries):,}: {url}")
+        self._told_wait = ""
+        self._begun = True
+        bar, task = self._bar, self._task
+
+        def step(stage: str, detail: str) -> None:
+            if bar is not None:
+                bar.update(task, description=f"{url}: {step_text(stage)}")
+
+        return step
+
+    def ended(self, entry: "BatchRow", result: "RowResult", done: "CaptureResult | None") -> None:
+        """A row is over, or put off."""
+        from snapshotter.app.urls import printable_url
+
+        if self._rules is not None:
+            self._done += result.status != "deferred"
+            self._failed += result.status == "failed"
+            key = self._rules.key(entry.url)
+            self._left[key] = max(0, self._left.get(key, 0) - (result.status != "deferred"))
+        if self._as_json:
+            self._object(entry)
+        rate = "" if self._quiet else self._rate()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, rate=rate)
+        if result.error and not self._quiet:
+            self.message(
+                f"row {entry.row.number}: {printable_url(entry.url)}: {result.status}: "
+                f"{result.error}"
+            )
+        elif self._bar is None and not self._quiet and rate:
+            row = "" if self._begun else f"row {entry.row.number}: {printable_url(entry.url)}:"
+            print_message(f"{row or ' '} {result.status}; {rate}")
+        self._begun = False
+
+    def waiting(self, until: datetime, why: str) -> None:
+        """Nothing may be visited until then."""
+        if self._quiet:
+            return
+        if why != self._wait[0]:
+            self._wait = why, time.monotonic()
+        text = f"waiting until {until:%H:%M:%S} UTC: {why}"
+        if self._bar is not None:
+            self._bar.update(self._task, description=text)
+            return
+        long = until - self._state.now() > _LONG or time.monotonic() - self._wait[1] > 5
+        if long and why != self._told_wait:
+            self._told_wait = why
+            print_message(text)
+
+    def message(self, sentence: str) -> None:
+        """Something has to be known."""
+        if self._bar is not None:
+            self._bar.stop()
+            print_message(sentence)
+            self._bar.start()
+        else:
+            print_message(sentence)
+
+    def _object(self, entry: "BatchRow") -> None:
+        result = self._state.result(entry)
+        if result is not None:
+            print_json(object_of(entry, result))
+
+    def _rate(self) -> str:
+        """Return how fast it goes and how long it takes still, in words."""
+        began = time.monotonic()
+        took = began - self._since
+        if not self._done or took <= 0:
+            return ""
+        if began >= self._estimate_at:  # of many rows it takes a while, and is not needed each time
+            left = self._time_left(timedelta(seconds=took / self._done))
+            self._ends_at = began + left.total_seconds()
+            self._estimate_at = began + 20 * (time.monotonic() - began)
+        failed = f"{self._failed:,} failed, " if self._failed else ""
+        left_s = max(0.0, self._ends_at - began)
+        return f"{failed}{self._done * 60 / took:.1f} a minute, {format_span(left_s)} left"
+
+    def _time_left(self, visit: timedelta = _VISIT) -> timedelta:
+        from snapshotter.policy import politeness_estimate
+
+        if self._rules is None:
+            return timedelta(0)
+        return politeness_estimate.estimate(
+            self._rules, self._left, now=self._state.now(), visit=visit, at_once=1
+        ).takes
+
+
+def object_of(entry: "BatchRow", result: "RowResult") -> dict[str, Any]:
+    """Return the object of a row that `--json` prints, as docs/reference/json.md promises it."""
+    from snapshotter.app.urls import printable_url
+
+    return {
+        "bundle_id": result.bundle_id or None,
+        "error": result.error,
+        "exit_code": result.exit_code,
+        "final_url": result.final_url,
+        "hint": result.hint,
+        "http_status": result.http_status,
+        "line": entry.row.line,
+        "location": result.location,
+        "outcome": result.outcome,
+        "policy": entry.policy,
+        "requested_url": printable_url(entry.url),
+        "row": entry.row.number,
+        "same_as_row": entry.same_as or None,
+        "sha256": result.sha256,
+        "status": result.status,
+        "tags": list(entry.tags),
+        "time": result.time or None,
+        "title": result.title,
+        "verdict": result.verdict,
+    }
+
+
+class Forecast:
+    """
+    What a run would visit, and how long that would take.
+
+    Args:
+        over: How many rows are over, by runs before.
+        visited: Those that would be captured.
+        name: Of the table.
+    """
+
+    def __init__(
+        self,
+        plan: "BatchPlan",
+        visited: "tuple[BatchRow, ...]",
+        *,
+        over: int,
+        name: str,
+        now: datetime,
+    ) -> None:
+        self._plan = plan
+        self._visited = visited
+        self._over = over
+        self._name = name
+        self._now = now
+
+    def show_message(self, rules: "Politeness", *, as_json: bool) -> None:
+        """Print it."""
+        from snapshotter.policy import politeness_estimate
+
+        per_host: dict[str, int] = {}
+        for entry in self._visited:
+            key = rules.key(entry.url)
+            per_host[key] = per_host.get(key, 0) + 1
+        found = politeness_estimate.estimate(
+            rules, per_host, now=self._now, visit=_VISIT, at_once=1
+        )
+        plan = self._plan
+        bad = [entry for entry in plan.entries if entry.problem is not None]
+        same = sum(1 for entry in plan.entries if entry.same_as)
+        handled = sum(entry.handled for entry in plan.entries)
+        if as_json:
+            for host in found.hosts:
+                print_json(
+                    {
+                        "bound_by": host.bound_by.value if host.bound_by else None,
+                        "host": host.key,
+                        "per_day": host.per_day,
+                        "takes_ms": milliseconds(host.takes),
+                        "visits": host.visits,
+                    }
+                )
+            print_json(
+                {
+                    "over_before": self._over,
+                    "duplicates": same,
+                    "handled_before": handled,
+                    "refused": [
+                        {
+                            "error": entry.problem.message,
+                            "hint": entry.problem.hint,
+                            "line": entry.row.line,
+                            "row": entry.row.number,
+                        }
+                        for entry in bad
+                        if entry.problem is not None
+                    ],
+                    "rows": len(plan.entries),
+                    "summary": True,
+                    "takes_ms": milliseconds(found.takes),
+                    "visits": found.visits,
+                }
+            )
+            return
+        print_result(f"{format_number_of(len(plan.entries), 'row')} in {self._name}")
+        for count, words in (
+            (self._over, "are over, by runs before this one"),
+            (same, "mean the same page as another row"),
+            (handled, "left as they are: empty, or with a status"),
+            (len(bad), "can not be captured"),
+        ):
+            if count:
+                print_result(f"{count:9,} {words}")
+        print_result(f"{found.visits:9,} would be visited, in {format_span(found.takes)} at least")
+        if found.hosts:
+            print_result()
+            print_result(f"{'visits':>9}  {'takes':>10}  host")
+        for host in found.hosts:
+            why = f" ({_WHY[host.bound_by.value]})" if host.bound_by else ""
+            print_result(f"{host.visits:9,}  {format_span(host.takes):>10}  {host.key}{why}")
+        for entry in bad[:_NAMED]:
+            print_message(f"row {entry.row.number} (line {entry.row.line}): {entry.problem}")
+        if len(bad) > _NAMED:
+            print_message(f"and {len(bad) - _NAMED:,} more rows that can not be captured")
+        print_message(
+            f"nothing was visited; a page is taken to need {_VISIT.total_seconds():.0f} s"
+        )
+
+
+_WHY = {
+    "interval": "time between two visits",
+    "budget": "its day's budget",
+    "quiet": "its quiet hours",
+}
+
+
+def format_number_of(count: int, what: str) -> str:
+    """Return a number with its noun: `1 row`, `1,200 rows`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def format_span(span: timedelta | float) -> str:
+    """Return a span, or seconds, for a person: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = round(span.total_seconds() if isinstance(span, timedelta) else span)
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

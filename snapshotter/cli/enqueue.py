@@ -1,0 +1,198 @@
+"""`capture --enqueue` and `--wait`: hand URLs to the queue, and follow what becomes of them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.job import MOST_PRIORITY, NORMAL, CaptureJob, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+    from snapshotter.jobs.database import Database
+    from snapshotter.jobs.queue.database_queue import DatabaseQueue
+
+_LOOK_S = 0.5
+_NO_WORKER_S = 5.0  # without a worker that takes jobs, before somebody is told
+# What goes with a job; everything else about a capture is the worker's and its policy's.
+_HANDED_OVER = frozenset(
+    {"urls", "policy", "as_json", "quiet", "enqueue", "wait", "priority", "tags"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnqueueOptions:
+    """What the options said about handing over."""
+
+    wait: bool
+    priority: int
+    tags: tuple[str, ...]
+    as_json: bool
+    quiet: bool
+
+
+def enqueue_options(command: Any) -> Any:
+    """Give a command the options that hand captures over."""
+    for option in (
+        click.option(
+            "--tag", "tags", multiple=True, metavar="TEXT",
+            help="With --enqueue: a word that goes with the job; may be repeated.",
+        ),
+        click.option(
+            "--priority", type=click.IntRange(0, MOST_PRIORITY), default=NORMAL, show_default=True,
+            help="With --enqueue: lower ones are captured first.",
+        ),
+        click.option(
+            "--wait", is_flag=True,
+            help="With --enqueue: follow the jobs to their end; exit as a capture would.",
+        ),
+        click.option(
+            "--enqueue", is_flag=True,
+            help="Hand the URLs to the queue, for a worker to capture, and print their jobs.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def enqueue_urls(
+    ctx: click.Context,
+    settings: "Settings",
+    wanted: Sequence[str],
+    refused: dict[int, SnapshotterError],
+    policy: str | None,
+    options: EnqueueOptions,
+) -> int:
+    """
+    Hand URLs over, tell of each, and return the exit code; refused ones were told of.
+
+    Raises:
+        UsageError: An option that no job takes along.
+        ServiceUnavailable: The queue can not be reached. Nothing was handed over.
+    """
+    from snapshotter.app.policies import choice
+    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.policy import picking
+
+    _refuse_what_stays(ctx)
+    if policy:
+        choice.configured_policy(settings)  # a name that is none is told here and now
+    with wiring_jobs.queue_database(settings) as database:
+        queue = wiring_jobs.queue(settings, database)
+        jobs = [
+            CaptureJob(
+                id=wiring_jobs.new_job_id(),
+                url=url,
+                enqueued_at=queue.now(),
+                policy=_whole(policy or ""),
+                origin="cli",
+                priority=options.priority,
+                tags=options.tags,
+            )
+            for number, url in enumerate(wanted)
+            if number not in refused
+        ]
+        queue.put(jobs)
+        if not options.quiet and (policy or settings.policy) == picking.AUTO:
+            known = picking.known_policies(settings.policies_dir)
+            picked = picking.describe_picks(picking.pick(job.url, known).winner for job in jobs)
+            worker = "" if policy else "; a worker whose settings name a policy follows that policy"
+            print_message(f"policies by address: {picked}{worker}")
+        code = SnapshotterError.exit_code if refused else 0
+        if options.wait:
+            return _followed(database, queue, jobs, options) or code
+    for job in jobs:
+        if options.as_json:
+            print_json(
+                {"job_id": job.id, "requested_url": job.url, "state": JobState.WAITING.value}
+            )
+        else:
+            print_result(job.id)
+    return code
+
+
+def _refuse_what_stays(ctx: click.Context) -> None:
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in _HANDED_OVER:
+            raise click.UsageError(
+                f"{parameter.opts[0]} does not go with a job: set it where the worker runs, or put "
+                "it into a policy and hand over --policy"
+            )
+
+
+def _whole(policy: str) -> str:
+    """Return a policy that is a file by its whole path: a worker runs elsewhere."""
+    is_file = "/" in policy or policy.endswith(".toml")
+    return str(Path(policy).absolute()) if is_file else policy
+
+
+def _followed(
+    database: "Database",
+    queue: "DatabaseQueue",
+    jobs: Sequence[CaptureJob],
+    options: EnqueueOptions,
+) -> int:
+    """Wait until all are over, telling of each; return the worst exit code."""
+    left = {job.id: JobState.WAITING for job in jobs}
+    codes: list[int] = []
+    began, asked, complained = time.monotonic(), False, False
+    while left:
+        try:
+            found = queue.some(list(left))
+        except ServiceUnavailable as error:
+            if not complained:
+                print_message(f"{error.message}; waiting for it")
+            complained = True
+            found = []
+        else:
+            complained = False
+            for gone in set(left) - {status.job.id for status in found}:
+                print_message(f"{gone}: it was purged from the queue")
+                codes.append(SnapshotterError.exit_code)
+                del left[gone]
+        for status in found:
+            if status.state is not left[status.job.id] and not options.quiet:
+                why = f": {status.error}" if status.error and not status.state.over else ""
+                print_message(f"{status.job.url}: {status.state.value}{why}")
+            left[status.job.id] = status.state
+            if status.state.over:
+                del left[status.job.id]
+                codes.append(_told(status, options))
+        if not asked and time.monotonic() - began > _NO_WORKER_S:
+            asked = True
+            _look_for_workers(database)
+        if left:
+            time.sleep(_LOOK_S)
+    return _worst(codes)
+
+
+def _look_for_workers(database: "Database") -> None:
+    from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
+
+    if not any(worker.state in LIVE_STATES for worker in WorkerRegistry(database).workers()):
+        print_message("no worker is at work; start one with: snapshotter worker")
+
+
+def _told(status: JobStatus, options: EnqueueOptions) -> int:
+    """Print the end of one job; return its exit code."""
+    from snapshotter.cli.queue import job_object, print_job
+
+    if options.as_json:
+        print_json(job_object(status))
+    else:
+        print_job(status)
+    return SnapshotterError.exit_code if status.exit_code is None else status.exit_code
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """Return the code of a whole command: a failure before what is incomplete before success."""
+    failures = [code for code in codes if code not in (0, 3)]
+    return failures[-1] if failures else max(codes, default=0)

@@ -1,0 +1,215 @@
+"""What `snapshotter policy explain` says: in words, and as JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.batch_output import format_number_of, format_span
+from snapshotter.cli.output import print_message, print_result
+
+if TYPE_CHECKING:
+    from snapshotter.app.policies.explanation import (
+        Explanation,
+        HostVisits,
+        RedactionSummary,
+        VisitCost,
+    )
+    from snapshotter.model.request import Monitoring
+
+
+def explanation_json(found: "Explanation") -> dict[str, Any]:
+    """Return what `policy explain --json` prints (docs/reference/json.md)."""
+    cost = found.cost
+    return {
+        "at_most_s": found.at_most_s,
+        "cost": None if cost is None else _cost_json(cost),
+        "light": found.light,
+        "observers": [
+            {"from": observer.from_where, "learns": observer.learns, "who": observer.who}
+            for observer in found.observers
+        ],
+        "others": [{"name": candidate.name, "why": candidate.why} for candidate in found.rejected],
+        "policy": found.effective.policy.name,
+        "redaction": {
+            "headers": list(found.redaction.headers),
+            "identity": found.redaction.identity,
+            "mode": found.redaction.mode,
+            "own_names": found.redaction.own_names,
+            "salts": found.redaction.salts or None,
+            "stripped": list(found.redaction.parameters),
+            "url_params": list(found.redaction.url_params),
+            "viewer_fields": list(found.redaction.viewer_fields),
+            "visited_url": found.redaction.visited,
+        },
+        "rules": [
+            {
+                "applies": rules.applies,
+                "id": rules.id,
+                "rules": rules.count,
+                "version": rules.version,
+            }
+            for rules in found.rules
+        ],
+        "timestamps_at_most_s": found.tokens_s,
+        "url": found.url,
+        "watch": None if found.watch is None else _watch_json(found.watch),
+        "why": found.why,
+    }
+
+
+def _identity_in_words(redaction: "RedactionSummary") -> str:
+    if not redaction.own_names:
+        return "none are looked for (setting identity_file)"
+    return {
+        "warn": "you are told where the capture shows them, and it is stored",
+        "redact": "they are taken out of texts; pictures show what they show",
+        "stop": "a capture that shows one is not kept",
+        "ignore": "the policy does not look for them",
+    }[redaction.identity]
+
+
+def _watch_json(watch: "Monitoring") -> dict[str, Any]:
+    return {
+        "confirm_after_s": round(watch.confirm.after.total_seconds()),
+        "confirm_times": watch.confirm.times,
+        "control": watch.confirm.control,
+        "proof": watch.proof,
+        "second_vantage": watch.second_vantage or None,
+        "visits_after_a_removal": len(watch.after_gone),
+    }
+
+
+def _cost_json(cost: "VisitCost") -> dict[str, Any]:
+    return {
+        "budget_per_day": cost.budget_per_day,
+        "first_day": cost.first_day,
+        "fits_per_day": cost.fits_per_day,
+        "host": cost.host,
+        "in_all": cost.in_all,
+        "new_pages_per_day": {
+            "by_budget": cost.pages_per_day(cost.in_all, cost.budget_per_day),
+            "by_pace": cost.pages_per_day(cost.in_all, cost.fits_per_day),
+            "by_pace_three_days_only": cost.pages_per_day(cost.three_days, cost.fits_per_day),
+        },
+        "plan": cost.words,
+        "three_days": cost.three_days,
+    }
+
+
+def print_explanation(found: "Explanation") -> None:
+    """Print what a capture would be like."""
+    chosen, redaction = found.effective.policy, found.redaction
+    print_result(f"policy    {chosen.name}: {found.why}")
+    if chosen.reason:
+        print_result(f"          {chosen.reason}")
+    if chosen.parents:
+        print_result(f"          made from {', '.join(parent.name for parent in chosen.parents)}")
+    others: dict[str, list[str]] = {}
+    for candidate in found.rejected:
+        others.setdefault(candidate.why, []).append(candidate.name)
+    for why, names in others.items():
+        print_result(f"not       {', '.join(names)}: {why}")
+    for rules in (rules for rules in found.rules if rules.applies):
+        print_result(f"rules     {rules.id} {rules.version}, {rules.count} rules: {rules.reason}")
+    if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
+        print_result(f"          for other hosts: {', '.join(elsewhere)}")
+    if redaction.parameters:
+        print_result(f"visits    {redaction.visited}")
+        print_result(
+            f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
+        )
+    print_result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
+    if redaction.url_params:
+        print_result(f"          in addresses: {', '.join(redaction.url_params)}")
+    print_result(
+        f"          what opens the commitments is kept in {redaction.salts}"
+        if redaction.salts
+        else "          what opens the commitments is thrown away"
+    )
+    if redaction.viewer_fields:
+        print_result(
+            f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}"
+        )
+    print_result(f"          your own names: {_identity_in_words(redaction)}")
+    for observer in found.observers:
+        sees = f" (from {observer.from_where})" if observer.from_where else ""
+        print_result(f"seen by   {observer.who}: {observer.learns}{sees}")
+    tokens = f", and {found.tokens_s:g} s for timestamps" if found.tokens_s else ""
+    light = "a light check: " if found.light else ""
+    print_result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
+    if found.cost is None:
+        print_result("visits    once: the policy has no schedule")
+    else:
+        for line in _cost_in_words(found.cost):
+            print_result(line)
+    if found.watch is not None:
+        print_result(_watch_in_words(found.watch))
+
+
+def _watch_in_words(watch: "Monitoring") -> str:
+    from snapshotter.policy.times import format_short_duration
+
+    confirm = watch.confirm
+    control = ", with another page of the host in between" if confirm.control else ""
+    proof = "; a proof pack of each removal" if watch.proof else ""
+    return (
+        "watches   light checks behind the first capture, a whole one on a change; a removal "
+        f"counts after {confirm.times} looks {format_short_duration(confirm.after)} "
+        f"apart{control}; "
+        f"{len(watch.after_gone)} visits behind it{proof}"
+    )
+
+
+def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
+    whole = "without an end" if cost.in_all is None else f"{cost.in_all} in all"
+    lines = [
+        f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
+        f"days, {whole}"
+    ]
+    if cost.in_all:
+        three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
+        fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
+        lines.append(
+            f"costs     {cost.host} at one visit every {cost.every_s:g} s carries "
+            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} with the first "
+            "three days alone"
+        )
+        if cost.budget_per_day is not None:
+            budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
+            lines.append(
+                f"          its rules allow {cost.budget_per_day} visits a day: about {budget} new "
+                "pages a day (docs/reference/politeness.md)"
+            )
+    return lines
+
+
+def host_visits_json(host: "HostVisits") -> dict[str, Any]:
+    """Return what `policy explain --list --json` prints of one host."""
+    return {
+        "budget_per_day": host.budget_per_day,
+        "first_day": host.first_day,
+        "first_visits_take_s": round(host.takes.total_seconds()),
+        "host": host.host,
+        "in_all": host.in_all,
+        "is_over_budget": host.is_over,
+        "pages": host.pages,
+        "policies": list(host.policies),
+        "three_days": host.three_days,
+    }
+
+
+def print_host_visits(sums: "Sequence[HostVisits]") -> None:
+    """Print what the pages of a list ask of each host."""
+    for host in sums:
+        whole = "without an end" if host.in_all is None else f"{host.in_all} in all"
+        print_result(
+            f"{host.host}: {format_number_of(host.pages, 'page')} ({', '.join(host.policies)}), "
+            f"{format_number_of(host.first_day, 'visit')} on the first day, {host.three_days} "
+            "in three days, "
+            f"{whole}; each once takes {format_span(host.takes)}"
+        )
+        if host.is_over:
+            print_message(
+                f"{host.host}: its rules allow {host.budget_per_day} visits in 24 hours, and "
+                "the first "
+                f"day asks for {host.first_day}: the others would be gaps"
+            )

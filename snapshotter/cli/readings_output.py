@@ -1,0 +1,87 @@
+"""What a page shows and what was read off it, in words."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from snapshotter.cli.output import format_time
+from snapshotter.formats.printable import cut
+
+if TYPE_CHECKING:
+    from snapshotter.model.reading import Count, DateReading, Readings
+
+_MOST = 20  # of one kind; all of them are in capture/assessment.json
+_MAIN = 200  # characters of the main text
+
+
+def describe_readings(readings: "Readings") -> list[tuple[str, str]]:
+    """Return label and text of each thing that was read, as `show` prints them."""
+    codes = (
+        f"{qr_code.text}  (in {qr_code.picture}; not followed)" for qr_code in readings.qr_codes
+    )
+    return [
+        *_some("stated", _metadata(readings)),
+        *_some("count", (describe_count(count) for count in readings.counts)),
+        *_some("date", map(_date, readings.dates)),
+        *_some("QR code", codes),
+        *_main(readings),
+    ]
+
+
+def describe_count(count: "Count") -> str:
+    """Return a count for a person: `likes 61,000 to 61,999 ("6.1万", dom, truncated)`."""
+    return f"{count.unit} {describe_bounds(count)}"
+
+
+def describe_bounds(count: "Count") -> str:
+    """Return what is certain of a count, and how it is written."""
+    if count.exact:
+        words = f"{count.lower:,}"
+    elif count.upper is None:
+        words = f"{count.lower:,} or more"
+    else:
+        words = f"{count.lower:,} to {count.upper:,}"
+    how = f", {count.rounding}" if count.rounding else ""
+    said = f'{words} ("{count.raw}", {count.source.value}{how})'
+    return said + (f', BUT THE PAGE SHOWS "{count.mismatch}"' if count.mismatch else "")
+
+
+def _some(label: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines):
+        if number == _MOST:
+            left = 1 + sum(1 for _ in lines)
+            yield label, f"and {left} more: capture/assessment.json has them"
+            return
+        yield label, line
+
+
+def _metadata(readings: "Readings") -> Iterator[str]:
+    """Yield each value once, with all the places that state it."""
+    values: dict[tuple[str, str], list[str]] = {}
+    for metadatum in readings.metadata:
+        sources = values.setdefault((metadatum.name, metadatum.value), [])
+        if metadatum.source.value not in sources:
+            sources.append(metadatum.source.value)
+    for (name, value), sources in values.items():
+        conflict = "; THE PAGE DOES NOT AGREE WITH ITSELF" if name in readings.conflicts else ""
+        yield f"{name}: {value}  ({', '.join(sources)}{conflict})"
+
+
+def _date(reading: "DateReading") -> str:
+    kind = f"{reading.kind}: " if reading.kind else ""
+    zone = f", by {reading.timezone}" if reading.timezone else ""
+    return (
+        f'{kind}"{reading.raw}" is {format_time(reading.first)} to {format_time(reading.end)}'
+        f"  ({reading.source.value}, {reading.rule}{zone})"
+    )
+
+
+def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
+    if not readings.main_selector:
+        return
+    text = " ".join(readings.main_text.split())
+    begin = cut(text, _MAIN)
+    yield "main text", f"{len(readings.main_text)} characters, by {readings.main_by}: {begin}"
+    if readings.hidden_text:
+        yield "", f"and {len(readings.hidden_text)} characters that no reader sees"
+    if readings.links:
+        yield "", f"and {len(readings.links)} links"

@@ -1,0 +1,196 @@
+"""How `snapshotter schedule` tells of schedules, visits and gaps: as lines, and as JSON."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.output import instant_json, milliseconds, print_json, print_result
+
+if TYPE_CHECKING:
+    from snapshotter.app.monitoring.gap_records import StoredGap
+    from snapshotter.formats.statements.gap import GapRecord
+    from snapshotter.jobs.schedules.history import HistoryEntry
+    from snapshotter.jobs.schedules.plan import Plan, Slot
+    from snapshotter.jobs.schedules.schedules import Schedule
+
+
+def describe_schedule(entry: "Schedule") -> str:
+    """Return how a schedule is set, in one line."""
+    from snapshotter.policy.times import format_short_duration
+
+    plan = entry.plan
+    words = [f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"]
+    words += [f"policy {entry.policy}"] if entry.policy else []
+    words += [f"priority {entry.priority}", f"jitter {plan.jitter:.0%}"]
+    late = f", at most {format_short_duration(plan.max_late)} late" if plan.max_late else ""
+    words.append(f"catch up {plan.catch_up.value}{late}")
+    words += [f"from {instant(plan.start)}"] if plan.start else []
+    words += [f"until {instant(plan.end)}"] if plan.end else []
+    words += [f"tags {' '.join(entry.tags)}"] if entry.tags else []
+    return ", ".join(words)
+
+
+def describe_schedule_state(entry: "Schedule") -> str:
+    """Return whether it goes on, and when."""
+    if entry.has_ended:
+        return "ended"
+    if entry.next_at is not None:
+        return f"next {instant(entry.next_at)}"
+    by = f" by {entry.paused_by}" if entry.paused_by else ""
+    at = f" at {instant(entry.paused_at)}" if entry.paused_at else ""
+    return f"paused{by}{at}"
+
+
+def print_changed(entry: "Schedule", as_json: bool, words: str, changed: bool) -> None:
+    """Say what became of a schedule."""
+    if as_json:
+        print_json({**schedule_json(entry), "changed": changed})
+    else:
+        print_result(f"{entry.name}  {words}")
+
+
+def format_count_of(count: int, noun: str) -> str:
+    """Return how many of something: 1 visit, 2 visits."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def print_visits(found: "list[tuple[Slot, str]]") -> None:
+    """Print visits to come, one a line."""
+    for slot, url in found:
+        print_result(f"  {instant(slot.at)}  {url}")
+
+
+def visits_json(found: "list[tuple[Slot, str]]") -> list[dict[str, Any]]:
+    """Return visits to come, as JSON has them."""
+    return [
+        {"at": instant_json(slot.at), "slot": instant_json(slot.nominal), "url": url}
+        for slot, url in found
+    ]
+
+
+def schedule_json(entry: "Schedule") -> dict[str, Any]:
+    """Return a schedule, as JSON has it."""
+    state = "ended" if entry.has_ended else entry.state
+    return {
+        "created_at": instant_json(entry.created_at),
+        "name": entry.name,
+        "next_at": instant_json(entry.next_at),
+        "paused_at": instant_json(entry.paused_at),
+        "paused_by": entry.paused_by,
+        "policy": entry.policy,
+        "priority": entry.priority,
+        "state": state,
+        "tags": list(entry.tags),
+        "urls": entry.urls,
+        **plan_json(entry.plan),
+    }
+
+
+def plan_json(plan: "Plan") -> dict[str, Any]:
+    """Return a plan, as JSON has it."""
+    return {
+        "catch_up": plan.catch_up.value,
+        "cron": plan.cron or None,
+        "curve": plan.curve.name if plan.curve else None,
+        "end": instant_json(plan.end),
+        "every_ms": _ms(plan.every),
+        "jitter_percent": round(plan.jitter * 100),
+        "max_late_ms": _ms(plan.max_late),
+        "quiet_hours": [str(hours) for hours in plan.quiet],
+        "rule": plan.words,
+        "seasons": [
+            {
+                "begins": f"{season.begins[0]:02}-{season.begins[1]:02}",
+                "ends": f"{season.ends[0]:02}-{season.ends[1]:02}",
+                "factor_percent": round(season.factor * 100),
+            }
+            for season in plan.seasons
+        ],
+        "start": instant_json(plan.start),
+        "zone": plan.zone,
+    }
+
+
+def entry_json(entry: "HistoryEntry") -> dict[str, Any]:
+    """Return an entry of a history, as JSON has it."""
+    return {
+        "at": instant_json(entry.at),
+        "bundle_id": entry.bundle_id or None,
+        "by": entry.by,
+        "detail": entry.detail,
+        "gap_id": entry.gap_id or None,
+        "job_id": entry.job_id or None,
+        "kind": entry.kind,
+        "outcome": entry.outcome or None,
+        "reason": entry.reason or None,
+        "slot": instant_json(entry.slot),
+        "slots": [instant(slot) for slot in entry.slots],
+        "state": entry.state or None,
+        "until": instant_json(entry.until),
+        "url": entry.url or None,
+    }
+
+
+def entry_line(entry: "HistoryEntry") -> str:
+    """Return an entry of a history, as a line."""
+    if entry.kind == "visit":
+        what = entry.bundle_id or entry.job_id
+        more = f"  {entry.detail}" if entry.detail else ""
+        return f"{instant(entry.at)}  {entry.state}  {entry.url}  {what}{more}"
+    by = f" by {entry.by}" if entry.by else ""
+    until = f" to {instant(entry.until)}" if entry.until and entry.until != entry.at else ""
+    count = f"  {len(entry.slots)} visits" if entry.slots else ""
+    word = "GAP" if entry.kind == "missed" else entry.kind
+    reason = f"  {entry.reason}" if entry.kind == "missed" else by
+    record = entry.gap_id or "not recorded yet"
+    return f"{instant(entry.at)}{until}  {word}{reason}{count}  {entry.url}  {record}"
+
+
+def print_signed(kept: "StoredGap", as_json: bool, trusted: bool) -> None:
+    """Print a record that is kept in a store."""
+    from snapshotter.verify.audit.record_checks import describe_gap
+
+    found = kept.record
+    if as_json:
+        print_json(
+            {
+                "key": kept.key,
+                "problem": kept.problem or None,
+                "record": None if found is None else _record_json(found),
+                "trusted": trusted,
+            }
+        )
+    elif found is None:
+        print_result(f"{kept.key}  DOES NOT HOLD: {kept.problem}")
+    else:
+        doubt = "" if trusted else f"  by the key {found.key_id}, which you do not trust"
+        print_result(f"{instant(found.at)}  {describe_gap(found)}  {found.gap_id}{doubt}")
+
+
+def _record_json(found: "GapRecord") -> dict[str, Any]:
+    return {
+        "at": instant_json(found.at),
+        "by": found.by,
+        "detail": found.detail,
+        "event": found.event,
+        "gap_id": found.gap_id,
+        "key_id": found.key_id,
+        "missed": [
+            {"slots": [instant(slot) for slot in missed.slots], "urls": list(missed.urls)}
+            for missed in found.missed
+        ],
+        "reason": found.reason,
+        "schedule": found.schedule,
+        "since": instant_json(found.since),
+        "until": instant_json(found.until),
+    }
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as we write it."""
+    from snapshotter.formats.canonical_json import instant
+
+    return instant(at)
+
+
+def _ms(duration: timedelta | None) -> int | None:
+    return None if duration is None else milliseconds(duration)

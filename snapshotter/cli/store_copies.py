@@ -1,0 +1,191 @@
+"""`snapshotter store replicate` and `store repair`: from one store to another."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import format_bytes, print_json, print_message, print_result
+from snapshotter.errors import SnapshotterError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_only = click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a finding, and one for all."
+)
+
+
+def _endpoint(what: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--endpoint",
+        metavar="URL",
+        help=f"S3 endpoint of {what}, where it is another one than the store's.",
+    )
+
+
+class _Incomplete(SnapshotterError):
+    """The two stores are not in step afterwards."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter store replicate s3://evidence-copy/news
+  snapshotter store replicate --store s3://evidence/news /mnt/backup/news
+  snapshotter store replicate --dry-run s3://evidence-copy/news      lag and divergence
+"""
+)
+@click.argument("destination", metavar="DEST")
+@_only
+@store_option
+@_endpoint("DEST")
+@_dry_run
+@click.option("--deep", is_flag=True, help="Compare what is there already byte by byte.")
+@_json
+@click.pass_context
+def replicate(
+    ctx: click.Context,
+    destination: str,
+    bundle_ids: tuple[str, ...],
+    store: str | None,
+    endpoint: str | None,
+    dry_run: bool,
+    deep: bool,
+    as_json: bool,
+) -> None:
+    """
+    Copy bundles, records and the log to another store: DIR or s3://….
+
+    Each bundle is verified before it is written and read back after; sidecars go along
+    when they are about it, retention and holds too. Then come gaps, take-down events and
+    reports of audits, and the log, as a copy that nobody writes to: so that DEST can be
+    audited by itself. Of single bundles only those are copied. Nothing is overwritten, and
+    what was erased by order is not copied. The same command again copies what is missing.
+    Ends in 1 when the copy lags or differs.
+    """
+    from snapshotter.app.upkeep import replication
+    from snapshotter.app.wiring import upkeep as wiring_desks
+
+    source = ctx.obj.load(store=store or "")
+    target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
+    service = wiring_desks.replication_service(source, target, show_message=print_message)
+    if service.source.url == service.target.url and not endpoint:
+        raise click.UsageError("DEST is the store itself")
+
+    def progress(state: str, bundle_id: str, detail: str) -> None:
+        if state == "present" and not as_json:
+            return
+        if as_json:
+            named = "object" if "/" in bundle_id or bundle_id == replication.LOG else "bundle_id"
+            print_json({named: bundle_id, "detail": detail, "state": state})
+        else:
+            print_result(f"{bundle_id}  {state}{f'  {detail}' if detail else ''}")
+
+    done = replication.replicate(service, progress, only=bundle_ids, dry_run=dry_run, deep=deep)
+    oldest = min(done.lagging, default="")
+    if as_json:
+        print_json(
+            {
+                "bytes": done.bytes,
+                "copied": done.copied,
+                "erased": done.erased,
+                "in_step": done.is_complete,
+                "lagging": len(done.lagging),
+                "log_entries": done.entries,
+                "log_lag": done.log_lag,
+                "objects": done.objects,
+                "oldest_lagging": oldest or None,
+                "present": done.present,
+                "problems": done.problems,
+                "records": done.records,
+            }
+        )
+    else:
+        lag = f", {len(done.lagging)} lag behind (the oldest: {oldest})" if done.lagging else ""
+        erased = f", {done.erased} erased by order" if done.erased else ""
+        more = f", {done.records} records copied" if done.records else ""
+        log = f", a log of {done.entries} entries" if done.entries is not None else ""
+        print_result(
+            f"{done.copied} copied ({format_bytes(done.bytes)}), {done.present} there before"
+            f"{more}{log}{lag}{erased}, {done.problems} problems"
+        )
+    if not done.is_complete:
+        raise _Incomplete(
+            f"{service.target.url} is not in step with {service.source.url}",
+            hint="look at what is told above; the same command again goes on",
+        )
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter store repair --from s3://evidence-copy/news --dry-run
+  snapshotter store repair --from /mnt/backup/news --store s3://evidence/news
+"""
+)
+@_only
+@click.option("--from", "origin", required=True, metavar="SOURCE", help="The store to take from.")
+@store_option
+@_endpoint("SOURCE")
+@_dry_run
+@_json
+@click.pass_context
+def repair(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    origin: str,
+    store: str | None,
+    endpoint: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """
+    Put back what is missing or damaged, from another store.
+
+    Only bytes that belong there: by this machine's receipts, by the log, or by what the
+    store still says of that very bundle; of gaps, take-down events and reports of audits
+    only those that the log names. What is damaged is set aside, not overwritten.
+    What was erased by order stays erased. Ends in 1 when something is left.
+    """
+    from snapshotter.app.upkeep import repair as repairs
+    from snapshotter.app.wiring import upkeep as wiring_desks
+
+    target = ctx.obj.load(store=store or "")
+    source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
+    service = wiring_desks.repair_service(target, source, show_message=print_message)
+    if service.source.url == service.target.url and not endpoint:
+        raise click.UsageError("SOURCE is the store itself")
+
+    def progress(state: str, bundle_id: str, kind: str, detail: str) -> None:
+        name = f"{bundle_id}.wacz{f'.{kind}' if kind else ''}"
+        if "/" in bundle_id:  # a record of its own
+            name = bundle_id
+        if as_json:
+            print_json({"detail": detail, "object": name, "state": state})
+        else:
+            print_result(f"{name}  {state}{f'  {detail}' if detail else ''}")
+
+    done = repairs.repair(service, progress, only=bundle_ids, dry_run=dry_run)
+    if as_json:
+        print_json(
+            {
+                "bundles": done.bundles,
+                "erased": done.erased,
+                "left": done.left,
+                "repaired": done.repaired,
+            }
+        )
+    else:
+        print_result(
+            f"{done.bundles} bundles looked at, {done.repaired} objects repaired, {done.left} left"
+        )
+    if done.left:
+        raise _Incomplete(
+            f"{service.target.url} is not whole",
+            hint="without --dry-run what the source has is put back"
+            if dry_run
+            else "look at what is told above; another replica may have what is missing",
+        )

@@ -1,0 +1,126 @@
+"""What `snapshotter watch` says of a list, a poll and a page: in words, and as JSON."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.output import format_time, instant_json, milliseconds
+from snapshotter.model.watch import Watch, WatchStatus
+
+if TYPE_CHECKING:
+    from snapshotter.app.monitoring.watch_summary import ItemWithJob
+    from snapshotter.model.watch import Poll
+
+
+def state(status: WatchStatus) -> str:
+    """Return how a list stands, in a word: `ended`, `paused`, or its state."""
+    if status.ended:
+        return "ended"
+    return "paused" if status.paused else status.state.value
+
+
+def watch_source(status: WatchStatus) -> str:
+    """Return where a list is: a file, or its address without what is secret in it."""
+    from snapshotter.app.urls import printable_url
+
+    return status.watch.source if status.watch.is_file else printable_url(status.watch.source)
+
+
+def format_time_or_never(at: datetime | None) -> str:
+    """Return an instant for a person; `never` for none."""
+    return format_time(at) if at is not None else "never"
+
+
+def format_interval(watched: Watch) -> str:
+    """Return how often a list is polled: `every 15 minutes`."""
+    from snapshotter.policy.times import format_short_duration
+
+    return f"every {format_short_duration(watched.every)}"
+
+
+def describe_poll(poll: "Poll") -> str:
+    """Return what became of a poll, or of a gap between polls, on one line."""
+    if poll.state is None:
+        return f"{'GAP':<12} {poll.detail}"
+    counts = f"{poll.listed} listed, {poll.new} new, {poll.queued} handed over"
+    return f"{poll.state.value:<12} {counts}  {poll.detail}".rstrip()
+
+
+def watch_object(status: WatchStatus) -> dict[str, Any]:
+    """Return a watched list for `--json`."""
+    watched = status.watch
+    return {
+        "column": watched.column,
+        "created_at": instant_json(watched.created_at),
+        "detail": status.detail,
+        "end": instant_json(watched.ends_at),
+        "ended": status.ended,
+        "every_ms": milliseconds(watched.every),
+        "exclude": list(watched.exclude),
+        "existing": watched.existing.value,
+        "existing_limit": watched.existing_limit,
+        "failures": status.failures,
+        "final_url": status.final_url,
+        "http_status": status.http_status,
+        "items": status.items,
+        "jitter_percent": round(watched.jitter * 100),
+        "kind": status.kind,
+        "last_poll_at": instant_json(status.last_poll_at),
+        "last_read_at": instant_json(status.last_read_at),
+        "listed": status.listed,
+        "match": list(watched.match),
+        "missed": status.missed,
+        "name": watched.name,
+        "next_at": instant_json(status.next_at),
+        "paused": status.paused,
+        "policy": watched.policy,
+        "poll_limit": watched.poll_limit,
+        "polls": status.polls,
+        "render": watched.render,
+        "select": watched.select,
+        "since": instant_json(status.since),
+        "source": watched.source,
+        "start": instant_json(watched.starts_at),
+        "state": status.state.value,
+        "tags": list(watched.tags),
+        "then": watched.then,
+        "title": status.title,
+        "waiting": status.waiting,
+        "within_ms": milliseconds(watched.within),
+    }
+
+
+def poll_object(poll: "Poll") -> dict[str, Any]:
+    """Return a poll, or a gap between polls, for `--json`."""
+    return {
+        "at": instant_json(poll.at),
+        "detail": poll.detail,
+        "ended_at": instant_json(poll.ended_at),
+        "gap_id": poll.gap_id,
+        "http_status": poll.http_status,
+        "listed": poll.listed,
+        "missed": poll.missed,
+        "new": poll.new,
+        "queued": poll.queued,
+        "state": None if poll.state is None else poll.state.value,
+    }
+
+
+def item_object(found: "ItemWithJob") -> dict[str, Any]:
+    """Return a page that a list named for `--json`, with what its job became."""
+    item, job = found.item, found.job
+    return {
+        "aliases": list(item.aliases),
+        "backlog": item.backlog,
+        "bundle_id": job.bundle_id if job else "",
+        "final": item.final,
+        "first_seen": instant_json(item.first_seen),
+        "identity": item.key,
+        "job_id": item.job_id,
+        "job_state": job.state.value if job else None,
+        "listed_at": item.stamp,
+        "same_as": item.same_as,
+        "state": item.state.value,
+        "title": item.title,
+        "took_ms": milliseconds(found.took) if found.took is not None else None,
+        "url": item.url,
+    }

@@ -1,0 +1,57 @@
+"""What becomes of each connection, written by the guard's thread and read from any."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from snapshotter.egress.connection_slots import ConnectionSlot
+from snapshotter.model.network import Connection
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ConnectionEntry:
+    """One connection while it is asked for, open, and after. `ended_at` is set last."""
+
+    number: int
+    purpose: str
+    kind: str
+    host: str
+    port: int
+    via: str
+    asked_at: datetime
+    answers: tuple[str, ...] = ()
+    address: str = ""
+    server_name: str = ""
+    connected_at: datetime | None = None
+    ended_at: datetime | None = None
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    refusal: str = ""
+    error: str = ""
+    ended_by: str = ""
+    detail: str = ""
+    slot: ConnectionSlot | None = field(default=None, repr=False)
+
+    def as_connection(self) -> Connection:
+        """Return it as it stands now."""
+        ended_at = self.ended_at  # first: whoever reads an end reads the whole of it
+        over = ended_at is not None
+        return Connection(
+            number=self.number,
+            purpose=self.purpose,
+            kind=self.kind,
+            host=self.host,
+            port=self.port,
+            answers=self.answers,
+            address=self.address,
+            via=self.via,
+            server_name=self.server_name,
+            asked_at=self.asked_at,
+            connected_at=self.connected_at,
+            ended_at=ended_at,
+            bytes_sent=self.bytes_sent,
+            bytes_received=self.bytes_received,
+            refusal=self.refusal if over else "",
+            error=self.error if over else "",
+            ended_by=self.ended_by if over else "",
+            detail=self.detail if over else "",
+        )

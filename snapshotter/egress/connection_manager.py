@@ -1,0 +1,259 @@
+"""What all connections of a guard share: numbers, limits, the record, the files of their bytes."""
+
+import asyncio
+import socket
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from snapshotter.egress import peer_owner
+from snapshotter.egress.connection_log import ConnectionEntry
+from snapshotter.egress.dialer import Dialer, OpenedConnection
+from snapshotter.egress.errors import EgressFailed, EgressRefused
+from snapshotter.egress.relay import READ, Conversation, Side
+from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.tee import TeeWriter
+from snapshotter.formats.http.events import Direction
+from snapshotter.ports import Clock
+
+_SPARE_CLIENTS: Final = 128  # beyond the connections that there may be: they wait for a turn
+_LINGER_S: Final = 10.0  # for an end that takes none of what is held back for it
+_BROWSER: Final = "browser"  # the purpose of what the browser asks for by itself
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ConnectionManager:
+    """
+    Belongs to one event loop; only what is marked so may be read from elsewhere.
+
+    Args:
+        tee: A directory for a file of each connection's bytes, or None.
+        purpose: For the record.
+    """
+
+    def __init__(
+        self, rules: EgressRules, dialer: Dialer, *, clock: Clock, tee: Path | None, purpose: str
+    ) -> None:
+        self._rules = rules
+        self._dialer = dialer
+        self._clock = clock
+        self._tee = tee
+        self._purpose = purpose
+        # One look at the wall: times of a record are in order also when a clock is set.
+        self._began = clock.now()
+        self._began_s = clock.monotonic()
+        self._began_us = (self._began - _EPOCH) // timedelta(microseconds=1)
+        self._beyond: ConnectionEntry | None = None  # stands for all that were too many
+        self._beyond_count = 0
+        self._stranger: ConnectionEntry | None = (
+            None  # stands for all clients that were another user's
+        )
+        self._strangers = 0
+        self._conversations: set[Conversation] = set()
+        self._tees: dict[int, TeeWriter] = {}
+        self.buffer = bytearray(READ)
+        self.awaits_page = False  # all that is asked for is the browser's own; set from any thread
+        self.closed = ""  # why no connection is made any more; set from any thread
+        # Read from any thread.
+        self.entries: list[ConnectionEntry] = []
+        self.open_connections = 0
+        self.total_bytes = 0
+        self.over_limit = False
+        self.last_activity = self._began_s
+
+    # For the guard
+
+    def client(self) -> asyncio.BaseProtocol:
+        """Return the protocol of a client that was accepted."""
+        return Conversation(self).client
+
+    def client_for_user(self, user: int) -> asyncio.BaseProtocol:
+        """Return the protocol of a client that is turned away if it is not this user's."""
+        conversation = Conversation(self)
+        side, accept_client = conversation.client, conversation.client.on_made
+
+        def vet() -> None:
+            if self._is_of(side, user):
+                accept_client()
+            else:
+                side.let_go()
+                side.abort()
+
+        side.on_made = vet
+        return side
+
+    @property
+    def via(self) -> str:
+        """By what way it goes out; see `Dialer.via`."""
+        return self._dialer.via
+
+    async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
+        """Connect one end of a pair of sockets to a host. Raises EgressError."""
+        await Conversation(self).dial(host, port, sock, limit_s)
+
+    async def accept_client(self, sock: socket.socket) -> None:
+        """Have one end of a pair of sockets for a client, which asks as a browser does."""
+        await asyncio.get_running_loop().create_connection(self.client, sock=sock)
+
+    def end_all(self, by: str, detail: str, *, error: str = "", now: bool = False) -> None:
+        """End every connection, and close its file."""
+        for conversation in tuple(self._conversations):
+            conversation.end(by, error=error, detail=detail, now=now)
+
+    def end_stalled_connections(
+        self, places: Collection[tuple[str, int]], still_s: float
+    ) -> frozenset[tuple[str, int]]:
+        """End what goes to one of these places and has had no byte for so long."""
+        now = asyncio.get_running_loop().time()
+        ended: set[tuple[str, int]] = set()
+        for conversation in tuple(self._conversations):
+            place, idle_s = conversation.place, now - conversation.last_moved
+            if place in places and not conversation.over and idle_s >= still_s:
+                detail = f"no byte for {idle_s:.3g} s, and the page waited for a script or style"
+                conversation.end("limit", detail=detail, now=True)
+                ended.add(place)
+        return frozenset(ended)
+
+    async def watch(self) -> None:
+        """End what has been idle for too long, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(self._rules.idle_s, _LINGER_S) / 5)
+            for conversation in tuple(self._conversations):
+                still_s = loop.time() - conversation.last_moved
+                if conversation.over and still_s > _LINGER_S:
+                    conversation.abort()
+                elif still_s > self._rules.idle_s:
+                    conversation.end("limit", detail=f"no byte for {self._rules.idle_s:g} s")
+
+    # For conversations
+
+    @property
+    def credentials(self) -> bytes:
+        """What a client has to show; see `Dialer.credentials`."""
+        return self._dialer.credentials
+
+    def ask(self, kind: str, host: str, port: int) -> ConnectionEntry:
+        """Write down that somebody asks for a host, before it is decided."""
+        entry = ConnectionEntry(
+            number=len(self.entries) + 1,
+            purpose=_BROWSER if self.awaits_page else self._purpose,
+            kind=kind,
+            host=host,
+            port=port,
+            via=self._dialer.via,
+            asked_at=self._now(),
+        )
+        if self._beyond is None:
+            self.entries.append(entry)
+        if entry.number > self._rules.connections_in_all:
+            self._beyond = self._beyond or entry
+        self._touch(+1)
+        return entry
+
+    async def open(self, entry: ConnectionEntry) -> OpenedConnection:
+        """Connect to where an entry asks. Raises EgressRefused or EgressFailed."""
+        if entry.purpose == _BROWSER:
+            raise EgressRefused(
+                "before-page", "the browser's own: the page had not been asked for yet"
+            )
+        if self.over_limit:
+            raise EgressRefused("limit", f"{self._rules.total_bytes} bytes were reached")
+        if self.closed:
+            raise EgressRefused("cut", self.closed)
+        if self._beyond is not None:
+            self._beyond_count += 1
+            self._beyond.detail = (
+                f"{self._beyond_count} more than {self._rules.connections_in_all} connections"
+            )
+            raise EgressRefused("too-many-connections", self._beyond.detail)
+        return await self._dialer.open(entry)
+
+    def connected(self, entry: ConnectionEntry) -> None:
+        """Note that a connection stands, and begin the file of its bytes. Raises EgressFailed."""
+        entry.connected_at = self._now()
+        self._touch(0)
+        if self._tee is None:
+            return
+        try:
+            self._tees[entry.number] = TeeWriter(self._tee / f"{entry.number:05d}.tee")
+        except OSError as error:
+            raise EgressFailed("record", f"its bytes can not be kept: {error.strerror}") from None
+
+    def allow(self, count: int) -> int:
+        """Return how many of `count` bytes may still pass, and count them."""
+        allowed = min(count, self._rules.total_bytes - self.total_bytes)
+        self.total_bytes += allowed
+        return allowed
+
+    def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
+        """Keep bytes that passed, with their time."""
+        at_s = self.last_activity = self._clock.monotonic()
+        tee = self._tees.get(entry.number)
+        if tee is None:
+            return
+        try:
+            tee.write(direction, self._began_us + int((at_s - self._began_s) * 1e6), data)
+        except OSError as error:
+            self._stop_recording(error)
+
+    def ended(self, entry: ConnectionEntry) -> None:
+        """Close the file of a connection that has ended."""
+        self._dialer.end(entry)
+        tee = self._tees.pop(entry.number, None)
+        try:
+            if tee is not None:
+                tee.close()
+        except OSError as error:
+            entry.error, entry.ended_by = "record", "error"
+            self._stop_recording(error)
+        entry.ended_at = self._now()
+        self._touch(-1)
+
+    def exceeded(self) -> None:
+        """End everything: as many bytes as are allowed have passed."""
+        self.over_limit = True
+        self.end_all("limit", f"{self._rules.total_bytes} bytes were reached")
+
+    def joined(self, conversation: Conversation) -> bool:
+        """Take a conversation in; False: there are too many."""
+        if len(self._conversations) >= self._rules.connections + _SPARE_CLIENTS:
+            return False
+        self._conversations.add(conversation)
+        return True
+
+    def left(self, conversation: Conversation) -> None:
+        """Forget a conversation."""
+        self._conversations.discard(conversation)
+
+    def _is_of(self, side: Side, user: int) -> bool:
+        if side.transport is None or not peer_owner.can_find_owner():
+            return True
+        try:
+            found = peer_owner.owner(side.transport.get_extra_info("socket"))
+        except OSError:  # nobody who can not be told is let in
+            found = None
+        if found == user:
+            return True
+        # One line for all: who is turned away must not fill the record.
+        if self._stranger is None:
+            self._stranger = self.ask("http", "", 0)
+            self._stranger.refusal = "other-user"
+            self.ended(self._stranger)
+        self._strangers += 1
+        who = "nobody we know" if found is None else f"user {found}"
+        self._stranger.detail = f"{self._strangers} clients that are not ours, the last {who}'s"
+        return False
+
+    def _stop_recording(self, error: OSError) -> None:
+        """What can not be recorded must not happen: nothing passes any more."""
+        self.closed = self.closed or f"the bytes can not be kept: {error.strerror}"
+        self.end_all("error", self.closed, error="record", now=True)
+
+    def _now(self) -> datetime:
+        return self._began + timedelta(seconds=self._clock.monotonic() - self._began_s)
+
+    def _touch(self, change: int) -> None:
+        self.open_connections += change
+        self.last_activity = self._clock.monotonic()

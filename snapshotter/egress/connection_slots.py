@@ -1,0 +1,43 @@
+"""Places among the connections that may be open at once: so many in all, so many to one host."""
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSlot:
+    """A place among the connections that may be open at once."""
+
+    host: str
+
+
+class ConnectionSlots:
+    """Places: so many at once, and so many to one host. Used within one event loop."""
+
+    def __init__(self, total: int, per_host: int) -> None:
+        self._total = total
+        self._per_host = per_host
+        self._taken: dict[str, int] = {}
+        self._all = 0
+        self._changed: list[asyncio.Future[None]] = []
+
+    async def take(self, host: str) -> ConnectionSlot:
+        """Wait for a place."""
+        while self._all >= self._total or self._taken.get(host, 0) >= self._per_host:
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.append(change)
+            await change
+        self._all += 1
+        self._taken[host] = self._taken.get(host, 0) + 1
+        return ConnectionSlot(host)
+
+    def give_back(self, slot: ConnectionSlot) -> None:
+        """Let somebody else have it."""
+        self._all -= 1
+        self._taken[slot.host] -= 1
+        if not self._taken[slot.host]:
+            del self._taken[slot.host]
+        waiting, self._changed = self._changed, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)

@@ -1,0 +1,57 @@
+"""
+The manifests: one line a file, as `sha256sum -c` and `b3sum --check` read it.
+
+    <64 hex digits>  <path>
+
+ASCII, LF, two spaces, lowercase hex, sorted by path, each path once, a final
+newline. There is one encoding of one table, and `parse` refuses any other
+(docs/spec/bundle.md, "Manifests").
+"""
+
+from collections.abc import Mapping
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle.names import is_member_name
+from snapshotter.model.digests import is_digest
+
+MAX_BYTES = 4 << 20
+
+
+def encode(digests: Mapping[str, str]) -> bytes:
+    """
+    Return the manifest of `{path: hex digest}`.
+
+    Raises:
+        ValueError: A path or a digest that no bundle can hold, or an empty table.
+    """
+    if not digests:
+        raise ValueError("a manifest without files says nothing")
+    for path, hexdigest in digests.items():
+        if not is_member_name(path) or not is_digest(hexdigest):
+            raise ValueError(f"not for a manifest: {path!r} {hexdigest!r}")
+    lines = (f"{hexdigest}  {path}\n" for path, hexdigest in sorted(digests.items()))
+    return "".join(lines).encode("ascii")
+
+
+def parse(data: bytes) -> dict[str, str]:
+    """
+    Return `{path: hex digest}`.
+
+    Raises:
+        EvidenceInvalid: Anything but what `encode` writes.
+    """
+    if len(data) > MAX_BYTES:
+        raise EvidenceInvalid(f"a manifest is longer than {MAX_BYTES} bytes")
+    result: dict[str, str] = {}
+    try:
+        for line in data.decode("ascii").splitlines():
+            hexdigest, separator, path = line.partition("  ")
+            if not separator or path in result:
+                raise EvidenceInvalid(f"not a line of a manifest: {line[:100]!r}")
+            result[path] = hexdigest
+        again = encode(result)
+    except ValueError as error:
+        raise EvidenceInvalid(f"not a manifest: {error}") from error
+    if again != data:
+        raise EvidenceInvalid("a manifest that is not in its one canonical form")
+    return result

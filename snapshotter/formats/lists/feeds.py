@@ -1,0 +1,138 @@
+"""
+RSS and Atom (RFC 4287) as feedparser reads them, from bytes that nobody vouches for.
+
+Before feedparser sees a feed it is decoded by a codec of our choice, and must have no
+entity of its own: a few bytes of those can stand for gigabytes, for a file of this machine
+or for an address inside. One that is not well-formed is read as well, as most readers do,
+up to a shorter length: the parser that forgives is a slow one.
+"""
+
+import contextlib
+import io
+import re
+from xml.parsers import expat
+
+from snapshotter.formats.http.charset import decode
+from snapshotter.formats.lists.listing import MAX_ITEMS, Collector, Listing, ListUnreadable
+
+MAX_BYTES = 8 << 20  # decoded from their transfer, before any parser sees them
+_MAX_CROOKED = 1 << 20  # characters of a feed that is not well-formed; about 5 s at the worst
+_MAX_DEPTH = 64  # elements in one another
+_MAX_ATTRIBUTES = 100  # of one element; feedparser's time grows with their square
+_MAX_TAGS = 600_000  # feedparser keeps what each says: some hundred bytes of memory for four
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
+_ROOTS = ("rss", "feed", "rdf", "channel")
+_ENTRY = re.compile(r"<(?:[\w-]{1,20}:)?(?:item|entry)\b", re.I)
+_CROOKED_ROOT = re.compile(r"<(?:[\w-]{1,20}:)?(rss|feed|rdf)[\s>]", re.I)
+
+
+class _StopParsing(Exception):
+    """Ends a parser from within one of its handlers."""
+
+
+def read_feed(data: bytes, base_url: str, content_type: str = "") -> Listing:
+    """
+    Return what a feed lists, in its order.
+
+    An entry's address is its link, and where it has none its id, if that is an address
+    (RSS: a `guid` that is a permalink).
+
+    Args:
+        base_url: Where it came from; relative addresses begin there.
+        content_type: As the server gave it; it may name an encoding.
+
+    Raises:
+        NotAList: No feed, or one that declares entities, or too long.
+    """
+    if len(data) > MAX_BYTES:
+        raise ListUnreadable(f"the feed has more than {MAX_BYTES} bytes")
+    text = _DECLARATION.sub("", decode(data, content_type), count=1)
+    if re.search(r"<!ENTITY", text, re.I):
+        raise ListUnreadable("the feed declares entities, which no feed needs")
+    if text.count("<") > _MAX_TAGS or sum(1 for _ in _ENTRY.finditer(text)) > MAX_ITEMS:
+        raise ListUnreadable(f"a feed of more than {MAX_ITEMS} entries, or {_MAX_TAGS} tags")
+    _check(text)
+    import feedparser  # here: it costs 60 ms, and most commands read no feed
+
+    read = feedparser.parse(
+        io.BytesIO(text.encode("utf-8", "replace")),
+        response_headers={
+            "content-type": "application/xml; charset=utf-8",
+            "content-location": base_url,
+        },
+        resolve_relative_uris=False,  # those in the text of entries: nobody reads them here
+        sanitize_html=False,
+    )
+    taken = Collector(base_url)
+    for entry in read.entries:
+        link = entry.get("link") or entry.get("id") or ""
+        stamp = entry.get("published") or entry.get("updated") or ""
+        taken.add(str(link), _words(str(entry.get("title") or "")), str(stamp))
+        if taken.full:
+            break
+    return taken.listing("feed", _words(str(read.feed.get("title") or "")))
+
+
+def root_of(text: str) -> str:
+    """
+    Return the name of the first element of an XML text, in small letters, without prefix.
+
+    "" for what is none, as far as that can be seen.
+    """
+    parser = expat.ParserCreate()
+    found: list[str] = []
+
+    def start(name: str, _: object) -> None:
+        found.append(name)
+        raise _StopParsing
+
+    parser.StartElementHandler = start
+    with contextlib.suppress(_StopParsing, expat.ExpatError):
+        # No document that we read begins after so long a preface.
+        parser.Parse(_DECLARATION.sub("", text[: 1 << 16], count=1), False)
+    return found[0].rpartition(":")[2].lower() if found else ""
+
+
+def _check(text: str) -> None:
+    """Raise NotAList unless feedparser may read it, and it is a feed as far as can be seen."""
+    depth = 0
+    root = ""
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, root
+        root = root or name.rpartition(":")[2].lower()
+        depth += 1
+        if depth > _MAX_DEPTH or root not in _ROOTS:
+            raise _StopParsing
+        if len(attributes) > _MAX_ATTRIBUTES:
+            raise ListUnreadable(
+                f"a feed with an element of more than {_MAX_ATTRIBUTES} attributes"
+            )
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(text, True)
+    except _StopParsing:
+        if root not in _ROOTS:
+            raise ListUnreadable(f"not a feed: it is a document of <{root[:40]}>") from None
+        raise ListUnreadable(f"a feed of more than {_MAX_DEPTH} elements in one another") from None
+    except expat.ExpatError as error:
+        if root not in _ROOTS and not _CROOKED_ROOT.search(text[:4096]):
+            raise ListUnreadable("not a feed") from None
+        if len(text) > _MAX_CROOKED:
+            raise ListUnreadable(
+                f"the feed is not well-formed ({error}), and too long to be read all the same"
+            ) from None
+
+
+_TAG = re.compile(r"<[^<>]{0,1000}>")
+
+
+def _words(title: str) -> str:
+    """Return a title without the mark-up that some have in it."""
+    return _TAG.sub("", title[:4096])

@@ -1,0 +1,98 @@
+"""
+Read a list of whatever kind it is: feed, sitemap, table or page.
+
+What comes is told by what it is, and not by its name or by what the server calls it: both
+are wrong often enough.
+"""
+
+import re
+
+from snapshotter.formats.http.charset import decode
+from snapshotter.formats.lists.feeds import read_feed, root_of
+from snapshotter.formats.lists.link_lists import read_links, read_table
+from snapshotter.formats.lists.listing import Listing, ListUnreadable
+from snapshotter.formats.lists.sitemap import decompress_gzip, read_sitemap
+
+KINDS = ("feed", "sitemap", "csv", "html")
+_LONGEST = 50 << 20  # bytes of any kind, opened
+_HTML = re.compile(r"<(!doctype html|html|head|body)\b", re.I)
+_OF_ROOT = {
+    "rss": "feed",
+    "feed": "feed",
+    "rdf": "feed",
+    "urlset": "sitemap",
+    "sitemapindex": "sitemap",
+    "html": "html",
+}
+
+
+def kind_of(data: bytes, content_type: str = "") -> str:
+    """Return which of `KINDS` some bytes look like; "" for none of them."""
+    text = decode(data[: 1 << 16], content_type)
+    if _HTML.match(_after_comments(text[:8192])):
+        return "html"
+    if kind := _OF_ROOT.get(root_of(text), ""):
+        return kind
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in ("text/csv", "text/tab-separated-values", "text/plain"):
+        return "csv"
+    if "html" in media_type:
+        return "html"
+    if "xml" in media_type or text.lstrip().startswith("<"):
+        return "feed"  # whose reader forgives, and says what is wrong
+    return "csv" if "http" in text else ""
+
+
+def _after_comments(text: str) -> str:
+    """Return a text from its first mark-up on that is no comment."""
+    # No expression: one for "any number of comments" takes a time that doubles with each of them.
+    at = 0
+    while True:
+        while at < len(text) and text[at].isspace():
+            at += 1
+        end = text.find("-->", at) if text.startswith("<!--", at) else -1
+        if end < 0:
+            return text[at:]
+        at = end + len("-->")
+
+
+def read_list(
+    data: bytes,
+    base_url: str,
+    content_type: str = "",
+    *,
+    kind: str = "",
+    select: str = "",
+    column: str = "",
+) -> Listing:
+    """
+    Return what a list says.
+
+    Args:
+        data: As it came; a gzip file is opened.
+        kind: One of `KINDS` that it has to be; "" for what it looks like.
+        select: For a page: which links, as a CSS selector.
+        column: For a table: the name of the column with addresses.
+
+    Raises:
+        NotAList: It is of another kind, of none, broken, or too long.
+    """
+    data = decompress_gzip(data, _LONGEST)
+    found = kind_of(data, content_type)
+    if not kind and not found:
+        raise ListUnreadable("neither a feed nor a sitemap, a table or a page")
+    kind = kind or found
+    if kind in ("feed", "sitemap") and found not in (kind, ""):
+        raise ListUnreadable(f"a {_WORDS[found]} came in the place of the {kind}")
+    if kind == "csv" and found == "html":
+        raise ListUnreadable("a page came in the place of the table")
+    if kind == "feed":
+        return read_feed(data, base_url, content_type)
+    if kind == "sitemap":
+        return read_sitemap(data, base_url, content_type)
+    if kind == "csv":
+        return read_table(data, base_url, content_type, column)
+    return read_links(data, base_url, content_type, select=select)
+
+
+_WORDS = {"feed": "feed", "sitemap": "sitemap", "csv": "table", "html": "page"}

@@ -1,0 +1,37 @@
+"""
+Write `capture/form-values.jsonl`: the values of form controls when the text was read.
+
+One line of canonical JSON for each control that held something (docs/spec/capture-record.md).
+A document has only its original values. What was typed, chosen or restored later is in no
+markup and no text.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from snapshotter.formats import canonical_json
+
+PATH: Final = "capture/form-values.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormValue:
+    """One form control and what it held."""
+
+    frame: str  # address of its frame
+    path: str  # a selector of the element
+    type: str  # the browser's type of an input, or "textarea", "select", "contenteditable"
+    name: str  # the attribute, or ""
+    value: str | None  # None: withheld, a check box or a radio button
+    checked: bool | None  # None: neither a check box nor a radio button
+    changed: bool  # the value differs from the one in the document
+    shown: bool  # the control is laid out and visible
+    withheld: bool  # a password, or named like one
+
+
+def encode(values: Iterable[FormValue]) -> bytes:
+    """Return the file: one line each."""
+    return b"".join(
+        canonical_json.dumps(canonical_json.plain(form_value)) + b"\n" for form_value in values
+    )

@@ -1,0 +1,62 @@
+"""
+`capture/layout.json`: the text of a page block by block, with where each stands.
+
+Canonical JSON (docs/spec/layout.md). A browser laid the page out once, and verdicts are
+made of that: who has the bundle makes them again without one.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json, typed
+from snapshotter.model.page import Block
+
+FORMAT: Final = "snapshotter-layout/1"
+PATH: Final = "capture/layout.json"
+MAX_BYTES: Final = 16 << 20
+MAX_BLOCKS: Final = 10_000
+
+_NAMES: Final = tuple(field.name for field in fields(Block))
+_VALUES: Final = MAX_BLOCKS * (len(_NAMES) + 5) + 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLayout:
+    """The blocks of one document, in its order."""
+
+    blocks: tuple[Block, ...]
+    whole: bool  # False: there are more, or more text, than is kept
+
+
+def encode(layout: PageLayout) -> bytes:
+    """Return the file. Raises ValueError for more blocks than it may have."""
+    if len(layout.blocks) > MAX_BLOCKS:
+        raise ValueError(f"more than {MAX_BLOCKS} blocks")
+    return canonical_json.dumps(
+        {
+            "blocks": [canonical_json.plain(block) for block in layout.blocks],
+            "format": FORMAT,
+            "whole": layout.whole,
+        }
+    )
+
+
+def parse(data: bytes) -> PageLayout:
+    """
+    Read the file.
+
+    Raises:
+        EvidenceInvalid: It is none, or larger than one may be.
+    """
+    if len(data) > MAX_BYTES:
+        raise EvidenceInvalid(f"the layout is longer than {MAX_BYTES} bytes")
+    value = canonical_json.loads(data, max_values=_VALUES)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise EvidenceInvalid(f"not a layout of the form {FORMAT}")
+    blocks, whole = value.get("blocks"), value.get("whole")
+    if set(value) != {"blocks", "format", "whole"} or not isinstance(whole, bool):
+        raise EvidenceInvalid("the layout has not the fields that it has to have")
+    if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS:
+        raise EvidenceInvalid(f"the layout has no list of at most {MAX_BLOCKS} blocks")
+    return PageLayout(blocks=tuple(typed.read(Block, block) for block in blocks), whole=whole)

@@ -1,0 +1,161 @@
+"""
+A statement that somebody signed: two lines, each canonical JSON.
+
+    {"format":"snapshotter-hold/1", …}\\n                      what is stated
+    {"key_id":"…","public_key":"…","signature":"…"}\\n         who says so
+
+The signature is ECDSA (as over a bundle's manifest) over the exact bytes of the
+first line, its newline included; `head -n 1 FILE` is what openssl has to check.
+`public_key` is for information, as beside a bundle: whose it is, says the trust file.
+Holds and tombstones are statements (docs/spec/holds.md, docs/spec/tombstone.md).
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json, typed
+from snapshotter.formats.large_json import Cursor
+from snapshotter.formats.signatures import keys
+
+T = TypeVar("T")
+MAX_BYTES = 1 << 16
+MAX_SEAL = 4096  # bytes of the second line; with a P-384 key it has some 530
+_SEAL_KEYS = {"key_id", "public_key", "signature"}
+
+
+class Signer(Protocol):
+    """What signs a statement (`ports.Signer`, of which a format knows no more)."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    @property
+    def public_key_pem(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What is stated, and by which key; its signature holds."""
+
+    value: Mapping[str, Any]
+    key_id: str
+
+
+def encode(value: dict[str, Any], signer: Signer) -> bytes:
+    """Return the statement of `value`, which names its `format`, signed."""
+    signed = canonical_json.dumps(value) + b"\n"
+    seal = {
+        "key_id": signer.key_id,
+        "public_key": signer.public_key_pem.decode("ascii"),
+        "signature": base64.b64encode(signer.sign(signed)).decode("ascii"),
+    }
+    return signed + canonical_json.dumps(seal) + b"\n"
+
+
+def parse(
+    data: bytes, kind: str, fields: Mapping[str, type], *, limit: int = MAX_BYTES
+) -> Statement:
+    """
+    Return a statement of this format, after checking its signature.
+
+    Args:
+        kind: What its `format` has to be.
+        fields: Name and type of every other field; none may be missing, none more.
+        limit: Most bytes that one of this format has.
+
+    Raises:
+        EvidenceInvalid: Not of that form, or the signature does not hold.
+    """
+    end, key_id = check_signature(data, limit=limit)
+    value = canonical_json.loads(data[: end - 1])
+    if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
+        raise EvidenceInvalid(f"not a statement of the format {kind}")
+    for name, wanted in fields.items():
+        if type(value[name]) is not wanted:
+            raise EvidenceInvalid(f"{name} is not a {wanted.__name__}")
+    return Statement(value=value, key_id=key_id)
+
+
+def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:
+    """
+    Return the length of the signed line with its newline, and the id of the key that signed it.
+
+    Nothing of the line is parsed: a stranger's may be made to cost whoever parses it.
+
+    Raises:
+        EvidenceInvalid: Not two lines of at most `limit` bytes, or the signature does not hold.
+    """
+    if len(data) > limit:
+        raise EvidenceInvalid(f"longer than {limit} bytes")
+    end = data.find(b"\n") + 1
+    if not end or not data.endswith(b"\n") or len(data) == end:
+        raise EvidenceInvalid("not two lines")
+    if len(data) - end > MAX_SEAL:
+        raise EvidenceInvalid(f"the second line is longer than {MAX_SEAL} bytes")
+    seal = canonical_json.loads(data[end:-1])
+    if not isinstance(seal, dict) or set(seal) != _SEAL_KEYS:
+        raise EvidenceInvalid("the second line is not a signature")
+    if not all(isinstance(seal[name], str) for name in _SEAL_KEYS):
+        raise EvidenceInvalid("the second line has a field that is not text")
+    key = keys.load_public_pem(seal["public_key"].encode("utf-8"), allow_p256=True)
+    if keys.key_id(key) != seal["key_id"]:
+        raise EvidenceInvalid("the key is not the one that is named")
+    try:
+        signature = base64.b64decode(seal["signature"], validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise EvidenceInvalid("the signature is not in base64") from error
+    if base64.b64encode(signature).decode("ascii") != seal["signature"]:
+        raise EvidenceInvalid("the signature has a second spelling")
+    if not keys.verify_signature(key, signature, memoryview(data)[:end]):
+        raise EvidenceInvalid("the signature does not hold")
+    return end, seal["key_id"]
+
+
+def parse_one(
+    data: bytes,
+    kind: str,
+    name: str,
+    of: type[T],
+    check: Callable[[T], None],
+    *,
+    limit: int,
+    max_values: int = canonical_json.MAX_VALUES,
+) -> tuple[T, str]:
+    """
+    Return the one value that a statement is about, and the id of the key that signed it.
+
+    Args:
+        kind: What its `format` has to be.
+        name: The field that holds the value: the only one beside `format`.
+        of: The dataclass of `model/` that it is made into.
+        check: Raises ValueError for a value that contradicts itself.
+        limit: Most bytes that one of this format has.
+        max_values: Most numbers, texts, lists and objects in it, one in another.
+
+    Raises:
+        EvidenceInvalid: Not of that form, the signature does not hold, or `check` refuses it.
+    """
+    end, key_id = check_signature(data, limit=limit)
+    cursor = Cursor(data, max_values=max_values)
+    value: T | None = None
+    named: object = None
+    for field, member in cursor.members():
+        if field == "format":
+            named = member
+        elif field == name:
+            value = typed.read(of, member)
+        else:
+            raise EvidenceInvalid(f"not a statement of the format {kind}")
+    if named != kind or value is None or cursor.at != end - 1:
+        raise EvidenceInvalid(f"not a statement of the format {kind}")
+    try:
+        check(value)
+    except ValueError as error:
+        raise EvidenceInvalid(str(error)) from error
+    return value, key_id

@@ -1,0 +1,192 @@
+"""
+Holds: several, each with its own name, on one bundle.
+
+    <id>.wacz.hold-0001.json     a signed statement: placed, or lifted
+    <id>.wacz.hold-0002.json     … each names the SHA-256 of the one before it
+
+A bundle is held while one hold that was placed is not lifted. Anybody may make it
+held longer than it has to be, and nobody shorter: a placing counts when its
+signature holds, a lifting only by a key that the reader trusts, and a record that is
+missing or junk counts as a hold (docs/spec/holds.md).
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.formats.signatures import signed_statement
+
+FORMAT = "snapshotter-hold/1"
+PLACE, LIFT = "place", "lift"
+MAX_TEXT = 2000  # characters of a reason
+START = "0" * 64
+
+_FIELDS = {
+    "action": str, "at": str, "bundle_id": str, "by": str, "matter": str, "name": str,
+    "previous": str, "reason": str, "sequence": int,
+}  # fmt: skip
+_KIND = re.compile(r"hold-([0-9]{4})\.json")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRecord:
+    """One hold placed, or lifted."""
+
+    action: str  # PLACE or LIFT
+    name: str
+    matter: str  # the case or order that it is for
+    reason: str
+    by: str
+    at: datetime
+    sequence: int
+    key_id: str
+    sha256: str  # of the whole record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """What the records of one bundle say."""
+
+    records: tuple[HoldRecord, ...]
+    open: tuple[HoldRecord, ...]  # placed, and not lifted
+    problems: tuple[str, ...]  # records that are missing or junk: each counts as a hold
+    last: str = START  # SHA-256 of the last record
+    sequence: int = 0  # of the last record
+
+    @property
+    def held(self) -> bool:
+        """Whether anything says that the bundle is held."""
+        return bool(self.open or self.problems)
+
+
+def kind(sequence: int) -> str:
+    """Return what follows a bundle's name and a dot in the name of a record."""
+    if not 1 <= sequence <= 9999:
+        raise ValueError("holds are numbered from 1 to 9999")
+    return f"hold-{sequence:04}.json"
+
+
+def sequence_of(kind: str) -> int | None:
+    """Return the number of a record of this kind; None for anything else."""
+    match = _KIND.fullmatch(kind)
+    return int(match[1]) if match and int(match[1]) else None
+
+
+def check_name(name: str) -> str:
+    """Return `name`. Raises ValueError for what is no name of a hold."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("a hold's name is 1 to 64 of a-z, 0-9, dot, dash and underscore")
+    return name
+
+
+def encode(
+    *,
+    action: str,
+    name: str,
+    matter: str,
+    reason: str,
+    by: str,
+    at: datetime,
+    bundle_id: str,
+    after: Holds,
+    signer: Any,
+) -> bytes:
+    """Return the record that comes after all those of `after`, signed."""
+    check_name(name)
+    if max(len(matter), len(reason), len(by)) > MAX_TEXT:
+        raise ValueError(f"the texts of a hold have at most {MAX_TEXT} characters")
+    return signed_statement.encode(
+        {
+            "action": action,
+            "at": canonical_json.instant(at),
+            "bundle_id": bundle_id,
+            "by": by,
+            "format": FORMAT,
+            "matter": matter,
+            "name": name,
+            "previous": after.last,
+            "reason": reason,
+            "sequence": after.sequence + 1,
+        },
+        signer,
+    )
+
+
+def read(
+    bundle_id: str, records: Sequence[tuple[int, bytes]], is_trusted: Callable[[str], bool]
+) -> Holds:
+    """
+    Return what the records of a bundle say.
+
+    Args:
+        records: Number and bytes of each, in any order.
+        is_trusted: Whether the reader trusts the key of this id to lift a hold.
+    """
+    found: list[HoldRecord] = []
+    opened: dict[str, HoldRecord] = {}
+    problems: list[str] = []
+    last, expected = START, 1
+    for sequence, data in sorted(records):
+        if sequence != expected:
+            problems.append(f"missing: {kind(expected)}")
+        try:
+            record = _parse(data, bundle_id, sequence, last if sequence == expected else None)
+        except EvidenceInvalid as error:
+            problems.append(f"{kind(sequence)}: {error}")
+        else:
+            found.append(record)
+            if record.action == PLACE:
+                opened[record.name] = record
+            elif is_trusted(record.key_id):
+                opened.pop(record.name, None)
+            else:
+                problems.append(
+                    f"{kind(sequence)}: lifts {record.name} by the key {record.key_id}, which "
+                    "you do not trust"
+                )
+        last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
+    return Holds(
+        records=tuple(found),
+        open=tuple(opened.values()),
+        problems=tuple(problems),
+        last=last,
+        sequence=expected - 1,
+    )
+
+
+def check(data: bytes, bundle_id: str, sequence: int) -> None:
+    """
+    Do nothing if this is the record of that number of a bundle, whatever came before it.
+
+    Raises:
+        EvidenceInvalid: It is not.
+    """
+    _parse(data, bundle_id, sequence, None)
+
+
+def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> HoldRecord:
+    found = signed_statement.parse(data, FORMAT, _FIELDS)
+    value = found.value
+    if value["bundle_id"] != bundle_id:
+        raise EvidenceInvalid(f"it is of the bundle {value['bundle_id']}")
+    if value["sequence"] != sequence or previous not in (None, value["previous"]):
+        raise EvidenceInvalid("it does not follow the one before it")
+    if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
+        raise EvidenceInvalid("it neither places nor lifts a hold")
+    return HoldRecord(
+        action=value["action"],
+        name=value["name"],
+        matter=value["matter"],
+        reason=value["reason"],
+        by=value["by"],
+        at=canonical_json.parse_instant(value["at"]),
+        sequence=sequence,
+        key_id=found.key_id,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )

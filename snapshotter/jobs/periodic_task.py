@@ -1,0 +1,20 @@
+"""Tasks that a worker repeats beside captures: schedules, polls of lists, clean-up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodicTask:
+    """
+    A task that a worker repeats, in a thread of its own.
+
+    An error of the task is logged and does not end the worker; the task runs again later.
+    """
+
+    name: str  # `[a-z-]+`; workers that share the task use the same name
+    every_s: float  # seconds between the end of one execution and the next
+    work: Callable[[], None]
+    # Whether at most one worker executes the task within `every_s`. The execution of a worker
+    # that was suspended can overlap with the next one: the task must tolerate that.
+    exclusive: bool = True

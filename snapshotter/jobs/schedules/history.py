@@ -1,0 +1,98 @@
+"""Read the visits and the gaps of a schedule, the newest first."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select
+
+from snapshotter.jobs.schedules.tables import GAP, MISSED, QUEUED, TARGET, VISIT
+from snapshotter.model.job import JobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One entry of a schedule's history: a visit, or a record of visits that were not made."""
+
+    at: datetime
+    url: str  # "" if the entry is about the whole schedule
+    kind: str  # "visit", or the value of a `GapEvent`
+    state: str = ""  # state of a visit
+    job_id: str = ""
+    slot: datetime | None = None
+    bundle_id: str = ""
+    outcome: str = ""
+    reason: str = ""
+    detail: str = ""
+    by: str = ""
+    slots: tuple[datetime, ...] = ()
+    until: datetime | None = None
+    gap_id: str = ""  # id of the signed record; "" until it is stored
+
+
+def history_entries(
+    connection: Connection, schedule_ids: Sequence[int], *, newest: int, gaps_only: bool
+) -> list[HistoryEntry]:
+    """Return the visits and gaps of schedules from the tables, the newest first."""
+    gaps = connection.execute(
+        select(GAP, TARGET.c.url)
+        .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
+        .where(GAP.c.schedule_id.in_(schedule_ids))
+        .order_by(GAP.c.since.desc(), GAP.c.id.desc())
+        .limit(newest)
+    )
+    found = [_entry_of_gap(row) for row in gaps.mappings().all()]
+    if not gaps_only:
+        visits = connection.execute(
+            select(VISIT, TARGET.c.url)
+            .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+            .where(VISIT.c.schedule_id.in_(schedule_ids), VISIT.c.state != MISSED)
+            .order_by(VISIT.c.at.desc())
+            .limit(newest)
+        )
+        found += [_entry_of_visit(row) for row in visits.mappings().all()]
+    found.sort(key=lambda entry: entry.at, reverse=True)
+    return found[:newest]
+
+
+def with_job_state(entry: HistoryEntry, look: Callable[[str], JobStatus | None]) -> HistoryEntry:
+    """Return the entry with the current state of its job, if the visit has not ended yet."""
+    status = look(entry.job_id) if entry.state == QUEUED else None
+    if status is None:
+        return entry
+    return replace(
+        entry,
+        state=status.state.value,
+        bundle_id=status.bundle_id,
+        outcome=status.outcome,
+        detail=status.error,
+    )
+
+
+def _entry_of_visit(row: RowMapping) -> HistoryEntry:
+    return HistoryEntry(
+        at=row["at"],
+        url=row["url"],
+        kind="visit",
+        state=row["state"],
+        job_id=row["job_id"],
+        slot=row["slot"],
+        bundle_id=row["bundle_id"],
+        outcome=row["outcome"],
+        detail=row["error"],
+    )
+
+
+def _entry_of_gap(row: RowMapping) -> HistoryEntry:
+    return HistoryEntry(
+        at=row["since"],
+        url=row["url"] or "",
+        kind=row["event"],
+        reason=row["reason"],
+        detail=row["detail"],
+        by=row["by"],
+        slots=tuple(datetime.fromisoformat(slot) for slot in json.loads(row["slots"])),
+        until=row["until"],
+        gap_id=row["gap_id"] if row["stored"] else "",
+    )

@@ -1,0 +1,93 @@
+"""
+Bind a queue to one store.
+
+The bundle of an interrupted attempt is looked for in the store of the worker that clears up.
+A worker with another store would not find it and would capture the page a second time.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Engine, Integer, String, Table, func, select, update
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.database import TABLES, Instant, SafeText, database_now, insert_new, writing
+from snapshotter.jobs.processes import is_silent
+from snapshotter.jobs.queue.attempts import ATTEMPT, STORING
+from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
+
+_SILENT_S = 60.0  # a worker that resumes later finds itself marked as dead
+_STORE = Table(
+    "queue_store",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("store", String(32), nullable=False),
+    Column("place", SafeText, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBinding:
+    """The store that a worker uses."""
+
+    store: str  # `formats.receipts.store_id`
+    place: str  # its URL, for messages
+
+
+def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: bool = False) -> bool:
+    """
+    Bind a queue to the store of its first worker, or check that it is bound to this one.
+
+    A worker registers before it calls this. So of a worker that works and one that moves the
+    queue, at least one sees the other.
+
+    Args:
+        worker: The id of the calling worker.
+        adopt: Move a queue that is bound to another store.
+
+    Returns:
+        Whether the queue was moved.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+        SnapshotterError: It is bound to another store, or cannot be moved now.
+    """
+    with writing(engine) as connection:
+        now = database_now(connection)
+        values = {"store": ours.store, "place": ours.place, "since": now}
+        connection.execute(insert_new(connection, _STORE).values(id=1, **values))
+        row = connection.execute(select(_STORE).with_for_update()).one()
+        if row.store == ours.store:
+            return False
+        if not adopt:
+            raise SnapshotterError(
+                f"the queue belongs to the store {row.place}, and this worker has {ours.place}",
+                hint=f"--store {row.place}; if the queue is to go on with another store, or the "
+                "same has another name now: end all workers, and start one with --adopt-store",
+            )
+        others = [
+            worker_row.id
+            for worker_row in WorkerRegistry(engine).workers()
+            if worker_row.id != worker
+            and worker_row.state in LIVE_STATES
+            and not is_silent(worker_row.process, worker_row.beat_at, now, for_s=_SILENT_S)
+        ]
+        if others:
+            raise SnapshotterError(
+                f"the queue can not be moved from {row.place} while others work for it: "
+                f"{', '.join(others)}",
+                hint="end them first (snapshotter worker list); one that was cut off counts for a "
+                "minute after its last word",
+            )
+        storing = connection.execute(
+            select(func.count()).select_from(ATTEMPT).where(ATTEMPT.c.state == STORING)
+        ).scalar_one()
+        if storing:
+            raise SnapshotterError(
+                f"the queue can not be moved from {row.place}: bundles of {storing} jobs may have "
+                "been stored there, and are still to be looked for",
+                hint="let a worker with the old store find them first (snapshotter queue list "
+                "--state running)",
+            )
+        connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))
+        return True

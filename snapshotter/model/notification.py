@@ -1,0 +1,180 @@
+"""
+What somebody may want to be told of: a capture that failed, a gap, an audit that found something.
+
+An event is not evidence. It may leave this machine in a message, to a mail server or a
+chat vendor, and that would disclose what is being watched: whatever comes from a page or
+names one stands in fields of its own, which are left out unless a channel asks for them. What
+rules match is a required field: an event about a page can not be made without it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from snapshotter.model.job import CaptureJob
+
+MAX_TEXT: Final = 2_000  # characters of each text
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,199}")
+
+
+class NotificationKind(StrEnum):
+    """
+    What happened. The words are what rules match and receivers read: added, never renamed.
+    """
+
+    CAPTURE_DONE = "capture.done"
+    CAPTURE_INCOMPLETE = "capture.incomplete"  # a bundle, without something that is required
+    CAPTURE_FAILED = "capture.failed"  # no bundle: refused, or nothing that a further try mends
+    CAPTURE_DEAD = "capture.dead"  # no bundle after the last attempt
+    SCHEDULE_GAP = "schedule.gap"  # a visit that was due and was not made
+    WATCH_TROUBLE = "watch.trouble"  # a list can not be read, or makes no sense
+    HOST_THROTTLED = "host.throttled"  # a site asks us to come less often
+    TAKEDOWN_CONFIRMED = "takedown.confirmed"  # it was there, and is gone
+    TAKEDOWN_REINSTATED = "takedown.reinstated"  # it is there again
+    ACCOUNT_CHANGED = "account.changed"  # frozen, closed, blocked; with the articles that went
+    ACCOUNT_RENAMED = "account.renamed"  # the same account, by its id, is called something else
+    NOTICE_UNKNOWN = "notice.unknown"  # it has the shape of a notice, and no rule knows it
+    COUNT_CROSSED = "count.crossed"  # a count went over a threshold
+    PAGE_CHANGED = "page.changed"  # the main text is another one
+    AUDIT_FAILED = "audit.failed"
+    AUDIT_WITHHELD = "audit.withheld"  # what an earlier audit read is unreadable for a day
+    WORKER_LOST = "worker.lost"  # no heartbeat: what it had is taken over
+    SERVICE_FAILED = "service.failed"  # store, authority or database, for longer than a moment
+    DISK_LOW = "disk.low"
+    TEST = "test"  # `snapshotter notify test`
+
+
+# Events of these kinds are about no page and no schedule. Every other kind has to name what it is
+# about, so that a rule that hides a page hides it in each message.
+WITHOUT_PAGE: Final = frozenset(
+    {
+        NotificationKind.AUDIT_FAILED,
+        NotificationKind.AUDIT_WITHHELD,
+        NotificationKind.WORKER_LOST,
+        NotificationKind.SERVICE_FAILED,
+        NotificationKind.DISK_LOW,
+        NotificationKind.TEST,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationScope:
+    """
+    What rules match of one capture or schedule that an event is about.
+
+    None means that a value is not known. A rule about such a value may fit, so the event is told
+    as the strictest rule demands.
+    """
+
+    policy: str | None  # as `CaptureJob.policy`: a name, a path, or "" for the worker's own
+    origin: str | None  # as `CaptureJob.origin`
+    tags: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, job: CaptureJob) -> "NotificationScope":
+        """Return what rules match of a job."""
+        return cls(
+            policy=job.policy[:MAX_TEXT],
+            origin=job.origin[:MAX_TEXT],
+            tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
+        )
+
+
+UNKNOWN: Final = NotificationScope(policy=None, origin=None, tags=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationEvent:
+    """
+    One thing that happened.
+
+    Raises:
+        ValueError: An id that can not stand in a header or a key, a time without a zone, a text
+            without an end, or an event about a page that does not say which rules match it.
+    """
+
+    id: str  # telling the same id again tells nothing; made from what it is about
+    kind: NotificationKind
+    at: datetime  # UTC
+    subject: str  # of what a repetition is one: a job, a schedule, a host, a worker
+    summary: str  # a sentence of ours; nothing of a page and no address stands in it
+    # The captures or the schedule that it is about; empty for kinds of `WITHOUT_PAGE` alone.
+    about: tuple[NotificationScope, ...]
+    reasons: tuple[str, ...] = ()  # codes of ours, as docs/reference/outcomes.md has them
+    job_id: str = ""
+    bundle_id: str = ""
+    worker: str = ""
+    # What follows says which page it is about.
+    url: str = ""
+    host: str = ""
+    detail: str = ""  # what else there is to say, an error's sentence for instance
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"not the id of an event: {self.id!r}")
+        if self.at.utcoffset() != timedelta(0):
+            raise ValueError("the time of an event is in UTC")
+        if not self.about and self.kind not in WITHOUT_PAGE:
+            raise ValueError(f"an event {self.kind} is about a page: name its policy, or UNKNOWN")
+        texts = (
+            self.subject, self.summary, self.job_id, self.bundle_id, self.worker, self.host,
+            self.detail, *self.reasons, *self.policies, *self.origins, *self.tags,
+        )  # fmt: skip
+        if any(len(text) > MAX_TEXT for text in texts):
+            raise ValueError(f"a text of more than {MAX_TEXT} characters")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that are known, each once."""
+        return _known(subject.policy for subject in self.about)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Who asked for the captures, as far as that is known, each once."""
+        return _known(subject.origin for subject in self.about)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that are known, each once."""
+        return _known(tag for subject in self.about for tag in subject.tags or ())
+
+
+def _known(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in values if name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedNotification:
+    """An event that a channel is to be told of, reduced to what it may be told."""
+
+    event: NotificationEvent
+    channel: str
+    group_s: int  # seconds in which events of one kind become one message
+    repeat_s: int  # seconds in which nothing more is said of the same subject
+    arrived_at: datetime | None = None  # UTC; set when it is taken over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryResult:
+    """What came of one attempt to hand a message over."""
+
+    delivered: bool
+    detail: str = ""  # why it was not
+    refused: bool = False  # the receiver answered, and does not take this one
+    retry_after_s: float | None = None  # as the receiver asks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeliveredMessage:
+    """A message that has to be handed over, the same at each attempt."""
+
+    id: str  # `[A-Za-z0-9_-]{1,64}`
+    channel: str
+    kind: NotificationKind
+    created_at: datetime  # UTC
+    body: bytes  # JSON (docs/reference/notifications.md)
+    attempts: int = 0  # before this one

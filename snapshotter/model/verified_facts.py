@@ -1,0 +1,68 @@
+"""
+What the verification of one bundle has established: the only values that conclusions use.
+
+A catalog lists bundles by their own word (`CaptureFacts`). What is signed, or judged, rests on
+an `VerifiedFacts`: only `verify_bundle` makes one, and only for a bundle that did not FAIL.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from snapshotter.model.digests import Digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureFacts:
+    """The fields of a capture record that conclusions rest on. Nothing here is verified."""
+
+    bundle_id: str
+    sha256: str  # of the whole file
+    requested_url: str
+    final_url: str
+    # To the millisecond where the record has that, else to the second.
+    started_at: datetime
+    ended_at: datetime
+    vantage: str  # the way through the network: its name, or else its kind
+    light: bool  # a light check: the whole page was not photographed
+    key_id: str  # of the first signer that the record names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedCheckpoint:
+    """The checkpoint of a trusted log that a record quotes, its signature verified."""
+
+    origin: str
+    size: int  # entries
+    root: str  # 64 hex digits
+    # The newest time at which a trusted witness saw it; None: no witness that is trusted did.
+    witnessed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFacts(CaptureFacts):
+    """
+    The facts of a bundle that did not FAIL, and what was verified beside them.
+
+    The record states no fact here twice with different values, and the times are in order.
+    Whose word they are is another question: `good_signers`, `proven_time`.
+    """
+
+    sealed_at: datetime
+    outcome: str  # "complete", "partial", "failed"; "" where the record has none
+    http_status: int | None
+    signers: tuple[str, ...]  # key ids in the order of their slots; all of their signatures hold
+    good_signers: tuple[str, ...]  # those whose key is trusted, and good at its proven time
+    proven_time: datetime | None  # upper bound of the seal: the earliest good token's
+    accuracy: timedelta  # of the clock of that token, as its authority states it; else 0
+    logged_by: datetime | None  # upper bound of the seal: a trusted witness saw it in the log
+    log_index: int | None  # its entry in the trusted log; None: no good proof stands beside it
+    log_origin: str  # which log that is; "" where none has it
+    quoted: QuotedCheckpoint | None  # a lower bound of the capture's begin: `not_before`
+    # Of every member of the file, as it was read.
+    members: Mapping[str, Digests] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def not_before(self) -> datetime | None:
+        """The proven lower bound of the capture's begin; None: nobody but the record says it."""
+        return self.quoted.witnessed_at if self.quoted is not None else None

@@ -1,0 +1,72 @@
+"""
+The way that one message takes: a guard of its own, which is cut when its time is over.
+
+A worker runs for months, and a guard keeps a line for each connection and has limits on all
+of them together. A server that answers a byte a minute is cut like one that does not answer.
+"""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.rules import EgressRules
+from snapshotter.errors import SnapshotterError
+from snapshotter.ports import Clock
+
+TOTAL_BYTES: Final = 32 << 20  # of one delivery, both directions
+
+
+class GuardedConnections:
+    """
+    Makes the connections of a channel.
+
+    Args:
+        allowed: Networks that are not public and may be connected to.
+        upstream: The proxy that everything goes through; may hold a password.
+        ca_file: Certificates (PEM) to which servers' lead, instead of the system's.
+        timeout_s: For one message, from the name to the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        timeout_s: float,
+        allowed: tuple[str, ...] = (),
+        upstream: str = "",
+        ca_file: Path | None = None,
+    ) -> None:
+        self._rules = EgressRules(allowed=allowed, upstream=upstream, total_bytes=TOTAL_BYTES)
+        self._clock = clock
+        self._ca_file = ca_file
+        self.timeout_s = timeout_s
+
+    @contextmanager
+    def open(self) -> Iterator[EgressGuard]:
+        """Yield a running guard; all its connections end with the block, or with the time."""
+        guard = EgressGuard(self._rules, clock=self._clock, purpose="notification")
+        guard.start()
+        end = threading.Timer(self.timeout_s, guard.cut, ("the message took too long",))
+        end.daemon = True
+        end.start()
+        try:
+            yield guard
+        finally:
+            end.cancel()
+            guard.stop()
+
+    def tls(self) -> ssl.SSLContext:
+        """
+        Return how servers are checked: by name, against the configured certificates.
+
+        Raises:
+            SnapshotterError: The file with them can not be read.
+        """
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise SnapshotterError(f"{self._ca_file} can not be used: {error}") from error

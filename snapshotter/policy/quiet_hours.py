@@ -1,0 +1,78 @@
+"""Quiet hours: the part of each day in which a host, or a schedule, is left alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from typing_extensions import override
+
+MINUTES_OF_DAY = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """
+    Hours of each day without visits, by a clock on the wall; over midnight if they end "before".
+
+    On a day on which the clocks change they are never shorter than by that clock: a time
+    that comes twice begins with the first and ends with the second, and one that never
+    comes is taken for the earlier moment as a beginning and the later one as an end.
+    """
+
+    begins: time
+    ends: time
+
+    def __post_init__(self) -> None:
+        if self.begins == self.ends:
+            raise ValueError("quiet hours begin and end at different times")
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
+
+    def around(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return when the hours that hold at a moment end, UTC; None if none do."""
+        today = moment.astimezone(zone).date()
+        over_midnight = self.ends < self.begins
+        for days in (-1, 0, 1):
+            day = today + timedelta(days=days)
+            last = day + timedelta(days=1) if over_midnight else day
+            if _moments(day, self.begins, zone)[0] <= moment < _moments(last, self.ends, zone)[1]:
+                return _moments(last, self.ends, zone)[1]
+        return None
+
+
+def _moments(day: Any, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the earliest and the latest moment, UTC, at which a clock shows a time of a day."""
+    wall = datetime.combine(day, clock, zone)
+    both = [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return min(both), max(both)
+
+
+def quiet_minutes(quiet: Iterable[QuietHours]) -> set[int]:
+    """Return the minutes of a day that quiet hours take."""
+    minutes: set[int] = set()
+    for hours in quiet:
+        first = hours.begins.hour * 60 + hours.begins.minute
+        last = hours.ends.hour * 60 + hours.ends.minute
+        length = (last - first) % MINUTES_OF_DAY
+        minutes.update((first + number) % MINUTES_OF_DAY for number in range(length))
+    return minutes
+
+
+def parse_quiet(text: str) -> QuietHours:
+    """
+    Return quiet hours from "22:00-06:30".
+
+    Raises:
+        ValueError: They are none.
+    """
+    begins, dash, ends = text.partition("-")
+    try:
+        if not dash or len(begins) != 5 or len(ends) != 5:
+            raise ValueError
+        return QuietHours(time.fromisoformat(begins), time.fromisoformat(ends))
+    except ValueError:
+        raise ValueError(f"{text!r} are no quiet hours; write 22:00-06:30") from None

@@ -1,0 +1,191 @@
+"""
+What is known of sites' pages (`policies/readings/sites.toml`): TOML, strict.
+
+The file lies in each bundle that was read by it, and may come from a stranger there: it is
+data. Its selectors are those of `formats/page/selectors.py`, and it holds no patterns.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
+from snapshotter.model.assessment import RuleFile
+from snapshotter.model.reading import Region
+from snapshotter.model.reading_rules import (
+    CountLocation,
+    MetadataLocation,
+    Rounding,
+    SiteReadings,
+    ValueLocation,
+)
+from snapshotter.policy.files import first_validation_mistake, read_limited, shipped_directory
+from snapshotter.policy.selectors import CssSelector
+
+SCHEMA = "snapshotter/reading-rules@1"
+_MAX_BYTES = 1 << 18  # of a file
+
+
+_Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_Host = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]
+_Selector = Annotated[CssSelector, Field(min_length=1, max_length=500)]
+_Selectors = Annotated[tuple[_Selector, ...], Field(max_length=50, strict=False)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z_$][\w$]*$", max_length=100)]
+_Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+_Word = Annotated[str, Field(min_length=1, max_length=60)]
+_Unit = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,29}$")]
+_Field = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{1,60}\*?$")]
+_MetadataName = Literal[
+    "title", "byline", "site", "canonical", "published", "modified", "language", "server",
+    "account", "place", "title_modified",
+]  # fmt: skip
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Place(_Table):
+    select: _Selector | Literal[""] = ""
+    attribute: _Name | Literal[""] = ""
+    variable: _Name | Literal[""] = ""
+    data: _Path | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if not (self.select or self.variable or self.data):
+            raise ValueError("needs one of select, variable, data")
+        if self.select and (self.variable or self.data):
+            raise ValueError("an element and a script are two places: write two")
+        if self.attribute and not self.select:
+            raise ValueError("attribute is of the element that select finds")
+        return self
+
+    def place(self) -> ValueLocation:
+        return ValueLocation(
+            select=self.select, attribute=self.attribute, variable=self.variable, data=self.data
+        )
+
+
+class _Count(_Place):
+    unit: _Unit
+
+
+class _Metadatum(_Place):
+    name: _MetadataName
+    epoch: bool = False
+
+
+class _Site(_Table):
+    id: _Id
+    reason: str = ""
+    hosts: Annotated[tuple[_Host, ...], Field(max_length=100, strict=False)] = ()
+    detect: _Selectors = ()
+    rounding: Annotated[Rounding, Field(strict=False)] = Rounding.EITHER
+    age: Annotated[Rounding, Field(strict=False)] = Rounding.EITHER
+    main: _Selectors = ()
+    regions: dict[str, _Selectors] = Field(default_factory=dict)
+    count: Annotated[tuple[_Count, ...], Field(max_length=200, strict=False)] = ()
+    metadata: Annotated[tuple[_Metadatum, ...], Field(max_length=200, strict=False)] = ()
+    viewer_fields: Annotated[tuple[_Field, ...], Field(max_length=100, strict=False)] = ()
+    units: dict[_Unit, Annotated[tuple[_Word, ...], Field(max_length=200, strict=False)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _regions_are_known(self) -> Self:
+        if unknown := set(self.regions) - {region.value for region in Region}:
+            raise ValueError(f"{sorted(unknown)[0]} is no region")
+        return self
+
+    def site(self) -> SiteReadings:
+        return SiteReadings(
+            id=self.id,
+            hosts=self.hosts,
+            detect=self.detect,
+            rounding=self.rounding,
+            age=self.age,
+            main=self.main,
+            regions=tuple(
+                (Region(name), css) for name, some in self.regions.items() for css in some
+            ),
+            counts=tuple(
+                CountLocation(unit=count.unit, place=count.place()) for count in self.count
+            ),
+            metadata=tuple(
+                MetadataLocation(
+                    name=metadatum.name, place=metadatum.place(), epoch=metadatum.epoch
+                )
+                for metadatum in self.metadata
+            ),
+            viewer_fields=self.viewer_fields,
+            units={word.lower(): unit for unit, words in self.units.items() for word in words},
+        )
+
+
+class _File(_Table):
+    schema_: Literal["snapshotter/reading-rules@1"] = Field(alias="schema")
+    id: _Id
+    version: Annotated[str, Field(pattern=r"^\d{4}\.\d{1,2}\.\d{1,3}$")]
+    reason: str = ""
+    site: Annotated[tuple[_Site, ...], Field(max_length=500, strict=False)]
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        ids = [site.id for site in self.site]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two sites have the same id")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSites:
+    """A file, parsed."""
+
+    file: RuleFile
+    text: str  # as it lies in bundles
+    sites: tuple[SiteReadings, ...]
+
+
+def parse(text: str, name: str = "the file") -> KnownSites:
+    """
+    Return what a file says.
+
+    Raises:
+        SnapshotterError: Not TOML, too long, or a key or value that has no meaning.
+    """
+    data = text.encode("utf-8", "replace")
+    if len(data) > _MAX_BYTES:
+        raise SnapshotterError(f"{name} is longer than {_MAX_BYTES} bytes")
+    try:
+        values: Mapping[str, object] = toml.loads(text)
+        file = _File.model_validate(values)
+    except ValidationError as error:
+        raise SnapshotterError(
+            f"rules for readings, {name}: {first_validation_mistake(error)}",
+            hint="docs/reference/readings.md has the keys",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SnapshotterError(f"rules for readings, {name}: {error}") from error
+    return KnownSites(
+        file=RuleFile(id=file.id, version=file.version, sha256=hashlib.sha256(data).hexdigest()),
+        text=text,
+        sites=tuple(site.site() for site in file.site),
+    )
+
+
+@cache
+def shipped_sites() -> KnownSites:
+    """
+    Return what is shipped.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    path = shipped_directory() / "readings" / "sites.toml"
+    return parse(read_limited(path).decode("utf-8"), str(path))

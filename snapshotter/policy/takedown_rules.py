@@ -1,0 +1,202 @@
+"""Find and read files of rules, which may come from strangers (`rule_tables.py` has their keys)."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
+from snapshotter.model.assessment import RuleFile
+from snapshotter.model.rules import (
+    AccountId,
+    Normaliser,
+    Quoted,
+    RuleSet,
+)
+from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.rule_tables import (
+    AccountTable,
+    ContentTable,
+    ErrorTable,
+    FileTable,
+    JsonTable,
+    LabelTable,
+    MessageTable,
+    NoticeTable,
+    PartialTable,
+    PhraseTable,
+    StatusTable,
+    WallTable,
+)
+
+MAX_BYTES = 1 << 20  # of a file
+
+T = TypeVar("T")
+
+
+def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
+    """
+    Read rule files, in the order in which they are named; one that is named twice once.
+
+    Args:
+        ids: Of shipped files ("wechat"), or paths that end with ".toml".
+
+    Raises:
+        SnapshotterError: One is not there, or is no rule file; it says which rule and key.
+    """
+    rule_sets: dict[str, RuleSet] = {}
+    for rules_id in dict.fromkeys(ids):
+        path = find_rules(rules_id)
+        found = parse_rules(_read(path), str(path))
+        if found.file.id in rule_sets and rule_sets[found.file.id].text != found.text:
+            raise SnapshotterError(f"{path}: another file of rules is called {found.file.id} too")
+        rule_sets[found.file.id] = found
+    return tuple(rule_sets.values())
+
+
+def shipped_rules() -> tuple[str, ...]:
+    """Return the ids of the rule files that are shipped; those for all hosts come last."""
+    ids = sorted(path.stem for path in (shipped_directory() / "takedown").glob("*.toml"))
+    return tuple(sorted(ids, key=lambda rules_id: (rules_id == "generic", rules_id == "phrases")))
+
+
+def find_rules(id_or_path: str) -> Path:
+    """
+    Return the rule file that was named, or pointed at.
+
+    Raises:
+        SnapshotterError: None of that name is shipped.
+    """
+    if id_or_path.endswith(".toml") or os.sep in id_or_path:
+        return Path(id_or_path)  # reading it says whether it is there
+    if id_or_path in shipped_rules():
+        return shipped_directory() / "takedown" / f"{id_or_path}.toml"
+    raise SnapshotterError(
+        f"there are no take-down rules called {id_or_path}",
+        hint=f"one of {', '.join(shipped_rules())}, or the path of a file",
+    )
+
+
+@lru_cache(maxsize=64)  # a worker reads the same files for each job
+def parse_rules(text: str, source: str) -> RuleSet:
+    """
+    Return the rules of a file.
+
+    Args:
+        text: Of the whole file.
+        source: Where it is from, for messages.
+
+    Raises:
+        SnapshotterError: No TOML, or a key or value that has no meaning; it says the file,
+            the id of the rule, and the key.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_BYTES:
+        raise SnapshotterError(f"{source} is longer than {MAX_BYTES} bytes")
+    try:
+        table = toml.loads(text)
+    except RecursionError as error:
+        raise SnapshotterError(f"{source} is nested too deeply") from error
+    except ValueError as error:  # no TOML, endless numbers
+        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+    try:
+        read = FileTable.model_validate(table)
+        return _rule_set(read, text, hashlib.sha256(data).hexdigest())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        where = _where(table, first["loc"])
+        raise SnapshotterError(
+            f"{source}: {where}: {message}" if where else f"{source}: {message}",
+            hint="the format is in docs/reference/takedown-rules.md",
+        ) from error
+
+
+def rules_for(rule_sets: Sequence[RuleSet], hosts: Sequence[str]) -> tuple[RuleSet, ...]:
+    """
+    Return the rules for a page on one of these hosts, in their order, those for all hosts last.
+
+    Args:
+        hosts: Lowercase, without ports: where the page was asked for, and where it ended.
+    """
+    chosen = [
+        rule_set
+        for rule_set in rule_sets
+        if any(_is_of(host, pattern) for host in hosts for pattern in rule_set.hosts)
+    ]
+    return tuple(sorted(chosen, key=lambda rule_set: rule_set.everywhere))
+
+
+def _is_of(host: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:])
+    return pattern in ("*", host)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
+
+
+def _where(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """Return which rule and which key: `wx-02: select`."""
+    parts = list(loc)
+    rule = ""
+    if len(parts) >= 2 and isinstance(parts[1], int):
+        kind, number = str(parts[0]), parts[1]
+        found = table.get(kind)
+        table_of_rule = found[number] if isinstance(found, list) else None
+        if isinstance(table_of_rule, dict):
+            given = table_of_rule.get("id")
+            rule = given if isinstance(given, str) and given else f"[[{kind}]] number {number + 1}"
+            parts = parts[2:]
+    key = ".".join(str(part) for part in parts)
+    return ": ".join(part for part in (rule, key) if part)
+
+
+def _rule_set(read: FileTable, text: str, sha256: str) -> RuleSet:
+    account = read.account_id
+    return RuleSet(
+        file=RuleFile(id=read.id, version=read.version, sha256=sha256),
+        text=text,
+        hosts=read.hosts,
+        normalise=Normaliser(read.normalise),
+        reason=read.reason,
+        notice_shape=read.notice_shape,
+        authored=read.authored,
+        json_scripts=read.json_scripts,
+        contents=_values(read.content, ContentTable.value),
+        walls=_values(read.wall, WallTable.value),
+        notices=_values(read.notice, NoticeTable.value),
+        jsons=_values(read.json_, JsonTable.value),
+        statuses=_values(read.status, StatusTable.value),
+        errors=_values(read.error, ErrorTable.value),
+        labels=_values(read.label, LabelTable.value),
+        accounts=_values(read.account, AccountTable.value),
+        partials=_values(read.partial, PartialTable.value),
+        messages=_values(read.message, MessageTable.value),
+        phrases=_values(read.phrase, PhraseTable.value),
+        quoted=Quoted(select=read.quoted.select, json=read.quoted.data),
+        account_id=None
+        if account is None
+        else AccountId(
+            prefix=account.prefix,
+            query=account.query or "",
+            script=account.script or "",
+            json=account.data or "",
+            url=account.url or "",
+        ),
+    )
+
+
+def _values(read: Sequence[Any], value: Callable[[Any], T]) -> tuple[T, ...]:
+    return tuple(value(element) for element in read)

@@ -1,0 +1,109 @@
+"""
+Copies of screenshots to look at, small enough to lie in a page. The pictures are the evidence.
+
+A picture is read in bands and written in pieces, so that a page of any height costs the memory
+of one piece.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.page.png import PngRows
+
+MAX_HEIGHT: Final = 40_000  # CSS pixels that are shown
+MAX_WIDTH: Final = 4_000
+_PIECE = 2_048  # CSS pixels
+_WIDEST = 40_000  # device pixels
+_QUALITY = 80  # of WebP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyPiece:
+    """A part of a copy, from the left edge. CSS pixels."""
+
+    url: str  # data:
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureCopy:
+    """A picture as it can be shown. CSS pixels."""
+
+    pieces: tuple[CopyPiece, ...]
+    width: int
+    height: int
+    cut: bool  # it goes on below
+
+
+def make_picture_copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> PictureCopy | None:
+    """
+    Return a copy of a picture, one pixel to a CSS pixel; None of one that can not be read.
+
+    Args:
+        files: Its PNG files, from the top and edge to edge.
+        scale: Device pixels a CSS pixel.
+    """
+    try:
+        return _copy(files, scale)
+    except (SnapshotterError, OSError, ValueError):
+        return None  # a capture may hold anything under that name; the comparison says so
+
+
+def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> PictureCopy:
+    from PIL import Image
+
+    pieces: list[CopyPiece] = []
+    top, width, cut = 0, 0, False
+    canvas: Any = None
+    filled = 0  # device pixels of the canvas
+    for band in _bands(files):
+        width = min(band.width, MAX_WIDTH * scale)
+        at = 0
+        while at < band.height and not cut:
+            if canvas is None:
+                canvas, filled = Image.new("RGB", (width, _PIECE * scale)), 0
+            rows = min(band.height - at, canvas.height - filled)
+            canvas.paste(band.crop((0, at, width, at + rows)).convert("RGB"), (0, filled))
+            at, filled = at + rows, filled + rows
+            if filled == canvas.height:
+                pieces.append(_piece(canvas, filled, scale, top))
+                top, canvas = top + pieces[-1].height, None
+                cut = top >= MAX_HEIGHT
+        if cut:
+            break
+    if canvas is not None and filled:
+        pieces.append(_piece(canvas, filled, scale, top))
+    if not pieces:
+        raise SnapshotterError("a picture without rows")
+    return PictureCopy(
+        pieces=tuple(pieces),
+        width=pieces[0].width,
+        height=pieces[-1].top + pieces[-1].height,
+        cut=cut,
+    )
+
+
+def _bands(files: Sequence[Callable[[], BinaryIO]]) -> Iterator[Any]:
+    for opener in files:
+        with opener() as stream:
+            rows = PngRows(stream)
+            if rows.header.width > _WIDEST:  # a band of it would not fit into memory
+                raise SnapshotterError("a picture is too wide to be shown")
+            yield from rows.bands()
+
+
+def _piece(canvas: Any, filled: int, scale: int, top: int) -> CopyPiece:
+    shown = canvas.crop((0, 0, canvas.width, filled))
+    size = max(1, shown.width // scale), max(1, filled // scale)
+    if scale > 1:
+        shown = shown.resize(size)
+    out = io.BytesIO()
+    shown.save(out, "WEBP", quality=_QUALITY, method=2)
+    data = base64.b64encode(out.getvalue()).decode("ascii")
+    return CopyPiece(url=f"data:image/webp;base64,{data}", top=top, width=size[0], height=size[1])

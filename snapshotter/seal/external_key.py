@@ -1,0 +1,77 @@
+"""
+Sign with a key that others hold: in a key service, or on a token.
+
+The holder is asked for a signature over a digest, and its answer is checked with the public
+key before anybody relies on it. Which holder, says a reference (`formats/signatures/key_reference.py`).
+"""
+
+import hashlib
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.signatures.keys import key_id, public_pem, verify_signature
+
+
+class ExternalSigner:
+    """
+    Signs with a key that never comes here (the port `Signer`).
+
+    Args:
+        where: In words, for errors.
+        sign_digest: Asks the holder for a signature over 48 bytes, a SHA-384 digest; returns it
+            in DER. Raises our errors.
+
+    Raises:
+        SnapshotterError: The key is not on P-384.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        public_key: ec.EllipticCurvePublicKey,
+        sign_digest: Callable[[bytes], bytes],
+    ) -> None:
+        if not isinstance(public_key.curve, ec.SECP384R1):
+            raise SnapshotterError(
+                f"{where} is not a key on the curve P-384",
+                hint="make one for ECDSA on P-384 (ECC_NIST_P384, secp384r1)",
+            )
+        self._where = where
+        self._public_key = public_key
+        self._sign_digest = sign_digest
+
+    @property
+    def key_id(self) -> str:
+        """SHA-256 hex of the DER SubjectPublicKeyInfo."""
+        return key_id(self._public_key)
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The public key as a value."""
+        return self._public_key
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """The public key, PEM SubjectPublicKeyInfo."""
+        return public_pem(self._public_key)
+
+    @property
+    def in_software(self) -> bool:
+        """False: each signature is a request, and not every holder signs SHA-256 for P-384."""
+        return False
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over SHA-384 of `message`, DER. Raises as the port says."""
+        signature = self._sign_digest(hashlib.sha384(message).digest())
+        if not verify_signature(self._public_key, signature, message):
+            raise ServiceUnavailable(
+                f"{self._where} gave a signature that does not hold",
+                hint="the key behind it may have been replaced: snapshotter keys list",
+            )
+        return signature
+
+    def sign_wacz_hash(self, hash_text: bytes) -> bytes:
+        """Never called: `in_software` is False."""
+        raise ValueError("a key that is held elsewhere makes no WACZ signature")

@@ -1,0 +1,176 @@
+"""
+Ask a witness to cosign a checkpoint: the client of C2SP tlog-witness.
+
+    POST <url>/add-checkpoint     old 12, a consistency proof, the checkpoint
+      200 → its signature lines, of which those of its own key count
+      409 → the size it saw last: asked again with a proof from there, once
+
+What a witness answers is believed when its cosignature holds by the key that is
+configured, and not before. Where connections go is the transport's affair.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
+from snapshotter.formats.proofs import merkle, note
+from snapshotter.formats.proofs.note import COSIGNATURE_V1, VerifierKey
+from snapshotter.ports import Clock
+
+if TYPE_CHECKING:
+    import httpx
+
+_USER_AGENT: Final = "snapshotter"
+_MAX_ANSWER: Final = note.MAX_BYTES  # bytes
+_SIZE_TYPE: Final = "text/x.tlog.size"
+
+
+class HttpWitness:
+    """
+    A witness behind HTTP (the port `Witness`). Safe to use from several threads.
+
+    Args:
+        key: The witness's; only cosignatures of this key are taken.
+        url: Its submission prefix, http or https.
+        clock: Measures the limit on the whole exchange.
+        timeout_s: For the whole exchange.
+        transport: Makes what each exchange connects by.
+    """
+
+    def __init__(
+        self,
+        key: VerifierKey,
+        url: str,
+        *,
+        clock: Clock,
+        transport: Callable[[], "httpx.BaseTransport"],
+        timeout_s: float = 8.0,
+    ) -> None:
+        if key.kind != COSIGNATURE_V1:
+            raise ValueError("a witness has a key for cosignatures")
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise ValueError(f"the address of {key.name} is neither http nor https")
+        self._key = key
+        self._url = f"{url.rstrip('/')}/add-checkpoint"
+        self._clock = clock
+        self._transport = transport
+        self._timeout_s = timeout_s
+
+    @property
+    def name(self) -> str:
+        """Its key's name."""
+        return self._key.name
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes, RFC 8032."""
+        return self._key.public_key
+
+    def cosign(
+        self, checkpoint: bytes, size: int, known: int, prove: Callable[[int], Sequence[bytes]]
+    ) -> bytes:
+        """
+        See `Witness.cosign`.
+
+        Raises:
+            ServiceUnavailable: It did not answer in time, knows another history or none of
+                this log, or its answer was no good.
+        """
+        deadline = self._clock.monotonic() + self._timeout_s
+        status, media_type, body = self._post(checkpoint, known, prove(known), deadline)
+        if status == 409 and media_type == _SIZE_TYPE:
+            known = self._size(body)
+            if known > size:
+                raise self._refused(f"has seen {known} entries already")
+            status, _, body = self._post(checkpoint, known, prove(known), deadline)
+        if status != 200:
+            raise self._refused(_REASONS.get(status, f"answered with HTTP status {status}"))
+        return self._line(checkpoint, body)
+
+    def _line(self, checkpoint: bytes, body: bytes) -> bytes:
+        """Return the one line that is this witness's, verified."""
+        try:
+            lines = note.parse_signature_lines(body.decode())
+            mine = [
+                signature
+                for signature in lines
+                if (signature.name, signature.id) == (self._key.name, self._key.id)
+            ]
+            signed = note.Note(text=note.parse(checkpoint).text, signatures=tuple(mine[:1]))
+            if note.find_cosignature(signed, self._key) is None:
+                raise self._refused("answered with no cosignature of its key")
+        except (EvidenceInvalid, UnicodeDecodeError) as error:
+            raise self._refused(f"answered with no good cosignature: {error}") from error
+        return mine[0].line.encode()
+
+    def _size(self, body: bytes) -> int:
+        text = body.decode("ascii", "replace").removesuffix("\n")
+        if not (text.isascii() and text.isdigit()) or int(text[:17]) > merkle.MAX_SIZE:
+            raise self._refused("does not say what it has seen")
+        return int(text[:17])
+
+    def _post(
+        self, checkpoint: bytes, old: int, proof: Sequence[bytes], deadline: float
+    ) -> tuple[int, str, bytes]:
+        import httpx  # here, because most commands never need it
+
+        lines = [f"old {old}", *(base64.b64encode(digest).decode() for digest in proof), ""]
+        request = "".join(f"{line}\n" for line in lines).encode() + checkpoint
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise self._refused(f"did not answer within {self._timeout_s:g} s")
+        with (
+            self._told(),
+            httpx.Client(trust_env=False, transport=self._transport(), timeout=left) as client,
+            client.stream(
+                "POST",
+                self._url,
+                content=request,
+                headers={
+                    "Content-Type": "text/plain; charset=utf-8",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": _USER_AGENT,
+                },
+            ) as answer,
+        ):
+            body = bytearray()
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > _MAX_ANSWER:
+                    raise self._refused(f"answered with more than {_MAX_ANSWER} bytes")
+                # httpx limits each read, not their sum.
+                if self._clock.monotonic() > deadline:
+                    raise self._refused(f"did not answer within {self._timeout_s:g} s")
+            media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            return answer.status_code, media_type, bytes(body)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise self._refused(f"did not answer within {self._timeout_s:g} s") from error
+        except httpx.ConnectError as error:
+            raise self._refused(f"can not be reached: {error}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise self._refused(f"the exchange broke off: {error}") from error
+
+    def _refused(self, what: str) -> ServiceUnavailable:
+        return ServiceUnavailable(
+            f"the witness {self._key.name} {what}",
+            hint="the log goes on without it; the next checkpoint asks it again",
+        )
+
+
+_REASONS: Final = {
+    400: "does not understand what it was sent",
+    403: "does not know the key that signed the checkpoint",
+    404: "does not know this log: give it the log's verifier key",
+    409: "has seen another tree meanwhile",
+    422: "has seen ANOTHER HISTORY of this log: snapshotter log check",
+}

@@ -1,0 +1,70 @@
+"""
+Replace a small file of a directory store, if it is still the one that was read.
+
+    <root>/.swap          held (flock) by who compares and replaces; empty, never removed
+    <root>/.incoming/…    the new content, until it is renamed over the old one
+
+Compare and replace are one step under the lock of `.swap`, which the system lets
+go of when its holder dies, however it dies. The new file is whole and synced
+before it gets the name: a reader sees the old or the new one. A new name is
+made by link(2), as every object of the store is, and needs no lock.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+
+_WAIT_S = 30.0  # for somebody else's compare and replace, which takes milliseconds
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.05
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+@contextlib.contextmanager
+def hold_swap_lock(root: int, url: str) -> Iterator[None]:
+    """
+    Be the only process that compares and replaces in this store.
+
+    Args:
+        root: The store's directory, opened.
+
+    Raises:
+        SnapshotterError: This file system has no locks.
+        ServiceUnavailable: Another process has held it for 30 seconds.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(".swap", flags, 0o600, dir_fd=root)
+    try:
+        _lock(descriptor, url)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, url: str) -> None:
+    end, pause = time.monotonic() + _WAIT_S, _FIRST_PAUSE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise ServiceUnavailable(
+                    f"another process has been changing the log of {url} for {_WAIT_S:.0f} s",
+                    hint="see whether it hangs; the lock is let go of when it ends",
+                ) from error
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                raise SnapshotterError(
+                    f"the file system of {url} has no locks, and a log needs them",
+                    hint="keep the store on a local file system, or in a bucket",
+                ) from error
+            raise
+        else:
+            return

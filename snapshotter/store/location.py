@@ -1,0 +1,81 @@
+"""
+Read the words that name a store: a directory, or a bucket with a prefix.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from snapshotter.formats.bundle.store_keys import check_key
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryLocation:
+    """A store in a directory, as the user wrote it."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Location:
+    """A store in a bucket: `s3://bucket/prefix`."""
+
+    bucket: str
+    prefix: str = ""  # no "/" at either end
+
+
+def check_sha256(sha256: str) -> str:
+    """Return `sha256`. Raises ValueError for anything but 64 lower-case hex digits."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError("a SHA-256 is 64 lower-case hex digits")
+    return sha256
+
+
+def parse_store_url(text: str) -> DirectoryLocation | S3Location:
+    """
+    Return what a person means by `--store`.
+
+    `s3://bucket`, `s3://bucket/prefix`, `file:///path`, or a path.
+
+    Raises:
+        ValueError: Empty, another scheme, or not a bucket's name; the message says which.
+    """
+    if not text or "\0" in text:
+        raise ValueError("a store is a directory or s3://bucket/prefix")
+    match = _SCHEME.match(text)
+    if match is None:
+        if re.match(r"(s3|file):", text, re.IGNORECASE):  # a typo must not make a directory "s3:"
+            raise ValueError(f"write {text.split(':')[0].lower()}://, with two slashes: {text!r}")
+        return DirectoryLocation(path=Path(text))
+    scheme = match[1].lower()
+    if scheme == "file":
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost") or not parts.path:
+            raise ValueError(f"a file URL here has no host: {text!r}")
+        return DirectoryLocation(path=Path(unquote(parts.path)))
+    if scheme != "s3":
+        raise ValueError(f"a store is a directory or s3://bucket/prefix, not {scheme}://")
+    bucket, _, prefix = text[match.end() :].partition("/")
+    return s3_location(bucket, prefix)
+
+
+def s3_location(bucket: str, prefix: str = "") -> S3Location:
+    """
+    Return a bucket and a prefix that may be used.
+
+    Raises:
+        ValueError: Not a bucket's name (3 to 63 of `[a-z0-9.-]`), or not a prefix.
+    """
+    if "@" in bucket:
+        # Not repeated in the message: it may be a secret.
+        raise ValueError("credentials do not belong into a store's URL")
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise ValueError(f"not the name of a bucket: {bucket!r}")
+    prefix = prefix.strip("/")
+    if prefix:
+        check_key(prefix)
+    return S3Location(bucket=bucket, prefix=prefix)

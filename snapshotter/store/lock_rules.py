@@ -1,0 +1,53 @@
+"""
+The rules of holds and retention, the same for every store. Pure.
+
+Retention is only ever extended. A hold has no end but its lifting. Either keeps an
+object, whatever the other says.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from snapshotter.errors import PolicyRefused
+from snapshotter.model.bundle import LOCK_MODES, LockState, Retention
+
+
+def merged_lock(state: LockState, wanted: Retention) -> LockState:
+    """Return the lock that is as long and as firm as what is there and as what is wanted."""
+    there = state.retention
+    if there is None:
+        return replace(state, retention=Retention(until=wanted.second, mode=wanted.mode))
+    mode = max(there.mode, wanted.mode, key=LOCK_MODES.index)
+    return replace(state, retention=Retention(until=max(there.second, wanted.second), mode=mode))
+
+
+def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
+    """
+    Return the lock after a person asked for `wanted`.
+
+    Raises:
+        PolicyRefused: It would end sooner than what is there.
+    """
+    there = state.retention
+    if there is not None and wanted.second < there.second:
+        raise PolicyRefused(
+            f"{key} is retained until {there.second:%Y-%m-%dT%H:%M:%SZ}, and that can only be "
+            "extended",
+            hint="give a later date",
+        )
+    return merged_lock(state, wanted)
+
+
+def refuse_if_locked(state: LockState, key: str, url: str, now: datetime) -> None:
+    """
+    Do nothing if nothing keeps the object.
+
+    Raises:
+        PolicyRefused: It is under hold or retention.
+    """
+    if not state.holds(now):
+        return
+    hint = "wait until the retention has ended"
+    if state.legal_hold:
+        hint = "lift every hold first: snapshotter hold list"
+    raise PolicyRefused(f"{key} in {url} is under {state.in_words(now)}", hint=hint)

@@ -1,0 +1,379 @@
+"""
+Is each object still kept as it has to be, and is its custody what was written down?
+
+What has to be is known from several sides: the policy in the bundle's signed record,
+holds that were placed, what the store answered when the object was put (receipts, in the
+custody chain and on the machine that wrote), and the heads of the chain in the log. Of
+these, what stands in the store can be junk: it makes an audit INDETERMINATE, and FAILED
+only as far as a head in the log covers it or a trusted key has signed it.
+"""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.bundle import custody_sidecars, receipts, store_keys
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.proofs import leaf
+from snapshotter.model.audit import AuditCode, Severity
+from snapshotter.model.bundle import Retention
+from snapshotter.model.custody import KeptReceipts, Receipt
+from snapshotter.ports import Receipts
+from snapshotter.verify.audit.bundle_reader import lock_of, retention_of
+from snapshotter.verify.audit.object_reader import ObjectReader, ObjectUnreadable, custody_of
+from snapshotter.verify.audit.replica_custody import ReplicaReceipts
+from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.sidecar_facts import BundleFacts
+from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject
+
+_FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
+
+# Of a bundle, by its id, the heads of its chain and its branches: what is carried here.
+ReadReplicaReceipts = Callable[[str, Collection[str], Collection[str]], ReplicaReceipts]
+AddFinding = Callable[[AuditCode, Severity, str, str], None]  # code, severity, key, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One reason why an object has to be kept."""
+
+    retention: Retention | None  # None: a legal hold
+    why: str
+    sure: bool  # nobody but its owner can have made it up
+
+
+class LockAndCustodyJudge:
+    """
+    Tells of locks that are gone, and of custody that was tampered with.
+
+    Args:
+        carried: Finds what a replica carries of custody elsewhere.
+        place: How receipts name this store; "" where that is not known.
+        kept: The receipts of this machine, if it is one that writes.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectReader,
+        workspace: AuditDatabase,
+        rules: AuditRules,
+        say: AddFinding,
+        *,
+        carried: ReadReplicaReceipts,
+        receipts_name: str = "",
+        kept: Receipts | None = None,
+    ) -> None:
+        self._objects = objects
+        self._workspace = workspace
+        self._rules = rules
+        self._say = say
+        self._carried = carried
+        self._receipts_name = receipts_name
+        self._kept = kept
+        self._unenforced = 0
+        self._split = 0  # bundles whose chain goes on in another store, says the log
+        self._enforced = 0  # bundles that a server keeps from being deleted
+
+    def bundle(self, listed: ListedObject, facts: BundleFacts, lock: Any) -> None:
+        """Judge the custody and the lock of a bundle that was read."""
+        covered, moved = self._custody(listed, facts)
+        kept = self._own(listed.bundle)
+        self._own_receipts(listed, facts, kept)
+        if isinstance(lock, dict):
+            wanted = [*self._by_policy(facts), *self._by_holds(facts)]
+            wanted += self._by_receipts(_in_chain(facts, covered), listed.key)
+            wanted += self._by_receipts([(receipt, True) for receipt in moved], listed.key)
+            wanted += self._by_receipts([(receipt, True) for receipt in kept.receipts], listed.key)
+            self._lock(listed, wanted, lock, facts)
+            self._beside(listed, facts, covered, kept, lock)
+        if facts["holds"]["problems"]:
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                listed.key,
+                f"a record of a hold does not hold: {facts['holds']['problems'][0]}",
+            )
+
+    def missing(self, tell: Callable[[str, str, str], None]) -> None:
+        """
+        Find what this machine has receipts for, and neither the store nor the log has.
+
+        Args:
+            tell: Judges a bundle that is gone: its id, key and digest.
+        """
+        try:
+            self._missing(tell)
+        except SnapshotterError as error:
+            if isinstance(error, ServiceUnavailable):
+                raise
+            words = f"the receipts of this machine cannot be read: {error}"
+            self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
+
+    def _missing(self, tell: Callable[[str, str, str], None]) -> None:
+        if self._kept is None:
+            return
+        for bundle_id in self._kept.bundle_ids():
+            try:
+                key = store_keys.bundle_key(bundle_id)
+            except ValueError:
+                continue  # a file that is none of ours
+            if self._workspace.has_object(key) or self._workspace.entries(leaf.BUNDLE, bundle_id):
+                continue  # it is there, or the log has told of it
+            for receipt in self._own(bundle_id).receipts:
+                if receipt.key == key and receipt.store == self._receipts_name:
+                    tell(bundle_id, key, receipt.sha256)
+                    break
+
+    def unenforced(self) -> None:
+        """Tell once of locks that are records, and that nothing enforces."""
+        if self._unenforced:
+            self._say(
+                AuditCode.UNENFORCED,
+                _NOTE,
+                "",
+                f"the locks of {self._unenforced} bundles are records: nothing in this store keeps "
+                "its owner from deleting them",
+            )
+
+    def copied(self) -> None:
+        """Tell once of custody that is another store's, where nothing says that this is a copy."""
+        if self._split:
+            self._say(
+                AuditCode.MIRROR,
+                _NOTE,
+                "",
+                f"the log names events of {self._split} bundles that stand where a copy keeps the "
+                "custody of the store that it was copied from; its log is not marked as a copy",
+            )
+
+    # Custody.
+
+    def _custody(self, listed: ListedObject, facts: BundleFacts) -> tuple[int, list[Receipt]]:
+        """
+        Judge the chain.
+
+        Returns:
+            How many of its events a head in the log covers, and the receipts in what is
+            carried here: also a store that was lost and copied back has answered them.
+        """
+        custody = facts["custody"]
+        places = {head: receipts_name for receipts_name, head in enumerate(custody["heads"])}
+        covered, is_split, is_whole = 0, False, True
+        elsewhere: ReplicaReceipts | None = None
+        is_unread = any(custody_sidecars.number_of(name) is not None for name in facts["unread"])
+        for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
+            receipts_name = places.get(entry.sha256)
+            if receipts_name is not None:
+                covered = max(covered, receipts_name + 1)
+            elif not facts["altered"] and not is_unread:  # else what it links is not known
+                if elsewhere is None:
+                    try:
+                        elsewhere = self._carried(listed.bundle, places, custody["branches"])
+                    except ObjectUnreadable as error:
+                        is_unread = True
+                        self._objects.unreadable(
+                            store_keys.carried_prefix(listed.bundle),
+                            str(error),
+                            retry=error.retry,
+                            name=custody_of(listed.key),
+                        )
+                        continue
+                if entry.sha256 in elsewhere:
+                    is_split = True
+                    continue  # of the chain in the store that this one is a copy of
+                is_whole = False
+                numbers = {
+                    number
+                    for sidecar in self._workspace.sidecars(listed.bundle)
+                    if (number := custody_sidecars.number_of(sidecar.kind)) is not None
+                }
+                self._objects.suspect_custody(
+                    listed.key,
+                    f"entry {entry.number} of the log names a head of its custody chain that the "
+                    "chain does not have: events were taken away or written again",
+                    numbers,
+                )
+        if custody["problems"] and not is_unread:
+            more = custody["problems_count"] - 1
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                listed.key,
+                f"its custody chain does not hold: {custody['problems'][0]}"
+                + (f", and {more} more" if more else ""),
+            )
+        self._split += is_split
+        if is_whole and not (is_unread or facts["altered"]) and (covered or is_split):
+            self._objects.mark_read(custody_of(listed.key))
+        return covered, [receipt for receipt in (elsewhere or {}).values() if receipt is not None]
+
+    def _own(self, bundle_id: str) -> KeptReceipts:
+        if self._kept is None:
+            return KeptReceipts()
+        try:
+            return self._kept.of(bundle_id)
+        except SnapshotterError as error:  # one bad file hides no other finding
+            return KeptReceipts(problems=(error.message,))
+
+    def _own_receipts(self, listed: ListedObject, facts: BundleFacts, kept: KeptReceipts) -> None:
+        """Hold what this machine was told against what is there."""
+        for problem in kept.problems[:1]:
+            self._say(
+                AuditCode.UNRECORDED,
+                _UNCLEAR,
+                listed.key,
+                f"{len(kept.problems)} lines of this machine's receipts can not be read: {problem}",
+            )
+        here = [receipt for receipt in kept.receipts if receipt.store == self._receipts_name]
+        if any(receipt.key == listed.key and receipt.sha256 != facts["sha256"] for receipt in here):
+            code = AuditCode.ALTERED if facts["altered"] else AuditCode.REPLACED
+            self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
+        for key in sorted({receipt.key for receipt in here} - {listed.key}):
+            if not self._workspace.has_object(key):
+                words = "a receipt of this machine names it"
+                self._objects.suspect(AuditCode.DELETED, key, words)
+
+    # Locks.
+
+    def _by_policy(self, facts: BundleFacts) -> Iterator[_Wanted]:
+        """Yield what the record asks for: of the store of its capture, and not of each copy."""
+        if facts["sealed_at"] and facts["retain_days"] > 0:
+            try:
+                until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
+            except OverflowError:
+                return  # sealed at the end of all calendars, says its record; that was told
+            yield _Wanted(
+                Retention(until=until, mode=facts["mode"]), "by the policy in its record", False
+            )
+
+    def _by_holds(self, facts: BundleFacts) -> Iterator[_Wanted]:
+        for hold in facts["holds"]["open"]:
+            yield _Wanted(None, f"by the hold {hold['name']}", hold["trusted"])
+
+    def _by_receipts(self, told: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
+        """Yield the firmest retention of this store's answers, and its last word on a hold."""
+        here = [
+            (receipt, sure)
+            for receipt, sure in told
+            if receipt.store == self._receipts_name and receipt.key == key
+        ]
+        kept = [
+            (receipt.retention, sure) for receipt, sure in here if receipt.retention is not None
+        ]
+        if kept:
+            retention, sure = max(kept, key=lambda pair: pair[0].until)
+            yield _Wanted(retention, "by a receipt of this store", sure)
+        if here and here[-1][0].legal_hold:
+            yield _Wanted(None, "by a receipt of a legal hold", here[-1][1])
+
+    def _beside(
+        self,
+        listed: ListedObject,
+        facts: BundleFacts,
+        covered: int,
+        kept: KeptReceipts,
+        lock: BundleFacts,
+    ) -> None:
+        """Judge the locks of what stands beside a bundle, which are to be those of the bundle."""
+        self._enforced += bool(lock.get("enforced") and (lock["hold"] or lock["until"]))
+        for kind, state in lock.get("beside", {}).items():
+            key = store_keys.sidecar_key(listed.key, kind)
+            wanted = [*self._by_receipts(_in_chain(facts, covered), key)]
+            wanted += self._by_receipts([(receipt, True) for receipt in kept.receipts], key)
+            retention = retention_of(lock)
+            if retention is not None:
+                wanted.append(_Wanted(retention, "as its bundle is kept", False))
+            if lock["hold"]:
+                wanted.append(_Wanted(None, "as its bundle is kept", False))
+            beside = ListedObject(key=key, length=0, bundle=listed.bundle, kind=kind)
+            self._lock(beside, wanted, state, facts)
+
+    def records(self, keys: Iterable[str]) -> None:
+        """
+        Tell once of what is kept beside the bundles and under no lock: records, and the log.
+
+        Args:
+            keys: Of records, and of files of the log that never change.
+        """
+        if not self._enforced:
+            return  # nothing is locked here: of each bundle that has to be, it was told
+        bare, of, first, unknown = 0, 0, "", 0
+        for key in keys:
+            with contextlib.suppress(FileNotFoundError):  # told of, or gone since the listing
+                state = lock_of(self._objects.store, key, self._rules.now)
+                if "unknown" in state:
+                    unknown += 1
+                    continue
+                kept = retention_of(state)
+                of += 1
+                if not state.get("hold") and (kept is None or kept.until <= self._rules.now):
+                    bare += 1
+                    first = first or key
+        if unknown:
+            words = f"the store does not report the locks of {unknown} records and files of the log"
+            self._say(AuditCode.UNLOCKED, _NOTE, "", words)
+        if bare:
+            self._say(
+                AuditCode.UNLOCKED,
+                _NOTE,
+                "",
+                f"{bare} of {of} records and files of the log are under no lock, as {first} is, "
+                "and bundles here are: a default retention of the bucket locks them too",
+            )
+
+    def _lock(
+        self, listed: ListedObject, wanted: list[_Wanted], lock: BundleFacts, facts: BundleFacts
+    ) -> None:
+        there = retention_of(lock)
+        now = self._rules.now
+        open_ = [
+            reason for reason in wanted if reason.retention is None or reason.retention.until > now
+        ]
+        open_.sort(key=lambda reason: not reason.sure)
+        if open_ and "unknown" not in lock:
+            self._objects.mark_read(f"{listed.key}#lock")
+        lacking = False
+        for reason in open_:
+            if lacking and not reason.sure:
+                break  # told, by a better reason
+            if reason.retention is None:
+                asked, holds = f"{reason.why} it is under a legal hold", bool(lock.get("hold"))
+            else:
+                until = f"{instant(reason.retention.until)} ({reason.retention.mode})"
+                asked = f"{reason.why} it has to stay until {until}"
+                holds = there is not None and there.covers(reason.retention)
+            if "unknown" in lock:
+                sentence = f"whether it is locked can not be found out: {lock['unknown']}"
+                self._unknown(listed.key, f"{asked}, and {sentence}", lock)
+                lacking = True
+            elif not holds:
+                lacking = True
+                words = f"{asked}, and what keeps it is {lock['words']}"
+                if reason.sure and not facts["unread"]:
+                    self._objects.suspect_unlisted(
+                        AuditCode.UNLOCKED, listed.key, words, listed.bundle
+                    )
+                else:  # what can not be read may say that a hold was lifted
+                    self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, words)
+        if open_ and not lacking and not lock["enforced"]:
+            self._unenforced += 1
+
+    def _unknown(self, key: str, detail: str, lock: BundleFacts) -> None:
+        """Tell of a lock that the store does not say."""
+        self._objects.unreadable(
+            key,
+            detail,
+            retry=lock.get("retry", False),
+            name=f"{key}#lock",
+            code=AuditCode.UNLOCKED,
+        )
+
+
+def _in_chain(facts: BundleFacts, covered: int) -> Iterator[tuple[Receipt, bool]]:
+    """Yield the receipts of a custody chain, and whether a head in the log covers each."""
+    for told in facts["custody"]["receipts"]:
+        fields = {name: value for name, value in told.items() if name != "place"}
+        yield receipts.from_json(fields), told["place"] < covered

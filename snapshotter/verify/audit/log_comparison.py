@@ -1,0 +1,571 @@
+"""
+Hold what was read against the log, and say what does not fit.
+
+In both directions: what the log names has to be in the store, and what is in the store
+has to be in the log, with the same bytes. Nothing here reads a bundle; the facts come
+from `reading.py` and the history from `history.py`.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody_sidecars, store_keys
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.proofs import leaf
+from snapshotter.formats.signatures import keys, signed_statement
+from snapshotter.formats.statements import tombstone
+from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
+from snapshotter.verify.audit import replica_custody
+from snapshotter.verify.audit.bundle_reader import sha256_of
+from snapshotter.verify.audit.log_history import FoundCheckpoint, LogHistory
+from snapshotter.verify.audit.object_reader import (
+    ObjectAbsent,
+    ObjectReader,
+    ObjectUnreadable,
+    custody_of,
+    unreadable_error,
+)
+from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.sidecar_facts import (
+    RECORD_CLAIM,
+    BundleFacts,
+    judge_tombstone,
+    shortened,
+)
+from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject, StoredLogEntry
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
+
+_MAX_REPORT = 64 << 20  # bytes; one has some hundred kilobytes
+_MOST_SIDECARS = 5_000  # of the custody of one erased bundle that are read
+
+_FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
+
+
+class LogComparison:
+    """
+    Tells what is wrong between a store and its log.
+
+    Args:
+        remembered: How many entries of the log an earlier audit saw.
+        tell: Takes what is found.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectReader,
+        workspace: AuditDatabase,
+        history: LogHistory,
+        rules: AuditRules,
+        trust: Trust,
+        *,
+        remembered: int,
+        tell: Callable[[AuditFinding], None],
+    ) -> None:
+        self._objects = objects
+        self._workspace = workspace
+        self._history = history
+        self._rules = rules
+        self._trust = trust
+        self._remembered = remembered
+        self._tell = tell
+
+    def settle(self, step: Callable[[int], None]) -> None:
+        """Look again for all that may be gone; tell of what is."""
+        self._objects.settle(
+            lambda code, key, detail: self._say(code, _FAILED, key, detail),
+            {"erased": self._erased},
+            step,
+        )
+
+    # One bundle that was read.
+
+    def bundle(self, listed: ListedObject, facts: BundleFacts) -> None:
+        """Judge a bundle by what reading it gave."""
+        entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
+        self._bytes(listed, facts, entries)
+        as_logged = not entries or entries[0].sha256 == facts["sha256"]
+        for code, severity, detail in facts["problems"]:
+            if code == AuditCode.PROOF_BROKEN and not as_logged:
+                continue  # it is the bundle that changed, and that was told
+            self._say(AuditCode(code), Severity(severity), listed.key, detail)
+        for claim in facts["claims"]:
+            self._history.judge(
+                FoundCheckpoint(
+                    where=listed.key,
+                    what=claim["what"],
+                    origin=claim["origin"],
+                    head=TreeHead(size=claim["size"], root=claim["root"]),
+                    signed=claim["signed"],
+                    witnesses=tuple(claim["witnesses"]),
+                )
+            )
+        if facts["bundle_id"] == listed.bundle:
+            self._order(listed, facts, entries)
+        self._renewal(listed, facts)
+        erased = self._workspace.entries(leaf.TOMBSTONE, listed.bundle)
+        if facts["tombstone"] is not None or erased:
+            self._say(
+                AuditCode.RETURNED,
+                _UNCLEAR,
+                listed.key,
+                "it was erased, by a tombstone or the log, and it is there",
+            )
+
+    def _bytes(
+        self, listed: ListedObject, facts: BundleFacts, entries: tuple[StoredLogEntry, ...]
+    ) -> None:
+        key, sentence = listed.key, "; ".join(facts["failed"])
+        as_logged = bool(entries) and entries[0].sha256 == facts["sha256"]  # the first counts
+        if facts["bundle_id"] not in ("", listed.bundle):
+            self._say(
+                AuditCode.REPLACED,
+                _FAILED,
+                key,
+                f"another bundle stands under this name: {facts['bundle_id']}",
+            )
+        elif entries and not as_logged:
+            if facts["altered"]:
+                self._say(AuditCode.ALTERED, _FAILED, key, f"not the bytes of the log; {sentence}")
+            else:
+                self._say(
+                    AuditCode.REPLACED,
+                    _FAILED,
+                    key,
+                    "a whole bundle, and not the one that was logged under this name: "
+                    f"SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
+                )
+        elif facts["failed"]:
+            if facts["altered"] and not as_logged:
+                self._say(AuditCode.ALTERED, _FAILED, key, sentence)
+            elif not facts["altered"] and facts["unread"]:
+                self._without_all(key, facts["failed"], facts["unread"])
+            elif not facts["altered"]:
+                self._objects.suspect_unlisted(AuditCode.INVALID, key, sentence, listed.bundle)
+            else:
+                self._say(AuditCode.INVALID, _FAILED, key, sentence)
+        if facts["unclear"] and not facts["failed"]:
+            if facts["unread"]:
+                self._without_all(key, facts["unclear"], facts["unread"])
+            else:
+                self._say(AuditCode.UNPROVEN, _UNCLEAR, key, "; ".join(facts["unclear"]))
+
+    def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
+        """Tell what a bundle lacks, where what could not be read beside it may be just that."""
+        names = ", ".join(sorted(unread))
+        words = f"sidecars cannot be read ({names}), so this is not established: {'; '.join(found)}"
+        self._tell(
+            AuditFinding(
+                code=AuditCode.UNPROVEN,
+                severity=_UNCLEAR,
+                key=key,
+                detail=shortened(words),
+                retry=all(unread.values()),
+            )
+        )
+
+    def _order(
+        self, listed: ListedObject, facts: BundleFacts, entries: tuple[StoredLogEntry, ...]
+    ) -> None:
+        """The checkpoint that a record names was there before the capture, and not after."""
+        for claim in facts["claims"]:
+            if claim["what"] != RECORD_CLAIM or claim["origin"] != self._history.origin:
+                continue
+            if entries and entries[0].number < claim["size"]:
+                self._say(
+                    AuditCode.BACKDATED,
+                    _FAILED,
+                    listed.key,
+                    f"its record names a checkpoint of {claim['size']} entries, and it is itself "
+                    f"entry {entries[0].number}",
+                )
+                continue
+            newest = self._workspace.newest_before(min(claim["size"], self._history.size))
+            at = _second(newest)
+            if at is not None and at > _time_of(listed) + self._rules.skew:
+                # One of two clocks is wrong, and which one is not known from here.
+                self._say(
+                    AuditCode.BACKDATED,
+                    _NOTE,
+                    listed.key,
+                    f"its record names a checkpoint that has {newest} in it, which was captured "
+                    "later by its own clock",
+                )
+
+    def _renewal(self, listed: ListedObject, facts: BundleFacts) -> None:
+        ends = parse_instant(facts["proven_until"]) if facts["proven_until"] else None
+        is_due = ends is None or ends - self._rules.now <= self._rules.renewal_within
+        self._logged_renewal(listed, facts, is_due=is_due)
+        if ends is not None and is_due:
+            self._say(
+                AuditCode.RENEWAL_DUE,
+                _NOTE,
+                listed.key,
+                f"the certificate behind its time ends at {instant(ends)}",
+            )
+
+    def _logged_renewal(self, listed: ListedObject, facts: BundleFacts, *, is_due: bool) -> None:
+        """
+        Tell when the newest renewal that the log names is not beside its bundle.
+
+        Its writer logs it first, and may be at work, or have died: never FAILED. It matters
+        where the bundle needs it, and an earlier audit has seen the entry already.
+        """
+        entries = self._workspace.entries(leaf.RENEWAL, listed.bundle)
+        is_unread = any(name.startswith("renewal-") for name in facts["unread"])
+        if not entries or entries[-1].sha256 in facts["renewals"] or is_unread:
+            return
+        newest = entries[-1]
+        is_old = newest.number < self._remembered
+        self._say(
+            AuditCode.RENEWAL_GONE,
+            _UNCLEAR if is_due and is_old else _NOTE,
+            listed.key,
+            f"entry {newest.number} of the log names a renewal of this bundle that is missing",
+        )
+
+    # The store against the log.
+
+    def unlogged(self) -> None:
+        """Tell of bundles that the log does not name."""
+        if self._history.head is None or self._history.is_unreadable:
+            return  # no log, or not all of it: that was told once, and not for each bundle
+        for listed in self._workspace.unlogged():
+            at = _time_of(listed)
+            age = self._rules.now - at
+            if age < -self._rules.skew:
+                self._say(
+                    AuditCode.UNLOGGED,
+                    _FAILED,
+                    listed.key,
+                    f"it is not in the log, and its name is of a time to come, {instant(at)}",
+                )
+            elif age <= self._rules.grace:
+                self._say(
+                    AuditCode.WAITING,
+                    _NOTE,
+                    listed.key,
+                    f"captured at {instant(at)}, and not in the log yet",
+                )
+            else:
+                missing = "" if self._history.is_read else ", of which not all could be read"
+                self._say(
+                    AuditCode.UNLOGGED,
+                    _UNCLEAR,
+                    listed.key,
+                    f"of {instant(at)} by its name, and not in the log{missing}: nothing shows "
+                    "that it was there before now",
+                )
+
+    def judge_surplus_sidecars(self) -> None:
+        """Tell of sidecars that belong to no bundle, in the store or in the log."""
+        for listed in self._workspace.without_bundle():
+            if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
+                stone = store_keys.sidecar_key(store_keys.bundle_key(listed.bundle), tombstone.KIND)
+                what = "is not there"  # of a copy without a log nothing more is known
+                if self._workspace.has_object(stone):
+                    what = "was erased, says a tombstone beside it"
+                elif self._history.head is not None:
+                    what = "never was"
+                self._say(
+                    AuditCode.SURPLUS, _NOTE, listed.key, f"it stands beside a bundle that {what}"
+                )
+
+    def judge_unknown_object(self, listed: ListedObject) -> None:
+        """Tell of an object among the bundles that is none, or of a kind that is not known."""
+        what = "of no kind that this version knows" if listed.bundle else "no bundle, nor of one"
+        self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"it is {what}")
+
+    # What else the log names.
+
+    def reports(self) -> None:
+        """Tell of reports of earlier audits that are gone or were changed."""
+        for entry in self._workspace.entries_of(leaf.REPORT):
+            try:
+                key = store_keys.report_key(entry.name)
+            except ValueError:
+                continue  # of a form that is not ours
+            try:
+                there, document = self._read_report(key, entry.sha256)
+            except ObjectAbsent:
+                words = f"entry {entry.number} of the log names this report of an audit"
+                self._objects.suspect(AuditCode.DELETED, key, words)
+                continue
+            except ObjectUnreadable as error:
+                self._objects.unreadable(key, str(error), retry=error.retry)
+                continue
+            if there != entry.sha256:
+                self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
+                continue
+            self._report_signature(f"{key}.sig", document)
+
+    def _read_report(self, key: str, sha256: str) -> tuple[str, bytes]:
+        """Return the digest of a report, and its bytes if it is the one that is expected."""
+        with self._objects.opened(key) as stream:
+            try:
+                there = sha256_of(stream, limit=_MAX_REPORT)
+                stream.seek(0)
+                document = stream.read(_MAX_REPORT) if there == sha256 else b""
+            except (SnapshotterError, OSError) as error:
+                raise unreadable_error(self._objects.store, error) from error
+        self._objects.mark_read(key)
+        return there, document
+
+    def _report_signature(self, key: str, document: bytes) -> None:
+        """Tell of a report's signature that is gone (it was put first), or does not hold."""
+        try:
+            signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
+        except ObjectAbsent:
+            self._objects.suspect(AuditCode.DELETED, key, "the signature of a report is gone")
+            return
+        except ObjectUnreadable as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+            return
+        with contextlib.suppress(EvidenceInvalid):  # another program's report may be no JSON
+            value = canonical_json.loads(document)
+            signer = value.get("signer") if isinstance(value, dict) else None
+            known = self._trust.key(signer) if isinstance(signer, str) else None
+            if known and not keys.verify_signature(known.public_key, signature, document):
+                words = "the signature of a report does not hold, by the key that the report names"
+                self._say(AuditCode.ALTERED, _FAILED, key, words)
+
+    def trust_file(self) -> None:
+        """Tell when the log knows of a later trust file than this audit goes by, or another one."""
+        newest, digest = 0, ""
+        for entry in self._workspace.entries_of(leaf.TRUST):
+            # Of another root, versions begin anew: the last one counts.
+            newest, digest = int(entry.name), entry.sha256
+        if newest == self._trust.version and digest != self._trust.sha256:
+            self._say(
+                AuditCode.OLDER_TRUST,
+                _UNCLEAR,
+                "",
+                f"the log names another file of version {newest} of the trust file than this audit "
+                f"goes by: SHA-256 {digest}, and not {self._trust.sha256}",
+            )
+        if self._trust.version is not None and newest > self._trust.version:
+            self._say(
+                AuditCode.OLDER_TRUST,
+                _UNCLEAR,
+                "",
+                f"the log names version {newest} of the trust file, and this audit goes by "
+                f"version {self._trust.version}",
+            )
+
+    # The log against the store.
+
+    def gone(self) -> Iterator[str]:
+        """
+        Look for the bundles that the log names and the listing does not show.
+
+        Each is asked for by its name: those that are there all the same are yielded by
+        their keys, and those that are not are looked for again when all `settle`.
+        """
+        for entry in self._workspace.gone():
+            key = self._key_of(entry)
+            if key is None:
+                self._say(
+                    AuditCode.LOG_BROKEN,
+                    _FAILED,
+                    f"entry {entry.number}",
+                    f"it names a bundle of no day that there is: {entry.name}",
+                )
+            elif self._looked_for(entry, key):
+                yield key
+
+    def judge_missing_since(self, known: int) -> None:
+        """Look for bundles that were logged while this audit ran."""
+        for entry in self._workspace.gone():
+            key = self._key_of(entry)
+            if entry.number >= known and key is not None:
+                self._looked_for(entry, key)
+
+    def _looked_for(self, entry: StoredLogEntry, key: str) -> bool:
+        """Whether the store has a bundle; tell where that is not known, or look again later."""
+        try:
+            self._objects.opened(key).close()
+        except ObjectAbsent:
+            self._missing(entry.name, key, entry.sha256, _named(entry))
+            return False
+        except ObjectUnreadable as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+            return False
+        return True
+
+    def judge_missing_after_listing(self, listed: ListedObject, why: str) -> None:
+        """A bundle was listed, and the store said that it has none when it was read."""
+        entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
+        if entries:
+            self._missing(listed.bundle, listed.key, entries[0].sha256, _named(entries[0]))
+        else:
+            self._objects.unreadable(
+                listed.key, f"the store lists it, but when it was read: {why}", retry=True
+            )
+
+    def _key_of(self, entry: StoredLogEntry) -> str | None:
+        try:
+            return store_keys.bundle_key(entry.name)
+        except ValueError:
+            return None  # digits that are no second of any day
+
+    def judge_missing_by_receipt(self, bundle_id: str, key: str, sha256: str) -> None:
+        """A bundle that this machine has stored is neither listed nor in the log."""
+        try:
+            self._objects.opened(key).close()
+        except ObjectAbsent:
+            self._missing(bundle_id, key, sha256, "a receipt of this machine names it")
+        except ObjectUnreadable as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+
+    def _missing(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
+        """The store says that it has no such bundle: is it so, and was it erased by order?"""
+        stone = store_keys.sidecar_key(key, tombstone.KIND)
+        try:
+            self._objects.read(stone, signed_statement.MAX_BYTES)
+        except ObjectAbsent:
+            if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
+                said += "; the tombstone that the log names is missing as well"
+            self._objects.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
+        except ObjectUnreadable as error:
+            words = (
+                f"{said}, but the store does not have it; whether it was erased by order is not "
+                f"known: {error}"
+            )
+            name = stone if self._workspace.read_in(stone) else key  # which of them was read once
+            self._objects.unreadable(key, words, retry=error.retry, name=name)
+        else:
+            about = (bundle_id, key, sha256, said)
+            self._objects.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
+
+    def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
+        """A bundle that was there is gone, and there is a tombstone."""
+        said += ", but the store does not have it"
+        orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
+        stone = store_keys.sidecar_key(key, tombstone.KIND)
+        try:
+            data = self._objects.read(stone, signed_statement.MAX_BYTES)
+        except (ObjectAbsent, ObjectUnreadable) as error:
+            retry = not isinstance(error, ObjectUnreadable) or error.retry
+            self._objects.unreadable(
+                key, f"{said}; its tombstone cannot be read: {error}", retry=retry
+            )
+            return
+        found = judge_tombstone(data, bundle_id, self._trust) or {"broken": "is none"}
+        if "broken" in found:
+            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
+        elif found["sha256"] not in ("", sha256):
+            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone is of other bytes")
+        elif any(entry.sha256 == hashlib.sha256(data).hexdigest() for entry in orders):
+            if found["trusted"]:
+                self._say(
+                    AuditCode.ERASED_BY_ORDER, _NOTE, key, f"at {found['at']}: {found['order']}"
+                )
+            else:
+                self._say(
+                    AuditCode.DELETED,
+                    _UNCLEAR,
+                    key,
+                    f"erased, says a tombstone by the key {found['key_id']}, which you do not "
+                    "trust to erase: it is unknown, or was compromised",
+                )
+            self._kept_custody(bundle_id, key)
+        elif self._history.is_unreadable:
+            words = f"{said}; it is not known whether its tombstone is in the log"
+            self._say(AuditCode.DELETED, _UNCLEAR, key, words)
+        else:
+            # The log names no such tombstone: its writer died before it could, or it is forged.
+            self._say(
+                AuditCode.DELETED,
+                _UNCLEAR if found["trusted"] else _FAILED,
+                key,
+                f"{said}: its tombstone is not in the log",
+            )
+
+    def _kept_custody(self, bundle_id: str, key: str) -> None:
+        """The custody chain of what was erased stays, up to the last head in the log."""
+        logged = {
+            entry.sha256: entry.number for entry in self._workspace.entries(leaf.CUSTODY, bundle_id)
+        }
+        sidecars: list[tuple[int, bytes]] = []
+        count = 0
+        for listed in self._workspace.sidecars(bundle_id):
+            number = custody_sidecars.number_of(listed.kind)
+            if number is None or count == _MOST_SIDECARS:
+                continue
+            count += 1
+            try:
+                data = self._objects.read(listed.key, custody_sidecars.MAX_BYTES)
+                sidecars.append((number, data))
+            except (ObjectAbsent, ObjectUnreadable) as error:
+                retry = not isinstance(error, ObjectUnreadable) or error.retry
+                self._objects.unreadable(listed.key, str(error), retry=retry)
+                return  # what it links is not known
+        chain = custody_sidecars.check(None, sidecars)
+        there = {link.head for link in chain.events}
+        missing = {head: number for head, number in logged.items() if head not in there}
+        prefix = store_keys.carried_prefix(bundle_id)
+        if missing:
+            known = replica_custody.copy_heads(chain.events, _named_first(sidecars))
+            try:
+                elsewhere = replica_custody.replica_events(
+                    self._objects.store, bundle_id, there, known
+                )
+            except ObjectUnreadable as error:
+                self._objects.unreadable(
+                    prefix, str(error), retry=error.retry, name=custody_of(key)
+                )
+                return
+            missing = {head: number for head, number in missing.items() if head not in elsewhere}
+        # One head may be that of the chain inside the bundle, which went with it: what
+        # comes first names it. Where nothing comes, its eraser may have died before it wrote.
+        missing.pop(_named_first(sidecars), None)
+        if not missing:
+            self._objects.mark_read(custody_of(key))
+        else:
+            words = (
+                f"it was erased, and entry {min(missing.values())} of the log names a head of its "
+                "custody chain that the kept sidecars do not have"
+            )
+            if sidecars or len(missing) > 1:
+                self._objects.suspect_custody(key, words, {number for number, _ in sidecars})
+            else:
+                self._say(AuditCode.CUSTODY_BROKEN, _UNCLEAR, key, words)
+        if chain.problems:
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                key,
+                "it was erased, and its custody chain does not hold: "
+                f"{shortened(chain.problems[0])}",
+            )
+
+    def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
+        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+
+
+def _named_first(sidecars: Iterable[tuple[int, bytes]]) -> str:
+    """Return what the first sidecar names as the event before it; "" where none says so."""
+    for number, data in sidecars:
+        if number == 1:
+            with contextlib.suppress(EvidenceInvalid):
+                return custody_sidecars.first_previous(data)
+    return ""
+
+
+def _second(bundle_id: str) -> datetime | None:
+    """Return the second that an entry of the log begins with; None for digits that are none."""
+    try:
+        return store_keys.bundle_time(bundle_id)
+    except ValueError:
+        return None
+
+
+def _time_of(listed: ListedObject) -> datetime:
+    return store_keys.bundle_time(listed.bundle)
+
+
+def _named(entry: StoredLogEntry) -> str:
+    return f"entry {entry.number} of the log names it"

@@ -1,0 +1,548 @@
+"""
+The log as a whole: is what is served one history, and the one that was seen before?
+
+Nothing that the store serves is believed. The tree is built again from its entries,
+each tile on the way is compared with the one that is served, and the root with the
+signed checkpoint. The root of every smaller tree falls out of that, so that any
+checkpoint that turns up elsewhere (remembered by an earlier audit, in a proof beside a
+bundle, in a capture record, from a witness) is held against this history by one look,
+which shows as much as a consistency proof does (RFC 6962 section 2.1.2).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.proofs import leaf as leaves
+from snapshotter.formats.proofs import log_state, merkle, note, tiles
+from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
+from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile
+from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
+from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
+from snapshotter.verify.audit.workspace import AuditDatabase, StoredLogEntry
+
+PREFIX = f"{log_state.FOLDER}/"
+CHECKPOINT = log_state.CHECKPOINT
+_CHUNK_ENTRIES = WIDTH * 16  # written to the workspace in one go
+
+AddFinding = Callable[[AuditFinding], None]
+LogProgress = Callable[[int, int], None]  # so many entries done, of so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCheckpoint:
+    """A checkpoint that turned up somewhere, to be held against the history."""
+
+    where: str  # the key of the object that holds it, or a file's name
+    what: str  # in words: "the proof beside it"
+    origin: str
+    head: TreeHead
+    signed: bool  # the log's own signature over it was verified
+    witnesses: tuple[str, ...] = ()  # whose cosignature over it is good
+    is_of_here: bool = False  # the auditor says that this very store had that log
+
+
+class LogHistory:
+    """
+    The log of one store, built again from its entries.
+
+    Args:
+        trusted: Whose log it has to be; None: nobody's word is known.
+        tell: Takes what is found.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectReader,
+        trusted: LogPolicy | None,
+        workspace: AuditDatabase,
+        tell: AddFinding,
+    ) -> None:
+        self._objects = objects
+        self._trusted = trusted
+        self._workspace = workspace
+        self._tell = tell
+        self._tree = merkle.Frontier()
+        self._levels: list[list[bytes]] = [[]]  # the tiles that are not whole yet, by level
+        self._checkpoint: bytes = b""  # the whole note, as it was served last
+        self._seen: _Served | None = None
+        self._lock: SignedCheckpoint | None = None
+        self._orphan: tuple[int, str, str] | None = None  # size, key, sentence of the largest
+        self.is_whole = False  # every entry is known, and the root is the signed one
+        self.is_unreadable = False  # the checkpoint or entries could not be read: told
+        self._is_absent = False  # there is no checkpoint, and that was confirmed
+        self._nameless = False  # of some entries the hash alone is known
+        self._broken: set[str] = set()  # tiles that were told of
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known of every entry what it names."""
+        return self.is_whole and not self._nameless
+
+    @property
+    def size(self) -> int:
+        """How many entries are known."""
+        return self._tree.size
+
+    @property
+    def note(self) -> bytes:
+        """The signed checkpoint as it was served, b"" where there is none."""
+        return self._checkpoint
+
+    @property
+    def head(self) -> TreeHead | None:
+        """What the served checkpoint says; None where there is none that can be read."""
+        return self._seen.head if self._seen else None
+
+    @property
+    def origin(self) -> str:
+        """Which log it says it is."""
+        return self._seen.origin if self._seen else ""
+
+    def seen(self, *, remembered: TreeHead | None) -> LogSeen | None:
+        """Return what was served, for the report; None where there is no log."""
+        if self._seen is None:
+            return None
+        signed = self._seen.signed
+        cosigned = signed.cosignatures if signed else ()
+        return LogSeen(
+            origin=self._seen.origin,
+            head=self._seen.head,
+            signed=signed is not None,
+            witnesses=tuple(cosignature.key.name for cosignature in cosigned),
+            quorum=self._trusted.quorum if self._trusted else 0,
+            witnessed_at=max((cosignature.time for cosignature in cosigned), default=None),
+            remembered=remembered,
+        )
+
+    def advance(self, step: LogProgress, *, least: int = 0) -> None:
+        """
+        Read the newest checkpoint, and the entries up to it that are not known yet.
+
+        Called once at the beginning and once at the end of an audit: captures go on
+        while it runs. What does not hold is told; nothing is raised for it.
+
+        Args:
+            least: How many entries an earlier audit saw. A part of a store may lag behind
+                others: a checkpoint of fewer is read again after a pause, before it counts.
+
+        Raises:
+            ServiceUnavailable: The store does not answer.
+        """
+        before = self._seen
+        least = max(least, before.head.size if before else 0)
+        try:
+            served = self._read_checkpoint()
+            if served is not None and served.head.size < least:
+                self._objects.pause()
+                served = self._read_checkpoint()
+        except ObjectUnreadable as error:
+            words = f"the checkpoint of the log cannot be read: {error}"
+            self._objects.unreadable(CHECKPOINT, words, retry=error.retry)
+            self.is_unreadable = True
+            return  # what was read before stays
+        if served is None:
+            self.is_whole = False
+            return
+        if before is not None:
+            if served.head == before.head:
+                return
+            if served.head.size < before.head.size or served.origin != before.origin:
+                self._failed(
+                    AuditCode.ROLLED_BACK,
+                    f"while this audit ran the log went from {before.head.size} entries back "
+                    f"to {served.head.size}",
+                )
+                return
+        self._seen = served
+        self._grow(served.head, step)
+
+    def judge_witnesses(self, *, now: datetime, skew: timedelta, stale_after: timedelta) -> None:
+        """Tell whether enough witnesses saw this very tree, and how long ago."""
+        if self._trusted is None or self._seen is None or self._seen.signed is None:
+            return
+        cosigned = [
+            cosignature
+            for cosignature in self._seen.signed.cosignatures
+            if cosignature.time <= now + skew
+        ]
+        needed = self._trusted.quorum
+        if len(cosigned) < needed:
+            self._unclear(
+                AuditCode.UNWITNESSED,
+                f"{len(cosigned)} of {needed} witnesses have cosigned the checkpoint of "
+                f"{self._seen.head.size} entries: it may not be what others are shown",
+            )
+        newest = max((cosignature.time for cosignature in cosigned), default=None)
+        if newest is not None and now - newest > stale_after:
+            self._unclear(
+                AuditCode.STALE,
+                f"the newest cosignature of a witness is of {instant(newest)}: what was logged "
+                "since then may be kept from us",
+            )
+
+    def judge(self, claim: FoundCheckpoint) -> None:
+        """
+        Hold a checkpoint from elsewhere against this history, and tell what does not fit.
+
+        One that the log did not sign, or that is not known to be signed, is somebody's
+        word: it can at most make the audit INDETERMINATE.
+        """
+        tell = self._failed_at if claim.signed else self._unclear_at
+        vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
+        said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
+        if self._seen is None and self.is_unreadable:
+            return  # told: whether there is such a tree is not known
+        if self._seen is None:
+            if claim.signed and claim.is_of_here:
+                tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
+            elif claim.signed and (self._orphan is None or self._orphan[0] < claim.head.size):
+                self._orphan = claim.head.size, claim.where, said
+        elif claim.origin != self._seen.origin:
+            self._unclear_at(
+                AuditCode.UNTRUSTED_LOG,
+                claim.where,
+                f"{claim.what} is of the log {claim.origin[:100]!r}, and this one is "
+                f"{self._seen.origin[:100]!r}",
+            )
+        elif claim.head.size > self._seen.head.size:
+            tell(
+                AuditCode.ROLLED_BACK,
+                claim.where,
+                f"{said}, and the log has {self._seen.head.size}: entries were taken away",
+            )
+        else:
+            root = self._root_at(claim.head.size)
+            if root is not None and root != claim.head.root:
+                tell(
+                    AuditCode.FORKED,
+                    claim.where,
+                    f"{said} with another root than the log's tree of that size has: "
+                    "two histories were told",
+                )
+
+    def judge_orphan(self) -> None:
+        """
+        Tell once of proofs of a log that is not here.
+
+        INDETERMINATE: a copy of bundles alone has their proofs, and never had a log.
+        """
+        if self._seen is None and self._orphan is not None and not self.is_unreadable:
+            _, where, said = self._orphan
+            self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
+
+    def judge_mirror(self) -> None:
+        """Say of a log that it is a copy: what the first store has logged since is not here."""
+        if self._seen is not None and self.is_mirror():
+            self._tell(
+                AuditFinding(
+                    code=AuditCode.MIRROR,
+                    severity=Severity.NOTE,
+                    key=log_state.MIRROR,
+                    detail=f"a copy of the log {self._seen.origin[:100]!r} up to "
+                    f"{self._seen.head.size} entries: what came after is not audited here",
+                )
+            )
+
+    def is_mirror(self) -> bool:
+        """Whether the log is marked as a copy of another store's."""
+        return self._optional(log_state.MIRROR, 0) is not None
+
+    def read_lock(self) -> None:
+        """Read what the log's writers have committed; `judge_lock` holds it against the log."""
+        self._lock = None
+        data = self._optional(log_state.LOCK, log_state.MAX_LOCK)
+        if self._trusted is None or data is None:
+            return
+        try:
+            self._lock = self._trusted.open(log_state.parse_lock(data).checkpoint)
+        except EvidenceInvalid:
+            return  # junk says nothing: a lock is for writers, and they refuse it
+
+    def _optional(self, key: str, limit: int) -> bytes | None:
+        """Return a file that a log need not have; None where it is not there, or that was told."""
+        try:
+            return self._objects.read(key, limit)
+        except ObjectAbsent:
+            return None
+        except ObjectUnreadable as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+            return None
+
+    def judge_lock(self) -> None:
+        """
+        Tell what does not fit between the writers' lock and what is published.
+
+        The lock is read some time before: a writer that is at work has published by now.
+        """
+        if self._lock is None or self._seen is None or self._seen.signed is None:
+            return
+        size, root = self._lock.size, self._lock.root.hex()
+        known = self._root_at(size)
+        if size < self._seen.head.size:
+            self._unclear_at(
+                AuditCode.ROLLED_BACK,
+                log_state.LOCK,
+                f"the writers' lock is of {size} entries, and {self._seen.head.size} are published",
+            )
+        if known is not None and known != root:
+            self._failed_at(
+                AuditCode.FORKED,
+                log_state.LOCK,
+                f"the writers' lock is of another tree of {size} entries: two histories were told",
+            )
+        elif size > self._seen.head.size and not self._is_published(size):
+            self._unclear_at(
+                AuditCode.STALE,
+                log_state.LOCK,
+                f"{size} entries are committed and {self._seen.head.size} published: a writer died "
+                "in between, or the checkpoint was set back",
+            )
+
+    def _is_published(self, size: int) -> bool:
+        """Whether so many entries are published at this moment; also where that was told."""
+        try:
+            read = note.parse(self._objects.read(CHECKPOINT, note.MAX_BYTES))
+            return note.parse_checkpoint(read.text).size >= size
+        except (ObjectAbsent, EvidenceInvalid):
+            return False
+        except ObjectUnreadable as error:
+            self._objects.unreadable(CHECKPOINT, str(error), retry=error.retry)
+            return True
+
+    def _root_at(self, size: int) -> str | None:
+        """Return the root of an older tree; None where the entries do not lead to the head."""
+        if self._seen is not None and size == self._seen.head.size:
+            return self._seen.head.root
+        return self._workspace.root_at(size) if self.is_whole else None
+
+    # The checkpoint.
+
+    def _read_checkpoint(self) -> "_Served | None":
+        data = self._objects.read_again(CHECKPOINT, note.MAX_BYTES, is_known=self._is_absent)
+        self._is_absent = data is None
+        if data is None:
+            if self._seen is not None:
+                self._failed(AuditCode.ROLLED_BACK, "while this audit ran the log was taken away")
+            elif self.is_mirror():
+                self._unclear(
+                    AuditCode.NO_LOG,
+                    "a copy of a log was begun and is not finished: snapshotter store replicate",
+                )
+            elif self._workspace.is_unread(log_state.MIRROR):
+                return None  # told: whether this is a copy that is not finished is not known
+            elif next(self._objects.list(PREFIX), None) is not None:
+                self._failed(
+                    AuditCode.LOG_BROKEN, "parts of a log are there, and no checkpoint of it"
+                )
+            return None
+        self._checkpoint = data
+        try:
+            read = note.parse(data)
+            checkpoint = note.parse_checkpoint(read.text)
+        except EvidenceInvalid as error:
+            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint can not be read: {error}")
+            return None
+        head = TreeHead(size=checkpoint.size, root=checkpoint.root.hex())
+        return _Served(checkpoint.origin, head, self._signed(data, checkpoint.origin))
+
+    def _signed(self, data: bytes, origin: str) -> SignedCheckpoint | None:
+        if self._trusted is None:
+            self._unclear(
+                AuditCode.UNTRUSTED_LOG,
+                f"no trust file names the key of the log {origin[:100]!r}: whoever keeps the "
+                "store could have made it up",
+            )
+            return None
+        if origin != self._trusted.key.name:
+            self._unclear(
+                AuditCode.UNTRUSTED_LOG,
+                f"the log here is {origin[:100]!r}, and the trust file names "
+                f"{self._trusted.key.name!r}",
+            )
+            return None
+        try:
+            return note.open_checkpoint(data, self._trusted.key, self._trusted.witnesses)
+        except EvidenceInvalid as error:
+            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint does not hold: {error}")
+            return None
+
+    # The tree.
+
+    def _grow(self, head: TreeHead, step: LogProgress) -> None:
+        """Take the entries from where we stand up to `head`, and compare all tiles."""
+        self.is_whole = False
+        pending: list[StoredLogEntry] = []
+        for index in range(self._tree.size // WIDTH, -(-head.size // WIDTH)):
+            tile = tiles.tile_at(ENTRIES, index, head.size)
+            known = self._tree.size - index * WIDTH  # of this bundle, from an earlier call
+            found = self._entries(tile)
+            if found is None:
+                self._workspace.add_entries(pending)
+                return  # told; what comes behind hangs in the air
+            for data, leaf_hash in found[known:]:
+                pending.append(self._take(data, leaf_hash))
+            if len(pending) >= _CHUNK_ENTRIES:
+                self._workspace.add_entries(pending)
+                pending.clear()
+                step(self._tree.size, head.size)
+        self._workspace.add_entries(pending)
+        step(self._tree.size, head.size)
+        # The right edge: tiles that are not whole yet.
+        for level, hashes in enumerate(self._levels):
+            if hashes:
+                index = head.size >> (tiles.HEIGHT * (level + 1))
+                self._compare(Tile(level=level, index=index, width=len(hashes)), hashes)
+        if self._tree.root.hex() != head.root:
+            self._failed(
+                AuditCode.LOG_BROKEN,
+                f"the {head.size} entries of the log do not lead to the root of its checkpoint: "
+                "one was changed, put in or taken out",
+            )
+            return
+        self.is_whole = True
+
+    def _take(self, data: bytes | None, leaf_hash: bytes) -> StoredLogEntry:
+        number = self._tree.size
+        self._tree.append(leaf_hash)
+        self._push(0, leaf_hash, number)
+        kind, name, sha256 = "", "", ""
+        if data is None:
+            self._nameless = True
+        else:
+            try:
+                entry = leaves.parse(data)
+                kind, name, sha256 = entry.kind, entry.name, entry.sha256
+            except EvidenceInvalid:
+                self._failed(
+                    AuditCode.LOG_BROKEN, f"entry {number} of the log is no leaf of this format"
+                )
+        return StoredLogEntry(
+            number=number, kind=kind, name=name, sha256=sha256, root=self._tree.root
+        )
+
+    def _push(self, level: int, value: bytes, number: int) -> None:
+        """Put a hash into the tile of its level; a tile that becomes whole is compared."""
+        if level == len(self._levels):
+            self._levels.append([])
+        hashes = self._levels[level]
+        hashes.append(value)
+        if len(hashes) == WIDTH:
+            index = number >> (tiles.HEIGHT * (level + 1))
+            self._compare(Tile(level=level, index=index), hashes)
+            self._push(level + 1, tiles.whole_subtree(hashes), number)
+            hashes.clear()
+
+    def _entries(self, tile: Tile) -> list[tuple[bytes | None, bytes]] | None:
+        """Return the entries of a bundle with their hashes; None where neither can be had."""
+        try:
+            data = self._fetch(tile)
+            return [
+                (entry, merkle.leaf_hash(entry)) for entry in tiles.parse_entries(data, tile.width)
+            ]
+        except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
+            self._broken_tile(tile, error)
+            self.is_unreadable = self.is_unreadable or isinstance(error, ObjectUnreadable)
+        # The hashes alone let the tree go on: whether they are right, the root will tell.
+        hashes = Tile(level=0, index=tile.index, width=tile.width)
+        try:
+            return [
+                (None, digest) for digest in tiles.parse_hashes(self._fetch(hashes), tile.width)
+            ]
+        except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
+            self._broken_tile(hashes, error)
+            return None
+
+    def _compare(self, tile: Tile, hashes: Iterable[bytes]) -> None:
+        try:
+            if self._fetch(tile) == b"".join(hashes):
+                return
+            self._broken_tile(tile, EvidenceInvalid("it is not what the entries lead to"))
+        except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
+            self._broken_tile(tile, error)
+
+    def _fetch(self, tile: Tile) -> bytes:
+        """Return a file of the log, cut from the whole one where the partial one is gone."""
+        limit = tiles.MAX_FILE if tile.level == ENTRIES else WIDTH * merkle.HASH_BYTES
+        try:
+            data = self._read(tile.path, limit)
+        except ObjectAbsent:
+            if not tile.is_partial:
+                raise
+        else:
+            self._objects.mark_read(_name(tile))
+            return data
+        whole = self._read(Tile(level=tile.level, index=tile.index).path, limit)
+        if tile.level == ENTRIES:
+            return tiles.encode_entries(tiles.parse_entries(whole, WIDTH)[: tile.width])
+        return b"".join(tiles.parse_hashes(whole, WIDTH)[: tile.width])
+
+    def _read(self, path: str, limit: int) -> bytes:
+        data = self._objects.read(PREFIX + path, limit)
+        if len(data) > limit:
+            raise EvidenceInvalid(f"it is longer than {limit} bytes")
+        return data
+
+    def _broken_tile(
+        self, tile: Tile, error: ObjectAbsent | ObjectUnreadable | EvidenceInvalid
+    ) -> None:
+        if tile.path in self._broken:
+            return
+        self._broken.add(tile.path)
+        key = PREFIX + tile.path
+        if isinstance(error, ObjectUnreadable):
+            words = f"a part of the log: {error}"
+            self._objects.unreadable(key, words, retry=error.retry, name=_name(tile))
+        elif isinstance(error, ObjectAbsent):
+            whole = Tile(level=tile.level, index=tile.index)
+            keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
+            words = "a part of the log is missing"
+            self._objects.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
+        else:
+            self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log: {error}")
+
+    def _failed(self, code: AuditCode, detail: str) -> None:
+        self._failed_at(code, CHECKPOINT, detail)
+
+    def _unclear(self, code: AuditCode, detail: str) -> None:
+        self._unclear_at(code, CHECKPOINT, detail)
+
+    def _failed_at(self, code: AuditCode, key: str, detail: str) -> None:
+        self._tell(AuditFinding(code=code, severity=Severity.FAILED, key=key, detail=detail))
+
+    def _unclear_at(self, code: AuditCode, key: str, detail: str) -> None:
+        self._tell(AuditFinding(code=code, severity=Severity.INDETERMINATE, key=key, detail=detail))
+
+
+def _name(tile: Tile) -> str:
+    """Return the name of a tile in all audits: while it grows, each has another key."""
+    return PREFIX + Tile(level=tile.level, index=tile.index).path
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    origin: str
+    head: TreeHead
+    signed: SignedCheckpoint | None
+
+
+def judge_entries(workspace: AuditDatabase) -> Iterator[AuditFinding]:
+    """Yield what is wrong between the entries themselves: one name with two digests."""
+    for name, count, digests in workspace.bundles_logged_twice():
+        said = f"the log names the bundle {name} {count} times"
+        if digests > 1:
+            yield AuditFinding(
+                code=AuditCode.REPLACED,
+                severity=Severity.FAILED,
+                key=name,
+                detail=f"{said}, with {digests} different digests",
+            )
+        else:
+            yield AuditFinding(
+                code=AuditCode.LOGGED_AGAIN,
+                severity=Severity.NOTE,
+                key=name,
+                detail=f"{said}, always with the same digest",
+            )

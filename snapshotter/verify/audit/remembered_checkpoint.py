@@ -1,0 +1,78 @@
+"""
+What an auditor remembers of a store between two audits: the last checkpoint seen.
+
+Whoever keeps a store can show an old one, or another one. Who remembers a single size
+and root finds out. So this is the one thing of an audit that can not be found out again:
+it is a small file that a person can read, written whole or not at all, and kept on the
+auditor's own machine and never in the store.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.formats.proofs import merkle
+from snapshotter.model.audit import TreeHead
+
+FORMAT = "snapshotter-audit-state/1"
+MAX_BYTES = 1 << 18
+_KEYS = {"at", "checkpoint", "format", "origin", "root", "signed", "size", "store"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberedCheckpoint:
+    """A checkpoint that an audit has seen and found to be whole."""
+
+    store: str  # where
+    at: datetime
+    origin: str
+    head: TreeHead
+    signed: bool  # by the key of the trust file, as it was then
+    checkpoint: str  # the whole note: with another one it can show that the log lied
+
+    def encode(self) -> bytes:
+        """Return the file: canonical JSON."""
+        return canonical_json.dumps(
+            {
+                "at": canonical_json.instant(self.at),
+                "checkpoint": self.checkpoint,
+                "format": FORMAT,
+                "origin": self.origin,
+                "root": self.head.root,
+                "signed": self.signed,
+                "size": self.head.size,
+                "store": self.store,
+            }
+        )
+
+
+def parse(data: bytes) -> RememberedCheckpoint:
+    """
+    Return what a state file says.
+
+    Raises:
+        EvidenceInvalid: Anything but what `Remembered.encode` writes.
+    """
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
+        raise EvidenceInvalid(f"not a file of the format {FORMAT}")
+    kinds: dict[str, Any] = {"checkpoint": str, "origin": str, "root": str, "store": str}
+    kinds |= {"size": int, "signed": bool}
+    if any(type(value[name]) is not kind for name, kind in kinds.items()):
+        raise EvidenceInvalid("a field is not of its type")
+    try:
+        root = bytes.fromhex(value["root"])
+    except ValueError as error:
+        raise EvidenceInvalid("a root is not hexadecimal") from error
+    if len(root) != merkle.HASH_BYTES or not 0 <= value["size"] <= merkle.MAX_SIZE:
+        raise EvidenceInvalid("a size or a root is out of range")
+    return RememberedCheckpoint(
+        store=value["store"],
+        at=canonical_json.parse_instant(value["at"]),
+        origin=value["origin"],
+        head=TreeHead(size=value["size"], root=root.hex()),
+        signed=value["signed"],
+        checkpoint=value["checkpoint"],
+    )

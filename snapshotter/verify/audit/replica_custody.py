@@ -1,0 +1,104 @@
+"""
+Custody of a bundle in the store that this one is a copy of (docs/spec/custody.md, "Replicas").
+
+A bundle's chain goes on in the store and in its copy, apart from each other. A replica
+carries what went on in the first one under `custody/`; the log, which is the first one's,
+names heads of it. Nobody has to be believed: each event names the digest of the one before,
+so what leads from the copy's own chain to a head that was logged is what was there. But the
+copy's own chain has to go on there as one that was copied does: else events of a store could
+be put out of sight by moving them to where a copy keeps those of another.
+"""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.bundle import custody_sidecars, store_keys
+from snapshotter.formats.bundle.custody_sidecars import ChainedEvent
+from snapshotter.model.custody import RECOVERY, REPLICATION, Receipt
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.object_reader import ObjectAbsent, read, unreadable_error
+
+_MOST = 5_000  # sidecars of one bundle that are read
+_COPYING = frozenset({REPLICATION, RECOVERY})  # what a copy's own chain begins with
+
+# By the head of each event that is carried: the receipt in it, if there is one.
+ReplicaReceipts = Mapping[str, Receipt | None]
+
+
+def copy_heads(events: Sequence[ChainedEvent], first: str = "") -> frozenset[str]:
+    """
+    Return the heads behind which a chain goes on with a copying of its bundle into this store.
+
+    Args:
+        first: What the first of the events names as the one before it, where that is not here.
+    """
+    heads = (first, *(link.head for link in events))
+    return frozenset(
+        before
+        for before, link in zip(heads, events, strict=False)
+        if before and link.event.event in _COPYING
+    )
+
+
+def replica_events(
+    store: ObjectStore, bundle_id: str, own: Collection[str], known: Collection[str]
+) -> ReplicaReceipts:
+    """
+    Return the events of all chains carried here that go on from one that is known.
+
+    Args:
+        own: Heads of the bundle's own chain, inside it and beside it.
+        known: Those of them that such a chain may go on from: `copy_heads`.
+
+    Raises:
+        CannotRead: Something that is carried can not be read.
+        ServiceUnavailable: The store does not answer.
+    """
+    places: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    try:
+        listed = [
+            stored.key for stored in islice(store.list(store_keys.carried_prefix(bundle_id)), _MOST)
+        ]
+    except (SnapshotterError, OSError) as error:
+        raise unreadable_error(store, error) from error
+    for key in listed:
+        with contextlib.suppress(ValueError):  # not of ours
+            _, place, kind = store_keys.parse_carried_key(key)
+            number = custody_sidecars.number_of(kind)
+            if number is not None:
+                places[place].append((number, key))
+    result: dict[str, Receipt | None] = {}
+    for numbered in places.values():
+        result |= _events(store, [key for _, key in sorted(numbered)], own, known)
+    return result
+
+
+def _events(
+    store: ObjectStore, keys: list[str], own: Collection[str], known: Collection[str]
+) -> ReplicaReceipts:
+    """Return the events of one chain, up to where it does not hold any more."""
+    parts: list[bytes] = []
+    try:
+        for key in keys:
+            parts.append(read(store, key, custody_sidecars.MAX_BYTES))
+    except ObjectAbsent:
+        pass  # gone since the listing, which is asked for again: what came before it is there
+    found: dict[str, Receipt | None] = {}
+    before = known
+    for data in parts:
+        try:
+            follows = custody_sidecars.first_previous(data) in before
+        except EvidenceInvalid:
+            return found
+        chain = custody_sidecars.check(None, [(1, data)])
+        last = chain.events[-1].head if chain.events else ""
+        if last in own:
+            continue  # the two are one chain until here
+        if not follows or chain.problems:
+            return found
+        found |= {link.head: link.event.receipt for link in chain.events}
+        before = (last,)  # from now on one behind the other
+    return found

@@ -1,0 +1,113 @@
+"""
+What earlier audits could not read, and since when: a store must not hide a deletion for ever.
+
+An object that can not be read is no evidence of anything: servers are busy, rights are set
+wrong. But whoever keeps a store could answer "try again" for ever in the place of what is gone.
+So an auditor remembers, beside the last checkpoint, what could not be read: from when on, in how
+many audits, and whether an audit before that had read it. Like the checkpoint this lies on the
+auditor's own machine, whole or not at all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+
+FORMAT = "snapshotter-audit-unread/1"
+MAX_BYTES = 8 << 20
+STORE = ""  # the name under which the store as a whole is remembered
+PART = "#part"  # the same, where an audit asked for some of the bundles alone
+
+_MOST = 10_000  # that are remembered
+_AUDITS = 3  # in so many, over
+_SPAN = timedelta(hours=24)  # so long: then it is withheld
+_FORGOTTEN = timedelta(days=90)  # after the last audit that could not read it
+_KEYS = {"audits", "last", "name", "since", "was_read"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableObject:
+    """Something that could not be read in one audit after another."""
+
+    name: str  # an object's key, its key and what of it after "#", `STORE` or `PART`
+    since: datetime  # of the first of these audits
+    last: datetime  # of the last
+    audits: int
+    was_read: bool  # an audit before these had read it
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is so for so long that another try is no answer any more."""
+        return self.audits >= _AUDITS and self.last - self.since >= _SPAN
+
+
+def update_unreadable(
+    before: UnreadableObject | None, name: str, now: datetime, *, was_read: bool
+) -> UnreadableObject:
+    """Return what is to be remembered of something that can not be read now."""
+    if before is None or before.since > now:  # a clock that went back begins anew
+        return UnreadableObject(name=name, since=now, last=now, audits=1, was_read=was_read)
+    was_read = was_read or before.was_read
+    return replace(before, last=now, audits=before.audits + 1, was_read=was_read)
+
+
+def encode(store: str, found: Iterable[UnreadableObject], now: datetime) -> bytes:
+    """
+    Return the file: canonical JSON.
+
+    Where there are too many, those stay that were read before, and of these the oldest: junk
+    that nobody ever read pushes out nothing.
+    """
+    kept = [unreadable for unreadable in found if now - unreadable.last <= _FORGOTTEN]
+    kept.sort(key=lambda unreadable: (not unreadable.was_read, unreadable.since, unreadable.name))
+    return canonical_json.dumps(
+        {
+            "format": FORMAT,
+            "store": store,
+            "unreadable": [
+                {
+                    "audits": unreadable.audits,
+                    "last": canonical_json.instant(unreadable.last),
+                    "name": unreadable.name,
+                    "since": canonical_json.instant(unreadable.since),
+                    "was_read": unreadable.was_read,
+                }
+                for unreadable in kept[:_MOST]
+            ],
+        }
+    )
+
+
+def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
+    """
+    Return what a file says of a store, by name.
+
+    Raises:
+        EvidenceInvalid: Anything but what `encode` writes, or it is of another store.
+    """
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise EvidenceInvalid(f"not a file of the format {FORMAT}")
+    if set(value) != {"format", "store", "unreadable"} or value["store"] != store:
+        raise EvidenceInvalid("it belongs to another store")
+    if not isinstance(value["unreadable"], list):
+        raise EvidenceInvalid("a field has the wrong type")
+    return {unreadable.name: unreadable for unreadable in map(_parse, value["unreadable"])}
+
+
+def _parse(value: Any) -> UnreadableObject:
+    kinds = {"audits": int, "last": str, "name": str, "since": str, "was_read": bool}
+    if not isinstance(value, dict) or set(value) != _KEYS:
+        raise EvidenceInvalid("a field is missing, or there is one too many")
+    if any(type(value[name]) is not kind for name, kind in kinds.items()):
+        raise EvidenceInvalid("a field has the wrong type")
+    return UnreadableObject(
+        name=value["name"],
+        since=canonical_json.parse_instant(value["since"]),
+        last=canonical_json.parse_instant(value["last"]),
+        audits=value["audits"],
+        was_read=value["was_read"],
+    )

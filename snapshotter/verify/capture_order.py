@@ -1,0 +1,169 @@
+"""
+Compare the order that captures are said to have with what is proven of their times.
+
+A token, and a witness that saw a bundle in the log, give an upper bound: the bundle existed by
+then. One that came late is honest, and says nothing of how long the bundle existed before.
+A checkpoint of the log that a record quotes gives a lower bound: the capture began after it.
+So only a lower bound contradicts an order (docs/spec/takedown-event.md, "The order of its
+captures"); an upper bound that does not bear it out makes it weak, which is told.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.model.order import UnprovenOrder
+from snapshotter.model.proof import Role
+from snapshotter.model.verified_facts import VerifiedFacts
+
+# What captures of a pack are there for, as events call it.
+ROLES: Mapping[Role, str] = {
+    Role.LAST_SEEN: "last seen",
+    Role.FIRST_GONE: "first gone",
+    Role.CONFIRMATION: "confirmation",
+    Role.CONTROL: "control",
+    Role.VANTAGE: "other way",
+}
+_ENDS = ("last seen", "first gone")
+_CONFIRMATION = "confirmation"
+_BETWEEN = ("control", "other way")  # after the earlier end, and before the last confirmation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureInRole:
+    """A capture, what it is there for, and what its verification established."""
+
+    role: str  # as `verify.takedown.parts_of` calls it
+    found: VerifiedFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFindings:
+    """What is proven of the order of captures."""
+
+    findings: tuple[Finding, ...] = ()  # FAILED alone: what contradicts it
+    misplaced: tuple[str, ...] = ()  # of each of these the bundle that claims to be the earlier one
+    weak: tuple[UnprovenOrder, ...] = ()
+
+
+def judge(captures: Sequence[CaptureInRole], *, max_skew: timedelta) -> OrderFindings:
+    """
+    Return what contradicts the order of captures, and what does not bear it out.
+
+    Args:
+        captures: Those that are here and did not FAIL; others have no place that could be judged.
+        max_skew: By how much two clocks may differ.
+    """
+    findings: list[Finding] = []
+    misplaced: list[str] = []
+    weak: list[UnprovenOrder] = []
+    placed: dict[str, CaptureInRole] = {}
+    for earlier, later in _pairs(captures):
+        placed |= {capture.found.bundle_id: capture for capture in (earlier, later)}
+        contradiction = _contradiction(earlier, later, max_skew)
+        if contradiction:
+            findings.append(_failed(earlier, later, contradiction))
+            misplaced.append(earlier.found.bundle_id)
+        elif doubt := _doubt(earlier, later):
+            weak.append(_weak(earlier, later, doubt))
+    unproven = [_unproven(capture) for capture in placed.values() if _by(capture.found) is None]
+    return OrderFindings(
+        findings=tuple(findings), misplaced=tuple(misplaced), weak=(*unproven, *weak)
+    )
+
+
+def _pairs(captures: Sequence[CaptureInRole]) -> Iterator[tuple[CaptureInRole, CaptureInRole]]:
+    """Yield which capture is said to have come before which other one."""
+    ends = [capture for capture in captures if capture.role in _ENDS]
+    confirmations = [capture for capture in captures if capture.role.startswith(_CONFIRMATION)]
+    between = [capture for capture in captures if capture.role.startswith(_BETWEEN)]
+    said = [tuple(ends)] if len(ends) == len(_ENDS) else []
+    said += [(end, capture) for end in ends for capture in confirmations]
+    said += [(end, capture) for end in ends for capture in between]
+    said += [(capture, last) for last in confirmations[-1:] for capture in between]
+    for one, other in said:
+        if one.found.bundle_id != other.found.bundle_id:
+            # Which of the two is the earlier one is what the records say of it: of a page that
+            # came back it is the other way round.
+            earlier, later = sorted((one, other), key=lambda capture: capture.found.ended_at)
+            yield earlier, later
+
+
+def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timedelta) -> str:
+    """Return what proves that the earlier of two was the later one; "" where nothing does."""
+    one, other = earlier.found, later.found
+    by = [
+        *([other.proven_time + other.accuracy] if other.proven_time else []),
+        *([other.logged_by] if other.logged_by else []),
+    ]
+    if one.not_before is not None and by and one.not_before - max_skew > min(by):
+        return (
+            f"{earlier.role} quotes a checkpoint of the log that a witness saw at "
+            f"{instant(one.not_before)}, so it began after that; {later.role} existed by "
+            f"{instant(min(by))}"
+        )
+    # No clock is in this: what the two records say has to be further apart than clocks may be.
+    if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
+        return f"the log had {later.role} before {earlier.role} began"
+    return ""
+
+
+def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
+    """Return why the order of two is not borne out by what is proven; "" where it is."""
+    one, other = _by(earlier.found), _by(later.found)
+    if _is_logged_before(earlier.found, later.found):
+        return (
+            f"the log had {later.role} before {earlier.role} began, but the recorded times differ "
+            "by no more than clocks may"
+        )
+    if one is not None and other is not None and one > other:
+        return (
+            f"{earlier.role} is proven to have existed by {instant(one)}, and {later.role} "
+            f"already by {instant(other)}"
+        )
+    return ""
+
+
+def _is_logged_before(one: VerifiedFacts, other: VerifiedFacts) -> bool:
+    """Whether the log that a record quotes had another capture already."""
+    return (
+        one.quoted is not None
+        and other.log_index is not None
+        and other.log_origin == one.quoted.origin
+        and other.log_index < one.quoted.size
+    )
+
+
+def _failed(earlier: CaptureInRole, later: CaptureInRole, why: str) -> Finding:
+    return Finding(
+        check="order",
+        verdict=Verdict.FAILED,
+        code=Code.TIME,
+        detail=f"{earlier.role} came after {later.role}, not before it: {why}",
+    )
+
+
+def _weak(earlier: CaptureInRole, later: CaptureInRole, why: str) -> UnprovenOrder:
+    return UnprovenOrder(
+        role=earlier.role,
+        against=later.role,
+        detail=f"only the clock of the capturing machine places {earlier.role} before "
+        f"{later.role}: {why}",
+    )
+
+
+def _unproven(placed: CaptureInRole) -> UnprovenOrder:
+    return UnprovenOrder(
+        role=placed.role,
+        against="",
+        detail=f"only the clock of the capturing machine places {placed.role} in the order: "
+        "nothing "
+        "proves by when it existed",
+    )
+
+
+def _by(found: VerifiedFacts) -> datetime | None:
+    """Return the earliest moment by which a bundle is proven to have existed."""
+    return min(filter(None, (found.proven_time, found.logged_by)), default=None)

@@ -1,0 +1,387 @@
+"""
+Verify a proof pack: is the file as it was made, by whom, and does each capture in it hold?
+
+The checks stand in the order of docs/spec/proof-pack.md, "Verification": form and
+signature of the manifest, every byte of the file, the key, the captures, the event. The
+file is read in blocks, nothing is unpacked to disk, and nothing in it is an anchor. The
+page that a pack shows is never interpreted: it is bytes that were signed.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import names
+from snapshotter.formats.proofs import renewal as renewals
+from snapshotter.formats.proofs import tlog_proof
+from snapshotter.formats.proofs.leaf import TAKEDOWN, Leaf
+from snapshotter.formats.statements import pack, takedown
+from snapshotter.formats.statements.pack import Pack, PackInvalid, PackManifest
+from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
+from snapshotter.model.order import UnprovenOrder
+from snapshotter.model.proof import OWN_WORD, Part, Role
+from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.verify import capture_order as orders
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.renewal import RenewalFiles
+from snapshotter.verify.report_excerpt import report_excerpt
+from snapshotter.verify.takedown import (
+    EventReport,
+    check_captures,
+    not_derived_findings,
+    read_event_record,
+)
+from snapshotter.verify.trust import Trust, judge_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureReport:
+    """One capture of a pack, and what its own verification found."""
+
+    part: Part
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackReport:
+    """All findings about one pack: about the file, and about each capture in it."""
+
+    findings: tuple[Finding, ...]  # about the file
+    captures: tuple[CaptureReport, ...] = ()
+    manifest: PackManifest | None = None  # None: none could be read
+    key_id: str = ""  # who signed it
+    length: int = 0  # bytes
+    trust: str = ""  # against what it was judged, in words
+    event: EventReport | None = None  # None: there is none, or it was not come to
+    own_word: tuple[str, ...] = OWN_WORD  # fields and parts that are its signer's own word
+    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its findings."""
+        every = [*self.findings, *(self.event.findings if self.event else ())]
+        return overall(
+            [*every, *(finding for capture in self.captures for finding in capture.report.findings)]
+        )
+
+
+# Lends a capture of a pack: what was found about it, and its bytes.
+LendCapture = Callable[[], AbstractContextManager[tuple[Report, BinaryIO]]]
+
+# Judges the record of an event by the captures of its pack, by the ids of their bundles. It asks
+# for each once at most, and keeps none: two hundred of them are more than a machine may hold.
+JudgeEvent = Callable[[bytes, Mapping[str, LendCapture]], EventReport]
+
+
+def verify_pack(
+    stream: BinaryIO, trust: Trust, *, now: datetime, judge: JudgeEvent | None = None
+) -> PackReport:
+    """
+    Return all findings about the pack in `stream`.
+
+    Never raises for what is in the pack.
+
+    Args:
+        stream: Binary and seekable; read from its start, left open.
+        now: The verifier's clock.
+        judge: Judges the event, by rules (`app/takedown/pack_verification.py`). Without it the record
+            and the captures are judged, and an event is INDETERMINATE at best.
+
+    Raises:
+        OSError: As the stream does while it is read, or when it changes meanwhile.
+    """
+    length = stream.seek(0, io.SEEK_END)
+    try:
+        found = pack.read(stream)
+    except PackInvalid as error:
+        finding = _failed("manifest", error.code, str(error))
+        return PackReport(findings=(finding,), length=length, trust=trust.source)
+    findings = [_passed("manifest", "it is in its one form, and its signature holds")]
+    altered = [
+        _failed("parts", Code.HASH, change.detail)
+        for change in pack.find_alterations(stream, found)
+    ]
+    findings += altered or [_passed("parts", _as_made(found))]
+    captures: list[CaptureReport] = []
+    event: EventReport | None = None
+    order = orders.OrderFindings()
+    if not altered:  # what follows would judge bytes that nobody vouches for
+        findings.append(_key(found, trust))
+        read = _Captures(stream, found, trust, now)
+        event, more = _event(stream, found, trust, judge or partial(_by_record, trust), read)
+        for part in found.manifest.captures:
+            report = read.report(part)
+            captures.append(CaptureReport(part=part, report=report))
+            findings += _same(found, part, report)
+        findings += _signed_apart(found, captures)
+        findings += more
+        findings += _lacks(found.manifest, event.event if event else None)
+        if event is None:  # its roles say the order all the same
+            order = _order(captures, trust)
+            findings += order.findings
+    return PackReport(
+        findings=tuple(findings),
+        captures=tuple(captures),
+        manifest=found.manifest,
+        key_id=found.key_id,
+        length=length,
+        trust=trust.source,
+        event=event,
+        weak=event.weak if event is not None else order.weak,
+    )
+
+
+def _as_made(found: Pack) -> str:
+    return f"every byte of the page and of its {len(found.manifest.parts)} parts is as it was made"
+
+
+# Who signed it. A pack has no token: what its time rests on are those of its captures.
+
+
+def _key(found: Pack, trust: Trust) -> Finding:
+    key = trust.key(found.key_id)
+    if key is None:
+        detail = f"the pack is signed by a key that is not known here: {found.key_id}"
+        return _unclear("key", Code.KEY_UNKNOWN, detail)
+    verdict, code, detail = judge_key(key, None)
+    return Finding(check="key", verdict=verdict, code=code, detail=detail)
+
+
+def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Finding]:
+    """Whoever stole a key that captures must not be able to make the page around them as well."""
+    both = [
+        pack.describe(capture.part, found.manifest.parts)
+        for capture in captures
+        if found.key_id
+        in {str(signer.get("key_id")) for signer in capture.report.record.get("signers", ())}
+    ]
+    if both:
+        detail = f"the key that signed the pack has signed captures in it: {', '.join(both)}"
+        yield _failed("key", Code.EVENT_KEY, detail)
+
+
+# The captures, each by the verifier of bundles, with what stands beside it in the pack.
+
+
+class _Captures:
+    """The captures of a pack, each verified when it is first asked for."""
+
+    def __init__(self, stream: BinaryIO, found: Pack, trust: Trust, now: datetime) -> None:
+        self._stream, self._found, self._trust, self._now = stream, found, trust, now
+        self._reports: dict[str, Report] = {}
+
+    def report(self, part: Part) -> Report:
+        """Return what was found about a capture, without what is long."""
+        if part.name not in self._reports:
+            with self.lent(part):
+                pass
+        return self._reports[part.name]
+
+    @contextmanager
+    def lent(self, part: Part) -> Iterator[tuple[Report, BinaryIO]]:
+        """Lend a capture with all that was found about it."""
+        beside = {
+            sidecar.name.removeprefix(f"{part.name}."): pack.read_part(
+                self._stream, self._found, sidecar, limit=sidecar.length
+            )
+            for sidecar in self._found.manifest.beside(part)
+            if sidecar.length <= _MAX_BESIDE
+        }
+        late = (names.late_token(number) for number in range(1, names.MAX_LATE_TOKENS + 1))
+        with pack.open_part(self._stream, self._found, part) as opened:
+            report = verify_bundle(
+                opened,
+                self._trust,
+                now=self._now,
+                late_tokens=[beside[name] for name in late if name in beside],
+                log_proof=beside.get(names.LOG_PROOF),
+                renewals=_renewals(beside),
+            )
+            self._reports[part.name] = report_excerpt(report)
+            yield report, opened
+
+
+_MAX_BESIDE = max(MAX_SIDECAR_BYTES, tlog_proof.MAX_BYTES, renewals.MAX_BYTES)
+
+
+def _renewals(beside: dict[str, bytes]) -> list[RenewalFiles]:
+    found: list[RenewalFiles] = []
+    for number in range(1, names.MAX_RENEWALS + 1):
+        text, token = names.renewal(number)
+        if text in beside and token in beside:
+            found.append(RenewalFiles(number=number, text=beside[text], token=beside[token]))
+    return found
+
+
+def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
+    """Say where a capture is not the one that the pack names."""
+    what = pack.describe(part, found.manifest.parts)
+    if report.sha256 and report.sha256 != part.sha256:
+        yield _failed("captures", Code.HASH, f"{what} changed while it was read")
+    elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:
+        detail = f"{what} is in truth the capture {report.bundle_id}"
+        yield _failed("captures", Code.FORMAT, detail)
+    elif report.verdict is Verdict.PASSED:
+        yield _passed("captures", f"{what} is as it was sealed")
+    elif report.verdict is Verdict.INDETERMINATE:
+        codes = ", ".join(_codes(report, Verdict.INDETERMINATE))
+        detail = f"{what} is intact, and not everything about it could be established: {codes}"
+        yield _unclear("captures", _worst(report, Verdict.INDETERMINATE), detail)
+    else:
+        codes = ", ".join(_codes(report, Verdict.FAILED))
+        yield _failed("captures", _worst(report, Verdict.FAILED), f"{what} does not hold: {codes}")
+
+
+def _codes(report: Report, verdict: Verdict) -> list[str]:
+    return sorted({finding.code.value for finding in report.findings if finding.verdict is verdict})
+
+
+def _worst(report: Report, verdict: Verdict) -> Code:
+    return next(finding.code for finding in report.findings if finding.verdict is verdict)
+
+
+def _order(captures: Sequence[CaptureReport], trust: Trust) -> orders.OrderFindings:
+    placed = [
+        orders.CaptureInRole(
+            role=orders.ROLES.get(capture.part.role, ""), found=capture.report.established
+        )
+        for capture in captures
+        if capture.report.established is not None
+    ]
+    return orders.judge(placed, max_skew=trust.max_skew)
+
+
+# The event: its record, and that the captures in the pack are those that it rests on.
+
+
+def _event(
+    stream: BinaryIO, found: Pack, trust: Trust, judge: JudgeEvent, captures: _Captures
+) -> tuple[EventReport | None, list[Finding]]:
+    manifest = found.manifest
+    records = manifest.of_role(Role.EVENT)
+    if not records:
+        if not manifest.event_id:
+            return None, []
+        return None, [_failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")]
+    packed = {
+        part.name.removesuffix(".wacz"): partial(captures.lent, part) for part in manifest.captures
+    }
+    try:
+        data = pack.read_part(stream, found, records[0], limit=takedown.MAX_BYTES)
+    except PackInvalid as error:
+        return None, [_failed("event", error.code, str(error))]
+    report = judge(data, packed)
+    if report.event is None:
+        return report, []
+    findings = [*_captures_of(report.event, manifest)]
+    if report.event.event_id != manifest.event_id:
+        detail = f"its record is of the event {report.event.event_id}"
+        findings.append(_failed("event", Code.EVENT, detail))
+    leaf = Leaf(kind=TAKEDOWN, name=report.event.event_id, sha256=records[0].sha256)
+    findings += _logged(stream, found, trust, leaf)
+    return report, findings
+
+
+def _by_record(trust: Trust, data: bytes, packed: Mapping[str, LendCapture]) -> EventReport:
+    """Judge an event without any rules; its conclusion is never PASSED without them."""
+    found = read_event_record(data, trust)
+    reports: dict[str, Report] = {}
+    parts = []
+    for part in found.parts:
+        name = part.observation.bundle_id
+        if name in packed and name not in reports:
+            with packed[name]() as (report, _):
+                reports[name] = report_excerpt(report)
+        parts.append(replace(part, report=reports.get(name)))
+    if found.event is None:
+        return found
+    return check_captures(found, parts, trust).with_more(not_derived_findings(), ())
+
+
+def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
+    """Say which captures of the pack stand in a role that the event does not give them."""
+    wanted: dict[str, set[Role]] = {}
+    for role, observations in _roles_of(event):
+        for observation in observations:
+            wanted.setdefault(f"{observation.bundle_id}.wacz", set()).add(role)
+    wrong = [part for part in manifest.captures if part.role not in wanted.get(part.name, set())]
+    for part in wrong:
+        what = pack.describe(part, manifest.parts)
+        yield _failed("event", Code.EVENT, f"the event does not rest on {what}")
+    if not wrong:
+        yield _passed("event", "the captures in the pack are those that the event rests on")
+
+
+def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
+    yield Role.LAST_SEEN, (event.last_seen,)
+    yield Role.FIRST_GONE, (event.first_gone,)
+    yield Role.CONFIRMATION, event.confirmations
+    yield Role.CONTROL, event.controls
+    yield Role.VANTAGE, event.vantages
+    yield Role.IDENTITY, event.identified_by
+
+
+def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
+    """Say what the manifest calls left out and is here, or is nothing that the event names."""
+    here = {part.role for part in manifest.parts}
+    wrong = [role.value for role in (Role.PICTURE, Role.PDF) if role in here]
+    names = {part.name for part in manifest.captures}
+    known = (
+        {f"{observation.bundle_id}.wacz" for observation in (event.last_seen, event.first_gone)}
+        if event
+        else set()
+    )
+    for role, word in _LEFT_OUT.items():
+        if event is None:
+            wrong += [word] if role in here else []
+            continue
+        its = {
+            f"{observation.bundle_id}.wacz" for observation in dict(_roles_of(event))[role]
+        } - known
+        known |= its  # of one that has several roles, the first counts
+        wrong += [word] if its <= names else []
+    for word in wrong:
+        if word in manifest.lacks:
+            yield _failed(
+                "manifest",
+                Code.MANIFEST,
+                f"the manifest lists {word} as left out, and this is false",
+            )
+
+
+_LEFT_OUT = {
+    Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
+}  # fmt: skip
+
+
+def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterator[Finding]:
+    """Say what the log proof shows; one that does not hold says nothing against the event."""
+    proofs = found.manifest.of_role(Role.EVENT_PROOF)
+    if trust.log is None or not proofs:
+        return
+    try:
+        data = pack.read_part(stream, found, proofs[0], limit=tlog_proof.MAX_BYTES)
+        policy = trust.log.of_log(tlog_proof.checkpoint_in(data))
+        read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
+    except EvidenceInvalid as error:
+        yield _unclear("event", Code.LOG, f"the event's log proof does not hold: {error}")
+        return
+    yield _passed("event", f"the event is entry {read.index} of the log")
+
+
+def _passed(check: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
+
+
+def _failed(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
+
+
+def _unclear(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)

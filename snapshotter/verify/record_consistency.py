@@ -1,0 +1,528 @@
+"""
+Check that a capture record agrees with itself, and with the files that it is about.
+
+A record states facts twice: an artifact's digest beside the file, a status beside the answer.
+Who has the signing key can make them differ, and then each reader believes another one. The
+facts are those of docs/spec/capture-record.md, "What is stated twice". Nothing here parses what
+a page wrote: `MemberMeasures` counts while the container is read, and the rest is compared.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import custody as custody_chain
+from snapshotter.formats.bundle import names
+from snapshotter.formats.bundle.container import Member
+from snapshotter.formats.page import assessment as assessments
+from snapshotter.model.digests import Digests
+from snapshotter.model.finding import Code
+
+MAX_TILES: Final = 10_000  # that a record lists of all pictures together
+_MAX_TOLD: Final = 20  # contradictions that are told one by one
+_TEXT: Final = "capture/page.txt"
+_POLICY: Final = "capture/policy.toml"
+_IMAGES: Final = "capture/images.jsonl"
+MAX_IMAGES: Final = 5_000  # of one page, each of which has a line of its own
+MAX_FAILED: Final = 500  # requests that a record lists
+MAX_TEXT: Final = 65_536  # characters; a record cuts longer texts
+_PAGES: Final = "pages/pages.jsonl"
+_PAGES_END: Final = 1 << 20  # bytes: a title and an address that no record cuts are shorter
+_PNG: Final = b"\x89PNG\r\n\x1a\n"  # W3C PNG, 5.2
+_PNG_HEAD: Final = 33  # bytes of signature and IHDR
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
+# Places of `redactions` whose values may stand in a page's text: it was counted before.
+_IN_TEXTS: Final = ("url-parameter", "viewer-field", "own-name")  # a list is in no set
+_ABSENT: Final = object()  # a field that an earlier version did not write
+
+# What a custody event calls an outcome.
+_OUTCOMES: Final = {"complete": "success", "partial": "partial", "failed": "failure"}
+
+# A contradiction: the code it has, and a sentence.
+Contradiction = tuple[Code, str]
+
+# Two places of one fact.
+_TWICE: Final = (
+    ("who.network_path", "who.network.path"),
+    ("what.http_status", "from_whom.status"),
+    ("when.http_date", "from_whom.date_header"),
+    ("when.timezone", "how.settings.timezone"),
+)
+
+
+class MemberMeasures:
+    """Counts of members that are not held in memory, taken while the container is read."""
+
+    def __init__(self) -> None:
+        self.characters: int | None = None  # of the page's text
+        self.images: int | None = None  # lines about images; None without such a file
+        self.pages = 0  # lines of the list of pages
+        self.pages_end = b""  # of which this is the end
+        self.heads: dict[str, bytes] = {}  # of each PNG image: signature and IHDR
+
+    def of(self, member: Member) -> Callable[[bytes], None] | None:
+        """Return what takes the bytes of a member, piece by piece; None for one of no interest."""
+        if member.name == _TEXT:
+            self.characters = 0
+            return self._count
+        if member.name == _IMAGES:
+            self.images = 0
+            return self._image_lines
+        if member.name == _PAGES:
+            return self._pages
+        if member.name.endswith(".png"):
+            self.heads[member.name] = b""
+            return lambda data: self._head(member.name, data)
+        return None
+
+    def _count(self, data: bytes) -> None:
+        self.characters = (self.characters or 0) + len(data.translate(None, _CONTINUATION))
+
+    def _image_lines(self, data: bytes) -> None:
+        self.images = (self.images or 0) + data.count(b"\n")
+
+    def _pages(self, data: bytes) -> None:
+        self.pages += data.count(b"\n")
+        self.pages_end = (self.pages_end + data)[-_PAGES_END:]
+
+    def _head(self, name: str, data: bytes) -> None:
+        left = _PNG_HEAD - len(self.heads[name])
+        if left > 0:
+            self.heads[name] += data[:left]
+
+    def size(self, name: str) -> tuple[int, int] | None:
+        """Return width and height of a PNG image; None if it is none."""
+        head = self.heads.get(name, b"")
+        if len(head) < _PNG_HEAD or not head.startswith(_PNG) or head[12:16] != b"IHDR":
+            return None
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def contradictions(
+    record: Mapping[str, Any],
+    digests: Mapping[str, Digests],
+    measures: MemberMeasures,
+    kept: Mapping[str, bytes],
+) -> tuple[Contradiction, ...]:
+    """
+    Return what the record states otherwise than itself, or than the bundle's files show.
+
+    Args:
+        digests: Of every member.
+        kept: The bytes of `capture/custody.jsonl`, and of `capture/assessment.json` where it is
+            there and short enough to be read.
+    """
+    found: list[Contradiction] = []
+    for contradiction in (
+        *_artifacts(record, digests),
+        *_policy(record, digests),
+        *_twice(record),
+        *_court_minimum(record),
+        *_outcome(record),
+        *_text(record, measures),
+        *_pictures(record, digests, measures),
+        *_rule_files(kept.get(assessments.PATH), digests),
+        *_custody(record, digests, kept[names.CUSTODY]),
+        *_certificates(record),
+        *_images(record, measures),
+        *_requests(record),
+        *_redactions(record),
+        *_page(record, measures),
+    ):
+        if len(found) >= _MAX_TOLD:
+            if any(contradiction[0] is code for code, _ in found[_MAX_TOLD:]):
+                continue  # of those that are not told one by one, each code once
+            contradiction = (contradiction[0], "there are more contradictions")
+        found.append(contradiction)
+    return tuple(found)
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    """Return a value of the record; null of what is null; `_ABSENT` of what is not there."""
+    value: Any = record
+    for name in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or name not in value:
+            return _ABSENT
+        value = value[name]
+    return value
+
+
+def _is_same(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other  # true is no 1
+
+
+# The files.
+
+
+def _artifacts(
+    record: Mapping[str, Any], digests: Mapping[str, Digests]
+) -> Iterator[Contradiction]:
+    listed = _at(record, "content.artifacts")
+    if not isinstance(listed, list):
+        yield Code.FORMAT, "content.artifacts is not a list"
+        return
+    left = {path for path in digests if names.is_listed(path)} - {
+        names.CAPTURE_RECORD,
+        names.CUSTODY,
+    }
+    known: set[str] = set()
+    for entry in listed:
+        path = entry.get("path") if isinstance(entry, dict) else None
+        if not isinstance(path, str):
+            yield Code.FORMAT, "content.artifacts has an entry that names no file"
+            continue
+        if path in known:
+            yield Code.UNLISTED, f"content.artifacts names {path} twice"
+            continue
+        known.add(path)
+        if path == names.SERVER_SIGNATURES:
+            left.discard(path)
+            continue  # `servers` judges this file, and has its own code
+        if path not in left:
+            yield Code.MISSING, f"content.artifacts names {path}, which is not in the bundle"
+            continue
+        left.discard(path)
+        yield from _digests(entry, path, digests[path])
+    for path in sorted(left):
+        yield Code.UNLISTED, f"content.artifacts does not name {path}"
+
+
+def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[Contradiction]:
+    for name, value, code in (
+        ("length", member.length, Code.HASH),
+        ("sha256", member.sha256, Code.HASH),
+        ("blake3", member.blake3, Code.BLAKE3),
+    ):
+        if not _is_same(stated.get(name), value):
+            yield code, f"the {name} of {path} in content.artifacts is not that of the file"
+
+
+def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
+    """Whether the record states the digests and the length of a file as they are."""
+    listed = _at(record, "content.artifacts")
+    of_it = [
+        entry
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, dict) and entry.get("path") == path
+    ]
+    return not any(True for entry in of_it for _ in _digests(entry, path, member))
+
+
+def _policy(record: Mapping[str, Any], digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
+    stated = _at(record, "how.policy.sha256")
+    if stated is not _ABSENT and not _is_same(stated, digests[_POLICY].sha256):
+        yield Code.HASH, f"how.policy.sha256 is not the digest of {_POLICY}"
+
+
+def _text(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
+    stated = _at(record, "content.text_characters")
+    if stated is _ABSENT or measures.characters is None or _has_replaced_texts(record):
+        return
+    if not _is_same(stated, measures.characters):
+        yield (
+            Code.FORMAT,
+            f"content.text_characters is {stated!r:.40}, but {_TEXT} has {measures.characters}",
+        )
+
+
+def _has_replaced_texts(record: Mapping[str, Any]) -> bool:
+    redactions = _at(record, "redactions")
+    return isinstance(redactions, list) and any(
+        isinstance(redaction, dict) and redaction.get("place") in _IN_TEXTS
+        for redaction in redactions
+    )
+
+
+def _pictures(
+    record: Mapping[str, Any], digests: Mapping[str, Digests], measures: MemberMeasures
+) -> Iterator[Contradiction]:
+    pictures = _at(record, "content.pictures")
+    if pictures is _ABSENT:
+        return
+    left = MAX_TILES
+    for file in _files_of(pictures):
+        if file is None:
+            yield Code.FORMAT, "content.pictures has an entry that names no file"
+            continue
+        path = file["path"]
+        if path not in digests:
+            yield Code.MISSING, f"content.pictures names {path}, which is not in the bundle"
+        elif path.endswith(".png"):
+            size = (file.get("width"), file.get("height"))
+            if size != measures.size(path) or not all(type(number) is int for number in size):
+                yield Code.FORMAT, f"the size of {path} in content.pictures is not that of the file"
+        tiles, count = file.get("tiles"), file.get("tile_count")
+        if type(count) is not int or not isinstance(tiles, list) or len(tiles) != min(count, left):
+            yield Code.FORMAT, f"content.pictures does not list tile_count tiles of {path}"
+        else:
+            left -= len(tiles)
+
+
+def _files_of(pictures: object) -> Iterator[dict[str, Any] | None]:
+    """Yield each file of all pictures; None for what is none."""
+    for picture in pictures if isinstance(pictures, list) else (None,):
+        files = picture.get("files") if isinstance(picture, dict) else None
+        for file in files if isinstance(files, list) else (None,):
+            is_one = isinstance(file, dict) and isinstance(file.get("path"), str)
+            yield file if is_one else None
+
+
+def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
+    """Compare the files of rules that the assessment names. One that is not readable names none."""
+    if data is None:
+        return
+    try:
+        value = canonical_json.loads(data, max_values=assessments.MAX_VALUES)
+    except EvidenceInvalid:
+        return  # who makes it again finds that out
+    listed = value.get("rule_files") if isinstance(value, dict) else None
+    for entry in listed if isinstance(listed, list) else ():
+        name = entry.get("id") if isinstance(entry, dict) else None
+        member = digests.get(f"capture/rules-{name}.toml")
+        if member is not None and not _is_same(entry.get("sha256"), member.sha256):
+            yield (
+                Code.HASH,
+                f"the digest of the rules {name} in {assessments.PATH} is not that of the file",
+            )
+
+
+# The record against itself.
+
+
+def _twice(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    for first, second in _TWICE:
+        one, other = _at(record, first), _at(record, second)
+        if _ABSENT in (one, other) or _is_same(one, other):
+            continue
+        if first == "when.http_date" and one == "" and other is None:
+            continue  # no answer came
+        yield Code.FORMAT, f"{first} is {one!r:.60}, but {second} is {other!r:.60}"
+
+
+def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    met, line = _at(record, "court_minimum.met"), _at(record, "court_minimum.line")
+    parts = [
+        _at(record, f"court_minimum.{name}") for name in ("url", "html_source", "full_page_capture")
+    ]
+    if _ABSENT in (met, *parts):
+        return
+    if met is not all(part is True for part in parts) or not _are_bools(parts):
+        yield Code.FORMAT, "court_minimum.met does not follow from its parts"
+    said = line if isinstance(line, str) else ""
+    if said.startswith("court minimum: YES" if met is False else "court minimum: NO ("):
+        yield Code.FORMAT, "court_minimum.line contradicts court_minimum.met"
+
+
+def _are_bools(values: Iterable[object]) -> bool:
+    return all(isinstance(flag, bool) for flag in values)
+
+
+def _outcome(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    state, reasons = _at(record, "outcome.state"), _at(record, "outcome.reasons")
+    if state is _ABSENT or reasons is _ABSENT:
+        return
+    if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
+        yield Code.FORMAT, "outcome has no valid state, or no list of reasons"
+    elif (state == "complete") != (not reasons):
+        yield (
+            Code.FORMAT,
+            f"outcome.state is {state}, but outcome.reasons has {len(reasons)} entries",
+        )
+
+
+def _images(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
+    counts = [
+        _at(record, f"content.images.{name}")
+        for name in ("wanted", "loaded", "failed", "pending", "placeholder")
+    ]
+    if _ABSENT in counts:
+        return
+    wanted, *states = counts
+    if not _are_counts(counts) or wanted != sum(states):
+        yield Code.FORMAT, "content.images.wanted is not the sum of the other counts of images"
+    elif wanted <= MAX_IMAGES and measures.images not in (None, wanted):
+        yield (
+            Code.FORMAT,
+            f"content.images.wanted is {wanted}, but {_IMAGES} has {measures.images} lines",
+        )
+
+
+def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    total, *ends = [
+        _at(record, f"content.requests.{name}")
+        for name in ("total", "answered", "failed", "blocked", "cancelled", "pending")
+    ]
+    if _ABSENT in (total, *ends):
+        return
+    if not _are_counts((total, *ends)) or total != sum(ends):
+        yield Code.FORMAT, "content.requests.total is not the sum of the other counts of requests"
+        return
+    listed = _at(record, "content.failed_requests")
+    _, failed, blocked, *_ = ends
+    if listed is not _ABSENT and (
+        not isinstance(listed, list) or len(listed) != min(failed + blocked, MAX_FAILED)
+    ):
+        yield (
+            Code.FORMAT,
+            "content.failed_requests does not list as many requests as content.requests counts",
+        )
+
+
+def _are_counts(values: Iterable[object]) -> bool:
+    return all(type(count) is int and count >= 0 for count in values)
+
+
+def _redactions(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    listed = _at(record, "redactions")
+    for entry in listed if isinstance(listed, list) else ():
+        count, commitments = (
+            (entry.get("count"), entry.get("commitments"))
+            if isinstance(entry, dict)
+            else (None, None)
+        )
+        if type(count) is not int or not isinstance(commitments, list) or count < len(commitments):
+            yield Code.FORMAT, "redactions counts fewer values than it has commitments"
+
+
+def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Compare the digest of each certificate with its PEM, where nothing in it was replaced."""
+    chain = _at(record, "from_whom.tls.chain")
+    if chain is _ABSENT or chain is None or _has_replaced_texts(record):
+        return
+    for entry in chain if isinstance(chain, list) else (None,):
+        stated, pem = (
+            (entry.get("sha256"), entry.get("pem")) if isinstance(entry, dict) else (None, None)
+        )
+        digest = _pem_digest(pem) if isinstance(pem, str) else None
+        if digest is None or stated != digest:
+            yield Code.FORMAT, "a digest in from_whom.tls.chain is not that of its certificate"
+
+
+def _pem_digest(pem: str) -> str | None:
+    """Return the SHA-256 of what is in a PEM; None for none."""
+    head, tail = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+    if not (pem.startswith(head) and pem.endswith(tail) and pem.isascii()):
+        return None
+    body = pem[len(head) : -len(tail)]
+    try:
+        der = base64.b64decode(body.replace("\n", ""), validate=True)
+    except ValueError:
+        return None
+    text = base64.b64encode(der).decode("ascii")
+    lines = "".join(f"{text[at : at + 64]}\n" for at in range(0, len(text), 64))
+    return hashlib.sha256(der).hexdigest() if lines == body else None
+
+
+def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
+    """Compare the line from which a replay begins. A list without a page states nothing."""
+    texts = [_at(record, "what.title"), _at(record, "what.final_url")]
+    end = measures.pages_end
+    has_none = not end or (measures.pages == 1 and end.endswith(b"\n"))
+    if has_none or _has_replaced_texts(record) or not _are_uncut(texts):
+        return
+    title, url = (canonical_json.dumps(text) for text in texts)
+    rest = end.removesuffix(b',"url":' + url + b"}\n")
+    instant = len(b',"ts":"2026-11-24T16:37:26Z"')
+    is_same = (
+        measures.pages == 2  # a header, and one page
+        and rest != end
+        and rest[-instant:].startswith(b',"ts":"')
+        and rest[:-instant].endswith(b',"title":' + title)
+    )
+    if not is_same:
+        yield Code.FORMAT, f"{_PAGES} has another title or address of the page than the record"
+
+
+# The custody chain.
+
+
+def _custody(
+    record: Mapping[str, Any], digests: Mapping[str, Digests], data: bytes
+) -> Iterator[Contradiction]:
+    try:
+        events = custody_chain.parse(data)
+    except EvidenceInvalid:
+        return  # the check of the chain says so
+    there = (
+        sum(names.is_listed(path) for path in digests) - 1
+    )  # the chain counts before it is written
+    for name, count, stated in _events(record, there):
+        of_it = [event for event in events if event.event == name]
+        if len(of_it) != count:
+            yield Code.CUSTODY, f"the custody chain has {len(of_it)} events “{name}”, not {count}"
+            continue
+        for event in of_it:
+            for field, value in stated.items():
+                if getattr(event, field) not in value:
+                    yield (
+                        Code.CUSTODY,
+                        f"{field} of the custody event “{name}” is not what the record says",
+                    )
+
+
+def _events(
+    record: Mapping[str, Any], there: int
+) -> Iterator[tuple[str, int, dict[str, tuple[object, ...]]]]:
+    """
+    Yield name and number of custody events, and what their fields have to be.
+
+    Args:
+        there: How many files of the bundle are listed. Where the record names another number of
+            artifacts, that is told by itself.
+    """
+    software = record["software"]
+    ended = canonical_json.parse_clock(record["when"]["ended_at"])
+    sealed = canonical_json.parse_clock(record["sealed_at"])
+    capture = {"object": record["what"]["requested_url"]}
+    state, reasons = _at(record, "outcome.state"), _at(record, "outcome.reasons")
+    if isinstance(state, str) and state in _OUTCOMES:
+        capture["outcome"] = _OUTCOMES[state]
+    if (codes := _texts_of(reasons, "code")) is not None:
+        capture["detail"] = "; ".join(codes)
+    own: dict[str, tuple[object, ...]] = {"at": (ended,), "agent": (software,)}
+    yield (
+        "capture",
+        1,
+        own | {key: (text,) for key, text in capture.items() if len(text) <= MAX_TEXT},
+    )
+    if (replaced := _texts_of(_at(record, "redactions"), "name")) is not None:
+        words = ", ".join(sorted(set(replaced)))
+        yield (
+            "redaction",
+            1 if replaced else 0,
+            own | ({"detail": (words,)} if _are_uncut(replaced) else {}),
+        )
+    artifacts = _at(record, "content.artifacts")
+    counts = {there, len(artifacts) + 1} if isinstance(artifacts, list) else {there}
+    yield (
+        "message digest calculation",
+        1,
+        {
+            "at": (sealed,),
+            "agent": (software,),
+            "object": (names.MANIFEST_SHA256,),
+            "outcome": ("success",),
+            "detail": tuple(f"SHA-256 and BLAKE3 of {count} files" for count in counts),
+        },
+    )
+
+
+def _texts_of(values: object, name: str) -> list[str] | None:
+    """Return a text of each of a list's objects; None if that is none."""
+    if not isinstance(values, list):
+        return None
+    found = [fields.get(name) if isinstance(fields, dict) else None for fields in values]
+    return [text for text in found if isinstance(text, str)] if _are_texts(found) else None
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(text, str) for text in values)
+
+
+def _are_uncut(texts: Sequence[str]) -> bool:
+    return all(len(text) <= MAX_TEXT for text in texts)

@@ -1,0 +1,63 @@
+"""
+What is kept of the report about a bundle where many bundles are held at once.
+
+A record has up to 8 MiB, and takes some 40 MB once it is parsed; an event or a pack has two
+hundred captures. So each report is spared of what is as long as its bundle's maker likes.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.verify.report import MAX_REASONS, MAX_WORDS, stated_outcome
+
+_FINDINGS: Final = 100
+_CHARACTERS: Final = 1_000  # of a detail, and of an address that is only shown
+_SIGNERS: Final = 9
+
+
+def report_excerpt(report: Report) -> Report:
+    """
+    Return a report without the record, the custody chain and the digests of members.
+
+    Of the record stay its signers and its outcome, as far as it is shown to anybody.
+    """
+    facts = report.established
+    return replace(
+        report,
+        findings=_findings(report),
+        requested_url=report.requested_url[:_CHARACTERS],
+        custody=b"",
+        record=_record(report),
+        established=replace(facts, members={}) if facts is not None else None,
+    )
+
+
+def _findings(report: Report) -> tuple[Finding, ...]:
+    """Return the first findings, and behind them the first of each further kind."""
+    kept: list[Finding] = []
+    kinds: set[tuple[Verdict, Code]] = set()
+    for finding in report.findings:
+        if len(kept) < _FINDINGS or (finding.verdict, finding.code) not in kinds:
+            kinds.add((finding.verdict, finding.code))
+            kept.append(replace(finding, detail=finding.detail[:_CHARACTERS]))
+    return tuple(kept)
+
+
+def _record(report: Report) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    signers = report.record.get("signers")
+    if isinstance(signers, list):
+        named = [signer.get("key_id") for signer in signers[:_SIGNERS] if isinstance(signer, dict)]
+        ids = [str(key_id)[:_CHARACTERS] for key_id in named]
+        made["signers"] = [{"key_id": key_id} for key_id in ids]
+    state, reasons = stated_outcome(report.record)
+    if report.record:
+        made["outcome"] = {
+            "state": state,
+            "reasons": [
+                {"code": code[:MAX_WORDS], "detail": detail[:MAX_WORDS]}
+                for code, detail in reasons[: MAX_REASONS + 1]
+            ],
+        }
+    return made

@@ -1,0 +1,104 @@
+"""
+Judge what servers signed in the TLS handshakes of a capture: `capture/tls.json`.
+
+The signatures are checked and nothing behind them: whose certificates they are is
+for whoever knows the roots of that time. A bundle without the file, from a version
+that kept none or of a page without TLS, gets no finding.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import names
+from snapshotter.formats.tls import server_signature
+from snapshotter.formats.tls.handshake import Decompressor
+from snapshotter.formats.tls.server_signature import ServerSignatures
+from snapshotter.model.finding import Code, Finding, Verdict
+
+_CHECK = "server-signature"
+_MAX_TOLD = 20  # sessions that do not hold
+
+
+def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
+    """
+    Yield the findings about a bundle's `capture/tls.json`.
+
+    Args:
+        record: The capture record, of which the list of artifacts is read.
+        data: The file as it was hashed; None when there is none.
+    """
+    if data is None:
+        if names.SERVER_SIGNATURES in _announced(record):
+            yield _failed("the record announces it, and it is not there")
+        return
+    try:
+        kept = server_signature.parse(data)
+    except EvidenceInvalid as error:
+        yield _failed(str(error))
+        return
+    told, untold = 0, 0
+    decompress = Decompressor()
+    worst = Verdict.INDETERMINATE  # of those that are not told one by one
+    for session in kept.sessions:
+        verdict, problem = server_signature.judge(session, decompress)
+        if verdict is Verdict.PASSED:
+            continue
+        if told < _MAX_TOLD:
+            told += 1
+            where = f"connection {session.connection} to {session.host}"
+            yield _finding(verdict, f"{where}: {problem}")
+        else:
+            untold += 1
+            worst = Verdict.FAILED if verdict is Verdict.FAILED else worst
+    if untold:
+        yield _finding(worst, f"and {untold} more of the {len(kept.sessions)} do not hold")
+    if kept.sessions and not told:
+        yield Finding(check=_CHECK, verdict=Verdict.PASSED, code=Code.OK, detail=_in_words(kept))
+
+
+def _in_words(kept: ServerSignatures) -> str:
+    named = [session for session in kept.sessions if session.names_host]
+    others = {(session.host, session.port) for session in kept.sessions if not session.names_host}
+    words = []
+    if named:
+        origins = {(session.host, session.port) for session in named}
+        words.append(
+            f"{_count(len(origins), 'origin')}: who has the key of a certificate for it signed "
+            f"{_count(len(named), 'recorded handshake')} (not followed to a root)"
+        )
+    if others:
+        words.append(
+            f"{_count(len(others), 'origin')} of which nothing is shown: "
+            "what signed is a certificate for another host"
+        )
+    if kept.unsigned:
+        words.append(f"{_count(len(kept.unsigned), 'connection')} without such a signature")
+    return "; ".join(words)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _announced(record: Mapping[str, Any]) -> set[str]:
+    """Return the paths of the artifacts in the record, of which no other check reads the form."""
+    content = record.get("content")
+    artifacts = content.get("artifacts") if isinstance(content, dict) else None
+    if not isinstance(artifacts, list):
+        return set()
+    paths = [artifact.get("path") for artifact in artifacts if isinstance(artifact, dict)]
+    return {path for path in paths if isinstance(path, str)}
+
+
+def _failed(why: str) -> Finding:
+    return _finding(Verdict.FAILED, why)
+
+
+def _finding(verdict: Verdict, why: str) -> Finding:
+    return Finding(
+        check=_CHECK,
+        verdict=verdict,
+        code=Code.SERVER_SIG,
+        detail=f"{names.SERVER_SIGNATURES}: {why}",
+    )

@@ -1,0 +1,101 @@
+"""What the browser's news of requests and sockets says of what is still to come."""
+
+from typing import Any
+
+import pytest
+
+from snapshotter.capture.record.observer import RequestObserver
+from snapshotter.capture.redaction.redactor import Redactor
+from snapshotter.model.request import Limits
+from tests.fakes.world import FixedClock, SeededIds
+
+_SESSION: Any = object()  # of which nothing is asked here
+_ADDRESS = "https://a.example/graphql"
+
+
+class Browser:
+    """Tells an observer what a browser would; each request has an id of its own."""
+
+    def __init__(self) -> None:
+        self.clock = FixedClock()
+        redactor = Redactor(names=frozenset(), ids=SeededIds())
+        self.observer = RequestObserver(clock=self.clock, limits=Limits(), redactor=redactor)
+        self._count = 0
+
+    def tell(self, event: str, **params: Any) -> None:
+        self.observer._on_event(_SESSION, f"Network.{event}", params)
+
+    def ask(self, posted: str = "", kind: str = "Fetch", url: str = _ADDRESS) -> str:
+        self._count += 1
+        name, request = f"{self._count}.1", {"url": url, "method": "POST", "postData": posted}
+        self.tell("requestWillBeSent", requestId=name, request=request, wallTime=0.0, type=kind)
+        return name
+
+    def end(self, name: str) -> None:
+        self.tell("loadingFinished", requestId=name)
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+def test_questions_to_one_address_are_no_poll_as_long_as_they_differ(browser: Browser) -> None:
+    for number in range(6):
+        browser.end(browser.ask(f"query of part {number}"))
+        browser.clock.sleep(1.0)
+    browser.ask("query of the last part")
+
+    assert (browser.observer.awaited, browser.observer.polls) == (1, 0)
+
+
+@pytest.mark.parametrize(("every_s", "is_poll"), [(0.4, False), (0.9, True)])
+def test_the_same_question_is_a_poll_when_it_has_gone_on_for_three_seconds(
+    every_s: float, is_poll: bool, browser: Browser
+) -> None:
+    for number in range(4):
+        browser.end(browser.ask(f"since 179595964{number}000"))
+        browser.clock.sleep(every_s)
+    browser.ask("since 1795959648000")
+
+    assert (browser.observer.awaited, browser.observer.polls) == (not is_poll, is_poll)
+
+
+def test_a_question_that_is_asked_without_a_pause_is_a_poll_before_that(browser: Browser) -> None:
+    for _ in range(30):
+        browser.end(browser.ask())
+    browser.ask()
+
+    assert (browser.observer.awaited, browser.observer.polls) == (0, 1)
+
+
+def test_a_socket_whose_page_asked_for_more_is_waited_for_until_it_answers(
+    browser: Browser,
+) -> None:
+    browser.tell("webSocketCreated", requestId="5", url="wss://a.example/")
+    browser.tell("webSocketFrameReceived", requestId="5")  # a welcome
+    assert not browser.observer.silent_channels
+
+    browser.clock.sleep(1.0)
+    browser.tell("webSocketFrameSent", requestId="5")
+    assert [*browser.observer.silent_channels] == [("socket", browser.clock.monotonic())]
+
+    browser.tell("webSocketFrameReceived", requestId="5")
+    for _ in range(5):  # what is sent again and again needs no answer
+        browser.tell("webSocketFrameSent", requestId="5")
+        browser.tell("webSocketFrameReceived", requestId="5")
+    browser.tell("webSocketFrameSent", requestId="5")
+    assert not browser.observer.silent_channels
+
+
+def test_an_event_stream_that_ended_without_a_message_is_waited_for(browser: Browser) -> None:
+    answer = {"status": 200, "headers": {}}
+    first = browser.ask(kind="EventSource")
+    browser.tell("responseReceived", requestId=first, type="EventSource", response=answer)
+    browser.end(first)
+    assert [kind for kind, _ in browser.observer.silent_channels] == ["event-stream"]
+
+    second = browser.ask(kind="EventSource")
+    browser.tell("responseReceived", requestId=second, type="EventSource", response=answer)
+    browser.tell("eventSourceMessageReceived", requestId=second)
+    assert not browser.observer.silent_channels

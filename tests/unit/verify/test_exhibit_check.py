@@ -1,0 +1,163 @@
+"""
+A file that is no exhibit gets no verdict, and no damage takes FAILED away from one that is.
+
+All three programs of verification follow the rule: `snapshotter verify`, `python -m
+snapshotter.verify` and scripts/verify_minimal.py.
+"""
+
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from snapshotter.cli.main import main as full
+from snapshotter.verify.__main__ import main as alone
+from snapshotter.verify.exhibit_check import NotEvidence, require_exhibit
+from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS
+
+GOOD = (VECTORS / "v1-good" / "bundle.wacz").read_bytes()
+TRUST = VECTORS / "trust" / "trust.json"
+CSV = b"name,url\nA page,https://example.org/exhibit.wacz\n"
+ID = "20261124t160642z-k3v4q2m7xw4c5b6d"
+
+Program = Callable[[Path], int]
+BY = ["--trust", str(TRUST), "--root-key", PIN]
+PROGRAMS: dict[str, Program] = {
+    "full": lambda path: full(["verify", *BY, str(path)]),
+    "alone": lambda path: alone([*BY, str(path)]),
+    "minimal": lambda path: int(MINIMAL.main([*BY, str(path)])),
+}
+
+NO_EXHIBIT: dict[str, bytes] = {
+    "links.csv": CSV,
+    "empty": b"",
+    "page.html": b"<!DOCTYPE html>\n<title>The waczs</title>\n",
+    "settings.json": b'{"event": "none", "format": "1"}\n',
+    "trust.json": TRUST.read_bytes(),
+    f"{ID}.wacz.tlog-proof": b"c2sp.org/tlog-proof@v1\nindex 6\n",
+    f"{ID}.json.tlog-proof": b"c2sp.org/tlog-proof@v1\nindex 6\n",
+    "exhibit.wacz.late-01.tsr": b"\x30\x82\x10\x00" + bytes(30),
+    "exhibit.wacz.renewal-01.txt": b"snapshotter-renewal/1\nbundle x\n",
+    "exhibit.wacz.custody-0001.jsonl": b'{"agent":"x","detail":"seal/sig-01.tsa-01.tsr"}\n',
+    "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
+}
+EXHIBIT: dict[str, bytes] = {
+    # Named like one, whatever is in it.
+    "exhibit.wacz": CSV,
+    "EXHIBIT (1).WACZ.part": b"",
+    f"{ID}.json": b"\0" * 100,
+    f"copy of {ID.upper()}": CSV,
+    "proof-1.html": b"words",
+    # Named like what stands beside one, and it is something else.
+    "a.wacz.tlog-proof": CSV,
+    "b.wacz.custody-0001.jsonl": b'{"agent":"x"}\n' + GOOD,
+    "c.wacz.late-01.tsr": b"\x30\x82" + GOOD[2:],
+    # With a trace of one, whatever its name is.
+    "cut.csv": GOOD[:40],
+    "end.csv": GOOD[-30:],
+    "prepended.csv": CSV * 30_000 + GOOD,
+    "other-magic.csv": b"XX" + GOOD[2:],
+    "utf-16.csv": '{"event":{"kind":"removed"}}'.encode("utf-16"),
+    "event.csv": b'{"evemt":{"first_gone":{}}}',
+    "pack.csv": b" " * 300 + b"<!-- snapshotter-pack/2 -->",
+    "page-of-parts.html": b"<!DOCTYPE html>\n<script>UEsDBBQ=</script>",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_file_that_is_no_exhibit_is_a_usage_error_and_gets_no_verdict(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], program: str
+) -> None:
+    for name, data in NO_EXHIBIT.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+
+        assert PROGRAMS[program](path) == 2, name
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert f"{path} is not a bundle" in err
+        assert ".wacz" in err.partition("judge")[2]  # what verify takes
+        assert "rely" not in err
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_is_named_like_an_exhibit_or_has_a_trace_of_one_is_failed(
+    tmp_path: Path, program: str
+) -> None:
+    for name, data in EXHIBIT.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+
+        assert PROGRAMS[program](path) == 10, name
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_another_name_for_an_exhibit_does_not_take_its_verdict_away(
+    tmp_path: Path, program: str
+) -> None:
+    (tmp_path / "exhibit.wacz").write_bytes(CSV)
+    (tmp_path / "links.csv").symlink_to("exhibit.wacz")
+
+    assert PROGRAMS[program](tmp_path / "links.csv") == 10
+
+
+@pytest.mark.parametrize("program", ["alone", "minimal"])
+def test_without_rules_a_campaign_report_is_not_said_to_have_failed(
+    tmp_path: Path, program: str
+) -> None:
+    for name, code in (("report.json", 11), ("report.wacz", 10)):
+        path = tmp_path / name
+        path.write_bytes(b'{"format":"snapshotter-campaign/1","report":{}}')
+
+        assert PROGRAMS[program](path) == code
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_a_page_writes_into_a_bundle_does_not_make_it_another_kind_of_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], program: str
+) -> None:
+    words = b'{"format":"snapshotter-takedown/1"}<!-- snapshotter-pack/1 -->'
+    path = tmp_path / "exhibit.wacz"
+    path.write_bytes(GOOD[:60] + words + GOOD[60 + len(words) :])
+
+    assert PROGRAMS[program](path) == 10
+    assert re.search(r"(FAIL|BAD) +container +CONTAINER", capfd.readouterr().out)
+
+
+def test_a_usage_error_hides_no_verdict(tmp_path: Path) -> None:
+    links, bundle = tmp_path / "links.csv", tmp_path / "exhibit.wacz"
+    links.write_bytes(CSV)
+    bundle.write_bytes(GOOD[:-1])
+
+    assert full(["verify", *BY, str(links), str(bundle)]) == 10
+    assert MINIMAL.main([*BY, str(links), str(bundle)]) == 10
+
+
+def test_no_part_of_a_bundle_and_no_place_of_a_trace_is_taken_for_no_exhibit() -> None:
+    path = Path("x")
+    middle = len(GOOD) // 2
+    parts = [GOOD[:length] for length in range(4, 200)]
+    parts += [GOOD[middle:], GOOD[-200:]]
+    parts += [GOOD[:at] + bytes([GOOD[at] ^ 0xFF]) + GOOD[at + 1 :] for at in range(64)]
+    for part in parts:
+        require_exhibit(io.BytesIO(part), path)
+    for at in range((1 << 20) - 30, (1 << 20) + 2):  # where one read ends and the next begins
+        require_exhibit(io.BytesIO(b"\n" * at + b"snapshotter-takedown/"), path)
+        stream = io.BytesIO(b"\n" * at + "seal/sig-0".encode("utf-16-be"))
+        require_exhibit(stream, path)
+        assert stream.tell() == 0
+
+
+def test_a_file_that_is_longer_than_any_exhibit_is_judged_without_a_search(tmp_path: Path) -> None:
+    path = tmp_path / "links.csv"
+    path.touch()
+    os.truncate(path, (1 << 32) + 1)
+
+    with path.open("rb") as stream:
+        require_exhibit(stream, path)
+    os.truncate(path, 100)
+    with path.open("rb") as stream, pytest.raises(NotEvidence):
+        require_exhibit(stream, path)
