@@ -39,15 +39,15 @@ sys.path.insert(0, str(ROOT))
 
 from snapshotter.capture.browser import os_processes  # noqa: E402  the line above finds these
 from snapshotter.formats import canonical_json  # noqa: E402
-from snapshotter.formats.bundle import (
-    custody_sidecars,  # noqa: E402
-    names,  # noqa: E402
-    store_keys,  # noqa: E402
+from snapshotter.formats.bundle import (  # noqa: E402
+    custody_sidecars,
+    names,
+    store_keys,
 )
-from snapshotter.formats.proofs import (
-    merkle,  # noqa: E402
-    rfc3161,  # noqa: E402
-    tiles,  # noqa: E402
+from snapshotter.formats.proofs import (  # noqa: E402
+    merkle,
+    rfc3161,
+    tiles,
 )
 from snapshotter.formats.proofs.leaf import BUNDLE, CUSTODY, Leaf  # noqa: E402
 from snapshotter.formats.proofs.note import LogPolicy  # noqa: E402

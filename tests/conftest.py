@@ -24,7 +24,8 @@ settings.load_profile("snapshotter")
 pytest_plugins = ("tests.second_try",)
 
 # A user keeps the driver's compiled scripts from capture to capture (`_keep_compiled` in
-# app/wiring/capture.py). Each test is a new user, who would compile and write them anew: they share.
+# app/wiring/capture.py). Each test is a new user, who would compile and write them anew: they
+# share.
 os.environ.setdefault("NODE_COMPILE_CACHE", str(ROOT / ".tools" / "driver"))
 
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml

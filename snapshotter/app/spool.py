@@ -59,7 +59,8 @@ def spool_directory(root: Path, name: str) -> Iterator[Path]:
 @contextlib.contextmanager
 def scratch_directory(root: Path, what: str) -> Iterator[Path]:
     """
-    Sweep, and give an empty directory of our own, as `spool_directory` does, for what is made on the way.
+    Sweep, and give an empty directory of our own, as `spool_directory` does, for what is made on
+    the way.
 
     Args:
         what: The beginning of its name: which command left it, where one did.

@@ -136,7 +136,7 @@ def encode_utf8(text: str) -> bytes:
 
 
 def replace_lone_surrogates(text: str) -> str:
-    """Return a browser's string with U+FFFD for each half of a surrogate pair, as in `encode_utf8`."""
+    """Return a browser's string with U+FFFD for each lone half of a surrogate pair."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -381,7 +381,8 @@ class _Batch:
                 ) as visits,
                 open_batch.open_batch(
                     self._wanted, self._decisions.check, self._rules,
-                    store=dependencies.store.url, clock=self._clock, ids=dependencies.ids, show_message=print_message,
+                    store=dependencies.store.url, clock=self._clock, ids=dependencies.ids,
+                    show_message=print_message,
                 ) as state,
             ):  # fmt: skip
                 queued.refuse_if_queued(state.plan, state.journal)
@@ -426,7 +427,8 @@ class _Batch:
             with (
                 open_batch.open_batch(
                     self._wanted, self._decisions.check, self._rules,
-                    store=store, clock=self._clock, ids=machine.RandomIds(), show_message=print_message,
+                    store=store, clock=self._clock, ids=machine.RandomIds(),
+                    show_message=print_message,
                 ) as state,
                 BatchDisplay(state, quiet=self._quiet, as_json=self._as_json) as display,
             ):  # fmt: skip

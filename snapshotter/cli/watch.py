@@ -582,9 +582,8 @@ def items(
                 continue
             item, job = found.item, found.job
             what = job.state.value if job is not None else item.state.value
-            print_result(
-                f"{format_time_or_never(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip()
-            )
+            since = format_time_or_never(item.first_seen)
+            print_result(f"{since}  {what:<10} {item.url}  {item.title}".rstrip())
 
 
 @contextmanager

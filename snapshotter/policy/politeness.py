@@ -3,8 +3,8 @@ How hard a host may be worked: when the next visit may start.
 
 A visit is one page in one browser; what the page asks for besides is not counted. Pure:
 whoever keeps the state of hosts (a table that workers share, or a process alone) asks
-`judge` before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and stores what
-they return. Chance comes in as a number, time as a moment.
+`judge` before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and
+stores what they return. Chance comes in as a number, time as a moment.
 """
 
 import contextlib

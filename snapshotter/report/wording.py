@@ -33,7 +33,9 @@ _GONE: Mapping[RemovalSign, str] = {
         "the browser was led to an address that the rules know as one for removed pages, and they "
         "found no text of a notice"
     ),
-    RemovalSign.MARK: "a mark in the page's code states it, and the rules found no text of a notice",
+    RemovalSign.MARK: (
+        "a mark in the page's code states it, and the rules found no text of a notice"
+    ),
     RemovalSign.STATUS: "the server's status states it, and the rules found no text of a notice",
     RemovalSign.UNKNOWN: "the rules found no text of a notice",
 }
@@ -130,7 +132,7 @@ def describe_account_state(by: RemovalSign) -> str:
 
 
 def describe_error(status: int | None) -> str:
-    """Return why a capture with `Undecided.ERROR` says nothing; `status` as for `describe_removal`."""
+    """Return why a capture with `Undecided.ERROR` is undecided, by its HTTP status or None."""
     if status is None:
         return "no answer of the server was received"
     if status >= 400:

@@ -2,7 +2,8 @@
 Sign with a key that others hold: in a key service, or on a token.
 
 The holder is asked for a signature over a digest, and its answer is checked with the public
-key before anybody relies on it. Which holder, says a reference (`formats/signatures/key_reference.py`).
+key before anybody relies on it. Which holder, says a reference
+(`formats/signatures/key_reference.py`).
 """
 
 import hashlib

@@ -90,8 +90,8 @@ def verify_pack(
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock.
-        judge: Judges the event, by rules (`app/takedown/pack_verification.py`). Without it the record
-            and the captures are judged, and an event is INDETERMINATE at best.
+        judge: Judges the event, by rules (`app/takedown/pack_verification.py`). Without it the
+            record and the captures are judged, and an event is INDETERMINATE at best.
 
     Raises:
         OSError: As the stream does while it is read, or when it changes meanwhile.

@@ -8,8 +8,8 @@ Verify a take-down event, as far as that needs no rules: who signed it, and its 
     (5) what is proven of their times does not contradict their order
 
 That the captures show what the event says, and that the event follows from them, is found
-out by running the rules that lie in them (`app/takedown/event_verification.py`). Each finding names the
-capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
+out by running the rules that lie in them (`app/takedown/event_verification.py`). Each finding
+names the capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
 """
 
 import hashlib

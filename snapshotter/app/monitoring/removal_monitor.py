@@ -3,7 +3,8 @@ Watch pages for removals: what follows from each capture, and what is captured n
 
     a capture of a watched page has ended
       (1) events are concluded from all captures of the page (`takedowns.derive`), and what else
-          is new is told: a count over a threshold, another text, an unknown notice (`change_alerts`)
+          is new is told: a count over a threshold, another text, an unknown notice
+          (`change_alerts`)
       (2) verdict or main text changed, and only a light check saw it:  a whole capture, now
       (3) the page is doubted:   what the event still lacks: a control, a look later, another way
       (4) the page is gone:      visits later, for it may come back

@@ -97,7 +97,7 @@ def worker_telemetry(
 
             told, tell = both, line
         clock = machine.SystemClock()
-        database = wiring_jobs.open_within(settings, start_s, tell=tell)
+        database = wiring_jobs.open_within(settings, start_s, show_message=tell)
         stack.callback(database.dispose)
         metrics = None
         url = ""

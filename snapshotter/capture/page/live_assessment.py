@@ -6,7 +6,8 @@ once more. So the page is judged as soon as it has settled; a wall is waited at 
 and a page that is blank, an error or a frame without its text is asked for again. What was
 there before stays in the record: its traffic, a picture, and an action for what we did.
 
-The judgement that counts is made of the files, before they are sealed (`app/archive/assessment.py`).
+The judgement that counts is made of the files, before they are sealed
+(`app/archive/assessment.py`).
 This one says only whether to look again; that it fails costs the capture nothing.
 """
 

@@ -92,7 +92,8 @@ def certificate_fault(error: str, shown: Collection[str]) -> str:
 
     Args:
         error: What it said: "net::ERR_CERT_DATE_INVALID".
-        shown: What is wrong with the certificates that were shown, as `certificate_problems` has it.
+        shown: What is wrong with the certificates that were shown, as `certificate_problems` has
+        it.
     """
     word = error.rpartition("net::ERR_")[2]
     if word.startswith("CERT_DATE_INVALID"):

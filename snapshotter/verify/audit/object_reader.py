@@ -108,7 +108,7 @@ def read(store: ObjectStore, key: str, limit: int) -> bytes:
 
 
 def unreadable_error(store: ObjectStore, error: Exception) -> ObjectUnreadable:
-    """Return what an error means for one object. Raises ServiceUnavailable as `require_store_answer`."""
+    """Return what an error means for one object, or raise ServiceUnavailable."""
     if isinstance(error, ObjectUnreadable):
         return error
     require_store_answer(store, error)

@@ -42,7 +42,7 @@ class Desk(Shell):
         self.receiver = receiver
 
     def tell(self, told: list[str]) -> None:
-        wiring_notify.notify_once(settings.load(), lambda: EVENT, tell=told.append)
+        wiring_notify.notify_once(settings.load(), lambda: EVENT, show_message=told.append)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Home(Shell):
                 at=now, started_at=now, revisits=9, http_status=429, retry_after=HOURS,
                 outcome="complete",
             )  # fmt: skip
-            assert self.gate.finished(connection, job, host, met) is None
+            assert self.gate.attempt_ended(connection, job, host, met) is None
 
 
 @pytest.fixture

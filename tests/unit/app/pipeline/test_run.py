@@ -120,7 +120,7 @@ def test_where_custody_is_kept_the_bundle_comes_with_what_happened_since_its_sea
     here = world(tmp_path, authority)
     kept = CustodialStore(
         here.store,
-        place=store_id("a store"),
+        receipts_name=store_id("a store"),
         receipts=ReceiptFiles(tmp_path / "receipts"),
         clock=RealClock(),
         ids=RandomIds(),
