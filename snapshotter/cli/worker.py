@@ -163,8 +163,8 @@ def worker(
         start_s=rules.start_s,
     ) as watched:
         made = wiring_worker.worker(
-            settings, rules, show_message=watched.tell, told=watched.told, observer=watched.observer,
-            more=watched.periodic_tasks, adopt=adopt_store,
+            settings, rules, show_message=watched.tell, told=watched.told,
+            observer=watched.observer, more=watched.periodic_tasks, adopt=adopt_store,
         )  # fmt: skip
         if watched.url:
             watched.told("worker.listening", url=watched.url)
