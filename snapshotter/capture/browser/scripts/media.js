@@ -278,5 +278,5 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
   hold();
   return {animations, skipped, decoded, counts, images, posters, fonts: fontState(),
     title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
-    height: pageHeight()};
+    height: pageHeight(), change: measure()};
 };
