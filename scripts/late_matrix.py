@@ -5,9 +5,9 @@ Capture pages whose content comes late, many times, and look for it in every fil
 
 Each page of `snapshotter.site.late_content` shows a word in a colour of its own, by a timer, a
 socket, a worker or another of the ways in which content comes late. A capture has found it when
-the word is in text and document, its colour in the pictures, and its answer in the network record. One that
-has it in some of them and not in others has missed it. It ends in 1 if content was missed and the
-record gives no reason.
+the word is in text and document, its colour in the pictures, and its answer in the network
+record. One that has it in some of them and not in others has missed it. It ends in 1 if content
+was missed and the record gives no reason.
 
 With `--load`, so many processes that only compute run beside. `--product DIR` captures with the
 source tree at DIR, for comparing versions.

@@ -5,8 +5,8 @@ A page that was opened from a client names its visitor: `window.uin = "…"`, an
 shared them: `?sharer_shareid=…`. The values of the names that a policy lists are replaced by
 commitments (`capture/redaction/redactor.py`), in every text that a bundle holds: bodies as
 received, the document, MHTML, layout, text, logs, addresses. A body in which something is
-replaced is kept without its framing and codings, and says so. What was learnt as such a value, and looks like an
-identifier, is replaced wherever it stands, under any name or none.
+replaced is kept without its framing and codings, and says so. What was learnt as such a value,
+and looks like an identifier, is replaced wherever it stands, under any name or none.
 
 Pictures and PDFs show what the page showed. Streams that are kept for somebody are encrypted and
 whole. See docs/spec/network-record.md and docs/explanation/what-we-do-to-a-page.md.
