@@ -424,7 +424,7 @@ def history(
     --signed reads what everybody can read who has the store: the records of gaps, each with
     whether its signature is by a key that you trust. A URL in them is a commitment.
     """
-    from snapshotter.app.monitoring import gap_records
+    from snapshotter.app.archive import stored_gaps
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
@@ -432,7 +432,7 @@ def history(
     settings = ctx.obj.load(store=store or "")
     if signed:
         is_trusted, left = wiring_trust.trusted_keys(settings), newest
-        for kept in gap_records.stored_gaps(wiring_store.store(settings)):
+        for kept in stored_gaps.stored_gaps(wiring_store.store(settings)):
             if left and (not names or (kept.record and kept.record.schedule in names)):
                 left -= 1
                 print_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.cli.output import instant_json, milliseconds, print_json, print_result
 
 if TYPE_CHECKING:
-    from snapshotter.app.monitoring.gap_records import StoredGap
+    from snapshotter.app.archive.stored_gaps import StoredGap
     from snapshotter.formats.statements.gap import GapRecord
     from snapshotter.jobs.schedules.history import HistoryEntry
     from snapshotter.jobs.schedules.plan import Plan, Slot

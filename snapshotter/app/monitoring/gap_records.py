@@ -1,27 +1,26 @@
 """
-Gaps of schedules on their way into the store: signed, stored, logged.
+Record gaps (visits that a schedule or watch missed) in the store: signed, stored, logged.
 
-    (1) the salts that open what stands for addresses, on this machine
+    (1) the salts that open the commitments to addresses, on this machine
     (2) the record, signed
     (3) its leaf in the log
 
-A gap has its id before it gets here, so that after a crash the same again finds the record
-that is there and completes what is missing. A record never changes.
+A gap has its id before it is recorded. So the same call after a crash finds the record that
+is stored and completes what is missing. A record never changes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.app import store_records
-from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app import commitment_salts, store_records
+from snapshotter.app.archive.stored_gaps import read_gap
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.leaf import GAP, Leaf
-from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import gap as gaps
-from snapshotter.formats.statements.gap import SALT_BYTES, GapRecord
+from snapshotter.formats.statements.gap import SALT_BYTES
 from snapshotter.model.gap import Gap
 from snapshotter.ports import IdSource, ObjectStore, Signer
 
@@ -38,16 +37,6 @@ class GapService:
     log: Callable[[Sequence[Leaf], bool], object] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredGap:
-    """One object where records of gaps are kept."""
-
-    key: str
-    record: GapRecord | None
-    sha256: str = ""  # of the object
-    problem: str = ""  # why there is no record
-
-
 def record(service: GapService, given: Sequence[Gap]) -> None:
     """
     Sign, store and log gaps; those that are stored are logged, and not signed again.
@@ -60,7 +49,7 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
     was_there = False
     for gap in given:
         key = store_keys.gap_key(gap.gap_id)
-        data = _there(service.store, key)
+        data = read_gap(service.store, key)
         if data is None:
             data = _put(service, key, gap)
         else:
@@ -77,29 +66,15 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
         service.log(leaves, was_there)
 
 
-def stored_gaps(store: ObjectStore) -> Iterator[StoredGap]:
-    """Yield the records of a store, the newest first; whose keys they are, says trust."""
-    for found in store.list(f"{store_keys.GAPS}/", reverse=True):
-        data = _there(store, found.key) or b""
-        sha256 = digest_bytes(data).sha256
-        try:
-            gap_id = store_keys.parse_gap_key(found.key)
-            yield StoredGap(key=found.key, record=gaps.parse(data, gap_id), sha256=sha256)
-        except (ValueError, EvidenceInvalid) as error:
-            yield StoredGap(key=found.key, record=None, sha256=sha256, problem=str(error))
-
-
 def _put(service: GapService, key: str, gap: Gap) -> bytes:
     urls = {url for missed in gap.missed for url in missed.urls}
     opened = gaps.disclosures(gap, [service.ids.random_bytes(SALT_BYTES) for _ in urls])
     # Another process here may be at the same gap, or have died at it: its salts count.
-    there = owed_tokens.keep_salts_once(service.salts_dir, gap.gap_id, list(opened.values()))  # (1)
+    there = commitment_salts.write_salts_once(
+        service.salts_dir, gap.gap_id, list(opened.values())
+    )  # (1)
     opened = gaps.disclosures(gap, [bytes.fromhex(disclosure.salt) for disclosure in there])
     data = gaps.encode(gap, opened, service.signer)
     if store_records.put(service.store, key, data):  # (2)
         return data
-    return _there(service.store, key) or b""  # another was quicker: its record counts
-
-
-def _there(store: ObjectStore, key: str) -> bytes | None:
-    return store_records.read(store, key, limit=signed_statement.MAX_BYTES)
+    return read_gap(service.store, key) or b""  # another was quicker: its record counts

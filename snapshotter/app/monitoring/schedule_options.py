@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from snapshotter.app import machine
-from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app import machine, private_files
 from snapshotter.app.urls import check_url, numbered_urls
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.schedules.cron import zone as zone_of
@@ -38,7 +37,7 @@ def default_schedule_name(urls: Sequence[str], plan: Plan, data_dir: Path) -> st
     """
     path = data_dir / _SECRET
     with contextlib.suppress(FileExistsError):
-        owed_tokens.write_private(path, machine.RandomIds().random_bytes(32), is_new=True)
+        private_files.write_private(path, machine.RandomIds().random_bytes(32), is_new=True)
     return default_name(urls, plan, read_limited(path))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from snapshotter.app import commitment_salts, private_files
 from snapshotter.app.archive.assessment import AssessorOf, with_assessment
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import capturer_identity
@@ -23,7 +24,6 @@ from snapshotter.app.pipeline.safekeeping import SelfCheckFailed, keep_on_failur
 from snapshotter.app.pipeline.stage_timing import Timer, stage_ms
 from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, store_with_lease
 from snapshotter.app.spool import sweep
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.upkeep.log_entries import (
     LogResult,
@@ -149,7 +149,7 @@ def run(
     )
     stop = interruption or Interruption()
     for directory in (dependencies.salts_dir, dependencies.pending_dir, dependencies.unstored_dir):
-        owed_tokens.require_writable(directory)
+        private_files.require_writable(directory)
     # The times of one capture are of one clock: a wall clock that is set while the page
     # loads must not put them out of order.
     clock = (
@@ -184,7 +184,7 @@ def run(
                 capture, decision, dependencies.own
             )
         # Beside the bundle, so that one that is rescued from here has its salts with it.
-        owed_tokens.keep_salts(spool, bundle_id, capture.disclosures)
+        commitment_salts.write_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
             capture,
             decision,
@@ -205,7 +205,7 @@ def run(
             timer("store", "verify")
             report = _verified(bundle, dependencies, clock)
             timer("store", dependencies.store.url)
-            owed_tokens.keep_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
+            commitment_salts.write_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
             unrecorded_reason = remember(bundle, dependencies.logbook, quoted)
             sealed = _sealed(capture, bundle, decision, quoted, assessment)
             stored = store_with_lease(right, bundle, decision, dependencies, clock, sealed)

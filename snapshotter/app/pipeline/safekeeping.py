@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from snapshotter import durable
+from snapshotter.app import commitment_salts
 from snapshotter.app.archive import bundles
 from snapshotter.app.spool import sweep
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.tombstones import Tombstones
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -193,7 +193,7 @@ def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
         OSError: The bundle can not be moved; it is where it was.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    salts = file.with_name(owed_tokens.salts_name(file.stem))
+    salts = file.with_name(commitment_salts.salts_file_name(file.stem))
     if salts.exists() and not (salts_dir / salts.name).exists():
         try:
             salts_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
+from snapshotter.app.archive import stored_gaps
 from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import (
     ObservationSource,
@@ -23,7 +24,6 @@ from snapshotter.app.archive.observations import (
     observations,
     unassessed_bundles,
 )
-from snapshotter.app.monitoring import gap_records
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -267,7 +267,7 @@ def gaps_in_period(
 ) -> Iterable[GapRef]:
     """Yield the signed gaps of the store that fall into a period, the oldest first."""
     found = []
-    for kept in gap_records.stored_gaps(service.source.store):
+    for kept in stored_gaps.stored_gaps(service.source.store):
         record = kept.record
         if record is None or (schedule and record.schedule != schedule):
             continue

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from snapshotter.app.archive import assessment
+from snapshotter.app.archive import assessment, stored_gaps
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.observations import (
     ObservationSource,
@@ -29,7 +29,6 @@ from snapshotter.app.archive.observations import (
     observe,
     stated,
 )
-from snapshotter.app.monitoring import gap_records as gaps
 from snapshotter.app.takedown.campaign_report import (
     campaign_event_ids,
     gap_reference,
@@ -833,7 +832,7 @@ def _other_gaps(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[
 def _gaps_of_the_period(
     campaign: Campaign, store: ObjectStore, trust: Trust
 ) -> Iterator[GapRecord]:
-    for kept in gaps.stored_gaps(store):
+    for kept in stored_gaps.stored_gaps(store):
         record = kept.record
         if record is None or record.at > campaign.made_at:
             continue

@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from snapshotter import durable
-from snapshotter.app import store_records
+from snapshotter.app import private_files, store_records
 from snapshotter.app.archive import bundles
 from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.assess.takedown_events import (
     BURST,
     Conclusion,
@@ -138,7 +137,7 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
         SnapshotterError: They refuse, `urls` has something that is no address, or another
             process is at it for a minute.
     """
-    with owed_tokens.lock_reminders(service.lock_dir, wait_s=_WAIT_S) as is_mine:
+    with private_files.lock_directory(service.lock_dir, wait_s=_WAIT_S) as is_mine:
         if not is_mine:
             raise ServiceUnavailable(
                 "another process concludes events of this store", hint="try again"

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app import private_files
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import SeenVersion, Trust, TrustDocument, check_pin
@@ -33,7 +33,7 @@ def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory:
     check_pin(pinned_root)  # before it becomes a file's name
     memory = directory / pinned_root
     # Of two that read at once, the one with the older file must not write last.
-    with owed_tokens.lock_reminders(directory, wait_s=_WAIT_S) as ours:
+    with private_files.lock_directory(directory, wait_s=_WAIT_S) as ours:
         if not ours:
             raise ServiceUnavailable(
                 f"another process holds {directory}", hint="try again when it has ended"
@@ -68,12 +68,12 @@ def check_next(document: TrustDocument, *, directory: Path) -> None:
 
 def remember(document: TrustDocument, *, directory: Path) -> None:
     """Keep what was signed: nothing older of this root key is accepted or signed here."""
-    with owed_tokens.lock_reminders(directory, wait_s=_WAIT_S):
+    with private_files.lock_directory(directory, wait_s=_WAIT_S):
         _keep(directory / document.root_key_id, SeenVersion.of(document))
 
 
 def _keep(memory: Path, seen: SeenVersion) -> None:
-    owed_tokens.write_private(memory, f"{seen.version} {seen.sha256}\n".encode("ascii"))
+    private_files.write_private(memory, f"{seen.version} {seen.sha256}\n".encode("ascii"))
 
 
 def _recall(memory: Path) -> SeenVersion | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app import private_files
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -89,12 +89,12 @@ class AuditorState:
 
     def keep(self, seen: RememberedCheckpoint) -> None:
         """Remember this, whole or not at all."""
-        owed_tokens.write_private(self.store_folder(seen.store) / _STATE, seen.encode())
+        private_files.write_private(self.store_folder(seen.store) / _STATE, seen.encode())
         if not seen.signed:
             return  # anybody can give a log this name: that says nothing of its other copies
         newest = _read(self._log_file(seen.origin))
         if newest is None or not newest.signed or newest.head.size <= seen.head.size:
-            owed_tokens.write_private(self._log_file(seen.origin), seen.encode())
+            private_files.write_private(self._log_file(seen.origin), seen.encode())
 
     def unread_of(self, url: str) -> dict[str, UnreadableObject]:
         """
@@ -113,7 +113,7 @@ class AuditorState:
     def keep_unread(self, url: str, found: Iterable[UnreadableObject], now: datetime) -> None:
         """Remember what could not be read, whole or not at all."""
         data = unreadable_objects.encode(encodable(url), found, now)
-        owed_tokens.write_private(self.store_folder(url) / _UNREAD, data)
+        private_files.write_private(self.store_folder(url) / _UNREAD, data)
 
     @contextlib.contextmanager
     def locked(self, url: str) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from snapshotter.app import private_files
 from snapshotter.app.archive import bundles
 from snapshotter.app.upkeep import owed_tokens
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -232,7 +233,7 @@ def request_owed_tokens(
         return TokenRequestResult()
     this = _Round(service, progress)
     began = time.monotonic()
-    with owed_tokens.lock_reminders(service.pending_dir, wait_s=wait_s) as ours:
+    with private_files.lock_directory(service.pending_dir, wait_s=wait_s) as ours:
         if not ours:
             if wait_s:
                 raise _busy(service)
@@ -283,7 +284,7 @@ def remember_missing(
         EvidenceInvalid: It can not be read.
         ServiceUnavailable: Another process is asking.
     """
-    with owed_tokens.lock_reminders(service.pending_dir, wait_s=wait_s) as ours:
+    with private_files.lock_directory(service.pending_dir, wait_s=wait_s) as ours:
         if not ours:
             raise _busy(service)
         configured = {anchor.name for anchor in service.anchors}

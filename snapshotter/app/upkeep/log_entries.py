@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from snapshotter.app import store_records
-from snapshotter.app.archive import bundles
+from snapshotter.app import private_files, store_records
+from snapshotter.app.archive import bundles, stored_gaps
 from snapshotter.app.interruption import Interruption
-from snapshotter.app.monitoring import gap_records
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, names, store_keys
@@ -92,7 +90,7 @@ class CheckpointFile:
 
     def save(self, checkpoint: bytes) -> None:
         """Keep it durably. Raises SnapshotterError."""
-        owed_tokens.write_private(self._file, checkpoint)
+        private_files.write_private(self._file, checkpoint)
 
     def forget(self) -> None:
         """Remember nothing any more."""
@@ -148,7 +146,7 @@ class StoreLog:
             "sha256": sha256,
             "store": self._store.url,
         }
-        owed_tokens.write_private(
+        private_files.write_private(
             self._owed_dir / f"{bundle_id}.json", canonical_json.dumps(content)
         )
 
@@ -251,7 +249,7 @@ class StoreLog:
 
     def _records(self) -> Iterator[tuple[Leaf, str]]:
         """Yield the leaf of each record that holds, and the key; an audit tells of the others."""
-        for gap in gap_records.stored_gaps(self._store):
+        for gap in stored_gaps.stored_gaps(self._store):
             if gap.record is not None:
                 leaf = Leaf(kind=leaves.GAP, name=gap.record.gap_id, sha256=gap.sha256)
                 yield leaf, gap.record.key_id

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.app.upkeep import owed_tokens
+from snapshotter.app import private_files
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, PolicyRefused
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures.signed_statement import MAX_BYTES
@@ -92,7 +92,7 @@ class Tombstones:
         """Keep a copy of a tombstone. Raises SnapshotterError."""
         file = self._file(bundle_id)
         if not file.exists():
-            owed_tokens.write_private(file, data)
+            private_files.write_private(file, data)
 
     def refuse(self, store: ObjectStore, bundle_id: str) -> None:
         """

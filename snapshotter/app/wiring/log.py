@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
@@ -110,7 +110,7 @@ def open_log(
             hint="if you emptied the store yourself: snapshotter log init --again",
         )
     # Two first captures at once make one log, and no key that nobody needs.
-    with owed_tokens.lock_reminders(settings.data_dir / "log", wait_s=30):
+    with private_files.lock_directory(settings.data_dir / "log", wait_s=30):
         origin = stored_origin(found)
         if origin:
             return writer(origin)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter import SOFTWARE
+from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings, config_variable_line, user_file
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.receipts import store_id
 from snapshotter.model.custody import SUCCESS
@@ -90,7 +90,7 @@ def store_for_evidence(
         )
     if locked:
         refuse_if_not_locking(result)
-    owed_tokens.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
+    private_files.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
     return found
 
 
@@ -225,4 +225,4 @@ def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> 
     if _is_fresh(seal, clock.now()):
         return
     refuse_if_unfit_for_log(probe(found, clock, RandomIds()))
-    owed_tokens.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
+    private_files.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter.app import commitment_salts
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.erasure import ErasureService
 from snapshotter.app.upkeep.holds import HoldService
 from snapshotter.app.upkeep.late_tokens import TokenService
@@ -121,12 +121,12 @@ def erasure_service(
     """Return what is needed to erase by order from the configured store."""
 
     def private(bundle_id: str) -> Iterator[Path]:
-        yield wiring_store.salts_dir(settings) / owed_tokens.salts_name(bundle_id)
+        yield wiring_store.salts_dir(settings) / commitment_salts.salts_file_name(bundle_id)
         yield from wiring_store.pending_dir(settings).glob(f"{bundle_id}*.json")
         yield settings.data_dir / "unlogged" / f"{bundle_id}.json"
         for folder in ("unstored", "rejected"):  # what once did not get into the store
             yield settings.data_dir / folder / f"{bundle_id}.wacz"
-            yield settings.data_dir / folder / owed_tokens.salts_name(bundle_id)
+            yield settings.data_dir / folder / commitment_salts.salts_file_name(bundle_id)
 
     opened = wiring_store.store(settings)
     kept = wiring_store.custodial_store(settings, opened, show_message=show_message)

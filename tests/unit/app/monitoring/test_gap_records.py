@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.app.archive import stored_gaps
 from snapshotter.app.monitoring import gap_records
 from snapshotter.app.monitoring.gap_records import GapService
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -60,7 +61,7 @@ def logged(service: GapService) -> list[Leaf]:
 def test_a_gap_is_signed_stored_and_logged_and_its_salts_stay_here(service: GapService) -> None:
     gap_records.record(service, [gap(gap_id) for gap_id in IDS])
 
-    found = list(gap_records.stored_gaps(service.store))
+    found = list(stored_gaps.stored_gaps(service.store))
     assert [kept.record.gap_id for kept in found if kept.record] == IDS[::-1]
     assert {kept.record.key_id for kept in found if kept.record} == {service.signer.key_id}
     for leaf, gap_id in zip(logged(service), IDS, strict=True):
@@ -111,7 +112,7 @@ def openable(service: GapService, gap_id: str) -> bool:
     """Whether the salts that are kept open every commitment of a stored gap."""
     lines = (service.salts_dir / f"{gap_id}.salts.jsonl").read_text().splitlines()
     salts = [bytes.fromhex(json.loads(line)["salt"]) for line in lines]
-    record = next(kept.record for kept in gap_records.stored_gaps(service.store) if kept.record)
+    record = next(kept.record for kept in stored_gaps.stored_gaps(service.store) if kept.record)
     opened = {format_.commitment(url, salt) for url in URLS for salt in salts}
     return record.gap_id == gap_id and set(record.missed[0].urls) <= opened
 
@@ -142,5 +143,5 @@ def test_what_somebody_left_in_its_place_is_told_and_not_logged(service: GapServ
         gap_records.record(service, [gap(IDS[0])])
 
     assert logged(service) == []
-    (found,) = gap_records.stored_gaps(service.store)
+    (found,) = stored_gaps.stored_gaps(service.store)
     assert (found.record, found.problem != "") == (None, True)

@@ -1,4 +1,4 @@
-"""Reminders of owed tokens, and the salts."""
+"""Reminders of owed tokens."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.owed_tokens import PendingToken
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.capture import Disclosure
 
 
 def _entry(bundle_id: str, *authorities: str) -> PendingToken:
@@ -44,23 +43,6 @@ def test_a_reminder_that_can_not_be_read_says_which(tmp_path: Path, text: str) -
 
     with pytest.raises(SnapshotterError, match=r"x\.json"):
         list(owed_tokens.list_reminders(tmp_path))
-
-
-def test_salts_are_for_their_owner_alone(tmp_path: Path) -> None:
-    salt = Disclosure(commitment="sha256:0", place="request-header", name="cookie", salt="0" * 32)
-
-    path = owed_tokens.keep_salts(tmp_path / "salts", "1", [salt])
-
-    assert path is not None
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert path.read_bytes().count(b"\n") == 1
-    assert [file.name for file in path.parent.iterdir()] == ["1.salts.jsonl"]
-
-
-def test_without_salts_there_is_no_file(tmp_path: Path) -> None:
-    assert owed_tokens.keep_salts(tmp_path / "salts", "1", []) is None
-    assert not (tmp_path / "salts").exists()
 
 
 def test_what_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""Read the gap records of a store: signed records of visits that a schedule or watch missed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snapshotter.app import store_records
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.signatures import signed_statement
+from snapshotter.formats.statements import gap as gaps
+from snapshotter.formats.statements.gap import GapRecord
+from snapshotter.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGap:
+    """One object under the store's prefix for gap records."""
+
+    key: str
+    record: GapRecord | None  # None: the object is not a gap record
+    sha256: str = ""  # of the object
+    problem: str = ""  # why there is no record
+
+
+def stored_gaps(store: ObjectStore) -> Iterator[StoredGap]:
+    """Yield the gap records of a store, the newest first. Trust in their keys is not checked."""
+    for found in store.list(f"{store_keys.GAPS}/", reverse=True):
+        data = read_gap(store, found.key) or b""
+        sha256 = digest_bytes(data).sha256
+        try:
+            gap_id = store_keys.parse_gap_key(found.key)
+            yield StoredGap(key=found.key, record=gaps.parse(data, gap_id), sha256=sha256)
+        except (ValueError, EvidenceInvalid) as error:
+            yield StoredGap(key=found.key, record=None, sha256=sha256, problem=str(error))
+
+
+def read_gap(store: ObjectStore, key: str) -> bytes | None:
+    """Return the bytes of a gap record; None if the store has none under this key."""
+    return store_records.read(store, key, limit=signed_statement.MAX_BYTES)
