@@ -28,7 +28,8 @@ sys.path.insert(0, str(ROOT))
 from snapshotter.app.machine import RandomIds  # noqa: E402
 from snapshotter.app.monitoring import gap_records  # noqa: E402  the line above finds these
 from snapshotter.app.monitoring.gap_records import GapService  # noqa: E402
-from snapshotter.jobs.database import open_database, writing  # noqa: E402
+from snapshotter.jobs.database import writing  # noqa: E402
+from snapshotter.jobs.open_database import open_database  # noqa: E402
 from snapshotter.jobs.queue import attempts  # noqa: E402, F401  their tables
 from snapshotter.jobs.queue.database_queue import DatabaseQueue  # noqa: E402
 from snapshotter.jobs.queue.job_table import JOB  # noqa: E402

@@ -20,8 +20,8 @@ from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService
 from snapshotter.formats.bundle.store_keys import bundle_key
 from snapshotter.formats.statements import takedown
-from snapshotter.jobs.database import open_database
 from snapshotter.jobs.follow_ups import JobsToFollowUp
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB, encode_shown
 from snapshotter.jobs.schedules.plan import Plan

@@ -44,7 +44,7 @@ class JobsToFollowUp:
     Finished jobs of schedules, lists and follow-ups that made a bundle.
 
     Args:
-        engine: From `database.open_database`.
+        engine: From `open_database`.
     """
 
     def __init__(self, engine: Engine, *, now: Now = database_now) -> None:

@@ -1,5 +1,5 @@
 """
-Change the queue's tables from one number to the next and back.
+Store the number of the queue's tables, and change them from one number to the next and back.
 
 The number stands for the layout of all tables and for the form of what is written into them.
 A process uses only tables of its own number (`database.TABLES_VERSION`). It upgrades older tables
@@ -11,18 +11,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    Table,
+    column,
+    func,
+    inspect,
+    select,
+    table,
+)
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import (
+    TABLES,
     TABLES_VERSION,
     Instant,
     database_now,
-    lock_tables,
+    insert_new,
     reading,
-    store_number,
-    stored_number,
-    tables_number,
     unchecked_database,
     writing,
 )
@@ -40,6 +49,13 @@ _WORKER: Final = table(
     column("beat_at", Instant),
 )
 _LIVE: Final = ("working", "paused", "draining")
+_NUMBER = Table(
+    "tables_version",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("version", Integer, nullable=False),
+)
+_MAKING = 0x736E_6170  # PostgreSQL's advisory lock for the creation of the tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +197,42 @@ def _refuse_while_at_work(workers: Sequence[ActiveWorker], what: str) -> None:
             hint="end these workers with SIGTERM (they finish their captures), then try again "
             "(docs/howto/upgrade.md)",
         )
+
+
+def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
+    """Return the error for tables with another number than this release needs."""
+    is_later = number > TABLES_VERSION
+    place = f" at {shown}" if shown else ""
+    return SnapshotterError(
+        f"the tables of the queue{place} were made by {'a later' if is_later else 'an earlier'} "
+        f"release: they have number {number}, this release needs {TABLES_VERSION}",
+        hint="upgrade snapshotter on this machine, or run with the later release: "
+        f"snapshotter queue migrate --to {TABLES_VERSION}"
+        if is_later
+        else "start the worker again to upgrade the tables, or install the earlier release here",
+    )
+
+
+def lock_tables(connection: Connection) -> None:
+    """Lock the tables against changes by others until this transaction ends."""
+    if connection.dialect.name != "sqlite":  # SQLite has one writing transaction at a time
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+
+
+def tables_number(connection: Connection) -> int | None:
+    """Return the number of the queue's tables; None if it has none."""
+    there = set(inspect(connection).get_table_names())
+    if _NUMBER.name in there and (found := stored_number(connection)):
+        return found
+    return 1 if "job" in there else None  # 1: the first tables had no number
+
+
+def stored_number(connection: Connection) -> int:
+    """Return the stored number; 0 if none is stored."""
+    return int(connection.execute(select(_NUMBER.c.version)).scalar() or 0)
+
+
+def store_number(connection: Connection, number: int) -> None:
+    """Store the number that the queue's tables have now."""
+    connection.execute(insert_new(connection, _NUMBER).values(id=1, version=number))
+    connection.execute(_NUMBER.update().values(version=number))

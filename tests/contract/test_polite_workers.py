@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.workers import registry  # noqa: F401 - their tables

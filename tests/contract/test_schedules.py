@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select, update
 
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import database
-from snapshotter.jobs.database import database_url
+from snapshotter.jobs.database_url import database_url
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.jobs.schedules.tables import TARGET
 from tests.servers.postgresql import PostgreSQL

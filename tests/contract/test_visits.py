@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, VisitTracker
-from snapshotter.jobs.database import open_database, writing
+from snapshotter.jobs.database import writing
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import politeness as table
 from snapshotter.policy import politeness_file
 from snapshotter.policy.host_answers import HostResponse, Sign
@@ -166,7 +167,7 @@ _RACER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.politeness import DatabaseVisits
 from snapshotter.policy import politeness_file
 from snapshotter.policy.host_answers import Answer

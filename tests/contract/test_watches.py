@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from snapshotter.jobs.database import database_url
+from snapshotter.jobs.database_url import database_url
 from tests.servers.lists import ListServer
 from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs.watches import test_watches

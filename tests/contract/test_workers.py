@@ -27,7 +27,9 @@ from snapshotter.app.settings import load
 from snapshotter.app.wiring.queue import open_within
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import migration
-from snapshotter.jobs.database import TABLES_VERSION, open_database, store_number, writing
+from snapshotter.jobs.database import TABLES_VERSION, writing
+from snapshotter.jobs.migration import store_number
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.attempts import ATTEMPT
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB, JobActionResult

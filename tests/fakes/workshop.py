@@ -177,7 +177,7 @@ def _told(event: str, **fields: Any) -> None:
 
 def main() -> None:
     # Here and not above: each slot imports this module, and has no database.
-    from snapshotter.jobs.database import open_database
+    from snapshotter.jobs.open_database import open_database
     from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
     from snapshotter.jobs.queue.admission import Admission, AdmitAll
     from snapshotter.jobs.queue.attempts import RetryRules

@@ -33,7 +33,7 @@ def rules(settings: Settings) -> "NotifyRules":
 
 def outbox(settings: Settings) -> "Outbox":
     """Return the messages that are owed, in the queue's database. Raises ServiceUnavailable."""
-    from snapshotter.jobs.database import open_database
+    from snapshotter.jobs.open_database import open_database
     from snapshotter.jobs.outbox import Outbox  # before the database: it declares tables
 
     return Outbox(open_database(settings.queue))

@@ -36,7 +36,7 @@ _LOOK_S = 2.0  # between two attempts to open a database that does not answer
 
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
-    from snapshotter.jobs.database import open_database
+    from snapshotter.jobs.open_database import open_database
 
     declare_tables()
     return open_database(settings.queue)

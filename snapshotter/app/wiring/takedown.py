@@ -118,7 +118,7 @@ def takedown_service(
 def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, NotificationScope]:
     """Return what rules match of the jobs of bundles. Raises ServiceUnavailable."""
     try:
-        from snapshotter.jobs.database import open_database
+        from snapshotter.jobs.open_database import open_database
         from snapshotter.jobs.queue.database_queue import DatabaseQueue
     except ModuleNotFoundError as error:
         raise SnapshotterError(f"{error.name} is not installed") from error

@@ -49,7 +49,7 @@ class DatabaseQueue:
     `ports.JobQueue` over a database. Any number of processes may use it at once.
 
     Args:
-        engine: From `database.open_database`; the caller disposes of it.
+        engine: From `open_database`; the caller disposes of it.
         host: Returns the name under which visits to a URL are counted.
     """
 

@@ -21,7 +21,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.jobs.database import database_url
+from snapshotter.jobs.database_url import database_url
 from snapshotter.jobs.queue.dispatcher import HandedRun
 
 _NAME = "snapshotter"

@@ -233,7 +233,7 @@ class DatabaseVisits:
     The visit of a killed process counts as under way for `longest`, and uses the budget.
 
     Args:
-        engine: From `database.open_database`; the caller disposes of it.
+        engine: From `open_database`; the caller disposes of it.
         chance: Returns random numbers from 0 up to 1, for jitter.
         longest: The longest duration of a visit.
     """

@@ -112,7 +112,7 @@ class Scheduler:
     Runs the schedules. A worker runs it repeatedly, `schedule run --once` once.
 
     Args:
-        engine: From `database.open_database`.
+        engine: From `open_database`.
         record: Signs, stores and logs all given gaps, or raises; a repeated call does nothing.
             None without a key: the gaps wait for a worker that has one.
         new_id: Makes ids of records, as `IdSource.bundle_id`.

@@ -28,13 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import (
-    Now,
-    database_now,
-    insert_new,
-    reading,
-    writing,
-)
+from snapshotter.jobs.database import Now, database_now, insert_new, reading, writing
 from snapshotter.jobs.schedules.gap_records import gap_rows
 from snapshotter.jobs.schedules.history import HistoryEntry, history_entries, with_job_state
 from snapshotter.jobs.schedules.plan import Pause, Plan, Slot, decide_due_visits
@@ -134,7 +128,7 @@ class Schedules:
     The schedules of a database. Safe in several processes.
 
     Args:
-        engine: From `database.open_database`.
+        engine: From `open_database`.
         now: Returns the time; the database's clock unless a test gives another one.
     """
 

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import Engine as Database
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.database import TABLES_VERSION, wrong_release_error
-from snapshotter.jobs.migration import stored_tables_number
+from snapshotter.jobs.database import TABLES_VERSION
+from snapshotter.jobs.migration import stored_tables_number, wrong_release_error
 from snapshotter.jobs.periodic_task import PeriodicTask
 from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.dispatcher import Dispatcher

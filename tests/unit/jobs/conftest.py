@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
 from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
 

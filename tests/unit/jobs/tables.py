@@ -11,24 +11,15 @@ import typing
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from snapshotter.jobs import (
-    follow_ups,  # noqa: F401 - their tables
-    outbox,  # noqa: F401 - their tables
-)
+from snapshotter.jobs import follow_ups, migration, outbox  # noqa: F401 - their tables
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.outbox import MessageState
-from snapshotter.jobs.queue import (
-    attempts,  # noqa: F401 - their tables
-    politeness,  # noqa: F401 - their tables
-)
+from snapshotter.jobs.queue import attempts, politeness  # noqa: F401 - their tables
 from snapshotter.jobs.queue.failure import Fault
 from snapshotter.jobs.schedules import scheduler  # noqa: F401 - their tables
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.jobs.watches import watches  # noqa: F401 - their tables
-from snapshotter.jobs.workers import (
-    registry,  # noqa: F401 - their tables
-    store_binding,  # noqa: F401 - their tables
-)
+from snapshotter.jobs.workers import registry, store_binding  # noqa: F401 - their tables
 from snapshotter.jobs.workers.registry import WorkerState
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.job import JobState, SealedResult

@@ -12,13 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.database import (
-    TABLES_VERSION,
-    Instant,
-    database_now,
-    database_url,
-    open_database,
-)
+from snapshotter.jobs.database import TABLES_VERSION, Instant, database_now
+from snapshotter.jobs.database_url import database_url
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 
 

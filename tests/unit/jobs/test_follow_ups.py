@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, update
 
-from snapshotter.jobs.database import open_database
 from snapshotter.jobs.follow_ups import JobsToFollowUp
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.model.job import JobState

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, inspect
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs import migration
-from snapshotter.jobs.database import TABLES, TABLES_VERSION, open_database
+from snapshotter.jobs.database import TABLES, TABLES_VERSION
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.outbox import Outbox
 from snapshotter.jobs.queue.admission import AdmitAll
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event
 
 from snapshotter.egress.fetch import FetchedResponse, fetch
 from snapshotter.egress.rules import EgressRules
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.watches.list_reader import MAX_BYTES
 from snapshotter.jobs.watches.poller import Hooks, Poller
 from snapshotter.jobs.watches.watches import Watches

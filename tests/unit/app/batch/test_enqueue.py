@@ -12,7 +12,7 @@ from snapshotter.app.batch import open_batch
 from snapshotter.app.batch.rows import BatchState
 from snapshotter.app.machine import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.store.filesystem import DirectoryStore
 from tests.fakes.job_queue import TableQueue

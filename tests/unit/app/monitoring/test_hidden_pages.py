@@ -21,7 +21,7 @@ from snapshotter.app.monitoring import notification_events
 from snapshotter.app.monitoring.change_alerts import change_alerts
 from snapshotter.app.monitoring.notification_delivery import NotificationService
 from snapshotter.app.takedown import events as takedowns
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.outbox import Outbox
 from snapshotter.jobs.queue import politeness
 from snapshotter.jobs.schedules import gap_records

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from snapshotter.app.monitoring.notification_delivery import DeliveryRound, NotificationService
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.outbox import KEPT_DAYS, MessageState, Outbox
 from snapshotter.model.notification import (
     UNKNOWN,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from snapshotter.jobs.database import open_database, reading, writing
+from snapshotter.jobs.database import reading, writing
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import politeness as table
 from snapshotter.jobs.queue.admission import AttemptResult, Deferral
 from snapshotter.jobs.queue.politeness import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, event
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.jobs.schedules.scheduler import Scheduler, SchedulerResult
 from snapshotter.jobs.schedules.schedules import Schedules
