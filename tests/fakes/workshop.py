@@ -43,7 +43,7 @@ from typing import Any
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle.receipts import store_id
-from snapshotter.jobs.workers.capture_process import UnstoredBundle
+from snapshotter.jobs.workers.job_runner import UnstoredBundle
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.ports import Lease
 from tests.unit.jobs.making import SEALED

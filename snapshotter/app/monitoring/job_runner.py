@@ -33,11 +33,7 @@ from snapshotter.capture.redaction.capturer_identity import CapturerIdentityExpo
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
-from snapshotter.jobs.workers.capture_process import (
-    BundleConflict,
-    PermanentFailure,
-    UnstoredBundle,
-)
+from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure, UnstoredBundle
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision

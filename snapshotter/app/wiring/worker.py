@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from snapshotter.app.takedown.events import TakedownService
     from snapshotter.jobs.database import Database
     from snapshotter.jobs.periodic_task import PeriodicTask
-    from snapshotter.jobs.workers.capture_process import JobRunner
     from snapshotter.jobs.workers.context import WorkerSettings
+    from snapshotter.jobs.workers.job_runner import JobRunner
     from snapshotter.jobs.workers.worker import Worker
 
 

@@ -19,17 +19,10 @@ from snapshotter.jobs.processes import process_name
 from snapshotter.jobs.queue.attempts import Attempt
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.capture_answers import Answers
-from snapshotter.jobs.workers.capture_process import (
-    CaptureOrder,
-    CaptureProcess,
-    CaptureProcessDied,
-    FailureOrder,
-    JobRunnerFactory,
-    OpenOrder,
-    Order,
-    OrderResult,
-)
+from snapshotter.jobs.workers.capture_process import CaptureProcess, CaptureProcessDied, OrderResult
 from snapshotter.jobs.workers.context import WorkerContext
+from snapshotter.jobs.workers.job_runner import JobRunnerFactory
+from snapshotter.jobs.workers.messages import CaptureOrder, FailureOrder, OpenOrder, Order
 from snapshotter.model.job import JobStatus, StoredResult
 
 _NAP_S = 2.0  # for how long a run that is handed back keeps its host occupied

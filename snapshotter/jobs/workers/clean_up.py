@@ -15,8 +15,9 @@ from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.engine import DbosEngine
 from snapshotter.jobs.queue.failure import Fault
 from snapshotter.jobs.workers.capture_pool import CapturePool
-from snapshotter.jobs.workers.capture_process import CaptureProcess, CaptureProcessDied, FindOrder
+from snapshotter.jobs.workers.capture_process import CaptureProcess, CaptureProcessDied
 from snapshotter.jobs.workers.context import WorkerContext
+from snapshotter.jobs.workers.messages import FindOrder
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
 from snapshotter.model.job import StoredResult
 from snapshotter.model.notification import NotificationEvent, NotificationKind

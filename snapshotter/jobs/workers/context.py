@@ -15,7 +15,7 @@ from snapshotter.jobs.periodic_task import PeriodicTask
 from snapshotter.jobs.queue.admission import Admission, AdmitAll
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.engine import ConcurrencyLimits
-from snapshotter.jobs.workers.capture_process import JobRunnerFactory
+from snapshotter.jobs.workers.job_runner import JobRunnerFactory
 from snapshotter.ports import JobObserver
 
 _T = TypeVar("_T")

@@ -25,7 +25,7 @@ from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.engine import DbosEngine
 from snapshotter.jobs.workers.capture_pool import CapturePool
-from snapshotter.jobs.workers.capture_process import CaptureProcessDied, ChoresOrder, UnstoredBundle
+from snapshotter.jobs.workers.capture_process import CaptureProcessDied
 from snapshotter.jobs.workers.clean_up import CleanUp
 from snapshotter.jobs.workers.context import (
     DatabaseCalls,
@@ -34,6 +34,8 @@ from snapshotter.jobs.workers.context import (
     WorkerParts,
     WorkerSettings,
 )
+from snapshotter.jobs.workers.job_runner import UnstoredBundle
+from snapshotter.jobs.workers.messages import ChoresOrder
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry, WorkerState
 from snapshotter.jobs.workers.store_binding import StoreBinding, bind_to_store
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from snapshotter.jobs.workers.capture_process import JobRunner, JobRunnerFactory
 from snapshotter.jobs.workers.context import WorkerParts, WorkerSettings
+from snapshotter.jobs.workers.job_runner import JobRunner, JobRunnerFactory
 from snapshotter.jobs.workers.store_binding import StoreBinding
 from snapshotter.jobs.workers.worker import Worker
 from snapshotter.ports import JobObserver

@@ -14,7 +14,7 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.workers.capture_process import BundleConflict, PermanentFailure
+from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.ports import JobSuperseded

@@ -11,7 +11,8 @@ import pytest
 
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.queue.failure import Fault
-from snapshotter.jobs.workers.capture_process import PermanentFailure, _failed, _PipeLease
+from snapshotter.jobs.workers.capture_process_main import _failed, _PipeLease
+from snapshotter.jobs.workers.job_runner import PermanentFailure
 from snapshotter.ports import JobSuperseded
 from tests.unit.jobs.making import SEALED
 

@@ -1,0 +1,216 @@
+"""
+The code of the capture process: executes orders of its worker until the worker is gone.
+
+The right to store expires, also for a process that is suspended and resumed hours later: a
+kernel timer is set before the right is requested, and ends the process when it is resumed.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from snapshotter.errors import (
+    PolicyRefused,
+    ServiceUnavailable,
+    SnapshotterError,
+    bug,
+    is_disk_full,
+)
+from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.workers.job_runner import (
+    BundleConflict,
+    JobRunner,
+    JobRunnerFactory,
+    PermanentFailure,
+)
+from snapshotter.jobs.workers.messages import (
+    Began,
+    CaptureOrder,
+    ChoresOrder,
+    FailureOrder,
+    FindOrder,
+    LogMessage,
+    MayStore,
+    OpenOrder,
+    Order,
+    OrderEnded,
+    Product,
+    StoreUnavailable,
+)
+from snapshotter.model.job import SealedResult
+from snapshotter.ports import JobSuperseded
+
+_STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
+
+
+_IDLE_S = 3.0  # without an order, after which prepared resources are released
+
+
+_ORPHANED = 70  # exit code of a capture process whose worker is gone
+
+
+def serve(
+    opener: JobRunnerFactory, pipe: multiprocessing.connection.Connection, store_s: float
+) -> None:
+    """Execute orders until the worker is gone."""
+    os.setsid()  # Ctrl-C in a terminal must reach the worker only
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Not SIG_IGN: the browser would inherit that. The worker ends this process.
+        signal.signal(number, _take_no_notice)
+    threading.Thread(target=_end_with_worker, name="worker-watch", daemon=True).start()
+    workshop: JobRunner | None = None
+    while True:
+        try:
+            if not pipe.poll(_IDLE_S) and workshop is not None:
+                workshop.rest()
+            order = pipe.recv()
+        except (EOFError, OSError):
+            if workshop is not None:
+                workshop.rest()
+            return
+        lease = _PipeLease(pipe, store_s)
+        try:
+            if workshop is None:
+                workshop = opener(lambda text: pipe.send(LogMessage(text)))
+            ended = _done(workshop, order, lease)
+        except Exception as error:  # noqa: BLE001 - returned to the worker
+            ended = _failed(error, lease)
+        finally:
+            lease.disarm()
+        pipe.send(ended)
+
+
+def _take_no_notice(_number: int, _frame: object) -> None:
+    return
+
+
+def _end_with_worker() -> None:
+    """End this process when its worker is gone: others may take over the job soon."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(_ORPHANED)
+
+
+def _done(workshop: JobRunner, order: Order, lease: "_PipeLease") -> OrderEnded:
+    product: Product
+    match order:
+        case OpenOrder():
+            workshop.open()
+            product = None
+        case CaptureOrder():
+            product = workshop.capture(order.job, lease, more=order.more)
+        case FailureOrder():
+            product = workshop.record_failure(order.job, order.why, lease)
+        case FindOrder():
+            product = workshop.find(order.sealed)
+        case ChoresOrder():
+            product = workshop.chores()
+    return OrderEnded(product, None, False, "", _resident())
+
+
+def _failed(error: Exception, lease: "_PipeLease") -> OrderEnded:
+    hint = error.hint if isinstance(error, SnapshotterError) else ""
+    kept = hint if lease.asked else ""
+    if isinstance(error, JobSuperseded):
+        return OrderEnded(None, None, True, kept, _resident())
+    failure = Failure(
+        fault=_fault_of(error),
+        error=_sentence(error),
+        hint=hint,
+        exit_code=error.exit_code if isinstance(error, SnapshotterError) else 1,
+    )
+    return OrderEnded(None, failure, False, kept, _resident())
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SnapshotterError):
+        return error.message
+    if _disk_is_full(error):
+        return f"a disk is full: {error}"
+    found = bug(error)
+    return f"{found.message}; {found.hint}"
+
+
+def _fault_of(error: BaseException) -> Fault:
+    if _disk_is_full(error) or isinstance(error, ServiceUnavailable):
+        return Fault.SERVICE
+    if isinstance(error, BundleConflict):
+        return Fault.TAKEN
+    if isinstance(error, PolicyRefused | PermanentFailure):
+        return Fault.FINAL
+    return Fault.PAGE
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and is_disk_full(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _resident() -> int:
+    """Return the memory that this process has, in bytes."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most << 10
+    return pages * resource.getpagesize()
+
+
+class _PipeLease:
+    """`ports.Lease` over the pipe to the worker."""
+
+    def __init__(self, pipe: multiprocessing.connection.Connection, store_s: float) -> None:
+        self._pipe = pipe
+        self._store_s = store_s
+        self.asked = False  # whether a sealed bundle exists
+
+    def began(self, bundle_id: str) -> None:
+        """See `Lease.began`."""
+        if not self._ask(Began(bundle_id)):
+            raise JobSuperseded("the job is not wanted any more")
+
+    def may_store(self, sealed: SealedResult) -> None:
+        """See `Lease.may_store`."""
+        self.asked = True
+        limit_s = self._store_s + sealed.length / _STORE_RATE
+        allowed = None
+        while allowed is None:
+            # Set before the call, so the timer fires before the right expires.
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            allowed = self._ask(MayStore(sealed, limit_s))
+        if not allowed:
+            self.disarm()
+            raise JobSuperseded(
+                "the job was given to another worker, or cancelled: nothing is stored"
+            )
+
+    def wait(self, error: ServiceUnavailable) -> None:
+        """See `Lease.wait`."""
+        self.disarm()
+        if not self._ask(StoreUnavailable(error.message)):
+            raise error
+
+    def stored(self) -> None:
+        """See `Lease.stored`."""
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Stop the timer: nothing is being stored."""
+
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ask(self, question: object) -> bool | None:
+        self._pipe.send(question)
+        answer: bool | None = self._pipe.recv()
+        return answer

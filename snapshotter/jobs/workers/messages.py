@@ -1,0 +1,78 @@
+"""The messages between a worker and its capture process: orders, calls, and results."""
+
+from dataclasses import dataclass
+
+from snapshotter.jobs.queue.failure import Failure
+from snapshotter.jobs.workers.job_runner import (
+    UnstoredBundle,
+)
+from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """Open the keys and the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOrder:
+    """Capture a page."""
+
+    job: CaptureJob
+    more: bool  # other jobs wait
+
+
+@dataclass(frozen=True, slots=True)
+class FailureOrder:
+    """Record that a page is given up."""
+
+    job: CaptureJob
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindOrder:
+    """Look for a bundle in the store."""
+
+    sealed: SealedResult
+
+
+@dataclass(frozen=True, slots=True)
+class ChoresOrder:
+    """Fetch owed tokens and update the log."""
+
+
+Order = OpenOrder | CaptureOrder | FailureOrder | FindOrder | ChoresOrder
+
+
+Product = StoredResult | tuple[UnstoredBundle, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    bundle_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MayStore:
+    sealed: SealedResult
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUnavailable:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogMessage:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    product: Product
+    failure: Failure | None
+    superseded: bool
+    kept: str  # a note about a sealed bundle that is not in the store
+    resident: int  # bytes of resident memory of the process
