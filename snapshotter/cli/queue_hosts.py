@@ -14,7 +14,7 @@ from snapshotter.cli.output import (
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.queue.politeness import HostStatus
+    from snapshotter.jobs.queue.hosts import HostStatus
     from snapshotter.policy.host_rules import Politeness
 
 
@@ -50,17 +50,17 @@ def hosts(
     Limits and budgets are those of the politeness file. A budget that is spent stays spent.
     """
     from snapshotter.app.wiring import queue as wiring_jobs
-    from snapshotter.jobs.queue import politeness
+    from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses
 
     rules, database = wiring_jobs.politeness(ctx.obj), wiring_jobs.database(ctx.obj)
     try:
         for name in resets:
-            if not politeness.clear_back_off(database, _key(rules, name)):
+            if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
                     f"nothing is known of a host {name}", hint="snapshotter queue hosts lists them"
                 )
             print_message(f"{name} is asked again, as its budget and quiet hours allow")
-        views = politeness.host_statuses(database, rules)
+        views = host_statuses(database, rules)
     finally:
         database.dispose()
     wanted = {_key(rules, name) for name in names or resets}

@@ -15,7 +15,9 @@ import pytest
 from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, VisitTracker
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.open_database import open_database
-from snapshotter.jobs.queue import politeness as table
+from snapshotter.jobs.queue import host_tables as table
+from snapshotter.jobs.queue import host_visits
+from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
 from snapshotter.policy.host_answers import HostResponse, Sign
 from snapshotter.policy.host_rules import Politeness
@@ -64,8 +66,9 @@ def visits(
         if request.param == "memory":
             return InMemoryVisitTracker(rules, time, lambda: 0.5)
         engines.append(open_database(address(request.param, tmp_path, request)))
-        monkeypatch.setattr(table, "database_now", lambda _: time.now())
-        return table.DatabaseVisits(engines[-1], rules, lambda: 0.5)
+        for module in (table, host_visits):
+            monkeypatch.setattr(module, "database_now", lambda _: time.now())
+        return DatabaseVisits(engines[-1], rules, lambda: 0.5)
 
     yield make
     for engine in engines:
@@ -168,10 +171,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from snapshotter.jobs.open_database import open_database
-from snapshotter.jobs.politeness import DatabaseVisits
+from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import Answer
-from snapshotter.policy.politeness import Visit
+from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.politeness import AllowedVisit
 
 database = open_database(sys.argv[1])
 visits = DatabaseVisits(database, politeness_file.load(Path(sys.argv[2])), lambda: 0.5)
@@ -180,10 +183,10 @@ sys.stdin.readline()
 won = 0
 for number in range(20):
     visit = visits.begin(f"last{number}.example")
-    if isinstance(visit, Visit):  # sent on, so that two hosts are held at once
+    if isinstance(visit, AllowedVisit):  # sent on, so that two hosts are held at once
         won += 1
         url = f"https://common{number % 2}.example/"
-        visits.end(visit, Answer(status=200, at=datetime.now(UTC), final_url=url))
+        visits.end(visit, HostResponse(status=200, at=datetime.now(UTC), final_url=url))
 print(won)
 database.dispose()
 """
@@ -199,7 +202,7 @@ def test_of_several_processes_that_want_the_last_place_of_a_budget_one_has_it(
     )
     url = address(kind, tmp_path, request)
     engine = open_database(url)
-    known = table.DatabaseVisits(engine, politeness_file.load(rules), lambda: 0.5)
+    known = DatabaseVisits(engine, politeness_file.load(rules), lambda: 0.5)
     for number in range(20):  # there is nothing to be made any more, which they would wait for
         known.end(started(known.begin(f"last{number}.example")), None)
     engine.dispose()

@@ -179,7 +179,7 @@ def main() -> None:
     # Here and not above: each slot imports this module, and has no database.
     from snapshotter.jobs.open_database import open_database
     from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
-    from snapshotter.jobs.queue.admission import Admission, AdmitAll
+    from snapshotter.jobs.queue.admission import Admission
     from snapshotter.jobs.queue.attempts import RetryRules
     from snapshotter.jobs.queue.engine import ConcurrencyLimits
     from snapshotter.jobs.queue.politeness import PolitenessAdmission
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=2)
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
-    gate: Admission = AdmitAll()
+    gate: Admission = Admission()
     chance = random.SystemRandom().random
     soon = timedelta(seconds=0.1)
     # So fast that a test does not wait for anything but for what it is about.
@@ -226,7 +226,9 @@ def main() -> None:
         settings = replace(settings, dead_s=20, patience=patience, limits=limits)
     worker = Worker(
         open_database(arguments.queue),
-        WorkerParts(opener=partial(_open, arguments.folder), gate=gate, log=_told, chance=chance),
+        WorkerParts(
+            opener=partial(_open, arguments.folder), admission=gate, log=_told, chance=chance
+        ),
         settings,
         store=StoreBinding(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
         version="test",

@@ -147,7 +147,7 @@ def visit_tracker(
     """
     rules, chance = politeness(settings), random.SystemRandom().random
     try:
-        from snapshotter.jobs.queue.politeness import DatabaseVisits
+        from snapshotter.jobs.queue.host_visits import DatabaseVisits
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "snapshotter":
             raise

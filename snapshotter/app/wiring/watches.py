@@ -102,7 +102,7 @@ def poller(
         rules=page_identity.shipped_identity_rules(),
         ids=machine.RandomIds(),
         hooks=Hooks(
-            gate=wiring_jobs.host_admission(settings, observer),
+            admission=wiring_jobs.host_admission(settings, observer),
             observer=observer or JobObserver(),
             document=_Documents(settings),
             follow=_Followed(Schedules(found.engine)),

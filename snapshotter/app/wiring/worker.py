@@ -68,7 +68,7 @@ def worker(
         opened,
         WorkerParts(
             opener=partial(open_job_runner, settings),
-            gate=wiring_jobs.host_admission(settings, heard),
+            admission=wiring_jobs.host_admission(settings, heard),
             periodic_tasks=(
                 *periodic_tasks(settings, opened, show_message=show_message, observer=heard),
                 *more,
@@ -96,7 +96,7 @@ def periodic_tasks(
     """Return what a worker does beside captures; each is added here by who makes it."""
     from snapshotter.app.wiring import watches as wiring_watch
     from snapshotter.jobs.periodic_task import PeriodicTask
-    from snapshotter.jobs.queue.politeness import trim_task
+    from snapshotter.jobs.queue.hosts import trim_task
     from snapshotter.jobs.schedules.scheduler import EVERY_S
 
     due = wiring_jobs.scheduler(

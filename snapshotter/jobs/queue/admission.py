@@ -1,14 +1,13 @@
 """
 The interface that decides whether a host may be visited now. Politeness implements it.
 
-The dispatcher asks it before it hands a job to the workers. Every call is part of the
-transaction that changes the job, so what it records (a used budget, a back-off) is kept if
-and only if the change of the job is kept.
+The dispatcher calls it before it hands a job to the workers, within the transaction that
+changes the job. So what it records (a used budget, a back-off) is kept if and only if the change
+of the job is kept.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -46,11 +45,16 @@ class AttemptResult:
     error: str = ""  # why there is no bundle
 
 
-class Admission(Protocol):
-    """Decides which host may be visited when. Database errors are not translated."""
+class Admission:
+    """
+    Decides which host may be visited when. This one admits every job; others derive from it.
+
+    Each call is part of the transaction that changes the job. Database errors are not translated.
+    """
 
     def host(self, url: str) -> str:
         """Return the name under which visits to a URL are counted; hosts can share a name."""
+        return host_of(url)
 
     def admit(
         self,
@@ -70,6 +74,7 @@ class Admission(Protocol):
             under_way: Jobs of this host that are handed over or running.
             all_under_way: The same for all hosts.
         """
+        return None
 
     def not_started(self, connection: Connection, job_id: str) -> None:
         """Undo the visit of a job that was handed back before it started."""
@@ -84,32 +89,4 @@ class Admission(Protocol):
             Until when the job is deferred and why, if the page must be visited once more;
             the bundle of this attempt is kept. None: the job is over.
         """
-
-
-class AdmitAll:
-    """Admits every job."""
-
-    def host(self, url: str) -> str:
-        """Return the host of the URL."""
-        return host_of(url)
-
-    def admit(
-        self,
-        connection: Connection,
-        job: CaptureJob,
-        host: str,
-        now: datetime,
-        under_way: int,
-        all_under_way: int,
-    ) -> Deferral | None:
-        """Return None."""
-        return None
-
-    def not_started(self, connection: Connection, job_id: str) -> None:
-        """Do nothing."""
-
-    def attempt_ended(
-        self, connection: Connection, job: CaptureJob, host: str, met: AttemptResult
-    ) -> Deferral | None:
-        """Do nothing."""
         return None

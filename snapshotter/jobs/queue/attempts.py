@@ -154,9 +154,11 @@ class Attempts:
         chance: Returns random numbers between 0 and 1, for jitter.
     """
 
-    def __init__(self, engine: Engine, gate: Admission, patience: RetryRules, chance: Any) -> None:
+    def __init__(
+        self, engine: Engine, admission: Admission, patience: RetryRules, chance: Any
+    ) -> None:
         self._engine = engine
-        self._gate = gate
+        self._admission = admission
         self._patience = patience
         self._chance = chance
 
@@ -209,7 +211,7 @@ class Attempts:
                 .values(ready=DUE, due_at=None)
             )
             if done.rowcount:
-                self._gate.not_started(connection, job_id)
+                self._admission.not_started(connection, job_id)
 
     def began(self, attempt: Attempt, bundle_id: str, process: str) -> None:
         """See `ports.Lease`. Raises Superseded."""
@@ -268,7 +270,7 @@ class Attempts:
                     http_status=sealed.http_status, retry_after=sealed.retry_after,
                     date=sealed.date, final_url=sealed.final_url, outcome=sealed.outcome,
                 )  # fmt: skip
-                again = self._gate.attempt_ended(connection, attempt.job, attempt.host, met)
+                again = self._admission.attempt_ended(connection, attempt.job, attempt.host, met)
             values = _over(state, now, 1 if attempt.giving_up else sealed.exit_code)
             if again is not None:
                 values = _again(again, now)
@@ -491,7 +493,7 @@ class Attempts:
                 http_status=failure.http_status, retry_after=failure.retry_after,
                 error=failure.error,
             )  # fmt: skip
-            self._gate.attempt_ended(connection, attempt.job, attempt.host, met)
+            self._admission.attempt_ended(connection, attempt.job, attempt.host, met)
         connection.execute(update(JOB).where(JOB.c.id == attempt.job.id).values(**values))
 
     def _after_lost_worker(

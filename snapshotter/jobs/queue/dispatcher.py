@@ -50,9 +50,9 @@ class Dispatcher:
         per_host: Most jobs of one host that are handed over or running at once.
     """
 
-    def __init__(self, engine: Engine, gate: Admission, *, per_host: int) -> None:
+    def __init__(self, engine: Engine, admission: Admission, *, per_host: int) -> None:
         self._engine = engine
-        self._gate = gate
+        self._admission = admission
         self._per_host = per_host
         self._closed: dict[str, datetime] = {}  # until when a host is passed over
 
@@ -95,7 +95,7 @@ class Dispatcher:
                     break
                 host = row["host"]
                 # The record of a page that is given up is made without a visit.
-                wait = None if row["giving_up"] else self._gate.admit(
+                wait = None if row["giving_up"] else self._admission.admit(
                     connection, job_of(row), host, now, held[host], held.total()
                 )  # fmt: skip
                 if wait is not None and wait.of_all:

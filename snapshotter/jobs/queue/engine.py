@@ -182,7 +182,7 @@ class DbosEngine:
 
         The jobs are handed over again, as new runs. The engine's own recovery is not used: it
         would start the same runs again at once, without a pause for a page that ends its
-        workers and without asking the gate.
+        workers and without admission.
 
         Raises:
             ServiceUnavailable: The database does not answer.

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from snapshotter.egress.fetch import FetchedResponse
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import reading, writing
-from snapshotter.jobs.queue.admission import Admission, AdmitAll, AttemptResult
+from snapshotter.jobs.queue.admission import Admission, AttemptResult
 from snapshotter.jobs.schedules.gap_records import gap_event
 from snapshotter.jobs.watches import items
 from snapshotter.jobs.watches.items import IdentifiedPage, NewItems
@@ -51,7 +51,7 @@ _BLIPS: Final = 3  # failures in a row before a notification about an unreachabl
 class Hooks:
     """Other parts of the program that a poller uses."""
 
-    gate: Admission = field(default_factory=AdmitAll)
+    admission: Admission = field(default_factory=Admission)
     observer: JobObserver = field(default_factory=JobObserver)
     # Returns the HTML of a job's captured page; "" if it is not available.
     document: Callable[[JobStatus], str] = lambda _: ""
@@ -207,10 +207,10 @@ class Poller:
 
     def _not_before(self, claim: PollClaim) -> datetime | None:
         """Return when the list's host may be visited; None for now, which counts as a visit."""
-        gate, job = self._hooks.gate, _visit(claim)
+        admission, job = self._hooks.admission, _visit(claim)
         with writing(self._book.engine) as connection:
             at = self._book.now(connection)
-            rest = gate.admit(connection, job, gate.host(job.url), at, 0, 0)
+            rest = admission.admit(connection, job, admission.host(job.url), at, 0, 0)
         if rest is None:
             return None
         return rest.until or at + timedelta(seconds=_GATE_S)
@@ -328,7 +328,7 @@ class Poller:
     # Reports
 
     def _tell_gate(self, claim: PollClaim, look: PollResult) -> None:
-        gate, job = self._hooks.gate, _visit(claim)
+        admission, job = self._hooks.admission, _visit(claim)
         with writing(self._book.engine) as connection:
             met = AttemptResult(
                 at=self._book.now(connection),
@@ -341,7 +341,7 @@ class Poller:
                 outcome="complete" if look.state.was_read else "failed",
                 error="" if look.state.was_read else look.detail,
             )
-            gate.attempt_ended(connection, job, gate.host(job.url), met)
+            admission.attempt_ended(connection, job, admission.host(job.url), met)
 
     def _tell(self, claim: PollClaim, status: WatchStatus) -> None:
         """Notify once of each trouble; of an unreachable server after several failures."""

@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Database
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.periodic_task import PeriodicTask
-from snapshotter.jobs.queue.admission import Admission, AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.engine import ConcurrencyLimits
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
@@ -54,7 +54,7 @@ class WorkerParts:
     """The parts of the program that a worker uses."""
 
     opener: JobRunnerFactory  # makes the object that captures, in a capture process; it is pickled
-    gate: Admission = field(default_factory=AdmitAll)
+    admission: Admission = field(default_factory=Admission)
     periodic_tasks: Sequence[PeriodicTask] = ()
     observer: JobObserver = field(default_factory=JobObserver)
     log: LogEvent = lambda *_, **__: None

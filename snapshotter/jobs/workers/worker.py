@@ -64,7 +64,7 @@ class Worker:
         version: str,
         adopt: bool = False,
     ) -> None:
-        gate, chance = parts.gate, parts.chance
+        admission, chance = parts.admission, parts.chance
         self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
         self._database, self._settings, self._duties = database, settings, parts.periodic_tasks
         self._store, self._version, self._adopt = store, version, adopt
@@ -77,14 +77,14 @@ class Worker:
             id=self.id,
             database=database,
             settings=settings,
-            attempts=Attempts(database, gate, settings.patience, chance),
+            attempts=Attempts(database, admission, settings.patience, chance),
             log=parts.log,
             observer=parts.observer,
             signals=self._signals,
             calls=self._calls,
         )
         self._roster = WorkerRegistry(database)
-        self._dispatcher = Dispatcher(database, gate, per_host=settings.limits.per_host)
+        self._dispatcher = Dispatcher(database, admission, per_host=settings.limits.per_host)
         self._pool = CapturePool(self._context, parts.opener)
         url = database.url.render_as_string(hide_password=False)
         self._engine = DbosEngine(url, self.id, limits=settings.limits, run=self._pool.execute)

@@ -11,7 +11,7 @@ from snapshotter.app import settings
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.cli import enqueue
 from snapshotter.jobs.database import TABLES_VERSION
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
@@ -34,8 +34,8 @@ class Home(Shell):
 
     def end_all(self, *, exit_code: int = 0, failure: Failure | None = None) -> None:
         """Bring every job that is due to its end."""
-        attempts = Attempts(self.database, AdmitAll(), RetryRules(), lambda: 0.0)
-        while chosen := Dispatcher(self.database, AdmitAll(), per_host=99).choose(99):
+        attempts = Attempts(self.database, Admission(), RetryRules(), lambda: 0.0)
+        while chosen := Dispatcher(self.database, Admission(), per_host=99).choose(99):
             for handed in chosen:
                 attempt = attempts.begin(handed.job_id, handed.run, worker="w", process="p")
                 assert attempt is not None

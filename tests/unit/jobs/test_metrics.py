@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, update
 
 from snapshotter.jobs.metrics import queue_metrics
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue, database_time
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -37,8 +37,8 @@ def test_jobs_are_counted_by_state_and_the_oldest_that_could_have_begun_is_known
             .where(JOB.c.id.in_(["rests", "also"]))
             .values(state=JobState.DEFERRED, ready=DUE_LATER, due_at=late, enqueued_at=now)
         )
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
-    attempts = Attempts(database, AdmitAll(), RetryRules(), lambda: 0.0)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
+    attempts = Attempts(database, Admission(), RetryRules(), lambda: 0.0)
     attempt = attempts.begin(handed.job_id, handed.run, worker="w", process="p")
     assert attempt is not None
     assert queue_metrics(database).depth[JobState.RUNNING] == 1

@@ -16,7 +16,7 @@ from snapshotter.jobs import migration
 from snapshotter.jobs.database import TABLES, TABLES_VERSION
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.outbox import Outbox
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.workers.registry import WorkerRegistry
@@ -89,7 +89,7 @@ def test_a_queue_of_the_release_before_goes_on_and_can_be_brought_back(file: str
     (worker,) = WorkerRegistry(engine).workers()
     assert worker.tables == 2
 
-    attempts = Attempts(engine, AdmitAll(), RetryRules(), lambda: 0.0)
+    attempts = Attempts(engine, Admission(), RetryRules(), lambda: 0.0)
     attempts.lose_all("old-worker", "it was gone")
     assert [orphan.attempt.job.id for orphan in attempts.orphans()] == ["storing"]
     engine.dispose()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, update
 from typing_extensions import override
 
 from snapshotter.jobs.database import writing
-from snapshotter.jobs.queue.admission import AdmitAll, AttemptResult, Deferral
+from snapshotter.jobs.queue.admission import Admission, AttemptResult, Deferral
 from snapshotter.jobs.queue.attempts import Attempt, Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -27,8 +27,8 @@ GONE = Failure(fault=Fault.SERVICE, error="no browser")
 class Desk:
     """A queue with workers, of whom a test plays all."""
 
-    def __init__(self, database: Engine, gate: AdmitAll | None = None) -> None:
-        self.gate = gate or AdmitAll()
+    def __init__(self, database: Engine, gate: Admission | None = None) -> None:
+        self.gate = gate or Admission()
         self.queue = DatabaseQueue(database)
         self.dispatcher = Dispatcher(database, self.gate, per_host=1)
         self.attempts = Attempts(database, self.gate, RetryRules(attempts=2), lambda: 0.0)
@@ -333,7 +333,7 @@ def test_a_bundle_is_known_by_the_attempt_that_made_it(desk: Desk) -> None:
     assert desk.attempts.owner_of("20260115t123045z-qqqqqqqqqqqqqqqq") == ""
 
 
-class Asking(AdmitAll):
+class Asking(Admission):
     """Learns what was met, and asks for the page once more."""
 
     def __init__(self) -> None:

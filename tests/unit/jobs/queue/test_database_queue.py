@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import TABLES
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -29,12 +29,12 @@ def queue(database: Engine) -> DatabaseQueue:
 
 
 def attempts_of(database: Engine) -> Attempts:
-    return Attempts(database, AdmitAll(), RetryRules(), lambda: 0.0)
+    return Attempts(database, Admission(), RetryRules(), lambda: 0.0)
 
 
 def end(database: Engine, job_id: str, *, with_bundle: bool) -> None:
     """Bring a job to its end, as a worker does."""
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=9).choose(1)
+    (handed,) = Dispatcher(database, Admission(), per_host=9).choose(1)
     attempts = attempts_of(database)
     attempt = attempts.begin(handed.job_id, handed.run, worker="w", process="p")
     assert attempt is not None
@@ -108,14 +108,14 @@ def test_what_was_cancelled_is_not_handed_out_and_can_be_asked_for_again(
         "one": JobActionResult.DONE,
         "none": JobActionResult.UNKNOWN,
     }
-    assert Dispatcher(database, AdmitAll(), per_host=1).choose(9) == []
+    assert Dispatcher(database, Admission(), per_host=1).choose(9) == []
     assert queue.cancel(["one"]) == {"one": JobActionResult.OVER}
 
     assert queue.retry(["one"]) == {"one": JobActionResult.DONE}
 
-    assert [handed.job_id for handed in Dispatcher(database, AdmitAll(), per_host=1).choose(9)] == [
-        "one"
-    ]
+    assert [
+        handed.job_id for handed in Dispatcher(database, Admission(), per_host=1).choose(9)
+    ] == ["one"]
 
 
 def test_a_job_that_failed_begins_anew_and_one_with_its_bundle_does_not(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, update
 from typing_extensions import override
 
 from snapshotter.jobs.database import writing
-from snapshotter.jobs.queue.admission import AdmitAll, Deferral
+from snapshotter.jobs.queue.admission import Admission, Deferral
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -19,7 +19,7 @@ from tests.unit.jobs.making import job
 MANY = 100  # slots
 
 
-class Ruled(AdmitAll):
+class Ruled(Admission):
     """Lets a host wait as a test says."""
 
     def __init__(self, rule: Callable[[str, datetime], Deferral | None]) -> None:
@@ -48,7 +48,7 @@ def queue(database: Engine) -> DatabaseQueue:
 def chosen(database: Engine, slots: int = MANY, *, per_host: int = 99) -> list[str]:
     return [
         handed.job_id
-        for handed in Dispatcher(database, AdmitAll(), per_host=per_host).choose(slots)
+        for handed in Dispatcher(database, Admission(), per_host=per_host).choose(slots)
     ]
 
 
@@ -112,11 +112,11 @@ def test_a_run_that_comes_too_late_to_its_worker_is_not_begun(
     queue: DatabaseQueue, database: Engine
 ) -> None:
     queue.put([job(not_after=queue.now() + timedelta(hours=1))])
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
     with writing(database) as connection:
         connection.execute(update(JOB).values(not_after=queue.now() - timedelta(seconds=1)))
 
-    attempts = Attempts(database, AdmitAll(), RetryRules(), lambda: 0.0)
+    attempts = Attempts(database, Admission(), RetryRules(), lambda: 0.0)
 
     assert attempts.begin(handed.job_id, handed.run, worker="w", process="p") is None
     missed = queue.get("one")
@@ -221,12 +221,12 @@ def test_a_run_that_never_arrived_is_found_and_handed_back(
     queue: DatabaseQueue, database: Engine
 ) -> None:
     queue.put([job()])
-    dispatcher = Dispatcher(database, AdmitAll(), per_host=1)
+    dispatcher = Dispatcher(database, Admission(), per_host=1)
     (handed,) = dispatcher.choose(1)
 
     assert dispatcher.astray(for_s=60) == []
     assert dispatcher.astray(for_s=-1) == [("one", handed.run)]
 
-    Attempts(database, AdmitAll(), RetryRules(), lambda: 0.0).hand_back("one", handed.run)
+    Attempts(database, Admission(), RetryRules(), lambda: 0.0).hand_back("one", handed.run)
     (again,) = dispatcher.choose(1)
     assert again.run == handed.run + 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue
 from snapshotter.jobs.open_database import open_database
-from snapshotter.jobs.queue.politeness import DatabaseVisits
+from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
 from snapshotter.policy.host_answers import HostResponse
 from tests.servers.visited import Visited

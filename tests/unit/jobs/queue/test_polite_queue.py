@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Engine
 
-from snapshotter.jobs.queue import attempts, database_queue, dispatcher
-from snapshotter.jobs.queue import politeness as table
+from snapshotter.jobs.queue import attempts, database_queue, dispatcher, host_tables, hosts
 from snapshotter.jobs.queue.attempts import Attempt, Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -38,7 +37,7 @@ class Town:
 
     def __init__(self, database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOW
-        for module in (attempts, dispatcher, database_queue, table):
+        for module in (attempts, dispatcher, database_queue, host_tables, hosts):
             monkeypatch.setattr(module, "database_now", lambda _: self.now)
         chance = random.Random(3).random  # noqa: S311  the same each time
         gate = PolitenessAdmission(politeness_file.load(), chance)
@@ -94,7 +93,7 @@ def test_a_job_that_is_handed_back_spends_no_budget(town: Town, database: Engine
 
     town.attempts.hand_back(handed.job_id, handed.run)
 
-    (host,) = table.host_statuses(database, politeness_file.load())
+    (host,) = hosts.host_statuses(database, politeness_file.load())
     assert host.visits == 0
 
 

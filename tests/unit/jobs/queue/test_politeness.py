@@ -1,6 +1,6 @@
 """The state of hosts in the queue's database, as the dispatcher and people ask for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,15 +9,12 @@ from sqlalchemy import Engine, func, select
 
 from snapshotter.jobs.database import reading, writing
 from snapshotter.jobs.open_database import open_database
-from snapshotter.jobs.queue import politeness as table
+from snapshotter.jobs.queue import host_tables as table
+from snapshotter.jobs.queue import host_visits, hosts
 from snapshotter.jobs.queue.admission import AttemptResult, Deferral
-from snapshotter.jobs.queue.politeness import (
-    DatabaseVisits,
-    PolitenessAdmission,
-    clear_back_off,
-    host_statuses,
-    trim,
-)
+from snapshotter.jobs.queue.host_visits import DatabaseVisits
+from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses, trim
+from snapshotter.jobs.queue.politeness import PolitenessAdmission
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.notification import NotificationKind, NotificationScope
 from snapshotter.policy import politeness_file
@@ -28,6 +25,12 @@ from tests.unit.jobs.heard import Heard
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(monkeypatch: pytest.MonkeyPatch, now: Callable[[object], datetime]) -> None:
+    """Let the database's clock show another time."""
+    for module in (table, hosts, host_visits):
+        monkeypatch.setattr(module, "database_now", now)
 
 
 class Desk:
@@ -117,7 +120,7 @@ def test_visits_of_a_process_outside_the_queue_are_in_the_way_too(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = Desk(engine, tmp_path, '[default]\nevery = "1s"')
-    monkeypatch.setattr(table, "database_now", lambda _: NOW)
+    at(monkeypatch, lambda _: NOW)
     outside = DatabaseVisits(engine, desk.rules, lambda: 0.5, longest=60 * SECOND)
     assert isinstance(outside.begin("a.example"), AllowedVisit)
 
@@ -127,7 +130,7 @@ def test_visits_of_a_process_outside_the_queue_are_in_the_way_too(
 
     # Its process was killed: it is taken to be over when it must be.
     assert desk.start(job("1"), NOW + 60 * SECOND) is None
-    monkeypatch.setattr(table, "database_now", lambda _: NOW + 70 * SECOND)
+    at(monkeypatch, lambda _: NOW + 70 * SECOND)
     assert outside.begin("a.example") == HostWait(None, WaitCause.IN_FLIGHT)
 
 
@@ -240,9 +243,9 @@ def test_people_see_what_is_known_of_hosts_and_can_forgive_them(
     assert host_statuses(engine, desk.rules) == ()
     desk.start(job("1"), NOW)
     desk.finish(job("1"), NOW, NOW + SECOND, 429)
-    monkeypatch.setattr(table, "database_now", lambda _: NOW)
+    at(monkeypatch, lambda _: NOW)
     DatabaseVisits(engine, desk.rules, lambda: 0.5).begin("b.example")
-    monkeypatch.setattr(table, "database_now", lambda _: NOW + 6 * SECOND)
+    at(monkeypatch, lambda _: NOW + 6 * SECOND)
 
     a, b = host_statuses(engine, desk.rules)
 
@@ -267,10 +270,10 @@ def test_what_is_old_is_forgotten_and_what_still_holds_is_not(
             job(name, f"https://{name}.example/"), NOW, NOW, 429,
             retry_after=str(14 * 86_400) if name == "b" else "",
         )  # fmt: skip
-    monkeypatch.setattr(table, "database_now", lambda _: NOW + 23 * HOUR)
+    at(monkeypatch, lambda _: NOW + 23 * HOUR)
     trim(engine)
     assert desk.visits("a.example") == 1
-    monkeypatch.setattr(table, "database_now", lambda _: NOW + 8 * 24 * HOUR)
+    at(monkeypatch, lambda _: NOW + 8 * 24 * HOUR)
 
     trim(engine)
 

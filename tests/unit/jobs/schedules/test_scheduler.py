@@ -469,7 +469,7 @@ import os, sys
 from datetime import datetime
 from pathlib import Path
 from tests.bundles import new_signer
-from tests.unit.jobs.schedules import Desk
+from tests.unit.jobs.schedules.schedule_bench import Desk
 desk = Desk(Path("."), url=sys.argv[1], prefix=f"{os.getpid()}-")
 total = missed = 0
 print("ready", flush=True)

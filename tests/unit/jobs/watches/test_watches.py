@@ -14,7 +14,7 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.lists.listing import MAX_ITEMS
 from snapshotter.jobs.database import writing
-from snapshotter.jobs.queue.admission import AdmitAll, AttemptResult, Deferral
+from snapshotter.jobs.queue.admission import Admission, AttemptResult, Deferral
 from snapshotter.jobs.watches import items
 from snapshotter.jobs.watches.watches import LEASE, PollResult
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
@@ -821,7 +821,7 @@ def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
 def test_polls_that_politeness_puts_off_for_long_are_a_gap(
     tmp_path: Path, server: ListServer
 ) -> None:
-    class Quiet(AdmitAll):
+    class Quiet(Admission):
         until: datetime | None = None
         met: ClassVar[list[AttemptResult]] = []
 

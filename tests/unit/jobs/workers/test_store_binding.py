@@ -10,7 +10,7 @@ from sqlalchemy import Engine, update
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.processes import process_name
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -62,9 +62,9 @@ def test_a_queue_is_not_moved_while_others_work_for_it(claimed: Engine) -> None:
 
 
 def test_a_queue_is_not_moved_while_a_bundle_is_looked_for(claimed: Engine) -> None:
-    attempts = Attempts(claimed, AdmitAll(), RetryRules(), lambda: 0.5)
+    attempts = Attempts(claimed, Admission(), RetryRules(), lambda: 0.5)
     DatabaseQueue(claimed).put([job()])
-    (handed,) = Dispatcher(claimed, AdmitAll(), per_host=1).choose(1)
+    (handed,) = Dispatcher(claimed, Admission(), per_host=1).choose(1)
     attempt = attempts.begin("one", handed.run, worker="first", process=process_name())
     assert attempt is not None
     attempts.began(attempt, BUNDLE, process_name())

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import TABLES
-from snapshotter.jobs.queue.admission import AdmitAll
+from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts, RetryRules
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
@@ -146,7 +146,7 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     )
     queue = DatabaseQueue(database)
     queue.put([job()])
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
     worker._signals.over.set()  # nobody is waited for
     worker._pool._free.put(_Stub(ends))  # type: ignore[arg-type] # a slot, as far as this needs one
 
@@ -170,7 +170,7 @@ def test_the_end_of_a_slot_counts_against_its_page_only_if_its_worker_outlives_i
             database, settings=WorkerSettings(lived_s=lived_s), observer=_Ended(), chance=0.0
         )
         queue.put([job()])
-        (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
+        (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
         stub = _Stub(
             CaptureProcessDied("SIGKILL"), then=worker._signals.giving_up.set if lived_s else None
         )
@@ -197,7 +197,7 @@ def test_a_job_whose_bundles_place_another_file_has_ends_with_the_reason(
     worker = idle_worker(database, observer=heard)
     queue, attempts = DatabaseQueue(database), worker._context.attempts
     queue.put([job()])
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
     attempt = attempts.begin("one", handed.run, worker="gone", process="p")
     assert attempt is not None
     attempts.may_store(attempt, SEALED, timedelta(minutes=1))
@@ -236,10 +236,10 @@ def test_a_bundle_is_told_of_once_though_the_answer_to_its_end_was_lost(
     heard = _Ended()
     told: list[str] = []
     worker = idle_worker(database, told=told, observer=heard)
-    attempts = _AnswerLost(database, AdmitAll(), RetryRules(), lambda: 0.5)
+    attempts = _AnswerLost(database, Admission(), RetryRules(), lambda: 0.5)
     worker._context.attempts = attempts
     DatabaseQueue(database).put([job()])
-    (handed,) = Dispatcher(database, AdmitAll(), per_host=1).choose(1)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
     attempt = attempts.begin("one", handed.run, worker=worker.id, process="p")
     assert attempt is not None
     if others:  # who found it in the store has told of it
