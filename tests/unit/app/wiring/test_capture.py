@@ -417,16 +417,17 @@ _NAMES = """
 import sys
 from pathlib import Path
 from sqlalchemy import inspect
-from snapshotter.app import settings, wiring_jobs
+from snapshotter.app import settings
+from snapshotter.app.wiring import queue
 
 read = settings.load(overrides={"queue": sys.argv[2]}, directory=Path(sys.argv[1]), environment={})
-print(*sorted(inspect(wiring_jobs.database(read)).get_table_names()))
+print(*sorted(inspect(queue.database(read)).get_table_names()))
 """
 
 
 def test_whoever_opens_the_queue_first_makes_every_table_of_it(tmp_path: Path) -> None:
     """In a process of its own: here other tests have imported every module that has tables."""
-    for module in pkgutil.iter_modules(jobs.__path__, "snapshotter.jobs."):
+    for module in pkgutil.walk_packages(jobs.__path__, "snapshotter.jobs."):
         importlib.import_module(module.name)
 
     made = subprocess.run(

@@ -216,7 +216,7 @@ def test_a_pause_in_the_middle_of_a_sweep_holds(
         desk.schedules.pause("watch", by="anna")
         return decide_due_visits(*arguments)
 
-    monkeypatch.setattr("snapshotter.jobs.schedules.scheduler.decide", paused_meanwhile)
+    monkeypatch.setattr("snapshotter.jobs.schedules.scheduler.decide_due_visits", paused_meanwhile)
 
     assert desk.run(START + MINUTE).handed_over == 0
 

@@ -835,7 +835,7 @@ def test_polls_that_politeness_puts_off_for_long_are_a_gap(
             return None
 
     gate = Quiet()
-    desk = Desk(tmp_path, server, hooks={"gate": gate})
+    desk = Desk(tmp_path, server, hooks={"admission": gate})
     server.put("/feed", feed(*PAGES[:5]))
     desk.add()
     desk.turn()

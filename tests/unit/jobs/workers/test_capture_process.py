@@ -67,7 +67,7 @@ def test_a_bug_is_told_with_its_place_and_a_full_disk_is_none(lease: _PipeLease)
     full = _failed(OSError(errno.ENOSPC, "No space left on device"), lease).failure
 
     assert bug is not None
-    assert "test_slot.py" in bug.error
+    assert "test_capture_process.py" in bug.error
     assert full is not None
     assert full.error.startswith("a disk is full")
 
