@@ -254,7 +254,6 @@ def demo_settings(own: Settings, folder: Path, authority: LocalAuthority | None)
 class DemoEnvironment:
     """The small world of a demo, while it runs."""
 
-    folder: Path
     site: FixtureSite
     settings: Settings
     dependencies: CaptureDependencies
@@ -346,7 +345,6 @@ def demo_environment(
         if authority is None:
             decision = replace(decision, require_timestamps=0)
         yield DemoEnvironment(
-            folder=folder,
             site=site,
             settings=settings,
             dependencies=replace(dependencies, capturer=capturer),

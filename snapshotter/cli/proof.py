@@ -30,7 +30,7 @@ which command helps.
 """
 _SIZE = re.compile(r"([0-9]{1,9})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
-_LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # as `app.proof.LEAVE_OUT`
+_LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # of `app.proof`
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

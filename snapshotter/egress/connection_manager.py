@@ -60,7 +60,6 @@ class ConnectionManager:
         self.open_connections = 0
         self.total_bytes = 0
         self.over_limit = False
-        self.last_activity = self._began_s
 
     # For the guard
 
@@ -189,7 +188,7 @@ class ConnectionManager:
 
     def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
         """Keep bytes that passed, with their time."""
-        at_s = self.last_activity = self._clock.monotonic()
+        at_s = self._clock.monotonic()
         tee = self._tees.get(entry.number)
         if tee is None:
             return
@@ -256,4 +255,3 @@ class ConnectionManager:
 
     def _touch(self, change: int) -> None:
         self.open_connections += change
-        self.last_activity = self._clock.monotonic()

@@ -239,11 +239,6 @@ class EgressGuard:
         """How many connections were asked for and have not ended."""
         return self._manager.open_connections
 
-    @property
-    def last_activity(self) -> float:
-        """When a connection was last asked for, made or ended, or bytes moved (monotonic)."""
-        return self._manager.last_activity
-
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-KINDS = ("name", "handle", "email", "ip", "account", "other")
 CREDENTIAL = "credential"  # of the proxy that captures go through: replaced under every policy
 
 
@@ -10,7 +9,7 @@ CREDENTIAL = "credential"  # of the proxy that captures go through: replaced und
 class CapturerIdentifier:
     """A text that leads to whoever captures. It is never written into a bundle."""
 
-    kind: str  # one of KINDS, or CREDENTIAL
+    kind: str  # name, handle, email, ip, account, other, or CREDENTIAL
     value: str = field(repr=False)
 
 

@@ -77,16 +77,6 @@ class Code(enum.StrEnum):
     LEFT_OUT = "LEFT_OUT"
 
 
-# Never of a bundle by itself.
-EVENT_CODES = frozenset(
-    {
-        Code.EVENT, Code.EVENT_KEY, Code.BUNDLE, Code.BUNDLE_MISSING, Code.BUNDLE_OTHER,
-        Code.BUNDLE_OPEN, Code.VERDICT, Code.IDENTITY, Code.CONCLUSION, Code.PREVIOUS,
-        Code.NUMBER, Code.LEFT_OUT,
-    }
-)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One check's answer."""

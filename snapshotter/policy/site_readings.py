@@ -27,7 +27,6 @@ from snapshotter.model.reading_rules import (
 from snapshotter.policy.files import first_validation_mistake, read_limited, shipped_directory
 from snapshotter.policy.selectors import CssSelector
 
-SCHEMA = "snapshotter/reading-rules@1"
 _MAX_BYTES = 1 << 18  # of a file
 
 

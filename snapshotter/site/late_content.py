@@ -24,7 +24,6 @@ _OTHER_NAME = "bit.ly"  # and where they are asked for by name; only its frame i
 _DATA = "late/data/"
 _WIDTH, _HEIGHT = 260, 40  # of a patch, CSS pixels
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-_DIGITS = 6  # of a number of seconds in an address
 _POLLS = 3  # the answer that brings the content
 _QUESTIONS = "6"  # likewise
 # A font of one glyph, made with fontTools.

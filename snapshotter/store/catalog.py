@@ -309,14 +309,6 @@ class Catalog:
         found |= set(self._asked_of(account)) if account else set()
         return tuple(sorted({self.resolved(url) for url in found}))
 
-    def accounts(self) -> tuple[str, ...]:
-        """Return every account whose pages were captured."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT DISTINCT account FROM bundle WHERE account != '' ORDER BY account"
-            ).fetchall()
-        return tuple(account for (account,) in rows)
-
     def pages_in_doubt(self) -> tuple[str, ...]:
         """Return the pages of which a capture says that they, or their account, are not well."""
         with self._translated():

@@ -87,11 +87,6 @@ class ReceiptFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    @property
-    def directory(self) -> Path:
-        """Where the receipts are."""
-        return self._directory
-
     @contextlib.contextmanager
     def opened(self, bundle_id: str) -> Iterator[ReceiptFile]:
         """

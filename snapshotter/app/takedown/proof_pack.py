@@ -52,7 +52,6 @@ from snapshotter.verify.proof_pack import JudgeEvent, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 
 MAIL_BYTES = 25_000_000  # what most mail servers still take, in decimal megabytes as they count
-OMITTABLE = ("confirmations", "controls", "pdf", "vantages")  # what `without` may name
 
 _LEFT_OUT = {
     Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
@@ -178,7 +177,8 @@ def make(
 
     Args:
         target: The file; one that is there is replaced.
-        without: Of `OMITTABLE`, what stays outside. The statement names it all the same.
+        without: Of "confirmations", "controls", "pdf" and "vantages", what stays outside. The
+            statement names it all the same.
         max_bytes: The most that the file may have.
 
     Raises:

@@ -33,7 +33,6 @@ class MirrorResult:
 
     begin: int  # entries that the target showed before
     size: int  # and that it shows now, or would
-    files: int  # that were written
 
     @property
     def lag(self) -> int:
@@ -81,12 +80,12 @@ def mirror(
         )
     _check(reader, signed, begin, shown)
     if dry_run:
-        return MirrorResult(begin=begin, size=signed.size, files=0)
+        return MirrorResult(begin=begin, size=signed.size)
     # A mark that is there already may name another place: the source was moved.
     target.swap(log_state.MIRROR, log_state.encode_mirror(origin, source_place), "")
-    written = _copy(reader, target, begin, signed)
+    _copy(reader, target, begin, signed)
     _publish(target, signed, there)
-    return MirrorResult(begin=begin, size=signed.size, files=written)
+    return MirrorResult(begin=begin, size=signed.size)
 
 
 def damaged_files(
@@ -192,19 +191,16 @@ def _require_root(root: bytes, wanted: bytes, size: int) -> None:
 
 def _copy(
     reader: LogReader, target: CompareAndSwapStore, begin: int, signed: SignedCheckpoint
-) -> int:
-    """Write the files that the larger tree has; return how many. Each is read back."""
+) -> None:
+    """Write the files that the larger tree has. Each is read back."""
 
     def stands(path: str) -> bytes:
         return target.read(log_state.key(path), tiles.MAX_FILE).data
 
-    written = 0
     for tile, data in _files(reader, begin, signed.size, stands):
         _write(target, tile, data)
-        written += 1
     if signed.size and TileTree(signed.size, stands).root() != signed.root:
         raise EvidenceInvalid("the source's changed while it was copied")
-    return written
 
 
 def _stays(tile: Tile, size: int) -> bool:

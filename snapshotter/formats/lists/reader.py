@@ -13,7 +13,6 @@ from snapshotter.formats.lists.link_lists import read_links, read_table
 from snapshotter.formats.lists.listing import Listing, ListUnreadable
 from snapshotter.formats.lists.sitemap import decompress_gzip, read_sitemap
 
-KINDS = ("feed", "sitemap", "csv", "html")
 _LONGEST = 50 << 20  # bytes of any kind, opened
 _HTML = re.compile(r"<(!doctype html|html|head|body)\b", re.I)
 _OF_ROOT = {

@@ -61,11 +61,6 @@ class Leaf:
         if not is_digest(self.sha256):
             raise ValueError("a leaf's digest is 64 lowercase hex digits")
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the kind is one of this version."""
-        return self.kind in _NAMES or self.kind == REPORT
-
     def encode(self) -> bytes:
         """Return the leaf as the log holds it."""
         return f"{FORMAT}\n{self.kind} {self.name}\nsha256 {self.sha256}\n".encode("ascii")

@@ -163,7 +163,6 @@ def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_o
         assert [row.bundle_id for row in catalog.rows(since=at(2), until=at(9))] == [IDS[2]]
         assert catalog.identities() == ("//example.test/other", "//example.test/page")
         assert catalog.identities(account="weibo-user:7") == ("//example.test/page",)
-        assert catalog.accounts() == ("weibo-user:7",)
 
 
 def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf) -> None:

@@ -18,7 +18,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody, names, wacz
 from snapshotter.formats.bundle.container import Member
-from snapshotter.model.finding import EVENT_CODES, Code, Report, Verdict
+from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
 from snapshotter.verify import capture_record
@@ -56,6 +56,16 @@ def _judged(name: str) -> tuple[str, list[str]]:
     with file.open("rb") as stream:
         report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_on_disk(file))
     return report.verdict.value, sorted(_codes(report))
+
+
+# Never of a bundle by itself.
+EVENT_CODES = frozenset(
+    {
+        Code.EVENT, Code.EVENT_KEY, Code.BUNDLE, Code.BUNDLE_MISSING, Code.BUNDLE_OTHER,
+        Code.BUNDLE_OPEN, Code.VERDICT, Code.IDENTITY, Code.CONCLUSION, Code.PREVIOUS,
+        Code.NUMBER, Code.LEFT_OUT,
+    }
+)  # fmt: skip
 
 
 # --- vectors ---------------------------------------------------------------------------------

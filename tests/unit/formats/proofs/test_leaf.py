@@ -27,11 +27,10 @@ def test_a_leaf_is_three_lines(kind: str, name: str) -> None:
     assert made.hash() == merkle.leaf_hash(made.encode())
 
 
-def test_a_kind_that_is_not_known_is_read_and_told() -> None:
+def test_a_kind_that_is_not_known_is_read() -> None:
     read = leaf.parse(f"snapshotter-leaf/1\nrecipe cake\nsha256 {SHA256}\n".encode())
 
-    assert (read.kind, read.name, read.is_known) == ("recipe", "cake", False)
-    assert Leaf(kind=leaf.REPORT, name="a", sha256=SHA256).is_known
+    assert (read.kind, read.name) == ("recipe", "cake")
 
 
 @pytest.mark.parametrize(

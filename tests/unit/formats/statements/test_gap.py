@@ -142,6 +142,6 @@ def test_a_gap_has_its_place_in_the_store_and_in_the_log() -> None:
     for other in (f"gaps/2026/11/28/{ID}.json", f"gaps/2026/11/27/{ID}", "gaps/x.json"):
         with pytest.raises(ValueError, match="not "):
             store_keys.parse_gap_key(other)
-    assert Leaf(kind=GAP, name=ID, sha256="0" * 64).is_known
+    assert Leaf(kind=GAP, name=ID, sha256="0" * 64).name == ID
     with pytest.raises(ValueError, match="no leaf"):
         Leaf(kind=GAP, name="gap-1", sha256="0" * 64)
