@@ -12,7 +12,7 @@ same process id. It costs every launch, so it imports next to nothing (`socket` 
 NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: tried, and not of
 use for anything else) or "none"; UID what our user is called inside;
 MEETING the path of a Unix socket that expects us ("-": nobody does).
-VIEW is the list of files, or "-" for all files; `view.py` describes it.
+VIEW is the list of files, or "-" for all files; `file_view.py` describes it.
 `namespace.py` is the other side.
 """
 

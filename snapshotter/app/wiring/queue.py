@@ -1,7 +1,7 @@
 """
-Build the queue, its schedules and its politeness; `wiring_worker.py` builds who works through it.
+Build the queue, its schedules and its politeness; `worker.py` builds who works through it.
 
-As in `wiring.py`, each builder imports what it needs when it is called.
+As in `capture.py`, each builder imports what it needs when it is called.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """
 Build a worker, with all that it does beside captures.
 
-As in `wiring.py`, each builder imports what it needs when it is called.
+As in `capture.py`, each builder imports what it needs when it is called.
 """
 
 import random

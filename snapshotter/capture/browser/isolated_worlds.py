@@ -8,7 +8,7 @@ with the page and none of its objects (`Page.createIsolatedWorld`). The library
 message and one answer.
 
 Frames that live in other processes have sessions of their own, reached through
-their parents' (`targets.py`).
+their parents' (`cdp_sessions.py`).
 """
 
 import asyncio

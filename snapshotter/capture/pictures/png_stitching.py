@@ -7,7 +7,7 @@ filters when they are moved, but for the first row of an image: it was
 predicted from a row of zeros and now has a real row above it. So its filter is
 rewritten to one that does not look up; that, and the few rows that a compressed
 block could refer to as they were, are compressed anew, and all blocks behind
-them are moved into the joined stream as they are (`deflate.py`). A page of 20
+them are moved into the joined stream as they are (`deflate_blocks.py`). A page of 20
 megapixels costs a fifth of a second and a few megabytes of memory; to compress
 its rows again costs three times that, and to decode them ten times.
 """
@@ -61,7 +61,7 @@ class PngStitcher:
     Args:
         work: An empty binary file, readable and writable, for the compressed rows: the
             height stands first in a PNG and is known last.
-        blocks: Move compressed blocks as they are, where this system can; see `deflate.py`.
+        blocks: Move compressed blocks as they are, where this system can; see `deflate_blocks.py`.
     """
 
     def __init__(self, work: BinaryIO, *, blocks: bool = True) -> None:

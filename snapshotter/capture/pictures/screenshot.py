@@ -98,7 +98,7 @@ class Camera:
 
     Args:
         gate: Passed by each shot.
-        beyond: Ask for parts below the window with `captureBeyondViewport`; see `browser.py`.
+        beyond: Ask for parts below the window with `captureBeyondViewport`; see `launch.py`.
         work: A directory for temporary files.
         say: Takes the name of a step and its progress in words.
         warn: Takes a sentence about a picture that may not show what it should.

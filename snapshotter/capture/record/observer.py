@@ -1,7 +1,7 @@
 """
 What the browser tells of its requests: circumstances, and never a body.
 
-The bytes of the record come from the wire (`wire.py`). The browser's Network
+The bytes of the record come from the wire (`wire_reader.py`). The browser's Network
 domain adds what no wire shows: who asked for what and in which frame, what it
 blocked, what failed before anything was sent, what came from its cache. And it
 tells while the page lives what is under way, which the wire tells only after.

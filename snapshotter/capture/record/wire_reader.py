@@ -7,7 +7,7 @@ chunk, and split into exchanges by the splitter of the HTTP that was spoken.
 Nothing is interpreted beyond its framing: bodies stay as they were sent.
 
 What can not be read is told (`CarriedConnection.unreadable`), and never guessed; so is
-what a server would have us read for ever (`budget.py`).
+what a server would have us read for ever (`read_budget.py`).
 """
 
 import re

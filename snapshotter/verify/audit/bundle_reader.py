@@ -2,7 +2,7 @@
 Read one bundle of a store with all that stands beside it; done in many processes at once.
 
 What comes back is facts, in words that fit into a database: whether they fit the log is
-for the process that has the log (`judging.py`). Facts are kept from one audit to the next
+for the process that has the log (`log_comparison.py`). Facts are kept from one audit to the next
 under a fingerprint of all bytes that they came from, of the trust and of this program,
 so that what has not changed costs its digests and no signature.
 """

@@ -228,7 +228,7 @@ def test_the_table_of_the_specification_is_the_one_that_is_tried() -> None:
 def test_a_campaign_report_never_passes_without_rules(
     place: Place, tmp_path: Path, program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That an honest one passes with them is tested where reports are (test_campaigns.py)."""
+    """That an honest one passes with them is tested where reports are (test_campaign_report.py)."""
     file = tmp_path / "report.json"
     said = {"format": "snapshotter-campaign/1", "report": {}}
     file.write_bytes(signed_statement.encode(said, run.EVENTS))
