@@ -1,1 +1,1 @@
-"""What a command does, and the only place that builds the parts of it (`wiring*.py`)."""
+"""The use cases behind the commands. `wiring` builds the adapters that they are given."""

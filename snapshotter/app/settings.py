@@ -1,5 +1,5 @@
 """
-What this installation is set to: the only place that reads the environment and the file.
+Read the settings of this installation. No other module reads settings from the environment.
 
 Later ones win: built-in defaults, the user's configuration file, `snapshotter.toml`
 found upward from the working directory, the file that SNAPSHOTTER_CONFIG names,

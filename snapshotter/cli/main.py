@@ -196,7 +196,7 @@ def _show(error: click.ClickException) -> None:
 
 
 def entry() -> None:
-    """Leave with the exit code of `main`; the only place that ends the process."""
+    """Run `main`, and end the process with its exit code."""
     code = main()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,0 +1,1 @@
+"""Build the adapters from the settings, one module for each part. No other package does."""

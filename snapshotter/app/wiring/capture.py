@@ -1,18 +1,8 @@
 """
-Build the world of a capture. With the modules named `wiring_…` beside it the only place that
-makes adapters:
+Build the parts that a capture needs, from the settings.
 
-    wiring_keys          who signs                   wiring_store     where bundles are
-    wiring_authorities   who says when, and the      wiring_log       the log, and its witnesses
-                         helpers' way out            wiring_trust     whose word counts
-    wiring_desks         holds, copies, erasure      wiring_jobs      the queue, schedules
-    wiring_takedown      verdicts and events         wiring_watch     watched lists
-    wiring_proof         packs                       wiring_campaign  reports on campaigns
-    wiring_notify        who is told                 wiring_telemetry metrics and health
-    wiring_worker        workers, and their duties
-
-Each builder imports what it needs when it is called, so that a command pays for
-nothing that it does not use.
+Each builder imports what it needs when it is called, so that a command does not load what it
+does not use.
 """
 
 import os
