@@ -42,7 +42,7 @@ _VERIFY = """
 import resource, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from snapshotter.formats import keys
+from snapshotter.formats.signatures import keys
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import own_trust
 trust = own_trust([keys.load_public_pem(Path(sys.argv[2]).read_bytes())], ())

@@ -53,8 +53,8 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; "
-        "from snapshotter.app.spool import spooled\n"
-        "with spooled(Path(sys.argv[1]), 'dead') as files:\n"
+        "from snapshotter.app.spool import spool_directory\n"
+        "with spool_directory(Path(sys.argv[1]), 'dead') as files:\n"
         "    (files / 'x').write_bytes(b'x'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     run = subprocess.run(

@@ -113,7 +113,7 @@ def test_what_can_not_be_read_is_said_and_leaves_the_verdict(
     def broken(*_: object, **__: object) -> Page:
         raise ValueError("no")
 
-    monkeypatch.setattr(module, "read", broken)
+    monkeypatch.setattr(module, "read_page", broken)
 
     found = ASSESSOR.assess(site_page("wx/article"))
 

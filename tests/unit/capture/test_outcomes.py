@@ -10,7 +10,9 @@ from snapshotter.capture.record import failure_causes
 from snapshotter.capture.steps import first_error_line
 
 ROOT = Path(__file__).resolve().parents[3]
-_GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
+_GIVEN = re.compile(
+    r'(?:(?:add_reason|complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"'
+)
 _REASONED = re.compile(r'complain\(\*self\._reason\("([a-z]+)"')  # outside of the steps
 _RETURNED = re.compile(r'(?:return|code =) "([a-z-]+)"(?:,|\n)')
 
@@ -27,15 +29,15 @@ def given() -> set[str]:
     source = "".join(
         (ROOT / "snapshotter" / "capture" / f"{name}.py").read_text(encoding="utf-8")
         for name in (
-            "album",
-            "causes",
-            "doorkeeper",
+            "pictures/picture_set",
+            "record/failure_causes",
+            "page/popup_blocker",
             "engine",
-            "ledger",
-            "navigation",
-            "remedies",
-            "reveal",
-            "scribe",
+            "capture_builder",
+            "page/navigation",
+            "browser/recovery",
+            "behaviours/reveal",
+            "page/page_writer",
             "session",
             "steps",
         )

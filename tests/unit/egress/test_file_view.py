@@ -69,18 +69,19 @@ print(json.dumps(tried))
 DRIVE = """
 import json, os, subprocess, sys
 from pathlib import Path
-from snapshotter.capture import browser, confinement
-from snapshotter.capture.browser import BrowserBinary, Workplace
+from snapshotter.capture.browser import confinement, launch
+from snapshotter.capture.browser.launch import BrowserBinary, BrowserWorkspace
 from snapshotter.egress import namespace
-place = Workplace.create(Path(sys.argv[1], "spool"))
+place = BrowserWorkspace.create(Path(sys.argv[1], "spool"))
 python = Path(os.path.realpath(sys.executable))
 binary = BrowserBinary(kind="shell", path=python)
 driver = confinement.prepare_driver(place, binary)
-view = confinement.browser_view(place, binary)
+view = confinement.browser_file_view(place, binary)
 kinds = sys.argv.pop()
-command = (*namespace.command(kinds, None, view), str(python), "-I", "-S", "-c", sys.argv[2])
+entered = namespace.namespace_command(kinds, None, view)
+command = (*entered, str(python), "-I", "-S", "-c", sys.argv[2])
 arguments = sys.argv[3:] or [str(os.getpid())]
-place.script.write_text(browser.start_script((*command, *arguments), place.note))
+place.script.write_text(launch.start_script((*command, *arguments), place.note))
 ran = subprocess.run([driver, "-c", f"exec {place.script}"], capture_output=True, text=True)
 sys.stderr.write(ran.stderr)
 way = place.driver_view.read_text()
@@ -286,7 +287,7 @@ def test_a_driver_above_a_sandbox_that_needs_the_setuid_bit_does_without_landloc
     helper.parent.mkdir()
     helper.touch()
     helper.chmod(0o4755)
-    monkeypatch.setattr(namespace, "obstacle", lambda _: why)
+    monkeypatch.setattr(namespace, "find_obstacle", lambda _: why)
     place = BrowserWorkspace.create(tmp_path / "spool")
     binary = BrowserBinary(kind="shell", path=helper.with_name("chromium"))
 

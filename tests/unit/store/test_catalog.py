@@ -332,7 +332,7 @@ import os, signal, sys
 from pathlib import Path
 from snapshotter.store import catalog
 from tests.unit.store.test_catalog import Shelf, IDS
-from snapshotter.formats import layout
+from snapshotter.formats.bundle import store_keys
 
 catalog._LOT = 2
 shelf = Shelf(Path(sys.argv[1]))
@@ -340,7 +340,7 @@ for number in range(6):
     shelf.add(number)
 
 def read(key, tokens):
-    if key == layout.bundle_key(IDS[5]):
+    if key == store_keys.bundle_key(IDS[5]):
         opened._database.execute("BEGIN IMMEDIATE")
         opened._database.execute("DELETE FROM bundle")
         os.kill(os.getpid(), signal.SIGKILL)

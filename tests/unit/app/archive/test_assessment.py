@@ -336,7 +336,7 @@ def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_pag
         ("dates", "snapshotter.assess.readings.read_dates"),
         ("metadata", "snapshotter.assess.readings.read_metadata"),
         ("regions", "snapshotter.assess.readings.read_regions"),
-        ("kind", "snapshotter.assess.assessor.kind_of"),
+        ("kind", "snapshotter.assess.assessor.content_kind"),
     ],
 )
 def test_a_page_that_breaks_one_reading_costs_neither_the_verdict_nor_another(

@@ -962,4 +962,4 @@ def _look_once(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
                 return
         yield lent[bundle_id]
 
-    monkeypatch.setattr(event_verification, "in_folders", lend)
+    monkeypatch.setattr(event_verification, "find_in_folders", lend)

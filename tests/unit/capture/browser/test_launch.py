@@ -256,10 +256,10 @@ def test_a_driver_is_not_started_by_the_script_of_another_capture(
 _PREPARE = """
 import sys
 from pathlib import Path
-from snapshotter.capture import browser, confinement
-place = browser.Workplace.create(Path(sys.argv[1], "spool"))
+from snapshotter.capture.browser import confinement, launch
+place = launch.BrowserWorkspace.create(Path(sys.argv[1], "spool"))
 try:
-    confinement.prepare_driver(place, browser.BrowserBinary(kind="shell", path=Path("/bin/true")))
+    confinement.prepare_driver(place, launch.BrowserBinary(kind="shell", path=Path("/bin/true")))
 finally:
     place.remove()
 """

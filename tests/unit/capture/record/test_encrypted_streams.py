@@ -195,7 +195,7 @@ def test_that_a_file_became_shorter_is_told_in_words(
     def shrunk(*_: object, **__: object) -> None:
         raise OSError("00001.tee became shorter while it was read")
 
-    monkeypatch.setattr(encrypted_streams, "keep", shrunk)
+    monkeypatch.setattr(encrypted_streams, "write_encrypted_streams", shrunk)
 
     assert "00001.tee became shorter" in kept.record().missing_parts[0]
 

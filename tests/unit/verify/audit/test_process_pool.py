@@ -22,13 +22,13 @@ _PROGRAM = """
 import signal
 import sys
 from pathlib import Path
-from snapshotter.verify.audit.workers import Workers
+from snapshotter.verify.audit.process_pool import ProcessPool
 from tests.audited import waits
 if __name__ == "__main__":
     # A tester's shell may be deaf to Ctrl-C, as of what it starts with "&".
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with Workers(waits, Path(sys.argv[1]), count=2) as workers:
+        with ProcessPool(waits, Path(sys.argv[1]), count=2) as workers:
             list(workers.answers(range(40)))
     except KeyboardInterrupt:
         print("told", flush=True)
