@@ -329,6 +329,7 @@ def sync(
     were passed over.
     """
     from snapshotter.app import machine
+    from snapshotter.app.upkeep.log_sync import sync_log
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
@@ -344,9 +345,8 @@ def sync(
         show_message=print_message,
     )
     passed_over = 0
-    for bundle in book.sync(
-        wiring_trust.trust(settings), machine.SystemClock(), only=bundle_ids, dry_run=dry_run
-    ):
+    trust = wiring_trust.trust(settings)
+    for bundle in sync_log(book, trust, machine.SystemClock(), only=bundle_ids, dry_run=dry_run):
         passed_over += bool(bundle.detail)
         if as_json:
             state = "passed over" if bundle.detail else "waiting" if dry_run else "logged"

@@ -28,6 +28,7 @@ from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue, Vi
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.app.pipeline.store_bundle import location
+from snapshotter.app.upkeep.log_sync import sync_log
 from snapshotter.errors import (
     EvidenceInvalid,
     ServiceUnavailable,
@@ -168,8 +169,8 @@ def _log(bundle_id: str, dependencies: CaptureDependencies, watcher: BatchObserv
     if dependencies.logbook is None:
         return
     try:
-        for _ in dependencies.logbook.sync(
-            dependencies.trust, dependencies.clock, only=(bundle_id,)
+        for _ in sync_log(
+            dependencies.logbook, dependencies.trust, dependencies.clock, only=(bundle_id,)
         ):
             pass
     except SnapshotterError as error:

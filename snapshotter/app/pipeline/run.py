@@ -19,20 +19,19 @@ from snapshotter.app.archive.assessment import AssessorOf, with_assessment
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import capturer_identity
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.pipeline.log_bundle import (
+    QuotedCheckpoint,
+    log_bundle,
+    quoted_checkpoint,
+    write_reminder,
+)
 from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.safekeeping import SelfCheckFailed, keep_on_failure
 from snapshotter.app.pipeline.stage_timing import Timer, stage_ms
 from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, store_with_lease
 from snapshotter.app.spool import sweep
 from snapshotter.app.upkeep.late_tokens import TokenService
-from snapshotter.app.upkeep.log_entries import (
-    LogResult,
-    QuotedCheckpoint,
-    StoreLog,
-    log_bundle,
-    quoted_checkpoint,
-    remember,
-)
+from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.app.urls import check_url
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.bundle import Bundle, StoredObject
@@ -206,7 +205,7 @@ def run(
             report = _verified(bundle, dependencies, clock)
             timer("store", dependencies.store.url)
             commitment_salts.write_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
-            unrecorded_reason = remember(bundle, dependencies.logbook, quoted)
+            unrecorded_reason = write_reminder(bundle, dependencies.logbook, quoted)
             sealed = _sealed(capture, bundle, decision, quoted, assessment)
             stored = store_with_lease(right, bundle, decision, dependencies, clock, sealed)
         logged = log_bundle(

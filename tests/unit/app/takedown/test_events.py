@@ -13,6 +13,7 @@ from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.takedown import events as takedowns
 from snapshotter.app.takedown.events import Derivation, TakedownService, derive, describe_missing
 from snapshotter.app.upkeep.log_entries import StoreLog
+from snapshotter.app.upkeep.log_sync import sync_log
 from snapshotter.assess.takedown_events import (
     MissingEvidence,
     MissingKind,
@@ -607,7 +608,7 @@ def test_what_is_not_in_the_log_a_sweep_of_it_logs_if_its_key_counts(
 
     def sweep(*keys: FileSigner) -> list[tuple[bool, str]]:
         trust = own_trust([signer.public_key for signer in keys], ())
-        swept = book.sync(trust, clock=FixedClock(bench.now))
+        swept = sync_log(book, trust, clock=FixedClock(bench.now))
         return [(bundle.added, bundle.detail) for bundle in swept if bundle.kind == TAKEDOWN]
 
     assert sweep(SIGNER) == [(False, "signed by a key that is not ours")]

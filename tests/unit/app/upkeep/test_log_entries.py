@@ -14,6 +14,7 @@ from snapshotter.app.archive import bundles as stored
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import capture_warnings, run
 from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog, UnloggedBundle, bundle_leaf
+from snapshotter.app.upkeep.log_sync import sync_log
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.proofs import note
@@ -265,23 +266,23 @@ def test_a_sweep_finds_what_is_not_logged_and_leaves_the_rest(
     logbook.log(*mine[1], 0)
     stranger, _ = put(store, tmp_path / "strange", bundles.new_signer(), minutes_ago=9)
 
-    dry = list(logbook.sync(trust_of(signer), RealClock(), dry_run=True))
+    dry = list(sync_log(logbook, trust_of(signer), RealClock(), dry_run=True))
     assert {bundle.bundle_id for bundle in dry if not bundle.detail} == {mine[0][0], mine[2][0]}
     assert len(logs.read_whole(store)) == 1
 
-    done = {bundle.bundle_id: bundle for bundle in logbook.sync(trust_of(signer), RealClock())}
+    done = {bundle.bundle_id: bundle for bundle in sync_log(logbook, trust_of(signer), RealClock())}
     assert set(done) == {mine[0][0], mine[2][0], stranger}
     assert done[mine[0][0]].added
     assert "not ours" in done[stranger].detail
     assert {leaf.name for leaf in logs.read_whole(store)} == {leaf_name for leaf_name, _ in mine}
     assert all(proof_of(store, leaf_name) for leaf_name, _ in mine)
-    assert [bundle.bundle_id for bundle in logbook.sync(trust_of(signer), RealClock())] == [
+    assert [bundle.bundle_id for bundle in sync_log(logbook, trust_of(signer), RealClock())] == [
         stranger
     ]
 
-    (named,) = logbook.sync(trust_of(signer), RealClock(), only=[stranger])
+    (named,) = sync_log(logbook, trust_of(signer), RealClock(), only=[stranger])
     assert named.added
-    assert list(logbook.sync(trust_of(signer), RealClock())) == []
+    assert list(sync_log(logbook, trust_of(signer), RealClock())) == []
 
 
 def test_a_sweep_writes_the_proof_of_a_leaf_that_is_there(
@@ -291,7 +292,7 @@ def test_a_sweep_writes_the_proof_of_a_leaf_that_is_there(
     bundle_id, sha256 = put(store, tmp_path / "spool", signer)
     logbook.append([bundle_leaf(bundle_id, sha256)])  # as when its writer died right after
 
-    (done,) = logbook.sync(trust_of(signer), RealClock())
+    (done,) = sync_log(logbook, trust_of(signer), RealClock())
     assert (done.index, done.added) == (0, False)
     assert proof_of(store, bundle_id)
     assert len(logs.read_whole(store)) == 1
@@ -308,12 +309,14 @@ def test_a_sweep_logs_nothing_that_was_altered(
     path.write_bytes(data[:-1] + b"x")
 
     for only in ([], [bundle_id]):
-        (done,) = logbook.sync(trust_of(signer), RealClock(), only=only)
+        (done,) = sync_log(logbook, trust_of(signer), RealClock(), only=only)
         assert done.index is None
         assert "FAILED" in done.detail
     with pytest.raises(SnapshotterError, match="has no bundle"):
         list(
-            logbook.sync(trust_of(signer), RealClock(), only=["20260115t123045z-abcdefghijklmnop"])
+            sync_log(
+                logbook, trust_of(signer), RealClock(), only=["20260115t123045z-abcdefghijklmnop"]
+            )
         )
 
 

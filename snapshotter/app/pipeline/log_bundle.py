@@ -1,0 +1,103 @@
+"""Quote the log's newest checkpoint in a capture, and log the bundle after it is stored."""
+
+from dataclasses import dataclass, replace
+
+from snapshotter.app.interruption import Interruption
+from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.bundle import Bundle
+from snapshotter.ports import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedCheckpoint:
+    """The newest checkpoint of the log when a capture begins; the capture record quotes it."""
+
+    text: str = ""  # the whole signed note; "" if there is none
+    size: int = 0
+    problem: str = ""  # why the log cannot be used
+    remedy: str = ""  # what to do about that; "" where the next capture may succeed without it
+
+
+def quoted_checkpoint(log: StoreLog | None) -> QuotedCheckpoint:
+    """Return the checkpoint that a capture quotes; an unreadable log does not stop the capture."""
+    if log is None:
+        return QuotedCheckpoint()
+    try:
+        newest = log.newest()
+    except SnapshotterError as error:
+        return QuotedCheckpoint(problem=error.message, remedy=_remedy(error))
+    except Exception as error:  # noqa: BLE001  a bug in the log must not stop a capture
+        return QuotedCheckpoint(problem=f"{type(error).__name__}: {error}")
+    if newest is None:
+        return QuotedCheckpoint()
+    return QuotedCheckpoint(text=newest.note.encode().decode(), size=newest.size)
+
+
+def _remedy(error: SnapshotterError) -> str:
+    """Return what to do about an error; "" where the next capture may succeed without it."""
+    return "" if isinstance(error, ServiceUnavailable) else error.hint
+
+
+def write_reminder(bundle: Bundle, log: StoreLog | None, quoted: QuotedCheckpoint) -> str:
+    """
+    Write a reminder of a bundle before it is stored, in case a crash leaves it unlogged.
+
+    Returns:
+        Why the reminder could not be written; "" if it was. The bundle is stored in either
+        case: `log sync` finds it without a reminder.
+    """
+    if log is not None:
+        try:
+            log.remember(bundle.id, bundle.digests.sha256, quoted.size)
+        except SnapshotterError as error:
+            return error.message
+    return ""
+
+
+def log_bundle(
+    bundle: Bundle,
+    log: StoreLog | None,
+    quoted: QuotedCheckpoint,
+    progress: Progress,
+    stop: Interruption,
+    *,
+    unrecorded_reason: str = "",
+) -> LogResult | None:
+    """
+    Log the stored bundle and write its proof; a failure is part of the result.
+
+    The bundle is stored by now, so a signal ends the logging at once.
+
+    Args:
+        unrecorded_reason: What `write_reminder` returned.
+    """
+    if log is None:
+        return None
+    done = _logged(bundle, log, quoted, progress, stop)
+    return replace(done, unrecorded_reason=unrecorded_reason)
+
+
+def _logged(
+    bundle: Bundle,
+    log: StoreLog,
+    quoted: QuotedCheckpoint,
+    progress: Progress,
+    stop: Interruption,
+) -> LogResult:
+    if quoted.problem or stop.wanted:
+        problem = quoted.problem or "interrupted"
+        return LogResult(index=None, detail=problem, remedy=quoted.remedy)
+    progress("append", "")
+    try:
+        stop.release()
+        return log.log(bundle.id, bundle.digests.sha256, quoted.size)
+    except SnapshotterError as error:
+        return LogResult(index=None, detail=error.message, remedy=_remedy(error))
+    except Exception as error:  # noqa: BLE001  a bug in the log must not hide that the bundle is stored
+        return LogResult(index=None, detail=f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        stop.wanted = True
+        return LogResult(index=None, detail="interrupted")
+    finally:
+        stop.hold()
