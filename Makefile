@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 STORE ?= captures
 ARGS ?=
 PYTEST_ARGS ?=
-# Two browsers at once are what two cores carry; raise it on a larger machine.
-WORKERS ?= 2
+# Processes that run tests. A test with a browser waits for half of its time, so two cores carry three.
+WORKERS ?= 3
 
 BIN := .venv/bin
 SOURCES := snapshotter tests scripts
@@ -68,7 +68,7 @@ pytest: setup-test
 	@scripts/stage.sh "tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup --again 3 $(PYTEST_ARGS)
 
 test-unit: setup-test ## The tests that need no browser, no server and no other tool
-	@scripts/stage.sh "unit tests" $(BIN)/pytest -n $(WORKERS) -m "not e2e and not interop and not s3" $(PYTEST_ARGS)
+	@scripts/stage.sh "unit tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not e2e and not interop and not s3" $(PYTEST_ARGS)
 
 test-e2e: setup-test ## The tests with a real browser, a real S3 server and other people's readers
 	@scripts/stage.sh "end-to-end tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "e2e or interop or s3" $(PYTEST_ARGS)

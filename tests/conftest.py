@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 settings.register_profile("snapshotter", derandomize=True, deadline=None)
 settings.load_profile("snapshotter")
 
-pytest_plugins = ("tests.second_try",)
+pytest_plugins = ("tests.distribution", "tests.second_try")
 
 # A user keeps the driver's compiled scripts from capture to capture (`_keep_compiled` in
 # app/wiring/capture.py). Each test is a new user, who would compile and write them anew: they

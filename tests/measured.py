@@ -15,15 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-_MODULES = tuple(
-    f"snapshotter.{name}"
-    for name in (
-        *("app.comparing", "app.campaign_verification", "app.pack_verification", "app.settings"),
-        *("app.streams", "app.wiring", "app.wiring_desks", "app.wiring_proof"),
-        *("app.wiring_takedown", "app.wiring_trust", "cli.batch", "cli.bundles", "cli.diff"),
-        *("cli.policy", "cli.trust", "cli.verify", "verify.bundle", "verify.pack"),
-    )
-)
+from tests.preloading import import_commands
+
 _MOST = 1 << 30  # bytes
 _BROKE = 250  # no exit code of ours
 _SECONDS = 60  # after which a command is ended: it waits for something, or never ends
@@ -53,12 +46,9 @@ def measured(commands: Sequence[Sequence[str]], folder: Path) -> list[Measured]:
 
 def serve() -> None:
     """Run the commands that stand on standard input; print a line for each."""
-    from importlib import import_module
-
     from snapshotter.cli.main import main
 
-    for name in _MODULES:
-        import_module(name)
+    import_commands()
     commands = json.load(sys.stdin)
     folder = Path(sys.argv[1])
     os.chdir(folder)

@@ -14,7 +14,7 @@ from snapshotter.ports import ObjectStore
 from tests.contract.stores import Place, Store, file_of, kill_in_mid_write, race, shut
 from tests.servers.seaweedfs import SeaweedFS
 
-pytestmark = pytest.mark.xdist_group("seaweedfs")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("seaweedfs")]
 
 KEY = "bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz"
 WRITERS = 8

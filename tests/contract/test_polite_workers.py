@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
@@ -17,6 +19,7 @@ HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 PAGES = 3  # of each
 
 
+@pytest.mark.long
 def test_two_workers_ask_a_host_no_harder_than_one_may_also_when_one_is_killed(
     tmp_path: Path,
 ) -> None:

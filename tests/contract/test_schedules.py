@@ -17,7 +17,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs.schedules import test_scheduler
 from tests.unit.jobs.schedules.schedule_bench import HOUR, START, URL, Desk
 
-pytestmark = pytest.mark.xdist_group("postgresql")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("postgresql")]
 
 Check = Callable[[Desk], None]
 

@@ -40,6 +40,8 @@ from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
 from tests.unit.jobs.making import job
 
+pytestmark = pytest.mark.long
+
 HOWTO = ROOT / "docs" / "howto" / "restore.md"
 _S = 90.0  # for anything that is waited for, on a busy machine
 

@@ -10,7 +10,6 @@ imports the product, so they have to be the server's own: see `Prestarted.can_ru
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -25,11 +24,8 @@ from pathlib import Path
 
 import snapshotter
 from snapshotter.import_path import leave_out_working_directory
+from tests.preloading import import_commands
 
-_MODULES = (  # what most commands import
-    *("app.pipeline", "app.wiring", "app.streams", "app.comparing", "app.pack_verification"),
-    *("cli.main", "cli.capture", "cli.bundles", "cli.verify"),
-)
 _READ_AT_START = ("PYTHON", "PLAYWRIGHT", "LANG", "LC_")  # names of variables begin so
 _MOST = 1 << 18  # bytes of a request
 _SHORT = 64  # bytes, at most, of an answer
@@ -120,8 +116,7 @@ def serve(address: str) -> None:
 
     Returns in each process that is to run a command, with all set for `snapshotter.__main__`.
     """
-    for name in _MODULES:
-        importlib.import_module(f"snapshotter.{name}")
+    import_commands()
     gc.collect()
     gc.freeze()  # a collection in a fork would copy all that it shares with the server
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

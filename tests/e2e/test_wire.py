@@ -21,7 +21,7 @@ from tests.e2e.recording import SECRET, Item, items, record, verb
 from tests.servers.site import Site
 from tests.servers.torture import Mode, Torture
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("torture")]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("torture")]
 
 MODES: tuple[Mode, ...] = ("http", "https", "h2")
 

@@ -15,7 +15,12 @@ from tests.servers.site import Site, _page
 from tests.servers.torture import Torture
 from tests.tools import python_tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("interop"),
+]
 
 POLICY = """name = "replay"
 [browser]

@@ -12,7 +12,12 @@ import pytest
 from tests.interop.conftest import Exhibit
 from tests.tools import ROOT, python_tool, system_tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("interop"),
+]
 
 
 def run(*command: str | Path, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":

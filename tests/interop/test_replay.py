@@ -27,7 +27,12 @@ from typing_extensions import override
 from tests.interop.conftest import Exhibit
 from tests.tools import npm_modules, python_tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("interop"),
+]
 
 TEXTS = ("香港新聞 News from everywhere", "第一段：這是一個測試。", "頁尾 the end", "العربية", "🦊")
 LIMIT_MS = 30_000

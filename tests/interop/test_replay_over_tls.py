@@ -25,7 +25,12 @@ from tests.servers.torture import Mode, Torture
 from tests.servers.torture_site import Answer, How, _png
 from tests.tools import python_tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("interop"),
+]
 
 MODES: tuple[Mode, ...] = ("https", "h2")
 STYLE = "h1 { color: #06c } #box { background: url(/shade-2.png); height: 90px; width: 300px }"

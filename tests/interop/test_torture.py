@@ -18,7 +18,12 @@ from tests.interop.test_replay import pywb_serving
 from tests.servers.torture import Mode, Torture
 from tests.tools import python_tool, system_tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("interop"),
+]
 
 MODES: tuple[Mode, ...] = ("http", "https", "h2")
 POLICY = """name = "torture"

@@ -29,6 +29,8 @@ from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, flipped, pack, unpack
 from tests.servers.authority import Chain
 
+pytestmark = pytest.mark.long
+
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 ALL = sorted(path.parent.name for path in VECTORS.glob("*/expected.json"))
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()

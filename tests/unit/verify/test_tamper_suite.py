@@ -32,7 +32,7 @@ from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = 4  # so that two workers share the work, where this file is all there is
 # Among all other tests: on one worker, so that the suite is made, and OpenSSL asked, once.
-pytestmark = pytest.mark.xdist_group("tamper-suite")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("tamper-suite")]
 # Verdict, codes, renewals that count; and of what passed, until when its time is to be believed.
 Judgement = tuple[str, list[str], int, str]
 

@@ -75,7 +75,10 @@ from tests.fakes.world import SeededIds
 from tests.servers.authority import Chain
 from tests.unit.policy.test_page_identity import RULES
 
-pytestmark = pytest.mark.xdist_group("campaigns")  # the captures of 45 accounts are made once
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("campaigns"),
+]  # the captures of 45 accounts are made once
 
 SIGNER, EVENTS = bundles.new_signer(), bundles.new_signer()
 NOW = BEGIN + timedelta(days=30)

@@ -33,6 +33,8 @@ from tests.special_files import SPECIAL
 from tests.unit.verify.audit import kinds
 from tests.unit.verify.audit.kinds import DISK, GONE, SERVER, Kinds
 
+pytestmark = pytest.mark.long
+
 DAY = timedelta(days=1)
 
 
