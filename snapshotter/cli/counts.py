@@ -192,13 +192,9 @@ def _print_csv(found: "Sequence[PageCounts]") -> None:
 
 
 def _print_row(values: Sequence[object]) -> None:
+    from snapshotter.formats.lists.tables import safe_cell
+
     line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="").writerow([_cell(cell) for cell in values])
+    # A page wrote some of these values, so none may be a formula in a spreadsheet.
+    csv.writer(line, lineterminator="").writerow([safe_cell(str(value)) for value in values])
     print_result(line.getvalue())
-
-
-def _cell(value: object) -> object:
-    """A page wrote some of these: none is a formula for whoever opens the table."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value

@@ -153,9 +153,7 @@ def _tell(given: "NamedBundle", *, altered: bool) -> None:
     from snapshotter.model.finding import Verdict
 
     report = given.report
-    codes = sorted(
-        {finding.code.value for finding in report.findings if finding.verdict is not Verdict.PASSED}
-    )
+    codes = report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
     said = " ".join((report.verdict.name, *codes))
     print_message(f"verified {given.name}: {said}")
     if report.verdict is Verdict.FAILED and not altered:

@@ -140,3 +140,9 @@ class Report:
     def verdict(self) -> Verdict:
         """The worst of its findings."""
         return overall(self.findings)
+
+    def codes(self, *verdicts: Verdict) -> list[str]:
+        """Return the codes of the findings that have one of these verdicts, sorted, each once."""
+        return sorted(
+            {finding.code.value for finding in self.findings if finding.verdict in verdicts}
+        )

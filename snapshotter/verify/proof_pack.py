@@ -230,16 +230,12 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     elif report.verdict is Verdict.PASSED:
         yield _passed("captures", f"{what} is as it was sealed")
     elif report.verdict is Verdict.INDETERMINATE:
-        codes = ", ".join(_codes(report, Verdict.INDETERMINATE))
+        codes = ", ".join(report.codes(Verdict.INDETERMINATE))
         detail = f"{what} is intact, and not everything about it could be established: {codes}"
         yield _unclear("captures", _worst(report, Verdict.INDETERMINATE), detail)
     else:
-        codes = ", ".join(_codes(report, Verdict.FAILED))
+        codes = ", ".join(report.codes(Verdict.FAILED))
         yield _failed("captures", _worst(report, Verdict.FAILED), f"{what} does not hold: {codes}")
-
-
-def _codes(report: Report, verdict: Verdict) -> list[str]:
-    return sorted({finding.code.value for finding in report.findings if finding.verdict is verdict})
 
 
 def _worst(report: Report, verdict: Verdict) -> Code:

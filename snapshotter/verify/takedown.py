@@ -179,9 +179,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
             code=Code.BUNDLE_MISSING,
             detail=f"the bundle {observation.bundle_id} is not here: nothing is said against it",
         )
-    failed = sorted(
-        {finding.code.value for finding in report.findings if finding.verdict is Verdict.FAILED}
-    )
+    failed = report.codes(Verdict.FAILED)
     if report.sha256 != observation.sha256:
         more = f", and FAILED by itself: {' '.join(failed)}" if failed else ""
         return Finding(
@@ -199,13 +197,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
             detail=f"{observation.bundle_id} FAILED: {' '.join(failed)}",
         )
     if report.verdict is Verdict.INDETERMINATE:
-        left = sorted(
-            {
-                finding.code.value
-                for finding in report.findings
-                if finding.verdict is not Verdict.PASSED
-            }
-        )
+        left = report.codes(Verdict.INDETERMINATE)
         return Finding(
             check=part.role,
             verdict=Verdict.INDETERMINATE,

@@ -56,8 +56,5 @@ def unusable_reason(report: Report, sha256: str) -> str:
     if report.sha256 != sha256:
         return "its bundle is another than was catalogued"
     if report.verdict is Verdict.FAILED:
-        codes = {
-            finding.code.value for finding in report.findings if finding.verdict is Verdict.FAILED
-        }
-        return f"its bundle FAILED: {' '.join(sorted(codes))}"
+        return f"its bundle FAILED: {' '.join(report.codes(Verdict.FAILED))}"
     return ""

@@ -296,15 +296,7 @@ def _side(
             bundle_id=facts.bundle_id,
             sha256=report.sha256,
             verification=report.verdict.value,
-            codes=tuple(
-                sorted(
-                    {
-                        finding.code.value
-                        for finding in report.findings
-                        if finding.verdict is not Verdict.PASSED
-                    }
-                )
-            ),
+            codes=tuple(report.codes(Verdict.FAILED, Verdict.INDETERMINATE)),
             requested_url=facts.requested_url,
             final_url=facts.final_url,
             captured_at=facts.ended_at,

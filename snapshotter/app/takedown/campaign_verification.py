@@ -447,10 +447,7 @@ def _look(
         found.findings.append(_finding("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:
-        codes = {
-            finding.code.value for finding in report.findings if finding.verdict is Verdict.FAILED
-        }
-        detail = f"{name} FAILED: {' '.join(sorted(codes))}"
+        detail = f"{name} FAILED: {' '.join(report.codes(Verdict.FAILED))}"
         found.findings.append(_finding("bundles", Code.BUNDLE, detail))
         return
     if key_id in _signers(report.record):

@@ -33,7 +33,7 @@ def counting(**raws: str) -> Assessment:
                 exact=bounds.exact,
                 source=Source.JSON,
                 rounding=bounds.rounding,
-                mismatch='=HYPERLINK("x")' if raw == "512" else "",
+                mismatch={"512": '=HYPERLINK("x")', "120": "\uff1d1\x85+1"}.get(raw, ""),
             )
         )
     return replace(observed.available(), readings=Readings(counts=tuple(made)))
@@ -123,6 +123,7 @@ def test_a_table_has_a_row_a_reading_and_no_formulas(shell: Shell) -> None:
         ("reads", "6.1万", "61999"), ("reads", "10万+", ""),
     ]  # fmt: skip
     assert rows[2]["mismatch"].startswith("'=")
+    assert rows[0]["mismatch"] == "'\uff1d1 +1"  # a full-width sign begins a formula as well
 
 
 def test_bars_are_as_long_as_what_is_certain(shell: Shell) -> None:
