@@ -229,7 +229,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
             print_json(schedule_json(entry))
             continue
         urls = f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"
-        print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.words}  {urls}")
+        print_result(
+            f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}  {urls}"
+        )
     if not found and not as_json:
         print_message("there is no schedule: snapshotter schedule add --help")
 
@@ -482,7 +484,7 @@ def _dry_run(since: datetime, name: str, plan: "Plan", urls: list[str], as_json:
     if as_json:
         print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
         return
-    print_result(f"{name}  {plan.words}  would be added with {format_count_of(len(urls), 'URL')}")
+    print_result(f"{name}  {plan.summary}  would be added with {format_count_of(len(urls), 'URL')}")
     print_visits(found)
 
 
@@ -504,7 +506,7 @@ def _tell(
             ]
         print_json(value)
         return
-    print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.words}")
+    print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}")
     print_result(f"  {describe_schedule(entry)}")
     if with_urls:
         for target in book.targets(entry.name):

@@ -96,7 +96,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "jitter_percent": round(plan.jitter * 100),
         "max_late_ms": _ms(plan.max_late),
         "quiet_hours": [str(hours) for hours in plan.quiet],
-        "rule": plan.words,
+        "rule": plan.summary,
         "seasons": [
             {
                 "begins": f"{season.begins[0]:02}-{season.begins[1]:02}",

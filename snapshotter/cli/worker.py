@@ -150,7 +150,7 @@ def worker(
         recycle_captures=recycle_after,
         recycle_bytes=recycle_mb << 20,
         keep=timedelta(days=keep_days),
-        patience=RetryRules(attempts=attempts),
+        retry_rules=RetryRules(attempts=attempts),
     )
     with wiring_telemetry.worker_telemetry(
         settings,

@@ -45,8 +45,8 @@ TABLES = MetaData()
 # Increased with each change of the tables or of what is written into them (`migration.py`).
 TABLES_VERSION = 3
 Database = Engine  # the name for modules that only open a database and pass it on
-_STANDS_STILL_S = 120  # after which PostgreSQL ends an idle transaction
-_LOCKED_S = 0.02  # between two attempts to switch SQLite to a write-ahead log
+_IDLE_TRANSACTION_S = 120  # after which PostgreSQL ends an idle transaction
+_RETRY_S = 0.02  # between two attempts to switch SQLite to a write-ahead log
 _BUSY_S = 30  # for which SQLite waits for another writer
 
 
@@ -120,7 +120,7 @@ def connect(text: str, *, make: bool = True) -> Engine:
         event.listen(engine, "connect", _write_ahead)
     else:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-        event.listen(engine, "connect", _give_up_locks)
+        event.listen(engine, "connect", _limit_idle_transactions)
     return engine
 
 
@@ -188,14 +188,14 @@ def database_now(connection: Connection) -> datetime:
     return at.astimezone(UTC)
 
 
-def _give_up_locks(connection: object, _record: object) -> None:
+def _limit_idle_transactions(connection: object, _record: object) -> None:
     """
     Make the server end a transaction that is idle for too long, to release its locks.
 
     A process that was suspended, or a machine that went to sleep, keeps its connection open.
     """
     with connection.cursor() as cursor:  # type: ignore[attr-defined] # of the DB-API
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STANDS_STILL_S}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION_S}s'")
     connection.commit()  # type: ignore[attr-defined] # of the DB-API
 
 
@@ -211,6 +211,6 @@ def _write_ahead(connection: object, _record: object) -> None:
         except sqlite3.OperationalError:
             if time.monotonic() > until:
                 raise
-            time.sleep(_LOCKED_S)
+            time.sleep(_RETRY_S)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()

@@ -16,7 +16,7 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 # Options of the connection to PostgreSQL, which detect a server that vanished.
-_GONE = {
+_KEEPALIVE = {
     "connect_timeout": "10",  # seconds
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -56,7 +56,7 @@ def database_url(text: str) -> str:
         # In a cluster that was created without a locale the driver returns bytes for text.
         url = url.update_query_dict({"client_encoding": "utf8"})
         url = url.update_query_dict(
-            {field_name: s for field_name, s in _GONE.items() if field_name not in url.query}
+            {field_name: s for field_name, s in _KEEPALIVE.items() if field_name not in url.query}
         )
     return url.set(drivername=driver).render_as_string(hide_password=False)
 

@@ -27,7 +27,7 @@ ORIGIN: Final = "monitor:"  # prefix of the origin of jobs that follow up others
 EVERY_S: Final = 5.0
 
 _ORIGINS: Final = ("schedule:", "watch:", ORIGIN)
-_LOT: Final = 50
+_BATCH: Final = 50
 _BACK: Final = timedelta(days=1)  # captures that ended earlier are not followed up
 _KEPT: Final = timedelta(days=2)  # marks are kept longer than `_BACK`, so none is returned twice
 
@@ -65,7 +65,7 @@ class JobsToFollowUp:
                     ~exists().where(FOLLOWED_UP.c.job_id == JOB.c.id),
                 )
                 .order_by(JOB.c.ended_at, JOB.c.seq)
-                .limit(_LOT)
+                .limit(_BATCH)
             )
             return [status_of(row) for row in rows.mappings().all()]
 

@@ -55,7 +55,7 @@ _NUMBER = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("version", Integer, nullable=False),
 )
-_MAKING = 0x736E_6170  # PostgreSQL's advisory lock for the creation of the tables
+_TABLES_LOCK = 0x736E_6170  # PostgreSQL's advisory lock for the creation of the tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
 def lock_tables(connection: Connection) -> None:
     """Lock the tables against changes by others until this transaction ends."""
     if connection.dialect.name != "sqlite":  # SQLite has one writing transaction at a time
-        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        connection.execute(select(func.pg_advisory_xact_lock(_TABLES_LOCK)))
 
 
 def tables_number(connection: Connection) -> int | None:

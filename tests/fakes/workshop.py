@@ -206,7 +206,7 @@ def main() -> None:
         dead_s=4.0,
         tick_s=0.05,
         settle_s=0.4,
-        astray_s=0.5,
+        unstarted_s=0.5,
         chores_s=3600,
         store_s=3.0,
         silent_s=20,
@@ -214,7 +214,7 @@ def main() -> None:
         start_s=3.0,
         store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
-        patience=RetryRules(attempts=arguments.attempts, first=soon),
+        retry_rules=RetryRules(attempts=arguments.attempts, first=soon),
         limits=ConcurrencyLimits(per_host=2),
     )
     if arguments.politeness:
@@ -222,15 +222,15 @@ def main() -> None:
         gate = PolitenessAdmission(polite, chance)
         limits = ConcurrencyLimits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
-        patience = RetryRules(attempts=9, first=soon)
-        settings = replace(settings, dead_s=20, patience=patience, limits=limits)
+        retry_rules = RetryRules(attempts=9, first=soon)
+        settings = replace(settings, dead_s=20, retry_rules=retry_rules, limits=limits)
     worker = Worker(
         open_database(arguments.queue),
         WorkerParts(
             opener=partial(_open, arguments.folder), admission=gate, log=_told, chance=chance
         ),
         settings,
-        store=StoreBinding(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
+        store=StoreBinding(store_id=store_id(str(arguments.folder)), url=str(arguments.folder)),
         version="test",
     )
 

@@ -140,7 +140,7 @@ class CaptureJobRunner:
         kept = tuple(
             UnstoredBundle(
                 bundle_id=file.stem,
-                words=f"bundle {file.stem} was sealed by an attempt that was cut off, and is not "
+                message=f"bundle {file.stem} was sealed by an attempt that was cut off, and is not "
                 f"in the store; it is kept: snapshotter store add {file}",
             )
             for file in safekeeping.rescue_spooled(dependencies)

@@ -383,7 +383,7 @@ def _cost(settings: Settings, chosen: EffectivePolicy, url: str) -> VisitCost | 
     key = polite.key(url)
     rules = polite.rules(key)
     return VisitCost(
-        words=counted.plan.words,
+        words=counted.plan.summary,
         first_day=counted.first_day,
         three_days=counted.three_days,
         in_all=counted.in_all,

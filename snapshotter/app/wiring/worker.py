@@ -79,7 +79,8 @@ def worker(
         ),
         replace(rules, limits=wiring_jobs.limits(settings)),
         store=StoreBinding(
-            store=wiring_store.receipts_store_name(settings), place=wiring_store.store(settings).url
+            store_id=wiring_store.receipts_store_name(settings),
+            url=wiring_store.store(settings).url,
         ),
         version=snapshotter.__version__,
         adopt=adopt,

@@ -155,11 +155,11 @@ class Attempts:
     """
 
     def __init__(
-        self, engine: Engine, admission: Admission, patience: RetryRules, chance: Any
+        self, engine: Engine, admission: Admission, retry_rules: RetryRules, chance: Any
     ) -> None:
         self._engine = engine
         self._admission = admission
-        self._patience = patience
+        self._retry_rules = retry_rules
         self._chance = chance
 
     def begin(self, job_id: str, run: int, *, worker: str, process: str) -> Attempt | None:
@@ -295,7 +295,7 @@ class Attempts:
             )  # fmt: skip
             return _status(connection, attempt.job.id)
 
-    def fail(self, attempt: Attempt, failure: Failure, *, kept: str = "") -> JobStatus | None:
+    def fail(self, attempt: Attempt, failure: Failure, *, unstored: str = "") -> JobStatus | None:
         """
         End an attempt without a bundle; None if it was ended by somebody else.
 
@@ -303,17 +303,17 @@ class Attempts:
         have stored the bundle all the same.
 
         Args:
-            kept: A note about a bundle that was sealed and is not stored.
+            unstored: A note about a bundle that was sealed and is not stored.
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
             if self._orphan(connection, attempt, failure, now, store_by=now):
-                if kept:
-                    add_note(connection, attempt.job.id, kept)
+                if unstored:
+                    add_note(connection, attempt.job.id, unstored)
                 return _status(connection, attempt.job.id)
             if not self._end(connection, attempt, _ENDED, now, failure.error):
                 return None
-            self._settle(connection, attempt, failure, now, kept)
+            self._settle(connection, attempt, failure, now, unstored)
             return _status(connection, attempt.job.id)
 
     def lose(self, attempt: Attempt, why: str) -> JobStatus | None:
@@ -442,7 +442,12 @@ class Attempts:
         return done.rowcount == 1
 
     def _settle(
-        self, connection: Connection, attempt: Attempt, failure: Failure, now: datetime, kept: str
+        self,
+        connection: Connection,
+        attempt: Attempt,
+        failure: Failure,
+        now: datetime,
+        unstored: str,
     ) -> None:
         """Set what comes next for the job of an attempt that ended without a bundle."""
         row = _job(connection, attempt.job.id)
@@ -454,7 +459,7 @@ class Attempts:
         attempts = row["attempts"] - (0 if counted else 1)
         values: dict[str, Any] = {
             "attempts": attempts, "error": failure.error, "hint": failure.hint,
-            "notes": json.dumps(merge_notes(json.loads(row["notes"]), kept)),
+            "notes": json.dumps(merge_notes(json.loads(row["notes"]), unstored)),
         }  # fmt: skip
         if failure.fault is Fault.FINAL:
             values |= _over(JobState.FAILED, now, failure.exit_code)
@@ -466,7 +471,7 @@ class Attempts:
             values |= self._after_lost_worker(row, failure, now)
         elif failure.fault is Fault.SERVICE:
             lapses = row["lapses"] + 1
-            due = now + self._patience.pause(lapses, self._chance())
+            due = now + self._retry_rules.pause(lapses, self._chance())
             values |= {
                 "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lapses": lapses,
             }  # fmt: skip
@@ -474,7 +479,7 @@ class Attempts:
             values |= _over(JobState.DEAD, now, 1)
             values["error"] = attempt.giving_up
             values["hint"] = f"no record of the failure could be sealed either: {failure.error}"
-        elif attempts >= self._patience.attempts:
+        elif attempts >= self._retry_rules.attempts:
             # Its next attempt does not visit the page: it seals a record of the failure.
             values |= {
                 "state": JobState.WAITING, "ready": DUE, "due_at": None, "lapses": 0,
@@ -482,7 +487,7 @@ class Attempts:
                 "giving_up": f"given up after {attempts} attempts; the last one: {failure.error}",
             }  # fmt: skip
         else:
-            due = now + self._patience.pause(attempts, self._chance())
+            due = now + self._retry_rules.pause(attempts, self._chance())
             values |= {
                 "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lost_workers": 0,
             }  # fmt: skip
@@ -501,11 +506,11 @@ class Attempts:
     ) -> dict[str, Any]:
         """Return what comes next for a job whose worker ended; it does not count as an attempt."""
         lost = row["lost_workers"] + 1
-        due = now + self._patience.pause_after_lost_workers(lost, self._chance())
+        due = now + self._retry_rules.pause_after_lost_workers(lost, self._chance())
         values: dict[str, Any] = {
             "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lost_workers": lost,
         }  # fmt: skip
-        if lost > self._patience.lost_workers:
+        if lost > self._retry_rules.lost_workers:
             words = (
                 f"{lost} workers in a row ended while they captured this page; "
                 f"the last end: {failure.error}"

@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
+    column,
     delete,
     exists,
     func,
     inspect,
     select,
+    table,
     true,
     update,
 )
@@ -40,6 +42,8 @@ from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 
 _AT_ONCE = 500  # ids in one statement
 _PAGE = 500  # rows of one SELECT
+# Of the package for schedules, which depends on this one.
+_VISIT = table("schedule_visit", column("job_id"), column("check_at"))
 _OVER = tuple(state for state in JobState if state.over)
 RETRYABLE = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # states that can be retried
 
@@ -163,13 +167,11 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        from snapshotter.jobs.schedules.tables import VISIT
-
         asked_for: Any = true()
         with reading(self._engine) as connection:
-            has_visits = inspect(connection).has_table(VISIT.name)
+            has_visits = inspect(connection).has_table(_VISIT.name)
         if has_visits:  # else no schedule was ever added
-            asked_for = ~exists().where(VISIT.c.job_id == JOB.c.id, VISIT.c.check_at.is_not(None))
+            asked_for = ~exists().where(_VISIT.c.job_id == JOB.c.id, _VISIT.c.check_at.is_not(None))
         wanted = [state for state in states if state.over]
         gone = 0
         while True:

@@ -60,7 +60,7 @@ class Dispatcher:
         """
         Mark the next jobs as handed over, and return them.
 
-        After a crash before they reach the engine, `astray` finds them.
+        After a crash before they reach the engine, `unstarted` finds them.
 
         Args:
             slots: The slots of all workers.
@@ -122,7 +122,7 @@ class Dispatcher:
                     shut.add(host)
         return chosen
 
-    def astray(self, *, for_s: float) -> Sequence[tuple[str, int]]:
+    def unstarted(self, *, for_s: float) -> Sequence[tuple[str, int]]:
         """
         Return the runs that were handed over at least `for_s` seconds ago and have not begun.
 

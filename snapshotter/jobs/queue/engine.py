@@ -131,7 +131,7 @@ class DbosEngine:
         with _translated():
             DBOS.enqueue_workflow_with_options(options, handed.job_id, handed.run)
 
-    def gone(self, runs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+    def lost(self, runs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
         """
         Return which of these runs no worker will take any more.
 

@@ -39,7 +39,7 @@ from snapshotter.policy.politeness import (
 
 class DatabaseVisits:
     """
-    `app.pace.Visits` over the queue's database, for a process that is not a worker.
+    `VisitTracker` over the queue's database, for a process that is not a worker.
 
     The visit of a killed process counts as under way for `longest`, and uses the budget.
 
@@ -68,7 +68,7 @@ class DatabaseVisits:
         return self._politeness
 
     def begin(self, key: str, *, urgent: bool = False) -> AllowedVisit | VisitWait:
-        """See `app.pace.Visits`."""
+        """See `VisitTracker`."""
         rules = self._politeness.rules(key)
         with writing(self._engine) as connection:
             held = lock_hosts(connection, (ALL_HOSTS, key), None)
@@ -89,7 +89,7 @@ class DatabaseVisits:
             return AllowedVisit(number=number, key=key, started_at=now)
 
     def end(self, visit: AllowedVisit, answer: HostResponse | None) -> VisitOutcome | None:
-        """See `app.pace.Visits`."""
+        """See `VisitTracker`."""
         with writing(self._engine) as connection:
             this = VISIT.c.seq == visit.number
             if answer is None:

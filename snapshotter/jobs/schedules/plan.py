@@ -237,7 +237,7 @@ class Plan:
             raise SnapshotterError(f"a plan that can not be read: {error}") from error
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The rule in short, as in the options of the command."""
         if self.cron:
             return f"cron {self.cron} {self.zone}"

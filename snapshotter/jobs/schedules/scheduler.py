@@ -77,7 +77,7 @@ from snapshotter.ports import JobObserver, JobQueue, ShowMessage
 
 EVERY_S = 5.0  # between two runs of a worker's scheduler
 
-_LOT = 500  # rows of one batch
+_BATCH = 500  # rows of one batch
 _SLACK = timedelta(seconds=60)  # a visit is looked up so long after its latest start
 _BEFORE = timedelta(seconds=30)  # and so long before it, to learn whether its host is the cause
 _FIRST_CHECK = timedelta(minutes=10)
@@ -87,7 +87,7 @@ _CLAIM = timedelta(minutes=2)  # after which another worker makes a record that 
 _KEPT = timedelta(days=400)  # for which the history is kept
 _MARK = timedelta(seconds=30)  # precision of the time of the last run
 
-TURN = Table(
+LAST_RUN = Table(
     "schedule_turn",
     TABLES,
     Column("name", String(32), primary_key=True),
@@ -150,7 +150,7 @@ class Scheduler:
             ServiceUnavailable: The database does not answer. The next run goes on.
         """
         with reading(self._engine) as connection:
-            now, last = self._now(connection), _turn(connection, "sweep")
+            now, last = self._now(connection), _last_run(connection, "sweep")
             gathered = now if at_once else now - _GATHER
             times = {"now": now, "gathered": gathered, "given_up": now - _CLAIM}
             is_idle = connection.execute(_ANYTHING, times).scalar() == 0
@@ -195,7 +195,7 @@ class Scheduler:
                     .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
                     .where(TARGET.c.id > number, SCHEDULE.c.state != REMOVED)
                     .order_by(TARGET.c.id)
-                    .limit(_LOT)
+                    .limit(_BATCH)
                 )
                 rows = connection.execute(wanted).mappings().all()
             if not rows:
@@ -258,7 +258,7 @@ class Scheduler:
                             SCHEDULE.c.id.not_in(unreadable),
                         )
                         .order_by(TARGET.c.next_at)
-                        .limit(_LOT)
+                        .limit(_BATCH)
                     )
                     .mappings()
                     .all()
@@ -279,7 +279,7 @@ class Scheduler:
                 visits: list[dict[str, Any]] = []
                 gaps: list[dict[str, Any]] = []
                 for row, due in decided:
-                    if _moved(connection, row, due.following):
+                    if _move(connection, row, due.following):
                         visits += _visits_of(row, due)
                         gaps += _gaps_of(row, due, now, last)
                         missed += len(due.missed)
@@ -333,7 +333,7 @@ class Scheduler:
                         .join(SCHEDULE, SCHEDULE.c.id == VISIT.c.schedule_id)
                         .where(VISIT.c.state == PLANNED)
                         .order_by(VISIT.c.at)
-                        .limit(_LOT)
+                        .limit(_BATCH)
                     )
                     .mappings()
                     .all()
@@ -369,7 +369,7 @@ class Scheduler:
                         select(VISIT)
                         .where(VISIT.c.check_at <= now)
                         .order_by(VISIT.c.check_at)
-                        .limit(_LOT)
+                        .limit(_BATCH)
                     )
                     .mappings()
                     .all()
@@ -430,7 +430,7 @@ class Scheduler:
         """Claim gaps to be recorded; return each with what notification rules match."""
         rows = (
             connection.execute(
-                wanted.order_by(GAP.c.id).limit(_LOT).with_for_update(of=GAP, skip_locked=True)
+                wanted.order_by(GAP.c.id).limit(_BATCH).with_for_update(of=GAP, skip_locked=True)
             )
             .mappings()
             .all()
@@ -451,14 +451,15 @@ class Scheduler:
 
     def _mark(self, name: str, now: datetime) -> None:
         with writing(self._engine) as connection:
-            done = connection.execute(update(TURN).where(TURN.c.name == name).values(at=now))
+            marked = update(LAST_RUN).where(LAST_RUN.c.name == name).values(at=now)
+            done = connection.execute(marked)
             if not done.rowcount:
-                connection.execute(insert_new(connection, TURN).values(name=name, at=now))
+                connection.execute(insert_new(connection, LAST_RUN).values(name=name, at=now))
 
     def _trim(self, now: datetime) -> None:
         """Delete old history once a day. The store keeps all records and bundles."""
         with reading(self._engine) as connection:
-            last = _turn(connection, "trim")
+            last = _last_run(connection, "trim")
         if last is not None and now - last < timedelta(days=1):
             return
         with writing(self._engine) as connection:
@@ -479,11 +480,11 @@ def plan_of(text: str) -> Plan:
     return Plan.from_json(text)
 
 
-def _turn(connection: Connection, name: str) -> datetime | None:
-    return connection.execute(select(TURN.c.at).where(TURN.c.name == name)).scalar()
+def _last_run(connection: Connection, name: str) -> datetime | None:
+    return connection.execute(select(LAST_RUN.c.at).where(LAST_RUN.c.name == name)).scalar()
 
 
-def _moved(connection: Connection, row: RowMapping, following: Slot | None) -> bool:
+def _move(connection: Connection, row: RowMapping, following: Slot | None) -> bool:
     """Move an address to its next visit; return False if another worker did."""
     done = connection.execute(
         update(TARGET)

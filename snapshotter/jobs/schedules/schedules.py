@@ -154,54 +154,42 @@ class Schedules:
         """
         check_name(name)
         try:
-            self._insert(name, plan, urls, policy, priority, tags)
+            with writing(self._engine) as connection:
+                if connection.execute(select(SCHEDULE).where(SCHEDULE.c.live_name == name)).first():
+                    raise _name_taken(name)
+                now = self._now(connection)
+                made = connection.execute(
+                    insert(SCHEDULE).values(
+                        name=name, live_name=name, plan=plan.as_json(), policy=policy,
+                        priority=priority, tags=json.dumps(list(tags)), state=ACTIVE,
+                        created_at=now, changed_at=now,
+                    )
+                )  # fmt: skip
+                key = made.inserted_primary_key
+                if not self._add_urls(connection, int(key[0]) if key else 0, name, plan, urls, now):
+                    raise SnapshotterError(
+                        "nothing would ever be due", hint="look at --start, --end and the curve"
+                    )
         except IntegrityError as error:  # another process added it at the same time
-            raise _taken(name) from error
+            raise _name_taken(name) from error
         return self.get(name)
-
-    def _insert(
-        self,
-        name: str,
-        plan: Plan,
-        urls: Sequence[str],
-        policy: str,
-        priority: int,
-        tags: Sequence[str],
-    ) -> None:
-        with writing(self._engine) as connection:
-            if connection.execute(select(SCHEDULE).where(SCHEDULE.c.live_name == name)).first():
-                raise _taken(name)
-            now = self._now(connection)
-            made = connection.execute(
-                insert(SCHEDULE).values(
-                    name=name, live_name=name, plan=plan.as_json(), policy=policy,
-                    priority=priority, tags=json.dumps(list(tags)), state=ACTIVE, created_at=now,
-                    changed_at=now,
-                )
-            )  # fmt: skip
-            key = made.inserted_primary_key
-            added = self._add_urls(connection, int(key[0]) if key else 0, name, plan, urls, now)
-            if not added:
-                raise SnapshotterError(
-                    "nothing would ever be due", hint="look at --start, --end and the curve"
-                )
 
     def extend(self, name: str, urls: Sequence[str]) -> int:
         """Add addresses to a schedule, first seen now; return how many are new."""
         with writing(self._engine) as connection:
-            row = self._of(connection, name, lock=True)
+            row = self._row(connection, name, lock=True)
             plan = Plan.from_json(row["plan"])
             return self._add_urls(connection, row["id"], name, plan, urls, self._now(connection))
 
     def get(self, name: str) -> Schedule:
         """Return a schedule. Raises SnapshotterError if it does not exist."""
         with reading(self._engine) as connection:
-            return self._schedule(connection, self._of(connection, name))
+            return self._schedule(connection, self._row(connection, name))
 
     def is_readable(self, name: str) -> bool:
         """Whether this release can read a plan. Raises SnapshotterError without a schedule."""
         with reading(self._engine) as connection:
-            row = self._of(connection, name)
+            row = self._row(connection, name)
         try:
             _plan_of(row)
         except SnapshotterError:
@@ -222,7 +210,7 @@ class Schedules:
         """Yield the addresses of a schedule, in the order in which they were added."""
         last = 0
         with reading(self._engine) as connection:
-            wanted = select(TARGET).where(TARGET.c.schedule_id == self._of(connection, name)["id"])
+            wanted = select(TARGET).where(TARGET.c.schedule_id == self._row(connection, name)["id"])
         while True:
             with reading(self._engine) as connection:
                 page = wanted.where(TARGET.c.id > last).order_by(TARGET.c.id).limit(500)
@@ -240,7 +228,7 @@ class Schedules:
             SnapshotterError: The schedule does not exist, or an address is not in it.
         """
         with reading(self._engine) as connection:
-            row = self._of(connection, name)
+            row = self._row(connection, name)
             wanted = select(TARGET.c.key, TARGET.c.since).where(TARGET.c.schedule_id == row["id"])
             since: dict[str, datetime] = {}
             keys = sorted(set(map(target_key, urls)))
@@ -259,7 +247,7 @@ class Schedules:
     def upcoming(self, name: str, count: int) -> list[tuple[Slot, str]]:
         """Return the next visits of a schedule and their addresses, the earliest first."""
         with reading(self._engine) as connection:
-            row = self._of(connection, name)
+            row = self._row(connection, name)
             rows = connection.execute(
                 select(TARGET)
                 .where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at.is_not(None))
@@ -278,7 +266,7 @@ class Schedules:
     def pause(self, name: str, *, by: str) -> bool:
         """Pause a schedule until it is resumed; return False if it was paused already."""
         with writing(self._engine) as connection:
-            row = self._of(connection, name, lock=True)
+            row = self._row(connection, name, lock=True)
             if row["state"] == PAUSED:
                 return False
             now = self._change(connection, row, PAUSED)
@@ -289,7 +277,7 @@ class Schedules:
     def resume(self, name: str, *, by: str) -> bool:
         """Resume a schedule without the visits of the pause; return False if it was not paused."""
         with writing(self._engine) as connection:
-            row = self._of(connection, name, lock=True)
+            row = self._row(connection, name, lock=True)
             if row["state"] != PAUSED:
                 return False
             now = self._change(connection, row, ACTIVE)
@@ -308,7 +296,7 @@ class Schedules:
         Visits that were due before and not handed over are recorded as missed.
         """
         with writing(self._engine) as connection:
-            row = self._of(connection, name, lock=True)
+            row = self._row(connection, name, lock=True)
             now = self._change(connection, row, REMOVED)
             detail = self._note_overdue(connection, row, now)
             connection.execute(
@@ -332,7 +320,7 @@ class Schedules:
             SnapshotterError: The schedule does not exist, or an address is not in it.
         """
         with writing(self._engine) as connection:
-            row = self._of(connection, name, lock=True)
+            row = self._row(connection, name, lock=True)
             now = self._now(connection)
             wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"])
             found = connection.execute(wanted.order_by(TARGET.c.id)).mappings().all()
@@ -448,7 +436,7 @@ class Schedules:
             connection.execute(insert(TARGET), rows)
         return len(rows)
 
-    def _of(self, connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
+    def _row(self, connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
         wanted = select(SCHEDULE).where(SCHEDULE.c.live_name == name)
         wanted = wanted.with_for_update() if lock else wanted
         row = connection.execute(wanted).mappings().first()
@@ -555,7 +543,7 @@ def _plan_of(row: RowMapping) -> Plan:
         ) from error
 
 
-def _taken(name: str) -> SnapshotterError:
+def _name_taken(name: str) -> SnapshotterError:
     return SnapshotterError(
         f"there is a schedule {name} already",
         hint=f"snapshotter schedule show {name}; more addresses: "

@@ -93,30 +93,20 @@ class NewItems:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingItem:
-    """A page that waits to be handed over."""
+class StoredItem:
+    """A page of a watch in the table, which waits or whose job is looked up."""
 
     number: int
+    watch: str
     key: str
+    final: bool  # its identity cannot change any more
     url: str
     job_id: str
     backlog: bool
     first_seen: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnresolvedItem:
-    """A page whose capture may show another identity of it."""
-
-    number: int
-    watch: str
-    key: str
-    final: bool
-    job_id: str
-    first_seen: datetime
-
-
-def take_in(
+def add_items(
     connection: Connection,
     watch: Watch,
     found: Sequence[IdentifiedPage],
@@ -136,7 +126,7 @@ def take_in(
     }  # the first of each, in order
     known = _known(connection, watch.name, ordered)
     fresh = [page_key for page_key in ordered if page_key not in known]
-    room = MAX_ITEMS - counts(connection, watch.name)[0] if fresh else 0
+    room = MAX_ITEMS - count_items(connection, watch.name)[0] if fresh else 0
     fresh, dropped = fresh[:room], max(0, len(fresh) - room)
     wanted = 0
     if first and watch.existing is Existing.CAPTURE:
@@ -176,7 +166,7 @@ def job_id(watch: Watch, key: str) -> str:
     return f"watch.{watch.name}.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def waiting(connection: Connection, watch: str, most: int) -> tuple[WaitingItem, ...]:
+def waiting_items(connection: Connection, watch: str, most: int) -> tuple[StoredItem, ...]:
     """Return pages that wait to be handed over, in the order in which they were listed."""
     rows = connection.execute(
         select(ITEMS)
@@ -184,20 +174,12 @@ def waiting(connection: Connection, watch: str, most: int) -> tuple[WaitingItem,
         .order_by(ITEMS.c.backlog, ITEMS.c.id)
         .limit(most)
     ).all()
-    return tuple(
-        WaitingItem(
-            number=row.id,
-            key=row.key,
-            url=row.url,
-            job_id=row.job_id,
-            backlog=row.backlog,
-            first_seen=row.first_seen,
-        )
-        for row in rows
-    )
+    return tuple(map(_stored_item, rows))
 
 
-def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: datetime) -> None:
+def mark_handed_over(
+    connection: Connection, taken: Iterable[tuple[int, str]], at: datetime
+) -> None:
     """
     Mark pages as handed over.
 
@@ -213,13 +195,13 @@ def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: da
     )
 
 
-def any_to_learn(connection: Connection, at: datetime) -> bool:
+def any_unresolved(connection: Connection, at: datetime) -> bool:
     """Return whether the job of any page may be over by now."""
     query = select(ITEMS.c.id).where(ITEMS.c.learn_at <= at).limit(1)
     return connection.execute(query).first() is not None
 
 
-def to_learn(connection: Connection, at: datetime, most: int) -> tuple[UnresolvedItem, ...]:
+def claim_unresolved(connection: Connection, at: datetime, most: int) -> tuple[StoredItem, ...]:
     """Return pages of all watches whose jobs may be over by now, the longest unchecked first."""
     rows = connection.execute(
         select(ITEMS).where(ITEMS.c.learn_at <= at).order_by(ITEMS.c.learn_at).limit(most)
@@ -230,25 +212,15 @@ def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Unresolve
             .where(ITEMS.c.id.in_([row.id for row in rows]))
             .values(learn_at=at + _ASK_AGAIN)
         )
-    return tuple(
-        UnresolvedItem(
-            number=row.id,
-            watch=row.watch,
-            key=row.key,
-            final=row.final,
-            job_id=row.job_id,
-            first_seen=row.first_seen,
-        )
-        for row in rows
-    )
+    return tuple(map(_stored_item, rows))
 
 
-def learnt(
+def record_identity(
     connection: Connection,
-    item: UnresolvedItem,
+    item: StoredItem,
     identity: PageIdentity | None,
     *,
-    stands: bool = True,
+    is_trusted: bool = True,
 ) -> None:
     """
     Record the identity that a page's capture showed; None: it showed none.
@@ -258,14 +230,14 @@ def learnt(
     pages redirect to one wall.
 
     Args:
-        stands: Whether a page that is listed later under this identity is the same page and is
+        is_trusted: Whether a page that is listed later under this identity is the same page and is
             not captured. False if a foreign host claims it: the page may not exist there yet.
     """
     values: dict[str, Any] = {"learn_at": None}
     if identity is not None and identity.key != item.key:
         digest = _digest(identity.key)
         other = _owner(connection, item.watch, digest)
-        if other is None and stands:
+        if other is None and is_trusted:
             connection.execute(
                 insert_new(connection, ALIASES).values(
                     watch=item.watch, digest=digest, alias=identity.key, item=item.number
@@ -276,7 +248,7 @@ def learnt(
     connection.execute(update(ITEMS).where(ITEMS.c.id == item.number).values(**values))
 
 
-def counts(connection: Connection, watch: str) -> tuple[int, int]:
+def count_items(connection: Connection, watch: str) -> tuple[int, int]:
     """Return how many pages of a watch are stored, and how many of them wait."""
     rows = connection.execute(
         select(ITEMS.c.state, func.count()).where(ITEMS.c.watch == watch).group_by(ITEMS.c.state)
@@ -285,7 +257,7 @@ def counts(connection: Connection, watch: str) -> tuple[int, int]:
     return sum(by_state.values()), by_state.get(ItemState.WAITING, 0)
 
 
-def listed(
+def list_items(
     connection: Connection, watch: str, *, state: ItemState | None = None, newest: int = 0
 ) -> Iterator[WatchItem]:
     """Yield the pages of a watch, newest first; at most `newest` where that is not 0."""
@@ -305,10 +277,23 @@ def listed(
         yield from (_item(row, aliases.get(row.id, [])) for row in some)
 
 
-def forget(connection: Connection, watch: str) -> int:
+def delete_items(connection: Connection, watch: str) -> int:
     """Delete the pages of a watch; return how many there were."""
     connection.execute(delete(ALIASES).where(ALIASES.c.watch == watch))
     return connection.execute(delete(ITEMS).where(ITEMS.c.watch == watch)).rowcount
+
+
+def _stored_item(row: Row[Any]) -> StoredItem:
+    return StoredItem(
+        number=row.id,
+        watch=row.watch,
+        key=row.key,
+        final=row.final,
+        url=row.url,
+        job_id=row.job_id,
+        backlog=row.backlog,
+        first_seen=row.first_seen,
+    )
 
 
 def _item(row: Row[Any], aliases: Sequence[str]) -> WatchItem:

@@ -38,7 +38,7 @@ from snapshotter.ports import IdSource, JobObserver, JobQueue
 _FRESH: Final = 50  # priority of a page that has just appeared
 _AT_ONCE: Final = 8  # lists that are polled at once
 _TURN: Final = timedelta(minutes=1)
-_LEARNT_AT_ONCE: Final = 200
+_RESOLVED_AT_ONCE: Final = 200
 _RECORD_AGAIN: Final = timedelta(minutes=5)  # pause after records of gaps could not be stored
 _UNKNOWN_JOB: Final = timedelta(days=7)  # a schedule puts a page's job into the queue so late
 _AGAIN: Final = timedelta(seconds=30)  # pause after a poll that ended by an error of ours
@@ -74,7 +74,7 @@ class Poller:
 
     def __init__(
         self,
-        book: Watches,
+        watches: Watches,
         queue: JobQueue,
         *,
         fetch: Fetcher,
@@ -82,9 +82,9 @@ class Poller:
         ids: IdSource,
         hooks: Hooks | None = None,
     ) -> None:
-        self._book = book
+        self._watches = watches
         self._queue = queue
-        self._reader = ListReader(fetch, rules, clock=book.clock)
+        self._reader = ListReader(fetch, rules, clock=watches.clock)
         self._rules = rules
         self._ids = ids
         self._hooks = hooks or Hooks()
@@ -100,15 +100,15 @@ class Poller:
         Raises:
             SnapshotterError: The first error that is not an error of a list, after all polls.
         """
-        self.learn()
-        ends = self._book.clock() + _TURN
+        self.resolve_identities()
+        ends = self._watches.clock() + _TURN
         failed: list[BaseException] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll") as pool:
             under_way: set[Future[None]] = set()
             while True:
                 room = _AT_ONCE - len(under_way)
                 if room and not failed:
-                    claims = self._book.claim_due(self._token(), room, until=ends)
+                    claims = self._watches.claim_due(self._token(), room, until=ends)
                     under_way |= {pool.submit(self._due, claim) for claim in claims}
                 if not under_way:
                     break
@@ -126,14 +126,14 @@ class Poller:
             SnapshotterError: There is no watch of that name.
             ServiceUnavailable: It is being polled at this moment.
         """
-        claim = self._book.claim(name, self._token())
+        claim = self._watches.claim(name, self._token())
         if claim.watch.is_asked:
             self._not_before(claim)  # the visit counts, but the person does not wait
-        return self._poll_or_give_back(claim) or self._book.status(name)
+        return self._poll_or_give_back(claim) or self._watches.status(name)
 
     def look(self, watch: Watch) -> tuple[PollResult, tuple[IdentifiedPage, ...]]:
         """Read a list that is not watched yet, as a poll would. Nothing is written."""
-        at = self._book.clock()
+        at = self._watches.clock()
         claim = PollClaim(
             status=WatchStatus(watch=watch, state=ListState.NEW),
             token="",
@@ -145,41 +145,42 @@ class Poller:
         )
         return self._reader.look(claim)
 
-    def learn(self) -> None:
+    def resolve_identities(self) -> None:
         """Record the identities that finished captures showed of their pages."""
-        with reading(self._book.engine) as connection:
-            if not items.any_to_learn(connection, self._book.now(connection)):
+        with reading(self._watches.engine) as connection:
+            if not items.any_unresolved(connection, self._watches.now(connection)):
                 return  # without a lock
-        with writing(self._book.engine) as connection:
-            at = self._book.now(connection)
-            opened = items.to_learn(connection, at, _LEARNT_AT_ONCE)
+        with writing(self._watches.engine) as connection:
+            at = self._watches.now(connection)
+            opened = items.claim_unresolved(connection, at, _RESOLVED_AT_ONCE)
         for item in opened:
             status = self._queue.get(item.job_id)
             if status is not None and not status.state.over:
                 continue
             if status is None and at < item.first_seen + _UNKNOWN_JOB:
                 continue  # its schedule puts it into the queue when it is due
-            found = self._learnt(item.final, status) if status is not None else None
-            with writing(self._book.engine) as connection:
-                items.learnt(connection, item, found, stands=_stands(item.key, status))
+            found = self._identity_of(item.final, status) if status is not None else None
+            with writing(self._watches.engine) as connection:
+                trusted = _is_trusted(item.key, status)
+                items.record_identity(connection, item, found, is_trusted=trusted)
 
     def _record_gaps(self) -> None:
-        at = self._book.clock()
+        at = self._watches.clock()
         if self._hooks.record is None or at < self._record_at:
             return
-        owed = self._book.owed_gaps(self._ids.bundle_id)
+        owed = self._watches.owed_gaps(self._ids.bundle_id)
         if not owed:
             return
         # A key that cannot be opened is reported every five minutes and not in each turn.
         self._record_at = at + _RECORD_AGAIN
         self._hooks.record(owed)
-        self._book.recorded(owed)
+        self._watches.recorded(owed)
         self._record_at = at
         for gap in owed:
             if gap.event is GapEvent.MISSED:
-                self._hooks.observer.tell(gap_event(gap, self._book.about(gap)))
+                self._hooks.observer.tell(gap_event(gap, self._watches.about(gap)))
 
-    def _learnt(self, is_final: bool, status: JobStatus) -> PageIdentity | None:
+    def _identity_of(self, is_final: bool, status: JobStatus) -> PageIdentity | None:
         if status.final_url:
             try:
                 found = page_identity(status.final_url, self._rules)
@@ -201,15 +202,15 @@ class Poller:
         if claim.watch.is_asked:
             until = self._not_before(claim)
             if until is not None:
-                self._book.postpone(claim, until)
+                self._watches.postpone(claim, until)
                 return
         self._poll_or_give_back(claim)
 
     def _not_before(self, claim: PollClaim) -> datetime | None:
         """Return when the list's host may be visited; None for now, which counts as a visit."""
         admission, job = self._hooks.admission, _visit(claim)
-        with writing(self._book.engine) as connection:
-            at = self._book.now(connection)
+        with writing(self._watches.engine) as connection:
+            at = self._watches.now(connection)
             rest = admission.admit(connection, job, admission.host(job.url), at, 0, 0)
         if rest is None:
             return None
@@ -221,32 +222,32 @@ class Poller:
         except SnapshotterError:
             # Give the claim back, so that the next poller does not wait until it expires.
             with contextlib.suppress(ServiceUnavailable):
-                self._book.postpone(claim, self._book.clock() + _AGAIN)
+                self._watches.postpone(claim, self._watches.clock() + _AGAIN)
             raise
 
     def _poll(self, claim: PollClaim) -> WatchStatus | None:
         """Poll a list; None if its capture is not ready yet, or the claim was lost."""
         rendered = self._rendered(claim) if claim.watch.render else None
         if claim.watch.render and rendered is None:
-            self._book.postpone(claim, claim.at + _RENDERED)
+            self._watches.postpone(claim, claim.at + _RENDERED)
             return None
         look, found = self._reader.look(claim, rendered)
         if claim.watch.is_asked:
             self._tell_gate(claim, look)
         taken = NewItems()
         if look.state.was_read:
-            with writing(self._book.engine) as connection:
-                if not self._book.holds(connection, claim):
+            with writing(self._watches.engine) as connection:
+                if not self._watches.holds(connection, claim):
                     return None  # another poller has the claim and does all this
-                taken = items.take_in(
+                taken = items.add_items(
                     connection,
                     claim.watch,
                     found,
-                    self._book.now(connection),
+                    self._watches.now(connection),
                     first=not claim.opened,
                 )
                 if look.complete:
-                    self._book.opened(connection, claim, look.kind)
+                    self._watches.opened(connection, claim, look.kind)
         notes = look.notes
         try:
             queued = self._hand_over(claim.watch)
@@ -255,7 +256,8 @@ class Poller:
         except SnapshotterError as error:  # the curve does not exist any more, or has ended
             queued, notes = 0, (*notes, f"its pages can not be handed over: {error.message}")
         notes = (*notes, *_notes(claim, taken, queued))
-        status = self._book.settle(claim, replace(look, new=taken.new, queued=queued, notes=notes))
+        result = replace(look, new=taken.new, queued=queued, notes=notes)
+        status = self._watches.settle(claim, result)
         if status is not None:
             self._tell(claim, status)
         return status
@@ -294,9 +296,9 @@ class Poller:
 
     def _hand_over(self, watch: Watch) -> int:
         """Hand the waiting pages to the queue or to a schedule; return how many."""
-        with reading(self._book.engine) as connection:
-            waiting = items.waiting(connection, watch.name, watch.poll_limit)
-            at = self._book.now(connection)
+        with reading(self._watches.engine) as connection:
+            waiting = items.waiting_items(connection, watch.name, watch.poll_limit)
+            at = self._watches.now(connection)
         if not waiting:
             return 0
         jobs: Sequence[str] = [item.job_id for item in waiting]
@@ -317,11 +319,11 @@ class Poller:
                     for item in waiting
                 ]
             )
-        with writing(self._book.engine) as connection:
-            items.handed_over(
+        with writing(self._watches.engine) as connection:
+            items.mark_handed_over(
                 connection,
                 [(item.number, job) for item, job in zip(waiting, jobs, strict=True)],
-                self._book.now(connection),
+                self._watches.now(connection),
             )
         return len(waiting)
 
@@ -329,9 +331,9 @@ class Poller:
 
     def _tell_gate(self, claim: PollClaim, look: PollResult) -> None:
         admission, job = self._hooks.admission, _visit(claim)
-        with writing(self._book.engine) as connection:
+        with writing(self._watches.engine) as connection:
             met = AttemptResult(
-                at=self._book.now(connection),
+                at=self._watches.now(connection),
                 started_at=claim.at,
                 revisits=0,
                 http_status=look.http_status,
@@ -404,7 +406,7 @@ def _is_inner(found: PageIdentity) -> bool:
     return urlsplit(f"http:{found.key}").path not in ("", "/")
 
 
-def _stands(key: str, status: JobStatus | None) -> bool:
+def _is_trusted(key: str, status: JobStatus | None) -> bool:
     """
     Whether the address after redirects may be an identity of the page: not on another host.
 

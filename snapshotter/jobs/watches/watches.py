@@ -191,7 +191,7 @@ class Watches:
         """
         with writing(self.engine) as connection:
             self._note(connection, row_of(connection, name), GapEvent.REMOVED, by)
-            count = items.forget(connection, name)
+            count = items.delete_items(connection, name)
             for table, column in ((PARTS, PARTS.c.watch), (POLLS, POLLS.c.watch)):
                 connection.execute(delete(table).where(column == name))
             connection.execute(delete(WATCHES).where(WATCHES.c.name == name))
@@ -229,21 +229,21 @@ class Watches:
     def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
         """Record that a person pauses, resumes or removes a list, and the polls missed so far."""
         at, watch = self.now(connection), loaded(row.definition)
-        if not row.paused and not row.ended and at - row.next_at > _bound(watch):
+        if not row.paused and not row.ended and at - row.next_at > _tolerance(watch):
             _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
         gap_records.note_by_hand(connection, watch, event, by, at)
 
     def status(self, name: str) -> WatchStatus:
         """Return the status of a list. Raises SnapshotterError if it does not exist."""
         with reading(self.engine) as connection:
-            return status_of(row_of(connection, name), items.counts(connection, name))
+            return status_of(row_of(connection, name), items.count_items(connection, name))
 
     def statuses(self) -> Iterator[WatchStatus]:
         """Yield the status of every list, by name."""
         with reading(self.engine) as connection:
             rows = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
             for row in rows:
-                yield status_of(row, items.counts(connection, row.name))
+                yield status_of(row, items.count_items(connection, row.name))
 
     def polls(self, name: str, newest: int) -> tuple[Poll, ...]:
         """Return the last polls and gaps of a list, newest first."""
@@ -322,7 +322,7 @@ class Watches:
         """
         with reading(self.engine) as connection:
             row_of(connection, name)
-            return tuple(items.listed(connection, name, state=state, newest=newest))
+            return tuple(items.list_items(connection, name, state=state, newest=newest))
 
     def claim_due(
         self, token: str, most: int, *, until: datetime | None = None
@@ -386,13 +386,13 @@ class Watches:
                     .values(ended=True, claim="", claimed_until=None)
                 )
                 return None
-            if only_due and at - row.next_at > _bound(watch):
+            if only_due and at - row.next_at > _tolerance(watch):
                 _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
             parts = connection.execute(
                 select(PARTS).where(PARTS.c.watch == name).order_by(PARTS.c.number)
             ).all()
             return PollClaim(
-                status=status_of(row, items.counts(connection, name)),
+                status=status_of(row, items.count_items(connection, name)),
                 token=token,
                 at=at,
                 kind=row.kind,
@@ -451,7 +451,7 @@ class Watches:
             if not self.holds(connection, claim):
                 return None
             row, at = row_of(connection, name), self.now(connection)
-            if claim.at - row.due_at > _bound(claim.watch):  # it was postponed
+            if claim.at - row.due_at > _tolerance(claim.watch):  # it was postponed
                 held = GapReason.QUEUE_LATE if claim.watch.render else GapReason.OVER_BUDGET
                 _note_gap(connection, row, claim.watch, claim.at, held)
                 row = row_of(connection, name)
@@ -492,7 +492,7 @@ class Watches:
                     queued=look.queued,
                 ),
             )
-            return status_of(row_of(connection, name), items.counts(connection, name))
+            return status_of(row_of(connection, name), items.count_items(connection, name))
 
 
 def about_watch(watch: Watch) -> NotificationScope:
@@ -529,7 +529,7 @@ def _pause(watch: Watch, polls: int, failures: int, asked: timedelta | None) -> 
     return pause
 
 
-def _bound(watch: Watch) -> timedelta:
+def _tolerance(watch: Watch) -> timedelta:
     """Return how late a poll may be before it counts as missed."""
     return max(_LATE, watch.every)
 

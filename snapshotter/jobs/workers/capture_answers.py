@@ -1,4 +1,4 @@
-"""Answer the calls that a capture process makes to its worker (`slot.Host`)."""
+"""Answer the calls that a capture process makes to its worker (`WorkerCalls`)."""
 
 import time
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Answers:
         self._tries = 0
 
     def began(self, bundle_id: str, process_id: int) -> bool:
-        """See `slot.Host`."""
+        """See `WorkerCalls`."""
         name = process_name(process_id)
         try:
             self._context.calls.patiently(
@@ -48,7 +48,7 @@ class Answers:
         return True
 
     def may_store(self, sealed: SealedResult, limit_s: float) -> bool | None:
-        """See `slot.Host`. None if the database took too long to answer."""
+        """See `WorkerCalls`. None if the database took too long to answer."""
         asked = time.monotonic()
         try:
             self._context.attempts.may_store(self._known, sealed, timedelta(seconds=limit_s))
@@ -60,7 +60,7 @@ class Answers:
         return True if time.monotonic() - asked < limit_s / 2 else None
 
     def wait(self, why: str) -> bool:
-        """See `slot.Host`."""
+        """See `WorkerCalls`."""
         attempt, pause = self._known, _STORE_PAUSES_S[min(self._tries, len(_STORE_PAUSES_S) - 1)]
         if self._tries == 0:
             text = f"sealed, and waits for the store: {why}"
@@ -75,7 +75,7 @@ class Answers:
             return self._may_wait
 
     def said(self, text: str) -> None:
-        """See `slot.Host`."""
+        """See `WorkerCalls`."""
         self._context.log("slot.said", job=self._attempt.job.id if self._attempt else "", text=text)
 
     @property

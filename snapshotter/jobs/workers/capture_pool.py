@@ -249,7 +249,7 @@ class CapturePool:
         elif outcome.failure is not None:
             failure = outcome.failure
             status = self._calls.patiently(
-                lambda: self._context.attempts.fail(attempt, failure, kept=outcome.kept)
+                lambda: self._context.attempts.fail(attempt, failure, unstored=outcome.unstored)
             )
             self.report(status)
             self._log(
@@ -262,9 +262,9 @@ class CapturePool:
                 self._pause(failure.error)
         else:
             self._log("job.superseded", job=attempt.job.id, url=attempt.job.url)
-            if outcome.kept:
-                kept = f"an attempt that was given to another worker: {outcome.kept}"
-                self._calls.patiently(lambda: self._context.attempts.note(attempt, kept))
+            if outcome.unstored:
+                unstored = f"an attempt that was given to another worker: {outcome.unstored}"
+                self._calls.patiently(lambda: self._context.attempts.note(attempt, unstored))
 
     def finish(self, attempt: Attempt, made: StoredResult) -> JobStatus | None:
         """End an attempt with its bundle; None if others did. Raises ServiceUnavailable."""

@@ -61,7 +61,7 @@ class OrderResult:
     product: Product = None
     failure: Failure | None = None
     superseded: bool = False
-    kept: str = ""
+    unstored: str = ""
 
 
 class CaptureProcess:
@@ -127,7 +127,7 @@ class CaptureProcess:
                 if isinstance(said, OrderEnded):
                     self.captures += isinstance(order, CaptureOrder)
                     self.resident = said.resident
-                    return OrderResult(said.product, said.failure, said.superseded, said.kept)
+                    return OrderResult(said.product, said.failure, said.superseded, said.unstored)
                 answer = _answer(said, host, process.pid or 0)
                 if answer is not _NO_ANSWER:
                     pipe.send(answer)

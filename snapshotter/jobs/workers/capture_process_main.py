@@ -116,16 +116,16 @@ def _done(workshop: JobRunner, order: Order, lease: "_PipeLease") -> OrderEnded:
 
 def _failed(error: Exception, lease: "_PipeLease") -> OrderEnded:
     hint = error.hint if isinstance(error, SnapshotterError) else ""
-    kept = hint if lease.asked else ""
+    unstored = hint if lease.asked else ""
     if isinstance(error, JobSuperseded):
-        return OrderEnded(None, None, True, kept, _resident())
+        return OrderEnded(None, None, True, unstored, _resident())
     failure = Failure(
         fault=_fault_of(error),
         error=_sentence(error),
         hint=hint,
         exit_code=error.exit_code if isinstance(error, SnapshotterError) else 1,
     )
-    return OrderEnded(None, failure, False, kept, _resident())
+    return OrderEnded(None, failure, False, unstored, _resident())
 
 
 def _sentence(error: Exception) -> str:

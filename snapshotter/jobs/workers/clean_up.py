@@ -32,14 +32,14 @@ class CleanUp:
         self,
         context: WorkerContext,
         *,
-        roster: WorkerRegistry,
+        registry: WorkerRegistry,
         dispatcher: Dispatcher,
         engine: DbosEngine,
         pool: CapturePool,
     ) -> None:
         self._context = context
         self._log, self._observer = context.log, context.observer
-        self._roster = roster
+        self._registry = registry
         self._dispatcher = dispatcher
         self._engine = engine
         self._pool = pool
@@ -54,10 +54,10 @@ class CleanUp:
                 certainly gone.
         """
         context = self._context
-        for worker in self._roster.silent(
+        for worker in self._registry.silent(
             but=context.id, for_s=_YEAR_S if for_s is None else for_s
         ):
-            if self._roster.mark_dead(worker):
+            if self._registry.mark_dead(worker):
                 self._log("worker.dead", worker=worker.id, last=worker.beat_at.isoformat())
                 self._observer.tell(
                     NotificationEvent(
@@ -70,7 +70,7 @@ class CleanUp:
                         worker=worker.id,
                     )
                 )
-        alive = {worker.id for worker in self._roster.workers() if worker.state in LIVE_STATES}
+        alive = {worker.id for worker in self._registry.workers() if worker.state in LIVE_STATES}
         alive.add(context.id)
         for worker_id in context.attempts.workers() - alive:
             why = f"the worker {worker_id} was gone in the middle of it"
@@ -83,8 +83,8 @@ class CleanUp:
     def lost_runs(self) -> None:
         """Make the jobs due again that were handed over and whose run nobody will take."""
         self._stray_runs()
-        astray = self._dispatcher.astray(for_s=self._context.settings.astray_s)
-        for job_id, run in self._engine.gone(astray):
+        unstarted = self._dispatcher.unstarted(for_s=self._context.settings.unstarted_s)
+        for job_id, run in self._engine.lost(unstarted):
             self._context.attempts.hand_back(job_id, run)
 
     def _stray_runs(self) -> None:
@@ -147,4 +147,4 @@ class CleanUp:
         now = database_time(self._context.database)
         DatabaseQueue(self._context.database).purge(before=now - self._context.settings.keep)
         self._engine.trim(now - timedelta(hours=1))
-        self._roster.forget_old()
+        self._registry.forget_old()

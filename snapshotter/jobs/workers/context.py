@@ -33,7 +33,7 @@ class WorkerSettings:
     dead_s: float = 30.0  # without a heartbeat, after which a worker is marked as dead
     tick_s: float = 0.5  # between two looks for due jobs
     settle_s: float = 10.0  # for a write to appear in the store after its writer is gone
-    astray_s: float = 15.0  # after which a run that has not begun is looked up in the engine
+    unstarted_s: float = 15.0  # after which a run that has not begun is looked up in the engine
     chores_s: float = 60.0  # between two executions of the chores
     store_s: float = 60.0  # for storing a bundle, in addition to the time for its length
     silent_s: float = 600.0  # without a message, after which a capture process is killed
@@ -45,7 +45,7 @@ class WorkerSettings:
     recycle_captures: int = 200  # captures after which a capture process is replaced
     recycle_bytes: int = 500 << 20  # resident memory from which on it is replaced
     keep: timedelta = timedelta(days=90)  # for which jobs that ended are kept
-    patience: RetryRules = field(default_factory=RetryRules)
+    retry_rules: RetryRules = field(default_factory=RetryRules)
     limits: ConcurrencyLimits = field(default_factory=ConcurrencyLimits)
 
 

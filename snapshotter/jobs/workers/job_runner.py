@@ -28,7 +28,7 @@ class UnstoredBundle:
     """A sealed bundle that was found outside of the store."""
 
     bundle_id: str
-    words: str  # a sentence that says where it is
+    message: str  # a sentence that says where it is
 
 
 class JobRunner(Protocol):

@@ -74,5 +74,5 @@ class OrderEnded:
     product: Product
     failure: Failure | None
     superseded: bool
-    kept: str  # a note about a sealed bundle that is not in the store
+    unstored: str  # a note about a sealed bundle that is not in the store
     resident: int  # bytes of resident memory of the process

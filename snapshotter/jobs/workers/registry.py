@@ -55,7 +55,7 @@ _WORKER = Table(
 )
 _KEPT = timedelta(days=1)  # how long workers that ended or died are listed
 
-_DUTY = Table(
+_TASK = Table(
     "duty",
     TABLES,
     Column("name", String(60), primary_key=True),
@@ -198,7 +198,7 @@ class WorkerRegistry:
             now = database_now(connection)
             until = now + timedelta(seconds=for_s)  # a later end: the clock was set back since
             row = connection.execute(
-                select(_DUTY).where(_DUTY.c.name == task).with_for_update()
+                select(_TASK).where(_TASK.c.name == task).with_for_update()
             ).first()
             if row is None:
                 return _first_turn(connection, task, worker_id, until)
@@ -208,7 +208,7 @@ class WorkerRegistry:
             if row.holder == worker_id and half < row.until <= until:
                 return True  # it lasts long enough: nothing is written
             connection.execute(
-                update(_DUTY).where(_DUTY.c.name == task).values(holder=worker_id, until=until)
+                update(_TASK).where(_TASK.c.name == task).values(holder=worker_id, until=until)
             )
             return True
 
@@ -219,7 +219,7 @@ class WorkerRegistry:
 
 def _first_turn(connection: Connection, task: str, worker_id: str, until: datetime) -> bool:
     row = {"name": task, "holder": worker_id, "until": until}
-    return connection.execute(insert_new(connection, _DUTY).values(row)).rowcount == 1
+    return connection.execute(insert_new(connection, _TASK).values(row)).rowcount == 1
 
 
 def _worker(row: RowMapping) -> RegisteredWorker:

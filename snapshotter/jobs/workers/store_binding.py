@@ -30,8 +30,8 @@ _STORE = Table(
 class StoreBinding:
     """The store that a worker uses."""
 
-    store: str  # `formats.receipts.store_id`
-    place: str  # its URL, for messages
+    store_id: str  # from `formats.receipts.store_id`
+    url: str  # for messages
 
 
 def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: bool = False) -> bool:
@@ -54,14 +54,14 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
     """
     with writing(engine) as connection:
         now = database_now(connection)
-        values = {"store": ours.store, "place": ours.place, "since": now}
+        values = {"store": ours.store_id, "place": ours.url, "since": now}
         connection.execute(insert_new(connection, _STORE).values(id=1, **values))
         row = connection.execute(select(_STORE).with_for_update()).one()
-        if row.store == ours.store:
+        if row.store == ours.store_id:
             return False
         if not adopt:
             raise SnapshotterError(
-                f"the queue belongs to the store {row.place}, and this worker has {ours.place}",
+                f"the queue belongs to the store {row.place}, and this worker has {ours.url}",
                 hint=f"--store {row.place}; if the queue is to go on with another store, or the "
                 "same has another name now: end all workers, and start one with --adopt-store",
             )

@@ -66,7 +66,8 @@ class Worker:
     ) -> None:
         admission, chance = parts.admission, parts.chance
         self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
-        self._database, self._settings, self._duties = database, settings, parts.periodic_tasks
+        self._database, self._settings = database, settings
+        self._periodic_tasks = parts.periodic_tasks
         self._store, self._version, self._adopt = store, version, adopt
         self._log, self._observer = parts.log, parts.observer
         self._signals = Signals()
@@ -77,20 +78,20 @@ class Worker:
             id=self.id,
             database=database,
             settings=settings,
-            attempts=Attempts(database, admission, settings.patience, chance),
+            attempts=Attempts(database, admission, settings.retry_rules, chance),
             log=parts.log,
             observer=parts.observer,
             signals=self._signals,
             calls=self._calls,
         )
-        self._roster = WorkerRegistry(database)
+        self._registry = WorkerRegistry(database)
         self._dispatcher = Dispatcher(database, admission, per_host=settings.limits.per_host)
         self._pool = CapturePool(self._context, parts.opener)
         url = database.url.render_as_string(hide_password=False)
         self._engine = DbosEngine(url, self.id, limits=settings.limits, run=self._pool.execute)
         self._clean_up = CleanUp(
             self._context,
-            roster=self._roster,
+            registry=self._registry,
             dispatcher=self._dispatcher,
             engine=self._engine,
             pool=self._pool,
@@ -125,10 +126,10 @@ class Worker:
                 upgraded or downgraded meanwhile.
         """
         threads: list[threading.Thread] = []
-        self._roster.register(self.id, slots=self._settings.slots, version=self._version)
+        self._registry.register(self.id, slots=self._settings.slots, version=self._version)
         try:
             if bind_to_store(self._database, self._store, worker=self.id, adopt=self._adopt):
-                self._log("queue.moved", store=self._store.place)
+                self._log("queue.moved", store=self._store.url)
             self._pool.open()
             self._start_engine()
             self._log("worker.started", worker=self.id, slots=self._settings.slots)
@@ -164,7 +165,7 @@ class Worker:
         """
         most = max(
             worker.slots
-            for worker in self._roster.workers()
+            for worker in self._registry.workers()
             if worker.state in LIVE_STATES or worker.id == self.id
         )
         ended: queues.SimpleQueue[Exception | None] = queues.SimpleQueue()
@@ -193,7 +194,7 @@ class Worker:
 
     def _tick(self) -> None:
         """Hand out due jobs, and clean up now and then. Raises ServiceUnavailable."""
-        if self._roster.take_task("hand-out", self.id, for_s=_TURN_S):
+        if self._registry.take_task("hand-out", self.id, for_s=_TURN_S):
             for handed in self._dispatcher.choose(self._all_slots()):
                 self._engine.hand_over(handed)
         if self._is_time("clear", self._settings.beat_s):
@@ -201,11 +202,11 @@ class Worker:
             # A worker that was suspended itself cannot tell how long the others were silent.
             is_steady = time.monotonic() - self._steady_since >= self._settings.dead_s
             self._clean_up.dead_workers(for_s=self._settings.dead_s if is_steady else None)
-        if self._is_time("astray", self._settings.astray_s):
+        if self._is_time("unstarted", self._settings.unstarted_s):
             self._clean_up.lost_runs()
         if self._is_time("orphans", self._settings.settle_s / 4):
             self._clean_up.orphans()
-        if self._is_time("trim", 3600) and self._roster.take_periodic_task(
+        if self._is_time("trim", 3600) and self._registry.take_periodic_task(
             "trim", self.id, every_s=3600
         ):
             self._clean_up.history()
@@ -216,7 +217,7 @@ class Worker:
         if time.monotonic() - at > _WORKER_STATES_S:
             slots = sum(
                 worker.slots
-                for worker in self._roster.workers()
+                for worker in self._registry.workers()
                 if worker.state is WorkerState.WORKING and worker.id != self.id
             )
             slots += self._settings.slots if self._state is WorkerState.WORKING else 0
@@ -237,7 +238,7 @@ class Worker:
             ("beat", self._beats),
             ("chores", self._chores),
         ]
-        work += [(task.name, self._duty(task)) for task in self._duties]
+        work += [(task.name, self._repeat(task)) for task in self._periodic_tasks]
         return [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
     def _beats(self) -> None:
@@ -251,7 +252,7 @@ class Worker:
         """Record a heartbeat, and kill the captures that others have taken over."""
         captures = self._pool.captures
         detail = self._pool.pause_reason if self._state is WorkerState.PAUSED else ""
-        beat = self._roster.beat(self.id, self._state, detail or "", self._pool.done)
+        beat = self._registry.beat(self.id, self._state, detail or "", self._pool.done)
         self._observer.heartbeat(self.id)
         if beat.was_marked_dead or abs(beat.gap_s) > self._settings.dead_s / 2:
             self._steady_since = time.monotonic()
@@ -311,20 +312,20 @@ class Worker:
         if outcome.failure is not None:
             self._log("chores.failed", error=outcome.failure.error)
         if isinstance(outcome.product, tuple):
-            for kept in outcome.product:
-                self._note_kept(kept)
+            for bundle in outcome.product:
+                self._note_unstored(bundle)
 
-    def _note_kept(self, kept: UnstoredBundle) -> None:
-        self._log("bundle.unstored", bundle=kept.bundle_id, text=kept.words)
-        job_id = self._context.attempts.owner_of(kept.bundle_id)
+    def _note_unstored(self, bundle: UnstoredBundle) -> None:
+        self._log("bundle.unstored", bundle=bundle.bundle_id, text=bundle.message)
+        job_id = self._context.attempts.owner_of(bundle.bundle_id)
         if job_id:
-            self._context.attempts.note_on(job_id, kept.words)
+            self._context.attempts.note_on(job_id, bundle.message)
 
-    def _duty(self, task: PeriodicTask) -> Callable[[], None]:
+    def _repeat(self, task: PeriodicTask) -> Callable[[], None]:
         def once() -> None:
             if self._misfit is not None:
                 return
-            if not task.exclusive or self._roster.take_periodic_task(
+            if not task.exclusive or self._registry.take_periodic_task(
                 task.name, self.id, every_s=task.every_s
             ):
                 task.work()
@@ -339,7 +340,7 @@ class Worker:
     def _last_words(self) -> None:
         """Record the end of the worker."""
         try:
-            self._roster.beat(self.id, WorkerState.ENDED, "", self._pool.done)
+            self._registry.beat(self.id, WorkerState.ENDED, "", self._pool.done)
         except ServiceUnavailable as error:
             self._calls.complain(error)
         self._log("worker.ended", worker=self.id, done=self._pool.done)

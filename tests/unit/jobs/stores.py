@@ -2,5 +2,5 @@
 
 from snapshotter.jobs.workers.store_binding import StoreBinding
 
-HERE = StoreBinding(store="aa" * 16, place="/captures")
-ELSEWHERE = StoreBinding(store="bb" * 16, place="s3://elsewhere")
+HERE = StoreBinding(store_id="aa" * 16, url="/captures")
+ELSEWHERE = StoreBinding(store_id="bb" * 16, url="s3://elsewhere")

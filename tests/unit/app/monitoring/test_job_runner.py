@@ -302,7 +302,7 @@ def test_a_sealed_bundle_that_a_crash_left_is_found_and_named_once(
     (kept,) = workshop.chores()
 
     assert kept.bundle_id == bundle.stem
-    assert str(here.data_dir / "unstored" / bundle.name) in kept.words
+    assert str(here.data_dir / "unstored" / bundle.name) in kept.message
     assert workshop.chores() == ()
 
 

@@ -154,7 +154,9 @@ def test_a_store_that_did_not_answer_may_have_the_bundle_all_the_same(desk: Desk
     first = desk.begin()
     desk.attempts.may_store(first, SEALED, LIMIT)
 
-    desk.attempts.fail(first, Failure(fault=Fault.SERVICE, error="no answer"), kept="kept in /x")
+    desk.attempts.fail(
+        first, Failure(fault=Fault.SERVICE, error="no answer"), unstored="kept in /x"
+    )
 
     (orphan,) = desk.attempts.orphans()
     assert desk.status.notes == ("kept in /x",)

@@ -224,8 +224,8 @@ def test_a_run_that_never_arrived_is_found_and_handed_back(
     dispatcher = Dispatcher(database, Admission(), per_host=1)
     (handed,) = dispatcher.choose(1)
 
-    assert dispatcher.astray(for_s=60) == []
-    assert dispatcher.astray(for_s=-1) == [("one", handed.run)]
+    assert dispatcher.unstarted(for_s=60) == []
+    assert dispatcher.unstarted(for_s=-1) == [("one", handed.run)]
 
     Attempts(database, Admission(), RetryRules(), lambda: 0.0).hand_back("one", handed.run)
     (again,) = dispatcher.choose(1)

@@ -23,8 +23,8 @@ def test_a_run_of_a_version_that_nobody_has_any_more_is_handed_over_again(
             before_the_upgrade.setattr(engines, "_VERSION", "0")
             engine.hand_over(HandedRun(job_id="old", run=1, host="a.example", priority=100))
 
-        assert engine.gone([("old", 1)]) == [("old", 1)]
-        assert engine.gone([("old", 1)]) == [("old", 1)]  # and it stays so
+        assert engine.lost([("old", 1)]) == [("old", 1)]
+        assert engine.lost([("old", 1)]) == [("old", 1)]  # and it stays so
     finally:
         engine.stop(within_s=10)
 

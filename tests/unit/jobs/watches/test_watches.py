@@ -670,7 +670,7 @@ def test_a_poller_that_died_holds_a_list_up_for_ten_minutes(desk: Desk, server: 
     (dead,) = desk.book.claim_due("dead", 5)
     with writing(desk.engine) as connection:  # it had come as far as writing down what is new
         found = desk.poller.look(watch)[1]
-        items.take_in(connection, watch, found, desk.time, first=True)
+        items.add_items(connection, watch, found, desk.time, first=True)
 
     held = desk.turn(LEASE - timedelta(seconds=1))
     after = desk.turn(timedelta(seconds=1))

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, update
 
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.processes import _machine, is_gone, process_name
-from snapshotter.jobs.workers.registry import _DUTY, _WORKER, WorkerRegistry, WorkerState
+from snapshotter.jobs.workers.registry import _TASK, _WORKER, WorkerRegistry, WorkerState
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_duty_that_was_taken_by_a_clock_that_was_set_back_is_free(
     assert roster.take_periodic_task("trim", "two", every_s=10)
     with writing(database) as connection:
         later = database_now(connection) + timedelta(hours=3)
-        connection.execute(update(_DUTY).values(until=later))
+        connection.execute(update(_TASK).values(until=later))
 
     assert roster.take_task("hand-out", "one", for_s=10)
     assert not roster.take_task("hand-out", "two", for_s=10)

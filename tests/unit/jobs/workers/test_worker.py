@@ -140,7 +140,7 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     told: list[str] = []
     worker = idle_worker(
         database,
-        settings=WorkerSettings(patience=RetryRules(attempts=1)),
+        settings=WorkerSettings(retry_rules=RetryRules(attempts=1)),
         told=told,
         observer=_Broken(),
     )
