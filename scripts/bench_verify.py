@@ -102,13 +102,15 @@ def measure(folder: Path, megabytes: int, runs: int) -> Size:
     sealed = sealer.seal(
         replace(capture, artifacts=tuple(map(artifact, capture.artifacts))),
         bundles.decision(),
+        sealer.SealDependencies(
+            signer=signer,
+            authorities=(),
+            timestamp_timeout_s=1,
+            clock=clock,
+            software=bundles.SOFTWARE,
+        ),
         bundle_id=bundles.bundle_id(capture.started_at),
         spool=spool,
-        signer=signer,
-        authorities=(),
-        timestamp_timeout_s=1,
-        clock=clock,
-        software=bundles.SOFTWARE,
         progress=lambda stage, detail: None,
     )
     result.seal_s = time.perf_counter() - began

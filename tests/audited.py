@@ -321,12 +321,14 @@ class Collection:
         self, number: int, action: str, after: holds.Holds, signer: FileSigner | None
     ) -> None:
         data = holds.encode(
-            action=action,
-            name="doe",
-            matter="Doe v. Example",
-            reason="a letter",
-            by="archive",
-            at=datetime.now(UTC),
+            holds.HoldAction(
+                action=action,
+                name="doe",
+                matter="Doe v. Example",
+                reason="a letter",
+                by="archive",
+                at=datetime.now(UTC),
+            ),
             bundle_id=self.ids[number],
             after=after,
             signer=signer or self.signer,

@@ -204,14 +204,16 @@ def sealed(
     return sealer.seal(
         made,
         decision,
+        sealer.SealDependencies(
+            signer=signer,
+            cosigners=(),
+            authorities=authorities,
+            timestamp_timeout_s=30,
+            clock=clock,
+            software=bundles.SOFTWARE,
+        ),
         bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
         spool=spool,
-        signer=signer,
-        cosigners=(),
-        authorities=authorities,
-        timestamp_timeout_s=30,
-        clock=clock,
-        software=bundles.SOFTWARE,
         progress=lambda stage, detail: None,
         log_checkpoint=log_checkpoint,
     )

@@ -7,8 +7,8 @@ usual report of an online capture; docs/spec/capture-record.md lists every field
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -45,74 +45,42 @@ LIMITS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealFacts:
+    """What a record states of its seal. The default: the seal is not known yet."""
+
+    bundle_id: str = ""
+    sealed_at: datetime | None = None  # None: the end of the capture
+    software: str = ""
+    signers: tuple[Signer, ...] = ()  # in the order of their slots
+    authorities: tuple[str, ...] = ()  # names of the timestamp authorities that will be asked
+    log_checkpoint: str = ""  # the newest one when the capture began, the whole note
+
+
 def build(
-    capture: Capture,
-    decision: Decision,
-    artifacts: Iterable[Artifact],
-    *,
-    bundle_id: str,
-    sealed_at: datetime,
-    software: str,
-    signers: Sequence[Signer],
-    authorities: Iterable[str],
-    log_checkpoint: str = "",
+    capture: Capture, decision: Decision, artifacts: Iterable[Artifact], seal: SealFacts
 ) -> bytes:
     """
     Return the bytes of `capture/capture.json`.
 
     Args:
-        artifacts: Every file of the bundle but this one, the custody chain and the seal.
-        signers: Who is going to sign, in the order of their slots.
-        authorities: Names of the timestamp authorities that will be asked.
-        log_checkpoint: The newest one known when the capture began, the whole note.
+        artifacts: Every file of the bundle except the record, the custody chain and the seal.
     """
-    content = _content(
-        capture,
-        decision,
-        artifacts,
-        bundle_id=bundle_id,
-        sealed_at=sealed_at,
-        software=software,
-        signers=signers,
-        authorities=authorities,
-        log_checkpoint=log_checkpoint,
-    )
-    return canonical_json.dumps(content)
+    return canonical_json.dumps(content(capture, decision, artifacts, seal))
 
 
 def content(
-    capture: Capture, decision: Decision, artifacts: Iterable[Artifact]
-) -> Mapping[str, Any]:
-    """Return what the record will say of the capture; of its seal nothing is known yet."""
-    return _content(
-        capture,
-        decision,
-        artifacts,
-        bundle_id="",
-        sealed_at=capture.ended_at,
-        software="",
-        signers=(),
-        authorities=(),
-    )
-
-
-def _content(
     capture: Capture,
     decision: Decision,
     artifacts: Iterable[Artifact],
-    *,
-    bundle_id: str,
-    sealed_at: datetime,
-    software: str,
-    signers: Sequence[Signer],
-    authorities: Iterable[str],
-    log_checkpoint: str = "",
+    seal: SealFacts = SealFacts(),
 ) -> dict[str, Any]:
+    """Return the fields of the record; before the bundle is sealed, without those of its seal."""
     response = capture.response
     cut: dict[str, Any] = _cut(
         {
-            "authorities": list(authorities),
-            "bundle_id": bundle_id,
+            "authorities": list(seal.authorities),
+            "bundle_id": seal.bundle_id,
             "content": {
                 "artifacts": [_artifact(artifact) for artifact in artifacts],
                 "document_language": capture.document_language,
@@ -151,7 +119,7 @@ def _content(
                 "steps": plain(capture.steps),
             },
             "limits": list(LIMITS),
-            "log_checkpoint": log_checkpoint or None,
+            "log_checkpoint": seal.log_checkpoint or None,
             "outcome": {
                 "reasons": _reasons(capture.reasons),
                 "state": capture.outcome.value,
@@ -160,10 +128,10 @@ def _content(
             "redactions": plain(capture.redactions),
             "requires": {
                 "log": decision.require_log,
-                "signatures": decision.require_signatures or len(signers),
+                "signatures": decision.require_signatures or len(seal.signers),
                 "timestamps": decision.require_timestamps,
             },
-            "sealed_at": canonical_json.instant(sealed_at),
+            "sealed_at": canonical_json.instant(seal.sealed_at or capture.ended_at),
             "signers": [
                 {
                     "algorithm": ALGORITHM,
@@ -171,9 +139,9 @@ def _content(
                     "slot": f"sig-{slot:02}",
                     "wacz_auth": slot == 1 and signer.in_software,
                 }
-                for slot, signer in enumerate(signers, start=1)
+                for slot, signer in enumerate(seal.signers, start=1)
             ],
-            "software": software,
+            "software": seal.software,
             "what": {
                 "documents": plain(capture.documents),
                 "final_url": capture.final_url,

@@ -10,7 +10,7 @@ run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -51,9 +51,25 @@ prove. The pages replay in any software that reads WACZ.
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealDependencies:
+    """The keys, timestamp authorities and clock that seal a bundle."""
+
+    signer: Signer
+    cosigners: tuple[Signer, ...] = ()  # sign in the slots behind `signer`, with own tokens
+    # At most nine; asked in parallel, each for one token a signature.
+    authorities: Sequence[TimestampAuthority]
+    timestamp_timeout_s: float  # for all authorities; one that is slower owes its token
+    clock: Clock
+    software: str
+    # A token further than this from `clock` would contradict the bundle's own times and is
+    # left out; None: every token is taken.
+    max_skew: timedelta | None = None
+
+
 @contextlib.contextmanager
-def _disk_told() -> Iterator[None]:
-    """Say of a disk that does not take the bundle what can be done about it."""
+def _disk_errors_translated() -> Iterator[None]:
+    """Translate disk errors into SnapshotterError."""
     try:
         yield
     except OSError as error:
@@ -63,21 +79,15 @@ def _disk_told() -> Iterator[None]:
         ) from error
 
 
-@_disk_told()
+@_disk_errors_translated()
 def seal(
     capture: Capture,
     decision: Decision,
+    dependencies: SealDependencies,
     *,
     bundle_id: str,
     spool: Path,
-    signer: Signer,
-    authorities: Sequence[TimestampAuthority],
-    timestamp_timeout_s: float,
-    clock: Clock,
-    software: str,
     progress: Progress,
-    cosigners: Sequence[Signer] = (),
-    max_skew: timedelta | None = None,
     hurry: Callable[[], bool] | None = None,
     log_checkpoint: str = "",
 ) -> Bundle:
@@ -85,21 +95,18 @@ def seal(
     Return the sealed bundle, one file in `spool`.
 
     Args:
-        spool: The directory that the capture's artifacts are in; the bundle is
-            written beside them as `<id>.wacz`.
-        authorities: At most nine; asked in parallel, each for one token a signature.
-        cosigners: Sign the same list in the slots behind `signer`, each with tokens of its own.
-        timestamp_timeout_s: For all of them together; who has not answered by then owes a token.
-        max_skew: A token that is further than that from `clock` would contradict the
-            bundle's own times, and is left out; None: whatever comes goes in.
-        hurry: Asked while waiting for tokens; once it says yes, the rest is owed.
-        log_checkpoint: The newest one known when the capture began, the whole note.
+        spool: The directory with the capture's artifacts; the bundle is written beside them
+            as `<id>.wacz`.
+        hurry: Called while tokens are awaited; once it returns True, the rest is owed.
+        log_checkpoint: The newest one when the capture began, the whole note.
 
     Raises:
         SnapshotterError: No space, a bundle over 4 GiB, a file that changed on disk, or
             signers that `check_signers` refuses.
     """
-    signers = (signer, *cosigners)
+    clock, software = dependencies.clock, dependencies.software
+    signer, authorities = dependencies.signer, dependencies.authorities
+    signers = (signer, *dependencies.cosigners)
     check_signers(signers, decision, authorities=len(authorities))
     progress("seal", "")
     # (1) What the capture room wrote is hashed already; two small files are ours.
@@ -130,12 +137,14 @@ def seal(
         capture,
         decision,
         artifacts,
-        bundle_id=bundle_id,
-        sealed_at=sealed_at,
-        software=software,
-        signers=signers,
-        authorities=[authority.name for authority in authorities],
-        log_checkpoint=log_checkpoint,
+        record.SealFacts(
+            bundle_id=bundle_id,
+            sealed_at=sealed_at,
+            software=software,
+            signers=signers,
+            authorities=tuple(authority.name for authority in authorities),
+            log_checkpoint=log_checkpoint,
+        ),
     )
     listed = {artifact.path: artifact.digests for artifact in artifacts}
     files: dict[str, Callable[[], BinaryIO]] = {
@@ -166,9 +175,11 @@ def seal(
 
     # (3) Other parties' clocks.
     progress("timestamp", ", ".join(authority.name for authority in authorities))
-    stamped = _stamped(authorities, signatures, timeout_s=timestamp_timeout_s, hurry=hurry)
-    if max_skew is not None:
-        now = clock.now()
+    stamped = _stamped(
+        authorities, signatures, timeout_s=dependencies.timestamp_timeout_s, hurry=hurry
+    )
+    if dependencies.max_skew is not None:
+        now, max_skew = clock.now(), dependencies.max_skew
         stamped = [
             tuple(_fitting(token, sealed_at, now, max_skew) for token in tokens)
             for tokens in stamped

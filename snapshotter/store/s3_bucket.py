@@ -8,7 +8,7 @@ the first `S3Bucket` is built, so that importing this module costs nothing.
 import contextlib
 import errno
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -62,15 +62,23 @@ class CallResult:
     answer: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Credentials:
+    """An access key; appears in no message."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
 class S3Bucket:
     """
     One bucket, on AWS or a service with the same protocol, and one client for it.
 
     One instance holds one client, whose connections all threads share; it does
-    not survive a fork. Credentials come from the arguments, else from where
-    boto3 looks (environment, profile, instance role). They appear in no message.
+    not survive a fork.
 
     Args:
+        credentials: None: boto3 finds some (environment, profile, instance role).
         prefix: Put before every key, without "/" at its ends.
         endpoint_url: Empty for AWS. With one, the bucket is named in the path.
         connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
@@ -89,8 +97,7 @@ class S3Bucket:
         *,
         endpoint_url: str = "",
         region: str = "",
-        access_key_id: str = "",
-        secret_access_key: str = "",
+        credentials: S3Credentials | None = None,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         attempts: int = 3,
@@ -111,8 +118,8 @@ class S3Bucket:
         self.errors = botocore.exceptions
         with self.translated(""):
             session = boto3.session.Session(
-                aws_access_key_id=access_key_id or None,
-                aws_secret_access_key=secret_access_key or None,
+                aws_access_key_id=credentials.access_key_id if credentials else None,
+                aws_secret_access_key=credentials.secret_access_key if credentials else None,
                 region_name=region or None,
             )
             self.client: S3Client = session.client(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests.servers.proxy import Proxy
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
 
@@ -41,8 +41,7 @@ class Place:
                 self.prefix,
                 endpoint_url=endpoint_url or self.endpoint_url,
                 region="us-east-1",
-                access_key_id=ACCESS_KEY,
-                secret_access_key=SECRET_KEY,
+                credentials=S3Credentials(access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY),
             )
         )
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
 from snapshotter.verify.audit.report import exit_code
 from tests import audited
@@ -82,8 +82,9 @@ class Bucket:
                     self.prefix,
                     endpoint_url=self.endpoint_url,
                     region="us-east-1",
-                    access_key_id=ACCESS_KEY,
-                    secret_access_key=SECRET_KEY,
+                    credentials=S3Credentials(
+                        access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY
+                    ),
                     attempts=1,
                 )
             )

@@ -16,7 +16,7 @@ from snapshotter.model.bundle import Bundle, Retention
 from snapshotter.seal.log_writer import LogDamaged
 from snapshotter.store import custodial_store
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests import bundles, logs
 from tests.contract.stores import Place
 from tests.servers import rclone as rclone_server
@@ -186,8 +186,10 @@ def test_an_endpoint_that_ignores_locks_enforces_no_hold(tmp_path: Path, made: B
                 "plain",
                 "x",
                 endpoint_url=endpoint_url,
-                access_key_id=rclone_server.ACCESS_KEY,
-                secret_access_key=rclone_server.SECRET_KEY,
+                credentials=S3Credentials(
+                    access_key_id=rclone_server.ACCESS_KEY,
+                    secret_access_key=rclone_server.SECRET_KEY,
+                ),
             )
         )
         shelf = Shelf(folder=tmp_path, name="rclone", signer=SIGNER, inner=store)

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Retention
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests.contract.stores import file_of
 from tests.servers import rclone as rclone_server
 from tests.servers.proxy import Proxy
@@ -51,8 +51,7 @@ def opened(
             prefix or secrets.token_hex(8),
             endpoint_url=endpoint_url,
             region="us-east-1",
-            access_key_id=key,
-            secret_access_key=secret,
+            credentials=S3Credentials(access_key_id=key, secret_access_key=secret),
             connect_timeout_s=2,
             read_timeout_s=timeout_s,
         )

@@ -18,7 +18,7 @@ from snapshotter.model.bundle import LockState, Retention
 from snapshotter.store import directory_locks
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests.contract.stores import Place, Store, file_of, shut
 from tests.servers import rclone as rclone_server
 from tests.servers.rclone import rclone
@@ -344,8 +344,10 @@ def test_an_endpoint_that_ignores_locks_is_never_said_to_enforce_one(tmp_path: P
                 "plain",
                 "x",
                 endpoint_url=endpoint_url,
-                access_key_id=rclone_server.ACCESS_KEY,
-                secret_access_key=rclone_server.SECRET_KEY,
+                credentials=S3Credentials(
+                    access_key_id=rclone_server.ACCESS_KEY,
+                    secret_access_key=rclone_server.SECRET_KEY,
+                ),
             )
         )
         put(store, tmp_path)

@@ -16,7 +16,7 @@ from snapshotter.store.probe import (
     refuse_if_unfit_for_log,
 )
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests.logs import RandomIds, RealClock
 from tests.servers import rclone as rclone_server
 from tests.servers import seaweedfs as seaweedfs_server
@@ -32,8 +32,7 @@ def bucket(endpoint_url: str, name: str, key: str, secret: str, prefix: str = ""
             name,
             prefix or secrets.token_hex(8),
             endpoint_url=endpoint_url,
-            access_key_id=key,
-            secret_access_key=secret,
+            credentials=S3Credentials(access_key_id=key, secret_access_key=secret),
             read_timeout_s=20,
         )
     )

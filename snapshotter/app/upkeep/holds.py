@@ -19,7 +19,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.signatures.signed_statement import MAX_BYTES
 from snapshotter.formats.statements import holds
-from snapshotter.formats.statements.holds import LIFT, PLACE, HoldRecord, Holds
+from snapshotter.formats.statements.holds import LIFT, PLACE, HoldAction, HoldRecord, Holds
 from snapshotter.model.custody import POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ObjectStore, Signer
 from snapshotter.store.custodial_store import CustodialStore
@@ -161,12 +161,14 @@ def _put(
 ) -> bool:
     """Write the next record; say whether its number was still free."""
     data = holds.encode(
-        action=action,
-        name=name,
-        matter=matter,
-        reason=reason,
-        by=service.by,
-        at=service.clock.now(),
+        HoldAction(
+            action=action,
+            name=name,
+            matter=matter,
+            reason=reason,
+            by=service.by,
+            at=service.clock.now(),
+        ),
         bundle_id=store_keys.parse_bundle_key(key).bundle_id,
         after=before,
         signer=service.signer,

@@ -35,15 +35,21 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldRecord:
-    """One hold placed, or lifted."""
+class HoldAction:
+    """One hold that is placed or lifted."""
 
     action: str  # PLACE or LIFT
     name: str
-    matter: str  # the case or order that it is for
+    matter: str  # the case or order that the hold is for
     reason: str
     by: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRecord(HoldAction):
+    """A hold action as its signed record states it."""
+
     sequence: int
     key_id: str
     sha256: str  # of the whole record
@@ -85,33 +91,22 @@ def check_name(name: str) -> str:
     return name
 
 
-def encode(
-    *,
-    action: str,
-    name: str,
-    matter: str,
-    reason: str,
-    by: str,
-    at: datetime,
-    bundle_id: str,
-    after: Holds,
-    signer: Any,
-) -> bytes:
-    """Return the record that comes after all those of `after`, signed."""
-    check_name(name)
-    if max(len(matter), len(reason), len(by)) > MAX_TEXT:
+def encode(hold: HoldAction, *, bundle_id: str, after: Holds, signer: Any) -> bytes:
+    """Return the signed record that follows the last record of `after`."""
+    check_name(hold.name)
+    if max(len(hold.matter), len(hold.reason), len(hold.by)) > MAX_TEXT:
         raise ValueError(f"the texts of a hold have at most {MAX_TEXT} characters")
     return signed_statement.encode(
         {
-            "action": action,
-            "at": canonical_json.instant(at),
+            "action": hold.action,
+            "at": canonical_json.instant(hold.at),
             "bundle_id": bundle_id,
-            "by": by,
+            "by": hold.by,
             "format": FORMAT,
-            "matter": matter,
-            "name": name,
+            "matter": hold.matter,
+            "name": hold.name,
             "previous": after.last,
-            "reason": reason,
+            "reason": hold.reason,
             "sequence": after.sequence + 1,
         },
         signer,

@@ -36,11 +36,13 @@ def _record(tmp_path: Path, **changes: Any) -> dict[str, Any]:
         capture,
         bundles.decision(),
         capture.artifacts,
-        bundle_id=bundles.BUNDLE_ID,
-        sealed_at=AT + timedelta(seconds=1),
-        software=bundles.SOFTWARE,
-        signers=[bundles.new_signer()],
-        authorities=["one", "two"],
+        record.SealFacts(
+            bundle_id=bundles.BUNDLE_ID,
+            sealed_at=AT + timedelta(seconds=1),
+            software=bundles.SOFTWARE,
+            signers=(bundles.new_signer(),),
+            authorities=("one", "two"),
+        ),
     )
     value: dict[str, Any] = canonical_json.loads(data)
     return value
@@ -101,7 +103,7 @@ def test_every_field_of_a_capture_is_in_the_record_but_the_salts(tmp_path: Path)
     text = json.dumps(_record(tmp_path))
 
     for field in fields(Capture):
-        if field.name not in marks | {"disclosures", "environment", "own_found"}:
+        if field.name not in marks | {"disclosures", "environment", "identifier_findings"}:
             assert f'"{field.name}"' in text or field.name == "response", field.name
     assert "disclosures" not in text
 

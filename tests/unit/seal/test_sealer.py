@@ -41,13 +41,15 @@ def _seal(
     return sealer.seal(
         edit(bundles.capture(spool, at=clock.now())),
         bundles.decision(),
+        sealer.SealDependencies(
+            signer=signer,
+            authorities=authorities,
+            timestamp_timeout_s=30,
+            clock=clock,
+            software=bundles.SOFTWARE,
+        ),
         bundle_id=bundle_id or bundles.bundle_id(clock.now()),
         spool=spool,
-        signer=signer,
-        authorities=authorities,
-        timestamp_timeout_s=30,
-        clock=clock,
-        software=bundles.SOFTWARE,
         progress=lambda stage, detail: None,
     )
 

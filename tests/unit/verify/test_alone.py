@@ -143,13 +143,15 @@ def test_memory_does_not_grow_with_the_bundle(tmp_path: Path) -> None:
     made = sealer.seal(
         replace(capture, artifacts=(*capture.artifacts, artifact)),
         bundles.decision(),
+        sealer.SealDependencies(
+            signer=bundles.new_signer(),
+            authorities=(),
+            timestamp_timeout_s=1,
+            clock=clock,
+            software=bundles.SOFTWARE,
+        ),
         bundle_id=bundles.bundle_id(clock.now()),
         spool=tmp_path,
-        signer=bundles.new_signer(),
-        authorities=(),
-        timestamp_timeout_s=1,
-        clock=clock,
-        software=bundles.SOFTWARE,
         progress=lambda stage, detail: None,
     )
 

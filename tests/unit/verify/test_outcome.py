@@ -54,11 +54,19 @@ def sealed(
         bundles.capture(folder / "spool", at=clock.now()), outcome=outcome, reasons=reasons
     )
     bundle = sealer.seal(
-        made, bundles.decision(), bundle_id=bundles.bundle_id(made.started_at),
-        spool=folder / "spool", signer=SIGNER, authorities=(authority,), clock=clock,
-        timestamp_timeout_s=30,
-        software=bundles.SOFTWARE, progress=lambda stage, detail: None,
-    )  # fmt: skip
+        made,
+        bundles.decision(),
+        sealer.SealDependencies(
+            signer=SIGNER,
+            authorities=(authority,),
+            clock=clock,
+            timestamp_timeout_s=30,
+            software=bundles.SOFTWARE,
+        ),
+        bundle_id=bundles.bundle_id(made.started_at),
+        spool=folder / "spool",
+        progress=lambda stage, detail: None,
+    )
     path = folder / "exhibit.wacz"
     path.write_bytes(bundle.file.read_bytes())
     document = (

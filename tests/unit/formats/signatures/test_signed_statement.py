@@ -103,8 +103,8 @@ def record(
     action: str, name: str, after: Holds, signer: object = SIGNER, bundle_id: str = BUNDLE
 ) -> bytes:
     return holds.encode(
-        action=action, name=name, matter="m", reason="r", by="b", at=AT, bundle_id=bundle_id,
-        after=after, signer=signer,
+        holds.HoldAction(action=action, name=name, matter="m", reason="r", by="b", at=AT),
+        bundle_id=bundle_id, after=after, signer=signer,
     )  # fmt: skip
 
 

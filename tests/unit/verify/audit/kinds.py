@@ -20,7 +20,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
-from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests import audited, bundles
 from tests.audited import Collection
 from tests.bundles import ChainAuthority
@@ -123,8 +123,7 @@ def bucket_store(bucket: Bucket, *, patience_s: float = 60) -> Callable[[Path], 
             NAME,
             endpoint_url=bucket.endpoint_url,
             region="us-east-1",
-            access_key_id="nobody",
-            secret_access_key="nothing",
+            credentials=S3Credentials(access_key_id="nobody", secret_access_key="nothing"),
             read_timeout_s=patience_s,
             attempts=1,
         )
