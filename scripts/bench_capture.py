@@ -36,7 +36,7 @@ from snapshotter.app.pipeline import run as pipeline  # noqa: E402
 from snapshotter.app.pipeline.prewarm import Prewarmer  # noqa: E402
 from snapshotter.app.wiring import capture as wiring  # noqa: E402
 from snapshotter.capture.browser import os_processes  # noqa: E402
-from snapshotter.capture.browser.launch import choose_browser  # noqa: E402
+from snapshotter.capture.browser.binary import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402

@@ -103,7 +103,7 @@ def _run(
 def _opened(file: Path) -> list[float]:
     from playwright.sync_api import sync_playwright
 
-    from snapshotter.capture.browser.launch import choose_browser
+    from snapshotter.capture.browser.binary import choose_browser
 
     binary, _ = choose_browser("shell", None)
     times = []

@@ -108,7 +108,7 @@ ensure_full_browser() {
 
 full_browser() {
   .venv/bin/python -c 'import sys
-from snapshotter.capture.browser.launch import find_browser
+from snapshotter.capture.browser.binary import find_browser
 found = find_browser("chromium")
 print(found.path) if found else sys.exit(1)'
 }

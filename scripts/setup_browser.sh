@@ -29,7 +29,7 @@ sys.exit(subprocess.run(sys.argv[2:], timeout=float(sys.argv[1])).returncode)' "
 
 # The product's own search, so that both mean the same browsers; it prints at most two.
 candidates() {
-  .venv/bin/python -c 'from snapshotter.capture.browser.launch import find_browser
+  .venv/bin/python -c 'from snapshotter.capture.browser.binary import find_browser
 for kind in ("shell", "chromium"):
     if found := find_browser(kind):
         print(found.path)'

@@ -65,7 +65,7 @@ def _spool(folder: Path) -> None:
 
 
 def _browser_in(root: Path, outside: Path) -> None:
-    """Make the directories of a browser, as capture/browser/launch.py does."""
+    """Make the directories of a browser, as capture/browser/workspace.py does."""
     root.mkdir()
     (root / "elsewhere").symlink_to(outside)
     outside.mkdir()

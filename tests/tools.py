@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.browser.launch import find_browser
+from snapshotter.capture.browser.binary import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from snapshotter.capture.browser.launch import CaptureNetwork
+from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.tee import TeeWriter

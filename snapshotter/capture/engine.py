@@ -15,13 +15,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from snapshotter.capture.browser import nss
-from snapshotter.capture.browser.launch import (
-    BrowserProcesses,
-    BrowserWorkspace,
-    CaptureNetwork,
-    choose_browser,
-)
+from snapshotter.capture.browser.binary import choose_browser
+from snapshotter.capture.browser.browser_processes import BrowserProcesses
+from snapshotter.capture.browser.capture_network import CaptureNetwork
+from snapshotter.capture.browser.launch import BrowserSetup
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.pictures.raster_gate import RASTER_GATE, RasterGate
 from snapshotter.capture.record.recorder import Recorder
 from snapshotter.capture.redaction import capturer_identity, concealer
@@ -159,11 +158,8 @@ class ChromiumCapturer:
                 progress=progress,
                 clock=self._clock,
                 version=self._version,
-                binary=prewarmed.binary,
-                binary_remark=prewarmed.remark,
-                workspace=prewarmed.workspace,
-                processes=prewarmed.processes,
-                capture_network=prewarmed.capture_network,
+                browser=prewarmed.setup,
+                browser_remark=prewarmed.remark,
                 recorder=Recorder(
                     spool=spool,
                     clock=self._clock,
@@ -171,7 +167,7 @@ class ChromiumCapturer:
                     limits=decision.limits,
                     redact_headers=decision.redact_headers,
                     software=f"snapshotter/{self._version}",
-                    way=prewarmed.capture_network,
+                    way=prewarmed.setup.network,
                     keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
                     original=request.original,
                     discloses=decision.redact.mode != "drop",
@@ -190,8 +186,8 @@ class ChromiumCapturer:
                 self._supervise(session, prewarmed, decision, kill_at)
             finally:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
-                prewarmed.processes.kill()
-                prewarmed.capture_network.guard.stop()
+                prewarmed.setup.processes.kill()
+                prewarmed.setup.network.guard.stop()
             return session.unready or session.result()
         finally:
             prewarmed.end()
@@ -209,7 +205,7 @@ class ChromiumCapturer:
         """Return the browser that was started ahead for this, or start one."""
         prewarmed = self._ahead.pop(spool, None)
         if prewarmed is not None:
-            if prewarmed.decision == decision and prewarmed.is_usable:
+            if prewarmed.setup.decision == decision and prewarmed.is_usable:
                 prewarmed.remark = "; ".join(filter(None, (prewarmed.remark, _AHEAD)))
                 return prewarmed
             prewarmed.end()
@@ -232,14 +228,15 @@ class ChromiumCapturer:
                     [der(authority) for authority in decision.certificate_authorities],
                 )
             capture_network = self._capture_network(decision, spool, workspace)
-            prewarmed = PrewarmedBrowser(
+            setup = BrowserSetup(
                 decision=decision,
                 binary=binary,
-                remark=remark,
                 workspace=workspace,
-                capture_network=capture_network,
+                processes=BrowserProcesses(workspace),
+                network=capture_network,
                 allow_no_sandbox=self._allow_no_sandbox,
             )
+            prewarmed = PrewarmedBrowser(setup, remark)
             prewarmed.start()
         except BaseException:  # also Ctrl-C: nobody else knows these yet
             if capture_network is not None:
@@ -283,7 +280,7 @@ class ChromiumCapturer:
         kill_at: float,
     ) -> None:
         """Return when the session has ended or was ended."""
-        thread, processes = prewarmed.thread, prewarmed.processes
+        thread, processes = prewarmed.thread, prewarmed.setup.processes
         disk_bytes = _DISK_SHARE * decision.limits.capture_bytes + _PROFILE_BYTES
         disk_at = 0.0  # of the last look at it
         try:
@@ -305,7 +302,7 @@ class ChromiumCapturer:
                 if self._clock.monotonic() - disk_at < _DISK_S:
                     continue
                 disk_at = self._clock.monotonic()
-                written = prewarmed.workspace.written_bytes(2 * disk_bytes)
+                written = prewarmed.setup.workspace.written_bytes(2 * disk_bytes)
                 if written > disk_bytes:
                     session.request_script_stop(f"the page wrote {written >> 20} MiB to disk")
                 if written > 2 * disk_bytes:  # workers go on

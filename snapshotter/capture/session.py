@@ -26,13 +26,7 @@ from snapshotter.capture.behaviours.reveal import PageReveal
 from snapshotter.capture.browser import environment, os_processes
 from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, CaptureTimeout, PageLost
 from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
-from snapshotter.capture.browser.launch import (
-    BrowserBinary,
-    BrowserProcesses,
-    BrowserWorkspace,
-    CaptureNetwork,
-    LaunchedBrowser,
-)
+from snapshotter.capture.browser.launch import BrowserSetup, LaunchedBrowser
 from snapshotter.capture.browser.prewarm import RunningBrowser
 from snapshotter.capture.browser.recovery import PageRecovery
 from snapshotter.capture.capture_builder import CaptureBuilder
@@ -111,11 +105,8 @@ class CaptureSession:
         progress: Progress,
         clock: Clock,
         version: str,
-        binary: BrowserBinary,
-        binary_remark: str,
-        workspace: BrowserWorkspace,
-        processes: BrowserProcesses,
-        capture_network: CaptureNetwork,
+        browser: BrowserSetup,
+        browser_remark: str,
         recorder: Recorder,
         gate: RasterGate,
         assessor: Callable[[], Assessor] | None,
@@ -131,11 +122,8 @@ class CaptureSession:
         self._saved = spool_root / ".target"  # what the browser saves, until it is recorded
         self._clock = clock
         self._version = version
-        self._binary = binary
-        self._binary_remark = binary_remark
-        self._workspace = workspace
-        self._processes = processes
-        self._capture_network = capture_network
+        self._browser = browser
+        self._browser_remark = browser_remark
         self._recorder = recorder
         self._gate = gate
         self._make_assessor = assessor
@@ -180,7 +168,7 @@ class CaptureSession:
     def _without_paths(self, text: str) -> str:
         """What a system says of a browser that does not start names files of this machine."""
         return environment.replace_paths_in_text(
-            text, binary=self._binary, workspace=self._workspace
+            text, binary=self._browser.binary, workspace=self._browser.workspace
         )
 
     # Called by the supervisor
@@ -416,7 +404,7 @@ class CaptureSession:
             else:
                 self._unready = detail
             return None
-        self._builder.end_step(StepState.OK, self._binary_remark)
+        self._builder.end_step(StepState.OK, self._browser_remark)
         return opened
 
     async def _capture_page(self, opened: _OpenPage) -> None:
@@ -534,8 +522,8 @@ class CaptureSession:
             recorder=self._recorder,
             builder=builder,
             limits=self._limits,
-            way=self._capture_network.guard,
-            processes=self._processes,
+            way=self._browser.network.guard,
+            processes=self._browser.processes,
         )
         console = Console(
             context,
@@ -543,7 +531,7 @@ class CaptureSession:
             guard,
             clock=self._clock,
             builder=builder,
-            processes=self._processes,
+            processes=self._browser.processes,
             recorder=self._recorder,
             recovery=recovery,
         )
@@ -557,14 +545,14 @@ class CaptureSession:
             self._decision,
             url=self._request.url,
             saved=self._saved,
-            folder=self._workspace.artifacts,
+            folder=self._browser.workspace.artifacts,
             clock=self._clock,
             document=self._document,
             popup_blocker=popup_blocker,
             recorder=self._recorder,
             recovery=recovery,
             builder=builder,
-            way=self._capture_network.guard,
+            way=self._browser.network.guard,
         )
         await guard.call("the page's events", cdp.send("Page.enable"), limit)
         watch = TraceWatch(guard, self._clock, worlds, self._recorder, builder.log)
@@ -599,7 +587,7 @@ class CaptureSession:
             layout=PageGeometry(cdp, worlds, guard, self._limits.step_s),
             gate=self._gate,
             beyond=not await self._paints_below(cdp, shutter),
-            work=self._workspace.root,
+            work=self._browser.workspace.root,
             say=builder.say,
             warn=lambda words: self._complain("picture-blank", words),
         )
@@ -658,7 +646,7 @@ class CaptureSession:
 
         A browser that can not be tried is photographed in the way that works in every one.
         """
-        path = self._binary.path
+        path = self._browser.binary.path
         if path not in _PAINTS_BELOW:
             guard, limit = self._need_guard(), self._limits.launch_s
             try:
@@ -726,9 +714,9 @@ class CaptureSession:
         self._builder.begin_step("close")
         closed = context is not None and await self._bounded(context.close())
         if closed:
-            await asyncio.to_thread(self._processes.kill_browser)  # what has left it
+            await asyncio.to_thread(self._browser.processes.kill_browser)  # what has left it
         else:
-            self._processes.kill()
+            self._browser.processes.kill()
         if playwright is not None:
             await self._bounded(playwright.stop())
         words = "" if closed else "the browser was killed"
@@ -741,7 +729,7 @@ class CaptureSession:
         if launched is None:
             raise RuntimeError("there is no browser to describe")
         self._sandbox = await asyncio.to_thread(
-            self._processes.sandbox, asked=launched.sandbox_asked, how=launched.sandbox_how
+            self._browser.processes.sandbox, asked=launched.sandbox_asked, how=launched.sandbox_how
         )
         return await asyncio.to_thread(self._environment_now)
 
@@ -749,10 +737,10 @@ class CaptureSession:
         launched = self._launched
         asked = launched is not None and launched.sandbox_asked
         how = launched.sandbox_how if launched is not None else ""
-        browser = self._processes.browser
+        browser = self._browser.processes.browser
         return environment.describe(
-            binary=self._binary,
-            workspace=self._workspace,
+            binary=self._browser.binary,
+            workspace=self._browser.workspace,
             version=self._version,
             browser_version=self._version_facts,
             arguments=os_processes.command_line(browser) if browser is not None else (),

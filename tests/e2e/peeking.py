@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.capture.browser import os_processes
-from snapshotter.capture.browser.launch import BrowserWorkspace
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 
 
 @dataclass(frozen=True, slots=True)

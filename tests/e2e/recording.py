@@ -10,7 +10,8 @@ from playwright.async_api import Page, async_playwright
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser.launch import CaptureNetwork, find_browser
+from snapshotter.capture.browser.binary import find_browser
+from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.capture.record.recorder import Recorder, Recording
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser.launch import BrowserWorkspace
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures

@@ -16,7 +16,8 @@ from typing_extensions import override
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser.launch import BrowserProcesses, BrowserWorkspace
+from snapshotter.capture.browser.browser_processes import BrowserProcesses
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import Artifact, Capture, Outcome, StepState, files_open_to

@@ -28,7 +28,7 @@ from playwright.async_api import async_playwright
 from typing_extensions import override
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.browser.launch import find_browser
+from snapshotter.capture.browser.binary import find_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.model.capture import Capture, Outcome

@@ -18,8 +18,8 @@ from snapshotter.app.takedown.pack_verification import judge_by_rules
 from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
 from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.wiring import capture as wiring
+from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
-from snapshotter.capture.browser.launch import choose_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.formats.statements import pack
 from snapshotter.model.assessment import Cause

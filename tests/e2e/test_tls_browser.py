@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.capture.browser.launch import choose_browser
+from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.formats.http.events import Direction
 from snapshotter.formats.tls.connection import TlsConnection
 from snapshotter.formats.tls.handshake import Finished

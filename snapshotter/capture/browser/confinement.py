@@ -19,19 +19,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import playwright
 from playwright.async_api import Playwright, async_playwright
 
 from snapshotter.capture.browser import os_processes
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import file_view, namespace
 from snapshotter.egress.file_view import FileView
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import ProcessFacts
-
-if TYPE_CHECKING:
-    from snapshotter.capture.browser.launch import BrowserBinary, BrowserWorkspace
 
 _NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
 _COMPILED = "NODE_COMPILE_CACHE"
@@ -48,7 +46,7 @@ _one_at_a_time = threading.Lock()  # `_NODE` is shared by the whole process
 _NODE_GIVEN = os.environ.get(_NODE)  # noqa: TID251
 
 
-def browser_file_view(workspace: "BrowserWorkspace", binary: "BrowserBinary") -> FileView:
+def browser_file_view(workspace: BrowserWorkspace, binary: BrowserBinary) -> FileView:
     """Return the files that the browser may see."""
     return FileView(
         report=workspace.browser_view,
@@ -58,7 +56,7 @@ def browser_file_view(workspace: "BrowserWorkspace", binary: "BrowserBinary") ->
     )
 
 
-def prepare_driver(workspace: "BrowserWorkspace", binary: "BrowserBinary") -> Path:
+def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
     """
     Write the script that becomes Playwright's driver, and return its path.
 
@@ -158,7 +156,7 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     return directory
 
 
-def _needs_setuid(binary: "BrowserBinary") -> bool:
+def _needs_setuid(binary: BrowserBinary) -> bool:
     """Return whether Chromium's sandbox can only be had by its helper that is root's."""
     helper = binary.path.parent / "chrome-sandbox"
     try:
@@ -169,7 +167,7 @@ def _needs_setuid(binary: "BrowserBinary") -> bool:
         return False
 
 
-def _of_browser(binary: "BrowserBinary") -> tuple[Path, ...]:
+def _of_browser(binary: BrowserBinary) -> tuple[Path, ...]:
     """Return the folder of the browser's program; the program alone where many others live."""
     folder = binary.path.absolute().parent
     if str(folder) in _FOLDERS_OF_MANY or folder == Path.home():
@@ -178,7 +176,7 @@ def _of_browser(binary: "BrowserBinary") -> tuple[Path, ...]:
 
 
 def collect_process_facts(
-    pids: Iterable[int], driver: int | None, workspace: "BrowserWorkspace", ways: tuple[str, str]
+    pids: Iterable[int], driver: int | None, workspace: BrowserWorkspace, ways: tuple[str, str]
 ) -> tuple[ProcessFacts, ...]:
     """
     Return what the kernel says of each process, those that are alike counted together.
@@ -205,7 +203,7 @@ def collect_process_facts(
     return tuple(replace(facts, count=count) for facts, count in kinds)
 
 
-def _facts(pid: int, kind: str, workspace: "BrowserWorkspace", way: str) -> ProcessFacts | None:
+def _facts(pid: int, kind: str, workspace: BrowserWorkspace, way: str) -> ProcessFacts | None:
     """Return the facts about one process; None if it is gone."""
     status, ours = os_processes.status(pid), os_processes.status(os.getpid())
     own = tuple(namespace for namespace in _NAMESPACES if _has_own(namespace, pid))
@@ -237,7 +235,7 @@ def _user(status: Mapping[str, str], ours: Mapping[str, str]) -> str:
     return "own"
 
 
-def _files(pid: int, workspace: "BrowserWorkspace", way: str, user: str) -> str:
+def _files(pid: int, workspace: BrowserWorkspace, way: str, user: str) -> str:
     """Return how files are kept from a process, one of the words of `ProcessFacts.files`."""
     root = f"/proc/{pid}/root"
     try:

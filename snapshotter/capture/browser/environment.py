@@ -11,7 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from snapshotter.capture.browser.launch import BrowserBinary, BrowserWorkspace
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.capture import Environment, SandboxFacts
 

@@ -14,8 +14,12 @@ from pathlib import Path
 from playwright.async_api import BrowserContext
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.browser.launch import BrowserWorkspace, CaptureNetwork, choose_browser
+from snapshotter.capture.browser.binary import choose_browser
+from snapshotter.capture.browser.browser_processes import BrowserProcesses
+from snapshotter.capture.browser.capture_network import CaptureNetwork
+from snapshotter.capture.browser.launch import BrowserSetup
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser, RunningBrowser, close_within
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
@@ -63,16 +67,17 @@ def print_pdf(
     tee_dir.mkdir()
     rules = EgressRules(total_bytes=1)
     guard = EgressGuard(rules, clock=clock, tee=tee_dir, resolver=_EmptyResolver(), purpose="print")
-    prewarmed = PrewarmedBrowser(
+    setup = BrowserSetup(
         decision=decision,
         binary=binary,
-        remark=remark,
         workspace=workspace,
-        capture_network=CaptureNetwork(
+        processes=BrowserProcesses(workspace),
+        network=CaptureNetwork(
             guard=guard, path="none", key_log=workspace.key_log, tee_dir=tee_dir
         ),
         allow_no_sandbox=allow_no_sandbox,
     )
+    prewarmed = PrewarmedBrowser(setup, remark)
     job = _Print(html)
     try:
         prewarmed.start()

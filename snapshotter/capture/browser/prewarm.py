@@ -19,18 +19,14 @@ from playwright.async_api import Playwright
 
 from snapshotter.capture.browser import confinement
 from snapshotter.capture.browser.launch import (
-    BrowserBinary,
-    BrowserProcesses,
-    BrowserWorkspace,
-    CaptureNetwork,
+    BrowserSetup,
     LaunchedBrowser,
-    SystemRestrictions,
     last_browser_message,
     launch,
 )
+from snapshotter.capture.browser.launch_modes import SystemRestrictions
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.request import Decision
 
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
 _DRIVER_GONE = "Connection closed while reading from the driver"
@@ -53,33 +49,19 @@ class PrewarmedBrowser:
     A thread with a browser that waits for its job.
 
     Args:
-        allow_no_sandbox: Start it without its sandbox where that can not be had.
+        remark: What a capture has to record about the choice of the browser; "" for nothing.
     """
 
-    def __init__(
-        self,
-        *,
-        decision: Decision,
-        binary: BrowserBinary,
-        remark: str,
-        workspace: BrowserWorkspace,
-        capture_network: CaptureNetwork,
-        allow_no_sandbox: bool,
-    ) -> None:
-        self.decision = decision
-        self.binary = binary
-        self.remark = remark  # what has to be said about the choice of the browser
-        self.workspace = workspace
-        self.processes = BrowserProcesses(workspace)
-        self.capture_network = capture_network
-        self._allow_no_sandbox = allow_no_sandbox
+    def __init__(self, setup: BrowserSetup, remark: str) -> None:
+        self.setup = setup
+        self.remark = remark
         self._job: Future[BrowserJob | None] = Future()
         self._start: asyncio.Task[RunningBrowser] | None = None
         self.thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     def start(self) -> None:
         """Start the guard, and the browser in the thread. Once."""
-        self.capture_network.guard.start()
+        self.setup.network.guard.start()
         self.thread.start()
 
     def give(self, job: BrowserJob) -> None:
@@ -97,7 +79,7 @@ class PrewarmedBrowser:
         return (
             not start.cancelled()
             and start.exception() is None
-            and self.processes.resident_bytes() > 0
+            and self.setup.processes.resident_bytes() > 0
         )
 
     def end(self) -> None:
@@ -112,15 +94,17 @@ class PrewarmedBrowser:
             if not was_given:
                 self._job.set_result(None)
                 if self.thread.is_alive():
-                    self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
+                    self.thread.join(
+                        self.setup.decision.limits.launch_s + self.setup.decision.limits.close_s
+                    )
         finally:  # Ctrl-C while it is waited for
-            self.processes.kill()
-            self.capture_network.guard.stop()
+            self.setup.processes.kill()
+            self.setup.network.guard.stop()
             # Whoever gave it a capture has waited for it already, within that one's limit.
             if not was_given and self.thread.is_alive():
                 self.thread.join(_JOIN_S)
-            self.capture_network.destroy()
-            self.workspace.remove()
+            self.setup.network.destroy()
+            self.setup.workspace.remove()
 
     def _run(self) -> None:
         asyncio.run(self._main())
@@ -138,36 +122,35 @@ class PrewarmedBrowser:
         await asyncio.wait({start})  # it has a limit of its own
         if not start.cancelled() and start.exception() is None:
             running = start.result()
-            limit = self.decision.limits.close_s / 2
+            limit = self.setup.decision.limits.close_s / 2
             await close_within(running.launched.context.close(), limit)
-            await asyncio.to_thread(self.processes.kill_browser)
+            await asyncio.to_thread(self.setup.processes.kill_browser)
             await close_within(running.playwright.stop(), limit)
 
     async def _launch(self) -> RunningBrowser:
         """Raises ServiceUnavailable and PolicyRefused."""
-        limit = self.decision.limits.launch_s
+        limit = self.setup.decision.limits.launch_s
         playwright: Playwright | None = None
         # Beside the driver's start, which is a whole runtime's; asked again, it is known.
         looking = asyncio.ensure_future(asyncio.to_thread(SystemRestrictions.find))
-        script = await asyncio.to_thread(confinement.prepare_driver, self.workspace, self.binary)
+        script = await asyncio.to_thread(
+            confinement.prepare_driver, self.setup.workspace, self.setup.binary
+        )
         driver = asyncio.ensure_future(confinement.start_confined_driver(script))
         try:
             playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
             await asyncio.wait_for(looking, limit)
             launched = await asyncio.wait_for(
-                launch(
-                    playwright.chromium, self.binary, self.workspace, self.processes,
-                    self.decision, self.capture_network, allow_no_sandbox=self._allow_no_sandbox,
-                ),
+                launch(playwright.chromium, self.setup),
                 limit + _SPARE_S,
-            )  # fmt: skip
+            )
         except BaseException as error:  # also a cancelled task: its driver must not stay
             if playwright is None:  # a start that is cut off half-way leaves a process behind
-                await asyncio.wait({driver}, timeout=self.decision.limits.close_s)
+                await asyncio.wait({driver}, timeout=self.setup.decision.limits.close_s)
                 if driver.done() and not driver.cancelled() and driver.exception() is None:
                     playwright = driver.result()
             if playwright is not None:
-                await close_within(playwright.stop(), self.decision.limits.close_s)
+                await close_within(playwright.stop(), self.setup.decision.limits.close_s)
             # A driver that can not be started is an error of the system's (no process is to be
             # had, no memory); one that dies meanwhile raises a plain one.
             is_ours = isinstance(error, PlaywrightError | TimeoutError | OSError)

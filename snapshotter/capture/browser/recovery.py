@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, PageLost
 from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds
-from snapshotter.capture.browser.launch import BrowserProcesses
 from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page.main_document import MainDocument
 from snapshotter.capture.record.recorder import Recorder

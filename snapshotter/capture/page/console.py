@@ -15,8 +15,8 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, WebError
 from playwright.async_api import Error as PlaywrightError
 
+from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.call_guard import CallGuard
-from snapshotter.capture.browser.launch import BrowserProcesses
 from snapshotter.capture.browser.recovery import PageRecovery
 from snapshotter.capture.capture_builder import CONSOLE_LINES, CaptureBuilder
 from snapshotter.capture.record.recorder import Recorder

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, CDPSession
 
-from snapshotter.capture.browser.launch import CaptureNetwork
+from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.capture.record import archive_writer, encrypted_streams, tls_facts
 from snapshotter.capture.record.exchange import (
     Exchange,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from snapshotter.capture.browser import confinement
-from snapshotter.capture.browser.launch import BrowserBinary, BrowserWorkspace
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import namespace
 
 pytestmark = pytest.mark.skipif(
@@ -70,23 +71,24 @@ DRIVE = """
 import json, os, subprocess, sys
 from pathlib import Path
 from snapshotter.capture.browser import confinement, launch
-from snapshotter.capture.browser.launch import BrowserBinary, BrowserWorkspace
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import namespace
-place = BrowserWorkspace.create(Path(sys.argv[1], "spool"))
+workspace = BrowserWorkspace.create(Path(sys.argv[1], "spool"))
 python = Path(os.path.realpath(sys.executable))
 binary = BrowserBinary(kind="shell", path=python)
-driver = confinement.prepare_driver(place, binary)
-view = confinement.browser_file_view(place, binary)
+driver = confinement.prepare_driver(workspace, binary)
+view = confinement.browser_file_view(workspace, binary)
 kinds = sys.argv.pop()
-entered = namespace.namespace_command(kinds, None, view)
-command = (*entered, str(python), "-I", "-S", "-c", sys.argv[2])
+program = (str(python), "-I", "-S", "-c", sys.argv[2])
+command = (*namespace.namespace_command(kinds, None, view), *program)
 arguments = sys.argv[3:] or [str(os.getpid())]
-place.script.write_text(launch.start_script((*command, *arguments), place.note))
-ran = subprocess.run([driver, "-c", f"exec {place.script}"], capture_output=True, text=True)
+workspace.script.write_text(launch.start_script((*command, *arguments), workspace.note))
+ran = subprocess.run([driver, "-c", f"exec {workspace.script}"], capture_output=True, text=True)
 sys.stderr.write(ran.stderr)
-way = place.driver_view.read_text()
-browser_way = place.browser_view.read_text()
-place.remove()
+way = workspace.driver_view.read_text()
+browser_way = workspace.browser_view.read_text()
+workspace.remove()
 print(json.dumps([json.loads(ran.stdout), way, browser_way]))
 """
 

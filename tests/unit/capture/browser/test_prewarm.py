@@ -30,7 +30,7 @@ def test_a_thread_that_can_not_be_started_leaves_no_guard_and_no_file(
     tmp_path: Path, capturer: ChromiumCapturer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(self: PrewarmedBrowser) -> None:
-        self.capture_network.guard.start()
+        self.setup.network.guard.start()
         raise RuntimeError("can't start new thread")
 
     before = guard_threads()

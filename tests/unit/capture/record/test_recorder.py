@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.browser.launch import CaptureNetwork
+from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.capture.record.recorder import Recorder, _read_key_log
 from snapshotter.capture.redaction.redactor import commitment
 from snapshotter.egress.guard import EgressGuard

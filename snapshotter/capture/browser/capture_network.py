@@ -1,0 +1,23 @@
+"""Hold the egress guard of one capture, and the files in which its traffic is kept."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.egress.guard import EgressGuard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureNetwork:
+    """The network of one capture: its only way out, and where that is written down."""
+
+    guard: EgressGuard
+    path: str  # "direct", "proxy" or "tor", as in `NetworkPath`
+    key_log: Path  # where the browser writes its TLS secrets
+    tee_dir: Path  # where the guard keeps what passed
+    vantage: str = ""  # what the settings call the way, as in `NetworkPath`
+
+    def destroy(self) -> None:
+        """Leave nothing that holds what passed, or opens it."""
+        self.key_log.unlink(missing_ok=True)
+        shutil.rmtree(self.tee_dir, ignore_errors=True)

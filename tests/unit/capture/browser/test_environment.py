@@ -1,0 +1,52 @@
+"""A capture names no path of this machine."""
+
+from pathlib import Path
+
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.environment import (
+    binary_sha256,
+    replace_paths_in_arguments,
+    replace_paths_in_text,
+)
+from snapshotter.capture.browser.workspace import BrowserWorkspace
+from tests.unit.capture.browser.programs import executable
+
+
+def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    workspace = BrowserWorkspace.create(spool)
+    binary = BrowserBinary(kind="shell", path=executable(tmp_path / "x" / "shell"))
+    arguments = (
+        str(binary.path),
+        f"--user-data-dir={workspace.profile}",
+        f"--x={workspace.root}/y",
+        "-z",
+    )
+
+    assert replace_paths_in_arguments(arguments, binary=binary, workspace=workspace) == (
+        "shell",
+        "--user-data-dir=<profile>",
+        "--x=<work>/y",
+        "-z",
+    )
+    assert replace_paths_in_arguments(
+        (f"{binary.path} -a --d={workspace.profile}",), binary=binary, workspace=workspace
+    ) == (
+        "shell",
+        "-a",
+        "--d=<profile>",
+    )
+    said = f"spawn {binary.path} EACCES, and {Path.home()}/x is full"
+    assert replace_paths_in_text(said, binary=binary, workspace=workspace) == (
+        "spawn shell EACCES, and <home>/x is full"
+    )
+    workspace.remove()
+
+
+def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:
+    path = executable(tmp_path / "browser")
+    before = binary_sha256(path)
+    path.write_bytes(b"another one, longer")
+
+    assert binary_sha256(path) != before
