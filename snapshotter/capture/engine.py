@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from snapshotter.capture.browser import nss
 from snapshotter.capture.browser.binary import choose_browser
@@ -119,9 +118,7 @@ class ChromiumCapturer:
             ServiceUnavailable: No browser could be started.
             PolicyRefused: It would have no sandbox, or leave without the proxy that it has to take;
                 or the capture says who makes it (`OwnNameShown`), and the policy says to stop.
-            ValueError: The URL is not one of http or https, or carries a password.
         """
-        _require_web_address(request.url)
         concealer.check_address_is_anonymous(request.url, decision.redact, self._own)
         total = decision.limits.total_s
         began = self._clock.monotonic()
@@ -340,15 +337,6 @@ class ChromiumCapturer:
         if processes.resident_bytes() > decision.limits.memory_bytes:
             session.killed("memory-limit", detail)
             processes.kill()
-
-
-def _require_web_address(url: str) -> None:
-    """Chromium would open files and its own pages as well: only the web comes this far."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"not an http or https address: {url!r}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("an address with a user name or password cannot be captured")
 
 
 def network_path_kind(upstream: str) -> str:

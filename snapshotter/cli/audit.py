@@ -123,6 +123,7 @@ def audit(
     """
     from snapshotter.app import machine
     from snapshotter.app.monitoring import notification_events
+    from snapshotter.app.store_location import receipts_store_name
     from snapshotter.app.upkeep import audit as auditing
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import notifications as wiring_notify
@@ -159,7 +160,7 @@ def audit(
                 pause=partial(machine.pause, options["recheck_after"]),
                 each=printer.finding if as_json else None,
                 receipts=wiring_store.receipts(settings),
-                receipts_name=wiring_store.receipts_store_name(settings),
+                receipts_name=receipts_store_name(settings),
                 log_report=partial(
                     wiring_log.append_report_to_log,
                     settings,
@@ -171,7 +172,7 @@ def audit(
         print_message("what was read is kept: the same command goes on with it")
         raise
     except auditing.StoreWithheld:
-        receipts_name, now = wiring_store.receipts_store_name(settings), clock.now()
+        receipts_name, now = receipts_store_name(settings), clock.now()
         alarm = partial(notification_events.withheld_event, 0, "", receipts_name, now)
         wiring_notify.notify_once(settings, alarm, show_message=print_message)
         raise
@@ -183,7 +184,7 @@ def audit(
         )
     withheld = sum(count.count for count in done.report.counts if count.code is AuditCode.WITHHELD)
     if withheld:
-        receipts_name, now = wiring_store.receipts_store_name(settings), clock.now()
+        receipts_name, now = receipts_store_name(settings), clock.now()
         alarm = partial(
             notification_events.withheld_event, withheld, done.report_id, receipts_name, now
         )
@@ -198,11 +199,11 @@ def audit(
 def _event(done: "CompletedAudit", settings: "Settings") -> "NotificationEvent":
     from snapshotter.app import machine
     from snapshotter.app.monitoring import notification_events
-    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.store_location import receipts_store_name
 
     now = machine.SystemClock().now()
     return notification_events.audit_event(
-        done.report, done.report_id, wiring_store.receipts_store_name(settings), now
+        done.report, done.report_id, receipts_store_name(settings), now
     )
 
 

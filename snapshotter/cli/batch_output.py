@@ -39,7 +39,7 @@ def format_counts(counts: "Counts") -> str:
 
 def print_failures(state: "BatchState") -> None:
     """Say which rows failed and why, the first of them, and what to do."""
-    from snapshotter.app.urls import printable_url
+    from snapshotter.model.capture_url import printable_url
 
     failed = [
         (entry, result)
@@ -128,7 +128,7 @@ class BatchDisplay:
 
     def row_started(self, entry: "BatchRow") -> "Progress":
         """A row's capture begins."""
-        from snapshotter.app.urls import printable_url
+        from snapshotter.model.capture_url import printable_url
 
         url = printable_url(entry.url)
         if self._bar is not None:
@@ -147,7 +147,7 @@ class BatchDisplay:
 
     def ended(self, entry: "BatchRow", result: "RowResult", done: "CaptureResult | None") -> None:
         """A row is over, or put off."""
-        from snapshotter.app.urls import printable_url
+        from snapshotter.model.capture_url import printable_url
 
         if self._rules is not None:
             self._done += result.status != "deferred"
@@ -224,7 +224,7 @@ class BatchDisplay:
 
 def object_of(entry: "BatchRow", result: "RowResult") -> dict[str, Any]:
     """Return the object of a row that `--json` prints, as docs/reference/json.md promises it."""
-    from snapshotter.app.urls import printable_url
+    from snapshotter.model.capture_url import printable_url
 
     return {
         "bundle_id": result.bundle_id or None,

@@ -273,7 +273,7 @@ class _Batch:
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
-    from snapshotter.app.urls import numbered_urls, read_list
+    from snapshotter.app.url_lists import numbered_urls, read_list
 
     found: list[str] = []
     for url in urls:
@@ -286,7 +286,7 @@ def _all(urls: tuple[str, ...]) -> list[str]:
 
 def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
     """Return what can not be captured, by its place."""
-    from snapshotter.app.urls import check_url
+    from snapshotter.model.capture_url import check_url
 
     refused: dict[int, SnapshotterError] = {}
     for number, url in enumerate(wanted):
@@ -308,7 +308,7 @@ def _decisions(
 ) -> dict[int, "Decision"]:
     """Return how each URL is captured, by its place; where addresses decide, say which policy."""
     from snapshotter.app.policies import choice
-    from snapshotter.app.urls import printable_url
+    from snapshotter.model.capture_url import printable_url
     from snapshotter.policy.picking import AUTO, known_policies, pick
 
     places = [number for number in range(len(wanted)) if number not in refused]
@@ -346,7 +346,7 @@ def ask_passphrase() -> bytes:
 
 
 def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
-    from snapshotter.app.urls import printable_url
+    from snapshotter.model.capture_url import printable_url
 
     print_message(f"{printable_url(url)}: {error}")
     if error.hint:

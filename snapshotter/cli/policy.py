@@ -147,16 +147,17 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     Which policy and which rules, and why; what is taken out; who would see whose address; how
     long it takes, and what its schedule costs the host.
     """
-    from snapshotter.app.monitoring.schedule_options import collect_urls
+    from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import explanation
-    from snapshotter.app.urls import check_url, read_list
+    from snapshotter.app.url_lists import collect_urls, read_list
     from snapshotter.cli import policy_explain_output
+    from snapshotter.model.capture_url import check_url
 
     if (url is None) is (file is None):
         raise click.UsageError("name a URL, or a file of them with --list")
-    settings = ctx.obj.load()
+    settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
-        found = explanation.explain(settings, check_url(url), policy)
+        found = explanation.explain(settings, check_url(url), policy, now=now)
         if as_json:
             print_json(policy_explain_output.explanation_json(found))
         else:
@@ -165,7 +166,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     urls = collect_urls((), read_list(file))
     if not urls:
         raise click.UsageError("the list names no URL")
-    sums = explanation.visits_per_host(settings, urls, policy)
+    sums = explanation.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
             print_json(policy_explain_output.host_visits_json(host))
@@ -259,13 +260,17 @@ def test(
     code 1 where one is wrong. With one: the verdict, and for a notice that no rule knows a
     rule to begin with.
     """
+    from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import checks
-    from snapshotter.app.urls import check_url
+    from snapshotter.model.capture_url import check_url
     from snapshotter.policy.takedown_rules import shipped_rules
 
     settings = ctx.obj.load()
     if page is not None:
-        found = checks.judge_page(page, check_url(url) if url else "", settings, policy, rules)
+        found = checks.judge_page(
+            page, check_url(url) if url else "", settings, policy, rules,
+            now=SystemClock().now(),
+        )  # fmt: skip
         _judged(found, as_json)
         if not url:
             print_message(

@@ -155,12 +155,14 @@ def add(
     missed, and what was missed is recorded.
     """
     from snapshotter.app import machine
-    from snapshotter.app.monitoring import schedule_options
-    from snapshotter.app.urls import read_list
+    from snapshotter.app.monitoring import new_schedule
+    from snapshotter.app.policies.choice import policy_name_for_jobs
+    from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
+    from snapshotter.app.url_lists import collect_urls, read_list
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.policy import picking
 
-    found = schedule_options.collect_urls(urls, read_list(file) if file else b"")
+    found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
         raise click.UsageError("name a URL, or a file of them with --from")
     settings = ctx.obj.load()
@@ -176,8 +178,8 @@ def add(
         return
     by_address = (policy or settings.policy) == picking.AUTO
     no_time = not (cron or every or curve)
-    plan = schedule_options.plan_from_options(
-        schedule_options.VisitOptions(
+    plan = plan_from_options(
+        VisitOptions(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
             policy=picking.AUTO if by_address and no_time else policy,
@@ -185,11 +187,12 @@ def add(
         )
     )  # fmt: skip
     name, named = (
-        name or schedule_options.default_schedule_name(found, plan, settings.data_dir),
-        schedule_options.named_policy(policy, settings.policies_dir),
+        name
+        or new_schedule.default_schedule_name(found, plan, settings.data_dir, machine.RandomIds()),
+        policy_name_for_jobs(policy, settings.policies_dir),
     )
     since = machine.SystemClock().now().replace(microsecond=0)
-    for warning in schedule_options.budget_warnings(
+    for warning in new_schedule.budget_warnings(
         plan, found, since, wiring_jobs.politeness(settings)
     ):
         print_message(warning)

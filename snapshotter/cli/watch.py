@@ -268,9 +268,9 @@ def _wanted(given: dict[str, Any], now: datetime, settings: "Settings") -> Watch
 
 def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     """Return what options say, as a watch has it; what was not given is left out."""
-    from snapshotter.app.monitoring.schedule_options import named_policy
-    from snapshotter.app.urls import check_url
+    from snapshotter.app.policies.choice import policy_name_for_jobs
     from snapshotter.formats.lists.link_lists import matching
+    from snapshotter.model.capture_url import check_url
 
     values = {key: value for key, value in given.items() if value not in (None, "", ())}
     source = values.get("source", "")
@@ -286,7 +286,7 @@ def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
         parse_selector(values["select"])
     matching(values.get("match", ())), matching(values.get("exclude", ()))
     if "policy" in values:
-        values["policy"] = named_policy(values["policy"], settings.policies_dir)
+        values["policy"] = policy_name_for_jobs(values["policy"], settings.policies_dir)
     if "existing" in values:
         values["existing"] = Existing(values["existing"])
     return values

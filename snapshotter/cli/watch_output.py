@@ -20,7 +20,7 @@ def state(status: WatchStatus) -> str:
 
 def watch_source(status: WatchStatus) -> str:
     """Return where a list is: a file, or its address without what is secret in it."""
-    from snapshotter.app.urls import printable_url
+    from snapshotter.model.capture_url import printable_url
 
     return status.watch.source if status.watch.is_file else printable_url(status.watch.source)
 

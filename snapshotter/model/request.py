@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from snapshotter.model.assessment import RuleFile
+from snapshotter.model.capture_url import check_url
 from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.takedown import ConfirmRules
 
@@ -14,12 +15,16 @@ _MOST_PX = 10_000  # of a window, either way
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRequest:
-    """A URL to preserve, as somebody asked for it."""
+    """A URL to preserve. One that cannot be captured is refused here, and nowhere later."""
 
     url: str  # http or https, no user:password part
     # What was asked for, where the policy took parameters out of it; leaves as a commitment alone.
     original: str = field(default="", repr=False)
     stripped: tuple[str, ...] = ()  # names of those parameters
+
+    def __post_init__(self) -> None:
+        """Check the URL. Raises SnapshotterError as `check_url` does."""
+        check_url(self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

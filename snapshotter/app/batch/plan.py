@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from snapshotter.app.urls import check_url
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row, Table
+from snapshotter.model.capture_url import check_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 
 # What we say of a row, in this order.

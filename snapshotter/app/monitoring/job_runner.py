@@ -13,9 +13,9 @@ from pathlib import Path
 
 import snapshotter
 from snapshotter.app.archive.observations import observations
+from snapshotter.app.identity_file import load_identity_file
 from snapshotter.app.pipeline import (
     capture_warnings,
-    capturer_identity,
     run,
     safekeeping,
     store_bundle,
@@ -26,7 +26,6 @@ from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
 from snapshotter.app.upkeep import late_tokens
 from snapshotter.app.upkeep.object_copy import object_sha256
-from snapshotter.app.urls import check_url
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.capture.redaction.capturer_identity import CapturerIdentityExposed
@@ -102,7 +101,7 @@ class CaptureJobRunner:
             ids=dependencies.ids,
             version=snapshotter.__version__,
             why=why,
-            own=capturer_identity.load(self._settings.identity_file),
+            own=load_identity_file(self._settings.identity_file),
         )
         dependencies = replace(dependencies, capturer=nothing)
         return self._made(run.run(_request(job), decision, dependencies, _silent, lease=lease))
@@ -169,7 +168,7 @@ class CaptureJobRunner:
         except SnapshotterError as error:  # it was there when the worker began
             raise ServiceUnavailable(error.message, hint=error.hint) from error
         try:
-            check_url(job.url)
+            _request(job)  # refuses a URL that cannot be captured
             named = choice.policy_for(settings, job.policy, job.url) if job.policy else own
             light = job.light or self._is_checked(job, named)
             made = decide(named, allow_networks=settings.allow_networks, light=light)

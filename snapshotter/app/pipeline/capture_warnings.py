@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from snapshotter.app.pipeline.run import CaptureResult
-from snapshotter.app.urls import printable_url
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.bundle import TokenState
 from snapshotter.model.capture import files_open_to
+from snapshotter.model.capture_url import printable_url
 from snapshotter.model.capturer_identity import CREDENTIAL, IdentifierFinding
 from snapshotter.model.replay import ReplayVerdict
 from snapshotter.policy.picking import DEFAULT, Candidate

@@ -32,7 +32,6 @@ from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, st
 from snapshotter.app.spool import sweep
 from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
-from snapshotter.app.urls import check_url
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.bundle import Bundle, StoredObject
 from snapshotter.model.capture import Capture
@@ -139,7 +138,6 @@ def run(
         Superseded: As the lease says; what was sealed by then is kept, and not stored.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
-    check_url(request.url)
     request = strip_request_url(request, decision)
     sealer.check_signers(
         (dependencies.signer, *dependencies.cosigners),

@@ -9,10 +9,10 @@ page of the user's own.
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import machine
 from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
 from snapshotter.assess.assessor import RuleAssessor
@@ -377,7 +377,13 @@ def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, 
 
 
 def judge_page(
-    file: Path, url: str, settings: Settings, named: str = "", rules: Sequence[str] = ()
+    file: Path,
+    url: str,
+    settings: Settings,
+    named: str = "",
+    rules: Sequence[str] = (),
+    *,
+    now: datetime,
 ) -> PageJudgement:
     """
     Return what the rules make of a page that somebody saved.
@@ -405,7 +411,7 @@ def judge_page(
     page = Page(
         requested_url=address,
         final_url=address,
-        captured_at=machine.SystemClock().now(),
+        captured_at=now,
         timezone=policy.browser.timezone,
         locale=policy.browser.locale,
         status=200,

@@ -12,6 +12,7 @@ from pathlib import Path
 from snapshotter.app.settings import Settings, config_variable_line
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
+from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import ShowMessage
@@ -142,6 +143,25 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
             hint=f"if you trust this authority, start the worker with --policy {named}",
         )
     return found
+
+
+def policy_name_for_jobs(name_or_path: str, directory: Path | None = None) -> str:
+    """
+    Return the name by which a job names a policy; the path of a user's own file is absolute.
+
+    A worker may run in another folder than the command that adds the job.
+
+    Args:
+        directory: The folder of the user's own policies.
+
+    Raises:
+        SnapshotterError: The policy does not exist, or it cannot be read.
+    """
+    if not name_or_path or name_or_path == AUTO:
+        return name_or_path
+    policies.load(name_or_path, directory)
+    found = policies.find(name_or_path, directory)
+    return name_or_path if found.parent == shipped_directory() else str(found.absolute())
 
 
 def policy_reason(settings: Settings, named: str, url: str) -> str:

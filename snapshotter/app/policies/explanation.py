@@ -12,19 +12,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import machine
-from snapshotter.app.monitoring.schedule_options import VisitOptions, plan_from_options
-from snapshotter.app.pipeline import capturer_identity as own_names
+from snapshotter.app.identity_file import load_identity_file
+from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import queue as wiring_jobs
-from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.store_location import salts_dir
 from snapshotter.egress.rules import parse_upstream
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.signatures.key_reference import is_reference
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
-from snapshotter.policy import politeness_estimate
+from snapshotter.policy import politeness_estimate, politeness_file
 from snapshotter.policy.addresses import strip_parameters
 from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.host_rules import Politeness
@@ -128,7 +126,7 @@ class HostVisits:
         return self.budget_per_day is not None and self.first_day > self.budget_per_day
 
 
-def explain(settings: Settings, url: str, named: str = "") -> Explanation:
+def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> Explanation:
     """
     Return what a capture of a page would be like.
 
@@ -164,13 +162,13 @@ def explain(settings: Settings, url: str, named: str = "") -> Explanation:
         at_most_s=decision.limits.total_s,
         tokens_s=settings.timestamp_timeout_s if settings.authorities else 0,
         light=decision.light,
-        cost=_cost(settings, chosen, url),
+        cost=_cost(settings, chosen, url, now),
         watch=watch if (watch := monitoring(chosen.policy)).light else None,
     )
 
 
 def visits_per_host(
-    settings: Settings, urls: Sequence[str], named: str = ""
+    settings: Settings, urls: Sequence[str], named: str = "", *, now: datetime
 ) -> tuple[HostVisits, ...]:
     """
     Return what a list of pages asks of each host, the host with the most visits first.
@@ -182,7 +180,7 @@ def visits_per_host(
         SnapshotterError: A policy that can not be read, or pages without a host.
     """
     found = known_policies(settings.policies_dir)
-    rules = wiring_jobs.politeness(settings)
+    rules = politeness_file.load(settings.politeness_file)
     named = named or settings.policy
     policy_file = effective(named, settings.policies_dir) if named != AUTO else None
     counted: dict[Path, _Counted] = {}
@@ -194,9 +192,9 @@ def visits_per_host(
             each = policy_file or next(
                 policy_file for policy_file in found if policy_file.path == path
             )
-            counted[path], names[path] = _counted(settings, each, url), each.policy.name
+            counted[path], names[path] = _counted(settings, each, url, now), each.policy.name
         pages.setdefault(rules.key(url), Counter())[path] += 1
-    sums = [_sum(key, of, counted, names, rules) for key, of in pages.items()]
+    sums = [_sum(key, of, counted, names, rules, now) for key, of in pages.items()]
     return tuple(sorted(sums, key=lambda host: (-host.first_day, host.host)))
 
 
@@ -227,8 +225,8 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> RedactionSum
         mode=decision.redact.mode,
         viewer_fields=decision.redact.viewer_fields,
         identity=decision.redact.identity,
-        own_names=len(own_names.load(settings.identity_file)),
-        salts="" if drops else str(wiring_store.salts_dir(settings)),
+        own_names=len(load_identity_file(settings.identity_file)),
+        salts="" if drops else str(salts_dir(settings)),
     )
 
 
@@ -340,14 +338,13 @@ class _Counted:
     in_all: int | None
 
 
-def _counted(settings: Settings, chosen: EffectivePolicy, url: str) -> _Counted:
+def _counted(settings: Settings, chosen: EffectivePolicy, url: str, now: datetime) -> _Counted:
     table = chosen.policy.schedule
     if not (table.curve or table.every or table.cron):
         return _Counted(plan=None, first_day=1, three_days=1, in_all=1)
     plan = plan_from_options(
         VisitOptions(policy=str(chosen.path), policies_dir=settings.policies_dir, urls=(url,))
     )
-    now = machine.SystemClock().now()
     since = (max(plan.start, now) if plan.start else now).replace(microsecond=0)
     return _Counted(
         plan=plan,
@@ -375,11 +372,11 @@ def _in_all(plan: Plan, since: datetime) -> int | None:
     return _until(plan, since, since + timedelta(days=3700))
 
 
-def _cost(settings: Settings, chosen: EffectivePolicy, url: str) -> VisitCost | None:
-    counted = _counted(settings, chosen, url)
+def _cost(settings: Settings, chosen: EffectivePolicy, url: str, now: datetime) -> VisitCost | None:
+    counted = _counted(settings, chosen, url, now)
     if counted.plan is None:
         return None
-    polite = wiring_jobs.politeness(settings)
+    polite = politeness_file.load(settings.politeness_file)
     key = polite.key(url)
     rules = polite.rules(key)
     return VisitCost(
@@ -400,11 +397,11 @@ def _sum(
     counted: Mapping[Path, _Counted],
     names: Mapping[Path, str],
     rules: Politeness,
+    now: datetime,
 ) -> HostVisits:
     pages = sum(of.values())
     ends = [counted[path].in_all for path in of]
     host = rules.rules(key)
-    now = machine.SystemClock().now()
     takes = politeness_estimate.estimate(
         rules, {key: pages}, now=now, visit=_VISIT, at_once=1
     ).takes

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snapshotter
+from snapshotter.app.identity_file import load_identity_file
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.app.pipeline import capturer_identity
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.pipeline.run import CaptureDependencies
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import pending_dir, salts_dir
 from snapshotter.app.upkeep.late_tokens import SpacedAuthority, TokenService
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
@@ -53,7 +54,7 @@ def capturer(
         allow_no_sandbox=settings.allow_no_sandbox,
         assessor=assessor,
         resolver=resolver,
-        own=capturer_identity.load(settings.identity_file),
+        own=load_identity_file(settings.identity_file),
         vantage=settings.vantage,
     )
 
@@ -131,7 +132,7 @@ def capture_dependencies(
     from snapshotter.app.policies import choice
 
     return CaptureDependencies(
-        own=capturer_identity.load(settings.identity_file),
+        own=load_identity_file(settings.identity_file),
         picks=partial(choice.picked_policy, settings),
         clock=clock,
         ids=RandomIds(),
@@ -153,10 +154,10 @@ def capture_dependencies(
             ),
             anchors=roots,
             store=evidence,
-            pending_dir=wiring_store.pending_dir(settings),
+            pending_dir=pending_dir(settings),
         ),
-        pending_dir=wiring_store.pending_dir(settings),
-        salts_dir=wiring_store.salts_dir(settings),
+        pending_dir=pending_dir(settings),
+        salts_dir=salts_dir(settings),
         rejected_dir=own / "rejected",
         unstored_dir=own / "unstored",
         software=snapshotter.SOFTWARE,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import store_location
 from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
@@ -279,7 +280,7 @@ def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None
         return LogPolicy(key=keys[0], others=keys[1:])
     if len(keys) > 1:
         # Several stores, each with its log. Nothing is asked of a network for this.
-        here = isinstance(wiring_store.store_location(settings), DirectoryLocation)
+        here = isinstance(store_location(settings), DirectoryLocation)
         origin = known_origin(settings) if here else ""
         keys = tuple(key for key in keys if key.name == origin)
     return LogPolicy(key=keys[0]) if len(keys) == 1 else None

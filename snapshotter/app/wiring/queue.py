@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.app import machine
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import salts_dir
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
 from snapshotter.app.wiring import store as wiring_store
@@ -270,7 +271,7 @@ def gap_service(
         store=store,
         signer=wiring_keys.signer(settings, ask=ask, show_message=show_message),
         ids=machine.RandomIds(),
-        salts_dir=wiring_store.salts_dir(settings),
+        salts_dir=salts_dir(settings),
         log=None
         if book is None
         else lambda leaves, again: book.append(leaves, seen=0 if again else None),

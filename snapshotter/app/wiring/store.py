@@ -1,7 +1,6 @@
 """Build where bundles are: the configured store, put to the test, and what is kept of it here."""
 
 import hashlib
-import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +8,13 @@ from typing import TYPE_CHECKING
 from snapshotter import SOFTWARE
 from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.app.settings import Settings, config_variable_line, user_file
+from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import receipts_store_name, store_location
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.bundle.receipts import store_id
 from snapshotter.model.custody import SUCCESS
 from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.store.custodial_store import CustodialStore
-from snapshotter.store.location import DirectoryLocation, S3Location, parse_store_url
+from snapshotter.store.location import DirectoryLocation
 from snapshotter.store.receipt_files import ReceiptFiles
 
 if TYPE_CHECKING:
@@ -144,48 +143,11 @@ def receipts(settings: Settings) -> ReceiptFiles:
     return ReceiptFiles(settings.data_dir / "receipts" / receipts_store_name(settings))
 
 
-def receipts_store_name(settings: Settings) -> str:
-    """Return how receipts name the configured store (docs/spec/custody.md, "Receipts")."""
-    where = store_location(settings)
-    if isinstance(where, DirectoryLocation):
-        return store_id(str(where.path.resolve()))
-    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
-    return store_id(f"{settings.s3_endpoint} {url}")
-
-
 def _is_fresh(path: Path, now: datetime) -> bool:
     try:
         return now.timestamp() - path.stat().st_mtime < _PROBE_HOLDS_S
     except FileNotFoundError:
         return False
-
-
-def store_location(settings: Settings) -> DirectoryLocation | S3Location:
-    """
-    Return where the configured store is.
-
-    Raises:
-        SnapshotterError: There is none; or it is no store; or it is a bucket, and a file that was
-            only found names it: this user's credentials are for buckets that this user chose.
-    """
-    if not settings.has_store:
-        raise SnapshotterError("no store was named", hint="--store DIR, or s3://bucket/prefix")
-    try:
-        where = parse_store_url(settings.store)
-    except ValueError as error:
-        raise SnapshotterError(
-            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
-        ) from error
-    found = settings.found.get("store")
-    if isinstance(where, S3Location) and found is not None:
-        raise SnapshotterError(
-            f"{found.file} names the bucket {settings.store}, but a settings file that was only "
-            "found must not decide where your credentials are used",
-            hint=f"if the bucket is yours, put {config_variable_line(found.file)} before the "
-            "same command, "
-            f"or add --store {shlex.quote(settings.store)}, or set store in {user_file()}",
-        )
-    return where
 
 
 def probe_store(settings: Settings) -> "StoreProbe":
@@ -195,23 +157,9 @@ def probe_store(settings: Settings) -> "StoreProbe":
     return probe(store(settings), SystemClock(), RandomIds())
 
 
-def salts_dir(settings: Settings) -> Path:
-    """Return where the salts of captures go: next to a directory store, never inside it."""
-    where = store_location(settings)
-    if isinstance(where, DirectoryLocation):
-        root = where.path.resolve()  # "..", links: what counts is where it really is
-        return root.with_name(f"{root.name}.private")
-    return settings.data_dir / "salts" / where.bucket
-
-
 def store_name(settings: Settings) -> str:
     """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
     return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
-
-
-def pending_dir(settings: Settings) -> Path:
-    """Return where reminders of tokens that are owed go."""
-    return settings.data_dir / "pending"
 
 
 def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from snapshotter.app import commitment_salts
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import pending_dir, receipts_store_name, salts_dir
 from snapshotter.app.upkeep.erasure import ErasureService
 from snapshotter.app.upkeep.holds import HoldService
 from snapshotter.app.upkeep.late_tokens import TokenService
@@ -68,8 +69,8 @@ def replication_service(
     named = here.url if here.url.startswith("s3://") else "a directory"  # no path of this machine
     return ReplicationService(
         source=here,
-        source_name=f"{named} ({wiring_store.receipts_store_name(source)})",
-        source_place=wiring_store.receipts_store_name(source),
+        source_name=f"{named} ({receipts_store_name(source)})",
+        source_place=receipts_store_name(source),
         source_log=LogReader(here, wiring_trust.log_policy(source)),
         target=wiring_store.custodial_store(target, there, show_message=show_message),
         target_log=there,
@@ -121,8 +122,8 @@ def erasure_service(
     """Return what is needed to erase by order from the configured store."""
 
     def private(bundle_id: str) -> Iterator[Path]:
-        yield wiring_store.salts_dir(settings) / commitment_salts.salts_file_name(bundle_id)
-        yield from wiring_store.pending_dir(settings).glob(f"{bundle_id}*.json")
+        yield salts_dir(settings) / commitment_salts.salts_file_name(bundle_id)
+        yield from pending_dir(settings).glob(f"{bundle_id}*.json")
         yield settings.data_dir / "unlogged" / f"{bundle_id}.json"
         for folder in ("unstored", "rejected"):  # what once did not get into the store
             yield settings.data_dir / folder / f"{bundle_id}.wacz"
@@ -191,5 +192,5 @@ def token_service(settings: Settings, *, show_message: ShowMessage) -> TokenServ
         store=wiring_store.custodial_store(
             settings, wiring_store.store(settings), show_message=show_message
         ),
-        pending_dir=wiring_store.pending_dir(settings),
+        pending_dir=pending_dir(settings),
     )

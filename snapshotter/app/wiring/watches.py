@@ -44,7 +44,7 @@ def plan(watch: Watch) -> "Plan":
     Raises:
         SnapshotterError: There is no such curve.
     """
-    from snapshotter.app.monitoring.schedule_options import VisitOptions, plan_from_options
+    from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
     from snapshotter.jobs.schedules.plan import CatchUp
 
     return plan_from_options(

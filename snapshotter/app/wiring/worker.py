@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import snapshotter
 from snapshotter.app import machine
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import receipts_store_name
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.ports import JobObserver, ShowMessage
@@ -79,7 +80,7 @@ def worker(
         ),
         replace(rules, limits=wiring_jobs.limits(settings)),
         store=StoreBinding(
-            store_id=wiring_store.receipts_store_name(settings),
+            store_id=receipts_store_name(settings),
             url=wiring_store.store(settings).url,
         ),
         version=snapshotter.__version__,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.pipeline.capturer_identity import load, with_identifiers_in_pictures
+from snapshotter.app.identity_file import load_identity_file
+from snapshotter.app.pipeline.capturer_identity import with_identifiers_in_pictures
 from snapshotter.capture.redaction.capturer_identity import CapturerIdentityExposed
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page import assessment
@@ -18,7 +19,7 @@ from tests import bundles, observed
 
 
 def test_without_a_file_nobody_is_looked_for() -> None:
-    assert load(None) == ()
+    assert load_identity_file(None) == ()
 
 
 def test_each_entry_has_a_kind_and_a_text(tmp_path: Path) -> None:
@@ -29,12 +30,12 @@ def test_each_entry_has_a_kind_and_a_text(tmp_path: Path) -> None:
         '[[identity]]\nkind = "ip"\nvalue = "::1"\n'
     )
 
-    assert load(file) == (
+    assert load_identity_file(file) == (
         CapturerIdentifier(kind="handle", value="@maria_lang"),
         CapturerIdentifier(kind="name", value="\u5f20\u4f1f"),
         CapturerIdentifier(kind="ip", value="::1"),
     )
-    assert "maria" not in repr(load(file))
+    assert "maria" not in repr(load_identity_file(file))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_can_not_be_looked_for_is_refused_without_being_quoted(
     file.write_text(f'[[identity]]\nkind = "{kind}"\nvalue = "{value}"\n')
 
     with pytest.raises(SnapshotterError, match=why) as caught:
-        load(file)
+        load_identity_file(file)
 
     said = f"{caught.value} {caught.value.hint} {caught.value.__cause__}"
     assert "identity.0" in said

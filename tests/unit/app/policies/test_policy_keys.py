@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app.monitoring.schedule_options import VisitOptions, plan_from_options
+from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.files import shipped_directory

@@ -19,6 +19,7 @@ from snapshotter import jobs
 from snapshotter.app import doctor, machine
 from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings, load
+from snapshotter.app.store_location import salts_dir
 from snapshotter.app.wiring import campaign as wiring_campaign
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.app.wiring import keys as wiring_keys
@@ -285,7 +286,7 @@ def test_a_store_that_is_none_ends_as_a_sentence(tmp_path: Path, store: str) -> 
 def test_salts_stand_next_to_a_directory_store_and_never_inside(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
 
-    place = wiring_store.salts_dir(settings)
+    place = salts_dir(settings)
 
     assert place.parent == tmp_path
     assert not place.is_relative_to(settings.store)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from snapshotter.app.urls import check_url, numbered_urls
+from snapshotter.app.url_lists import numbered_urls
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.capture_url import check_url
 
 
 def test_a_list_has_an_address_a_line_with_its_number() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.monitoring.schedule_options import VisitOptions, plan_from_options
+from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.curve import Season
 

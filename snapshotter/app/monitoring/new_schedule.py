@@ -1,0 +1,57 @@
+"""Name a new schedule, and warn if it asks for more visits than the rules of a host allow."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from snapshotter.app import private_files
+from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.jobs.schedules.schedules import default_name
+from snapshotter.policy.files import read_limited
+from snapshotter.policy.host_rules import Politeness
+from snapshotter.ports import IdSource
+
+_SECRET = "schedule-names.secret"  # noqa: S105  the name of a file in the data directory
+
+
+def default_schedule_name(urls: Sequence[str], plan: Plan, data_dir: Path, ids: IdSource) -> str:
+    """
+    Return a name for a schedule without a name; the name reveals nothing about its pages.
+
+    Raises:
+        SnapshotterError: The secret that names are derived from cannot be written or read.
+    """
+    path = data_dir / _SECRET
+    with contextlib.suppress(FileExistsError):
+        private_files.write_private(path, ids.random_bytes(32), is_new=True)
+    return default_name(urls, plan, read_limited(path))
+
+
+def budget_warnings(
+    plan: Plan, urls: Sequence[str], since: datetime, rules: Politeness
+) -> Iterator[str]:
+    """
+    Yield a sentence for each host whose budget is below the visits of the first day.
+
+    The first day is the fullest day of a curve.
+    """
+    first = plan.first(since, "")
+    if first is None:
+        return
+    a_day, slot = 0, first
+    while slot.nominal < first.nominal + timedelta(days=1):
+        a_day += 1
+        following = plan.after(slot.nominal, since, "")
+        if following is None:
+            break
+        slot = following
+    for key, count in Counter(map(rules.key, urls)).items():
+        budget = rules.rules(key).budget(urgent=False)
+        if budget is not None and count * a_day > budget:
+            yield (
+                f"{key}: this asks for {count * a_day} visits on the first day, and its rules allow"
+                f" {budget} in 24 hours: the others would be gaps (over-budget). Fewer addresses, "
+                "a slower schedule, or a politeness_file that allows more"
+            )

@@ -1,0 +1,61 @@
+"""Say where the configured store is, and where this machine keeps private files about it."""
+
+import shlex
+from pathlib import Path
+
+from snapshotter.app.settings import Settings, config_variable_line, user_file
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle.receipts import store_id
+from snapshotter.store.location import DirectoryLocation, S3Location, parse_store_url
+
+
+def store_location(settings: Settings) -> DirectoryLocation | S3Location:
+    """
+    Return where the configured store is.
+
+    Raises:
+        SnapshotterError: No store is configured, or its name is invalid; or it is a bucket that a
+            settings file names which was only found: this user's credentials are used only for
+            buckets that this user chose.
+    """
+    if not settings.has_store:
+        raise SnapshotterError("no store was named", hint="--store DIR, or s3://bucket/prefix")
+    try:
+        where = parse_store_url(settings.store)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
+        ) from error
+    found = settings.found.get("store")
+    if isinstance(where, S3Location) and found is not None:
+        raise SnapshotterError(
+            f"{found.file} names the bucket {settings.store}, but a settings file that was only "
+            "found must not decide where your credentials are used",
+            hint=f"if the bucket is yours, put {config_variable_line(found.file)} before the "
+            "same command, "
+            f"or add --store {shlex.quote(settings.store)}, or set store in {user_file()}",
+        )
+    return where
+
+
+def receipts_store_name(settings: Settings) -> str:
+    """Return the name of the configured store in receipts (docs/spec/custody.md, "Receipts")."""
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        return store_id(str(where.path.resolve()))
+    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
+    return store_id(f"{settings.s3_endpoint} {url}")
+
+
+def salts_dir(settings: Settings) -> Path:
+    """Return the folder for the salts of captures: beside a directory store, never inside it."""
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        root = where.path.resolve()  # "..", links: what counts is where it really is
+        return root.with_name(f"{root.name}.private")
+    return settings.data_dir / "salts" / where.bucket
+
+
+def pending_dir(settings: Settings) -> Path:
+    """Return the folder for reminders of owed tokens."""
+    return settings.data_dir / "pending"

@@ -1,0 +1,55 @@
+"""Read lists of addresses to capture: one address a line."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.capture_url import check_url
+
+MAX_LIST_BYTES: Final = 8 << 20  # a hundred thousand addresses
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_list(stream: BinaryIO) -> bytes:
+    """
+    Read a list of addresses.
+
+    Raises:
+        SnapshotterError: It is longer than `MAX_LIST_BYTES`.
+    """
+    data = stream.read(MAX_LIST_BYTES + 1)
+    if len(data) > MAX_LIST_BYTES:
+        raise SnapshotterError(
+            f"the list is longer than {MAX_LIST_BYTES >> 20} MiB",
+            hint="split it into several lists",
+        )
+    return data
+
+
+def numbered_urls(data: bytes) -> Iterator[tuple[int, str]]:
+    """
+    Yield each address of a list with the number of its line, counted from 1.
+
+    Each line holds one address. Empty lines and lines that begin with `#` are skipped. Bytes
+    that are not UTF-8 become surrogates, which `check_url` refuses for that line alone.
+    """
+    for number, line in enumerate(data.removeprefix(_BOM).splitlines(), start=1):
+        url = line.decode("utf-8", "surrogateescape").strip()
+        if url and not url.startswith("#"):
+            yield number, url
+
+
+def collect_urls(given: Sequence[str], data: bytes = b"") -> list[str]:
+    """
+    Return the addresses of arguments and of a list, each once, in their order.
+
+    Raises:
+        SnapshotterError: An address cannot be captured; the message names its line.
+    """
+    found = list(map(check_url, given))
+    for number, url in numbered_urls(data):
+        try:
+            found.append(check_url(url))
+        except SnapshotterError as error:
+            raise SnapshotterError(f"line {number}: {error.message}", hint=error.hint) from error
+    return list(dict.fromkeys(found))
