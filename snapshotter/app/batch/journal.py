@@ -194,7 +194,7 @@ class Journal:
     def record_result(self, key: str, *, row: int, result: RowResult, at: datetime) -> None:
         """A row is over, for now."""
         said = {name: value for name, value in asdict(result).items() if value not in ("", None)}
-        self._append("came", key=key, row=row, at=instant(at), result=said)
+        self._append("came", key=key, row=row, at=instant(at), came=said)
 
     def record_table(self, sha256: str) -> None:
         """A table of this digest is about to be written."""
