@@ -628,7 +628,7 @@ def _spoil(second: "_Second", point: str) -> None:
         rename(growing, target)
 
     for place, name, spoilt in (
-        (Journal, "note_came", noted),
+        (Journal, "record_result", noted),
         (os, "write", written),
         (os, "replace", renamed),
     ):
