@@ -1,32 +1,30 @@
-"""`snapshotter keys rotate|revoke`: a key ends, here and in the trust file."""
+"""`snapshotter keys rotate|revoke`: end a signing key, here and in the trust file."""
 
-import shlex
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.key_options import (
     json_option,
-    key_directory,
     key_object,
     new_passphrase,
     passphrase_options,
 )
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import (
-    TrustEdit,
     instant_option,
     now,
-    replace_key_change,
+    print_draft_hint,
+    revocation_instant,
     root_key_option,
+    trust_editor,
 )
-from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.seal.signer import KeyDirectory, StoredKey
-    from snapshotter.verify.trust import TrustDocument
+    from snapshotter.app.trust.editing import TrustEditor
+    from snapshotter.app.trust.key_rotation import KeyChange
 
 _TRUST = click.option(
     "--trust",
@@ -105,42 +103,30 @@ def rotate(
     good. With the root key here the trust file is edited too; otherwise the line is printed
     that does it where the root key is.
     """
-    from snapshotter.seal.signer import RetiredKey
+    from snapshotter.app.trust import key_rotation
 
-    edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
-    directory = key_directory(ctx)
-    old = _find(directory, name or ctx.obj.key)
-    _refuse_root(old, root_key_name)
-    if old.retired is not None:
-        raise SnapshotterError(f"the key {old.name!r} is retired already: {old.retired.reason}")
-    target = successor or _free_name(directory, old.name)
-    if target == old.name:
-        raise click.UsageError("a key does not follow itself")
-    at = at or now()
+    editor = _editor(ctx, root_key_name, root_passphrase_file, draft, trust_file)
+    try:
+        rotation = key_rotation.plan_rotation(editor, name or ctx.obj.key, successor)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    first_bad = at or now()
     _warn_of_owed_tokens(ctx, ask=not yes)
-    # (1) The key that follows. A crash behind this leaves one key more: --to goes on with it.
-    new = next((key for key in directory.list() if key.name == target), None)
-    if new is None:
-        new = directory.create(target, new_passphrase(passphrase_file, ask_passphrase, target))
-    if new.public_key is None or new.retired is not None:
-        raise SnapshotterError(f"the key {target!r} can not follow: it is retired, or not known")
-    # (2) Auditors first, for whom the new key is unknown until then.
-    line = shlex.join(
-        [
-            *("snapshotter", "trust", "replace-key", str(trust_file or "trust.json")),
-            *(old.key_id, new.public_file.name, "--at", _instant(at)),
-            *(("--owner", owner) if owner else ()),
-        ]
+    done = key_rotation.rotate(
+        rotation,
+        editor,
+        trust_file,
+        lambda: new_passphrase(passphrase_file, ask_passphrase, rotation.successor),
+        at=first_bad,
+        owner=owner,
     )
-    version = _changed(
-        edit, trust_file, replace_key_change(old.key_id, new.public_key, owner=owner, at=at)
-    )
-    # (3) This machine.
-    old = directory.retire(old.name, RetiredKey(at=at, reason="superseded", successor=new.name))
-    _tell(old, new, version=version, line=line, bring=new.public_file, as_json=as_json)
-    print_message(
-        f"back up {new.private_file} now" if new.private_file else f"{new.name} is held elsewhere"
-    )
+    _print_change(done, editor, trust_file, as_json=as_json)
+    if (new := done.new) is not None:
+        print_message(
+            f"back up {new.private_file} now"
+            if new.private_file
+            else f"{new.name} is held elsewhere"
+        )
 
 
 @click.command(
@@ -183,123 +169,69 @@ def revoke(
     as_json: bool,
 ) -> None:
     """Say from when on a key no longer counts, and let it sign no more. Never undone."""
-    from snapshotter.seal.signer import RetiredKey
+    from snapshotter.app.trust import key_rotation
+    from snapshotter.formats.canonical_json import instant
 
-    edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
-    directory = key_directory(ctx)
-    old = _find(directory, name)
-    _refuse_root(old, root_key_name)
-    at = at or now()
-    if reason == "compromised" and at > now():
-        raise click.UsageError("a key that will be compromised later is not: leave out --at")
+    editor = _editor(ctx, root_key_name, root_passphrase_file, draft, trust_file)
+    old = key_rotation.find_key(editor, name)
+    first_bad = revocation_instant(at, reason)
     if reason == "superseded":
         _warn_of_owed_tokens(ctx, ask=not yes)
     if not yes:
         click.confirm(
-            f"revoke key {old.name} ({old.key_id}) as {reason} from {_instant(at)} on, for good?",
+            f"revoke key {old.name} ({old.key_id}) as {reason} from {instant(first_bad)} on, for "
+            "good?",
             abort=True,
             err=True,
         )
-    # (1) It signs no more, whatever becomes of the rest.
-    successor = old.retired.successor if old.retired else ""
-    old = directory.retire(old.name, RetiredKey(at=at, reason=reason, successor=successor))
-    # (2) Auditors.
-    line = shlex.join(
-        [
-            *("snapshotter", "trust", "revoke-key", str(trust_file or "trust.json"), old.key_id),
-            *("--reason", reason, "--at", _instant(at)),
-        ]
-    )
-    version = _changed(
-        edit,
-        trust_file,
-        lambda document: document.with_key_revoked(old.key_id, at=at, reason=reason),
-    )
-    _tell(old, None, version=version, line=line, bring=None, as_json=as_json)
-    if version is not None:
+    done = key_rotation.revoke(old, editor, trust_file, at=first_bad, reason=reason)
+    _print_change(done, editor, trust_file, as_json=as_json)
+    if done.document is not None:
         print_message("give auditors the new version of the trust file at once")
 
 
-def _find(directory: "KeyDirectory", name: str) -> "StoredKey":
-    """Return a key by its name, its id, or where a service or a token holds it."""
-    found = next((key for key in directory.list() if key.reference and key.reference == name), None)
-    return found or directory.find(name)
-
-
-def _edit(
+def _editor(
     ctx: click.Context,
     root_key_name: str,
     passphrase_file: Path | None,
     draft: Path | None,
     trust_file: Path | None,
-) -> TrustEdit:
+) -> "TrustEditor":
     if draft is not None and trust_file is None:
         raise click.UsageError("--draft is of a trust file: name it with --trust")
-    return TrustEdit(
-        context=ctx,
-        root_key_name=root_key_name,
-        passphrase_file=passphrase_file,
-        draft=draft,
-        as_json=False,
-    )
+    return trust_editor(ctx, root_key_name, passphrase_file, draft)
 
 
-def _changed(edit: TrustEdit, trust_file: Path | None, change: "Any") -> "TrustDocument | None":
-    """Edit the trust file, if it is to be and can be; return its new version."""
-    if trust_file is None or (edit.draft is None and not edit.is_here()):
-        return None
-    return edit.make(trust_file, change)
-
-
-def _tell(
-    old: "StoredKey",
-    new: "StoredKey | None",
-    *,
-    version: "TrustDocument | None",
-    line: str,
-    bring: Path | None,
-    as_json: bool,
+def _print_change(
+    done: "KeyChange", editor: "TrustEditor", trust_file: Path | None, *, as_json: bool
 ) -> None:
+    old, new, document = done.old, done.new, done.document
+    if document is not None and trust_file is not None:
+        print_draft_hint(editor, trust_file)
     if as_json:
         print_json(
             {
                 "old": key_object(old),
                 "new": key_object(new) if new else None,
-                "trust_version": version.version if version else None,
-                "where_the_root_key_is": None if version else line,
+                "trust_version": document.version if document else None,
+                "where_the_root_key_is": None if document else done.command,
             }
         )
     else:
         print_result(new.key_id if new else old.key_id)
-        if version is not None:
-            print_result(f"trust file: version {version.version}")
+        if document is not None:
+            print_result(f"trust file: version {document.version}")
         else:
-            print_result(line)
+            print_result(done.command)
     if new is not None:
         print_message(f"{old.name} is retired, and {new.name} signs from now on")
     else:
         print_message(f"{old.name} signs no more")
-    if version is None:
-        carry = f", with {bring} beside it" if bring else ""
+    if document is None:
+        carry = f", with {new.public_file} beside it" if new else ""
         print_message(
             f"run that line where the root key is{carry}, and give auditors the new version"
         )
-
-
-def _refuse_root(key: "StoredKey", root_key_name: str) -> None:
-    if key.name == root_key_name:
-        raise SnapshotterError(
-            "the root key signs trust files, and is not rotated in one",
-            hint="docs/howto/rotate-keys.md says how a new root key is made known",
-        )
-
-
-def _free_name(directory: "KeyDirectory", name: str) -> str:
-    """Return the name with the next number: default, default-2, default-3 …"""
-    stem, _, number = name.rpartition("-")
-    base = stem if stem and number.isdigit() else name
-    taken = {key.name for key in directory.list()}
-    return next(candidate for n in range(2, 10_000) if (candidate := f"{base}-{n}") not in taken)
 
 
 def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
@@ -314,9 +246,3 @@ def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
     )
     if ask:
         click.confirm("go on all the same?", abort=True, err=True)
-
-
-def _instant(at: datetime) -> str:
-    from snapshotter.formats.canonical_json import instant
-
-    return instant(at)

@@ -1,45 +1,32 @@
 """
 `snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
 
-How its two files are replaced is in `app/trust/files.py`; the commands about versions and
-about the log are in `trust_versions.py` and `trust_log.py`.
+The edits are in `app/trust/editing.py`; the commands about versions and about the log are in
+`trust_versions.py` and `trust_log.py`.
 """
 
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import click
 
-from snapshotter.cli.key_options import (
-    json_option,
-    key_directory,
-    new_passphrase,
-    passphrase_options,
-    passphrase_reader,
-)
+from snapshotter.cli.key_options import json_option, new_passphrase, passphrase_options
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import (
     TrustEdit,
-    as_object,
     edit_options,
     expires_option,
-    fingerprint,
     instant_option,
-    lines,
     now,
-    replace_key_change,
+    print_trust_json,
+    revocation_instant,
     root_key_option,
-    sign_next,
+    trust_editor,
 )
 from snapshotter.cli.trust_log import add_witness, publish, set_log
 from snapshotter.cli.trust_versions import bump, diff, renew, sign
-from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
-
-if TYPE_CHECKING:
-    from cryptography import x509
-
-_MAX_CERTIFICATE = 64 << 10  # bytes of a PEM file with one certificate, comments included
+from snapshotter.errors import EvidenceUnverifiable
 
 
 @click.group()
@@ -92,35 +79,23 @@ def init(
     as_json: bool,
 ) -> None:
     """Make a trust file that trusts nobody yet, and its root key when there is none."""
-    from snapshotter.app.trust import files
-    from snapshotter.verify.trust import Requirements, TrustDocument
+    from snapshotter.verify.trust import Requirements
 
-    with files.locked(file):
-        if file.exists():
-            raise SnapshotterError(
-                f"{file} is there already",
-                hint="edit it with `snapshotter trust add-key`, or choose another file",
-            )
-        directory = key_directory(ctx)
-        made = all(key.name != root_key_name for key in directory.list())
-        if made:
-            directory.create(
-                root_key_name, new_passphrase(passphrase_file, ask_passphrase, root_key_name)
-            )
-        root = directory.load(root_key_name, passphrase_reader(passphrase_file, root_key_name))
-        document = TrustDocument.new(
-            root.public_key,
-            expires=expires,
-            require=Requirements(signatures=require_signatures, timestamps=require_timestamps),
-        )
-        sign_next(ctx, file, document, root)
+    editor = trust_editor(ctx, root_key_name, passphrase_file, None)
+    document, made = editor.create(
+        file,
+        lambda: new_passphrase(passphrase_file, ask_passphrase, root_key_name),
+        expires=expires,
+        require=Requirements(signatures=require_signatures, timestamps=require_timestamps),
+    )
     if as_json:
-        print_json(as_object(document))
+        print_trust_json(document)
     else:
         print_result(document.root_key_id)
     if made:
+        private_file = editor.keys.find(root_key_name).private_file
         print_message(
-            f"made the root key {root_key_name!r}: {directory.find(root_key_name).private_file}\n"
+            f"made the root key {root_key_name!r}: {private_file}\n"
             "  Move this file offline (a stick in a safe, and a second copy elsewhere), and bring\n"
             "  it back only to edit the trust file. Whoever has it decides what auditors believe."
         )
@@ -168,20 +143,15 @@ def add_key(
     allow_p256: bool,
 ) -> None:
     """Trust a key: what it signs counts, as far as timestamps prove it to be of its period."""
-    from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
+    from snapshotter.app.trust import editing
     from snapshotter.verify.trust import FROM_THE_START, trusted_key
 
+    data = public_key.read(editing.MAX_PEM_BYTES)
+    key = editing.read_public_key(data, _name(public_key), allow_p256=allow_p256)
     try:
-        # The argument, not the evidence, is at fault here: not EvidenceInvalid's exit code.
-        key = load_public_pem(public_key.read(1 << 16), allow_p256=allow_p256)
         trusted = trusted_key(
             key, owner=owner, not_before=not_before or FROM_THE_START, not_after=not_after
         )
-    except KeyInvalid as error:
-        raise SnapshotterError(
-            f"{_name(public_key)}: {error.message}",
-            hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
-        ) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
@@ -219,16 +189,10 @@ def replace_key(
     at: datetime | None,
 ) -> None:
     """Let a new key follow an old one, which is retired in good order."""
-    from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
+    from snapshotter.app.trust import editing
 
-    try:
-        key = load_public_pem(public_key.read(1 << 16))
-    except KeyInvalid as error:
-        raise SnapshotterError(
-            f"{_name(public_key)}: {error.message}",
-            hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
-        ) from error
-    edit.apply(file, replace_key_change(old, key, owner=owner, at=at or now()))
+    key = editing.read_public_key(public_key.read(editing.MAX_PEM_BYTES), _name(public_key))
+    edit.apply(file, editing.replace_key(old, key, owner=owner, at=at or now()))
 
 
 @trust.command(
@@ -265,16 +229,16 @@ def revoke_key(
     """Say from when on a key no longer counts. This can be made worse, and never undone."""
     from snapshotter.formats.canonical_json import instant
 
-    at = at or now()
-    if reason == "compromised" and at > now():
-        raise click.UsageError("a key that will be compromised later is not: leave out --at")
+    first_bad = revocation_instant(at, reason)
     if not yes:
         click.confirm(
-            f"revoke key {key_id} as {reason} from {instant(at)} on, for good?",
+            f"revoke key {key_id} as {reason} from {instant(first_bad)} on, for good?",
             abort=True,
             err=True,
         )
-    edit.apply(file, lambda document: document.with_key_revoked(key_id, at=at, reason=reason))
+    edit.apply(
+        file, lambda document: document.with_key_revoked(key_id, at=first_bad, reason=reason)
+    )
 
 
 @trust.command(
@@ -322,9 +286,12 @@ def add_tsa(
     replace: bool,
 ) -> None:
     """Trust a timestamp authority's clock, by its root certificate."""
+    from snapshotter.app.trust import editing
+    from snapshotter.app.trust.summary import fingerprint
     from snapshotter.formats.proofs.rfc3161 import Anchor
 
-    certificate = _root_certificate(root_file)
+    data = root_file.read(editing.MAX_PEM_BYTES)
+    certificate = editing.read_root_certificate(data, _name(root_file))
     try:
         anchor = Anchor(
             name=name,
@@ -359,6 +326,7 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
     Without --root-key anybody may have made it, and the output says so.
     """
     from snapshotter.app.trust import files
+    from snapshotter.app.trust.summary import trust_json, trust_lines
     from snapshotter.formats.canonical_json import instant
     from snapshotter.verify.trust import load_document, load_unpinned_document
 
@@ -369,9 +337,9 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
         document = load_unpinned_document(data, signature)
     expired = document.expires is not None and now() > document.expires
     if as_json:
-        print_json({**as_object(document), "pinned": bool(root_key), "expired": expired})
+        print_json({**trust_json(document), "pinned": bool(root_key), "expired": expired})
     else:
-        for line in lines(document, pinned=bool(root_key)):
+        for line in trust_lines(document, pinned=bool(root_key)):
             print_result(line)
     if not root_key:
         print_message("no --root-key was given: this shows what the file says, not who made it")
@@ -380,34 +348,6 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
             f"{file} expired at {instant(document.expires)}",
             hint="ask its owner for a newer version (its owner: snapshotter trust renew)",
         )
-
-
-def _root_certificate(stream: IO[bytes]) -> "x509.Certificate":
-    """Read exactly one certificate that may stand at the end of a chain."""
-    from cryptography import x509
-
-    try:
-        certificates = x509.load_pem_x509_certificates(stream.read(_MAX_CERTIFICATE))
-    except ValueError as error:
-        raise SnapshotterError(f"{_name(stream)} holds no certificate in PEM") from error
-    if len(certificates) != 1:
-        raise SnapshotterError(
-            f"{_name(stream)} holds {len(certificates)} certificates, and one root is wanted",
-            hint="keep the last one of the chain, whose issuer is itself",
-        )
-    certificate = certificates[0]
-    try:
-        authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        authority = False
-    if certificate.issuer != certificate.subject or not authority:
-        raise SnapshotterError(
-            f"{_name(stream)} is not the certificate of a root: "
-            f"{certificate.subject.rfc4514_string()}, issued by "
-            f"{certificate.issuer.rfc4514_string()}",
-            hint="get the root certificate that the authority publishes, not the one that signs",
-        )
-    return certificate
 
 
 def _name(stream: IO[bytes]) -> str:

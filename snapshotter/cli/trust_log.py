@@ -1,19 +1,12 @@
 """`snapshotter trust set-log|add-witness|publish`: a trust file and the log."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.key_options import json_option, key_directory
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import TrustEdit, edit_options, root_key_option
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
-
-if TYPE_CHECKING:
-    from snapshotter.formats.proofs.note import VerifierKey
-    from snapshotter.verify.trust import TrustDocument
 
 
 @click.command(
@@ -51,6 +44,7 @@ def set_log(
     quorum: int | None,
 ) -> None:
     """Say whose log proofs count. `snapshotter trust bump --require-log` requires one."""
+    from snapshotter.app.trust.editing import read_verifier_key
     from snapshotter.formats.proofs.note import LogPolicy
 
     if no_log is (verifier_key is not None) or (no_log and witnesses):
@@ -60,8 +54,8 @@ def set_log(
         return
     try:
         log = LogPolicy(
-            key=_key(verifier_key),
-            witnesses=tuple(_key(text) for text in witnesses),
+            key=read_verifier_key(verifier_key),
+            witnesses=tuple(map(read_verifier_key, witnesses)),
             quorum=len(witnesses) if quorum is None else quorum,
         )
     except ValueError as error:
@@ -87,24 +81,10 @@ Examples:
 @edit_options
 def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | None) -> None:
     """Let a witness's cosignatures count."""
-    witness = _key(verifier_key)
+    from snapshotter.app.trust import editing
 
-    def change(document: "TrustDocument") -> "TrustDocument":
-        log = document.log
-        if log is None:
-            raise SnapshotterError(
-                "the trust file names no log that could be witnessed",
-                hint="first name it: snapshotter trust set-log FILE VERIFIER-KEY",
-            )
-        return document.with_log(
-            replace(
-                log,
-                witnesses=(*log.witnesses, witness),
-                quorum=log.quorum if quorum is None else quorum,
-            )
-        )
-
-    edit.apply(file, change)
+    witness = editing.read_verifier_key(verifier_key)
+    edit.apply(file, editing.add_witness(witness, quorum))
     print_message(f"cosignatures of {witness.name} count")
 
 
@@ -163,14 +143,3 @@ def publish(
         f"its proof: snapshotter log prove --kind trust {document.version} "
         f"--output {file}.tlog-proof"
     )
-
-
-def _key(text: str) -> "VerifierKey":
-    from snapshotter.formats.proofs.note import parse_verifier_key
-
-    try:
-        return parse_verifier_key(text)
-    except EvidenceInvalid as error:  # the argument is at fault here, not the evidence
-        raise SnapshotterError(
-            f"{text}: {error.message}", hint="it is one line: name+id+base64"
-        ) from error

@@ -11,15 +11,13 @@ from snapshotter.cli.key_options import json_option, passphrase_file_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import (
     TrustEdit,
-    as_object,
     edit_options,
     expires_option,
     instant_option,
-    lines,
+    print_trust_json,
     root_key_option,
-    sign_next,
+    trust_editor,
 )
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.verify.trust import TrustDocument
@@ -57,69 +55,33 @@ def sign(
     as_json: bool,
 ) -> None:
     """Sign an edited trust file, after showing what it changes. For where the root key is."""
-    from snapshotter.app.trust import files
-
     target = file or draft
-    here = TrustEdit(
-        context=ctx,
-        root_key_name=root_key_name,
-        passphrase_file=passphrase_file,
-        draft=None,
-        as_json=as_json,
-    )
-    document = files.read_draft(draft)
-    root = here.root()
-    if root.key_id != document.root_key_id:
-        raise SnapshotterError(
-            f"{draft} is for the root key {document.root_key_id}, and {root_key_name} is "
-            f"{root.key_id}",
-            hint="--root-key-name names another key; a new root key begins a new trust file",
-        )
-    with files.locked(target):
-        before = _signed(target) if target != draft or target.exists() else None
-        if before is not None and before.root_key_id != root.key_id:
-            raise SnapshotterError(f"{target} is signed by another root key")
-        if before == document:
-            print_message(f"{target} is signed already")
-            return
-        if before is not None and document.version <= before.version:
-            raise SnapshotterError(
-                f"{draft} is version {document.version}, and {target} is version "
-                f"{before.version} already",
-                hint=f'set "version" to {before.version + 1} in {draft}: versions only go up',
-            )
+
+    def confirm(before: "TrustDocument | None", document: "TrustDocument") -> None:
         if not yes:
-            _show(before, document)
+            _show_changes(before, document)
             click.confirm(f"sign this as version {document.version}?", abort=True, err=True)
-        sign_next(ctx, target, document, root)
-    if as_json:
-        print_json(as_object(document))
+
+    editor = trust_editor(ctx, root_key_name, passphrase_file, None)
+    document, is_new = editor.sign_draft(draft, target, confirm)
+    if not is_new:
+        print_message(f"{target} is signed already")
+    elif as_json:
+        print_trust_json(document)
     else:
         print_result(f"{target} is now version {document.version}")
 
 
-def _signed(file: Path) -> "TrustDocument | None":
-    """Return what a file says when its signature holds; None for none, or one that was edited."""
-    from snapshotter.app.trust import files
-
-    if not file.exists():
-        return None
-    try:
-        document, is_signed = files.read_signed_or_draft(file)
-    except EvidenceInvalid:
-        return None
-    return document if is_signed else None
-
-
-def _show(before: "TrustDocument | None", document: "TrustDocument") -> None:
-    if before is None:
-        print_message("this is what is signed; there is no signed version to compare it with:")
-        for line in lines(document, pinned=False):
-            print_message(f"  {line}")
-        return
+def _show_changes(before: "TrustDocument | None", document: "TrustDocument") -> None:
+    from snapshotter.app.trust.summary import trust_lines
     from snapshotter.verify.trust_changes import changes
 
-    for change in changes(before, document) or ():
+    if before is None:
+        print_message("this is what is signed; there is no signed version to compare it with:")
+        for line in trust_lines(document, pinned=False):
+            print_message(f"  {line}")
+        return
+    for change in changes(before, document):
         print_message(f"{change.what}\n  {change.meaning}")
 
 
@@ -175,7 +137,7 @@ def bump(
             require=replace(document.require, **required),
         )
 
-    if version is not None and edit.draft is not None:
+    if version is not None and edit.editor.draft is not None:
         raise click.UsageError("a draft is always the next version: leave out --version")
     edit.apply(file, change)
 
@@ -212,45 +174,32 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
 
     Signatures are checked; a draft, which has none, is read and said to be one.
     """
-    from snapshotter.app.trust import files
-    from snapshotter.verify.trust import check_pin
-    from snapshotter.verify.trust_changes import changes
+    from snapshotter.app.trust import editing
 
-    if root_key:
-        check_pin(root_key)
-    documents = []
-    for file in (old, new):
-        document, is_signed = files.read_signed_or_draft(file)
-        if root_key and document.root_key_id != root_key:
-            raise EvidenceInvalid(
-                f"{file} is by the root key {document.root_key_id}, and {root_key} is pinned"
-            )
-        if not is_signed:
-            print_message(f"{file} is a draft: nobody signed it")
-        documents.append(document)
-    before, after = documents
-    found = changes(before, after)
+    found = editing.compare(old, new, root_key)
+    for draft in found.drafts:
+        print_message(f"{draft} is a draft: nobody signed it")
     if as_json:
         print_json(
             {
-                "changes": [_as_json(change) for change in found],
-                "new_version": after.version,
-                "old_version": before.version,
+                "changes": [_change_json(change) for change in found.changes],
+                "new_version": found.after.version,
+                "old_version": found.before.version,
                 "pinned": bool(root_key),
             }
         )
         return
-    print_result(f"version {before.version} -> version {after.version}")
-    for change in found:
+    print_result(f"version {found.before.version} -> version {found.after.version}")
+    for change in found.changes:
         print_result(f"{change.effect.value:<8}  {change.what}")
         print_result(f"          {change.meaning}")
-    if not found:
+    if not found.changes:
         print_result("nothing else changed")
     if not root_key:
         print_message("no --root-key was given: this shows what the files say, not who made them")
 
 
-def _as_json(change: "Change") -> dict[str, Any]:
+def _change_json(change: "Change") -> dict[str, Any]:
     return {
         "effect": change.effect.value,
         "meaning": change.meaning,
