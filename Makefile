@@ -104,7 +104,9 @@ vectors-check: setup-test ## Make hundreds of spoilt bundles anew, and hold both
 	  tests/unit/verify/test_minimal_verifier.py tests/unit/verify/test_seeded_edits.py
 
 # As SECONDS is bash's own clock, it is not passed on by the environment.
-fuzz: setup-test ## Compare both verifiers on edits by a seed (SECONDS=600 SEED=20261124); disagreements go to fuzz/
+fuzz: setup-test ## Try generated inputs for long: 50 times those of the tests, then both verifiers (SECONDS=600 SEED=20261124)
+	@SNAPSHOTTER_FUZZ=$(or $(FACTOR),50) scripts/stage.sh "tests with generated inputs" \
+	  $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m fuzz --timeout 3600 $(PYTEST_ARGS)
 	@$(BIN)/python scripts/fuzz_verifiers.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),20261124) $(ARGS)
 
 dist: setup ## Build the wheel into dist/

@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from tests import softhsm
 from tests.fakes.world import FixedClock, SeededIds
+from tests.fuzzing import FACTOR, tries
 from tests.tools import ROOT, tools_are_required
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 # The same examples on every run and machine: a red test must be red for the next person too.
 # No deadline: two cores shared with browsers say nothing about our speed.
-settings.register_profile("snapshotter", derandomize=True, deadline=None)
+settings.register_profile(
+    "snapshotter", derandomize=FACTOR == 1, deadline=None, max_examples=tries(100)
+)
 settings.load_profile("snapshotter")
 
 pytest_plugins = ("tests.distribution", "tests.second_try")
@@ -43,6 +46,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """
     is_long = isinstance(val, str | bytes) and len(val) > _NAME
     return argname if is_long else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test of Hypothesis: `make fuzz` runs it with more inputs."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "function", None)):
+            item.add_marker("fuzz")
 
 
 @pytest.fixture

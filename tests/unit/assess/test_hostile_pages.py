@@ -10,6 +10,7 @@ from snapshotter.assess import assessor as module
 from snapshotter.assess.page_view import PageView
 from snapshotter.model.assessment import Availability, Content, Undecided
 from snapshotter.model.page import Page
+from tests.fuzzing import tries
 from tests.unit.assess.pages import assessor, markup, site_page
 
 ASSESSOR = assessor()
@@ -73,7 +74,7 @@ def test_an_answer_that_is_no_text_gets_a_verdict(raw: bytes) -> None:
     assert verdict.undecided is Undecided.UNKNOWN
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, large_json
 from snapshotter.formats.large_json import Cursor
+from tests.fuzzing import tries
 
 NAMES = st.text("abc_01", min_size=1, max_size=6)
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9999) | st.text(max_size=9)
@@ -44,11 +45,13 @@ def _whole(data: bytes, value: Any) -> Any:
     return [_whole(data, member) for member in value.items()]
 
 
+@settings(max_examples=tries(25))
 @given(DOCUMENTS)
 def test_what_is_walked_is_what_is_parsed(value: Any) -> None:
     assert whole(canonical_json.dumps(value)) == value
 
 
+@settings(max_examples=tries(25))
 @given(DOCUMENTS, st.data())
 def test_what_is_altered_is_taken_by_both_ways_or_by_none(value: Any, draw: st.DataObject) -> None:
     data = bytearray(canonical_json.dumps(value))

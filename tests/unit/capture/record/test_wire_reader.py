@@ -21,6 +21,7 @@ from snapshotter.formats.http.events import Direction
 from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.model.network import Connection
 from tests.fakes.world import START, SeededIds
+from tests.fuzzing import tries
 
 C, S = Direction.CLIENT, Direction.SERVER
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -217,7 +218,7 @@ PIECES = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from([C, S]), PIECES), max_size=12), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 def test_whatever_passes_a_connection_it_is_read_or_named(
     pieces: list[tuple[Direction, bytes]], closed: bool
 ) -> None:

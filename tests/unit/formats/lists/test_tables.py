@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists import tables
 from snapshotter.formats.lists.tables import read, safe_cell
+from tests.fuzzing import tries
 
 OURS = ("status", "title")
 
@@ -154,7 +155,7 @@ def test_no_cell_of_ours_is_a_formula_in_a_spreadsheet(cell: str, safe: str) -> 
     assert row["f"] == "=1+1"  # what was in the table is its owner's
 
 
-@settings(max_examples=50)
+@settings(max_examples=tries(50))
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=4), max_size=5))
 def test_whatever_stands_in_cells_stands_there_afterwards(cells: list[list[str]]) -> None:
     body = io.StringIO(newline="")
@@ -217,7 +218,7 @@ def test_a_line_that_is_no_object_is_that_rows_problem_and_stays_as_it_is() -> N
     assert out.splitlines()[3] == '{"a": 1, "a": 2, "status": "failed"}'
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(
     st.dictionaries(
         st.text(),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from snapshotter.formats.signatures import cms
 from snapshotter.formats.signatures.cms import CmsInvalid, PrivateKey, Recipient
+from tests.fuzzing import tries
 
 KINDS: dict[str, Callable[[], PrivateKey]] = {
     "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -86,7 +87,7 @@ def test_another_key_of_the_kind_does_not_open_it(kind: str) -> None:
         decrypted(encrypted(kind), KINDS[kind]())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.data(), st.sampled_from(list(KINDS)))
 def test_a_changed_byte_is_noticed(data: st.DataObject, kind: str) -> None:
     whole = bytearray(_file(kind))
@@ -113,7 +114,7 @@ def test_a_file_that_was_cut_or_goes_on_is_noticed(kind: str) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 def test_bytes_that_are_no_such_file_raise_nothing_else(data: bytes) -> None:
     with pytest.raises(CmsInvalid):
         decrypted(data, key("p256"))

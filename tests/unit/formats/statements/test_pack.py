@@ -18,6 +18,7 @@ from snapshotter.formats.statements.pack import PackInvalid
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import Part, Role
 from tests import packs
+from tests.fuzzing import tries
 from tests.packs import END, EVENT, FILES, GONE, PAGE, SEEN, SIGNER, File, written
 
 GOOD = written()
@@ -98,7 +99,7 @@ def test_no_byte_of_a_pack_is_free() -> None:
         assert faults(bytes(changed)), f"byte {at}"
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=3))
 def test_what_is_put_in_or_taken_out_is_found(at: int, data: bytes) -> None:
     assert faults(GOOD[:at] + data + GOOD[at:])

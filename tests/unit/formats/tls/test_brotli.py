@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from snapshotter.formats.tls import brotli
 from snapshotter.formats.tls.brotli import BrotliInvalid, TooMuchWork, Work, decompress
 from tests.bundles import flipped
+from tests.fuzzing import tries
 
 LIMIT = 1 << 15
 STEPS = 1 << 20
@@ -95,14 +96,14 @@ def test_the_dictionary_is_that_of_the_reference() -> None:
     assert data.startswith(b"timedownlifeleft")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_stream_raise_our_error_and_no_other(data: bytes) -> None:
     with contextlib.suppress(BrotliInvalid):
         assert len(decompress(data, limit=LIMIT)) <= LIMIT
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.sampled_from(STREAMS), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_stream_that_somebody_changed_raises_our_error_and_no_other(
     stream: tuple[str, str], at: int, value: int

@@ -11,6 +11,7 @@ from snapshotter.formats.tls.certificate_timestamps import CertificateTimestamp,
 from snapshotter.formats.tls.handshake import Handshake
 from snapshotter.formats.tls.server_signature import TlsRecording, gather
 from tests import tls
+from tests.fuzzing import tries
 from tests.tls import Authority
 
 LOG = bytes(range(32))
@@ -61,7 +62,7 @@ def test_there_is_a_limit() -> None:
     assert len(timestamps(b"", _list(*[_sct()] * 100), b"")) == 32
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=100), st.binary(max_size=100))
 def test_junk_raises_nothing(leaf: bytes, sct_list: bytes, staple: bytes) -> None:
     for timestamp in timestamps(leaf, sct_list, staple):

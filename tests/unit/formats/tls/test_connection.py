@@ -19,6 +19,7 @@ from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.formats.tls.names import TLS_1_3
 from snapshotter.formats.tls.records import TLS_1_3_SUITES, expand_label
 from tests import tls, wires
+from tests.fuzzing import tries
 from tests.tls import KEYS, Authority, Chunk, Recording, read
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -207,7 +208,7 @@ def test_a_connection_that_ends_at_any_byte_is_read_up_to_there(
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_bytes_that_somebody_changed_raise_nothing_and_never_come_out_as_said(
     plain: dict[str, Recording], version: str, data: st.DataObject
@@ -226,7 +227,7 @@ def test_bytes_that_somebody_changed_raise_nothing_and_never_come_out_as_said(
         assert whole.startswith(said[direction])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Direction), st.binary(max_size=80)), max_size=12))
 def test_bytes_that_are_no_tls_raise_nothing(chunks: list[Chunk]) -> None:
     connection, said = read(chunks, b"")

@@ -35,6 +35,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.verify import server_signatures
 from tests import tls
 from tests.bundles import flipped
+from tests.fuzzing import tries
 from tests.tls import KEYS, Authority
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -476,7 +477,7 @@ def test_what_does_not_fit_is_left_out_by_name_and_each_host_keeps_its_first(mak
     assert all("left out" in connection.reason for connection in kept.unsigned)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_document_of_which_one_byte_was_changed_ends_in_a_refusal_and_nothing_else(
     session: SignedSession, data: st.DataObject
