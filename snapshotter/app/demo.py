@@ -46,7 +46,7 @@ from snapshotter.model.finding import Finding, Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.model.takedown import Takedown
-from snapshotter.policy.decide import decide
+from snapshotter.policy.decide import Overrides, decide
 from snapshotter.policy.files import shipped_directory
 from snapshotter.ports import Progress
 from snapshotter.site import timestamp_authority as authorities
@@ -340,7 +340,7 @@ def demo_environment(
         )
         capturer = wiring.capturer(settings, dependencies.clock, resolver=SiteResolver())
         decision = decide(
-            choice.configured_policy(settings), allow_networks=settings.allow_networks
+            choice.configured_policy(settings), Overrides(allow_networks=settings.allow_networks)
         )
         if authority is None:
             decision = replace(decision, require_timestamps=0)

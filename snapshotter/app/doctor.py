@@ -31,7 +31,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
-from snapshotter.policy.decide import decide
+from snapshotter.policy.decide import Overrides, decide
 
 _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000
@@ -104,7 +104,9 @@ def _browser(settings: Settings) -> Iterator[DoctorCheck]:
     capturer = wiring.capturer(replace(settings, proxy=""), machine.SystemClock())
     name = f"doctor-{machine.RandomIds().random_bytes(8).hex()}"
     try:
-        decision = decide(choice.configured_policy(settings), allow_networks=(_LOOPBACK,))
+        decision = decide(
+            choice.configured_policy(settings), Overrides(allow_networks=(_LOOPBACK,))
+        )
         with (
             _served() as url,
             spool_directory(settings.spool_dir, name) as spool,

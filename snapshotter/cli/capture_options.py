@@ -61,21 +61,23 @@ class CaptureOptions:
 
         return policies.decide(
             policy,
-            browser=self.browser or "",
-            lock_days=self.lock_days,
-            lock_mode=self.lock_mode or "",
-            ignore_certificate_errors=self.ignore_certificate_errors,
-            allow_networks=(*settings.allow_networks, *self.allow_networks),
-            viewports=self.viewports,
-            elements=self.elements,
-            pdf=self.pdf,
-            certificate_authorities=tuple(
-                authority
-                for path in self.authority_files
-                for authority in certificate_authorities(path)
+            policies.Overrides(
+                browser=self.browser or "",
+                lock_days=self.lock_days,
+                lock_mode=self.lock_mode or "",
+                ignore_certificate_errors=self.ignore_certificate_errors,
+                allow_networks=(*settings.allow_networks, *self.allow_networks),
+                viewports=self.viewports,
+                elements=self.elements,
+                pdf=self.pdf,
+                certificate_authorities=tuple(
+                    authority
+                    for path in self.authority_files
+                    for authority in certificate_authorities(path)
+                ),
+                keep_streams_for=tuple(map(public_key, self.keep_streams_for)),
+                light=light,
             ),
-            keep_streams_for=tuple(map(public_key, self.keep_streams_for)),
-            light=light,
         )
 
 

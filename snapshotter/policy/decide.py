@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ValidationError
@@ -43,135 +44,115 @@ _ALWAYS_REDACTED = frozenset(
 )
 
 
-def decide(
-    policy: Policy,
-    *,
-    browser: str = "",
-    lock_days: int | None = None,
-    lock_mode: Literal["GOVERNANCE", "COMPLIANCE", ""] = "",
-    ignore_certificate_errors: bool = False,
-    allow_networks: Sequence[str] = (),
-    viewports: tuple[str, ...] = (),
-    elements: tuple[str, ...] = (),
-    pdf: bool = False,
-    keep_streams_for: Sequence[str] = (),
-    certificate_authorities: Sequence[str] = (),
-    light: bool = False,
-) -> Decision:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What options and settings change in a policy; an empty value changes nothing."""
+
+    browser: str = ""  # "shell", "chromium" or the path of a binary
+    lock_days: int | None = None  # instead of `retention.days`
+    lock_mode: Literal["GOVERNANCE", "COMPLIANCE", ""] = ""  # instead of `retention.mode`
+    ignore_certificate_errors: bool = False
+    allow_networks: Sequence[str] = ()  # added: networks (CIDR) or single addresses
+    viewports: tuple[str, ...] = ()  # added: names or sizes of windows
+    elements: tuple[str, ...] = ()  # added: CSS selectors
+    pdf: bool = False
+    keep_streams_for: Sequence[str] = ()  # added: public keys in PEM
+    certificate_authorities: Sequence[str] = ()  # added: certificates in PEM
+    light: bool = False  # make a light check, which does not have to meet the court minimum
+
+
+def decide(policy: Policy, overrides: Overrides = Overrides()) -> Decision:
     """
     Return every setting of one capture, and the effective policy as text.
 
-    Args:
-        browser: Instead of the policy's: "shell", "chromium" or the path of a binary.
-        lock_days: Instead of the policy's `retention.days`.
-        lock_mode: Instead of the policy's `retention.mode`.
-        ignore_certificate_errors: Go on where a certificate is bad, and record it.
-        allow_networks: In addition to the policy's: networks (CIDR) or single addresses.
-        viewports: Names or sizes of windows, beside the policy's.
-        elements: CSS selectors, beside the policy's.
-        pdf: Print the page too.
-        keep_streams_for: Public keys in PEM, beside the policy's.
-        certificate_authorities: Certificates in PEM, beside the policy's.
-        light: Make a light check, which does not have to meet the court minimum.
-
     Raises:
-        SnapshotterError: `browser` is neither a kind nor a path; a network, a viewport or a
-            public key is none; or a file of rules can not be read.
+        SnapshotterError: The browser is neither a kind nor a path; a network, a viewport or a
+            public key is invalid; or a file of rules cannot be read.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
-    if browser and browser not in KINDS and os.sep not in browser:
-        raise SnapshotterError(
-            f"{browser} is no kind of browser", hint="shell, chromium, or the path of a binary"
-        )
-    table: dict[str, object] = {}
-    if browser in KINDS:
-        table["kind"] = browser
-    if ignore_certificate_errors:
-        table["ignore_certificate_errors"] = True
-    changes: dict[str, object] = {"browser": policy.browser.model_copy(update=table)}
-    if lock_days is not None or lock_mode:
-        changes["retention"] = RetentionTable(
-            reason=policy.retention.reason,
-            days=policy.retention.days if lock_days is None else lock_days,
-            mode=lock_mode or policy.retention.mode,
-        )
-    way = policy.network
-    if allow_networks:
-        allowed = dict.fromkeys((*way.allow, *map(network, allow_networks)))
-        way = way.model_copy(update={"allow": tuple(allowed)})
-    if certificate_authorities:
-        known = dict.fromkeys((*way.certificate_authorities, *certificate_authorities))
-        way = way.model_copy(update={"certificate_authorities": tuple(known)})
-    if way is not policy.network:
-        changes["network"] = way
-    if viewports or elements or pdf:
-        changes["pictures"] = _more_pictures(policy.pictures, viewports, elements, pdf)
-    if keep_streams_for:
-        changes["streams"] = _more_recipients(policy.streams, keep_streams_for)
-    if light or policy.light:
-        changes["light"] = True
-        changes["require"] = policy.require.model_copy(update={"court_minimum": False})
-    rules = tuple(
-        (rule_set.file.id, rule_set.text) for rule_set in load_rules(policy.takedown.rules)
+    rule_sets = load_rules(policy.takedown.rules)
+    rule_ids = tuple(rule_set.file.id for rule_set in rule_sets)
+    effective = _override(policy, overrides).model_copy(
+        update={"takedown": policy.takedown.model_copy(update={"rules": rule_ids})}
     )
-    changes["takedown"] = policy.takedown.model_copy(
-        update={"rules": tuple(rule for rule, _ in rules)}
-    )
-    effective = policy.model_copy(update=changes)
-    limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(
         policy_name=effective.name,
         policy_text=as_toml(effective),
-        browser=browser or effective.browser.kind,
-        viewport_px=effective.browser.viewport_px,
-        scale=effective.browser.scale,
-        locale=effective.browser.locale,
-        timezone=effective.browser.timezone,
-        user_agent=effective.browser.user_agent,
-        ignore_certificate_errors=effective.browser.ignore_certificate_errors,
-        webgl=effective.browser.webgl,
+        browser=overrides.browser or effective.browser.kind,
         require_file_protection=effective.sandbox.files == "refuse",
         scroll_step=effective.scroll.step_percent / 100,
         segments=effective.scroll.segments,
         quiet_s=effective.wait.quiet_ms / 1000,
-        media=MediaRules(**effective.media.model_dump(exclude={"reason"})),
-        expand=ExpandRules(**effective.expand.model_dump(exclude={"reason"})),
-        consent=ConsentRules(**effective.consent.model_dump(exclude={"reason"})),
+        media=MediaRules(**effective.media.settings()),
+        expand=ExpandRules(**effective.expand.settings()),
+        consent=ConsentRules(**effective.consent.settings()),
+        mask=MaskRules(**effective.compare.mask.settings()),
+        readings=_reading_rules(effective),
         pictures=Pictures(
-            **effective.pictures.model_dump(exclude={"reason", "viewports"}),
+            **effective.pictures.settings("viewports"),
             viewports=tuple(Viewport.named(name) for name in effective.pictures.viewports),
         ),
         limits=Limits(
-            **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
+            **effective.limits.settings(),
+            settle_s=effective.wait.settle_s,
+            scroll_steps=effective.scroll.steps,
         ),
-        redact_headers=redacted_headers(effective.redact.headers),
-        redact=_redact_rules(effective),
-        keep_streams_for=effective.streams.keep_for,
-        allow_networks=effective.network.allow,
-        block_hosts=effective.network.block_hosts,
-        require_proxy=effective.network.require_proxy,
-        certificate_authorities=effective.network.certificate_authorities,
-        strip_params=effective.request.strip_params,
-        clock_skew_s=effective.warn.clock_skew_s,
-        divergence_percent=effective.warn.divergence_percent,
         verdict=VerdictRules(
-            rules=effective.takedown.rules,
-            rule_texts=rules,
+            rules=rule_ids,
+            rule_texts=tuple((rule_set.file.id, rule_set.text) for rule_set in rule_sets),
             wall_grace_s=parse_duration(effective.wait.wall_grace).total_seconds(),
             reloads=effective.wait.reloads,
             main_regions=effective.main_region.selectors,
             main_characters=effective.main_region.min_characters,
         ),
-        readings=_reading_rules(effective),
-        mask=MaskRules(**effective.compare.mask.model_dump(exclude={"reason"})),
+        redact=_redact_rules(effective),
+        redact_headers=redacted_headers(effective.redact.headers),
+        keep_streams_for=effective.streams.keep_for,
+        allow_networks=effective.network.allow,
         light=effective.light,
-        require_court_minimum=effective.require.court_minimum,
-        require_timestamps=effective.require.timestamps,
-        require_signatures=effective.require.signatures,
-        require_log=effective.require.log,
-        retain_days=effective.retention.days,
-        retain_mode=effective.retention.mode,
+        **effective.browser.settings("kind"),
+        **effective.network.settings("allow"),
+        **effective.request.settings(),
+        **effective.warn.settings(),
+        **{f"require_{key}": value for key, value in effective.require.settings().items()},
+        **{f"retain_{key}": value for key, value in effective.retention.settings().items()},
     )
+
+
+def _override(policy: Policy, overrides: Overrides) -> Policy:
+    if overrides.browser and overrides.browser not in KINDS and os.sep not in overrides.browser:
+        raise SnapshotterError(
+            f"{overrides.browser} is no kind of browser",
+            hint="shell, chromium, or the path of a binary",
+        )
+    browser: dict[str, object] = {}
+    if overrides.browser in KINDS:
+        browser["kind"] = overrides.browser
+    if overrides.ignore_certificate_errors:
+        browser["ignore_certificate_errors"] = True
+    allowed = dict.fromkeys((*policy.network.allow, *map(network, overrides.allow_networks)))
+    authorities = dict.fromkeys(
+        (*policy.network.certificate_authorities, *overrides.certificate_authorities)
+    )
+    retention = policy.retention
+    changes: dict[str, object] = {
+        "browser": policy.browser.model_copy(update=browser),
+        "network": policy.network.model_copy(
+            update={"allow": tuple(allowed), "certificate_authorities": tuple(authorities)}
+        ),
+        "retention": RetentionTable(
+            reason=retention.reason,
+            days=retention.days if overrides.lock_days is None else overrides.lock_days,
+            mode=overrides.lock_mode or retention.mode,
+        ),
+        "streams": _more_recipients(policy.streams, overrides.keep_streams_for),
+    }
+    if overrides.viewports or overrides.elements or overrides.pdf:
+        changes["pictures"] = _more_pictures(policy.pictures, overrides)
+    if overrides.light or policy.light:
+        changes["light"] = True
+        changes["require"] = policy.require.model_copy(update={"court_minimum": False})
+    return policy.model_copy(update=changes)
 
 
 def monitoring(policy: Policy) -> Monitoring:
@@ -187,9 +168,7 @@ def monitoring(policy: Policy) -> Monitoring:
         ),
         control_url=policy.takedown.control_url,
         second_vantage=policy.takedown.second_vantage,
-        thresholds=tuple(
-            Threshold(**threshold.model_dump(exclude={"reason"})) for threshold in policy.thresholds
-        ),
+        thresholds=tuple(Threshold(**threshold.settings()) for threshold in policy.thresholds),
         burst=parse_duration(policy.monitor.burst),
         after_gone=offsets(policy.monitor.after_gone),
         proof=policy.monitor.proof,
@@ -230,20 +209,18 @@ def _redact_rules(policy: Policy) -> RedactRules:
 def _reading_rules(policy: Policy) -> ReadingRules:
     known = site_readings.shipped_sites()
     return ReadingRules(
-        **policy.extract.model_dump(exclude={"reason"}),
+        **policy.extract.settings(),
         sites=known.sites,
         rules=((known.file.id, known.text),),
         files=(known.file,),
     )
 
 
-def _more_pictures(
-    table: PicturesTable, viewports: tuple[str, ...], elements: tuple[str, ...], pdf: bool
-) -> PicturesTable:
+def _more_pictures(table: PicturesTable, overrides: Overrides) -> PicturesTable:
     values = table.model_dump()
-    values["viewports"] = (*table.viewports, *viewports)
-    values["elements"] = tuple(dict.fromkeys((*table.elements, *elements)))
-    values["pdf"] = table.pdf or pdf
+    values["viewports"] = (*table.viewports, *overrides.viewports)
+    values["elements"] = tuple(dict.fromkeys((*table.elements, *overrides.elements)))
+    values["pdf"] = table.pdf or overrides.pdf
     try:
         return PicturesTable.model_validate(values)
     except ValidationError as error:

@@ -8,7 +8,7 @@ types are errors. A table may carry a `reason`, which is for people.
 import re
 from datetime import UTC, timedelta
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -77,6 +77,14 @@ _Zone = Annotated[str, AfterValidator(_is_zone)]
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     reason: str = ""
+
+    def settings(self, *without: str) -> dict[str, Any]:
+        """Return the values of the table by key, but for its reason and the keys named."""
+        return {
+            key: getattr(self, key)
+            for key in type(self).model_fields
+            if key != "reason" and key not in without
+        }
 
 
 def _is_host(text: str) -> str:

@@ -8,7 +8,7 @@ usual report of an online capture; docs/spec/capture-record.md lists every field
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -221,73 +221,50 @@ def _pictures(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
 
 
 def _settings(decision: Decision) -> dict[str, Any]:
-    """Every setting; seconds become integer milliseconds, for a record holds no floats."""
-    settings: dict[str, Any] = {
-        "allow_networks": list(decision.allow_networks),
-        "block_hosts": list(decision.block_hosts),
+    """
+    Return every setting, under its name in `Decision`.
+
+    What stands elsewhere in the record is left out, and so are the texts of rules, which are
+    files of their own.
+    """
+    settings = _group(
+        decision,
+        *("policy_name", "policy_text", "policy_why"),
+        *("require_log", "require_signatures", "require_timestamps"),
+        *("browser", "certificate_authorities", "readings", "redact", "scroll_step", "verdict"),
+    )
+    return settings | {
+        "browser": PurePath(decision.browser).name,  # no path of this machine goes into a bundle
         "certificate_authorities": [
             certificate_authority.facts(authority) for authority in decision.certificate_authorities
         ],
-        # A binary that was named by its path: no path of this machine goes into a bundle.
-        "clock_skew_ms": round(decision.clock_skew_s * 1000),
-        "divergence_percent": decision.divergence_percent,
-        "browser": PurePath(decision.browser).name,
-        "ignore_certificate_errors": decision.ignore_certificate_errors,
-        "keep_streams_for": list(decision.keep_streams_for),
-        "light": decision.light,
-        "locale": decision.locale,
-        "pictures": {
-            "elements": list(decision.pictures.elements),
-            "file_pixels": decision.pictures.file_pixels,
-            "inner_box": decision.pictures.inner_box,
-            "pdf": decision.pictures.pdf,
-            "pdf_bytes": decision.pictures.pdf_bytes,
-            "pdf_ms": round(decision.pictures.pdf_s * 1000),
-            "viewports": plain(decision.pictures.viewports),
-        },
-        "quiet_ms": round(decision.quiet_s * 1000),
-        "redact_headers": sorted(decision.redact_headers),
+        "readings": _group(decision.readings, "sites", "rules", "files"),
         "redact_identity": decision.redact.identity,
         "redact_mode": decision.redact.mode,
         "redact_url_params": list(decision.redact.url_params),
         "redact_viewer_fields": list(decision.redact.viewer_names),
-        "require_court_minimum": decision.require_court_minimum,
-        "require_file_protection": decision.require_file_protection,
-        "require_proxy": decision.require_proxy,
-        "retain_days": decision.retain_days,
-        "retain_mode": decision.retain_mode,
-        "scale": decision.scale,
         "scroll_step_percent": round(decision.scroll_step * 100),
-        "segments": decision.segments,
-        "strip_params": list(decision.strip_params),
-        "timezone": decision.timezone,
-        "user_agent": decision.user_agent,
-        "viewport_px": list(decision.viewport_px),
-        "webgl": decision.webgl,
+        "verdict": _group(decision.verdict, "rule_texts"),
     }
-    # The texts of the rules lie beside the record, as files of their own.
-    settings["verdict"] = _group(replace(decision.verdict, rule_texts=()))
-    del settings["verdict"]["rule_texts"]
-    settings["readings"] = _group(replace(decision.readings, sites=(), rules=(), files=()))
-    for name in ("sites", "rules", "files"):
-        del settings["readings"][name]
-    settings["mask"] = _group(decision.mask)
-    settings["limits"] = _group(decision.limits)
-    settings["media"] = _group(decision.media)
-    settings["expand"] = _group(decision.expand)
-    settings["consent"] = _group(decision.consent)
-    return settings
 
 
-def _group(values: Any) -> dict[str, Any]:
-    """Return a dataclass of settings; seconds, `_s` in the name, become milliseconds, `_ms`."""
+def _group(values: Any, *without: str) -> dict[str, Any]:
+    """
+    Return a dataclass of settings by name, but for the names in `without`.
+
+    A record has no floats: seconds, `_s` in the name, become integer milliseconds, `_ms`.
+    """
     group: dict[str, Any] = {}
     for field in fields(values):
         value = getattr(values, field.name)
+        if field.name in without:
+            continue
         if field.name.endswith("_s"):
             group[f"{field.name.removesuffix('_s')}_ms"] = round(value * 1000)
+        elif is_dataclass(value):
+            group[field.name] = _group(value)
         else:
-            group[field.name] = list(value) if isinstance(value, tuple) else value
+            group[field.name] = sorted(value) if isinstance(value, frozenset) else plain(value)
     return group
 
 

@@ -16,7 +16,7 @@ from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.request import CaptureRequest
 from snapshotter.model.takedown import TakedownKind
-from snapshotter.policy.decide import decide
+from snapshotter.policy.decide import Overrides, decide
 from snapshotter.policy.load import load
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, removed
@@ -68,7 +68,9 @@ class Browser:
         self._site.clock = here.time
         self._clock.move(here.time)
         decision = replace(
-            decide(load("monitor-takedown"), allow_networks=("127.0.0.0/8",), light=light),
+            decide(
+                load("monitor-takedown"), Overrides(allow_networks=("127.0.0.0/8",), light=light)
+            ),
             require_timestamps=0,
         )
         decision = replace(decision, pictures=replace(decision.pictures, viewports=(), pdf=False))

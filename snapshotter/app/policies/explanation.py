@@ -24,7 +24,7 @@ from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
 from snapshotter.policy import politeness_estimate, politeness_file
 from snapshotter.policy.addresses import strip_parameters
-from snapshotter.policy.decide import decide, monitoring
+from snapshotter.policy.decide import Overrides, decide, monitoring
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.load import EffectivePolicy, effective
 from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick
@@ -150,7 +150,7 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
             policy_file for policy_file in found if policy_file.path == picked.winner.path
         )
         why, rejected = picked.winner.why, picked.rejected
-    decision = decide(chosen.policy, allow_networks=settings.allow_networks)
+    decision = decide(chosen.policy, Overrides(allow_networks=settings.allow_networks))
     return Explanation(
         url=url,
         effective=chosen,

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.request import Decision
 from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.load import EffectivePolicy, all_keys, effective, shipped_policy_names
 from snapshotter.policy.picking import pick
 from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import Policy
+from snapshotter.seal import record
+from tests import bundles
 
 DOCS = Path(__file__).resolve().parents[4] / "docs/reference/policies.md"
 _ROOT = (shipped_directory() / "authorities" / "digicert.pem").read_text(encoding="ascii")
@@ -163,6 +167,11 @@ _BESIDE = {
     "schedule.end": 'schedule.every = "1h"',
     "monitor.after_gone.": 'monitor.after_gone = [{ every = "1d", until = "2d" }]',
 }
+# What decides which pages are captured and when, and what is made of many captures of one page.
+_NOT_OF_A_CAPTURE = (
+    *("match.", "schedule.", "monitor.", "thresholds"),
+    *("takedown.control_url", "takedown.second_vantage", "takedown.confirm."),
+)
 _SAMPLES = dict(line.split(" = ", 1) for line in _OTHER.strip().splitlines())
 
 
@@ -218,8 +227,8 @@ def test_every_shipped_policy_is_documented() -> None:
     assert [name for name in shipped_policy_names() if f"| `{name}` |" not in text] == []
 
 
-@pytest.mark.parametrize("key", _keys())
-def test_a_key_changes_what_somebody_does(key: str, tmp_path: Path) -> None:
+def _before_and_after(key: str) -> tuple[Policy, Policy]:
+    """Return a policy without a value for the key, and the same policy with one."""
     base = _base_of(key)
     value = _SAMPLES[key].replace('["PEM"]', f'["""{_PEM}"""]')
     value = value.replace('["ROOT"]', f'["""{_ROOT}"""]')
@@ -229,7 +238,39 @@ def test_a_key_changes_what_somebody_does(key: str, tmp_path: Path) -> None:
             changed = listed
     rest = "\n".join(line for line in base.splitlines() if not line.startswith(f"{changed} ="))
 
-    before = _effect(_policy(base), tmp_path)
-    after = _effect(_policy(f"{rest}\n{changed} = {value}\n"), tmp_path)
+    return _policy(base), _policy(f"{rest}\n{changed} = {value}\n")
 
-    assert before != after
+
+@pytest.mark.parametrize("key", _keys())
+def test_a_key_changes_what_somebody_does(key: str, tmp_path: Path) -> None:
+    before, after = _before_and_after(key)
+
+    assert _effect(before, tmp_path) != _effect(after, tmp_path)
+
+
+def test_each_setting_of_a_capture_arrives_in_the_decision_and_in_the_record(
+    tmp_path: Path,
+) -> None:
+    capture = bundles.capture(tmp_path, at=datetime(2026, 1, 2, tzinfo=UTC))
+    for key in _keys():
+        if key.startswith(_NOT_OF_A_CAPTURE):
+            continue
+        before, after = (
+            replace(decide(policy), policy_text="") for policy in _before_and_after(key)
+        )
+
+        assert before != after, key
+        assert record.content(capture, before, ()) != record.content(capture, after, ()), key
+
+
+def test_a_decision_without_a_policy_has_the_defaults_of_the_tables() -> None:
+    shipped = decide(Policy(name="x"))
+    bare = Decision(policy_name="x", policy_text=shipped.policy_text)
+
+    assert shipped == replace(
+        bare,
+        verdict=replace(
+            bare.verdict, rules=shipped.verdict.rules, rule_texts=shipped.verdict.rule_texts
+        ),
+        readings=shipped.readings,
+    )
