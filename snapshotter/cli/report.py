@@ -150,8 +150,8 @@ def _scope(
     from snapshotter.app.takedown.campaign_report import Scope
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.app.wiring import watches as wiring_watch
-    from snapshotter.formats.lists import link_lists
-    from snapshotter.formats.lists.link_lists import read_table
+    from snapshotter.formats.lists import csv_links
+    from snapshotter.formats.lists.csv_links import read_table
     from snapshotter.formats.lists.listing import ListUnreadable
     from snapshotter.verify.files import first_bytes
 
@@ -159,7 +159,7 @@ def _scope(
         raise click.UsageError("name the pages by one of --urls, --schedule and --watch")
     if urls is not None:
         try:
-            listed = read_table(first_bytes(urls, link_lists.MAX_BYTES + 1), "", column=column)
+            listed = read_table(first_bytes(urls, csv_links.MAX_BYTES + 1), "", column=column)
         except ListUnreadable as error:
             raise SnapshotterError(
                 f"{urls}: {error}", hint="one address a line, or a table with a column of them"

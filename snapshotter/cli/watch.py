@@ -269,7 +269,7 @@ def _wanted(given: dict[str, Any], now: datetime, settings: "Settings") -> Watch
 def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     """Return what options say, as a watch has it; what was not given is left out."""
     from snapshotter.app.policies.choice import policy_name_for_jobs
-    from snapshotter.formats.lists.link_lists import matching
+    from snapshotter.formats.lists.html_links import matching
     from snapshotter.model.capture_url import check_url
 
     values = {key: value for key, value in given.items() if value not in (None, "", ())}

@@ -1,1 +1,1 @@
-"""Two captures of one page, side by side: what changed, and what did not. Pure."""
+"""Compare two captures of one page: what changed, and what did not. Pure."""

@@ -1,7 +1,8 @@
 """
-Two captures of one page, side by side: all that differs between them.
+Compare two captures of one page in all respects: text, pictures, single values.
 
-What was kept of each comes in as values, and pictures as streams; nothing is looked up.
+The caller passes what was kept of each capture as values, and the pictures as streams. Nothing is
+read from a store.
 """
 
 from collections.abc import Mapping

@@ -1,14 +1,13 @@
 """
-Two pictures of a page: where they do not look the same.
+Find the regions in which two pictures of a page differ.
 
-Rows that are the same in both are aligned first, so that a paragraph that was put in does not
-make all below it differ; what stands between them is compared pixel by pixel. A pixel counts as
-different when it is outside of what its neighbours in the other picture range over: a glyph
-that was smoothed otherwise is no change. Differing pixels that are near each other are one
-region.
+Rows that are equal in both pictures are aligned first, so that an inserted paragraph does not make
+everything below it differ. The rows between them are compared pixel by pixel. A pixel counts as
+different if it is outside the range of its neighbours in the other picture, so a glyph with other
+smoothing is no change. Differing pixels that are near each other form one region.
 
-A whole page has up to hundreds of megapixels: two bands of rows are in memory, and a digest
-of each row.
+A whole page can have hundreds of megapixels: only two bands of rows are in memory, and a digest of
+each row.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """
-What a policy leaves out when two captures are compared: clocks, counters, advertisements.
+Apply a policy's masks: parts that a comparison leaves out, such as clocks and counters.
 
-A selector masks blocks of text whole, and what is seen under them; a pattern masks the
-stretches of a block that it matches. Either is counted in both captures, and whether what
-it covered differs is said: a mask hides nothing from who looks for it.
+A selector masks whole blocks of text and the picture area under them. A pattern masks the parts of
+a block that match it. Masked parts are counted in both captures, and the comparison says whether
+they differed: a mask hides no change from somebody who looks for it.
 """
 
 import re

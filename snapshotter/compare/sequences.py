@@ -1,11 +1,10 @@
 """
-Which parts of two sequences are the same, in order: patience, then Myers, within a budget.
+Align two sequences: patience diff, then Myers, within a budget of steps.
 
-Patience takes what stands exactly once in either sequence as an anchor, and goes on between
-anchors; where there is none, Myers' greedy search finds the shortest way from one to the
-other. Either can take the square of the length on a page that was made for it, so that every
-step is paid for out of a budget. A stretch for which nothing is left stays unaligned, and the
-answer says so.
+Patience diff uses elements that occur exactly once in each sequence as anchors, and continues
+between them. Where there is no anchor, Myers' greedy algorithm finds the shortest edit script.
+Either can need the square of the length on a page that was built for it, so every step is taken
+from a budget. When the budget is used up, the rest stays unaligned and the result says so.
 """
 
 from bisect import bisect_left

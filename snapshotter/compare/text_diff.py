@@ -1,10 +1,10 @@
 """
-The text of two captures, block by block: the main region apart from all that stands around it.
+Compare the texts of two captures, block by block, the main region apart from the rest.
 
-Blocks are aligned within their part of the page (what a reader came for, what else a reader
-sees, what no reader sees); of blocks that are not in both, like ones are paired and compared
-word by word, and the same words somewhere else have moved. A capture from before layouts were
-kept has lines in the place of blocks.
+Blocks are aligned within their part of the page: the main region, other visible text, hidden text.
+Blocks that are not in both captures are paired by similarity and compared word by word; equal
+words in another place are reported as moved. For a capture without a layout file (an old version),
+lines are used instead of blocks.
 """
 
 import hashlib

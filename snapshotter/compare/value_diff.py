@@ -1,6 +1,4 @@
-"""
-What two captures say in single values: counts, metadata, links, codes, verdicts.
-"""
+"""Compare the single values of two captures: counts, metadata, links, QR codes, verdicts."""
 
 import re
 from collections import defaultdict

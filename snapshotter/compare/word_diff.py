@@ -1,13 +1,13 @@
 """
-Texts as words, and what became of each word between two texts.
+Compare two texts word by word.
 
-A word is what stands between spaces, without the punctuation around it; a figure is one
-word with its point, commas and per cent (`1,234.5%`). Scripts that put no spaces between
-words (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan) are compared character by
-character, each with the marks on it. Korean has spaces, and so it has words.
+A word is the text between spaces, without the punctuation around it. A number is one word with its
+point, commas and per cent sign (`1,234.5%`). Scripts without spaces between words (Chinese,
+Japanese, Thai, Lao, Khmer, Burmese, Tibetan) are compared character by character, each with its
+combining marks. Korean has spaces, so it has words.
 
-Words are compared in compatibility form (NFKC) and by no other likeness: a capital letter
-is a change, a full-width digit is none. What is given back is verbatim.
+Words are compared in compatibility form (NFKC) and in no other way: a capital letter is a change,
+a full-width digit is not. The result contains the texts unchanged.
 """
 
 import re

@@ -1,9 +1,9 @@
 """
-Canonical JSON as bundles use it: RFC 8785, and narrower.
+Read and write canonical JSON: RFC 8785, with further restrictions.
 
-No floats (two readers round them differently), integers below 2^53, no
-duplicate keys, at most 64 levels, and what is read must be what would be written: bytes that do
-not re-encode to themselves are refused, so that one value has one spelling.
+No floats (two readers round them differently), integers below 2^53, no duplicate keys, at most 64
+levels. A reader refuses bytes that do not re-encode to themselves, so one value has exactly one
+encoding.
 """
 
 import json

@@ -1,13 +1,12 @@
 """
-Digest bytes in one pass, with every algorithm that a bundle names.
+Compute every digest that a bundle needs in one pass over the bytes.
 
-Two algorithms stand side by side, SHA-256 (FIPS 180-4) and BLAKE3, so that a
-break of one leaves the other; the CRC-32 is what a zip member needs. Files are
-digested as they are written or read, in chunks: a large network record costs
-no more memory than a small screenshot.
+SHA-256 (FIPS 180-4) and BLAKE3 are used together, so that if one is broken the other still holds.
+The CRC-32 is for the zip member. Files are digested in chunks while they are written or read, so a
+large network record needs no more memory than a small screenshot.
 
-All three leave the interpreter free while they work (they release its lock), so a
-`Lane` lets a second core do what would else wait for the first.
+All three algorithms release the interpreter's lock while they compute. A `Lane` uses this: it
+digests on a second core while the caller continues.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The host that an address names."""
+"""Return the host of a URL."""
 
 from urllib.parse import urlsplit
 

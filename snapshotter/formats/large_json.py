@@ -1,15 +1,15 @@
 """
 Read canonical JSON that is too long to be parsed in one piece.
 
-A report on ten thousand pages has tens of megabytes, and would take many times as much as
-Python objects. So it is walked from its first byte to its last, and never more of it is
-parsed at once than a piece of a megabyte:
+A report on ten thousand pages has tens of megabytes, and needs many times as much memory as Python
+objects. This module reads it from the first byte to the last, and parses at most about a megabyte
+at a time:
 
-    [{…},{…},{…},…]      runs of items that fit into a piece, and so on for an item that does not
+    [{…},{…},{…},…]      runs of items that fit into a piece; a longer item is split in turn
     {"a":…,"b":…}        member by member
 
-Each piece is canonical JSON by itself, and so is what stands between the pieces: it is
-compared here. `formats/typed.py` makes the values of it (docs/reference/limits.md).
+Each piece is canonical JSON by itself. The bytes between the pieces are compared with their only
+allowed form. `formats/typed.py` makes values of the pieces (docs/reference/limits.md).
 """
 
 import re

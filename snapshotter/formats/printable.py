@@ -1,4 +1,4 @@
-"""Text from strangers as a person can read it without being misled: on one line, or cut short."""
+"""Make untrusted text safe to show to a person: on one line, without control characters, or cut."""
 
 import unicodedata
 

@@ -1,12 +1,12 @@
 """
-Addresses as they are shown to somebody: in a log, or in a message that leaves this machine.
+Make addresses safe to show in logs, and in messages that leave this machine.
 
-An address can hold a password, a session or who shared it, and which parameter that is in
-can not be known for every site. So a log has the names of parameters and no values. In a
-message, where people must know which page is meant, what is known to be a secret goes, and
-nothing that is left can be clicked: `hxxps://example[.]org/`.
+An address can hold a password, a session id or the name of the person who shared it, and no list
+can name all such parameters of all sites. So logs get the names of parameters without values. In
+messages people must recognise the page: known secrets are removed, and what remains cannot be
+clicked: `hxxps://example[.]org/`.
 
-Everything here takes any text, and none raises: what is shown comes from strangers.
+Every function accepts any text and raises nothing, because the texts come from untrusted sources.
 """
 
 import re

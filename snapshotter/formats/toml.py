@@ -1,4 +1,4 @@
-"""Read TOML that may come from a stranger: in time that grows with its length alone."""
+"""Read untrusted TOML in a time that grows only with its length."""
 
 import re
 import tomllib

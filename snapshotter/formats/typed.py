@@ -1,10 +1,10 @@
 """
-The way back from JSON to model values: the other half of `canonical_json.plain`.
+Convert JSON to model values: the inverse of `canonical_json.plain`.
 
     plain(Count(...)) -> {"exact": true, "lower": 480, …} -> read(Count, …)
 
-Strict: every field is there, none more, each of its type. Fields that have a default may
-be absent, so that a record of an earlier version can be read.
+The conversion is strict: all fields must be present, no others, each with its type. Fields that
+have a default may be absent, so that records of earlier versions can be read.
 """
 
 import enum

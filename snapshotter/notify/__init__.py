@@ -1,6 +1,6 @@
 """
-Telling people: which event goes where, what of it may be said, and the ways to say it.
+Send notifications: choose the recipients of an event, the content of a message, and its channel.
 
-Messages leave this machine for mail servers and chat vendors. By default they have ids and
-no addresses; a page's content is never in one.
+Messages leave this machine for mail servers and chat services. By default they contain ids and no
+addresses. A message never contains a page's content.
 """

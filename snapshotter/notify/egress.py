@@ -1,8 +1,9 @@
 """
-The way that one message takes: a guard of its own, which is cut when its time is over.
+Open the guarded connections of one message: an egress guard of its own, closed at a time limit.
 
-A worker runs for months, and a guard keeps a line for each connection and has limits on all
-of them together. A server that answers a byte a minute is cut like one that does not answer.
+A worker runs for months, and a guard keeps an entry for each connection and limits all of them
+together; so each message gets its own guard. A server that sends one byte a minute is cut off like
+one that does not answer.
 """
 
 import ssl

@@ -1,8 +1,8 @@
 """
-Which waiting events make a message now: many of one kind become one.
+Group waiting events into messages: many events of one kind become one message.
 
-Twenty-three removals in five minutes are one message that lists twenty-three. Nothing is
-dropped: what waits is told later. Pure; time comes in.
+For example, twenty-three removals in five minutes become one message that lists all of them. No
+event is dropped: one that waits is sent later. Pure; the caller passes the time.
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """
 Send messages as mail through a relay: RFC 5321, over STARTTLS (RFC 3207) or TLS (RFC 8314).
 
-The relay's certificate is checked by its name, and without TLS that was asked for nothing is
-sent: a relay that does not offer STARTTLS may be somebody in between.
+The relay's certificate must be valid for its name. If TLS is required and the relay does not offer
+STARTTLS, nothing is sent: somebody may be intercepting the connection.
 """
 
 import smtplib

@@ -1,7 +1,7 @@
 """
-What a message says: JSON for programs, and plain text for people made from the same.
+Compose a message: JSON for programs, and plain text for people from the same values.
 
-The JSON is made once and kept: every attempt to hand it over sends the same bytes
+The JSON is made once and stored, so every delivery attempt sends the same bytes
 (docs/reference/notifications.md).
 """
 

@@ -1,8 +1,8 @@
 """
-Who is told of what: `notify.toml`, strict, in which every key has an effect.
+Read `notify.toml`: which recipients get which events. Strict: an unknown key is an error.
 
-The file makes us talk to servers and names files with secrets. So it is never looked for:
-a setting of the user's own names it (docs/adr/0058).
+The file makes the software connect to servers, and names files with secrets. So it is never
+searched for: a setting of the user names it (docs/adr/0058).
 """
 
 from collections.abc import Sequence

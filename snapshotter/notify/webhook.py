@@ -1,9 +1,9 @@
 """
-Post messages to a webhook, signed as Standard Webhooks has it.
+Post messages to a webhook, signed by the Standard Webhooks specification.
 
-Any 2xx takes a message over. What a receiver is too busy for (408, 425, 429, 5xx) comes again
-later, at the time that it asks for; anything else it does not take, and a redirect is not
-followed: a signed message goes to the address that was configured.
+Any 2xx response accepts a message. After 408, 425, 429 or 5xx the message is sent again later, at
+the time that the receiver asks for. Any other response rejects it. A redirect is not followed,
+because a signed message must go only to the configured address.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """
-Pages, pictures and documents for people, made of values that others worked out. No network.
+Make pages, pictures and documents for people from values that other packages computed.
 
-What stands in them was decided elsewhere: nothing here judges.
+This package decides nothing and uses no network.
 """

@@ -1,4 +1,6 @@
-"""A campaign report as one HTML file: its numbers, its curve, and each page with its bundles."""
+"""
+Write a campaign report as one HTML file: its numbers, its curve, and each page with its bundles.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """
-Two captures as one HTML file: what changed in words, and the pictures over and beside each other.
+Write the comparison of two captures as one HTML file: the changes in words, and the pictures.
 """
 
 from collections.abc import Mapping

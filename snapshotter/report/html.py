@@ -1,8 +1,8 @@
 """
-HTML files that stand alone: one file, no network, nothing in them that a page could have put there.
+Render HTML files that work alone: one file, no network, no content that a page could inject.
 
-The Content-Security-Policy forbids all but the digests of the one style and the one script that
-are ours, and pictures that lie in the file itself.
+The Content-Security-Policy allows only our one style and our one script, by their digests, and
+pictures that are inside the file.
 """
 
 import base64

@@ -1,9 +1,9 @@
 """
-The page of a proof pack: what stands in front of its parts, and the script behind them.
+Write the page of a proof pack: the HTML before its parts, and the script after them.
 
-The page asks nobody for anything: its Content-Security-Policy names the digests of its one
-style and its one script, and forbids all else. What it shows beyond its own words (the
-picture, links to save the files) its script makes of parts that it has checked.
+The page loads nothing: its Content-Security-Policy allows its one style and its one script, by
+their digests, and nothing else. The script checks the parts of the file, and only then shows the
+picture and the links that save files.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """
-Copies of screenshots to look at, small enough to lie in a page. The pictures are the evidence.
+Make small copies of screenshots for pages. The screenshots themselves are the evidence.
 
-A picture is read in bands and written in pieces, so that a page of any height costs the memory
-of one piece.
+A picture is read in bands and written in pieces, so a page of any height needs the memory of one
+piece only.
 """
 
 import base64

@@ -1,8 +1,8 @@
 """
-Both ends of a take-down in one picture: the first views, with times, the notice outlined.
+Draw both ends of a take-down in one picture: the first views, with times, the notice outlined.
 
-A copy for the eye: it is made of the pictures in the captures, which are the evidence. The
-same pictures, words and fonts give the same bytes.
+The picture is a copy for people. It is made from the screenshots in the captures, which are the
+evidence. The same screenshots, texts and fonts give the same bytes.
 """
 
 import io

@@ -1,9 +1,9 @@
 """
-The statement of a proof pack: all that it says, as values, as JSON and as HTML.
+Write the statement of a proof pack: as values, as JSON and as HTML.
 
-Everything on the page is in `facts`, the twin for programs. What comes from captured pages
-is shown between isolating marks, with control characters written out, and never as markup.
-Nothing here judges: captures were verified and verdicts were made elsewhere.
+Everything on the page is also in `facts`, the version for programs. Text from captured pages is
+shown between isolating marks, with control characters written out, and never as markup. This
+module decides nothing: captures were verified and verdicts made elsewhere.
 """
 
 import re

@@ -1,8 +1,8 @@
 """
-Times, lengths of time and causes in plain words.
+Write times, durations and causes as English text.
 
-A cause is told as the notice states it, and never as a motive: who took something away,
-and why, is the platform's own claim.
+A cause is given as the notice states it, and never as a motive: who removed something, and why, is
+the platform's own claim.
 """
 
 import enum

@@ -1,8 +1,8 @@
 """
-All pages of the fixture site: what each is called, where it lives, what it is known to be.
+List all pages of the fixture site: the name of each, its address, and its expected verdict.
 
-`render` is pure: a path and a state give an answer, with no socket and no clock. The
-names are those that files of rules use for their own good and bad pages ("wx/deleted-zh").
+`render` is pure: a path and a state give a response, without a socket or a clock. The names are
+those that rule files use for their own good and bad pages ("wx/deleted-zh").
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,6 @@
-"""Pages that mean harm: each has to end in a capture that says what happened, and in no more."""
+"""
+Pages that attack a capture: each must end in a capture that says what happened, and do no harm.
+"""
 
 from collections.abc import Callable
 

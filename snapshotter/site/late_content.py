@@ -1,9 +1,9 @@
 """
-Pages whose content comes late: by timers, sockets, workers, frames and whatever else a page has.
+Pages whose content comes late: by timers, sockets, workers, frames and other means.
 
-Each kind of lateness shows one patch: a word and a colour that no other kind has. The markup
-holds neither: the word is put together by the script, or comes over the network. So a capture
-that has the word in its text has waited for it, and `PATCHES` says where else it has to be.
+Each kind shows one patch: a word and a colour that no other kind has. The markup contains neither:
+a script builds the word, or it comes over the network. So a capture that has the word in its text
+has waited for it. `PATCHES` says where else the word and the colour must be.
 """
 
 import base64

@@ -1,9 +1,9 @@
 """
-A small newspaper's site: the story of 2014, its feed, and what stands around a story.
+A small newspaper's site: the story of 2014, its feed, and the other parts of a story page.
 
-`/news/2014` has every property that makes such pages hard to keep: no date in its text,
-paragraphs behind a control, a category glued to a date, a comment form, and two fifths
-of the page that change every day.
+`/news/2014` has every property that makes such pages hard to preserve: no date in its text,
+paragraphs behind a control, a category attached to a date, a comment form, and two fifths of the
+page that change every day.
 """
 
 from dataclasses import dataclass

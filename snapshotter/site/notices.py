@@ -1,9 +1,9 @@
 """
-The short notices of platforms, word for word, and the pages that they stand on.
+The short removal notices of platforms, word for word, and the pages that show them.
 
-The words are facts about the platforms (with the numbers of the rules that know them);
-everything around them is ours. Where a platform uses one sentence in several places, the
-first place is the one that most people see.
+The words are facts about the platforms, with the numbers of the rules that match them; everything
+around them is our own. Where a platform uses one sentence in several places, the first place is
+the one that most people see.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Posts and videos of further platforms, as they look while they are there. Texts are ours."""
+"""Posts and videos of further platforms, as they look before a removal. The texts are our own."""
 
 from collections.abc import Callable
 from html import escape

@@ -1,8 +1,8 @@
 """
-Hosts that no rule file knows: what they say of a removal, and what only speaks of one.
+Pages of hosts without a rule file: notices of a removal, and texts that only mention one.
 
-Three pages a language: a notice with status 200, a short article about a removal, and a list of
-which one item is removed. Words, people and places are made up.
+Three pages for each language: a notice with status 200, a short article about a removal, and a
+list in which one item is removed. Words, people and places are invented.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """
-Pictures for the fixture site, drawn at the time of asking and the same each time.
+Draw the pictures of the fixture site when they are requested, the same each time.
 
-An encoder of a few lines (PNG, ISO/IEC 15948: palette, one byte a pixel, no filter), so
-that the site needs the standard library alone.
+The PNG encoder has a few lines (ISO/IEC 15948: palette, one byte for each pixel, no filter), so the
+site needs only the standard library.
 """
 
 import struct

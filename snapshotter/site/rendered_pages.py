@@ -1,8 +1,8 @@
 """
-Pages of the fixture site as a capture would keep them, without a browser.
+Make pages of the fixture site as a capture would keep them, without a browser.
 
-For rules and readings that are tried on hundreds of pages: what scripts change is changed
-here by hand. The tests with a browser hold the two against each other.
+Rules and readings are tested on hundreds of such pages. What scripts would change is changed here
+by hand. The tests with a browser compare both.
 """
 
 from html import escape

@@ -1,4 +1,4 @@
-"""What the fixture site answers with, and what it was asked."""
+"""Define the requests and responses of the fixture site."""
 
 import json
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """
-The fixture site over HTTP, on loopback: one server for all of its hosts.
+Serve the fixture site over HTTP on loopback: one server for all of its hosts.
 
-Which host is asked stands in the request (`Host`), so whoever wants the real names has to
-resolve them to 127.0.0.1. The clock stands still until it is told to go on.
+The `Host` header of a request selects the host, so a client that uses the real names must resolve
+them to 127.0.0.1. The clock stands still until a test moves it.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """
-How the fixture site stands: which pages are there, which are gone, what they count.
+Define the state of the fixture site: which pages exist, which are removed, and their counts.
 
-A state is a value. `change` writes into a page's timeline what holds from an instant on,
-and `at` says what time it is: the same state at two times is a page before and after.
+A state is a value. `change` adds to a page's timeline what holds from an instant on, and `at` is
+the current time: the same state at two times is a page before and after a removal.
 
     state = SiteState(at=T0).change("wx/article", T0 + 40 * MINUTE, removed("wx-01"))
     render("/wx/article", state)                              # the article

@@ -1,9 +1,9 @@
 """
-A timestamp authority of one's own, for demonstrations: `openssl ts -reply` on loopback.
+Run a local timestamp authority for demonstrations: `openssl ts -reply` on loopback.
 
-Real requests and real tokens (RFC 3161) under a root that is made on the spot. It proves
-nothing to anybody else: its clock is this machine's, and so is its key. What it shows is
-the whole way of a token, without a network.
+Requests and tokens are real (RFC 3161), under a root certificate that is made at the start. It
+proves nothing to anybody else, because its clock and its key are on this machine. It shows how a
+token is requested and checked, without a network.
 """
 
 import http.server

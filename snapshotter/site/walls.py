@@ -1,8 +1,8 @@
 """
-Walls as many sites have them, and pages that resemble a wall and are content.
+Log-in, consent and other walls, and content pages that resemble a wall.
 
-Each `wall/…` page is one that a general rule has to know, each `beside/…` page one that it must
-leave alone. They are on hosts that no file of rules knows. Texts are ours.
+A general rule must recognise each `wall/…` page, and must not match any `beside/…` page. The pages
+are on hosts without a rule file. The texts are our own.
 """
 
 from collections.abc import Callable, Mapping

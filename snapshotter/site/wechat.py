@@ -1,8 +1,8 @@
 """
-Pages shaped like those of WeChat's public accounts. Stories, names and numbers are ours.
+Pages with the structure of WeChat's public accounts. Stories, names and numbers are our own.
 
-What is theirs is the structure: which element holds what, what a script fills in, what
-the image host does, what a page tells of its visitor.
+The structure is WeChat's: which element holds what, what a script fills in, what the image host
+does, and what a page reveals about its visitor.
 """
 
 import base64

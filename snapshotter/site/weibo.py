@@ -1,4 +1,6 @@
-"""Pages shaped like Weibo's: posts on the desktop and the mobile site, its API, its walls."""
+"""
+Pages with the structure of Weibo's: posts on the desktop and the mobile site, its API, its walls.
+"""
 
 import json
 from dataclasses import dataclass

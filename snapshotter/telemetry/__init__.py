@@ -1,1 +1,1 @@
-"""What operators see of a running worker: metrics, health and logs. Never evidence."""
+"""Show operators the state of a running worker: metrics, health and logs. Never evidence."""

@@ -1,13 +1,13 @@
 """
-Whether a worker lives and can work, for whoever restarts it: /healthz, /readyz, /metrics.
+Serve the health of a worker over HTTP: /healthz, /readyz, /metrics.
 
-    /healthz   503 when the worker's loop did not turn for a minute: restart it
-    /readyz    503 while database, store or disk are not there: send it nothing, and wait
+    /healthz   503 if the worker's loop has not run for a minute: restart the worker
+    /readyz    503 while database, store or disk are not available: wait
     /metrics   numbers for Prometheus
 
-Answers name checks and never say why one failed: that is in the log. On an address of this
-machine alone, requests by another name than its own are refused: a page in somebody's browser
-can point a name of its own at 127.0.0.1.
+Responses name the checks and never say why one failed; the reason is in the log. On a loopback
+address, requests with another host name than the server's are refused: a web page could point a
+name of its own at 127.0.0.1.
 """
 
 import http.server

@@ -1,10 +1,10 @@
 """
-Logs of a worker: one JSON object a line, for whoever operates it (docs/reference/logs.md).
+Write the log of a worker: one JSON object on each line, for operators (docs/reference/logs.md).
 
-An address can hold a password, a session or who shared it, and logs are sent to other
-machines and kept for long. So addresses are written without user, fragment and the values of
-their parameters, wherever they stand; fields with the name of a secret are never written. A
-log line is not evidence.
+An address can hold a password, a session id or the name of the person who shared it, and logs are
+sent to other machines and kept for long. So addresses are written without user, fragment and
+parameter values in every field, and fields with the name of a secret are never written. A log line
+is not evidence.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """
-Numbers for Prometheus (docs/reference/metrics.md): how much, how long, how full.
+Provide numbers for Prometheus (docs/reference/metrics.md): amounts, durations, sizes.
 
-No label has more values than a person could list: no addresses, hosts, schedules or jobs.
-What is asked of the queue is asked when somebody looks, and at most every few seconds.
+Every label has only a small number of values: no addresses, hosts, schedules or jobs. Numbers
+about the queue are read when somebody requests the metrics, and at most every few seconds.
 """
 
 import threading

@@ -1,12 +1,12 @@
 """
-The index of a WARC file: one line a response, sorted (`indexes/index.cdx`).
+Write the index of a WARC file: one line for each response, sorted (`indexes/index.cdx`).
 
-A line is a sort key, 14 digits of time and a JSON object. The key is the URL
-"sort-friendly" (SURT): the host's labels reversed, then path and query, in
-lower case, so that captures of one page stand together whatever the spelling
-of the link. Replay software looks records up by this key, so a key is written
-as pywb would compute it; docs/adr/0003-own-cdxj.md says why the code is ours.
-A request with a method other than GET has that method and its body in the key.
+A line is a sort key, 14 digits of time and a JSON object. The key is the URL in the
+"sort-friendly" form (SURT): the labels of the host reversed, then path and query, in lower case.
+So captures of one page are next to each other, whatever the spelling of the link. Replay software
+looks up records by this key, so the key is computed as pywb computes it;
+docs/adr/0003-own-cdxj.md says why the code is ours. The key of a request with a method other than
+GET includes the method and the body.
 """
 
 import base64

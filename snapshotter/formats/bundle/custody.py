@@ -1,9 +1,9 @@
 """
-Custody events up to the seal: a hash chain, one canonical JSON object a line.
+Read and write custody events up to the seal: a hash chain, one canonical JSON object on each line.
 
-Each line names the SHA-256 of the line before it (without its newline); the
-first names 64 zeros. Event names are those of the Library of Congress list
-that PREMIS uses (docs/spec/bundle.md, "Custody").
+Each line holds the SHA-256 of the line before it, without its newline; the first line holds 64
+zeros. The event names are those of the Library of Congress list that PREMIS uses
+(docs/spec/bundle.md, "Custody").
 """
 
 import hashlib

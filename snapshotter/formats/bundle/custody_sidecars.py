@@ -1,17 +1,17 @@
 """
-Custody after the seal: sidecars that go on where the chain inside the bundle ends.
+Read and write custody after the seal: sidecars that continue the chain inside the bundle.
 
-    <id>.wacz.custody-0001.jsonl     one immutable object an append
+    <id>.wacz.custody-0001.jsonl     one immutable object for each append
     <id>.wacz.custody-0002.jsonl     …
 
-A sidecar is one or more lines of canonical JSON, each an event with its place in
-the chain: `sequence`, and `previous`, the SHA-256 of the line before it without its
-newline. The line before the first one of a sidecar is the last line of the sidecar
-with the number before, and before number 1 the last line of `capture/custody.jsonl`.
+A sidecar has one or more lines of canonical JSON. Each line is an event with its position in the
+chain: `sequence`, and `previous`, the SHA-256 of the line before it without its newline. The line
+before the first line of a sidecar is the last line of the sidecar with the previous number. Before
+number 1 it is the last line of `capture/custody.jsonl`.
 
-The name is taken if it is free, so of two writers one goes on behind the other, and
-no event is lost. A sidecar that is junk is one link all the same: the next one names
-the digest of its last line, and the check tells of it (docs/spec/custody.md).
+A writer takes the next free name. Of two writers, the second one appends after the first one, so
+no event is lost. A sidecar that cannot be read still counts as one link: the next sidecar holds
+the digest of its last line, and the check reports it (docs/spec/custody.md).
 """
 
 import contextlib

@@ -1,11 +1,11 @@
 """
-The manifests: one line a file, as `sha256sum -c` and `b3sum --check` read it.
+Read and write the manifests, which `sha256sum -c` and `b3sum --check` can read.
 
     <64 hex digits>  <path>
 
-ASCII, LF, two spaces, lowercase hex, sorted by path, each path once, a final
-newline. There is one encoding of one table, and `parse` refuses any other
-(docs/spec/bundle.md, "Manifests").
+One line for each file. ASCII, LF, two spaces, lowercase hex, sorted by path, each path once, a
+final newline. One table has one encoding, and `parse` refuses any other (docs/spec/bundle.md,
+"Manifests").
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """
-Names of the members of a bundle, and which of them the manifest covers.
+Name the members of a bundle, and say which of them the manifest covers.
 
-One place for the layout, so that the sealer and the verifier can not disagree
-on it (docs/spec/bundle.md, "Layout").
+The sealer and the verifier both use this module, so they cannot disagree about the layout
+(docs/spec/bundle.md, "Layout").
 """
 
 import re

@@ -1,8 +1,8 @@
 """
-The list of a capture's connections: `capture/network.json`, canonical JSON.
+Write the list of a capture's connections: `capture/network.json`, canonical JSON.
 
-docs/spec/network-record.md lists the fields. Which addresses a name had, which
-of them was spoken to and when, what was refused, and what of it could not be read.
+It says which addresses a host name had, which of them was connected to and when, what was refused,
+and which part of a connection could not be read. docs/spec/network-record.md lists the fields.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """
-The list of pages of a WACZ file: `pages/pages.jsonl` (WACZ 1.1.1, section 5.2.2).
+Write the list of pages of a WACZ file: `pages/pages.jsonl` (WACZ 1.1.1, section 5.2.2).
 
-One JSON object a line, the first of them a header. A replay starts from these
-lines; they are derived from the capture and prove nothing by themselves.
+One JSON object on each line; the first line is a header. A replay starts from these lines. They
+are derived from the capture and prove nothing by themselves.
 """
 
 from datetime import datetime

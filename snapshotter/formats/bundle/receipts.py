@@ -1,16 +1,18 @@
 """
-Receipts: what a store answered for each object, kept where the store's owner can not reach.
+Read and write receipts: what a store answered for each object, kept on the operator's machine.
 
-One file a bundle in the operator's own directory, one canonical JSON object a line:
+The owner of the store cannot change them. There is one file for each bundle, with one canonical
+JSON object on each line:
 
-    {"event":{…},"kind":"receipt"}           an object was put, or a lock changed; or an event that
-                                             goes with one
-    {"event_id":"…","kind":"recorded"}       its event stands in the custody chain
-    {"event":{…},"kind":"intended"}          it is about to be put; the receipt is what is expected
+    {"event":{…},"kind":"receipt"}           an object was stored, or a lock changed; or an event
+                                             that belongs to such a change
+    {"event_id":"…","kind":"recorded"}       the event is in the custody chain
+    {"event":{…},"kind":"intended"}          an object is about to be stored; the receipt is what is
+                                             expected
 
-The receipt is a field of the event, which stands in the custody chain as well: two
-places, of which whoever controls the bucket controls one (docs/spec/custody.md,
-"Receipts"). A line without the second kind is an event that is still to be written.
+The receipt is also a field of the event in the custody chain. So it exists in two places, and
+whoever controls the bucket controls only one of them (docs/spec/custody.md, "Receipts"). A receipt
+without a `recorded` line belongs to an event that must still be written.
 """
 
 import hashlib

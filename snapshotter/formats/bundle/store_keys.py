@@ -1,14 +1,13 @@
 """
-Where things live in a store: the keys of bundles and of what stands beside them. Pure.
+Make and read the keys of a store: of bundles, and of the objects beside them.
 
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz.late-01.tsr
                        └── UTC, second ──┘ └─ 80 bits ──┘
 
-A bundle's id begins with its UTC second, so keys sort by date everywhere; the
-folder of the day keeps any one listing short when there are millions. Names
-are lower case and differ in more than case, so that a store can be copied to a
-file system that does not tell the two apart.
+The id of a bundle begins with its UTC second, so keys sort by date. The folder of the day keeps
+each listing short when there are millions of bundles. Names are lower case and differ in more than
+case, so a store can be copied to a file system that ignores case.
 """
 
 import re

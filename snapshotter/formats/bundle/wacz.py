@@ -1,10 +1,9 @@
 """
-The parts of a WACZ that are derived from a sealed bundle (WACZ 1.1.1, WACZ-auth 0.1.0).
+Write the parts of a WACZ that are derived from a sealed bundle (WACZ 1.1.1, WACZ-auth 0.1.0).
 
-`datapackage.json` is a pure function of the capture record and of the members'
-digests: the verifier computes it again and compares bytes, so that a forged
-title or a hidden resource can not stand there. `datapackage-digest.json` adds
-the anonymous signature that replay software looks for.
+`datapackage.json` is computed from the capture record and the digests of the members alone. The
+verifier computes it again and compares the bytes, so it cannot contain a forged title or hide a
+resource. `datapackage-digest.json` adds the anonymous signature that replay software expects.
 """
 
 import base64

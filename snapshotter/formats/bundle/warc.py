@@ -1,9 +1,9 @@
 """
-Write WARC 1.1 (ISO 28500:2017) records, each its own gzip member.
+Write WARC 1.1 (ISO 28500:2017) records, each as its own gzip member.
 
-warcio lays out the record; this module feeds it HTTP heads as bytes, so that
-no value is re-coded on the way, digests in SHA-256 and an identifier and a
-date that the caller gives. Bodies are streamed: they may be larger than memory.
+warcio formats the record. This module passes it HTTP heads as bytes, so that no value is encoded
+again, with SHA-256 digests, and with the record id and the date that the caller gives. Bodies are
+streamed, so they may be larger than memory.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """
-Which codec reads a text that calls its encoding by some name.
+Find the codec for the name of a character encoding, and decode text with it.
 
-Only those that browsers know (WHATWG Encoding), and what browsers take them for. Python
-has more: some do not decode text at all, some take a time that grows with the square of
-the length, and the name comes from a stranger.
+Only the encodings that browsers know are accepted (WHATWG Encoding), with the meaning that
+browsers give to their names. Python has more codecs: some do not decode text at all, and some need
+a time that grows with the square of the length. The name comes from an untrusted server.
 """
 
 import codecs

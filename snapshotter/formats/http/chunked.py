@@ -1,4 +1,4 @@
-"""Take the chunk framing of HTTP/1.1 (RFC 9112, section 7.1) off a recorded body."""
+"""Remove the chunk framing of HTTP/1.1 (RFC 9112, section 7.1) from a recorded body."""
 
 from collections.abc import Iterator
 from typing import BinaryIO

@@ -1,4 +1,6 @@
-"""Undo the content codings of an answer (RFC 9110, section 8.4.1), as far as it came."""
+"""
+Decode the content codings of a response (RFC 9110, section 8.4.1), also of an incomplete one.
+"""
 
 import zlib
 from typing import Final

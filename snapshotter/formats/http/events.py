@@ -1,11 +1,10 @@
 """
-What a recorded HTTP connection holds, whichever version of HTTP it spoke.
+Define the events of a recorded HTTP connection, the same for every version of HTTP.
 
-The splitters (`http1`, `http2`) turn the bytes of both directions into these
-events, in the order in which they were on the wire. Bytes stay as sent: chunk
-framing and content codings are left on a body, so that a record holds what the
-server said and not what somebody made of it. A *stream* is one request with its
-answer: numbered from 0 over HTTP/1, by the stream's identifier over HTTP/2.
+The splitters (`http1`, `http2`) turn the bytes of both directions into these events, in the order
+in which they were sent. Bytes stay as sent: chunk framing and content codings stay on a body, so
+the record holds exactly what the server sent. A *stream* is one request with its response. It is
+numbered from 0 over HTTP/1, and by the stream identifier over HTTP/2.
 """
 
 import enum

@@ -1,29 +1,28 @@
 """
-Split a recorded HTTP/1 connection into requests and answers (RFC 9112).
+Split a recorded HTTP/1 connection into requests and responses (RFC 9112).
 
-A recorder and not a client: what was sent counts, however odd. Where servers
-stray from the specification the answer is read as Chromium reads it
-(`net/http/http_stream_parser.cc`, `http_chunked_decoder.cc`), for that is what
-the page was made of: bare LF, up to four bytes before the status line, no reason
-phrase, no status, fields without a colon (they stay in `Head.raw`), no head at all.
+This is a recorder, not a client: it keeps what was sent, however odd. Where servers deviate from
+the specification, the response is read as Chromium reads it (`net/http/http_stream_parser.cc`,
+`http_chunked_decoder.cc`), because the page was made from that reading: bare LF, up to four bytes
+before the status line, no reason phrase, no status, fields without a colon (they stay in
+`MessageHead.raw`), no head at all.
 
-Rules a reader of the events can rely on:
+A reader of the events can rely on these rules:
 
-- `Head.raw` and the `Data` of one direction, put together, are the bytes that
-  were sent, chunk framing and trailers included. Trailers come a second time,
-  as a `MessageHead` with `trailers`, whose `raw` is therefore empty.
-- Each direction of a stream ends once, with `DirectionEnd`, and its `detail` says what
-  was odd. After `ProtocolSwitch` both directions are open again until the connection
-  ends. A request that gets no answer has a SERVER `DirectionEnd` and no SERVER `MessageHead`.
-- An answer before any request has a stream without a request.
-- An answer without a status is 200, as the browser takes it. So is one without a
-  head (HTTP/0.9), whose `raw` is empty; on other ports than 80 and 443 a browser
-  refuses those.
-- After a framing that cannot be followed, all further bytes of that direction
-  are `Data` of that stream. `ReadTrouble` is left for bytes that belong to none;
-  a second one at the end says how many they were.
+- `MessageHead.raw` and the `Data` of one direction, joined, are the bytes that were sent, with
+  chunk framing and trailers. Trailers appear a second time, as a `MessageHead` with `trailers`;
+  its `raw` is therefore empty.
+- Each direction of a stream ends once, with `DirectionEnd`; its `detail` says what was odd. After
+  `ProtocolSwitch` both directions are open again until the connection ends. A request without a
+  response has a SERVER `DirectionEnd` and no SERVER `MessageHead`.
+- A response before any request has a stream without a request.
+- A response without a status counts as 200, as in the browser. So does a response without a head
+  (HTTP/0.9), whose `raw` is empty; a browser refuses these on ports other than 80 and 443.
+- After framing that cannot be followed, all further bytes of that direction are `Data` of that
+  stream. `ReadTrouble` is only for bytes that belong to no stream; a second one at the end says
+  how many bytes there were.
 
-Nothing of a body is held. Of a head or trailer section at most 256 KiB are.
+No part of a body is kept in memory. Of a head or trailer section at most 256 KiB are.
 """
 
 import re

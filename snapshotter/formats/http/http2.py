@@ -1,24 +1,23 @@
 """
-Split a recorded HTTP/2 connection into requests and answers (RFC 9113, HPACK: RFC 7541).
+Split a recorded HTTP/2 connection into requests and responses (RFC 9113, HPACK: RFC 7541).
 
-Frames are read here and not by hyperframe, which wants a whole frame at once and
-copies it; of a DATA frame nothing is held, whatever its length. Padding is taken
-off. Frames that carry nothing of an exchange (PING, WINDOW_UPDATE, PRIORITY,
-PRIORITY_UPDATE, ALTSVC, unknown ones) are passed over, as the specification asks.
+This module reads frames itself instead of using hyperframe, which needs a whole frame at once and
+copies it. A DATA frame is never kept in memory, whatever its length. Padding is removed. Frames
+that carry no part of an exchange (PING, WINDOW_UPDATE, PRIORITY, PRIORITY_UPDATE, ALTSVC, unknown
+types) are ignored, as the specification requires.
 
-Rules a reader of the events can rely on, besides those of `formats.http`:
+A reader of the events can rely on these rules, in addition to those of `formats/http/http1.py`:
 
-- Each direction of a stream ends once. RST_STREAM ends the direction of its
-  sender; what the other side had sent meanwhile is still `Data`, and that
-  direction ends with END_STREAM, with its own RST_STREAM, or as RESET when the
-  connection ends.
-- After `ProtocolSwitch` (extended CONNECT, RFC 8441) both directions go on until END_STREAM.
-- A pushed stream is named by `ReadTrouble` with the promised request; its answer is
-  recorded as that of a stream without a request.
-- What comes for a stream that has ended is named by `ReadTrouble` with its length.
-- When a header block can not be decoded the compression state is lost, and with
-  it all that follows in that direction: `ReadTrouble` with stream None, a second one
-  at the end says how many bytes were not read.
+- Each direction of a stream ends once. RST_STREAM ends the direction of its sender. What the other
+  side had already sent is still `Data`, and that direction ends with END_STREAM, with its own
+  RST_STREAM, or as RESET when the connection ends.
+- After `ProtocolSwitch` (extended CONNECT, RFC 8441) both directions continue until END_STREAM.
+- A pushed stream is reported by `ReadTrouble` with the promised request. Its response is recorded
+  as that of a stream without a request.
+- Data for a stream that has ended is reported by `ReadTrouble` with its length.
+- If a header block cannot be decoded, the compression state is lost, and with it everything that
+  follows in that direction: `ReadTrouble` with stream None; a second one at the end says how many
+  bytes were not read.
 """
 
 import enum

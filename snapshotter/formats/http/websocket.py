@@ -1,10 +1,10 @@
 """
-Split one direction of a recorded WebSocket into frames (RFC 6455), and inflate messages (RFC 7692).
+Split one direction of a recorded WebSocket into frames (RFC 6455), and inflate messages.
 
-A reader makes one `FrameReader` for each direction, feeds it the `Data` after
-`Switched`, and gets frames as they were sent: a fragmented message is several
-frames, with control frames between them; a compressed one (`rsv1`) stays
-compressed. Only the mask, which is there for proxies' sake, is taken off.
+A caller makes one `FrameReader` for each direction, feeds it the `Data` after `ProtocolSwitch`,
+and receives frames as they were sent: a fragmented message is several frames, with control frames
+between them; a compressed message (`rsv1`, RFC 7692) stays compressed. Only the mask, which
+protects proxies, is removed.
 """
 
 import enum

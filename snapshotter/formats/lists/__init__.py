@@ -1,0 +1,1 @@
+"""Read lists of addresses: feeds, sitemaps, tables, and links of HTML pages."""

@@ -1,10 +1,10 @@
 """
-RSS and Atom (RFC 4287) as feedparser reads them, from bytes that nobody vouches for.
+Read RSS and Atom feeds (RFC 4287) with feedparser, from untrusted bytes.
 
-Before feedparser sees a feed it is decoded by a codec of our choice, and must have no
-entity of its own: a few bytes of those can stand for gigabytes, for a file of this machine
-or for an address inside. One that is not well-formed is read as well, as most readers do,
-up to a shorter length: the parser that forgives is a slow one.
+The feed is first decoded with a codec that this module chooses. A feed that declares entities is
+refused: a few bytes of entities can expand to gigabytes, or name a file of this machine or an
+internal address. A feed that is not well-formed is read as well, as most readers do, but only up
+to a shorter length, because the tolerant parser is slow.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """
-What a list of pages says: addresses, and a little about each.
+Define the result of reading a list of pages: addresses, each with a title and a time.
 
-The readers beside this module (`feeds`, `sitemap`, `link_lists`) make it of bytes that a
-stranger sent. What they return is bounded: so many items, so long an address, no word that
-could not be printed. Nothing here visits anything.
+The readers in this package (`feeds`, `sitemap`, `csv_links`, `html_links`) make it from untrusted
+bytes. The result is limited in the number of items and the length of an address, and has printable
+text only. No address is visited here.
 """
 
 import unicodedata

@@ -1,15 +1,16 @@
 """
-Read a list of whatever kind it is: feed, sitemap, table or page.
+Read a list of any kind: feed, sitemap, table or page.
 
-What comes is told by what it is, and not by its name or by what the server calls it: both
-are wrong often enough.
+The content decides which kind it is. The file name and the server's content type are ignored,
+because both are often wrong.
 """
 
 import re
 
 from snapshotter.formats.http.charset import decode
+from snapshotter.formats.lists.csv_links import read_table
 from snapshotter.formats.lists.feeds import read_feed, root_of
-from snapshotter.formats.lists.link_lists import read_links, read_table
+from snapshotter.formats.lists.html_links import read_links
 from snapshotter.formats.lists.listing import Listing, ListUnreadable
 from snapshotter.formats.lists.sitemap import decompress_gzip, read_sitemap
 

@@ -1,8 +1,8 @@
 """
-Sitemaps and sitemap indexes (sitemaps.org protocol 0.9), plain or in gzip.
+Read sitemaps and sitemap indexes (sitemaps.org protocol 0.9), plain or compressed with gzip.
 
-A stream of elements goes by; of each address, title and time so many characters are kept.
-A document type is refused: no sitemap has one, and it is where entities are declared.
+The file is parsed as a stream of elements. Of each address, title and time a limited number of
+characters is kept. A document type is refused: no sitemap needs one, and it can declare entities.
 """
 
 import zlib

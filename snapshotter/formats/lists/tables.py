@@ -1,15 +1,14 @@
 """
-Tables of addresses as people keep them: CSV, TSV, JSON Lines, YAML, a plain list.
+Read and write tables of addresses: CSV, TSV, JSON Lines, YAML, or a plain list.
 
-What is read is written again with columns added, in the same order and nothing lost: a
-cell that is not ours comes out as it came in. CSV is RFC 4180 with what spreadsheets make
-of it (semicolons, `sep=`, byte order marks, quoted line ends); TSV is the same with tabs;
-JSON Lines and YAML 1.1 keep the spelling of every value. What a file is encoded in is
-said by its byte order mark or by whoever reads it, and is UTF-8 otherwise: it is never
-guessed.
+A table is written again with columns added, in the same order, and without changing the user's
+cells. CSV is RFC 4180 with the deviations of spreadsheets (semicolons, `sep=`, byte order marks,
+quoted line ends); TSV is the same with tabs; JSON Lines and YAML 1.1 keep the spelling of every
+value. The encoding is given by the byte order mark or by the caller, and is UTF-8 otherwise; it is
+never guessed.
 
-In a CSV or TSV a cell of ours that a spreadsheet would take for a formula begins with an
-apostrophe: a title comes from a page, and a page may be hostile.
+In a CSV or TSV, a cell that we add and that a spreadsheet would run as a formula begins with an
+apostrophe: titles come from pages, and a page may be hostile.
 """
 
 import codecs

@@ -1,0 +1,3 @@
+"""
+Read and write files about a page (assessment, layout, form values), and read HTML, CSS and PNG.
+"""

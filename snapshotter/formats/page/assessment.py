@@ -1,8 +1,8 @@
 """
-`capture/assessment.json`: what a capture shows, as the rules say it (docs/spec/assessment.md).
+Read and write `capture/assessment.json`: what a capture shows, by rules (docs/spec/assessment.md).
 
-Canonical JSON of `model.assessment.Assessment`. It stands in the bundle beside what it was
-made of: the page's files, and the files of rules as they were used.
+It is the canonical JSON of `model.assessment.Assessment`. The bundle also holds the files that the
+assessment was made from: the files of the page, and the rule files that were used.
 """
 
 import re

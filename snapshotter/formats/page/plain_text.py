@@ -1,6 +1,4 @@
-"""
-A text for searching and comparing, beside the one that is kept as it is (UAX #15, NFKC).
-"""
+"""Normalise a text for searching and comparing (UAX #15, NFKC)."""
 
 import re
 import unicodedata

@@ -1,10 +1,10 @@
 """
-PNG as screenshots have it (W3C PNG, third edition): its header, and its pixels band by band.
+Read PNG screenshots (W3C PNG, third edition): the header, and the pixels band by band.
 
-A full page has up to hundreds of megapixels, so a picture is never decoded whole: its one
-zlib stream is inflated as far as a band goes, and the band is decoded as a small PNG image
-of its own. Rows are predicted from the row above (§9.2), so the last row of the band before
-stands on top of each.
+A full page can have hundreds of megapixels, so a picture is never decoded as a whole. Its zlib
+stream is inflated as far as one band, and the band is decoded as a small PNG image. Rows are
+predicted from the row above (§9.2), so each band is decoded together with the last row of the band
+before it.
 """
 
 import io

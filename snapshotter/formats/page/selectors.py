@@ -1,9 +1,9 @@
 """
-CSS selectors (Selectors Level 3, without pseudo-classes but `:not`), matched in one walk.
+Match CSS selectors (Selectors Level 3, without pseudo-classes but `:not`) in one pass.
 
-The usual way, by XPath, can take hours for `div div div a` on a page that was made for it.
-Here each element is looked at once, with what is known of its ancestors and of those before
-it: the time grows with the page and with the selector, and with nothing else.
+The usual way, by XPath, can need hours for `div div div a` on a page that was built for it. Here
+each element is visited once, with the known matches of its ancestors and earlier siblings. The
+time grows only with the size of the page and of the selector.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,13 +1,13 @@
 """
-What the writers of a log leave for each other: its lock, and batches on their way.
+Read and write the state that the writers of a log share: its lock, and its staged batches.
 
     snapshotter-log-lock/1
     staging 12-5ce7…4639-9f3a60b1c2d4e5f6
 
     <the checkpoint of the newest committed tree, signed by the log>
 
-A batch is committed when the lock names it, and finished when its files stand in
-their places; between the two it is one object, from which anybody can finish it
+A batch is committed when the lock names it, and finished when its files are in their places.
+Between these two moments it is one object, and any writer can finish it from that object
 (docs/spec/log.md, "Writing").
 """
 

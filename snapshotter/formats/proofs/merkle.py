@@ -1,11 +1,11 @@
 """
-Merkle trees over a log: leaf and node hashes, inclusion and consistency proofs.
+Compute Merkle trees over a log: leaf and node hashes, inclusion and consistency proofs.
 
-RFC 6962 section 2.1, with SHA-256. A tree over n entries is named by n and its
-root; two short lists of hashes show that an entry stands in it, and that a
-later tree extends it. Making a proof takes only the hashes of whole subtrees,
-which come from the caller (`formats/proofs/tiles.py` reads them from tiles), so that
-nothing here holds a tree. Checking one takes nothing but the proof.
+RFC 6962 section 2.1, with SHA-256. A tree over n entries is identified by n and its root. An
+inclusion proof shows that an entry is in a tree; a consistency proof shows that a later tree
+extends it. Making a proof needs only the hashes of whole subtrees. The caller supplies them
+(`formats/proofs/tiles.py` reads them from tiles), so no tree is held in memory. Checking a proof
+needs only the proof.
 """
 
 import hashlib

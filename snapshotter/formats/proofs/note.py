@@ -1,17 +1,17 @@
 """
-Signed notes, checkpoints and cosignatures (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
+Read and write signed notes, checkpoints and cosignatures (C2SP signed-note, tlog-checkpoint).
 
-    example.com/log                                  the log's origin
-    20852163                                         entries
-    CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=     the root
+    example.com/log                                  the origin of the log
+    20852163                                         number of entries
+    CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=     the root hash
 
-    — example.com/log Az3grlgt…                      the log's signature
-    — witness.example.com/w1 jWbPPwAAAABk…           a witness, and when it saw this
+    — example.com/log Az3grlgt…                      the signature of the log
+    — witness.example.com/w1 jWbPPwAAAABk…           a witness, with the time of its signature
 
-A note says nothing unless a key that the reader chose has signed it. Two kinds
-of signature are read: Ed25519 over the text, and Ed25519 over the text with a
-time (`cosignature/v1`). All others are passed over, as the specification asks;
-what is passed over can be anything, and is never taken for a signature.
+A note proves nothing unless a key that the reader chose has signed it. Two kinds of signature are
+read: Ed25519 over the text, and Ed25519 over the text with a time (`cosignature/v1`, C2SP
+tlog-cosignature). All others are ignored, as the specification requires, and never count as a
+signature.
 """
 
 import base64

@@ -1,5 +1,5 @@
 """
-Renewals: what a later token is over, so that a bundle's time outlives its first certificates.
+Read and write renewals: the texts that a later timestamp token covers (docs/spec/renewal.md).
 
     snapshotter-renewal/1
     bundle 20261124t160642z-k3v4q2m7xw4c5b6d
@@ -7,11 +7,11 @@ Renewals: what a later token is over, so that a bundle's time outlives its first
     covers late-01.tsr sha512 <of that file>
     covers renewal-01.tsr sha512 <of that file>
 
-The idea is RFC 4998's: before a certificate ends, or a digest weakens, somebody else's
-token is put over the bundle and over the old tokens. This is the text for one bundle.
-Where one token renews many, it is over a checkpoint of the log: then the text is the
-proof that the bundle is in it, or, where sidecars have to be covered, the text above, an
-empty line, and the proof that the digest of that text is in the log (docs/spec/renewal.md).
+The idea is that of RFC 4998: before a certificate ends, or a digest weakens, another authority's
+token is made over the bundle and over the old tokens. The text above is for one bundle. One token
+can also renew many bundles: it is then over a checkpoint of the log. In that case the text is the
+proof that the bundle is in the log; or, if sidecars must be covered, the text above, an empty
+line, and the proof that the digest of that text is in the log.
 """
 
 import hashlib

@@ -1,17 +1,15 @@
 """
-RFC 3161 timestamps: build a request, read a response, check it against one root.
+Build RFC 3161 timestamp requests, read responses, and check a token against one root certificate.
 
-The chain of certificates is judged by rfc3161-client (OpenSSL underneath). It
-looks at the token as OpenSSL does, and OpenSSL passes over much of it: the name
-of the signature's algorithm, lists of digests, unsigned attributes, revocation
-lists, certificates that nobody needed. A byte that nobody looks at can be
-changed by anybody, so the token is read here first, as strict DER with a place
-for everything and nothing left over, and its signature is checked here as well.
-Both have to agree.
+rfc3161-client (OpenSSL) checks the chain of certificates. OpenSSL ignores much of a token: the
+name of the signature's algorithm, lists of digests, unsigned attributes, revocation lists,
+certificates that are not needed. An ignored byte could be changed without notice. So this module
+first reads the token as strict DER, in which every byte is accounted for, and checks its signature
+as well. Both checks must agree.
 
-`check_response` goes in this order, and the first step that fails names the code:
+`check_response` takes these steps in order; the first one that fails gives the code:
 
-    (1) size, DER, structure, an answer that grants       TS_MALFORMED
+    (1) size, DER, structure, a response that grants       TS_MALFORMED
     (2) the token agrees with itself: digest of its        TS_MALFORMED
         content, signer's certificate (RFC 5035), signature
     (3) the signer may sign time, its certificates lead    TS_UNTRUSTED
@@ -20,7 +18,7 @@ Both have to agree.
     (5) the policy is one of those wanted                  TS_POLICY
     (6) imprint and nonce are those of this message        TS_IMPRINT
 
-So TS_IMPRINT means: a good token, over something else. No I/O, no clock.
+So TS_IMPRINT means a good token over something else. This module does no I/O and reads no clock.
 """
 
 import functools

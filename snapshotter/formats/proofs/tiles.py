@@ -1,12 +1,12 @@
 """
-A log as files: tiles of 256 hashes, and bundles of 256 entries (C2SP tlog-tiles).
+Read and write a log as files: tiles of 256 hashes, and bundles of 256 entries (C2SP tlog-tiles).
 
-    tile/0/x001/x234/067          256 leaf hashes, entries 1234067 * 256 and on
+    tile/0/x001/x234/067          256 leaf hashes, entries 1234067 * 256 and following
     tile/1/000.p/7                7 hashes of whole tiles below: the right edge of a tree
-    tile/entries/000.p/112        the entries themselves, each after its length
+    tile/entries/000.p/112        the entries, each after its length
 
-Every file is named by what tree it belongs to, and never changes. A partial
-tile is the beginning of the whole one that takes its place later.
+The name of a file says which part of a tree it holds, and the file never changes. A partial tile
+is the beginning of the whole tile that replaces it later.
 """
 
 import re

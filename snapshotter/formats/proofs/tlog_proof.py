@@ -1,5 +1,5 @@
 """
-The proof that something stands in a log, in one file (C2SP tlog-proof).
+Read, write and check the proof that an entry is in a log, as one file (C2SP tlog-proof).
 
     c2sp.org/tlog-proof@v1
     index 73894
@@ -10,9 +10,9 @@ The proof that something stands in a log, in one file (C2SP tlog-proof).
     109482
     …
 
-Which entry, the hashes from its leaf up to the root, and the log's checkpoint
-with whoever cosigned it. It needs no network and no log to be checked; the leaf
-itself is not in it and has to come from what is being proven.
+The file holds the index of the entry, the hashes from its leaf to the root, and the log's
+checkpoint with its cosignatures. Checking it needs neither network nor log. The leaf itself is not
+in the file: the caller computes it from the object whose entry is to be proven.
 """
 
 import base64

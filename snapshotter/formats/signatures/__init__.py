@@ -1,0 +1,3 @@
+"""
+Read and check public keys and signatures, name keys that others hold, and encrypt for recipients.
+"""

@@ -1,13 +1,13 @@
 """
-Where a signing key is that is not in a file: in a key service, or on a token.
+Read references to signing keys that are not in files: in a key service, or on a token.
 
     kms:alias/evidence?region=eu-central-1
     kms:arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-…
     pkcs11:token=evidence;object=sealing?module-path=/usr/lib/….so&pin-source=/etc/…
 
-The first two are ours; the third is RFC 7512, of which what is not understood is refused.
-No secret stands in a reference: a PIN is the first line of a file that only its owner may
-read, and credentials are where AWS tools look for them.
+The first two forms are our own. The third is RFC 7512; an attribute that is not supported is
+refused. A reference never contains a secret: a PIN is the first line of a file that only its owner
+may read, and AWS credentials are found as by other AWS tools.
 """
 
 import re

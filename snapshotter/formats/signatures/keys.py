@@ -1,13 +1,13 @@
 """
-Public keys and signatures: one spelling each, or refused.
+Read and write public keys and signatures, with one accepted encoding for each.
 
-A key is PEM over a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 7468
-§13), a signature is a DER ECDSA-Sig-Value (RFC 3279 §2.2.3). Both must
-re-encode to the bytes that were read: a reader that forgives a second spelling
-lets a stranger change a bundle's bytes without changing its verdict.
+A key is PEM over a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 7468 §13). A signature is a
+DER ECDSA-Sig-Value (RFC 3279 §2.2.3). Both must re-encode to the bytes that were read: a reader
+that accepts a second encoding lets anybody change the bytes of a bundle without changing its
+verdict.
 
-The curve fixes the hash, P-384 with SHA-384 and P-256 with SHA-256; nothing
-that is read chooses an algorithm.
+The curve decides the hash: P-384 with SHA-384, P-256 with SHA-256. Nothing in the input chooses an
+algorithm.
 """
 
 import hashlib

@@ -1,13 +1,13 @@
-"""
-A statement that somebody signed: two lines, each canonical JSON.
+r"""
+Read and write signed statements: two lines, each canonical JSON.
 
-    {"format":"snapshotter-hold/1", …}\\n                      what is stated
-    {"key_id":"…","public_key":"…","signature":"…"}\\n         who says so
+    {"format":"snapshotter-hold/1", …}\n                      what is stated
+    {"key_id":"…","public_key":"…","signature":"…"}\n         who signed it
 
-The signature is ECDSA (as over a bundle's manifest) over the exact bytes of the
-first line, its newline included; `head -n 1 FILE` is what openssl has to check.
-`public_key` is for information, as beside a bundle: whose it is, says the trust file.
-Holds and tombstones are statements (docs/spec/holds.md, docs/spec/tombstone.md).
+The signature is ECDSA (as over a bundle's manifest) over the exact bytes of the first line,
+including its newline; `head -n 1 FILE` gives openssl the bytes to check. `public_key` is for
+information only; the trust file says whose key it is. Holds and tombstones are signed statements
+(docs/spec/holds.md, docs/spec/tombstone.md).
 """
 
 import base64

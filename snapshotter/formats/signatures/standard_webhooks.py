@@ -1,13 +1,13 @@
 """
-Sign what is posted to a webhook: Standard Webhooks 1.0, symmetric signatures.
+Sign the body of a webhook: Standard Webhooks 1.0, symmetric signatures.
 
     webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek
     webhook-timestamp: 1614265330
     webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
 
-Signed is `id.timestamp.body` with HMAC-SHA256, over the bytes of the body as they are sent.
-The id is the same at each attempt and the timestamp is not: a receiver refuses what is old,
-and knows what it had. While a secret is exchanged for another there is a signature by each.
+The signature is HMAC-SHA256 over `id.timestamp.body`, with the bytes of the body as sent. Each
+attempt has the same id and a new timestamp, so a receiver can refuse old messages and recognise
+repeated ones. While a secret is being replaced, there is one signature for each secret.
 """
 
 import base64

@@ -1,12 +1,14 @@
 """
-A campaign report: what became of the pages that were watched, signed by whoever made it.
+Read and write campaign reports: what became of watched pages, signed by the author.
 
-    {"format":"snapshotter-campaign/1","report":{…}}\n      what is stated
-    {"key_id":"…","public_key":"…","signature":"…"}\n        who says so
+    {"format":"snapshotter-campaign/1","report":{…}}
+      what is stated
+    {"key_id":"…","public_key":"…","signature":"…"}
+        who signed it
 
-It names every capture that a number rests on by its id and the digest of its bundle, with
-what it showed. So each number can be made again from the record alone, and what each
-capture showed from its bundle (docs/spec/campaign-report.md).
+The report names every capture on which a number rests: its id, the digest of its bundle, and what
+it showed. So each number can be computed again from the report alone, and what each capture showed
+can be checked with its bundle (docs/spec/campaign-report.md).
 """
 
 from typing import Final

@@ -1,13 +1,13 @@
 """
-Holds: several, each with its own name, on one bundle.
+Read and write holds: a bundle can have several, each with its own name.
 
     <id>.wacz.hold-0001.json     a signed statement: placed, or lifted
-    <id>.wacz.hold-0002.json     … each names the SHA-256 of the one before it
+    <id>.wacz.hold-0002.json     … each holds the SHA-256 of the one before it
 
-A bundle is held while one hold that was placed is not lifted. Anybody may make it
-held longer than it has to be, and nobody shorter: a placing counts when its
-signature holds, a lifting only by a key that the reader trusts, and a record that is
-missing or junk counts as a hold (docs/spec/holds.md).
+A bundle is held until every hold that was placed is lifted. Anybody can lengthen a hold, and
+nobody can shorten one without a trusted key: placing a hold counts when its signature is valid,
+lifting it only by a key that the reader trusts, and a missing or unreadable record counts as a
+hold (docs/spec/holds.md).
 """
 
 import hashlib

@@ -1,15 +1,15 @@
 """
-The proof pack: one HTML file that holds captures, their event and a page that shows them.
+Read and write the proof pack: one HTML file with captures, their event and a page that shows them.
 
     page                                  HTML, up to the manifest
     <script … id="manifest">              a signed statement: names and digests of all else
     <script … data-name="…">              each part, in base64, in the manifest's order
-    end                                   the script that checks, and what closes the page
+    end                                   the script that checks the file, and the closing tags
 
-The manifest fixes every offset: a reader computes what has to stand where, and compares.
-So one pack has one encoding, no byte of it is free, and whatever was altered has a name
-(docs/spec/proof-pack.md). Parts are written and read in blocks: a pack of many hundred
-megabytes costs no more memory than a small one.
+The manifest fixes every offset: a reader computes which bytes must be where, and compares. So each
+pack has one encoding, no byte of it is free, and every alteration is found and named
+(docs/spec/proof-pack.md). Parts are written and read in blocks: a pack of many hundred megabytes
+needs no more memory than a small one.
 """
 
 import base64

@@ -1,11 +1,11 @@
 """
-A take-down event: it was there, it is gone, signed by whoever concluded it.
+Read and write take-down events: content was there, and it is gone; signed.
 
     takedowns/2026/05/27/20260527t091000z-k3v4q2m7xw4c5b6d.json     a signed statement
 
-It names the captures that it rests on by their ids and the digests of their bundles, what
-each of them showed, and what was asked of them to make it an event. So it can be derived
-again from those bundles alone (docs/spec/takedown-event.md). Its digest stands in the log.
+The event names its captures by their ids and the digests of their bundles, what each of them
+showed, and which requirements they met. So it can be derived again from those bundles alone
+(docs/spec/takedown-event.md). Its digest is in the log.
 """
 
 from snapshotter.formats.bundle.store_keys import takedown_key

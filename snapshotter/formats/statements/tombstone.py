@@ -1,11 +1,11 @@
 """
-A tombstone: what is left of a bundle that was erased by order.
+Read and write tombstones: the signed records that stay where bundles were erased by order.
 
     <id>.wacz.tombstone.json     a signed statement
 
-It names the bundle, its digest, who ordered the erasure, why, and who carried it out;
-nothing of what was in the bundle. Its digest stands in the log, so that a bundle that
-is gone without one was taken, and a tombstone without a leaf was forged or is not
+A tombstone names the bundle, its digest, who ordered the erasure, why, and who carried it out. It
+contains nothing of what was in the bundle. Its digest is in the log: a missing bundle without a
+tombstone was removed without an order, and a tombstone without a log entry is forged or not
 finished (docs/spec/tombstone.md).
 """
 

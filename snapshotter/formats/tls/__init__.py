@@ -1,0 +1,1 @@
+"""Read recorded TLS connections and server certificates, and check what servers signed."""

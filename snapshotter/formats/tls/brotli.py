@@ -1,13 +1,13 @@
 """
-Decompress a Brotli stream (RFC 7932), as servers send their certificates (RFC 8879).
+Decompress a Brotli stream (RFC 7932), the compression of server certificates (RFC 8879).
 
-Written here so that a verifier needs nobody's library for it: the check of a server's
-signature has to be the same on every machine, and in twenty years. It is made for
-short streams from strangers: what comes out has a limit, and so has the work that it
-takes, for a stream of no bits can ask for long tables again and again. It is far too slow
-for bodies: `formats/http/content_coding.py` decodes those with a library.
+This decoder is our own, so that a verifier needs no library for it: the check of a server's
+signature must give the same result on every machine, also in twenty years. It is made for short
+streams from untrusted servers: the size of the output is limited, and so is the work, because a
+stream of a few bits can ask for long tables again and again. It is far too slow for bodies;
+`formats/http/content_coding.py` decodes those with a library.
 
-The static dictionary (appendix A) lies beside, as the RFC prints it.
+The static dictionary (appendix A of the RFC) is in the same folder, as the RFC prints it.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """
-Read what a verdict rests on in a server's certificate: its key and its names (RFC 5280).
+Read the key and the names of a server certificate (RFC 5280), on which verdicts rest.
 
-By code of our own, in the words of docs/spec/server-signature.md: what a library refuses differs
-from library to library and from year to year, and a verdict must not hang on it. Nothing is
-followed to a root here, so nothing else of a certificate counts.
+The code is our own and follows docs/spec/server-signature.md: which certificates a library refuses
+differs between libraries and between years, and a verdict must not depend on that. No chain is
+checked here, so no other part of a certificate counts.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The certificate of an authority that a capture may trust, in PEM."""
+"""Read the PEM certificates of the private authorities that a capture trusts."""
 
 import contextlib
 import itertools

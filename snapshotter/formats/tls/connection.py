@@ -1,14 +1,13 @@
 """
-Read one recorded TLS connection, given the key log of the client that made it.
+Read one recorded TLS connection with the key log of the client that made it.
 
-TLS 1.3 (RFC 8446) and TLS 1.2 with the AEAD suites (RFC 5246, 5288, 7905). The
-bytes of both directions go in as they were on the wire, in pieces of any length;
-the application's data comes out, and what the handshake said. Nothing is sent and
-nothing is refused for being a bad idea: the client and the server have done all
-that already, and here it is only read.
+TLS 1.3 (RFC 8446), and TLS 1.2 with the AEAD suites (RFC 5246, 5288, 7905). The input is the bytes
+of both directions as they were sent, in pieces of any length. The output is the application data
+and the facts of the handshake. Nothing is sent. A weak choice of client and server is not refused:
+the connection has already happened, and this module only reads it.
 
-Both sides may be hostile. What can not be read ends in a sentence (`problem`) and
-never in an exception, and what is held of a connection has a limit.
+Both sides may be hostile. A part that cannot be read is described in `problem` and never raises an
+exception. The memory for one connection is limited.
 """
 
 import enum

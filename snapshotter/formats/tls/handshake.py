@@ -1,10 +1,10 @@
 """
 Read the handshake messages of TLS 1.3 (RFC 8446) and TLS 1.2 (RFC 5246).
 
-Only what a record of a connection needs: who was asked for, what was agreed on,
-which certificates were shown and what was signed. Every message is hostile input:
-each length is checked against what is there, and what does not fit raises
-`TlsMalformed` and nothing else.
+Only the parts that the record of a connection needs are read: the requested host, the agreed
+parameters, the certificates, and what was signed. Every message is hostile input: each length is
+checked against the bytes that exist, and a malformed message raises `TlsMalformed` and no other
+error.
 """
 
 import enum

@@ -1,8 +1,8 @@
 """
-What IANA calls the numbers of TLS: cipher suites, groups, signature schemes, alerts.
+Name the numbers of TLS as IANA does: cipher suites, groups, signature schemes, alerts.
 
-Names are those of the registries "TLS Parameters", as far as a browser of our day
-offers them or a server may still choose them. What is not here is shown as a number.
+The names are those of the registries "TLS Parameters", for the values that current browsers offer
+or that a server may still choose. Other values are shown as numbers.
 """
 
 TLS_1_2 = 0x0303

@@ -1,11 +1,11 @@
 """
-Keep what servers signed in their TLS handshakes, and check it: `capture/tls.json`.
+Keep and check what servers signed in their TLS handshakes: `capture/tls.json`.
 
-In the handshake a server signs, with the key of its certificate, what both sides
-have said so far: in TLS 1.3 all of it (RFC 8446 section 4.4.3), in TLS 1.2 the two
-random values and its own share (RFC 8422 section 5.4). The messages hold nothing
-secret; with them alone anybody can see that who has that key took part in this
-very connection. docs/spec/server-signature.md says what follows and what does not.
+In the handshake a server signs, with the key of its certificate, what both sides have sent so far:
+in TLS 1.3 all of it (RFC 8446 section 4.4.3), in TLS 1.2 the two random values and its own key
+share (RFC 8422 section 5.4). The messages contain no secret. With them alone anybody can check
+that the owner of that key took part in this connection. docs/spec/server-signature.md says what
+follows from this and what does not.
 """
 
 import base64

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from snapshotter.egress.fetch import FetchedResponse, FetchFailed
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.hosts import host_of
-from snapshotter.formats.lists.link_lists import matching
+from snapshotter.formats.lists.html_links import matching
 from snapshotter.formats.lists.listing import Listing, ListItem, ListUnreadable
 from snapshotter.formats.lists.reader import read_list
 from snapshotter.jobs.watches.items import IdentifiedPage

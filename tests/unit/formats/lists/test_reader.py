@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.formats.lists import listing
-from snapshotter.formats.lists.link_lists import matching
+from snapshotter.formats.lists.html_links import matching
 from snapshotter.formats.lists.listing import ListItem, ListUnreadable, absolute
 from snapshotter.formats.lists.reader import kind_of, read_list
 

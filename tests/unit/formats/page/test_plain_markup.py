@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from snapshotter.formats.lists.link_lists import read_links
+from snapshotter.formats.lists.html_links import read_links
 from snapshotter.formats.page.plain_markup import plain_markup
 
 

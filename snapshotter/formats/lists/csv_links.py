@@ -1,0 +1,105 @@
+"""
+Read tables with a column of addresses (CSV, RFC 4180).
+
+The column is found by its name, or it is the first one whose cells look like addresses. A plain
+list with one address on each line is a table with one column.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import islice
+
+from snapshotter.formats.http.charset import decode
+from snapshotter.formats.lists.listing import Collector, Listing, ListUnreadable
+
+MAX_BYTES = 16 << 20
+_MAX_CELL = 1 << 16  # characters; csv's own limit is twice that
+_MAX_ROWS = 200_000
+_LOOKED_AT = 20  # rows, to find a column
+_NAMES = ("url", "link", "address", "href", "uri", "loc")
+_TITLES = ("title", "name", "headline")
+
+
+def read_table(data: bytes, base_url: str, content_type: str = "", column: str = "") -> Listing:
+    """
+    Return the addresses of a table's column, in its order.
+
+    Args:
+        column: Its name in the first row; "" finds one.
+
+    Raises:
+        ListUnreadable: No such column, none that looks like addresses, or too long.
+    """
+    if len(data) > MAX_BYTES:
+        raise ListUnreadable(f"the table has more than {MAX_BYTES} bytes")
+    text = decode(data, content_type)
+    rows = csv.reader(io.StringIO(text, newline=""), _dialect(text))
+    try:
+        head = [row for row in islice(rows, _LOOKED_AT) if not _is_empty(row)]
+        place, title_place, has_names = _column(head, column)
+        taken = Collector(base_url)
+        for number, row in enumerate((*head[has_names:], *rows)):
+            if _is_empty(row):
+                continue
+            title = row[title_place] if 0 <= title_place < len(row) else ""
+            taken.add(row[place] if place < len(row) else "", title)
+            if taken.full or number > _MAX_ROWS:
+                break
+    except csv.Error as error:
+        raise ListUnreadable(f"the table can not be read: {error}") from None
+    return taken.listing("csv")
+
+
+def _is_empty(row: Sequence[str]) -> bool:
+    """Return whether a row is empty, or a comment of a plain list."""
+    return not any(map(str.strip, row)) or (len(row) == 1 and row[0].lstrip().startswith("#"))
+
+
+def _dialect(text: str) -> type[csv.Dialect]:
+    """Return a table's dialect: the most frequent delimiter of its first line, commas first."""
+    lines = [line for line in text[: _LOOKED_AT * _MAX_CELL].splitlines() if line.strip()][
+        :_LOOKED_AT
+    ]
+    plain = [line for line in lines if not line.lstrip().startswith("#")]
+    first = plain[0][:_MAX_CELL] if plain else ""
+    delimiter = max(",;\t", key=lambda candidate: (first.count(candidate), candidate == ","))
+    # A plain list, unless all its lines have as many cells: addresses may hold commas.
+    if (
+        all(line.startswith(("http://", "https://")) and '"' not in line for line in plain)
+        and len({line.count(delimiter) for line in plain}) > 1
+    ):
+        delimiter = "\t"
+
+    class Dialect(csv.excel):
+        pass
+
+    Dialect.delimiter = delimiter
+    return Dialect
+
+
+def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]:
+    """Return the places of addresses and titles, and whether the first row has names."""
+    if not head:
+        raise ListUnreadable("the table is empty", hint="a row of names, then a row an address")
+    names = [name.strip().lower() for name in head[0]]
+    title = next((names.index(title) for title in _TITLES if title in names), -1)
+    if wanted:
+        if wanted.strip().lower() not in names:
+            raise ListUnreadable(
+                f"the table has no column {wanted!r}", hint=f"it has: {', '.join(head[0])[:300]}"
+            )
+        return names.index(wanted.strip().lower()), title, True
+    for name in _NAMES:
+        if name in names:
+            return names.index(name), title, True
+    for place in range(len(names)):
+        cells = [row[place] for row in head if place < len(row)]
+        looks = [cell.strip().lower().startswith(("http://", "https://")) for cell in cells]
+        if looks[0] and all(looks):
+            return place, -1, False
+        if len(looks) > 1 and all(looks[1:]) and not looks[0]:
+            return place, title, True
+    raise ListUnreadable(
+        "no column of the table looks like addresses", hint="name it: --column NAME"
+    )
