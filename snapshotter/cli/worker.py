@@ -136,7 +136,7 @@ def worker(
         return
     from snapshotter.app.wiring import telemetry as wiring_telemetry
     from snapshotter.app.wiring import worker as wiring_worker
-    from snapshotter.jobs.queue.attempts import RetryRules
+    from snapshotter.jobs.queue.retry_rules import RetryRules
     from snapshotter.jobs.workers.context import WorkerSettings
 
     settings = ctx.obj.load(

@@ -9,7 +9,7 @@ no bundle.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    Executable,
     MetaData,
+    RowMapping,
     Table,
     Text,
     create_engine,
@@ -28,12 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
@@ -159,6 +156,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """
     with _translated(engine), engine.connect() as connection:
         yield connection
+
+
+def read_rows(connection: Connection, statement: Executable) -> Sequence[RowMapping]:
+    """Return all rows of a statement."""
+    return connection.execute(statement).mappings().all()
+
+
+def read_row(connection: Connection, statement: Executable) -> RowMapping | None:
+    """Return the first row of a statement; None if it has no rows."""
+    return connection.execute(statement).mappings().first()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from snapshotter.jobs.database import (
     Now,
     database_now,
     insert_new,
+    read_rows,
     reading,
     writing,
 )
@@ -55,7 +56,8 @@ class JobsToFollowUp:
         """Return the oldest jobs that are not followed up yet, at most 50."""
         with reading(self._engine) as connection:
             now = self._now(connection)
-            rows = connection.execute(
+            rows = read_rows(
+                connection,
                 select(JOB)
                 .where(
                     JOB.c.state.in_((JobState.DONE, JobState.INCOMPLETE)),
@@ -65,9 +67,9 @@ class JobsToFollowUp:
                     ~exists().where(FOLLOWED_UP.c.job_id == JOB.c.id),
                 )
                 .order_by(JOB.c.ended_at, JOB.c.seq)
-                .limit(_BATCH)
+                .limit(_BATCH),
             )
-            return [status_of(row) for row in rows.mappings().all()]
+            return [status_of(row) for row in rows]
 
     def mark(self, jobs: Sequence[JobStatus]) -> None:
         """Mark jobs as followed up."""

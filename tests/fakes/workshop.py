@@ -180,9 +180,9 @@ def main() -> None:
     from snapshotter.jobs.open_database import open_database
     from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
     from snapshotter.jobs.queue.admission import Admission
-    from snapshotter.jobs.queue.attempts import RetryRules
     from snapshotter.jobs.queue.engine import ConcurrencyLimits
     from snapshotter.jobs.queue.politeness import PolitenessAdmission
+    from snapshotter.jobs.queue.retry_rules import RetryRules
     from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
     from snapshotter.jobs.workers.context import WorkerParts, WorkerSettings
     from snapshotter.jobs.workers.store_binding import StoreBinding

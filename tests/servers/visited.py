@@ -6,6 +6,7 @@ A server on all of 127.0.0.0/8 that counts who is being served: limits of hosts 
         server.most["127.0.0.2"]     # visitors at the same time
 """
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -111,7 +112,8 @@ class _Page(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(OSError):  # a browser that was killed
+            self.wfile.write(body)
 
     @override
     def log_message(self, format: str, *arguments: object) -> None:

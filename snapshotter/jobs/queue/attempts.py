@@ -32,7 +32,15 @@ from sqlalchemy import (
 )
 
 from snapshotter.formats import typed
-from snapshotter.jobs.database import TABLES, Instant, SafeText, database_now, reading, writing
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    SafeText,
+    database_now,
+    read_row,
+    reading,
+    writing,
+)
 from snapshotter.jobs.queue.admission import Admission, AttemptResult, Deferral
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.job_table import (
@@ -49,6 +57,7 @@ from snapshotter.jobs.queue.job_table import (
     merge_notes,
     status_of,
 )
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult, StoredResult
 from snapshotter.ports import JobSuperseded
 
@@ -102,45 +111,6 @@ class Orphan:
     store_by: datetime
     orphaned_at: datetime
     failure: Failure  # applies if its bundle is not in the store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryRules:
-    """How often a job is tried again, and when."""
-
-    attempts: int = 3  # attempts that count against a job before it is given up
-    first: timedelta = timedelta(seconds=20)  # longest pause after the first failure; it doubles
-    longest: timedelta = timedelta(minutes=15)
-    lost_workers: int = 3  # lost workers in a row from which on a job is suspected
-    suspect: timedelta = timedelta(minutes=15)  # least pause of a suspected job; it doubles
-    longest_suspect: timedelta = timedelta(days=1)
-
-    def pause(self, failures: int, chance: float) -> timedelta:
-        """
-        Return how long to wait after so many failures in a row, with full jitter.
-
-        Args:
-            chance: A random number between 0 and 1.
-        """
-        if failures < 1:
-            return timedelta(0)
-        doubled: int = 2 ** min(failures - 1, 20)
-        return min(self.longest, self.first * doubled) * chance
-
-    def pause_after_lost_workers(self, lost: int, chance: float) -> timedelta:
-        """
-        Return how long to wait after so many workers in a row ended during a job.
-
-        After the first lost worker the job does not wait: the job is probably not the cause. It
-        waits longer after each further one, so that it cannot delay all other jobs.
-
-        Args:
-            chance: A random number between 0 and 1.
-        """
-        if lost <= self.lost_workers:
-            return self.pause(lost - 1, chance)
-        doubled: int = 2 ** min(lost - self.lost_workers - 1, 20)
-        return min(self.longest_suspect, self.suspect * doubled) * (1 + chance / 4)
 
 
 class Attempts:
@@ -571,18 +541,15 @@ def _begun_before(connection: Connection, row: RowMapping, worker: str) -> Attem
     The answer to a commit can be lost. Without this, the job would be running for as long as
     the worker lives, and nobody would work on it.
     """
-    found = (
-        connection.execute(
-            _with_jobs().where(
-                JOB.c.id == row["id"],
-                ATTEMPT.c.number == row["begun"],
-                ATTEMPT.c.worker == worker,
-                ATTEMPT.c.state == _RUNNING,
-                ATTEMPT.c.bundle_id == "",
-            )
-        )
-        .mappings()
-        .first()
+    found = read_row(
+        connection,
+        _with_jobs().where(
+            JOB.c.id == row["id"],
+            ATTEMPT.c.number == row["begun"],
+            ATTEMPT.c.worker == worker,
+            ATTEMPT.c.state == _RUNNING,
+            ATTEMPT.c.bundle_id == "",
+        ),
     )
     return _attempt(found) if found is not None else None
 
@@ -651,7 +618,7 @@ def _again(wait: Deferral, now: datetime) -> dict[str, Any]:
 
 
 def _status(connection: Connection, job_id: str) -> JobStatus | None:
-    row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+    row = read_row(connection, select(JOB).where(JOB.c.id == job_id))
     return status_of(row) if row else None
 
 
@@ -670,7 +637,7 @@ def _others_wait(connection: Connection) -> bool:
 def _job(connection: Connection, job_id: str) -> RowMapping | None:
     """Lock the row of a job until this transaction ends, and return it."""
     wanted = select(JOB).where(JOB.c.id == job_id).with_for_update()
-    return connection.execute(wanted).mappings().first()
+    return read_row(connection, wanted)
 
 
 def _is(attempt: Attempt) -> tuple[Any, Any, Any]:

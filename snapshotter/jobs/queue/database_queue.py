@@ -27,7 +27,14 @@ from sqlalchemy import (
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.hosts import host_of
-from snapshotter.jobs.database import database_now, insert_new, reading, writing
+from snapshotter.jobs.database import (
+    database_now,
+    insert_new,
+    read_row,
+    read_rows,
+    reading,
+    writing,
+)
 from snapshotter.jobs.queue.attempts import ATTEMPT, cancel_job
 from snapshotter.jobs.queue.job_table import (
     DUE,
@@ -78,7 +85,7 @@ class DatabaseQueue:
     def get(self, job_id: str) -> JobStatus | None:
         """Return a job; see `ports.JobQueue`."""
         with reading(self._engine) as connection:
-            row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+            row = read_row(connection, select(JOB).where(JOB.c.id == job_id))
         return status_of(row) if row else None
 
     def some(self, job_ids: Sequence[str]) -> list[JobStatus]:
@@ -87,7 +94,7 @@ class DatabaseQueue:
         with reading(self._engine) as connection:
             for begin in range(0, len(job_ids), _AT_ONCE):
                 wanted = select(JOB).where(JOB.c.id.in_(job_ids[begin : begin + _AT_ONCE]))
-                rows = connection.execute(wanted.order_by(JOB.c.seq)).mappings()
+                rows = read_rows(connection, wanted.order_by(JOB.c.seq))
                 found += map(status_of, rows)
         return found
 
@@ -95,7 +102,7 @@ class DatabaseQueue:
         """Return the known jobs that made these bundles."""
         wanted = select(JOB).where(JOB.c.bundle_id.in_(bundle_ids))
         with reading(self._engine) as connection:
-            return [status_of(row) for row in connection.execute(wanted).mappings()]
+            return [status_of(row) for row in read_rows(connection, wanted)]
 
     def jobs(
         self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
@@ -115,7 +122,7 @@ class DatabaseQueue:
         while True:
             with reading(self._engine) as connection:
                 page = wanted.where(JOB.c.seq > last).limit(_PAGE)
-                rows = connection.execute(page).mappings().all()
+                rows = read_rows(connection, page)
             yield from map(status_of, rows)
             if len(rows) < _PAGE:
                 return
@@ -138,11 +145,7 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        ruled: dict[str, JobActionResult] = {}
-        for job_id in job_ids:
-            with writing(self._engine) as connection:
-                ruled[job_id] = cancel_job(connection, job_id)
-        return ruled
+        return self._each(job_ids, cancel_job)
 
     def retry(self, job_ids: Sequence[str]) -> dict[str, JobActionResult]:
         """
@@ -151,11 +154,17 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        ruled: dict[str, JobActionResult] = {}
+        return self._each(job_ids, _retry)
+
+    def _each(
+        self, job_ids: Sequence[str], act: Callable[[Connection, str], JobActionResult]
+    ) -> dict[str, JobActionResult]:
+        """Do something to each job, in a transaction of its own."""
+        results: dict[str, JobActionResult] = {}
         for job_id in job_ids:
             with writing(self._engine) as connection:
-                ruled[job_id] = _retry(connection, job_id)
-        return ruled
+                results[job_id] = act(connection, job_id)
+        return results
 
     def purge(self, *, before: datetime, states: Collection[JobState] = _OVER) -> int:
         """
@@ -205,7 +214,7 @@ def insert_jobs(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[s
 
 
 def _retry(connection: Connection, job_id: str) -> JobActionResult:
-    row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+    row = read_row(connection, select(JOB).where(JOB.c.id == job_id))
     if row is None:
         return JobActionResult.UNKNOWN
     if row["state"] not in RETRYABLE:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, RowMapping, select, update
 
-from snapshotter.jobs.database import database_now, reading, writing
+from snapshotter.jobs.database import database_now, read_row, read_rows, reading, writing
 from snapshotter.jobs.queue.admission import Admission, Deferral
 from snapshotter.jobs.queue.attempts import end_missed_job
 from snapshotter.jobs.queue.job_table import (
@@ -80,16 +80,13 @@ class Dispatcher:
             shut = full | set(self._closed)
             refused, asked = 0, JOB.c.ready == DUE
             while len(chosen) < room and refused < _REFUSALS:
-                row = (
-                    connection.execute(
-                        select(JOB)
-                        .where(asked, JOB.c.host.not_in(shut))
-                        .order_by(JOB.c.priority, JOB.c.seq)
-                        .limit(1)
-                        .with_for_update()
-                    )
-                    .mappings()
-                    .first()
+                row = read_row(
+                    connection,
+                    select(JOB)
+                    .where(asked, JOB.c.host.not_in(shut))
+                    .order_by(JOB.c.priority, JOB.c.seq)
+                    .limit(1)
+                    .with_for_update(),
                 )
                 if row is None:
                     break
@@ -163,5 +160,5 @@ class Dispatcher:
 def _miss_late_ones(connection: Connection, now: datetime) -> None:
     """End the waiting jobs whose `not_after` has passed."""
     late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE, JOB.c.giving_up == "")
-    for row in connection.execute(late).mappings().all():
+    for row in read_rows(connection, late):
         end_missed_job(connection, row, now)

@@ -12,27 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Index,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    select,
-    update,
-)
+from sqlalchemy import Column, Connection, Index, Integer, RowMapping, String, Table, select, update
 from sqlalchemy import insert as plain_insert
 
-from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new
+from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, read_rows
 from snapshotter.policy.host_answers import HostResponse, Sign
 from snapshotter.policy.host_rules import DAY, Politeness
-from snapshotter.policy.politeness import (
-    HostState,
-    VisitOutcome,
-    visit_outcome,
-)
+from snapshotter.policy.politeness import HostState, VisitOutcome, visit_outcome
 
 _KEY = 300  # characters; a host name has at most 253
 
@@ -120,10 +106,11 @@ def lock_hosts(
         [{"key": key, "touched_at": touched} for key in ordered],
     )
     wanted = select(HOST).where(HOST.c.key.in_(ordered)).order_by(HOST.c.key).with_for_update()
-    return {row["key"]: host_state(row) for row in connection.execute(wanted).mappings()}
+    return {row["key"]: host_state(row) for row in read_rows(connection, wanted)}
 
 
 def host_state(row: RowMapping) -> HostState:
+    """Return the state of a host from its row."""
     return HostState(
         next_at=row["next_at"],
         resting_until=row["resting_until"],
@@ -134,6 +121,7 @@ def host_state(row: RowMapping) -> HostState:
 
 
 def store_state(connection: Connection, key: str, state: HostState, now: datetime) -> None:
+    """Store the state of a host, whose row must be locked."""
     connection.execute(
         update(HOST)
         .where(HOST.c.key == key)
@@ -147,6 +135,7 @@ def store_state(connection: Connection, key: str, state: HostState, now: datetim
 def start_visit(
     connection: Connection, key: str, now: datetime, longest: timedelta | None, job_id: str
 ) -> int:
+    """Add a visit that ends after `longest`, or has ended if that is None; return its number."""
     done = connection.execute(
         plain_insert(VISIT).values(
             key=key, started_at=now, job_id=job_id, open_until=now + longest if longest else None
@@ -158,6 +147,7 @@ def start_visit(
 
 
 def close_visits(connection: Connection, job_id: str) -> None:
+    """End the visits of a job that are under way."""
     connection.execute(
         update(VISIT)
         .where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
@@ -176,6 +166,7 @@ def open_visits(connection: Connection, now: datetime, *, outside: bool = False)
 def budget_at(
     connection: Connection, key: str, budget: int | None, now: datetime
 ) -> datetime | None:
+    """Return when a used-up budget of a host has room again; None if it has room now."""
     if budget is None:
         return None
     oldest: datetime | None = connection.execute(

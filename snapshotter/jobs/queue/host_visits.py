@@ -7,11 +7,7 @@ A visit of a process that was killed ends after a time limit.
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import (
-    Engine,
-    delete,
-    update,
-)
+from sqlalchemy import Engine, delete, update
 
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.queue.host_tables import (

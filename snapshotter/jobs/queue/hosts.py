@@ -4,15 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Select,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 
 from snapshotter.jobs.database import database_now, reading, writing
 from snapshotter.jobs.periodic_task import PeriodicTask
@@ -29,12 +21,7 @@ from snapshotter.jobs.queue.job_table import DUE, DUE_LATER, JOB, NOT_DUE, WAITI
 from snapshotter.model.job import JobState
 from snapshotter.policy.host_answers import Sign
 from snapshotter.policy.host_rules import DAY, HostRules, Politeness
-from snapshotter.policy.politeness import (
-    HostState,
-    Load,
-    VisitWait,
-    judge,
-)
+from snapshotter.policy.politeness import HostState, Load, VisitWait, judge
 
 _TRIM_S = 3600.0
 

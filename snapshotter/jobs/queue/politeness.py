@@ -8,12 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import (
-    Connection,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import Connection, delete, select, update
 from typing_extensions import override
 
 from snapshotter.jobs.queue import admission

@@ -44,6 +44,7 @@ from snapshotter.jobs.database import (
     Now,
     database_now,
     insert_new,
+    read_rows,
     reading,
     writing,
 )
@@ -197,7 +198,7 @@ class Scheduler:
                     .order_by(TARGET.c.id)
                     .limit(_BATCH)
                 )
-                rows = connection.execute(wanted).mappings().all()
+                rows = read_rows(connection, wanted)
             if not rows:
                 break
             number = rows[-1]["id"]
@@ -244,24 +245,21 @@ class Scheduler:
         while True:
             with reading(self._engine) as connection:
                 now = self._now(connection)
-                rows = (
-                    connection.execute(
-                        select(
-                            TARGET,
-                            SCHEDULE.c.name.label("schedule_name"),
-                            SCHEDULE.c.plan.label("plan"),
-                        )
-                        .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
-                        .where(
-                            TARGET.c.next_at <= now,
-                            SCHEDULE.c.state == ACTIVE,
-                            SCHEDULE.c.id.not_in(unreadable),
-                        )
-                        .order_by(TARGET.c.next_at)
-                        .limit(_BATCH)
+                rows = read_rows(
+                    connection,
+                    select(
+                        TARGET,
+                        SCHEDULE.c.name.label("schedule_name"),
+                        SCHEDULE.c.plan.label("plan"),
                     )
-                    .mappings()
-                    .all()
+                    .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
+                    .where(
+                        TARGET.c.next_at <= now,
+                        SCHEDULE.c.state == ACTIVE,
+                        SCHEDULE.c.id.not_in(unreadable),
+                    )
+                    .order_by(TARGET.c.next_at)
+                    .limit(_BATCH),
                 )
                 pauses = {
                     schedule_id: pauses_of(connection, schedule_id)
@@ -319,24 +317,21 @@ class Scheduler:
         while True:
             with reading(self._engine) as connection:
                 now = self._now(connection)
-                rows = (
-                    connection.execute(
-                        select(
-                            VISIT,
-                            TARGET.c.url,
-                            SCHEDULE.c.name,
-                            SCHEDULE.c.policy,
-                            SCHEDULE.c.priority,
-                            SCHEDULE.c.tags,
-                        )
-                        .join(TARGET, TARGET.c.id == VISIT.c.target_id)
-                        .join(SCHEDULE, SCHEDULE.c.id == VISIT.c.schedule_id)
-                        .where(VISIT.c.state == PLANNED)
-                        .order_by(VISIT.c.at)
-                        .limit(_BATCH)
+                rows = read_rows(
+                    connection,
+                    select(
+                        VISIT,
+                        TARGET.c.url,
+                        SCHEDULE.c.name,
+                        SCHEDULE.c.policy,
+                        SCHEDULE.c.priority,
+                        SCHEDULE.c.tags,
                     )
-                    .mappings()
-                    .all()
+                    .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+                    .join(SCHEDULE, SCHEDULE.c.id == VISIT.c.schedule_id)
+                    .where(VISIT.c.state == PLANNED)
+                    .order_by(VISIT.c.at)
+                    .limit(_BATCH),
                 )
             if not rows:
                 return count
@@ -364,15 +359,12 @@ class Scheduler:
         while True:
             with reading(self._engine) as connection:
                 now = self._now(connection)
-                rows = (
-                    connection.execute(
-                        select(VISIT)
-                        .where(VISIT.c.check_at <= now)
-                        .order_by(VISIT.c.check_at)
-                        .limit(_BATCH)
-                    )
-                    .mappings()
-                    .all()
+                rows = read_rows(
+                    connection,
+                    select(VISIT)
+                    .where(VISIT.c.check_at <= now)
+                    .order_by(VISIT.c.check_at)
+                    .limit(_BATCH),
                 )
             if not rows:
                 return settled, missed
@@ -428,17 +420,14 @@ class Scheduler:
         self, connection: Connection, wanted: Any, now: datetime
     ) -> list[tuple[Gap, NotificationScope]]:
         """Claim gaps to be recorded; return each with what notification rules match."""
-        rows = (
-            connection.execute(
-                wanted.order_by(GAP.c.id).limit(_BATCH).with_for_update(of=GAP, skip_locked=True)
-            )
-            .mappings()
-            .all()
+        rows = read_rows(
+            connection,
+            wanted.order_by(GAP.c.id).limit(_BATCH).with_for_update(of=GAP, skip_locked=True),
         )
         made: list[tuple[Gap, NotificationScope]] = []
         again = {row["gap_id"] for row in rows if row["gap_id"]}
         for gap_id in sorted(again):
-            whole = connection.execute(_with_names().where(GAP.c.gap_id == gap_id)).mappings().all()
+            whole = read_rows(connection, _with_names().where(GAP.c.gap_id == gap_id))
             _claimed(connection, gap_id, [row["id"] for row in whole], now)
             made.append((gap_record(gap_id, whole), _about(whole[0])))
         for group in group_rows([row for row in rows if not row["gap_id"]]):

@@ -16,19 +16,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    RowMapping,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import Now, database_now, insert_new, reading, writing
+from snapshotter.jobs.database import (
+    Now,
+    database_now,
+    insert_new,
+    read_row,
+    read_rows,
+    reading,
+    writing,
+)
 from snapshotter.jobs.schedules.gap_records import gap_rows
 from snapshotter.jobs.schedules.history import HistoryEntry, history_entries, with_job_state
 from snapshotter.jobs.schedules.plan import Pause, Plan, Slot, decide_due_visits
@@ -199,12 +199,13 @@ class Schedules:
     def all(self) -> list[Schedule]:
         """Return all schedules that are not removed, by name."""
         with reading(self._engine) as connection:
-            rows = connection.execute(
+            rows = read_rows(
+                connection,
                 select(SCHEDULE)
                 .where(SCHEDULE.c.live_name.is_not(None))
-                .order_by(SCHEDULE.c.live_name)
+                .order_by(SCHEDULE.c.live_name),
             )
-            return [self._schedule(connection, row) for row in rows.mappings().all()]
+            return [self._schedule(connection, row) for row in rows]
 
     def targets(self, name: str) -> Iterator[ScheduleTarget]:
         """Yield the addresses of a schedule, in the order in which they were added."""
@@ -214,7 +215,7 @@ class Schedules:
         while True:
             with reading(self._engine) as connection:
                 page = wanted.where(TARGET.c.id > last).order_by(TARGET.c.id).limit(500)
-                rows = connection.execute(page).mappings().all()
+                rows = read_rows(connection, page)
             yield from map(target_of, rows)
             if not rows:
                 return
@@ -248,13 +249,14 @@ class Schedules:
         """Return the next visits of a schedule and their addresses, the earliest first."""
         with reading(self._engine) as connection:
             row = self._row(connection, name)
-            rows = connection.execute(
+            rows = read_rows(
+                connection,
                 select(TARGET)
                 .where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at.is_not(None))
                 .order_by(TARGET.c.next_at)
-                .limit(count)
+                .limit(count),
             )
-            found = [target_of(row) for row in rows.mappings().all()]
+            found = [target_of(row) for row in rows]
         plan = Plan.from_json(row["plan"])
         return merge_schedules(
             plan,
@@ -323,7 +325,7 @@ class Schedules:
             row = self._row(connection, name, lock=True)
             now = self._now(connection)
             wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"])
-            found = connection.execute(wanted.order_by(TARGET.c.id)).mappings().all()
+            found = read_rows(connection, wanted.order_by(TARGET.c.id))
             if urls:
                 missing = set(urls) - {target["url"] for target in found}
                 if missing:
@@ -386,7 +388,7 @@ class Schedules:
         # A visit that has just become due is not missed: a worker may be about to hand it over.
         looked = now - _JUST_DUE
         wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at <= looked)
-        for found in connection.execute(wanted.order_by(TARGET.c.id)).mappings().all():
+        for found in read_rows(connection, wanted.order_by(TARGET.c.id)):
             following = target_of(found).following
             while following is not None and following.at <= looked:
                 name = watch_name(row["name"], found["key"])
@@ -439,7 +441,7 @@ class Schedules:
     def _row(self, connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
         wanted = select(SCHEDULE).where(SCHEDULE.c.live_name == name)
         wanted = wanted.with_for_update() if lock else wanted
-        row = connection.execute(wanted).mappings().first()
+        row = read_row(connection, wanted)
         if row is None:
             raise _unknown(connection, name)
         return row
@@ -453,7 +455,7 @@ class Schedules:
         pause = None
         if row["state"] == PAUSED:
             wanted = select(PAUSE).where(PAUSE.c.schedule_id == row["id"], PAUSE.c.until.is_(None))
-            pause = connection.execute(wanted).mappings().first()
+            pause = read_row(connection, wanted)
         return Schedule(
             id=row["id"],
             name=row["name"],
@@ -522,12 +524,13 @@ def pauses_of(
     Args:
         until: The end of a pause that has not ended; None leaves it out.
     """
-    rows = connection.execute(
-        select(PAUSE).where(PAUSE.c.schedule_id == schedule_id).order_by(PAUSE.c.id.desc())
+    rows = read_rows(
+        connection,
+        select(PAUSE).where(PAUSE.c.schedule_id == schedule_id).order_by(PAUSE.c.id.desc()),
     )
     return [
         Pause(since=row["since"], until=end, by=row["by"])
-        for row in rows.mappings().all()
+        for row in rows
         if (end := row["until"] or until) is not None
     ]
 

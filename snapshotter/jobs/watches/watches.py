@@ -13,16 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Row,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -42,14 +33,7 @@ from snapshotter.jobs.watches.tables import (
 )
 from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.notification import MAX_TEXT, UNKNOWN, NotificationScope
-from snapshotter.model.watch import (
-    ItemState,
-    ListState,
-    Poll,
-    Watch,
-    WatchItem,
-    WatchStatus,
-)
+from snapshotter.model.watch import ItemState, ListState, Poll, Watch, WatchItem, WatchStatus
 from snapshotter.policy.curve import jitter_share
 
 LEASE: Final = timedelta(minutes=10)  # validity of a claim; a poll is shorter

@@ -16,9 +16,7 @@ from typing import Protocol
 from snapshotter.import_path import protect_children
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.capture_process_main import serve
-from snapshotter.jobs.workers.job_runner import (
-    JobRunnerFactory,
-)
+from snapshotter.jobs.workers.job_runner import JobRunnerFactory
 from snapshotter.jobs.workers.messages import (
     Began,
     CaptureOrder,

@@ -13,8 +13,9 @@ from sqlalchemy import Engine as Database
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.periodic_task import PeriodicTask
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.engine import ConcurrencyLimits
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
 from snapshotter.ports import JobObserver
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from snapshotter.errors import (
-    SnapshotterError,
-)
+from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.ports import Lease
 

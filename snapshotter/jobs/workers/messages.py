@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from snapshotter.jobs.queue.failure import Failure
-from snapshotter.jobs.workers.job_runner import (
-    UnstoredBundle,
-)
+from snapshotter.jobs.workers.job_runner import UnstoredBundle
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 
 
@@ -50,27 +48,37 @@ Product = StoredResult | tuple[UnstoredBundle, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Began:
+    """The bundle of the order has this id."""
+
     bundle_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class MayStore:
+    """Ask whether the bundle may be stored within a time limit."""
+
     sealed: SealedResult
     limit_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class StoreUnavailable:
+    """Ask whether to wait for a store that does not answer."""
+
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class LogMessage:
+    """A message for the log, which gets no answer."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class OrderEnded:
+    """The result of an order."""
+
     product: Product
     failure: Failure | None
     superseded: bool

@@ -33,6 +33,7 @@ from snapshotter.jobs.database import (
     SafeText,
     database_now,
     insert_new,
+    read_rows,
     reading,
     writing,
 )
@@ -174,7 +175,7 @@ class WorkerRegistry:
     def workers(self) -> Sequence[RegisteredWorker]:
         """Return all workers, including those that ended within the last day."""
         with reading(self._engine) as connection:
-            rows = connection.execute(select(_WORKER).order_by(_WORKER.c.started_at)).mappings()
+            rows = read_rows(connection, select(_WORKER).order_by(_WORKER.c.started_at))
             return [_worker(row) for row in rows]
 
     def forget_old(self) -> None:

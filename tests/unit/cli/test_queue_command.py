@@ -12,9 +12,10 @@ from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.cli import enqueue
 from snapshotter.jobs.database import TABLES_VERSION
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
 from snapshotter.model.job import JobState
 from tests.unit.cli.shell import Shell

@@ -6,10 +6,11 @@ from sqlalchemy import Engine, update
 
 from snapshotter.jobs.metrics import queue_metrics
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue, database_time
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.job_table import DUE_LATER, JOB
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
 from snapshotter.model.job import JobState
 from tests.unit.jobs.making import job, made

@@ -17,8 +17,9 @@ from snapshotter.jobs.database import TABLES, TABLES_VERSION
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.outbox import Outbox
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import WorkerRegistry
 from snapshotter.model.job import JobState
 from tests.unit.jobs.tables import layout

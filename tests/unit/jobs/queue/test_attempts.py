@@ -10,11 +10,12 @@ from typing_extensions import override
 
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.queue.admission import Admission, AttemptResult, Deferral
-from snapshotter.jobs.queue.attempts import Attempt, Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempt, Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.job_table import JOB, JobActionResult
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobSuperseded
 from tests.unit.jobs.making import BUNDLE, SEALED, job, made

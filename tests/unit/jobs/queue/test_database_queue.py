@@ -8,11 +8,12 @@ from sqlalchemy import Engine
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.job_table import JobActionResult
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.jobs.schedules.scheduler import Scheduler
 from snapshotter.jobs.schedules.schedules import Schedules

@@ -9,10 +9,11 @@ from typing_extensions import override
 
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.queue.admission import Admission, Deferral
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.job_table import JOB
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import CaptureJob, JobState
 from tests.unit.jobs.making import job
 

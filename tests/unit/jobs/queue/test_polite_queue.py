@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.jobs.queue import attempts, database_queue, dispatcher, host_tables, hosts
-from snapshotter.jobs.queue.attempts import Attempt, Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempt, Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.politeness import PolitenessAdmission
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import JobState
 from snapshotter.policy import politeness_file
 from tests.unit.jobs.making import job, made

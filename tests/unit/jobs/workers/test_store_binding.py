@@ -11,9 +11,10 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.processes import process_name
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import _WORKER, WorkerRegistry, WorkerState
 from snapshotter.jobs.workers.store_binding import bind_to_store
 from tests.unit.jobs.idle_workers import idle_worker

@@ -17,10 +17,11 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.queue.admission import Admission
-from snapshotter.jobs.queue.attempts import Attempts, RetryRules
+from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_process import CaptureProcessDied, OrderResult
 from snapshotter.jobs.workers.context import WorkerSettings
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
