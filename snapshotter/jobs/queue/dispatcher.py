@@ -6,11 +6,11 @@ handed over than the workers have slots, and per host only as many as it may hav
 slow host does not delay the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, select, update
 
 from snapshotter.jobs.database import database_now, read_row, read_rows, reading, writing
 from snapshotter.jobs.queue.admission import Admission, Deferral
@@ -78,16 +78,9 @@ class Dispatcher:
             room = round(slots * _AHEAD) - held.total()
             full = {host for host, jobs in held.items() if jobs >= self._per_host}
             shut = full | set(self._closed)
-            refused, asked = 0, JOB.c.ready == DUE
+            refused, wanted = 0, JOB.c.ready == DUE
             while len(chosen) < room and refused < _REFUSALS:
-                row = read_row(
-                    connection,
-                    select(JOB)
-                    .where(asked, JOB.c.host.not_in(shut))
-                    .order_by(JOB.c.priority, JOB.c.seq)
-                    .limit(1)
-                    .with_for_update(),
-                )
+                row = _next_job(connection, wanted, shut)
                 if row is None:
                     break
                 host = row["host"]
@@ -96,7 +89,7 @@ class Dispatcher:
                     connection, job_of(row), host, now, held[host], held.total()
                 )  # fmt: skip
                 if wait is not None and wait.of_all:
-                    asked = (JOB.c.ready == DUE) & (JOB.c.giving_up != "")
+                    wanted = (JOB.c.ready == DUE) & (JOB.c.giving_up != "")
                     continue
                 if wait is not None:
                     self._close(connection, row, wait, now)
@@ -155,6 +148,14 @@ class Dispatcher:
                 error=wait.why, hint="",
             )
         )  # fmt: skip
+
+
+def _next_job(
+    connection: Connection, wanted: ColumnElement[bool], shut: Collection[str]
+) -> RowMapping | None:
+    """Lock and return the most urgent job whose host is not shut."""
+    some = select(JOB).where(wanted, JOB.c.host.not_in(shut))
+    return read_row(connection, some.order_by(JOB.c.priority, JOB.c.seq).limit(1).with_for_update())
 
 
 def _miss_late_ones(connection: Connection, now: datetime) -> None:
