@@ -268,13 +268,10 @@ def _judged_campaign(
 
 def _another(kind: str, there: str, wanted: str, code: "Code") -> "Finding":
     """Return that a store has something else under an id: who asks for one gets no other."""
-    from snapshotter.model.finding import Finding, Verdict
+    from snapshotter.model.finding import Finding
 
-    return Finding(
-        check="id",
-        verdict=Verdict.FAILED,
-        code=code,
-        detail=f"under the id {wanted} the store has another {kind}, {there}",
+    return Finding.failed(
+        "id", code, f"under the id {wanted} the store has another {kind}, {there}"
     )
 
 

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from snapshotter.model.verified_facts import VerifiedFacts
 
@@ -89,6 +89,21 @@ class Finding:
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.PASSED) != (self.code is Code.OK):
             raise ValueError("a check that passed has code OK, and no other has")
+
+    @classmethod
+    def passed(cls, check: str, detail: str) -> Self:
+        """Return the finding of a check that passed."""
+        return cls(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
+
+    @classmethod
+    def failed(cls, check: str, code: Code, detail: str) -> Self:
+        """Return the finding of a check that failed."""
+        return cls(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
+
+    @classmethod
+    def indeterminate(cls, check: str, code: Code, detail: str) -> Self:
+        """Return the finding of a check that established nothing."""
+        return cls(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
 
 
 def overall(findings: Collection[Finding]) -> Verdict:

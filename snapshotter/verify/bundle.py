@@ -117,7 +117,9 @@ def verify_bundle(
         if isinstance(error, _StreamFailed):
             raise error.cause from error
         state.findings.append(
-            _failed("internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}")
+            Finding.failed(
+                "internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}"
+            )
         )
     return Report(
         findings=tuple(state.findings),
@@ -237,15 +239,15 @@ def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         for member in container.read_directory(stream):
             limit = _limit(member)
             if limit is not None and member.length > limit:
-                yield _failed(
+                yield Finding.failed(
                     "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
                 )
                 return
         state.contents = container.read(stream, _is_kept, state.measures.of)
     except ContainerInvalid as error:
-        yield _failed("container", error.code, str(error))
+        yield Finding.failed("container", error.code, str(error))
         return
-    yield _passed(
+    yield Finding.passed(
         "container",
         f"the file is the one canonical container of its {len(state.contents.members)} members",
     )
@@ -271,17 +273,17 @@ def _limit(member: Member) -> int | None:
 def _members(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     present = set(state.read.members)
     problems = [
-        _failed("names", Code.MISSING, f"{name} is missing")
+        Finding.failed("names", Code.MISSING, f"{name} is missing")
         for name in sorted(names.REQUIRED - present)
     ]
     problems += [
-        _failed("names", Code.UNLISTED, f"{name} has no place in a bundle")
+        Finding.failed("names", Code.UNLISTED, f"{name} has no place in a bundle")
         for name in sorted(present)
         if not (names.is_listed(name) or names.is_unlisted(name) or name == names.MANIFEST_BLAKE3)
     ]
     yield from problems
     if not problems:
-        yield _passed("names", "every file has a place in a bundle, and none is missing")
+        yield Finding.passed("names", "every file has a place in a bundle, and none is missing")
 
 
 # (3) Hashes: every file is as the manifests say.
@@ -294,37 +296,43 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         try:
             tables[name] = manifest.parse(contents.kept[name])
         except EvidenceInvalid as error:
-            yield _failed("hashes", Code.MANIFEST, f"{name}: {error}")
+            yield Finding.failed("hashes", Code.MANIFEST, f"{name}: {error}")
             return
     sha256, b3 = tables[names.MANIFEST_SHA256], tables[names.MANIFEST_BLAKE3]
     problems: list[Finding] = []
     # A signed list that names these two can be nothing but a bundle's manifest.
     if names.CAPTURE_RECORD not in sha256 or names.MANIFEST_BLAKE3 not in sha256:
         problems.append(
-            _failed("hashes", Code.MANIFEST, "the signed list is not the manifest of a bundle")
+            Finding.failed(
+                "hashes", Code.MANIFEST, "the signed list is not the manifest of a bundle"
+            )
         )
     there = {name for name in contents.members if names.is_listed(name)}
     expected = there | {names.MANIFEST_BLAKE3}
     for name in sorted(set(sha256) - expected):
         code = Code.MANIFEST if name in contents.members else Code.MISSING
-        problems.append(_failed("hashes", code, f"{name} is listed and is not there"))
+        problems.append(Finding.failed("hashes", code, f"{name} is listed and is not there"))
     for name in sorted(expected - set(sha256)):
-        problems.append(_failed("hashes", Code.UNLISTED, f"{name} is there and is not listed"))
+        problems.append(
+            Finding.failed("hashes", Code.UNLISTED, f"{name} is there and is not listed")
+        )
     if set(b3) != set(sha256) - {names.MANIFEST_BLAKE3}:
         problems.append(
-            _failed("hashes", Code.BLAKE3, "the two manifests do not list the same files")
+            Finding.failed("hashes", Code.BLAKE3, "the two manifests do not list the same files")
         )
     for name in sorted(expected & set(sha256)):
         if contents.digests[name].sha256 != sha256[name]:
-            problems.append(_failed("hashes", Code.HASH, f"{name} is not as it was sealed"))
+            problems.append(Finding.failed("hashes", Code.HASH, f"{name} is not as it was sealed"))
         if name in b3 and contents.digests[name].blake3 != b3[name]:
             problems.append(
-                _failed("hashes", Code.BLAKE3, f"{name} is not as it was sealed (BLAKE3)")
+                Finding.failed("hashes", Code.BLAKE3, f"{name} is not as it was sealed (BLAKE3)")
             )
     yield from problems
     if not problems:
         state.listed = sha256
-        yield _passed("hashes", f"{len(sha256)} files match their SHA-256 and BLAKE3 digests")
+        yield Finding.passed(
+            "hashes", f"{len(sha256)} files match their SHA-256 and BLAKE3 digests"
+        )
 
 
 # (4) Signatures: each that is there holds over the manifest, by the key beside it.
@@ -337,15 +345,17 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         signature, pem = kept.get(names.signature(slot)), kept.get(names.public_key(slot))
         if signature is None or pem is None:
             if slot == 1:  # every bundle has this one
-                yield _failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
+                yield Finding.failed(
+                    "signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing"
+                )
             continue
         try:
             key = keys.load_public_pem(pem, allow_p256=True)
         except keys.KeyInvalid as error:
-            yield _failed("signature", error.code, f"{names.public_key(slot)}: {error}")
+            yield Finding.failed("signature", error.code, f"{names.public_key(slot)}: {error}")
             continue
         if not keys.verify_signature(key, signature, kept[names.MANIFEST_SHA256]):
-            yield _failed(
+            yield Finding.failed(
                 "signature", Code.SIG, f"{names.signature(slot)} does not hold over the manifest"
             )
             continue
@@ -361,7 +371,7 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
         value = record.loads(state.read.kept[names.CAPTURE_RECORD])
     except EvidenceInvalid as error:
-        yield _failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
+        yield Finding.failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
         return
     try:
         _check_record(value)
@@ -371,10 +381,10 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         state.ended_at = parse_clock(value["when"]["ended_at"])
         state.sealed_at = parse_clock(value["sealed_at"])
     except EvidenceInvalid as error:
-        yield _failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
+        yield Finding.failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
         return
     state.record = value
-    yield _passed("record", "the capture record is well formed")
+    yield Finding.passed("record", "the capture record is well formed")
 
 
 def _check_record(value: Any) -> None:
@@ -445,25 +455,29 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     state.signatures.clear()
     for name in sorted(kept):
         if name.startswith("seal/sig-") and int(name[9:11]) > len(signers):
-            yield _failed("signature", Code.UNLISTED, f"{name} belongs to no signer of the record")
+            yield Finding.failed(
+                "signature", Code.UNLISTED, f"{name} belongs to no signer of the record"
+            )
     yield from _numbered(kept, len(signers))
     for slot, signer in enumerate(signers, start=1):
         signature = there.get(slot)
         if signature is None:
-            yield _failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
+            yield Finding.failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
         elif signature.key_id != signer["key_id"]:
-            yield _failed(
+            yield Finding.failed(
                 "signature",
                 Code.KEY_MISMATCH,
                 f"{names.public_key(slot)} is not the key that the record names",
             )
         elif keys.algorithm(signature.key) != signer["algorithm"]:
-            yield _failed(
+            yield Finding.failed(
                 "signature", Code.ALG, "the record names another algorithm than the key's"
             )
         else:
             state.signatures.append(signature)
-            yield _passed("signature", f"the list of files was signed by key {signature.key_id}")
+            yield Finding.passed(
+                "signature", f"the list of files was signed by key {signature.key_id}"
+            )
 
 
 def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
@@ -471,7 +485,7 @@ def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
     for slot in range(1, slots + 1):
         there = [names.token(slot, number) in kept for number in range(1, names.MAX_TOKENS + 1)]
         if there != sorted(there, reverse=True):
-            yield _failed(
+            yield Finding.failed(
                 "signature",
                 Code.UNLISTED,
                 f"the tokens over {names.signature(slot)} are not numbered from 1 on without a gap",
@@ -504,11 +518,11 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                     signature.late.append((*outcome, response))
             elif inside and outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
                 # Beside the bundle anybody may put anything: that says nothing against it.
-                yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
+                yield Finding.failed("timestamp", outcome.code, f"{name}: {outcome}")
             else:
                 unknown.append((name, outcome))
         for anchor, token in signature.tokens:
-            yield _passed(
+            yield Finding.passed(
                 "timestamp",
                 f"{anchor.name} confirms {instant(token.time)} (token {token.serial})"
                 + (f" for signature {signature.slot}" if len(state.signatures) > 1 else ""),
@@ -519,9 +533,9 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             # A token that this verifier can not trust is bytes that anybody may have put
             # there, unless the WACZ signature is over them.
             if missing or (name in state.read.kept and not vouched):
-                yield _indeterminate("timestamp", refused.code, f"{name}: {refused}")
+                yield Finding.indeterminate("timestamp", refused.code, f"{name}: {refused}")
         if missing and not unknown:
-            yield _indeterminate(
+            yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
                 f"{there} of {required} required timestamp tokens are there"
@@ -576,15 +590,17 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     named, captured, ended, sealed = _times(state)
     skew, lag = state.trust.max_skew, state.trust.max_lag
     if not captured <= ended <= sealed:
-        yield _failed("time", Code.TIME, "the record's own times are not in order")
+        yield Finding.failed("time", Code.TIME, "the record's own times are not in order")
         return
     tokens = [token for signature in state.signatures for _, token in signature.tokens]
     for token in tokens:
         if token.time > state.now + skew:
-            yield _failed("time", Code.TIME, f"a token is from the future: {instant(token.time)}")
+            yield Finding.failed(
+                "time", Code.TIME, f"a token is from the future: {instant(token.time)}"
+            )
             return
         if sealed > token.time + skew:
-            yield _failed(
+            yield Finding.failed(
                 "time",
                 Code.TIME,
                 f"the record says it was sealed at {instant(sealed)}, after its token was given "
@@ -593,9 +609,9 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             return
     if not tokens:
         if sealed > state.now + skew:
-            yield _failed("time", Code.TIME, f"sealed in the future: {instant(sealed)}")
+            yield Finding.failed("time", Code.TIME, f"sealed in the future: {instant(sealed)}")
         else:
-            yield _indeterminate(
+            yield Finding.indeterminate(
                 "time",
                 Code.TIME,
                 f"nobody but the bundle itself says that it is of {instant(sealed)}",
@@ -618,9 +634,11 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         doubts.append(f"its id is of {instant(named)}, its capture of {instant(captured)}")
     doubts += _outside(state.record["when"], captured, ended)
     for doubt in doubts:
-        yield _indeterminate("time", Code.TIME, doubt)
+        yield Finding.indeterminate("time", Code.TIME, doubt)
     if not doubts:
-        yield _passed("time", f"captured {instant(captured)}, proven to exist by {instant(proven)}")
+        yield Finding.passed(
+            "time", f"captured {instant(captured)}, proven to exist by {instant(proven)}"
+        )
 
 
 def _outside(when: Mapping[str, Any], captured: datetime, ended: datetime) -> Iterator[str]:
@@ -660,13 +678,13 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     for signature, verdict, code, detail in judged:
         if verdict is not Verdict.PASSED and good >= required:
             # A quorum is there so that one key may be missing, late or stolen.
-            yield _passed(
+            yield Finding.passed(
                 "key", f"{detail}: {signature.key_id} does not count, and {good} others are enough"
             )
         else:
             yield Finding(check="key", verdict=verdict, code=code, detail=detail)
     if good == len(judged) < required:  # otherwise those that do not count have said why
-        yield _indeterminate(
+        yield Finding.indeterminate(
             "key", Code.QUORUM, f"{good} of {required} required signatures are there"
         )
 
@@ -692,17 +710,19 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         if name not in {names.DATAPACKAGE, names.DATAPACKAGE_DIGEST}
     }
     if wacz.datapackage(state.record, members) != contents.kept[names.DATAPACKAGE]:
-        yield _failed("derived", Code.DERIVED, f"{names.DATAPACKAGE} does not follow from the rest")
+        yield Finding.failed(
+            "derived", Code.DERIVED, f"{names.DATAPACKAGE} does not follow from the rest"
+        )
         return
     digest_file = contents.kept[names.DATAPACKAGE_DIGEST]
     try:
         signature = wacz.signature_in(digest_file)
     except EvidenceInvalid as error:
-        yield _failed("derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST}: {error}")
+        yield Finding.failed("derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST}: {error}")
         return
     expected = state.record["signers"][0]["wacz_auth"]
     if (signature is not None) != expected:
-        yield _failed(
+        yield Finding.failed(
             "derived",
             Code.WACZ_SIG,
             "the WACZ signature is missing" if expected else "a WACZ signature nobody announced",
@@ -718,15 +738,15 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         signature=signature or b"",
     )
     if again != digest_file:
-        yield _failed(
+        yield Finding.failed(
             "derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST} does not follow from the rest"
         )
     elif signature is not None and not wacz.signature_holds(
         first.key, signature, wacz.hash_text(datapackage)
     ):
-        yield _failed("derived", Code.WACZ_SIG, "the WACZ signature does not hold")
+        yield Finding.failed("derived", Code.WACZ_SIG, "the WACZ signature does not hold")
     else:
-        yield _passed("derived", "the WACZ description follows from the sealed files")
+        yield Finding.passed("derived", "the WACZ description follows from the sealed files")
 
 
 # (11) Server signatures: what servers signed in the recorded handshakes holds.
@@ -738,7 +758,7 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if path in contents.members and not record_consistency.is_same_artifact(
         state.record, path, contents.digests[path]
     ):
-        yield _failed(
+        yield Finding.failed(
             "server-signature", Code.SERVER_SIG, f"{path} is not the file that the record names"
         )
 
@@ -750,13 +770,13 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
         events = custody.parse(state.read.kept[names.CUSTODY])
     except EvidenceInvalid as error:
-        yield _failed("custody", Code.CUSTODY, str(error))
+        yield Finding.failed("custody", Code.CUSTODY, str(error))
         return
     *_, sealed = _times(state)
     if not events or events[-1].at > sealed:
-        yield _failed("custody", Code.CUSTODY, "the custody chain does not end at the seal")
+        yield Finding.failed("custody", Code.CUSTODY, "the custody chain does not end at the seal")
         return
-    yield _passed(
+    yield Finding.passed(
         "custody", f"{len(events)} custody events up to the seal, each linked to the last"
     )
     if state.custody_sidecars:
@@ -783,13 +803,15 @@ def _custody_after(state: _State) -> Finding:
     ]
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return _indeterminate(
+        return Finding.indeterminate(
             "custody",
             Code.CUSTODY,
             f"the custody chain beside the bundle does not hold: {problems[0]}{more}",
         )
     after = sum(link.number > 0 for link in found.events)
-    return _passed("custody", f"{after} custody events after it, up to {found.head.previous}")
+    return Finding.passed(
+        "custody", f"{after} custody events after it, up to {found.head.previous}"
+    )
 
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -833,7 +855,7 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     for signature in state.signatures:
         there = _witnesses(signature)
         if there < asked:
-            yield _indeterminate(
+            yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
                 f"{asked} authorities were asked for a token over "
@@ -874,7 +896,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     )
     for renewed in state.renewed:
         if renewed.time is not None and renewed.until is not None:
-            yield _passed(
+            yield Finding.passed(
                 "renewal",
                 f"{renewed.authority} renewed it at {instant(renewed.time)}, before the "
                 "certificates behind "
@@ -944,9 +966,9 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         state.record, contents.digests, state.measures, contents.kept
     )
     for code, detail in found:
-        yield _failed("agreement", code, detail)
+        yield Finding.failed("agreement", code, detail)
     if not found:
-        yield _passed(
+        yield Finding.passed(
             "agreement", "the record is consistent with itself and with the files of the bundle"
         )
 
@@ -1011,18 +1033,6 @@ def _quoted(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
         root=signed.root.hex(),
         witnessed_at=max((cosignature.latest for cosignature in signed.cosignatures), default=None),
     )
-
-
-def _passed(check: str, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
-
-
-def _failed(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
-
-
-def _indeterminate(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
 
 
 def _words(span: timedelta) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.formats.canonical_json import instant
-from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.model.finding import Code, Finding
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import Role
 from snapshotter.model.verified_facts import VerifiedFacts
@@ -137,11 +137,8 @@ def _is_logged_before(one: VerifiedFacts, other: VerifiedFacts) -> bool:
 
 
 def _failed(earlier: CaptureInRole, later: CaptureInRole, why: str) -> Finding:
-    return Finding(
-        check="order",
-        verdict=Verdict.FAILED,
-        code=Code.TIME,
-        detail=f"{earlier.role} came after {later.role}, not before it: {why}",
+    return Finding.failed(
+        "order", Code.TIME, f"{earlier.role} came after {later.role}, not before it: {why}"
     )
 
 

@@ -16,7 +16,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle.store_keys import SUFFIX
 from snapshotter.formats.proofs import leaf, tlog_proof
 from snapshotter.formats.proofs.leaf import Leaf
-from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.model.finding import Finding, Report
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.report_excerpt import report_excerpt
@@ -91,11 +91,8 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     if not policy.is_met_by(signed):
         seen = f"{len(signed.cosignatures)} of {policy.quorum} required witnesses have seen it"
         return found.with_more((), (f"{seen} in the log",))
-    finding = Finding(
-        check="log",
-        verdict=Verdict.PASSED,
-        code=Code.OK,
-        detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}",
+    finding = Finding.passed(
+        "log", f"entry {read.index} of {signed.size} in the log {policy.key.name}"
     )
     return found.with_more((finding,), ())
 

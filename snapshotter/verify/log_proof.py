@@ -15,7 +15,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.proofs import leaf, tlog_proof
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
-from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.model.finding import Code, Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +103,10 @@ def judge(
         return LogJudgement(findings=tuple(findings))
     quoted = claim.quoted
     if quoted and read.index < quoted.size:
-        two_histories = Finding(
-            check="log",
-            verdict=Verdict.FAILED,
-            code=Code.LOG,
-            detail=f"entry {read.index} of the log quotes a checkpoint of {quoted.size} entries: "
+        two_histories = Finding.failed(
+            "log",
+            Code.LOG,
+            f"entry {read.index} of the log quotes a checkpoint of {quoted.size} entries: "
             "the log has two histories",
         )
         return LogJudgement(findings=(*findings, two_histories))
@@ -123,11 +122,8 @@ def judge(
         if there
         else ""
     )
-    passed = Finding(
-        check="log",
-        verdict=Verdict.PASSED,
-        code=Code.OK,
-        detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
+    passed = Finding.passed(
+        "log", f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}"
     )
     first = min((cosignature.time for cosignature in signed.cosignatures), default=None)
     return LogJudgement(findings=(*findings, passed), logged_by=first, index=read.index)
@@ -139,11 +135,10 @@ def _quoted_too_late(claim: BundleClaim, max_skew: timedelta) -> Iterator[Findin
         return
     latest = max(cosignature.latest for cosignature in claim.quoted.cosignatures)
     if latest - claim.started_at > max_skew:
-        yield Finding(
-            check="time",
-            verdict=Verdict.FAILED,
-            code=Code.TIME,
-            detail="the record quotes a log checkpoint that a witness saw at "
+        yield Finding.failed(
+            "time",
+            Code.TIME,
+            "the record quotes a log checkpoint that a witness saw at "
             f"{instant(latest)}, and says that the capture began at "
             f"{instant(claim.started_at)}",
         )
@@ -158,15 +153,14 @@ def _in_order(
     token = max(claim.tokens_inside)
     for cosignature in signed.cosignatures:
         if token - cosignature.time > max_skew:
-            yield Finding(
-                check="time",
-                verdict=Verdict.INDETERMINATE,
-                code=Code.TIME,
-                detail=f"{cosignature.key.name} saw it in the log at {instant(cosignature.time)}, "
+            yield Finding.indeterminate(
+                "time",
+                Code.TIME,
+                f"{cosignature.key.name} saw it in the log at {instant(cosignature.time)}, "
                 f"before the token that is in it was made ({instant(token)})",
             )
             return
 
 
 def _unknown(code: Code, detail: str) -> Finding:
-    return Finding(check="log", verdict=Verdict.INDETERMINATE, code=code, detail=detail)
+    return Finding.indeterminate("log", code, detail)

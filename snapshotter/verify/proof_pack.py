@@ -100,14 +100,14 @@ def verify_pack(
     try:
         found = pack.read(stream)
     except PackInvalid as error:
-        finding = _failed("manifest", error.code, str(error))
+        finding = Finding.failed("manifest", error.code, str(error))
         return PackReport(findings=(finding,), length=length, trust=trust.source)
-    findings = [_passed("manifest", "it is in its one form, and its signature holds")]
+    findings = [Finding.passed("manifest", "it is in its one form, and its signature holds")]
     altered = [
-        _failed("parts", Code.HASH, change.detail)
+        Finding.failed("parts", Code.HASH, change.detail)
         for change in pack.find_alterations(stream, found)
     ]
-    findings += altered or [_passed("parts", _as_made(found))]
+    findings += altered or [Finding.passed("parts", _as_made(found))]
     captures: list[CaptureReport] = []
     event: EventReport | None = None
     order = orders.OrderFindings()
@@ -148,7 +148,7 @@ def _key(found: Pack, trust: Trust) -> Finding:
     key = trust.key(found.key_id)
     if key is None:
         detail = f"the pack is signed by a key that is not known here: {found.key_id}"
-        return _unclear("key", Code.KEY_UNKNOWN, detail)
+        return Finding.indeterminate("key", Code.KEY_UNKNOWN, detail)
     verdict, code, detail = judge_key(key, None)
     return Finding(check="key", verdict=verdict, code=code, detail=detail)
 
@@ -163,7 +163,7 @@ def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Fi
     ]
     if both:
         detail = f"the key that signed the pack has signed captures in it: {', '.join(both)}"
-        yield _failed("key", Code.EVENT_KEY, detail)
+        yield Finding.failed("key", Code.EVENT_KEY, detail)
 
 
 # The captures, each by the verifier of bundles, with what stands beside it in the pack.
@@ -223,19 +223,21 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     """Say where a capture is not the one that the pack names."""
     what = pack.describe(part, found.manifest.parts)
     if report.sha256 and report.sha256 != part.sha256:
-        yield _failed("captures", Code.HASH, f"{what} changed while it was read")
+        yield Finding.failed("captures", Code.HASH, f"{what} changed while it was read")
     elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:
         detail = f"{what} is in truth the capture {report.bundle_id}"
-        yield _failed("captures", Code.FORMAT, detail)
+        yield Finding.failed("captures", Code.FORMAT, detail)
     elif report.verdict is Verdict.PASSED:
-        yield _passed("captures", f"{what} is as it was sealed")
+        yield Finding.passed("captures", f"{what} is as it was sealed")
     elif report.verdict is Verdict.INDETERMINATE:
         codes = ", ".join(report.codes(Verdict.INDETERMINATE))
         detail = f"{what} is intact, and not everything about it could be established: {codes}"
-        yield _unclear("captures", _worst(report, Verdict.INDETERMINATE), detail)
+        yield Finding.indeterminate("captures", _worst(report, Verdict.INDETERMINATE), detail)
     else:
         codes = ", ".join(report.codes(Verdict.FAILED))
-        yield _failed("captures", _worst(report, Verdict.FAILED), f"{what} does not hold: {codes}")
+        yield Finding.failed(
+            "captures", _worst(report, Verdict.FAILED), f"{what} does not hold: {codes}"
+        )
 
 
 def _worst(report: Report, verdict: Verdict) -> Code:
@@ -264,21 +266,23 @@ def _event(
     if not records:
         if not manifest.event_id:
             return None, []
-        return None, [_failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")]
+        return None, [
+            Finding.failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")
+        ]
     packed = {
         part.name.removesuffix(".wacz"): partial(captures.lent, part) for part in manifest.captures
     }
     try:
         data = pack.read_part(stream, found, records[0], limit=takedown.MAX_BYTES)
     except PackInvalid as error:
-        return None, [_failed("event", error.code, str(error))]
+        return None, [Finding.failed("event", error.code, str(error))]
     report = judge(data, packed)
     if report.event is None:
         return report, []
     findings = [*_captures_of(report.event, manifest)]
     if report.event.event_id != manifest.event_id:
         detail = f"its record is of the event {report.event.event_id}"
-        findings.append(_failed("event", Code.EVENT, detail))
+        findings.append(Finding.failed("event", Code.EVENT, detail))
     leaf = Leaf(kind=TAKEDOWN, name=report.event.event_id, sha256=records[0].sha256)
     findings += _logged(stream, found, trust, leaf)
     return report, findings
@@ -309,9 +313,9 @@ def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
     wrong = [part for part in manifest.captures if part.role not in wanted.get(part.name, set())]
     for part in wrong:
         what = pack.describe(part, manifest.parts)
-        yield _failed("event", Code.EVENT, f"the event does not rest on {what}")
+        yield Finding.failed("event", Code.EVENT, f"the event does not rest on {what}")
     if not wrong:
-        yield _passed("event", "the captures in the pack are those that the event rests on")
+        yield Finding.passed("event", "the captures in the pack are those that the event rests on")
 
 
 def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
@@ -344,7 +348,7 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
         wrong += [word] if its <= names else []
     for word in wrong:
         if word in manifest.lacks:
-            yield _failed(
+            yield Finding.failed(
                 "manifest",
                 Code.MANIFEST,
                 f"the manifest lists {word} as left out, and this is false",
@@ -366,18 +370,8 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         policy = trust.log.of_log(tlog_proof.checkpoint_in(data))
         read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
-        yield _unclear("event", Code.LOG, f"the event's log proof does not hold: {error}")
+        yield Finding.indeterminate(
+            "event", Code.LOG, f"the event's log proof does not hold: {error}"
+        )
         return
-    yield _passed("event", f"the event is entry {read.index} of the log")
-
-
-def _passed(check: str, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
-
-
-def _failed(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
-
-
-def _unclear(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
+    yield Finding.passed("event", f"the event is entry {read.index} of the log")

@@ -54,7 +54,7 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     if untold:
         yield _finding(worst, f"and {untold} more of the {len(kept.sessions)} do not hold")
     if kept.sessions and not told:
-        yield Finding(check=_CHECK, verdict=Verdict.PASSED, code=Code.OK, detail=_in_words(kept))
+        yield Finding.passed(_CHECK, _in_words(kept))
 
 
 def _in_words(kept: ServerSignatures) -> str:

@@ -91,19 +91,20 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
         event, key_id = takedown.parse(data)
     except EvidenceInvalid as error:
         detail = f"it is no take-down event as it was signed: {error.message}"
-        finding = Finding(check="event", verdict=Verdict.FAILED, code=Code.EVENT, detail=detail)
+        finding = Finding.failed("event", Code.EVENT, detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
     findings = [
-        _passed("event", f"a record of {event.kind} with {len(captures_by_role(event))} captures")
+        Finding.passed(
+            "event", f"a record of {event.kind} with {len(captures_by_role(event))} captures"
+        )
     ]
     key = trust.key(key_id)
     if key is None:
         findings.append(
-            Finding(
-                check="event key",
-                verdict=Verdict.INDETERMINATE,
-                code=Code.KEY_UNKNOWN,
-                detail=f"nobody whom you trust is known to have the key {key_id}",
+            Finding.indeterminate(
+                "event key",
+                Code.KEY_UNKNOWN,
+                f"nobody whom you trust is known to have the key {key_id}",
             )
         )
     else:
@@ -143,25 +144,21 @@ def not_derived_findings() -> Iterator[Finding]:
         ("verdicts", Code.VERDICT, "the verdict of each capture was not derived again"),
         ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
     ):
-        yield Finding(
-            check=check,
-            verdict=Verdict.INDETERMINATE,
-            code=code,
-            detail=f"{what}, because this verifier has no rules; {_HOW}",
+        yield Finding.indeterminate(
+            check, code, f"{what}, because this verifier has no rules; {_HOW}"
         )
 
 
 def _key_findings(found: EventReport, parts: Iterable[EventCapture]) -> Iterator[Finding]:
     both = [part.role for part in parts if found.key_id in _signers(part)]
     if both:
-        yield Finding(
-            check="event key",
-            verdict=Verdict.FAILED,
-            code=Code.EVENT_KEY,
-            detail=f"the key that signed the event has signed captures of it: {', '.join(both)}",
+        yield Finding.failed(
+            "event key",
+            Code.EVENT_KEY,
+            f"the key that signed the event has signed captures of it: {', '.join(both)}",
         )
     else:
-        yield _passed("event key", "it has signed none of the captures")
+        yield Finding.passed("event key", "it has signed none of the captures")
 
 
 def _signers(part: EventCapture) -> set[str]:
@@ -173,57 +170,45 @@ def _signers(part: EventCapture) -> set[str]:
 def _bundle_finding(part: EventCapture) -> Finding:
     observation, report = part.observation, part.report
     if report is None:
-        return Finding(
-            check=part.role,
-            verdict=Verdict.INDETERMINATE,
-            code=Code.BUNDLE_MISSING,
-            detail=f"the bundle {observation.bundle_id} is not here: nothing is said against it",
+        return Finding.indeterminate(
+            part.role,
+            Code.BUNDLE_MISSING,
+            f"the bundle {observation.bundle_id} is not here: nothing is said against it",
         )
     failed = report.codes(Verdict.FAILED)
     if report.sha256 != observation.sha256:
         more = f", and FAILED by itself: {' '.join(failed)}" if failed else ""
-        return Finding(
-            check=part.role,
-            verdict=Verdict.FAILED,
-            code=Code.BUNDLE_OTHER,
-            detail=f"{observation.bundle_id} is not the bundle that the event names (SHA-256 "
+        return Finding.failed(
+            part.role,
+            Code.BUNDLE_OTHER,
+            f"{observation.bundle_id} is not the bundle that the event names (SHA-256 "
             f"{report.sha256[:16]}… in the place of {observation.sha256[:16]}…){more}",
         )
     if failed:
-        return Finding(
-            check=part.role,
-            verdict=Verdict.FAILED,
-            code=Code.BUNDLE,
-            detail=f"{observation.bundle_id} FAILED: {' '.join(failed)}",
+        return Finding.failed(
+            part.role, Code.BUNDLE, f"{observation.bundle_id} FAILED: {' '.join(failed)}"
         )
     if report.verdict is Verdict.INDETERMINATE:
         left = report.codes(Verdict.INDETERMINATE)
-        return Finding(
-            check=part.role,
-            verdict=Verdict.INDETERMINATE,
-            code=Code.BUNDLE_OPEN,
-            detail=f"{observation.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
+        return Finding.indeterminate(
+            part.role,
+            Code.BUNDLE_OPEN,
+            f"{observation.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
         )
     said, proven = observation.proven_at, report.proven_time
     if said is not None and proven is not None and said < proven and not are_one(said, proven):
-        return Finding(
-            check=part.role,
-            # Whoever concluded the event may have trusted an authority more, or one that has
-            # been revoked since: it is a claim, and nothing against the event.
-            verdict=Verdict.INDETERMINATE,
-            code=Code.TIME,
-            detail=f"the event states {instant(said)} as the proven time of "
-            f"{observation.bundle_id}, but "
+        # Whoever concluded the event may have trusted an authority more, or one that has been
+        # revoked since: it is a claim, and nothing against the event.
+        return Finding.indeterminate(
+            part.role,
+            Code.TIME,
+            f"the event states {instant(said)} as the proven time of {observation.bundle_id}, but "
             f"by the tokens that you trust it is {instant(proven)}",
         )
-    return _passed(
+    return Finding.passed(
         part.role,
         f"{observation.bundle_id} of {instant(observation.at)} is exactly as it was sealed",
     )
-
-
-def _passed(check: str, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
 
 
 def as_json(found: EventReport) -> dict[str, Any]:

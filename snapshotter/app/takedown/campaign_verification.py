@@ -137,27 +137,29 @@ def verify_campaign(
         report, key_id = records.parse(data)
     except EvidenceInvalid as error:
         detail = f"it is no campaign report as it was signed: {error.message}"
-        failed = _finding("report", Code.EVENT, detail)
+        failed = Finding.failed("report", Code.EVENT, detail)
         return CampaignVerification(findings=(failed,), sha256=sha256, trust=trust.source)
     del data  # tens of megabytes, beside what was made of them
     campaign = report.campaign
     findings = [
-        _passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),
+        Finding.passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),
         _key(key_id, trust),
     ]
     if not campaign.verified:
         findings.append(
-            _open("bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made")
+            Finding.indeterminate(
+                "bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made"
+            )
         )
     if campaign.until > campaign.made_at:
         detail = f"its period ends after the report was made ({instant(campaign.made_at)})"
-        findings.append(_finding("report", Code.NUMBER, detail))
+        findings.append(Finding.failed("report", Code.NUMBER, detail))
     if late := _after_the_period(campaign):
         detail = f"it names captures that ended after its period: {_some(late)}"
-        findings.append(_finding("report", Code.NUMBER, detail))
+        findings.append(Finding.failed("report", Code.NUMBER, detail))
     findings += _held_to(campaign)
     own = list(_differences(report.findings, _follows(campaign, report.findings)))  # (2)
-    findings += own or [_passed("numbers", "each follows from the captures that it names")]
+    findings += own or [Finding.passed("numbers", "each follows from the captures that it names")]
     found = _captures(campaign, find, by, key_id, told)  # (3)
     has_place = source is not None and _has_any(campaign, source)
     pages = _Pages(found, by, source if has_place else None)
@@ -177,7 +179,7 @@ def verify_campaign(
         notes += _other_gaps(campaign, in_period)
     else:
         detail = "no store that has its captures: whether there are others can not be seen"
-        findings.append(_open("left out", Code.BUNDLE_OPEN, detail))
+        findings.append(Finding.indeterminate("left out", Code.BUNDLE_OPEN, detail))
     return CampaignVerification(
         findings=tuple(findings),
         report=report,
@@ -198,7 +200,7 @@ def _key(key_id: str, trust: Trust) -> Finding:
     key = trust.key(key_id)
     if key is None:
         detail = f"nobody whom you trust is known to have the key {key_id}"
-        return _open("report key", Code.KEY_UNKNOWN, detail)
+        return Finding.indeterminate("report key", Code.KEY_UNKNOWN, detail)
     # The record carries no token: nothing proves its own time.
     verdict, code, detail = judge_key(key, None)
     return Finding(check="report key", verdict=verdict, code=code, detail=detail)
@@ -224,7 +226,7 @@ def _held_to(campaign: Campaign) -> Iterator[Finding]:
         or not page.confirm.control
     ]
     if lax:
-        yield _passed(
+        yield Finding.passed(
             "numbers",
             f"of {len(lax)} of {len(campaign.pages)} pages a removal was held to less than is "
             f"usual: {usual.times} captures that agree, {usual.after.total_seconds():.0f} s apart, "
@@ -249,17 +251,19 @@ def _differences(said: CampaignFindings, made: CampaignFindings) -> Iterator[Fin
                 f"{name}: the report says {one.value if one else 'nothing'}, and it is "
                 f"{other.value if other else 0}"
             )
-        yield _finding("numbers", Code.NUMBER, detail)
+        yield Finding.failed("numbers", Code.NUMBER, detail)
     for row, again in zip(said.rows, made.rows, strict=False):
         if row != again:
             names = ", ".join(_fields_that_differ(row, again))
-            yield _finding("pages", Code.NUMBER, f"{row.url or row.identity}: {names}")
+            yield Finding.failed("pages", Code.NUMBER, f"{row.url or row.identity}: {names}")
     for name in ("accounts", "survivors", "survival", "median_life", "median_removed_after"):
         if getattr(said, name) != getattr(made, name):
             words = name.replace("_", " ")
-            yield _finding("numbers", Code.NUMBER, f"{words}: it is another when it is made again")
+            yield Finding.failed(
+                "numbers", Code.NUMBER, f"{words}: it is another when it is made again"
+            )
     if said.crossings != made.crossings:
-        yield _finding("numbers", Code.NUMBER, "crossings: they are others when made again")
+        yield Finding.failed("numbers", Code.NUMBER, "crossings: they are others when made again")
 
 
 def _follows(campaign: Campaign, said: CampaignFindings) -> CampaignFindings:
@@ -350,14 +354,16 @@ def _again(report: CampaignReport, again: Campaign, found: _Captures) -> Iterato
     different = list(_differences(report.findings, made))
     if not different:
         detail = "each number was made again from the bundles, by the rules that lie in them"
-        yield _passed("bundles", detail)
+        yield Finding.passed("bundles", detail)
         return
     for finding in different:
         if found.missing:  # what is withheld says nothing: neither for a number nor against it
             words = f"{finding.detail}, without the {len(found.missing)} bundles that are not here"
-            yield _open("again", Code.NUMBER, words)
+            yield Finding.indeterminate("again", Code.NUMBER, words)
         else:
-            yield _finding("again", Code.NUMBER, f"{finding.detail}, by what the bundles show")
+            yield Finding.failed(
+                "again", Code.NUMBER, f"{finding.detail}, by what the bundles show"
+            )
 
 
 # Step (3).
@@ -373,7 +379,7 @@ def _captures(
         for observation in (*page.captures, *page.controls):
             if every.setdefault(observation.bundle_id, observation).sha256 != observation.sha256:
                 detail = f"{observation.bundle_id} is named with two digests"
-                found.findings.append(_finding("bundles", Code.BUNDLE_OTHER, detail))
+                found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
     for number, capture in enumerate(every.values(), 1):
         with find(capture.bundle_id) as here:
             _look(capture, here, by, key_id, found, states)
@@ -381,13 +387,13 @@ def _captures(
             told(f"checked {number} of {len(every)} bundles")
     if found.missing:
         detail = f"not here: {_some(found.missing)}; nothing is said against them"
-        found.findings.append(_open("bundles", Code.BUNDLE_MISSING, detail))
+        found.findings.append(Finding.indeterminate("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [
         bundle_id for bundle_id, verdict in states.items() if verdict is Verdict.INDETERMINATE
     ]
     if unsure:
         found.findings.append(
-            _open(
+            Finding.indeterminate(
                 "bundles",
                 Code.BUNDLE_OPEN,
                 f"{len(unsure)} of {len(every)} are intact, and INDETERMINATE by themselves, "
@@ -415,7 +421,7 @@ def _proven(every: Iterable[Observation], found: _Captures) -> Iterator[Finding]
     if earlier:
         # As of an event: its signer may have trusted an authority more.
         detail = f"{_some(earlier)}: the report states an earlier proven time than the tokens here"
-        yield _open("bundles", Code.TIME, detail)
+        yield Finding.indeterminate("bundles", Code.TIME, detail)
     if other:
         found.told["the report states a later proven time than the tokens here, or states none"] = (
             other
@@ -444,15 +450,15 @@ def _look(
     states[name] = report.verdict
     if report.sha256 != said.sha256:
         detail = f"{name} is not the bundle that the report names"
-        found.findings.append(_finding("bundles", Code.BUNDLE_OTHER, detail))
+        found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:
         detail = f"{name} FAILED: {' '.join(report.codes(Verdict.FAILED))}"
-        found.findings.append(_finding("bundles", Code.BUNDLE, detail))
+        found.findings.append(Finding.failed("bundles", Code.BUNDLE, detail))
         return
     if key_id in _signers(report.record):
         detail = f"the key that signed the report has signed the capture {name}"
-        found.findings.append(_finding("report key", Code.EVENT_KEY, detail))
+        found.findings.append(Finding.failed("report key", Code.EVENT_KEY, detail))
     try:
         facts = report.established
         if facts is None:
@@ -470,7 +476,7 @@ def _look(
         raise
     except (SnapshotterError, KeyError, TypeError) as error:
         detail = f"what {name} shows can not be found out again: {error}"
-        found.findings.append(_open("bundles", Code.VERDICT, detail))
+        found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, detail))
         return
     found.established[name] = replace(facts, members={})
     by_today = name in found.without_rules
@@ -494,10 +500,10 @@ def _look(
     if other and by_today and set(other) <= set(BY_RULES):
         fields = ", ".join(other)
         words = f"{name}: the rules of today do not confirm what the report states of it: {fields}"
-        found.findings.append(_open("bundles", Code.VERDICT, words))
+        found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, words))
     elif other:
         detail = f"{name}: the report says of it what its bundle does not: {', '.join(other)}"
-        found.findings.append(_finding("bundles", Code.VERDICT, detail))
+        found.findings.append(Finding.failed("bundles", Code.VERDICT, detail))
 
 
 def _signers(record: Mapping[str, Any]) -> set[str]:
@@ -529,12 +535,12 @@ class _Pages:
         for asked in sorted(asked_for):
             if page.identity not in (asked, *self._identities(asked)):
                 detail = f"a capture of {asked} is counted for {page.url}"
-                yield _finding("pages", Code.IDENTITY, detail)
+                yield Finding.failed("pages", Code.IDENTITY, detail)
         for control in page.controls:
             asked = self._found.named.get(control.bundle_id, ("", ""))[0]
             if asked and (asked == page.identity or asked in asked_for):
                 detail = f"a control of {page.url} is of the page itself"
-                yield _finding("pages", Code.IDENTITY, detail)
+                yield Finding.failed("pages", Code.IDENTITY, detail)
         for capture in (*page.captures, *page.controls):
             if capture.bundle_id in self._found.again:
                 yield from self._identity(capture)
@@ -553,7 +559,7 @@ class _Pages:
         try:
             asked = identities.page_identity(page.url, self._rules)
         except ValueError as error:
-            yield _finding("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
+            yield Finding.failed("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
             return
         if page.identity in (asked.key, *self._identities(asked.key)):
             if page.captures and page.url not in {observation.url for observation in page.captures}:
@@ -562,9 +568,11 @@ class _Pages:
             return
         detail = f"{page.url} is the address of {asked.key}, not of {page.identity}"
         if asked.is_number or page.identity.startswith("//"):  # it leads to no other page
-            yield _finding("pages", Code.IDENTITY, detail)
+            yield Finding.failed("pages", Code.IDENTITY, detail)
         else:
-            yield _open("pages", Code.IDENTITY, f"{detail}, as far as its captures show")
+            yield Finding.indeterminate(
+                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+            )
 
     def _identities(self, asked: str) -> set[str]:
         """Return the page that an address turned out to be, by these captures and by the store."""
@@ -581,9 +589,11 @@ class _Pages:
             return
         detail = f"{observation.bundle_id} is of {asked}, not of {observation.identity}"
         if asked.startswith("wechat-short:"):  # only a page tells where that leads
-            yield _open("pages", Code.IDENTITY, f"{detail}, as far as its captures show")
+            yield Finding.indeterminate(
+                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+            )
         else:
-            yield _finding("pages", Code.IDENTITY, detail)
+            yield Finding.failed("pages", Code.IDENTITY, detail)
 
     def _account(self, observation: Observation) -> str:
         made = self._found.again.get(observation.bundle_id)
@@ -608,9 +618,11 @@ class _Pages:
                 f"captures name {names}"
             )
             if observation.bundle_id in self._found.without_rules:
-                yield _open("pages", Code.IDENTITY, f"{detail}, by the rules of today")
+                yield Finding.indeterminate(
+                    "pages", Code.IDENTITY, f"{detail}, by the rules of today"
+                )
             else:
-                yield _finding("pages", Code.IDENTITY, detail)
+                yield Finding.failed("pages", Code.IDENTITY, detail)
 
 
 # Steps (5) and (6).
@@ -635,10 +647,10 @@ def _left_out(report: CampaignReport, store: "_Kept", trust: Trust) -> Iterator[
     passed_over |= _misplaced(campaign, store, passed_over, trust)
     whole, there = _with_more(campaign, store, passed_over)
     if not there:
-        yield _passed("left out", "the store has no other capture of these pages until then")
+        yield Finding.passed("left out", "the store has no other capture of these pages until then")
         return
     named = ", ".join(there[:_NAMED])
-    yield _finding(
+    yield Finding.failed(
         "left out",
         Code.LEFT_OUT,
         f"the store has captures that the report does not: {named}"
@@ -769,11 +781,11 @@ def _references(
         # Of other schedules it may be that nobody asked for them.
         if record.gap_id not in named and record.schedule in schedules:
             detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
-            yield _finding("records", Code.LEFT_OUT, detail)
+            yield Finding.failed("records", Code.LEFT_OUT, detail)
     for gap in campaign.gaps:
         if gap.since >= campaign.until or (gap.until or campaign.made_at) <= campaign.since:
             detail = f"the gap {gap.gap_id} does not fall into the period"
-            yield _finding("records", Code.NUMBER, detail)
+            yield Finding.failed("records", Code.NUMBER, detail)
     wanted: list[tuple[str, str, str, Callable[[bytes], str | None]]] = [
         *(
             (
@@ -793,26 +805,30 @@ def _references(
     for ref in campaign.recorded:
         if ref.event_id not in its_events:
             detail = f"the event {ref.event_id} does not follow from the captures of the report"
-            yield _finding("records", Code.NUMBER, detail)
+            yield Finding.failed("records", Code.NUMBER, detail)
     good = 0
     for what, key, sha256, key_of in wanted:
         data = b""
         with contextlib.suppress(FileNotFoundError), store.open(key) as stream:
             data = stream.read(_MAX_RECORD)
         if not data:
-            yield _open("records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store")
+            yield Finding.indeterminate(
+                "records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store"
+            )
         elif hashlib.sha256(data).hexdigest() != sha256:
-            yield _finding("records", Code.BUNDLE_OTHER, f"the {what} {key} is another record")
+            yield Finding.failed(
+                "records", Code.BUNDLE_OTHER, f"the {what} {key} is another record"
+            )
         elif (key_id := key_of(data)) is None:
             detail = f"the report says of the {what} {key} what its record does not"
-            yield _finding("records", Code.NUMBER, detail)
+            yield Finding.failed("records", Code.NUMBER, detail)
         elif not key_counts(trust, key_id):
             detail = f"the {what} {key} is signed by the key {key_id}, which is not trusted"
-            yield _open("records", Code.KEY_UNKNOWN, detail)
+            yield Finding.indeterminate("records", Code.KEY_UNKNOWN, detail)
         else:
             good += 1
     if good and good == len(wanted):
-        yield _passed("records", f"{good} signed events and gaps are those that it names")
+        yield Finding.passed("records", f"{good} signed events and gaps are those that it names")
 
 
 def _other_gaps(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[str]:
@@ -859,18 +875,6 @@ def _gap_key(said: GapRef, data: bytes) -> str | None:
 
 def _period(campaign: Campaign) -> str:
     return f"{instant(campaign.since)} to {instant(campaign.until)}"
-
-
-def _finding(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
-
-
-def _open(check: str, code: Code, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
-
-
-def _passed(check: str, detail: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
 
 
 def lines(found: CampaignVerification) -> list[str]:

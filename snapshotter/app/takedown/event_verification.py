@@ -396,11 +396,8 @@ def _words(availability: object, cause: object) -> str:
 def _verdict(part: EventCapture, look: _Look) -> Iterator[Finding]:
     said, made = part.observation, look.again
     if look.problem:
-        yield Finding(
-            check=part.role,
-            verdict=Verdict.INDETERMINATE,
-            code=Code.VERDICT,
-            detail=f"its verdict can not be made again: {look.problem}",
+        yield Finding.indeterminate(
+            part.role, Code.VERDICT, f"its verdict can not be made again: {look.problem}"
         )
         return
     if made is None:
@@ -422,26 +419,22 @@ def _verdict(part: EventCapture, look: _Look) -> Iterator[Finding]:
         read = sorted(_READ.intersection(names) - {"rule_files"})
         names = [name for name in names if name not in _READ]
         if read and not names:
-            yield Finding(
-                check=part.role,
-                verdict=Verdict.INDETERMINATE,
-                code=Code.VERDICT,
-                detail=f"{rules} do not confirm what the event states of it: {', '.join(read)}",
+            yield Finding.indeterminate(
+                part.role,
+                Code.VERDICT,
+                f"{rules} do not confirm what the event states of it: {', '.join(read)}",
             )
             return
     if names:
-        yield Finding(
-            check=part.role,
-            verdict=Verdict.FAILED,
-            code=Code.VERDICT,
-            detail=f"the event says of it what its bundle does not: {', '.join(names)}",
+        yield Finding.failed(
+            part.role,
+            Code.VERDICT,
+            f"the event says of it what its bundle does not: {', '.join(names)}",
         )
         return
-    yield Finding(
-        check=part.role,
-        verdict=Verdict.PASSED,
-        code=Code.OK,
-        detail=f"{_words(made.availability, made.cause)} by {rules}"
+    yield Finding.passed(
+        part.role,
+        f"{_words(made.availability, made.cause)} by {rules}"
         + (f" ({made.rule})" if made.rule else ""),
     )
 
@@ -611,11 +604,8 @@ def _conclusion(
     event: Takedown, parts: Sequence[EventCapture], looks: dict[str, _Look]
 ) -> Iterator[Finding]:
     if event_id(event) != event.event_id:
-        yield Finding(
-            check="conclusion",
-            verdict=Verdict.FAILED,
-            code=Code.CONCLUSION,
-            detail="its id is not the one that its captures give",
+        yield Finding.failed(
+            "conclusion", Code.CONCLUSION, "its id is not the one that its captures give"
         )
     made = {
         part.observation.bundle_id: replace(
@@ -627,12 +617,10 @@ def _conclusion(
         if (look := looks[part.observation.bundle_id]).again is not None
     }
     if len(made) < len(looks):
-        yield Finding(
-            check="conclusion",
-            verdict=Verdict.INDETERMINATE,
-            code=Code.CONCLUSION,
-            detail="not all of its captures are here as they have to be: it can not be concluded "
-            "again",
+        yield Finding.indeterminate(
+            "conclusion",
+            Code.CONCLUSION,
+            "not all of its captures are here as they have to be: it can not be concluded again",
         )
         return
     found = again(event, list(made.values()))
@@ -647,18 +635,12 @@ def _conclusion(
         )
         return
     if found is None:
-        yield Finding(
-            check="conclusion",
-            verdict=Verdict.FAILED,
-            code=Code.CONCLUSION,
-            detail="the event does not follow from its captures",
+        yield Finding.failed(
+            "conclusion", Code.CONCLUSION, "the event does not follow from its captures"
         )
         return
-    yield Finding(
-        check="conclusion",
-        verdict=Verdict.PASSED,
-        code=Code.OK,
-        detail="concluded again from exactly these captures, and it is the same",
+    yield Finding.passed(
+        "conclusion", "concluded again from exactly these captures, and it is the same"
     )
 
 
@@ -713,11 +695,8 @@ def _previous(event: Takedown, before: PreviousEvent | None, trust: Trust) -> It
         )
         yield _of_previous(Verdict.INDETERMINATE, detail)
         return
-    yield Finding(
-        check="previous",
-        verdict=Verdict.PASSED,
-        code=Code.OK,
-        detail=f"the event before it is {told}; its own captures were not looked at here",
+    yield Finding.passed(
+        "previous", f"the event before it is {told}; its own captures were not looked at here"
     )
 
 
