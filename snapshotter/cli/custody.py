@@ -69,11 +69,11 @@ def _of_file(file: Path) -> "Chain":
     from snapshotter.app.archive.bundles import read_member
     from snapshotter.formats.bundle import custody as inside
     from snapshotter.formats.bundle import custody_sidecars, names
-    from snapshotter.verify.files import custody_sidecars_on_disk
+    from snapshotter.verify.sidecars import sidecars_on_disk
 
     with open_named(file) as stream:
         data = read_member(stream, names.CUSTODY, limit=inside.MAX_BYTES)
-    return custody_sidecars.check(data, custody_sidecars_on_disk(file))
+    return custody_sidecars.check(data, sidecars_on_disk(file, "custody-").custody)
 
 
 def _of_store(bundle_id: str, store: Any) -> "Chain":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.model.finding import Code, Finding, Report, Verdict
     from snapshotter.ports import ObjectStore
-    from snapshotter.verify.renewal import RenewalFiles
+    from snapshotter.verify.sidecars import Sidecars
     from snapshotter.verify.trust import Trust
 
 _EXAMPLES = """\b
@@ -163,10 +163,7 @@ def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
         given.stream,
         trust,
         now=machine.SystemClock().now(),
-        late_tokens=given.late_tokens,
-        custody_sidecars=given.custody_sidecars,
-        log_proof=given.log_proof,
-        renewals=given.renewals,
+        sidecars=given.sidecars,
     )
     if given.store is not None and found.bundle_id not in (name, ""):
         other = _another("bundle", found.bundle_id, name, Code.NAME)
@@ -206,11 +203,12 @@ def _judged_event(
     """Judge an event with its bundles: among what is given, beside it, or in the store."""
     from snapshotter.app.takedown import event_verification
     from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.formats.bundle import names
     from snapshotter.formats.statements import takedown
     from snapshotter.model.finding import Code
     from snapshotter.verify import takedown as events
     from snapshotter.verify.event_without_rules import with_log_findings
-    from snapshotter.verify.files import log_proof_on_disk
+    from snapshotter.verify.sidecars import sidecars_on_disk
 
     folders = [folder] if folder is not None else []
     found = event_verification.verify_event(
@@ -223,7 +221,10 @@ def _judged_event(
     _tell_where(settings, name, found.findings)
     if folder is None and found.event is not None and found.event.event_id != name:
         found = found.with_more((_another("event", found.event.event_id, name, Code.EVENT),), ())
-    if folder is not None and (proof := log_proof_on_disk(Path(name))) is not None:
+    if (
+        folder is not None
+        and (proof := sidecars_on_disk(Path(name), names.LOG_PROOF).log_proof) is not None
+    ):
         found = with_log_findings(found, proof, trust)
     return _Judged(
         verdict=found.verdict,
@@ -320,29 +321,15 @@ class _Given:
     """A bundle, open, and what stands beside it."""
 
     stream: BinaryIO
-    late_tokens: tuple[bytes, ...]
-    custody_sidecars: tuple[tuple[int, bytes], ...]
-    log_proof: bytes | None
-    renewals: "tuple[RenewalFiles, ...]"
+    sidecars: "Sidecars"
     store: "ObjectStore | None" = None  # where it was found by its id
 
 
 def _with_sidecars(stream: BinaryIO, file: Path) -> _Given:
     """Return a bundle that is a file, with its sidecars."""
-    from snapshotter.verify.files import (
-        custody_sidecars_on_disk,
-        late_tokens_on_disk,
-        log_proof_on_disk,
-        renewals_on_disk,
-    )
+    from snapshotter.verify.sidecars import sidecars_on_disk
 
-    return _Given(
-        stream=stream,
-        late_tokens=late_tokens_on_disk(file),
-        custody_sidecars=custody_sidecars_on_disk(file),
-        log_proof=log_proof_on_disk(file),
-        renewals=renewals_on_disk(file),
-    )
+    return _Given(stream=stream, sidecars=sidecars_on_disk(file))
 
 
 def _open_stored(name: str, settings: "Settings", stack: ExitStack) -> _Given:
@@ -354,10 +341,7 @@ def _open_stored(name: str, settings: "Settings", stack: ExitStack) -> _Given:
     key = bundles.find_bundle_key(store, name)
     return _Given(
         stream=stack.enter_context(store.open(key)),
-        late_tokens=bundles.read_late_tokens(store, key),
-        custody_sidecars=bundles.read_custody_sidecars(store, key),
-        log_proof=bundles.read_log_proof(store, key),
-        renewals=bundles.read_renewals(store, key),
+        sidecars=bundles.read_sidecars(store, key),
         store=store,
     )
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
+from snapshotter.formats.bundle import names
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown as takedown_format
 from snapshotter.formats.statements.campaign import is_campaign
@@ -29,8 +30,9 @@ from snapshotter.verify import proof_pack_report, report, takedown
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
 from snapshotter.verify.exhibit_check import require_exhibit
-from snapshotter.verify.files import log_proof_on_disk, open_file, read_trust
+from snapshotter.verify.files import open_file, read_trust
 from snapshotter.verify.proof_pack import PackReport, verify_pack
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import SeenVersion, Trust
 
@@ -129,7 +131,7 @@ def _judge(
             trust,
             now=now,
             folders=(*folders, file.parent),
-            log_proof=log_proof_on_disk(file),
+            log_proof=sidecars_on_disk(file, names.LOG_PROOF).log_proof,
         )
     return verify_on_disk(stream, file, trust, now=now)
 

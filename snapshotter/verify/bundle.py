@@ -11,7 +11,7 @@ digested. Nothing is read from the network, and nothing inside the bundle is an 
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -20,8 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.bundle import container, custody, manifest, names, wacz
-from snapshotter.formats.bundle import custody_sidecars as sidecars
+from snapshotter.formats.bundle import (
+    container,
+    custody,
+    custody_sidecars,
+    manifest,
+    names,
+    wacz,
+)
 from snapshotter.formats.bundle.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock, parse_instant
 from snapshotter.formats.page import assessment as assessments
@@ -40,7 +46,7 @@ from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
 from snapshotter.verify import capture_record as record
 from snapshotter.verify import log_proof as log_proofs
 from snapshotter.verify import record_consistency, renewal, server_signatures
-from snapshotter.verify.renewal import RenewalFiles
+from snapshotter.verify.sidecars import NO_SIDECARS, Sidecars
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
 RECORD_FORMAT = "snapshotter-capture/1"
@@ -68,10 +74,7 @@ def verify_bundle(
     trust: Trust,
     *,
     now: datetime,
-    late_tokens: Sequence[bytes] = (),
-    custody_sidecars: Sequence[tuple[int, bytes]] = (),
-    log_proof: bytes | None = None,
-    renewals: Sequence[RenewalFiles] = (),
+    sidecars: Sidecars = NO_SIDECARS,
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -83,22 +86,12 @@ def verify_bundle(
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock; a token from the future is not believed.
-        late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
-        custody_sidecars: Number and bytes of each custody sidecar, in any order.
-        log_proof: The `.tlog-proof` beside the bundle; None when there is none.
-        renewals: The `.renewal-NN.txt` and `.tsr` beside the bundle.
+        sidecars: What was added beside the bundle after it was sealed.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
     """
-    state = _State(
-        trust=trust,
-        now=now,
-        late_tokens=tuple(late_tokens),
-        custody_sidecars=tuple(custody_sidecars),
-        log_proof=log_proof,
-        renewals=tuple(renewals),
-    )
+    state = _State(trust=trust, now=now, sidecars=sidecars)
     try:
         for step in _STEPS:
             findings = list(step(state, stream))
@@ -162,10 +155,7 @@ class _State:
 
     trust: Trust
     now: datetime
-    late_tokens: tuple[bytes, ...]
-    custody_sidecars: tuple[tuple[int, bytes], ...]
-    log_proof: bytes | None
-    renewals: tuple[RenewalFiles, ...]
+    sidecars: Sidecars
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
     measures: record_consistency.MemberMeasures = field(
@@ -555,7 +545,7 @@ def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
     result: dict[int, list[tuple[str, bytes]]] = {
         signature.slot: [] for signature in state.signatures
     }
-    for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
+    for number, response in enumerate(state.sidecars.late_tokens[: names.MAX_LATE_TOKENS], start=1):
         slot = next(
             (
                 signature.slot
@@ -779,7 +769,7 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     yield Finding.passed(
         "custody", f"{len(events)} custody events up to the seal, each linked to the last"
     )
-    if state.custody_sidecars:
+    if state.sidecars.custody:
         yield _custody_after(state)
 
 
@@ -790,7 +780,7 @@ def _custody_after(state: _State) -> Finding:
     Whoever can write there can leave junk or take a part away: that says nothing
     against the bundle, and the custody of it is not established.
     """
-    found = sidecars.check(state.read.kept[names.CUSTODY], state.custody_sidecars)
+    found = custody_sidecars.check(state.read.kept[names.CUSTODY], state.sidecars.custody)
     whole = state.read.whole.sha256
     name = f"/{state.text('bundle_id')}.wacz"
     problems = list(found.problems)
@@ -817,7 +807,7 @@ def _custody_after(state: _State) -> Finding:
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
     quoted = state.record.get("log_checkpoint")
-    policy = log_proofs.log_policy_for(quoted, state.log_proof, state.trust.log)
+    policy = log_proofs.log_policy_for(quoted, state.sidecars.log_proof, state.trust.log)
     state.quoted = log_proofs.read_quoted_checkpoint(quoted, policy)
     judged = log_proofs.judge(
         log_proofs.BundleClaim(
@@ -829,7 +819,7 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 token.time for signature in state.signatures for _, token in signature.inside
             ],
         ),
-        state.log_proof,
+        state.sidecars.log_proof,
         policy,
         required=state.record["requires"]["log"] or state.trust.require.log,
         max_skew=state.trust.max_skew,
@@ -880,7 +870,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if first is None or until is None:
         return
     state.rests = _rests(state, first)
-    if not state.renewals:
+    if not state.sidecars.renewals:
         return
     state.renewed = renewal.judge(
         renewal.RenewedBundle(
@@ -889,7 +879,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             sha512=lambda: _sha512(stream, state.read.whole.sha256),
         ),
         state.rests,
-        state.renewals,
+        state.sidecars.renewals,
         state.trust.authorities,
         now=state.now,
         max_skew=state.trust.max_skew,

@@ -6,12 +6,7 @@ from typing import BinaryIO
 
 from snapshotter.model.finding import Report
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import (
-    custody_sidecars_on_disk,
-    late_tokens_on_disk,
-    log_proof_on_disk,
-    renewals_on_disk,
-)
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import Trust
 
 
@@ -27,12 +22,4 @@ def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime)
     Raises:
         OSError, SnapshotterError: It, or a sidecar, can not be read.
     """
-    return verify_bundle(
-        stream,
-        trust,
-        now=now,
-        late_tokens=late_tokens_on_disk(path),
-        custody_sidecars=custody_sidecars_on_disk(path),
-        log_proof=log_proof_on_disk(path),
-        renewals=renewals_on_disk(path),
-    )
+    return verify_bundle(stream, trust, now=now, sidecars=sidecars_on_disk(path))

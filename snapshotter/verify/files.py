@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats.bundle import custody_sidecars, names
-from snapshotter.formats.proofs import renewal, tlog_proof
 from snapshotter.regular_file import NotRegularFile, open_regular
-from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import SeenVersion, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
@@ -71,105 +68,6 @@ def open_named_or_none(name: str) -> BinaryIO | None:
         if path.is_dir():
             return None
         raise
-
-
-def late_tokens_on_disk(bundle: Path) -> tuple[bytes, ...]:
-    """
-    Return the late tokens that stand beside a bundle: `<bundle>.late-01.tsr` and so on.
-
-    A sidecar that is too long to be a token is cut short, and then is none; what is
-    no file is passed over.
-
-    Raises:
-        SnapshotterError: A sidecar that can not be read.
-    """
-    tokens: list[bytes] = []
-    for number in range(1, names.MAX_LATE_TOKENS + 1):
-        name = f"{bundle.name}.{names.late_token(number)}"
-        if len(os.fsencode(name)) > 255:  # no file system that we know has such a name
-            break
-        try:
-            tokens.append(first_bytes(bundle.with_name(name), MAX_SIDECAR_BYTES + 1))
-        except (FileNotFoundError, NotAFile):
-            continue
-    return tuple(tokens)
-
-
-def custody_sidecars_on_disk(bundle: Path) -> tuple[tuple[int, bytes], ...]:
-    """
-    Return number and bytes of the custody sidecars that stand beside a bundle.
-
-    One that is too long is cut short, and then is none; what is no file is passed over, and so
-    is a number so far beyond all others that it is not of the chain. Of more than a chain may
-    have not all are read.
-
-    Raises:
-        OSError: The folder can not be read.
-        SnapshotterError: A sidecar that can not be read.
-    """
-    beginning = f"{bundle.name}."
-
-    def numbers() -> Iterator[int]:
-        for entry in _beside(bundle, "custody-"):
-            number = custody_sidecars.number_of(entry.name.removeprefix(beginning))
-            if number is not None and entry.is_file():
-                yield number
-
-    def read(number: int) -> bytes:
-        name = f"{beginning}{custody_sidecars.kind(number)}"
-        return first_bytes(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)
-
-    return custody_sidecars.read_within_limits(numbers(), read)
-
-
-def log_proof_on_disk(bundle: Path) -> bytes | None:
-    """
-    Return the log proof that stands beside a bundle, `<bundle>.tlog-proof`, or None.
-
-    One that is too long is cut short, and then is none.
-
-    Raises:
-        SnapshotterError: It can not be read.
-    """
-    name = f"{bundle.name}.{names.LOG_PROOF}"
-    if len(os.fsencode(name)) > 255:
-        return None
-    try:
-        return first_bytes(bundle.with_name(name), tlog_proof.MAX_BYTES + 1)
-    except (FileNotFoundError, NotAFile):
-        return None
-
-
-def renewals_on_disk(bundle: Path) -> tuple[RenewalFiles, ...]:
-    """
-    Return the renewals that stand beside a bundle: `<bundle>.renewal-01.txt` with its `.tsr`.
-
-    One of which half is missing is none; what is too long is cut short, and then is none.
-
-    Raises:
-        OSError: The folder can not be read.
-        SnapshotterError: A file can not be read.
-    """
-    wanted = {
-        f"{bundle.name}.{kind}"
-        for number in range(1, names.MAX_RENEWALS + 1)
-        for kind in names.renewal(number)
-    }
-    there = {entry.name for entry in _beside(bundle, "renewal-") if entry.name in wanted}
-    found: list[RenewalFiles] = []
-    for number in range(1, names.MAX_RENEWALS + 1):
-        text, token = (f"{bundle.name}.{kind}" for kind in names.renewal(number))
-        if text not in there or token not in there:
-            continue
-        with contextlib.suppress(FileNotFoundError, NotAFile):
-            found.append(
-                RenewalFiles(
-                    number=number,
-                    text=first_bytes(bundle.with_name(text), renewal.MAX_BYTES + 1),
-                    token=first_bytes(bundle.with_name(token), MAX_SIDECAR_BYTES + 1),
-                )
-            )
-    return tuple(found)
 
 
 def late_token_files(bundle: Path) -> tuple[Path, ...]:

@@ -16,7 +16,6 @@ from functools import partial
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats.bundle import names
 from snapshotter.formats.proofs import renewal as renewals
 from snapshotter.formats.proofs import tlog_proof
 from snapshotter.formats.proofs.leaf import TAKEDOWN, Leaf
@@ -29,8 +28,8 @@ from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify import capture_order as orders
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
-from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.report_excerpt import report_excerpt
+from snapshotter.verify.sidecars import sidecars_in
 from snapshotter.verify.takedown import (
     EventReport,
     check_captures,
@@ -193,30 +192,13 @@ class _Captures:
             for sidecar in self._found.manifest.beside(part)
             if sidecar.length <= _MAX_BESIDE
         }
-        late = (names.late_token(number) for number in range(1, names.MAX_LATE_TOKENS + 1))
         with pack.open_part(self._stream, self._found, part) as opened:
-            report = verify_bundle(
-                opened,
-                self._trust,
-                now=self._now,
-                late_tokens=[beside[name] for name in late if name in beside],
-                log_proof=beside.get(names.LOG_PROOF),
-                renewals=_renewals(beside),
-            )
+            report = verify_bundle(opened, self._trust, now=self._now, sidecars=sidecars_in(beside))
             self._reports[part.name] = report_excerpt(report)
             yield report, opened
 
 
 _MAX_BESIDE = max(MAX_SIDECAR_BYTES, tlog_proof.MAX_BYTES, renewals.MAX_BYTES)
-
-
-def _renewals(beside: dict[str, bytes]) -> list[RenewalFiles]:
-    found: list[RenewalFiles] = []
-    for number in range(1, names.MAX_RENEWALS + 1):
-        text, token = names.renewal(number)
-        if text in beside and token in beside:
-            found.append(RenewalFiles(number=number, text=beside[text], token=beside[token]))
-    return found
 
 
 def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:

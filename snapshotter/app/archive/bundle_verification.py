@@ -22,15 +22,7 @@ def verify_in_store(
         key: Of the bundle in `store`.
         now: UTC; what is later than this is not believed.
     """
-    return verify_bundle(
-        stream,
-        trust,
-        now=now,
-        late_tokens=bundles.read_late_tokens(store, key),
-        custody_sidecars=bundles.read_custody_sidecars(store, key),
-        log_proof=bundles.read_log_proof(store, key),
-        renewals=bundles.read_renewals(store, key),
-    )
+    return verify_bundle(stream, trust, now=now, sidecars=bundles.read_sidecars(store, key))
 
 
 def verify_stored_bundle(

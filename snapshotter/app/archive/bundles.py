@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import NoneType
@@ -23,20 +22,17 @@ from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import container, names, store_keys
-from snapshotter.formats.bundle import custody_sidecars as sidecars
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.formats.page import assessment
-from snapshotter.formats.proofs import renewal, tlog_proof
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ObjectStore
-from snapshotter.store import custodial_store
 from snapshotter.verify import capture_record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
-from snapshotter.verify.renewal import RenewalFiles
+from snapshotter.verify.sidecars import Sidecars, load_sidecars
 
 # What a list shows of each record, and the types that it has there.
 _MAX_SIDECAR = 1 << 20  # bytes; no kind of ours is longer
@@ -261,54 +257,28 @@ def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def read_late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
-    """Return the late tokens that stand beside a bundle of a store, as on disk."""
-    tokens: list[bytes] = []
-    wanted = set(_late_token_keys(key))
-    # A list, and not one question for each: most bundles have none, and a gap ends nothing.
-    for found in store.list(f"{key}.late-"):
-        if found.key in wanted:
-            with contextlib.suppress(FileNotFoundError), store.open(found.key) as stream:
-                tokens.append(stream.read(MAX_SIDECAR_BYTES + 1))  # too long: cut, and no token
-    return tuple(tokens)
+def read_sidecars(store: ObjectStore, key: str, beginning: str = "") -> Sidecars:
+    """
+    Read the sidecars that a store has of a bundle, as `sidecars_on_disk` does in a folder.
 
+    Args:
+        key: Of the bundle.
+        beginning: Only sidecars whose kind begins so are read: "late-" for the late tokens.
+    """
+    prefix = f"{key}."
 
-def read_custody_sidecars(store: ObjectStore, key: str) -> tuple[tuple[int, bytes], ...]:
-    """Return number and bytes of the custody sidecars of a bundle in a store."""
-    numbers = custodial_store.list_sidecar_numbers(store, key)
-    return sidecars.read_within_limits(numbers, partial(custodial_store.read_sidecar, store, key))
+    def kinds() -> Iterator[str]:
+        # A store may list late, and a bundle may be verified soon after it was logged.
+        if names.LOG_PROOF.startswith(beginning):
+            yield names.LOG_PROOF
+        for found in store.list(prefix + beginning):
+            yield found.key.removeprefix(prefix)
 
+    def read(kind: str, count: int) -> bytes:
+        with store.open(store_keys.sidecar_key(key, kind)) as stream:
+            return stream.read(count)
 
-def read_log_proof(store: ObjectStore, key: str) -> bytes | None:
-    """Return the log proof that stands beside a bundle of a store, as on disk; None for none."""
-    try:
-        with store.open(store_keys.sidecar_key(key, names.LOG_PROOF)) as stream:
-            return stream.read(tlog_proof.MAX_BYTES + 1)  # too long: cut, and no proof
-    except FileNotFoundError:
-        return None
-
-
-def read_renewals(store: ObjectStore, key: str) -> tuple[RenewalFiles, ...]:
-    """Return the renewals that stand beside a bundle of a store, as on disk."""
-    there = {found.key for found in store.list(f"{key}.renewal-")}
-    found: list[RenewalFiles] = []
-    for number in range(1, names.MAX_RENEWALS + 1):
-        text, token = (store_keys.sidecar_key(key, kind) for kind in names.renewal(number))
-        if text not in there or token not in there:
-            continue
-        with (
-            contextlib.suppress(FileNotFoundError),
-            store.open(text) as said,
-            store.open(token) as proven,
-        ):
-            found.append(
-                RenewalFiles(
-                    number=number,
-                    text=said.read(renewal.MAX_BYTES + 1),
-                    token=proven.read(MAX_SIDECAR_BYTES + 1),
-                )
-            )
-    return tuple(found)
+    return load_sidecars(kinds(), read)
 
 
 def put_late_token(

@@ -45,9 +45,6 @@ from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
 from snapshotter.verify import capture_order as orders
 from snapshotter.verify.bundle_on_disk import verify_on_disk
-from snapshotter.verify.files import (
-    log_proof_on_disk,
-)
 from snapshotter.verify.proof_pack import JudgeEvent, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 
@@ -327,9 +324,8 @@ def _capture(
                 f"the capture {bundle_id} does not hold, and no proof is made of it",
                 hint=f"snapshotter verify {bundle_id} says what is wrong with it",
             )
-        exhibit = _exhibit(
-            service, role, stream, bundle, report, log_proof_on_disk(bundle) is not None
-        )
+        log_proof = bundle.with_name(f"{bundle.name}.{names.LOG_PROOF}")
+        exhibit = _exhibit(service, role, stream, bundle, report, log_proof in files)
     return _Capture(
         exhibit=exhibit,
         established=report.established,

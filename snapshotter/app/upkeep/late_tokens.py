@@ -177,7 +177,7 @@ class _Round:
 
     def _stored(self, entry: owed_tokens.PendingToken, anchor: Anchor) -> datetime | None:
         """Return the time of this authority's token beside the bundle, if one came already."""
-        for response in bundles.read_late_tokens(self._service.store, entry.key):
+        for response in bundles.read_sidecars(self._service.store, entry.key, "late-").late_tokens:
             try:
                 return check_response(response, entry.signature, anchor).time
             except TokenInvalid:
@@ -304,7 +304,7 @@ def _remember_missing(
 ) -> None:
     key = bundles.find_bundle_key(service.store, bundle_id)
     with service.store.open(key) as stream:
-        late = bundles.read_late_tokens(service.store, key)
+        late = bundles.read_sidecars(service.store, key, "late-").late_tokens
         for slot, signature in enumerate(bundles.read_signatures(stream), start=1):
             responses = list(late)
             for number in range(1, names.MAX_TOKENS + 1):

@@ -193,7 +193,7 @@ def _check_bundle(
                 stream,
                 trust,
                 now=clock.now(),
-                late_tokens=bundles.read_late_tokens(store, key),
+                sidecars=bundles.read_sidecars(store, key, "late-"),
             )
     except (EvidenceInvalid, FileNotFoundError) as error:
         return passed_over(str(error))

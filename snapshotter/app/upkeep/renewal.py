@@ -28,6 +28,7 @@ from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogEntry, LogReader
 from snapshotter.verify.renewal import certificates_end
+from snapshotter.verify.sidecars import Sidecars
 from snapshotter.verify.trust import Trust
 
 _CHUNK = 1 << 20  # bytes per read
@@ -129,15 +130,17 @@ class Renewer:
 
     def _looked_at(self, bundle_id: str, within: timedelta) -> _Due | RenewalResult | None:
         key = bundles.find_bundle_key(self._store, bundle_id)
-        there = bundles.read_renewals(self._store, key)
+        there = bundles.read_sidecars(self._store, key, "renewal-").renewals
         try:
             with self._store.open(key) as stream:
                 report = verify_bundle(
                     stream,
                     self._trust,
                     now=self._clock.now(),
-                    late_tokens=bundles.read_late_tokens(self._store, key),
-                    renewals=there,
+                    sidecars=Sidecars(
+                        late_tokens=bundles.read_sidecars(self._store, key, "late-").late_tokens,
+                        renewals=there,
+                    ),
                 )
         except EvidenceInvalid as error:
             return RenewalResult(bundle_id=bundle_id, state="failed", detail=str(error))

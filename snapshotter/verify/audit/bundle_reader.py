@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import snapshotter
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.bundle import container, names
+from snapshotter.formats.bundle import container
 from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES, Retention
@@ -39,7 +39,7 @@ from snapshotter.verify.audit.object_reader import (
 from snapshotter.verify.audit.sidecar_facts import BundleFacts, shortened, sidecar_facts
 from snapshotter.verify.audit.workspace import ListedObject
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.renewal import RenewalFiles
+from snapshotter.verify.sidecars import sidecars_in
 from snapshotter.verify.trust import Trust
 
 _CHUNK = 1 << 20  # bytes
@@ -143,18 +143,7 @@ def _read(store: ObjectStore, assignment: ReaderSetup, task: ReadTask) -> ReadRe
             stream,
             assignment.trust,
             now=assignment.now,
-            late_tokens=[
-                beside[kind]
-                for number in range(1, names.MAX_LATE_TOKENS + 1)
-                if (kind := names.late_token(number)) in beside
-            ],
-            log_proof=beside.get(names.LOG_PROOF),
-            renewals=[
-                RenewalFiles(number=number, text=beside[text], token=beside[token])
-                for number in range(1, names.MAX_RENEWALS + 1)
-                for text, token in [names.renewal(number)]
-                if text in beside and token in beside
-            ],
+            sidecars=sidecars_in(beside),
         )
         # The verifier stops at what is no container, before it has a digest.
         sha256 = report.sha256 or sha256_of(stream, limit=container.MAX_BYTES)

@@ -23,7 +23,8 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
 from snapshotter.verify import capture_record
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_on_disk, read_trust
+from snapshotter.verify.files import read_trust
+from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 from snapshotter.verify.trust import Requirements, Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, flipped, pack, unpack
@@ -56,7 +57,7 @@ def _judged(name: str) -> tuple[str, list[str]]:
     trust = read_trust(VECTORS / "trust" / expected["trust"], pinned_root=PIN, now=now)
     file = folder / "bundle.wacz"
     with file.open("rb") as stream:
-        report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_on_disk(file))
+        report = verify_bundle(stream, trust, now=now, sidecars=sidecars_on_disk(file, "late-"))
     return report.verdict.value, sorted(_codes(report))
 
 
@@ -416,6 +417,6 @@ def test_junk_beside_a_good_bundle_says_nothing_against_it(junk: bytes) -> None:
     trust = read_trust(VECTORS / "trust" / "trust.json", pinned_root=PIN, now=_now())
 
     with (VECTORS / "v1-good" / "bundle.wacz").open("rb") as stream:
-        report = verify_bundle(stream, trust, now=_now(), late_tokens=[junk])
+        report = verify_bundle(stream, trust, now=_now(), sidecars=Sidecars(late_tokens=(junk,)))
 
     assert report.verdict is Verdict.PASSED

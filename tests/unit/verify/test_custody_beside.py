@@ -13,7 +13,8 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.custody import INGESTION, SUCCESS, CustodyEvent, Receipt
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import custody_sidecars_on_disk, read_trust
+from snapshotter.verify.files import read_trust
+from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 from tests.bundles import unpack
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -49,7 +50,9 @@ def _chain(*events: CustodyEvent) -> list[tuple[int, bytes]]:
 
 def _judged(sidecars: list[tuple[int, bytes]]) -> tuple[Verdict, Finding]:
     trust = read_trust(VECTORS / "trust" / "trust.json", pinned_root=PIN, now=_now())
-    report = verify_bundle(io.BytesIO(DATA), trust, now=_now(), custody_sidecars=sidecars)
+    report = verify_bundle(
+        io.BytesIO(DATA), trust, now=_now(), sidecars=Sidecars(custody=tuple(sidecars))
+    )
     return report.verdict, [finding for finding in report.findings if finding.check == "custody"][
         -1
     ]
@@ -104,7 +107,7 @@ def test_sidecars_are_found_by_their_names_and_nothing_else_is_read(tmp_path: Pa
     (tmp_path / "y.wacz.custody-0003.jsonl").write_bytes(b"no")
     os.mkfifo(tmp_path / "x.wacz.custody-0003.jsonl")
 
-    assert [number for number, _ in custody_sidecars_on_disk(bundle)] == [1, 2]
+    assert [number for number, _ in sidecars_on_disk(bundle).custody] == [1, 2]
 
 
 def test_a_chain_of_too_many_sidecars_is_not_read_and_not_established(
@@ -117,14 +120,14 @@ def test_a_chain_of_too_many_sidecars_is_not_read_and_not_established(
     for number, data in whole:
         bundle.with_name(f"a.wacz.{custody_sidecars.kind(number)}").write_bytes(data)
 
-    assert {data for _, data in custody_sidecars_on_disk(bundle)} == {b""}
-    verdict, finding = _judged(list(custody_sidecars_on_disk(bundle)))
+    assert {data for _, data in sidecars_on_disk(bundle).custody} == {b""}
+    verdict, finding = _judged(list(sidecars_on_disk(bundle).custody))
     assert (verdict, finding.code) == (Verdict.INDETERMINATE, Code.CUSTODY)
     assert "more than 3 sidecars" in finding.detail
 
     bundle.with_name("a.wacz.custody-0004.jsonl").unlink()
-    assert custody_sidecars_on_disk(bundle) == tuple(whole[:3])
-    assert _judged(list(custody_sidecars_on_disk(bundle)))[0] is Verdict.PASSED
+    assert sidecars_on_disk(bundle).custody == tuple(whole[:3])
+    assert _judged(list(sidecars_on_disk(bundle).custody))[0] is Verdict.PASSED
 
 
 def test_reading_a_chain_stops_behind_its_most_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

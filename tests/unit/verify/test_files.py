@@ -16,10 +16,10 @@ from snapshotter.verify import files
 from snapshotter.verify.files import (
     NotAFile,
     file_with_digest,
-    late_tokens_on_disk,
     open_file,
     read_trust,
 )
+from snapshotter.verify.sidecars import sidecars_on_disk
 from tests.special_files import SPECIAL
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -80,7 +80,7 @@ def test_a_sidecar_that_is_no_file_is_passed_over(tmp_path: Path, kind: str) -> 
     _special(tmp_path, kind, "a.wacz.late-01.tsr")
     (tmp_path / "a.wacz.late-02.tsr").write_bytes(b"two")
 
-    assert late_tokens_on_disk(tmp_path / "a.wacz") == (b"two",)
+    assert sidecars_on_disk(tmp_path / "a.wacz").late_tokens == (b"two",)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
@@ -90,7 +90,7 @@ def test_a_name_that_no_file_can_have_is_a_sentence(tmp_path: Path, name: str) -
 
 
 def test_a_bundle_whose_sidecars_would_have_too_long_a_name_has_none(tmp_path: Path) -> None:
-    assert late_tokens_on_disk(tmp_path / ("x" * 250)) == ()
+    assert sidecars_on_disk(tmp_path / ("x" * 250)).late_tokens == ()
 
 
 def test_late_tokens_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ def test_late_tokens_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> N
         (tmp_path / f"a.wacz.late-{number:02}.tsr").write_bytes(data)
     (tmp_path / "b.wacz.late-01.tsr").write_bytes(b"another bundle's")
 
-    assert late_tokens_on_disk(bundle) == (b"one", b"three")
+    assert sidecars_on_disk(bundle).late_tokens == (b"one", b"three")
 
 
 def test_a_sidecar_too_long_to_be_a_token_is_cut_short_and_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.wacz.late-01.tsr").write_bytes(bytes(1 << 20))
 
-    (token,) = late_tokens_on_disk(tmp_path / "a.wacz")
+    (token,) = sidecars_on_disk(tmp_path / "a.wacz").late_tokens
 
     assert len(token) == (64 << 10) + 1
     with pytest.raises(TokenInvalid):

@@ -16,7 +16,7 @@ from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import log_proof_on_disk
+from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 from snapshotter.verify.trust import Requirements, Trust
 from tests.bundles import ChainAuthority, RealClock, new_signer, seal, trust_in
 from tests.logs import LOG_KEY, LOG_SIGNER, WITNESS_KEY, WITNESS_SIGNER
@@ -109,7 +109,9 @@ def judged(bundle: Sealed, proof: bytes | None, *, required: bool = False, **tru
     believed = dataclasses.replace(
         bundle.trust, require=Requirements(timestamps=1, log=required), **trust
     )
-    return verify_bundle(io.BytesIO(bundle.data), believed, now=datetime.now(UTC), log_proof=proof)
+    return verify_bundle(
+        io.BytesIO(bundle.data), believed, now=datetime.now(UTC), sidecars=Sidecars(log_proof=proof)
+    )
 
 
 def said(report: Report) -> list[tuple[str, str, str]]:
@@ -265,19 +267,19 @@ def test_a_quotation_of_no_trusted_log_says_nothing(
     assert said(report) == [("log", "passed", "OK")]
 
 
-@pytest.mark.parametrize(("minutes", "doubtful"), [(-6, True), (-4, False), (60, False)])
+@pytest.mark.parametrize(("minutes", "is_doubtful"), [(-6, True), (-4, False), (60, False)])
 def test_a_witness_can_not_have_seen_a_file_before_a_token_that_is_in_it(
-    bundle: Sealed, minutes: int, pages_in_doubt: bool
+    bundle: Sealed, minutes: int, is_doubtful: bool
 ) -> None:
     proof = proof_of(bundle, seen_at=bundle.token_at + timedelta(minutes=minutes))
 
-    expected = [("time", "indeterminate", "TIME")] if pages_in_doubt else []
+    expected = [("time", "indeterminate", "TIME")] if is_doubtful else []
     assert said(judged(bundle, proof)) == [*expected, ("log", "passed", "OK")]
 
 
 def test_a_proof_is_found_beside_its_bundle(tmp_path: Path) -> None:
     file = tmp_path / "x.wacz"
-    assert log_proof_on_disk(file) is None
+    assert sidecars_on_disk(file).log_proof is None
     (tmp_path / "x.wacz.tlog-proof").write_bytes(b"proof")
-    assert log_proof_on_disk(file) == b"proof"
-    assert log_proof_on_disk(tmp_path / ("x" * 250)) is None
+    assert sidecars_on_disk(file).log_proof == b"proof"
+    assert sidecars_on_disk(tmp_path / ("x" * 250)).log_proof is None

@@ -18,6 +18,7 @@ from snapshotter.model.finding import Finding, Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.sidecars import Sidecars
 from snapshotter.verify.trust import (
     COMPROMISED,
     SUPERSEDED,
@@ -88,7 +89,12 @@ def _trust(*keys: TrustedKey, of: list[ChainAuthority], signatures: int = 1) -> 
 
 
 def _verify(members: Members, trust: Trust, *late: bytes) -> Report:
-    return verify_bundle(io.BytesIO(pack(members)), trust, now=datetime.now(UTC), late_tokens=late)
+    return verify_bundle(
+        io.BytesIO(pack(members)),
+        trust,
+        now=datetime.now(UTC),
+        sidecars=Sidecars(late_tokens=tuple(late)),
+    )
 
 
 def _answer(report: Report) -> tuple[str, set[str]]:
@@ -404,7 +410,7 @@ def test_a_log_proof_over_the_whole_file_heals_a_token_that_never_came(
     cut = pack(bundles.derived(_without(by_hardware, names.token(1, 2))))
 
     def logged(state: Any, stream: Any) -> list[Finding]:
-        return [verifier._passed("log", "it is in the log")]
+        return [Finding.passed("log", "it is in the log")]
 
     steps = tuple(logged if step is verifier._log else step for step in verifier._STEPS)
     monkeypatch.setattr(verifier, "_STEPS", steps)

@@ -20,12 +20,9 @@ from scripts.tamper_suite import Case, Suite
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
-    custody_sidecars_on_disk,
-    late_tokens_on_disk,
-    log_proof_on_disk,
     read_trust,
-    renewals_on_disk,
 )
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import Trust
 from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
 
@@ -66,10 +63,7 @@ def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgemen
             stream,
             trusted,
             now=now,
-            late_tokens=late_tokens_on_disk(bundle),
-            custody_sidecars=custody_sidecars_on_disk(bundle),
-            log_proof=log_proof_on_disk(bundle),
-            renewals=renewals_on_disk(bundle),
+            sidecars=sidecars_on_disk(bundle),
         )
     codes = sorted({finding.code.value for finding in report.findings} - {"OK"})
     renewals = sum(finding.check == "renewal" for finding in report.findings)

@@ -38,7 +38,7 @@ from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.receipt_files import ReceiptFiles
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_on_disk
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import own_trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock, unpack
@@ -352,7 +352,7 @@ def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path
     file = Path(result.location)
     with file.open("rb") as stream:
         report = verify_bundle(
-            stream, trust, now=datetime.now(UTC), late_tokens=late_tokens_on_disk(file)
+            stream, trust, now=datetime.now(UTC), sidecars=sidecars_on_disk(file, "late-")
         )
     assert report.verdict is Verdict.PASSED
     assert list(owed_tokens.list_reminders(base.pending_dir)) == []

@@ -78,7 +78,7 @@ def test_late_tokens_come_along_and_the_stored_bundle_passes(
             stream,
             exhibit.trust,
             now=datetime.now(UTC),
-            late_tokens=stored_bundles.read_late_tokens(exhibit.store, added.stored.key),
+            sidecars=stored_bundles.read_sidecars(exhibit.store, added.stored.key, "late-"),
         )
     assert report.verdict is Verdict.PASSED
     assert exhibit.add() == added

@@ -17,7 +17,7 @@ from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_on_disk
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import own_trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
@@ -239,8 +239,8 @@ def _signed_by_two(folder: Path, authority: ChainAuthority) -> CaptureDependenci
 def _verdict(here: CaptureDependencies, made: CaptureResult) -> Verdict:
     file = Path(made.location)
     with file.open("rb") as stream:
-        late = late_tokens_on_disk(file)
-        return verify_bundle(stream, here.trust, now=here.clock.now(), late_tokens=late).verdict
+        late = sidecars_on_disk(file, "late-")
+        return verify_bundle(stream, here.trust, now=here.clock.now(), sidecars=late).verdict
 
 
 def test_each_of_several_signatures_is_remembered_and_gets_its_own_token(

@@ -25,6 +25,7 @@ from snapshotter.seal.log_writer import AppendResult, LogDamaged, LogWriter
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.sidecars import Sidecars
 from snapshotter.verify.trust import Trust
 from tests import bundles, logs
 from tests.bundles import ChainAuthority, RealClock
@@ -66,7 +67,7 @@ def put(
 
 
 def proof_of(store: DirectoryStore, bundle_id: str) -> bytes | None:
-    return stored.read_log_proof(store, store_keys.bundle_key(bundle_id))
+    return stored.read_sidecars(store, store_keys.bundle_key(bundle_id), "tlog-proof").log_proof
 
 
 def test_a_capture_is_logged_and_its_proof_stands_beside_it(
@@ -84,7 +85,7 @@ def test_a_capture_is_logged_and_its_proof_stands_beside_it(
         io.BytesIO(Path(result.location).read_bytes()),
         replace(trust, keys=()),
         now=datetime.now(UTC),
-        log_proof=proof_of(store, result.bundle.id),
+        sidecars=Sidecars(log_proof=proof_of(store, result.bundle.id)),
     )
     assert [finding.verdict for finding in report.findings if finding.check == "log"] == [
         Verdict.PASSED

@@ -20,9 +20,9 @@ from snapshotter.model.finding import Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import renewals_on_disk
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.renewal import FirstToken, RenewalFiles, RenewedBundle, TimeBasis, judge
+from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import Trust
 from tests import bundles, logs
 from tests.bundles import ChainAuthority, RealClock
@@ -95,8 +95,9 @@ class Here:
             io.BytesIO(self.store.path(self.key).read_bytes()),
             self.trust,
             now=now or datetime.now(UTC),
-            late_tokens=stored.read_late_tokens(self.store, self.key),
-            renewals=stored.read_renewals(self.store, self.key),
+            sidecars=dataclasses.replace(
+                stored.read_sidecars(self.store, self.key), log_proof=None, custody=()
+            ),
         )
 
     def days_left(self) -> int:
@@ -121,7 +122,7 @@ def test_one_token_over_the_log_renews_what_is_in_it(here: Here) -> None:
     (done,) = here.renew("long")
     assert (done.state, done.how) == ("renewed", "log")
     assert here.days_left() == 3650
-    (files,) = stored.read_renewals(here.store, here.key)
+    (files,) = stored.read_sidecars(here.store, here.key, "renewal-").renewals
     assert tlog_proof.parse(files.text).index == 1
     report = here.verify()
     assert report.verdict is Verdict.PASSED
@@ -175,7 +176,7 @@ def test_what_is_not_in_the_log_gets_a_token_of_its_own(here: Here, each: bool) 
     (done,) = here.renew("long", each=each)
     assert (done.state, done.how) == ("renewed", "bundle")
     assert here.days_left() == 3650
-    (files,) = stored.read_renewals(here.store, here.key)
+    (files,) = stored.read_sidecars(here.store, here.key, "renewal-").renewals
     assert renewal.parse(files.text).bundle_id == here.id
 
 
@@ -187,7 +188,7 @@ def test_a_late_token_is_covered_by_its_digest(
 
     (done,) = here.renew("long")
     assert done.how == "bundle"
-    (files,) = stored.read_renewals(here.store, here.key)
+    (files,) = stored.read_sidecars(here.store, here.key, "renewal-").renewals
     assert list(renewal.parse(files.text).covers) == ["late-01.tsr"]
     assert here.days_left() == 3650
 
@@ -216,7 +217,9 @@ def test_a_renewal_is_renewed(here: Here) -> None:
 
     (second,) = here.renew("long", within=timedelta(days=365))
     assert (second.how, here.days_left()) == ("bundle", 3650)
-    covers = renewal.parse(stored.read_renewals(here.store, here.key)[1].text).covers
+    covers = renewal.parse(
+        stored.read_sidecars(here.store, here.key, "renewal-").renewals[1].text
+    ).covers
     assert list(covers) == ["renewal-01.tsr", "renewal-01.txt"]
     # In 200 days the first token's certificates have ended: the second rests on the renewal.
     later = here.verify(now=datetime.now(UTC) + timedelta(days=200))
@@ -236,7 +239,9 @@ def test_a_second_renewal_goes_through_the_log(
 
     assert (second.how, here.days_left()) == ("log", 3650)
     assert logs.published(here.store).size == size + 1  # what is renewed is in it
-    text, proof = renewal.split(stored.read_renewals(here.store, here.key)[1].text)
+    text, proof = renewal.split(
+        stored.read_sidecars(here.store, here.key, "renewal-").renewals[1].text
+    )
     assert proof is not None
     covers = ["renewal-01.tsr", "renewal-01.txt"]
     assert list(renewal.parse(text).covers) == [*(["late-01.tsr"] if late(how) else []), *covers]
@@ -287,7 +292,7 @@ def test_nothing_is_asked_in_a_dry_run(here: Here) -> None:
     (due,) = here.renew(dry_run=True)
 
     assert due.state == "due"
-    assert stored.read_renewals(here.store, here.key) == ()
+    assert stored.read_sidecars(here.store, here.key, "renewal-").renewals == ()
 
 
 def test_an_authority_whose_certificates_end_no_later_renews_nothing(here: Here) -> None:
@@ -295,7 +300,7 @@ def test_an_authority_whose_certificates_end_no_later_renews_nothing(here: Here)
         here.renew("short")
     with pytest.raises(ServiceUnavailable, match="none is known"):
         here.renew()
-    assert stored.read_renewals(here.store, here.key) == ()
+    assert stored.read_sidecars(here.store, here.key, "renewal-").renewals == ()
     assert here.renew("short", "long")[0].state == "renewed"
 
 
@@ -323,7 +328,9 @@ def test_a_text_without_its_token_keeps_its_number(here: Here) -> None:
     here.beside("renewal-01.txt", b"a writer died here")
 
     assert here.renew("long")[0].state == "renewed"
-    assert [files.number for files in stored.read_renewals(here.store, here.key)] == [2]
+    assert [
+        files.number for files in stored.read_sidecars(here.store, here.key, "renewal-").renewals
+    ] == [2]
     assert here.days_left() == 3650
 
 
@@ -333,7 +340,7 @@ def test_a_renewal_that_does_not_hold_says_nothing(
 ) -> None:
     here.log()
     here.renew("long")
-    (files,) = stored.read_renewals(here.store, here.key)
+    (files,) = stored.read_sidecars(here.store, here.key, "renewal-").renewals
     text, token = (
         here.store.path(f"{here.key}.renewal-01.txt"),
         here.store.path(f"{here.key}.renewal-01.tsr"),
@@ -449,6 +456,8 @@ def test_a_renewal_of_a_renewal_has_to_cover_both_its_files(
 def test_renewals_are_found_beside_a_file(tmp_path: Path) -> None:
     file = tmp_path / "x.wacz"
     (tmp_path / "x.wacz.renewal-02.txt").write_bytes(b"text")
-    assert renewals_on_disk(file) == ()
+    assert sidecars_on_disk(file).renewals == ()
     (tmp_path / "x.wacz.renewal-02.tsr").write_bytes(b"token")
-    assert renewals_on_disk(file) == (RenewalFiles(number=2, text=b"text", token=b"token"),)
+    assert sidecars_on_disk(file).renewals == (
+        RenewalFiles(number=2, text=b"text", token=b"token"),
+    )
