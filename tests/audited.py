@@ -33,8 +33,9 @@ from snapshotter.model.custody import CustodyEvent, KeptReceipts, Receipt
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.audit.locks_and_custody import StoreReceipts
 from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
-from snapshotter.verify.audit.run import AuditRequest, StoreAudit
+from snapshotter.verify.audit.run import AuditRequest, EarlierAudits, StoreAudit
 from snapshotter.verify.audit.unreadable_objects import UnreadableObject
 from snapshotter.verify.trust import Trust
 from tests import bundles
@@ -221,11 +222,12 @@ class Collection:
             software="test",
             now=now,
             pause=pause,
-            unread={unreadable.name: unreadable for unreadable in unread},
-            remembered=remembered,
-            elsewhere=lambda origin: elsewhere,
-            receipts=receipts,
-            receipts_name=PLACE,
+            earlier=EarlierAudits(
+                remembered=remembered,
+                unread={unreadable.name: unreadable for unreadable in unread},
+                elsewhere=lambda origin: elsewhere,
+            ),
+            receipts=StoreReceipts(receipts=receipts, store_name=PLACE),
         ) as audit:
             report = audit.run(AuditRequest(**wanted), progress)
             return Audited(report, tuple(audit.findings()), audit.to_remember, audit.unread)

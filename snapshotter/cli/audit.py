@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import snapshotter
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import recheck_option, root_key_option, trust_option
 from snapshotter.cli.output import (
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.app.upkeep.audit import CompletedAudit
     from snapshotter.model.audit import AuditFinding
-    from snapshotter.model.notification import NotificationEvent
     from snapshotter.ports import Signer
 
 _MOST_JOBS = 8  # by default; a disk has no more to give
@@ -121,14 +120,11 @@ def audit(
     was interrupted goes on when it is called again. If it is FAILED, or the store withholds
     what an earlier audit read, the channels of the setting notify_file get a message.
     """
-    from snapshotter.app import machine
     from snapshotter.app.monitoring import notification_events
-    from snapshotter.app.store_location import receipts_store_name
     from snapshotter.app.upkeep import audit as auditing
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import notifications as wiring_notify
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.model.audit import AuditCode
     from snapshotter.model.finding import Verdict
     from snapshotter.verify.audit.report import exit_code
@@ -141,50 +137,42 @@ def audit(
         store=store or named or "",
         passphrase_file=str(passphrase_file or ""),
     )
-    trust = wiring_trust.trust(settings)
-    signer = None if no_report else _signer(settings)
+    service = wiring_upkeep.audit_service(
+        settings,
+        state_dir=options["state_dir"],
+        pause_s=options["recheck_after"],
+        ask=ask_passphrase,
+        show_message=print_message,
+    )
+    if not no_report:
+        service = replace(service, signer=_signer(settings))
     printer = _Printer(as_json=as_json)
-    clock = machine.SystemClock()
     try:
         with Steps(quiet=not sys.stderr.isatty()) as steps:
             done = auditing.audit(
-                partial(wiring_store.store, settings),
-                trust,
-                auditing.AuditorState(folder=options["state_dir"] or settings.data_dir / "audit"),
+                service,
                 _wanted(options, wiring_log.checkpoint_memory(settings).load()),
-                signer=signer,
-                clock=clock,
-                ids=machine.RandomIds(),
-                software=snapshotter.SOFTWARE,
-                progress=partial(_show, steps),
-                pause=partial(machine.pause, options["recheck_after"]),
+                partial(_show, steps),
                 each=printer.finding if as_json else None,
-                receipts=wiring_store.receipts(settings),
-                receipts_name=receipts_store_name(settings),
-                log_report=partial(
-                    wiring_log.append_report_to_log,
-                    settings,
-                    ask=ask_passphrase,
-                    show_message=print_message,
-                ),
             )
     except KeyboardInterrupt:
         print_message("what was read is kept: the same command goes on with it")
         raise
     except auditing.StoreWithheld:
-        receipts_name, now = receipts_store_name(settings), clock.now()
+        receipts_name, now = service.receipts.store_name, service.clock.now()
         alarm = partial(notification_events.withheld_event, 0, "", receipts_name, now)
         wiring_notify.notify_once(settings, alarm, show_message=print_message)
         raise
     printer.end(done)
     code = exit_code(done.report)
+    receipts_name, now = service.receipts.store_name, service.clock.now()
     if done.report.verdict is Verdict.FAILED:
-        wiring_notify.notify_once(
-            settings, partial(_event, done, settings), show_message=print_message
+        alarm = partial(
+            notification_events.audit_event, done.report, done.report_id, receipts_name, now
         )
+        wiring_notify.notify_once(settings, alarm, show_message=print_message)
     withheld = sum(count.count for count in done.report.counts if count.code is AuditCode.WITHHELD)
     if withheld:
-        receipts_name, now = receipts_store_name(settings), clock.now()
         alarm = partial(
             notification_events.withheld_event, withheld, done.report_id, receipts_name, now
         )
@@ -194,17 +182,6 @@ def audit(
         # A verdict that says PASSED and whose report is lost is not a whole success.
         return code or done.problem.exit_code
     return code
-
-
-def _event(done: "CompletedAudit", settings: "Settings") -> "NotificationEvent":
-    from snapshotter.app import machine
-    from snapshotter.app.monitoring import notification_events
-    from snapshotter.app.store_location import receipts_store_name
-
-    now = machine.SystemClock().now()
-    return notification_events.audit_event(
-        done.report, done.report_id, receipts_store_name(settings), now
-    )
 
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:

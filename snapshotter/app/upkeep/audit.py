@@ -1,10 +1,10 @@
 """
-Audit a store: what is remembered before, what is written after.
+Audit a store, remember what was seen for the next audit, and store the signed report.
 
-The audit itself only reads (`verify/audit`). What an auditor remembers between two of
-them lies on the auditor's machine. The report is signed and goes into the store and
-its log like evidence, so that nobody can say later that a finding was never made; where
-the store can not be written, the report is told of and lost.
+The audit itself is in `verify/audit` and only reads. An auditor's state is kept on the
+auditor's machine. The report goes into the store and its log like evidence, so that nobody
+can deny a finding later. If the store cannot be written, the result says so and the report
+is lost.
 """
 
 import contextlib
@@ -26,11 +26,12 @@ from snapshotter.errors import (
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import AuditFinding, AuditReport
-from snapshotter.ports import Clock, IdSource, ObjectStore, Receipts, Signer
+from snapshotter.ports import Clock, IdSource, ObjectStore, Signer
 from snapshotter.verify.audit import remembered_checkpoint, unreadable_objects
 from snapshotter.verify.audit import report as reports
+from snapshotter.verify.audit.locks_and_custody import StoreReceipts
 from snapshotter.verify.audit.remembered_checkpoint import RememberedCheckpoint
-from snapshotter.verify.audit.run import AuditRequest, Progress, StoreAudit
+from snapshotter.verify.audit.run import AuditRequest, EarlierAudits, Progress, StoreAudit
 from snapshotter.verify.audit.unreadable_objects import UnreadableObject
 from snapshotter.verify.audit.workspace import encodable
 from snapshotter.verify.files import open_file
@@ -42,34 +43,34 @@ _WORKSPACE = "work.sqlite"
 
 
 class StoreWithheld(EvidenceUnverifiable):
-    """A store that an earlier audit read has answered none of three audits over a day."""
+    """A store that an earlier audit could read has not answered three audits over a day."""
 
 
 class AuditRunning(SnapshotterError):
-    """Another audit of a store has not come to its end."""
+    """Another audit of the store is running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditorState:
     """
-    Where an auditor keeps what was seen: a folder of the auditor's own.
+    The folder in which an auditor keeps what earlier audits have seen.
 
-    Each store has a folder in it. What was seen of a log is kept a second time under the
-    log's name, so that a copy of a store can be held against what was seen of the first.
+    Each store has a folder in it. The newest checkpoint of a log is kept a second time under
+    the log's name, so that a copy of a store is compared with what was seen of the original.
     """
 
     folder: Path
 
     def store_folder(self, url: str) -> Path:
-        """Return the folder for a store."""
+        """Return the folder of a store's state."""
         return self.folder / "stores" / _name(url)
 
     def of_store(self, url: str) -> RememberedCheckpoint | None:
         """
-        Return what was seen of a store.
+        Return the newest checkpoint that was seen in a store; None if there is none.
 
         Raises:
-            SnapshotterError: It can not be read, or is of another store.
+            SnapshotterError: The file cannot be read, or is about another store.
         """
         path = self.store_folder(url) / _STATE
         found = _read(path)
@@ -81,27 +82,27 @@ class AuditorState:
         return found
 
     def of_log(self, origin: str, *, but: str) -> RememberedCheckpoint | None:
-        """Return the newest that was seen of a log, signed by it, in any store but one."""
+        """Return the newest signed checkpoint of a log, seen in any store except `but`."""
         found = _read(self._log_file(origin))
         if found is None or not found.signed or found.store == encodable(but):
             return None
         return found
 
     def keep(self, seen: RememberedCheckpoint) -> None:
-        """Remember this, whole or not at all."""
+        """Write a seen checkpoint, whole or not at all."""
         private_files.write_private(self.store_folder(seen.store) / _STATE, seen.encode())
         if not seen.signed:
-            return  # anybody can give a log this name: that says nothing of its other copies
+            return  # anybody can use this name for a log: nothing is known of its other copies
         newest = _read(self._log_file(seen.origin))
         if newest is None or not newest.signed or newest.head.size <= seen.head.size:
             private_files.write_private(self._log_file(seen.origin), seen.encode())
 
     def unread_of(self, url: str) -> dict[str, UnreadableObject]:
         """
-        Return what earlier audits of a store could not read, by name.
+        Return the objects that earlier audits of a store could not read, by name.
 
         Raises:
-            SnapshotterError: That can not be read, or is of another store.
+            SnapshotterError: The file cannot be read, or is about another store.
         """
         path = self.store_folder(url) / _UNREAD
         data = _bytes(path, unreadable_objects.MAX_BYTES)
@@ -111,18 +112,18 @@ class AuditorState:
             raise _damaged(path, error) from error
 
     def keep_unread(self, url: str, found: Iterable[UnreadableObject], now: datetime) -> None:
-        """Remember what could not be read, whole or not at all."""
+        """Write the list of objects that could not be read, whole or not at all."""
         data = unreadable_objects.encode(encodable(url), found, now)
         private_files.write_private(self.store_folder(url) / _UNREAD, data)
 
     @contextlib.contextmanager
     def locked(self, url: str) -> Iterator[Path]:
         """
-        Hold a store's folder, which is given.
+        Lock the folder of a store's state, and yield it.
 
         Raises:
-            AuditRunning: Another audit of this store holds it.
-            SnapshotterError: It can not be made.
+            AuditRunning: Another audit of this store holds the lock.
+            SnapshotterError: The folder cannot be made.
         """
         folder = self.store_folder(url)
         try:
@@ -152,138 +153,164 @@ class AuditorState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedAudit:
-    """An audit that came to its end."""
+    """The result of a completed audit."""
 
     report: AuditReport
-    document: bytes  # the report as it was signed, b"" without one
-    report_id: str
-    report_key: str  # where it is in the store, "" where it is not
-    problem: SnapshotterError | None  # why the report is not in the store or not in its log
+    document: bytes = b""  # the report as it was signed; b"" if there is none
+    report_id: str = ""
+    report_key: str = ""  # where the report is in the store; "" if it is not
+    problem: SnapshotterError | None = None  # why the report is not in the store or its log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditService:
+    """The store, keys and clocks that an audit needs."""
+
+    open_store: Callable[[], ObjectStore]  # here and in other processes; it is pickled
+    trust: Trust
+    state: AuditorState
+    receipts: StoreReceipts
+    clock: Clock
+    ids: IdSource
+    software: str
+    pause: Callable[[], None]  # waits until the store shows recent writes everywhere
+    signer: Signer | None = None  # signs the report; None: no report is written
+    # Appends the id and SHA-256 of a stored report to the log; None: it is not logged.
+    log_report: Callable[[str, str], None] | None = None
 
 
 def audit(
-    open_store: Callable[[], ObjectStore],
-    trust: Trust,
-    memory: AuditorState,
-    wanted: AuditRequest,
-    *,
-    signer: Signer | None,
-    clock: Clock,
-    ids: IdSource,
-    software: str,
+    service: AuditService,
+    request: AuditRequest,
     progress: Progress,
-    pause: Callable[[], None],
+    *,
     each: Callable[[AuditFinding], None] | None = None,
-    receipts: Receipts | None = None,
-    receipts_name: str = "",
-    log_report: Callable[[str, str], None] | None = None,
 ) -> CompletedAudit:
     """
-    Audit a store, remember what was seen, and put the signed report beside the evidence.
+    Audit a store, remember what was seen, and store the signed report beside the evidence.
 
     Args:
-        signer: Signs the report; None: there will be none.
-        pause: Waits until what a store has been told is visible everywhere.
-        each: Takes every finding, the worst kinds first.
-        receipts: What this machine was told by the store, if it writes there.
-        place: How receipts name this store.
-        log_report: Puts id and SHA-256 of a report that is stored into the log.
+        each: Called with every finding, the worst kinds first.
 
     Raises:
-        ServiceUnavailable: The store does not answer; what was done is kept.
-        EvidenceUnverifiable: Nor has it answered earlier audits, for a day; `StoreWithheld`
-            where one before these read it.
-        SnapshotterError: Store or memory can not be used, or another audit of it is running.
+        ServiceUnavailable: The store does not answer; what was read is kept.
+        EvidenceUnverifiable: The store has not answered audits for a day; `StoreWithheld` if
+            an earlier audit could read it.
+        SnapshotterError: Store or state cannot be used, or another audit of it is running.
     """
-    store = open_store()
-    url = store.url
+    store = service.open_store()
+    state, now = service.state, service.clock.now
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(memory.locked(url))
+            folder = stack.enter_context(state.locked(store.url))
         except AuditRunning as error:
-            # Who gives a byte each half minute would be audited for years, and never told of.
-            silent = _unanswered(memory, url, wanted, clock.now())
-            if silent.is_lasting and silent.was_read:
-                raise StoreWithheld(
-                    f"an audit of {url} that began before {instant(silent.since)} has not ended, "
-                    f"so {silent.audits} audits since then could not begin",
-                    hint="if that audit no longer reads, end it; ask the keeper of the store why "
-                    "it is slow, and audit a copy: snapshotter audit COPY",
-                ) from error
+            # A store that sends a byte every half minute would be audited for years otherwise,
+            # and nobody would be notified.
+            _raise_if_withheld(_record_silence(state, store.url, request, now()), store.url, error)
             raise
-        remembered = memory.of_store(url)
-        unread_before = memory.unread_of(url)
+        earlier = EarlierAudits(
+            remembered=state.of_store(store.url),
+            unread=state.unread_of(store.url),
+            elsewhere=lambda origin: state.of_log(origin, but=store.url),
+        )
         with StoreAudit(
-            open_store,
-            trust,
+            service.open_store,
+            service.trust,
             workspace=folder / _WORKSPACE,
-            software=software,
-            now=clock.now,
-            pause=pause,
-            unread=unread_before,
-            remembered=remembered,
-            elsewhere=lambda origin: memory.of_log(origin, but=url),
-            receipts=receipts,
-            receipts_name=receipts_name,
+            software=service.software,
+            now=now,
+            pause=service.pause,
+            earlier=earlier,
+            receipts=service.receipts,
         ) as running:
             try:
-                if remembered is not None:
+                if earlier.remembered is not None:
                     _require_folder(store)
-                report = running.run(wanted, progress)
+                report = running.run(request, progress)
             except ServiceUnavailable as error:
-                silent = _unanswered(memory, url, wanted, clock.now())
-                if not silent.is_lasting:
-                    raise
-                said = f"{url} did not answer {silent.audits} audits since {instant(silent.since)}"
-                hint = "ask the keeper of the store, and audit a copy: snapshotter audit COPY"
-                if not silent.was_read:
-                    raise EvidenceUnverifiable(f"{said}: {error}", hint=hint) from error
-                raise StoreWithheld(
-                    f"{said}, but an earlier audit could read it: {error}", hint=hint
-                ) from error
+                silence = _record_silence(state, store.url, request, now())
+                _raise_if_lasting(silence, store.url, error)
+                raise
             if each is not None:
                 for finding in running.findings():
                     each(finding)
             if running.to_remember is not None:
-                memory.keep(running.to_remember)
-            memory.keep_unread(url, running.unread, clock.now())
-            # A mistyped place has nothing in it: no folder is made there for a report.
-            nothing = report.scope.bundles == 0 and report.log is None and remembered is None
-            if signer is None or (nothing and not _has_objects(store)):
-                return CompletedAudit(
-                    report=report, document=b"", report_id="", report_key="", problem=None
-                )
+                state.keep(running.to_remember)
+            state.keep_unread(store.url, running.unread, now())
+            if service.signer is None or (
+                # A mistyped location is empty: no folder is made there for a report.
+                report.scope.bundles == 0
+                and report.log is None
+                and earlier.remembered is None
+                and not _has_objects(store)
+            ):
+                return CompletedAudit(report=report)
             digest = reports.findings_digest(running.findings())
-        report_id = ids.bundle_id(report.ended_at)
-        document = reports.document(
-            report, report_id=report_id, signer=signer.key_id, findings_sha256=digest
-        )
-        key, problem = store_keys.report_key(report_id), None
+        return _put_report(service, store, service.signer, report, digest)
+
+
+def _put_report(
+    service: AuditService,
+    store: ObjectStore,
+    signer: Signer,
+    report: AuditReport,
+    findings_sha256: str,
+) -> CompletedAudit:
+    """Sign the report, store it, and append it to the log."""
+    report_id = service.ids.bundle_id(report.ended_at)
+    document = reports.document(
+        report, report_id=report_id, signer=signer.key_id, findings_sha256=findings_sha256
+    )
+    key, problem = store_keys.report_key(report_id), None
+    try:
+        _put(store, f"{key}.sig", signer.sign(document))
+        _put(store, key, document)
+    except (SnapshotterError, OSError) as error:
+        problem = _problem("stored", error, "--no-report where the store is not yours to write")
+        key = ""
+    else:
         try:
-            _put(store, f"{key}.sig", signer.sign(document))
-            _put(store, key, document)
+            if service.log_report is not None:
+                service.log_report(report_id, hashlib.sha256(document).hexdigest())
         except (SnapshotterError, OSError) as error:
-            problem = _problem("stored", error, "--no-report where the store is not yours to write")
-            key = ""
-        else:
-            if log_report is not None:
-                try:
-                    log_report(report_id, hashlib.sha256(document).hexdigest())
-                except (SnapshotterError, OSError) as error:
-                    problem = _problem("logged", error, "snapshotter log check says more")
-        return CompletedAudit(
-            report=report, document=document, report_id=report_id, report_key=key, problem=problem
-        )
+            problem = _problem("logged", error, "snapshotter log check says more")
+    return CompletedAudit(
+        report=report, document=document, report_id=report_id, report_key=key, problem=problem
+    )
+
+
+def _raise_if_withheld(silence: UnreadableObject, url: str, running: AuditRunning) -> None:
+    """Raise StoreWithheld if an audit of a store that was read before has hung for a day."""
+    if silence.is_lasting and silence.was_read:
+        raise StoreWithheld(
+            f"an audit of {url} that began before {instant(silence.since)} has not ended, "
+            f"so {silence.audits} audits since then could not begin",
+            hint="if that audit no longer reads, end it; ask the keeper of the store why "
+            "it is slow, and audit a copy: snapshotter audit COPY",
+        ) from running
+
+
+def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavailable) -> None:
+    """Raise EvidenceUnverifiable or StoreWithheld if a store has not answered for a day."""
+    if not silence.is_lasting:
+        return
+    text = f"{url} did not answer {silence.audits} audits since {instant(silence.since)}"
+    hint = "ask the keeper of the store, and audit a copy: snapshotter audit COPY"
+    if not silence.was_read:
+        raise EvidenceUnverifiable(f"{text}: {error}", hint=hint) from error
+    raise StoreWithheld(
+        f"{text}, but an earlier audit could read it: {error}", hint=hint
+    ) from error
 
 
 def _require_folder(store: ObjectStore) -> None:
     """
-    Refuse a directory that was read once and is not there: nothing in it can be listed.
+    Check that the directory of a store that was read before still exists.
 
     Raises:
-        ServiceUnavailable: It is not there.
+        ServiceUnavailable: It does not exist. Its listing would be empty, without an error.
     """
-    root = getattr(store, "root", None)  # a bucket that is not there says so itself
+    root = getattr(store, "root", None)  # a bucket that does not exist raises an error itself
     if isinstance(root, Path) and not root.exists():
         raise ServiceUnavailable(
             f"the folder {root} does not exist, but an earlier audit read it",
@@ -291,22 +318,22 @@ def _require_folder(store: ObjectStore) -> None:
         )
 
 
-def _unanswered(
-    memory: AuditorState, url: str, wanted: AuditRequest, now: datetime
+def _record_silence(
+    state: AuditorState, url: str, request: AuditRequest, now: datetime
 ) -> UnreadableObject:
-    """Keep that a store has not answered an audit, and return for how long that is so."""
-    name = unreadable_objects.STORE if wanted.is_whole else unreadable_objects.PART
-    before = memory.unread_of(url)
-    was_read = memory.of_store(url) is not None
-    silent = unreadable_objects.update_unreadable(before.get(name), name, now, was_read=was_read)
-    memory.keep_unread(url, (before | {name: silent}).values(), now)
-    return silent
+    """Record that a store has not answered an audit; return since when that is so."""
+    name = unreadable_objects.STORE if request.is_whole else unreadable_objects.PART
+    before = state.unread_of(url)
+    was_read = state.of_store(url) is not None
+    silence = unreadable_objects.update_unreadable(before.get(name), name, now, was_read=was_read)
+    state.keep_unread(url, (before | {name: silence}).values(), now)
+    return silence
 
 
-def _problem(what: str, error: Exception, hint: str) -> SnapshotterError:
-    words = error.message if isinstance(error, SnapshotterError) else str(error)
+def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
+    text = error.message if isinstance(error, SnapshotterError) else str(error)
     return SnapshotterError(
-        f"the audit's report could not be {what}: {words}", hint=f"the verdict stands; {hint}"
+        f"the audit's report could not be {done}: {text}", hint=f"the verdict stands; {hint}"
     )
 
 
@@ -314,7 +341,7 @@ def _has_objects(store: ObjectStore) -> bool:
     try:
         return next(iter(store.list("")), None) is not None
     except SnapshotterError:
-        return False  # told by the audit: no report is put where not even this can be read
+        return False  # reported by the audit: no report is written to an unreadable store
 
 
 def _put(store: ObjectStore, key: str, data: bytes) -> None:
@@ -330,7 +357,7 @@ def _read(path: Path) -> RememberedCheckpoint | None:
 
 
 def _bytes(path: Path, limit: int) -> bytes | None:
-    """Return the first bytes of a file, one more than `limit` at most; None where there is none."""
+    """Return at most `limit` + 1 bytes of a file; None if it does not exist."""
     try:
         with open_file(path) as stream:
             return stream.read(limit + 1)
@@ -341,7 +368,7 @@ def _bytes(path: Path, limit: int) -> bytes | None:
 
 
 def _damaged(path: Path, error: Exception) -> SnapshotterError:
-    # Not taken for "nothing was seen": that would forget a whole history for one bad byte.
+    # Never treated as "nothing was seen": one damaged byte would discard the whole history.
     return SnapshotterError(
         f"what earlier audits saw can not be read: {path}: {error}",
         hint="put it back from a copy; if it is lost, move it away and say so",

@@ -1,6 +1,6 @@
 """
-Build the desks at which a store is looked after: holds, copies, repair, erasure by order,
-renewal, and tokens that are owed.
+Build the services that maintain a store: audit, holds, replication, repair, erasure by order,
+renewal, and requests for owed tokens.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter import SOFTWARE
 from snapshotter.app import commitment_salts
-from snapshotter.app.machine import SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock, pause
 from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import pending_dir, receipts_store_name, salts_dir
 from snapshotter.app.upkeep.erasure import ErasureService
@@ -27,6 +28,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.ports import ShowMessage
 
 if TYPE_CHECKING:
+    from snapshotter.app.upkeep.audit import AuditService
     from snapshotter.app.upkeep.renewal import Renewer
 
 
@@ -43,6 +45,42 @@ def hold_service(
         is_trusted=wiring_trust.trusted_keys(settings),
         clock=SystemClock(),
         by=wiring_keys.operator(settings),
+    )
+
+
+def audit_service(
+    settings: Settings,
+    *,
+    state_dir: Path | None,
+    pause_s: float,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+) -> "AuditService":
+    """
+    Return what is needed to audit the configured store; without a signer for the report.
+
+    Args:
+        state_dir: Folder of the auditor's state; None: the usual one.
+        pause_s: Seconds before objects that seem to be gone are looked for again.
+    """
+    from snapshotter.app.upkeep.audit import AuditorState, AuditService
+    from snapshotter.verify.audit.locks_and_custody import StoreReceipts
+
+    return AuditService(
+        open_store=partial(wiring_store.store, settings),
+        trust=wiring_trust.trust(settings),
+        state=AuditorState(folder=state_dir or settings.data_dir / "audit"),
+        receipts=StoreReceipts(
+            receipts=wiring_store.receipts(settings),
+            store_name=receipts_store_name(settings),
+        ),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        software=SOFTWARE,
+        pause=partial(pause, pause_s),
+        log_report=partial(
+            wiring_log.append_report_to_log, settings, ask=ask, show_message=show_message
+        ),
     )
 
 

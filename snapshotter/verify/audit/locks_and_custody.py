@@ -45,14 +45,20 @@ class _Wanted:
     sure: bool  # nobody but its owner can have made it up
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReceipts:
+    """The receipts of this machine, with the name that they give to the audited store."""
+
+    receipts: Receipts | None = None  # None: this machine does not write to the store
+    store_name: str = ""  # "": not known
+
+
 class LockAndCustodyJudge:
     """
-    Tells of locks that are gone, and of custody that was tampered with.
+    Add findings about locks that are gone and about custody chains that were altered.
 
     Args:
-        carried: Finds what a replica carries of custody elsewhere.
-        place: How receipts name this store; "" where that is not known.
-        kept: The receipts of this machine, if it is one that writes.
+        carried: Finds the custody events of another store that a replica carries.
     """
 
     def __init__(
@@ -63,16 +69,15 @@ class LockAndCustodyJudge:
         say: AddFinding,
         *,
         carried: ReadReplicaReceipts,
-        receipts_name: str = "",
-        kept: Receipts | None = None,
+        receipts: StoreReceipts,
     ) -> None:
         self._objects = objects
         self._workspace = workspace
         self._rules = rules
         self._say = say
         self._carried = carried
-        self._receipts_name = receipts_name
-        self._kept = kept
+        self._receipts = receipts.receipts
+        self._store_name = receipts.store_name
         self._unenforced = 0
         self._split = 0  # bundles whose chain goes on in another store, says the log
         self._enforced = 0  # bundles that a server keeps from being deleted
@@ -113,9 +118,9 @@ class LockAndCustodyJudge:
             self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
 
     def _missing(self, tell: Callable[[str, str, str], None]) -> None:
-        if self._kept is None:
+        if self._receipts is None:
             return
-        for bundle_id in self._kept.bundle_ids():
+        for bundle_id in self._receipts.bundle_ids():
             try:
                 key = store_keys.bundle_key(bundle_id)
             except ValueError:
@@ -123,7 +128,7 @@ class LockAndCustodyJudge:
             if self._workspace.has_object(key) or self._workspace.entries(leaf.BUNDLE, bundle_id):
                 continue  # it is there, or the log has told of it
             for receipt in self._own(bundle_id).receipts:
-                if receipt.key == key and receipt.store == self._receipts_name:
+                if receipt.key == key and receipt.store == self._store_name:
                     tell(bundle_id, key, receipt.sha256)
                     break
 
@@ -160,14 +165,14 @@ class LockAndCustodyJudge:
             carried here: also a store that was lost and copied back has answered them.
         """
         custody = facts["custody"]
-        places = {head: receipts_name for receipts_name, head in enumerate(custody["heads"])}
+        places = {head: place for place, head in enumerate(custody["heads"])}
         covered, is_split, is_whole = 0, False, True
         elsewhere: ReplicaReceipts | None = None
         is_unread = any(custody_sidecars.number_of(name) is not None for name in facts["unread"])
         for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
-            receipts_name = places.get(entry.sha256)
-            if receipts_name is not None:
-                covered = max(covered, receipts_name + 1)
+            place = places.get(entry.sha256)
+            if place is not None:
+                covered = max(covered, place + 1)
             elif not facts["altered"] and not is_unread:  # else what it links is not known
                 if elsewhere is None:
                     try:
@@ -211,10 +216,10 @@ class LockAndCustodyJudge:
         return covered, [receipt for receipt in (elsewhere or {}).values() if receipt is not None]
 
     def _own(self, bundle_id: str) -> KeptReceipts:
-        if self._kept is None:
+        if self._receipts is None:
             return KeptReceipts()
         try:
-            return self._kept.of(bundle_id)
+            return self._receipts.of(bundle_id)
         except SnapshotterError as error:  # one bad file hides no other finding
             return KeptReceipts(problems=(error.message,))
 
@@ -227,7 +232,7 @@ class LockAndCustodyJudge:
                 listed.key,
                 f"{len(kept.problems)} lines of this machine's receipts can not be read: {problem}",
             )
-        here = [receipt for receipt in kept.receipts if receipt.store == self._receipts_name]
+        here = [receipt for receipt in kept.receipts if receipt.store == self._store_name]
         if any(receipt.key == listed.key and receipt.sha256 != facts["sha256"] for receipt in here):
             code = AuditCode.ALTERED if facts["altered"] else AuditCode.REPLACED
             self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
@@ -258,7 +263,7 @@ class LockAndCustodyJudge:
         here = [
             (receipt, sure)
             for receipt, sure in told
-            if receipt.store == self._receipts_name and receipt.key == key
+            if receipt.store == self._store_name and receipt.key == key
         ]
         kept = [
             (receipt.retention, sure) for receipt, sure in here if receipt.retention is not None

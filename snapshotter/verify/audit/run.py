@@ -19,7 +19,7 @@ into the workspace, which is not in the store.
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -39,11 +39,11 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.bundle import StoredObject
-from snapshotter.ports import ObjectStore, Receipts
+from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit import bundle_reader, replica_custody
 from snapshotter.verify.audit import unreadable_objects as unread
 from snapshotter.verify.audit.bundle_reader import ReaderSetup, ReadResult, ReadTask
-from snapshotter.verify.audit.locks_and_custody import LockAndCustodyJudge
+from snapshotter.verify.audit.locks_and_custody import LockAndCustodyJudge, StoreReceipts
 from snapshotter.verify.audit.log_comparison import LogComparison
 from snapshotter.verify.audit.log_history import (
     CHECKPOINT,
@@ -97,20 +97,26 @@ class AuditRequest:
         return self.sample is None and self.since is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAudits:
+    """What earlier audits have seen. The default: this is the first one."""
+
+    remembered: RememberedCheckpoint | None = None  # of this store's log
+    unread: Mapping[str, UnreadableObject] = field(default_factory=dict)  # by name
+    # Returns what was seen of a log, by its origin, in another store.
+    elsewhere: Callable[[str], RememberedCheckpoint | None] = lambda origin: None
+
+
 class StoreAudit:
     """
-    One audit; its findings can be read until it is closed.
+    One audit of one store; its findings can be read until it is closed.
 
     Args:
         open_store: Opens the store, here and in other processes; it is pickled.
         workspace: A file for what does not fit into memory; kept between audits.
-        remembered: What was seen of this store before.
-        elsewhere: What was seen of the same log in another store, if anything.
-        now: Gives the time, UTC.
-        pause: Waits until what a store has been told is visible everywhere.
-        unread: What earlier audits could not read, by name.
-        receipts: What this machine was told by the store, if it writes there.
-        place: How receipts name this store; "" where that is not known.
+        now: Returns the time, UTC.
+        pause: Waits until a store shows recent writes everywhere.
+        receipts: What the store answered to this machine's writes, if it writes there.
     """
 
     def __init__(
@@ -122,27 +128,24 @@ class StoreAudit:
         software: str,
         now: Callable[[], datetime],
         pause: Callable[[], None],
-        unread: Mapping[str, UnreadableObject] | None = None,
-        remembered: RememberedCheckpoint | None = None,
-        elsewhere: Callable[[str], RememberedCheckpoint | None] = lambda origin: None,
-        receipts: Receipts | None = None,
-        receipts_name: str = "",
+        earlier: EarlierAudits | None = None,
+        receipts: StoreReceipts | None = None,
     ) -> None:
+        earlier = earlier or EarlierAudits()
         self._open_store = open_store
         self._store = open_store()
         self._trust = trust
         self._software = software
         self._now = now
-        self._remembered = remembered
-        self._elsewhere = elsewhere
-        self._receipts = receipts
-        self._receipts_name = receipts_name
+        self._remembered = earlier.remembered
+        self._elsewhere = earlier.elsewhere
+        self._receipts = receipts or StoreReceipts()
         self._workspace = AuditDatabase(workspace)
         self._run = secrets.token_hex(8)
         self._objects = ObjectReader(self._store, self._workspace, pause, self._run)
         self._history = LogHistory(self._objects, trust.log, self._workspace, self._tell)
         self._remember: RememberedCheckpoint | None = None
-        self._unread_before = dict(unread or {})
+        self._unread_before = dict(earlier.unread)
         self._unread: tuple[UnreadableObject, ...] = ()
         self._is_stuck = False  # something unclear was told that another try does not mend
 
@@ -203,8 +206,7 @@ class StoreAudit:
             rules,
             self._say,
             carried=partial(replica_custody.replica_events, self._store),
-            receipts_name=self._receipts_name,
-            kept=self._receipts,
+            receipts=self._receipts,
         )
         # Steps 1 and 2.
         self._history.advance(

@@ -16,6 +16,7 @@ from snapshotter.app.machine import RandomIds
 from snapshotter.app.upkeep.audit import (
     AuditorState,
     AuditRunning,
+    AuditService,
     CompletedAudit,
     StoreWithheld,
     audit,
@@ -29,6 +30,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.ports import Content, Signer
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit import report as reports
+from snapshotter.verify.audit.locks_and_custody import StoreReceipts
 from snapshotter.verify.audit.run import AuditRequest
 from snapshotter.verify.trust import Trust
 from tests import audited, bundles
@@ -71,16 +73,19 @@ def run(
     sample: int | None = None,
 ) -> CompletedAudit:
     return audit(
-        partial(kind, collection.root),
-        collection.trust,
-        AuditorState(folder=memory),
+        AuditService(
+            open_store=partial(kind, collection.root),
+            trust=collection.trust,
+            state=AuditorState(folder=memory),
+            receipts=StoreReceipts(),
+            signer=signer,
+            clock=RealClock(timedelta(days=days)),
+            ids=RandomIds(),
+            software="test",
+            pause=lambda: None,
+        ),
         AuditRequest(sample=sample),
-        signer=signer,
-        clock=RealClock(timedelta(days=days)),
-        ids=RandomIds(),
-        software="test",
-        progress=lambda stage, done, of: None,
-        pause=lambda: None,
+        lambda stage, done, of: None,
         each=into.append if into is not None else None,
     )
 
