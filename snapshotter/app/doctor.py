@@ -1,37 +1,32 @@
 """
-Check that everything a capture needs is there, by using it.
+Check that everything a capture needs works, by using it.
 
-The browser is not looked at but made to render a page of our own from loopback; the
-store is put to the test; authorities are asked for a real token. Each check is one
-line, and each failure comes with its fix.
+The browser renders a page of our own from loopback, the store is probed, each key signs and
+each timestamp authority is asked for a token. Each check is one line; a failure names its fix.
 """
 
 import enum
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app import machine
 from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spool_directory
-from snapshotter.app.wiring import capture as wiring
-from snapshotter.app.wiring import keys as wiring_keys
-from snapshotter.app.wiring import log as wiring_log
-from snapshotter.app.wiring import notifications as wiring_notify
-from snapshotter.app.wiring import store as wiring_store
-from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
 from snapshotter.policy.decide import Overrides, decide
+from snapshotter.ports import Capturer, Clock, IdSource, Signer, TimestampAuthority
+from snapshotter.seal.signer import StoredKey
+from snapshotter.store.probe import StoreProbe
 
 _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000
@@ -64,7 +59,7 @@ _SCRIPTS = {  # language as fontconfig names it -> what it is called
 
 
 class CheckState(enum.StrEnum):
-    """How a check came out."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"  # a capture works, and its evidence could be better
@@ -81,28 +76,75 @@ class DoctorCheck:
     fix: str = ""
 
 
-def run_checks(settings: Settings, *, offline: bool = False) -> Iterator[DoctorCheck]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """What is known of the log of the configured store before anything is added to it."""
+
+    store_url: str
+    origin: str  # "": the store has no log
+    is_lost: bool  # the store has no log, and this machine has seen its checkpoint
+    has_key: bool  # the key of that log is on this machine
+    unlogged: int  # bundles that are remembered as perhaps not logged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelFacts:
+    """The notification channels, and those whose secrets cannot be read."""
+
+    names: tuple[str, ...]
+    problems: tuple[tuple[str, SnapshotterError], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorDependencies:
+    """What the checks use. Each part is built when its check runs, and may raise then."""
+
+    clock: Clock
+    ids: IdSource
+    capturer: Callable[[], Capturer]  # without a proxy, which could not reach this machine
+    probe_store: Callable[[], StoreProbe]
+    log: Callable[[], LogFacts]
+    list_keys: Callable[[], Sequence[StoredKey]]
+    signer: Callable[[Settings, Callable[[], bytes]], Signer]  # gets what asks for a passphrase
+    authorities: Callable[[], Sequence[TimestampAuthority]]
+    channels: Callable[[], ChannelFacts]
+
+
+def run_checks(
+    settings: Settings, dependencies: DoctorDependencies, *, offline: bool = False
+) -> Iterator[DoctorCheck]:
     """
-    Yield one check after the other.
+    Run the checks and yield their results, one after the other.
 
     Args:
         offline: Do not ask the timestamp authorities.
     """
-    yield from _browser(settings)
+    yield from _browser(settings, dependencies)
     yield _fonts()
-    yield _clock()
-    yield _store(settings)
-    yield _log(settings)
-    yield from _keys(settings)
-    yield from _authorities(settings, offline=offline)
+    yield _clock(dependencies.clock)
+    yield _store(dependencies)
+    yield _log(settings, dependencies)
+    yield from _keys(settings, dependencies)
+    yield from _authorities(dependencies, offline=offline)
     yield from _disk(settings)
-    yield from _notifications(settings)
+    yield from _notifications(settings, dependencies)
 
 
-def _browser(settings: Settings) -> Iterator[DoctorCheck]:
-    # From this machine, which no proxy can reach.
-    capturer = wiring.capturer(replace(settings, proxy=""), machine.SystemClock())
-    name = f"doctor-{machine.RandomIds().random_bytes(8).hex()}"
+def _ok(name: str, detail: str) -> DoctorCheck:
+    return DoctorCheck(name=name, state=CheckState.OK, detail=detail)
+
+
+def _warning(name: str, detail: str, fix: str) -> DoctorCheck:
+    return DoctorCheck(name=name, state=CheckState.WARNING, detail=detail, fix=fix)
+
+
+def _failure(name: str, detail: str, fix: str) -> DoctorCheck:
+    return DoctorCheck(name=name, state=CheckState.FAILURE, detail=detail, fix=fix)
+
+
+def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
+    capturer = dependencies.capturer()
+    name = f"doctor-{dependencies.ids.random_bytes(8).hex()}"
     try:
         decision = decide(
             choice.configured_policy(settings), Overrides(allow_networks=(_LOOPBACK,))
@@ -113,26 +155,22 @@ def _browser(settings: Settings) -> Iterator[DoctorCheck]:
         ):
             done = capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
     except SnapshotterError as error:
-        yield DoctorCheck(
-            name="browser", state=CheckState.FAILURE, detail=error.message, fix=error.hint
-        )
+        yield _failure("browser", error.message, error.hint)
         return
     environment = done.environment
     took = round((done.ended_at - done.started_at).total_seconds() * 1000)
     if done.outcome is Outcome.COMPLETE:
-        yield DoctorCheck(
-            name="browser",
-            state=CheckState.OK,
-            detail=f"{environment.browser_product} ({environment.browser_binary}) "
+        yield _ok(
+            "browser",
+            f"{environment.browser_product} ({environment.browser_binary}) "
             f"captured a test page in {took} ms",
         )
     else:
         reasons = "; ".join(f"{reason.code}: {reason.detail}" for reason in done.reasons)
-        yield DoctorCheck(
-            name="browser",
-            state=CheckState.FAILURE,
-            detail=f"a test page was captured only as {done.outcome}: {reasons}",
-            fix="make setup, or another browser with browser_path",
+        yield _failure(
+            "browser",
+            f"a test page was captured only as {done.outcome}: {reasons}",
+            "make setup, or another browser with browser_path",
         )
     yield _sandbox(environment.sandbox)
     yield _files(environment.sandbox)
@@ -143,12 +181,9 @@ def _browser(settings: Settings) -> Iterator[DoctorCheck]:
 
 def _sandbox(facts: SandboxFacts) -> DoctorCheck:
     if facts.enforced:
-        return DoctorCheck(name="sandbox", state=CheckState.OK, detail=facts.detail)
-    return DoctorCheck(
-        name="sandbox",
-        state=CheckState.WARNING,
-        detail=f"pages are rendered without Chromium's sandbox: {facts.detail}",
-        fix=_NAMESPACES,
+        return _ok("sandbox", facts.detail)
+    return _warning(
+        "sandbox", f"pages are rendered without Chromium's sandbox: {facts.detail}", _NAMESPACES
     )
 
 
@@ -162,13 +197,12 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
         for kind in sorted(kinds, key=list(_PROTECTIONS).index)
     )
     if facts.processes and not files_open_to(facts.processes, of_everybody=True):
-        return DoctorCheck(name="files", state=CheckState.OK, detail=how)
-    return DoctorCheck(
-        name="files",
-        state=CheckState.WARNING,
-        detail="an attacker who takes over the browser could read "
+        return _ok("files", how)
+    return _warning(
+        "files",
+        "an attacker who takes over the browser could read "
         f"{_left_open(facts)}: {how or 'no process was checked'}",
-        fix="allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
+        "allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
         "list of security modules), or capture as a user who has no keys",
     )
 
@@ -183,51 +217,37 @@ def _left_open(facts: SandboxFacts) -> str:
 
 def _user() -> DoctorCheck:
     if os.geteuid() != 0:
-        return DoctorCheck(
-            name="user", state=CheckState.OK, detail="snapshotter does not run as root"
-        )
-    return DoctorCheck(
-        name="user",
-        state=CheckState.WARNING,
-        detail="snapshotter runs as root: a fault in snapshotter has all rights of root",
-        fix="run snapshotter as a separate user who owns data_dir, spool_dir and the store",
+        return _ok("user", "snapshotter does not run as root")
+    return _warning(
+        "user",
+        "snapshotter runs as root: a fault in snapshotter has all rights of root",
+        "run snapshotter as a separate user who owns data_dir, spool_dir and the store",
     )
 
 
 def _network(path: NetworkPath) -> DoctorCheck:
     if path.enforced:
-        return DoctorCheck(
-            name="network",
-            state=CheckState.OK,
-            detail=f"the browser has no way out but ours: {path.how}",
-        )
-    return DoctorCheck(
-        name="network",
-        state=CheckState.WARNING,
-        detail=f"a hole in the browser could go past our way out: {path.how}",
-        fix=_NAMESPACES,
+        return _ok("network", f"the browser has no way out but ours: {path.how}")
+    return _warning(
+        "network", f"a hole in the browser could go past our way out: {path.how}", _NAMESPACES
     )
 
 
 def _fonts() -> DoctorCheck:
     if shutil.which("fc-list") is None:
-        return DoctorCheck(
-            name="fonts",
-            state=CheckState.WARNING,
-            detail="fontconfig is not installed, so fonts can not be looked up",
-            fix="install fontconfig, and fonts for the scripts that you capture",
+        return _warning(
+            "fonts",
+            "fontconfig is not installed, so fonts can not be looked up",
+            "install fontconfig, and fonts for the scripts that you capture",
         )
     missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
     if missing:
-        return DoctorCheck(
-            name="fonts",
-            state=CheckState.WARNING,
-            detail=f"no font for {', '.join(missing)}: such text is drawn as boxes",
-            fix="make setup, or install fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji",
+        return _warning(
+            "fonts",
+            f"no font for {', '.join(missing)}: such text is drawn as boxes",
+            "make setup, or install fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji",
         )
-    return DoctorCheck(
-        name="fonts", state=CheckState.OK, detail=f"fonts for {', '.join(_SCRIPTS.values())}"
-    )
+    return _ok("fonts", f"fonts for {', '.join(_SCRIPTS.values())}")
 
 
 def _has_font(language: str) -> bool:
@@ -243,114 +263,84 @@ def _has_font(language: str) -> bool:
     return bool(done.stdout.strip())
 
 
-def _clock() -> DoctorCheck:
-    facts = machine.SystemClock().facts()
+def _clock(clock: Clock) -> DoctorCheck:
+    facts = clock.facts()
     fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
     if facts.synchronised is None:
-        return DoctorCheck(
-            name="clock",
-            state=CheckState.WARNING,
-            detail="the system does not say whether its clock is right",
-            fix=fix,
-        )
+        return _warning("clock", "the system does not say whether its clock is right", fix)
     error = facts.max_error_ms or 0
     if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
-        return DoctorCheck(
-            name="clock",
-            state=CheckState.WARNING,
-            detail=f"the clock is not synchronised (it may be {error} ms off); "
+        return _warning(
+            "clock",
+            f"the clock is not synchronised (it may be {error} ms off); "
             "only a timestamp token proves the time",
-            fix=fix,
+            fix,
         )
-    return DoctorCheck(name="clock", state=CheckState.OK, detail=f"synchronised, within {error} ms")
+    return _ok("clock", f"synchronised, within {error} ms")
 
 
-def _store(settings: Settings) -> DoctorCheck:
+def _store(dependencies: DoctorDependencies) -> DoctorCheck:
     try:
-        probe = wiring_store.probe_store(settings)
+        probe = dependencies.probe_store()
     except SnapshotterError as error:
-        return DoctorCheck(
-            name="store", state=CheckState.FAILURE, detail=error.message, fix=error.hint
-        )
+        return _failure("store", error.message, error.hint)
     broken = [promise for promise in probe.promises if promise.kept is False]
     if not probe.usable:
-        return DoctorCheck(
-            name="store",
-            state=CheckState.FAILURE,
-            detail=f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
-            fix="snapshotter store check shows all promises; use another endpoint or a directory",
+        return _failure(
+            "store",
+            f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
+            "snapshotter store check shows all promises; use another endpoint or a directory",
         )
     lock = "retention is enforced" if probe.locks else "tamper-evident, not locked"
-    return DoctorCheck(
-        name="store", state=CheckState.OK, detail=f"{probe.url} keeps its promises; {lock}"
-    )
+    return _ok("store", f"{probe.url} keeps its promises; {lock}")
 
 
-def _log(settings: Settings) -> DoctorCheck:
-    """Whether the next bundle can be logged, as far as that shows without adding anything."""
+def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
+    """Check that the next bundle can be logged, without adding anything to the log."""
     if not settings.log:
-        return DoctorCheck(
-            name="log", state=CheckState.OK, detail="switched off: bundles are not logged"
-        )
+        return _ok("log", "switched off: bundles are not logged")
     try:
-        store = wiring_store.store(settings)
-        origin = wiring_log.stored_origin(store)
-        owed = wiring_log.logbook(
-            settings, proofs=store, ask=None, show_message=lambda _: None
-        ).owed_count()
-        if not origin and wiring_log.checkpoint_memory(settings).load():
-            return DoctorCheck(
-                name="log",
-                state=CheckState.WARNING,
-                detail=f"the log of {store.url} is gone",
-                fix="restore log/; if you emptied the store yourself: snapshotter log init --again",
-            )
-        known = wiring_log.has_log_key(settings, origin)
+        facts = dependencies.log()
     except SnapshotterError as error:
-        return DoctorCheck(
-            name="log", state=CheckState.WARNING, detail=error.message, fix=error.hint
+        return _warning("log", error.message, error.hint)
+    if facts.is_lost:
+        return _warning(
+            "log",
+            f"the log of {facts.store_url} is gone",
+            "restore log/; if you emptied the store yourself: snapshotter log init --again",
         )
-    if owed:
-        return DoctorCheck(
-            name="log",
-            state=CheckState.WARNING,
-            detail=f"{owed} bundles are remembered that may not be in the log",
-            fix="snapshotter log sync",
+    if facts.unlogged:
+        return _warning(
+            "log",
+            f"{facts.unlogged} bundles are remembered that may not be in the log",
+            "snapshotter log sync",
         )
-    if not origin:
-        return DoctorCheck(
-            name="log", state=CheckState.OK, detail="no log yet: the first capture begins one"
+    if not facts.origin:
+        return _ok("log", "no log yet: the first capture begins one")
+    if not facts.has_key:
+        return _warning(
+            "log",
+            f"the key of the log {facts.origin} is not here: what is captured is owed to it",
+            "copy log-….key from the machine that made the log; docs/howto/log.md",
         )
-    if not known:
-        return DoctorCheck(
-            name="log",
-            state=CheckState.WARNING,
-            detail=f"the key of the log {origin} is not here: what is captured is owed to it",
-            fix="copy log-….key from the machine that made the log; docs/howto/log.md",
-        )
-    return DoctorCheck(name="log", state=CheckState.OK, detail=f"{origin}; is its key backed up?")
+    return _ok("log", f"{facts.origin}; is its key backed up?")
 
 
-def _keys(settings: Settings) -> Iterator[DoctorCheck]:
-    """One check a key: each configured one is made to sign, wherever it is held."""
+def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
+    """Let each configured key sign, wherever it is held, and yield a check for each."""
     try:
-        kept = wiring_keys.key_directory(settings).list()
-        listed = [key for key in kept if key.name != settings.event_key]
+        listed = [key for key in dependencies.list_keys() if key.name != settings.event_key]
     except SnapshotterError as error:
-        yield DoctorCheck(
-            name="keys", state=CheckState.FAILURE, detail=error.message, fix=error.hint
-        )
+        yield _failure("keys", error.message, error.hint)
         return
     if not listed and settings.key == "default" and not settings.cosigners:
-        yield DoctorCheck(
-            name="keys", state=CheckState.OK, detail="no key yet: the first capture makes one"
-        )
+        yield _ok("keys", "no key yet: the first capture makes one")
         return
     for number, name in enumerate((settings.key, *settings.cosigners)):
-        yield _key(replace(settings, key=name, cosigners=()), cosigns=number > 0)
+        yield _key(replace(settings, key=name, cosigners=()), dependencies, cosigns=number > 0)
 
 
-def _key(settings: Settings, *, cosigns: bool) -> DoctorCheck:
+def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool) -> DoctorCheck:
     name, words = settings.key, "cosigns" if cosigns else "signs"
     asked = False
 
@@ -360,87 +350,62 @@ def _key(settings: Settings, *, cosigns: bool) -> DoctorCheck:
         raise SnapshotterError("nobody is asked here")
 
     try:
-        signer = wiring_keys.signer(settings, ask=ask, show_message=lambda _: None)
+        signer = dependencies.signer(settings, ask)
         signer.sign(b"doctor")
     except SnapshotterError as error:
         if not asked:
-            return DoctorCheck(
-                name="keys", state=CheckState.FAILURE, detail=error.message, fix=error.hint
-            )
-        return DoctorCheck(
-            name="keys",
-            state=CheckState.OK,
-            detail=f"key {name} {words}, behind a passphrase or PIN that a person gives",
-        )
+            return _failure("keys", error.message, error.hint)
+        return _ok("keys", f"key {name} {words}, behind a passphrase or PIN that a person gives")
     if not signer.in_software:
         detail = f"key {name} ({signer.key_id[:16]}…) {words}, and is held elsewhere"
-        return DoctorCheck(name="keys", state=CheckState.OK, detail=detail)
-    return DoctorCheck(
-        name="keys",
-        state=CheckState.OK,
-        detail=f"key {name} ({signer.key_id[:16]}…) {words}; is it backed up?",
-    )
+        return _ok("keys", detail)
+    return _ok("keys", f"key {name} ({signer.key_id[:16]}…) {words}; is it backed up?")
 
 
-def _authorities(settings: Settings, *, offline: bool) -> Iterator[DoctorCheck]:
+def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator[DoctorCheck]:
     try:
-        found = wiring_authorities.authorities(settings)
+        found = dependencies.authorities()
     except SnapshotterError as error:
-        yield DoctorCheck(
-            name="authority", state=CheckState.FAILURE, detail=error.message, fix=error.hint
-        )
+        yield _failure("authority", error.message, error.hint)
         return
     if not found:
-        yield DoctorCheck(
-            name="authority",
-            state=CheckState.WARNING,
-            detail="no timestamp authority is configured: no capture's time can be proven",
-            fix="remove authority = [] from snapshotter.toml, or add an [[authority]]",
+        yield _warning(
+            "authority",
+            "no timestamp authority is configured: no capture's time can be proven",
+            "remove authority = [] from snapshotter.toml, or add an [[authority]]",
         )
     for authority in found:
         if offline:
-            yield DoctorCheck(
-                name="authority",
-                state=CheckState.OK,
-                detail=f"{authority.name}: not asked (--offline)",
-            )
+            yield _ok("authority", f"{authority.name}: not asked (--offline)")
             continue
         try:
             _, at = authority.stamp(b"snapshotter doctor")
         except ServiceUnavailable as error:
-            yield DoctorCheck(
-                name="authority",
-                state=CheckState.WARNING,
-                detail=f"{error.message}; captures are sealed, and their tokens fetched later",
-                fix=error.hint or "check the network, then snapshotter timestamp",
+            yield _warning(
+                "authority",
+                f"{error.message}; captures are sealed, and their tokens fetched later",
+                error.hint or "check the network, then snapshotter timestamp",
             )
         else:
-            yield DoctorCheck(
-                name="authority",
-                state=CheckState.OK,
-                detail=f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}",
+            yield _ok(
+                "authority", f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}"
             )
 
 
-def _notifications(settings: Settings) -> Iterator[DoctorCheck]:
+def _notifications(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
     if settings.notify_file is None:
         return
     name = "notify"
     try:
-        problems = list(wiring_notify.channel_problems(settings))
-        channels = [channel.name for channel in wiring_notify.rules(settings).channels]
+        channels = dependencies.channels()
     except SnapshotterError as error:
-        yield DoctorCheck(name=name, state=CheckState.WARNING, detail=error.message, fix=error.hint)
+        yield _warning(name, error.message, error.hint)
         return
-    for channel, why in problems:
+    for channel, why in channels.problems:
         detail = f"{channel}: {why.message}"
-        yield DoctorCheck(name=name, state=CheckState.WARNING, detail=detail, fix=why.hint)
-    if not problems:
-        yield DoctorCheck(
-            name=name,
-            state=CheckState.OK,
-            detail=f"{', '.join(channels)}; snapshotter notify test CHANNEL tries one",
-        )
+        yield _warning(name, detail, why.hint)
+    if not channels.problems:
+        yield _ok(name, f"{', '.join(channels.names)}; snapshotter notify test CHANNEL tries one")
 
 
 def _disk(settings: Settings) -> Iterator[DoctorCheck]:
@@ -455,11 +420,9 @@ def _disk(settings: Settings) -> Iterator[DoctorCheck]:
         free = shutil.disk_usage(folder).free
         words = f"{free / (1 << 30):.1f} GiB free at {folder}"
         if free < _LOW_SPACE:
-            yield DoctorCheck(
-                name="disk", state=CheckState.WARNING, detail=words, fix="free some space"
-            )
+            yield _warning("disk", words, "free some space")
         else:
-            yield DoctorCheck(name="disk", state=CheckState.OK, detail=words)
+            yield _ok("disk", words)
 
 
 class _Page(BaseHTTPRequestHandler):

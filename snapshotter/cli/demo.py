@@ -68,6 +68,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
     """
     from snapshotter.app import demo as demos
     from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.wiring.demo import demo_environment
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
@@ -84,13 +85,14 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
         with Steps(quiet=as_json or not on_terminal()) as steps:
             number = 0
 
-            def told(step: "Step") -> None:
+            def step_done(step: "Step") -> None:
                 nonlocal number
                 number += 1
                 if not as_json:
                     _print(number, step)
 
-            done = demos.run(own, folder.absolute(), steps, told, print_message)
+            with demo_environment(own, folder.absolute(), steps, print_message) as environment:
+                done = demos.run(environment, step_done)
         wanted = not (no_open or as_json) and has_desktop()
         shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:

@@ -24,12 +24,13 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
     capture would not work; warnings leave it at 0.
     """
     from snapshotter.app.doctor import CheckState, run_checks
+    from snapshotter.app.wiring.doctor import doctor_dependencies
     from snapshotter.formats.printable import printable
 
     settings = ctx.obj.load(store=store or "")
     marks = {CheckState.OK: "ok  ", CheckState.WARNING: "warn", CheckState.FAILURE: "FAIL"}
     states = []
-    for check in run_checks(settings, offline=offline):
+    for check in run_checks(settings, doctor_dependencies(settings), offline=offline):
         states.append(check.state)
         if as_json:
             print_json(

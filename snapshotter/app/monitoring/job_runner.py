@@ -1,18 +1,20 @@
 """
-What a worker does with a job, in the process of its slot: everything but the queue.
+Capture the page of a job, in a capture process of a worker.
 
-The same `pipeline.run` as a command's, with the lease of an attempt. Of several attempts
-at one job at most one stores its bundle, and one that was stored is found again.
+The capture runs through `pipeline.run` as a command's does, with the lease of the attempt. Of
+several attempts at one job at most one stores its bundle, and a bundle that an earlier
+attempt stored is found again.
 """
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import snapshotter
-from snapshotter.app.archive.observations import observations
+from snapshotter.app.archive.observations import ObservationSource, observations
 from snapshotter.app.identity_file import load_identity_file
 from snapshotter.app.pipeline import (
     capture_warnings,
@@ -26,8 +28,6 @@ from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
 from snapshotter.app.upkeep import late_tokens
 from snapshotter.app.upkeep.object_copy import object_sha256
-from snapshotter.app.wiring import capture as wiring
-from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.capture.redaction.capturer_identity import CapturerIdentityExposed
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -38,49 +38,60 @@ from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.decide import Overrides, decide
 from snapshotter.policy.tables import Policy
-from snapshotter.ports import Capturer, Lease, Progress
+from snapshotter.ports import Capturer, Lease, Progress, ShowMessage
 from snapshotter.seal import sealer
 
-_CHORES_S = 20.0  # of a slot, in which nothing is captured meanwhile
-_VISITS = ("schedule:", "watch:")  # origins of jobs
+_CHORES_S = 20.0  # the most for owed tokens; nothing is captured meanwhile
+_VISITS = ("schedule:", "watch:")  # how the origins of such jobs begin
 _SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
 
 
 class CaptureJobRunner:
     """
-    `jobs.slot.Workshop` over what is configured here.
+    A `JobRunner` for the configured store, keys and browser.
 
     Args:
-        tell: Says a sentence to whoever runs the worker.
+        show_message: Shows a sentence to the person who runs the worker.
+        dependencies: Builds what captures need, by settings; True if their bundles are locked.
+        observation_source: Opens the catalog of the configured store.
     """
 
-    def __init__(self, settings: Settings, show_message: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        show_message: ShowMessage,
+        dependencies: Callable[[Settings, bool], CaptureDependencies],
+        observation_source: Callable[[], AbstractContextManager[ObservationSource]],
+    ) -> None:
         self._settings = settings
         self._show_message = show_message
-        # By whether bundles will be locked, and the other way to the page, if it has one.
-        self._worlds: dict[tuple[bool, str], CaptureDependencies] = {}
-        self._prewarmer: dict[tuple[bool, str], Prewarmer] = {}
-        self._unsafe: set[str] = set()  # what was said of the browser's confinement
-        self._owed: set[str] = set()  # why something was still owed the last time
+        self._build_dependencies = dependencies
+        self._observation_source = observation_source
+        # By whether bundles are locked, and by the vantage ("" for the usual one).
+        self._built: dict[tuple[bool, str], CaptureDependencies] = {}
+        self._prewarmers: dict[tuple[bool, str], Prewarmer] = {}
+        self._safety_warnings: set[str] = set()  # that were shown
+        self._owed: set[str] = set()  # why tokens or log entries were owed the last time
 
     def open(self) -> None:
-        """See `Workshop.open`."""
+        """See `JobRunner.open`."""
         choice.configured_policy(self._settings)
         self._dependencies(locked=False)
 
     def rest(self) -> None:
-        """See `Workshop.rest`."""
-        for prewarmer in self._prewarmer.values():
+        """See `JobRunner.rest`."""
+        for prewarmer in self._prewarmers.values():
             prewarmer.discard()
 
     def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> StoredResult:
-        """See `Workshop.capture`. The next one's browser starts while this one is sealed."""
+        """See `JobRunner.capture`. The next browser starts while this bundle is sealed."""
         decision = self._decision(job)
         locked = decision.retain_days > 0
         dependencies = self._dependencies(locked=locked, vantage=job.vantage)
         self._require_space(dependencies, decision)
-        prewarmer = self._prewarmer[locked, job.vantage]
-        return self._made(
+        prewarmer = self._prewarmers[locked, job.vantage]
+        return self._stored_result(
             run.run(
                 _request(job),
                 decision,
@@ -93,21 +104,23 @@ class CaptureJobRunner:
         )
 
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> StoredResult:
-        """See `Workshop.record_failure`."""
+        """See `JobRunner.record_failure`."""
         decision = self._decision(job)
         dependencies = self._dependencies(locked=decision.retain_days > 0)
-        nothing = UnrenderedCapturer(
+        unrendered = UnrenderedCapturer(
             clock=dependencies.clock,
             ids=dependencies.ids,
             version=snapshotter.__version__,
             why=why,
             own=load_identity_file(self._settings.identity_file),
         )
-        dependencies = replace(dependencies, capturer=nothing)
-        return self._made(run.run(_request(job), decision, dependencies, _silent, lease=lease))
+        dependencies = replace(dependencies, capturer=unrendered)
+        return self._stored_result(
+            run.run(_request(job), decision, dependencies, _silent, lease=lease)
+        )
 
     def find(self, sealed: SealedResult) -> StoredResult | None:
-        """See `Workshop.find`."""
+        """See `JobRunner.find`."""
         dependencies = self._dependencies(locked=False)
         key = store_keys.bundle_key(sealed.bundle_id)
         try:
@@ -121,7 +134,7 @@ class CaptureJobRunner:
             )
         notes = [f"bundle {sealed.bundle_id} was found in the store; who stored it was gone"]
         if dependencies.logbook is not None:
-            # Whoever stored it may have logged it, too: then it is found there.
+            # The attempt that stored the bundle may have logged it; then its entry is found.
             dependencies.logbook.remember(sealed.bundle_id, sealed.sha256, sealed.log_size)
             try:
                 dependencies.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
@@ -134,7 +147,7 @@ class CaptureJobRunner:
         )
 
     def chores(self) -> tuple[UnstoredBundle, ...]:
-        """See `Workshop.chores`."""
+        """See `JobRunner.chores`."""
         dependencies = self._dependencies(locked=False)
         kept = tuple(
             UnstoredBundle(
@@ -144,8 +157,8 @@ class CaptureJobRunner:
             )
             for file in safekeeping.rescue_spooled(dependencies)
         )
-        # Also who asks for time in between: each turn is one that a capture would have had, and
-        # who is not to be asked now is passed over until the next round.
+        # Authorities with a spacing are asked here as well, since no capture waits for them. One
+        # whose spacing has not passed is left for the next round.
         service = replace(dependencies.service, authorities=dependencies.authorities)
         problems = {
             str(error)
@@ -179,22 +192,20 @@ class CaptureJobRunner:
             raise PermanentFailure(error.message, hint=error.hint) from error
 
     def _dependencies(self, *, locked: bool, vantage: str = "") -> CaptureDependencies:
-        if (locked, vantage) not in self._worlds:
+        if (locked, vantage) not in self._built:
             settings = self._settings
             if vantage:
-                settings = replace(settings, proxy=self._way(vantage), vantage=vantage)
-            dependencies = wiring.capture_dependencies(
-                settings, ask=None, show_message=self._show_message, locked=locked
-            )
-            dependencies = replace(dependencies, capturer=_OfThisMachine(dependencies.capturer))
-            self._worlds[locked, vantage] = dependencies
-            self._prewarmer[locked, vantage] = Prewarmer(
+                settings = replace(settings, proxy=self._vantage_proxy(vantage), vantage=vantage)
+            dependencies = self._build_dependencies(settings, locked)
+            dependencies = replace(dependencies, capturer=_LocalCapturer(dependencies.capturer))
+            self._built[locked, vantage] = dependencies
+            self._prewarmers[locked, vantage] = Prewarmer(
                 dependencies.capturer, dependencies.spool_dir, dependencies.ids
             )
-        return self._worlds[locked, vantage]
+        return self._built[locked, vantage]
 
-    def _way(self, vantage: str) -> str:
-        """Return the proxy of another way to a page. Raises Hopeless: none is called so here."""
+    def _vantage_proxy(self, vantage: str) -> str:
+        """Return the proxy of a vantage. Raises PermanentFailure: it is not configured here."""
         found = next(
             (
                 known_vantage.proxy
@@ -212,14 +223,14 @@ class CaptureJobRunner:
 
     def _is_checked(self, job: CaptureJob, policy: Policy) -> bool:
         """
-        Whether a visit of a schedule is a light check: its page was captured whole before.
+        Return whether a visit is a light check, since its page was fully captured before.
 
-        As far as this machine knows: it may be captured whole once more, and never too seldom.
+        Only the catalog of this machine is read: a page may be fully captured once too often.
         """
         if not policy.monitor.light or not job.origin.startswith(_VISITS):
             return False
         try:
-            with wiring_takedown.observation_source(self._settings) as source:
+            with self._observation_source() as source:
                 seen = observations(source, url=job.url, sync=False)
         except SnapshotterError as error:  # no reason not to capture it
             self._show_message(f"whether {job.url} was captured before is not known: {error}")
@@ -227,10 +238,10 @@ class CaptureJobRunner:
         return any(not observation.light for observation in seen)
 
     def _require_space(self, dependencies: CaptureDependencies, decision: Decision) -> None:
-        """Ask for no page that there is no room for. Raises ServiceUnavailable."""
+        """Check that the disks have room for a capture. Raises ServiceUnavailable."""
         needed = decision.limits.capture_bytes + _SPARE_BYTES
         for directory in (dependencies.spool_dir, self._settings.data_dir):
-            free = shutil.disk_usage(_standing(directory)).free
+            free = shutil.disk_usage(_nearest_existing(directory)).free
             if free < needed:
                 raise ServiceUnavailable(
                     f"the disk is nearly full: {free >> 20} MB are free for {directory}, and a "
@@ -238,11 +249,11 @@ class CaptureJobRunner:
                     hint="make space; the worker goes on by itself",
                 )
 
-    def _made(self, done: CaptureResult) -> StoredResult:
+    def _stored_result(self, done: CaptureResult) -> StoredResult:
         for warning in capture_warnings.safety_warnings(done):
-            if warning not in self._unsafe:
+            if warning not in self._safety_warnings:
                 self._show_message(warning)
-                self._unsafe.add(warning)
+                self._safety_warnings.add(warning)
         return StoredResult(
             sealed=done.sealed,
             location=done.location,
@@ -260,7 +271,7 @@ class CaptureJobRunner:
 
 
 def _missed(done: CaptureResult) -> tuple[tuple[str, str], ...]:
-    """Return whose part of a bundle is owed."""
+    """Return what a bundle still lacks: tokens of authorities, its log entry."""
     missed: list[tuple[str, str]] = []
     owed = {
         name for signed in done.bundle.signatures for name in sealer.owed_authorities(signed.tokens)
@@ -272,12 +283,12 @@ def _missed(done: CaptureResult) -> tuple[tuple[str, str], ...]:
     return tuple(missed)
 
 
-class _OfThisMachine:
+class _LocalCapturer:
     """
-    A `ports.Capturer` whose refusals are this machine's trouble, and no job's.
+    A `ports.Capturer` whose refusals are transient: another machine may capture the job.
 
-    A browser that can not have its sandbox here has it elsewhere; a job that was ended for
-    it would be lost to all workers by the one that is badly set up.
+    A browser that cannot have its sandbox here may have it elsewhere. A permanent failure would
+    end the job for all workers because one of them is badly set up.
     """
 
     def __init__(self, capturer: Capturer) -> None:
@@ -286,7 +297,7 @@ class _OfThisMachine:
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
     ) -> Capture:
-        """See `Capturer.capture`. Raises ServiceUnavailable, and OwnNameShown: the job's own."""
+        """See `Capturer.capture`. Raises ServiceUnavailable, CapturerIdentityExposed."""
         try:
             return self._capturer.capture(request, decision, spool, progress)
         except CapturerIdentityExposed:
@@ -308,11 +319,11 @@ def _request(job: CaptureJob) -> CaptureRequest:
 
 
 def _silent(_stage: str, _detail: str) -> None:
-    """Nobody watches a single capture of a worker."""
+    """Ignore the progress of a capture: no person follows it."""
 
 
-def _standing(directory: Path) -> Path:
-    """Return the directory, or what it would be made in."""
+def _nearest_existing(directory: Path) -> Path:
+    """Return the directory, or its nearest parent that exists."""
     while not directory.exists():
         directory = directory.parent
     return directory

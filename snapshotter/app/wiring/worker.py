@@ -20,11 +20,11 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.ports import JobObserver, ShowMessage
 
 if TYPE_CHECKING:
+    from snapshotter.app.monitoring.job_runner import CaptureJobRunner
     from snapshotter.app.takedown.events import TakedownService
     from snapshotter.jobs.database import Database
     from snapshotter.jobs.periodic_task import PeriodicTask
     from snapshotter.jobs.workers.context import WorkerSettings
-    from snapshotter.jobs.workers.job_runner import JobRunner
     from snapshotter.jobs.workers.worker import Worker
 
 
@@ -166,8 +166,17 @@ def monitoring_task(
     return PeriodicTask(name="monitor", every_s=EVERY_S, work=turn)
 
 
-def open_job_runner(settings: Settings, show_message: ShowMessage) -> "JobRunner":
-    """Return what does the work in a slot; called in the slot's own process."""
+def open_job_runner(settings: Settings, show_message: ShowMessage) -> "CaptureJobRunner":
+    """Return the object that captures jobs; called in a capture process."""
     from snapshotter.app.monitoring.job_runner import CaptureJobRunner
+    from snapshotter.app.wiring import capture as wiring_capture
+    from snapshotter.app.wiring import takedown as wiring_takedown
 
-    return CaptureJobRunner(settings, show_message)
+    return CaptureJobRunner(
+        settings,
+        show_message=show_message,
+        dependencies=lambda these, locked: wiring_capture.capture_dependencies(
+            these, ask=None, show_message=show_message, locked=locked
+        ),
+        observation_source=partial(wiring_takedown.observation_source, settings),
+    )

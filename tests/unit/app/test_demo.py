@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import demo, settings
+from snapshotter.app import settings
 from snapshotter.app.policies import choice
+from snapshotter.app.wiring.demo import SiteResolver, demo_environment
 from snapshotter.cli.main import main
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
@@ -35,7 +36,7 @@ def test_everything_lies_in_its_own_folder_and_only_the_browser_is_the_users(
         }
     )
 
-    with demo.demo_environment(own, staged, _silent, _silent) as stage:
+    with demo_environment(own, staged, _silent, _silent) as stage:
         found = stage.settings
         assert stage.has_authority
         assert [entry.name for entry in found.authorities] == ["demo authority"]
@@ -53,18 +54,14 @@ def test_without_openssl_there_is_no_authority_and_none_is_asked_for(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with demo.demo_environment(
-        settings.settings_from_values({}), staged, _silent, _silent
-    ) as stage:
+    with demo_environment(settings.settings_from_values({}), staged, _silent, _silent) as stage:
         assert not stage.has_authority
         assert stage.settings.authorities == ()
         assert stage.decision.require_timestamps == 0
 
 
 def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Path) -> None:
-    with demo.demo_environment(
-        settings.settings_from_values({}), staged, _silent, _silent
-    ) as stage:
+    with demo_environment(settings.settings_from_values({}), staged, _silent, _silent) as stage:
         assert [name for name, _ in stage.decision.verdict.rule_texts] == ["lantern", "generic"]
         confirm = monitoring(choice.configured_policy(stage.settings)).confirm
         assert (confirm.times, confirm.control) == (2, True)
@@ -72,7 +69,7 @@ def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Pat
 
 
 def test_no_host_that_exists_is_known_to_it() -> None:
-    resolver = demo.SiteResolver()
+    resolver = SiteResolver()
 
     assert asyncio.run(resolver.resolve("news.example")) == ("127.0.0.1",)
     with pytest.raises(ResolutionFailed):
@@ -90,7 +87,7 @@ def test_a_machine_without_loopback_is_told_what_to_do(
 
     with (
         pytest.raises(ServiceUnavailable, match="nothing can be reached") as error,
-        demo.demo_environment(settings.settings_from_values({}), staged, _silent, _silent),
+        demo_environment(settings.settings_from_values({}), staged, _silent, _silent),
     ):
         pass
     assert "ip link set lo up" in error.value.hint

@@ -85,8 +85,8 @@ def test_settings_that_can_not_be_read_are_not_needed(
     monkeypatch.setenv("SNAPSHOTTER_CONFIG", str(tmp_path / "snapshotter.toml"))
     given: list[Settings] = []
 
-    def run(own: Settings, *arguments: object) -> None:
-        given.append(own)
+    def run(environment: demos.DemoEnvironment, *arguments: object) -> None:
+        given.append(environment.settings)
         raise ServiceUnavailable("far enough")
 
     monkeypatch.setattr(demos, "run", run)

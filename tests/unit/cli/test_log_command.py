@@ -258,8 +258,10 @@ def test_a_damaged_file_of_the_log_keeps_nobody_from_judging_the_store(
 def log_line(folder: Path) -> tuple[str, str]:
     """Return state and detail of what the doctor says of the log, without the rest of it."""
     from snapshotter.app import doctor, settings
+    from snapshotter.app.wiring.doctor import doctor_dependencies
 
-    found = doctor._log(settings.load(overrides={"store": str(folder / "store")}))
+    here = settings.load(overrides={"store": str(folder / "store")})
+    found = doctor._log(here, doctor_dependencies(here))
     return found.state.value, found.detail
 
 

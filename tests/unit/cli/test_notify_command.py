@@ -14,6 +14,7 @@ import pytest
 
 from snapshotter.app import doctor, settings
 from snapshotter.app.wiring import notifications as wiring_notify
+from snapshotter.app.wiring.doctor import doctor_dependencies
 from snapshotter.cli.main import main
 from snapshotter.formats.signatures.standard_webhooks import parse_secrets, sign
 from snapshotter.model.notification import NotificationEvent, NotificationKind
@@ -148,7 +149,9 @@ def test_a_secret_is_its_owners_alone_and_never_overwritten(desk: Desk) -> None:
 
 def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
     def found() -> list[tuple[doctor.CheckState, str]]:
-        return [(check.state, check.detail) for check in doctor._notifications(settings.load())]
+        here = settings.load()
+        checks = doctor._notifications(here, doctor_dependencies(here))
+        return [(check.state, check.detail) for check in checks]
 
     assert found() == [
         (doctor.CheckState.OK, "desk; snapshotter notify test CHANNEL tries one"),

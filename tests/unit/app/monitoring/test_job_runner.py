@@ -13,6 +13,7 @@ from snapshotter.app.monitoring.job_runner import CaptureJobRunner
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.app.wiring.worker import open_job_runner
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure
 from snapshotter.model.finding import Verdict
@@ -64,7 +65,7 @@ def here(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def workshop(here: Settings) -> CaptureJobRunner:
-    return CaptureJobRunner(here, lambda _: None)
+    return open_job_runner(here, lambda _: None)
 
 
 def given_up(
@@ -106,7 +107,7 @@ def test_the_record_of_a_job_says_why_its_policy_was_followed(here: Settings) ->
     found = []
     for policy in ("", "default"):
         made = given_up(
-            CaptureJobRunner(here, lambda _: None), Lease(), job(url=page, policy=policy)
+            open_job_runner(here, lambda _: None), Lease(), job(url=page, policy=policy)
         )
         with zipfile.ZipFile(made.location) as bundle:
             followed = json.loads(bundle.read("capture/capture.json"))["how"]["policy"]
@@ -231,9 +232,7 @@ def test_a_job_opens_nothing_that_whoever_runs_the_worker_has_not(
     lease = Lease()
 
     with pytest.raises(PolicyRefused, match="only named by a job"):
-        given_up(
-            CaptureJobRunner(here, lambda _: None), lease, job(policy=_named(tmp_path, tables))
-        )
+        given_up(open_job_runner(here, lambda _: None), lease, job(policy=_named(tmp_path, tables)))
 
     assert lease.said == []
 
@@ -245,12 +244,12 @@ def test_a_job_may_ask_for_networks_that_the_worker_has_open(
     own = (replace(here, allow_networks=("10.0.0.0/8",)), replace(here, policy=policy))
 
     for settings_ in own:
-        made = given_up(CaptureJobRunner(settings_, lambda _: None), Lease(), job(policy=policy))
+        made = given_up(open_job_runner(settings_, lambda _: None), Lease(), job(policy=policy))
         assert made.sealed.outcome == "failed"
 
 
 def test_a_worker_whose_own_policy_can_not_be_read_ends_no_job(here: Settings) -> None:
-    workshop = CaptureJobRunner(replace(here, policy="none-such"), lambda _: None)
+    workshop = open_job_runner(replace(here, policy="none-such"), lambda _: None)
 
     with pytest.raises(SnapshotterError):
         workshop.open()
@@ -287,7 +286,7 @@ def test_a_browser_that_this_machine_can_not_have_safely_ends_no_job(
 
 def test_a_key_that_can_not_be_opened_is_told_before_a_job_is_taken(here: Settings) -> None:
     with pytest.raises(SnapshotterError, match="no-such"):
-        CaptureJobRunner(replace(here, key="no-such"), lambda _: None).open()
+        open_job_runner(replace(here, key="no-such"), lambda _: None).open()
 
 
 def test_a_sealed_bundle_that_a_crash_left_is_found_and_named_once(
@@ -316,7 +315,7 @@ def test_a_worker_asks_a_spaced_authority_again_when_it_may_be_asked(tmp_path: P
             f'root = "{authority.good.root_pem}"\npolicy_oids = []\nspacing_s = 3600\n'
         )
         here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
-        workshop = CaptureJobRunner(here, lambda _: None)
+        workshop = open_job_runner(here, lambda _: None)
         first, second = (given_up(workshop, Lease(), job(name)) for name in ("one", "two"))
         workshop.chores()
         too_soon = list(Path(here.store).rglob("*.tsr"))
@@ -372,7 +371,7 @@ def test_a_job_that_would_say_who_captures_is_ended_and_leaves_nothing(tmp_path:
         'identity_file = "who.toml"\npolicy = "stop.toml"\n'
     )
     here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
-    workshop = CaptureJobRunner(here, lambda _: None)
+    workshop = open_job_runner(here, lambda _: None)
     url = "https://example.org/of/%40Maria_Lang"
 
     with pytest.raises(PolicyRefused, match="who makes it"):  # of the job, and not this machine's

@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from snapshotter.app import machine, settings
 from snapshotter.app.archive.observations import observations
-from snapshotter.app.monitoring.job_runner import CaptureJobRunner
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import worker as wiring_worker
+from snapshotter.app.wiring.worker import open_job_runner
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.statements import pack
 from snapshotter.jobs.follow_ups import JobsToFollowUp
@@ -472,7 +472,7 @@ def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None
     )
     here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
     visit = job(origin="schedule:a", policy="monitor-takedown")
-    made = CaptureJobRunner(here, lambda _: None).record_failure(visit, "it crashes", Lease())
+    made = open_job_runner(here, lambda _: None).record_failure(visit, "it crashes", Lease())
     opened = wiring_jobs.database(here)
     DatabaseQueue(opened).put([visit])
     with opened.begin() as connection:

@@ -28,6 +28,7 @@ from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import telemetry as wiring_telemetry
 from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.app.wiring.doctor import doctor_dependencies
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.signatures.cms import Recipient
 from snapshotter.jobs import outbox
@@ -126,7 +127,7 @@ def test_a_key_on_a_token_is_used_by_its_reference_and_then_known_by_a_name(
     assert len(said) == 1
     # So that bundles are verified without asking the token.
     assert wiring_trust.trust(settings).key(first.key_id) is not None
-    (check,) = doctor._keys(settings)
+    (check,) = doctor._keys(settings, doctor_dependencies(settings))
     assert (check.state, "held elsewhere" in check.detail) == (doctor.CheckState.OK, True)
 
 
@@ -136,7 +137,7 @@ def test_the_doctor_makes_each_key_sign(tmp_path: Path) -> None:
     keys.create("default")
     keys.create("court", b"words")
 
-    default, court, missing = doctor._keys(settings)
+    default, court, missing = doctor._keys(settings, doctor_dependencies(settings))
 
     assert (default.state, "signs" in default.detail) == (doctor.CheckState.OK, True)
     assert (court.state, "passphrase" in court.detail) == (doctor.CheckState.OK, True)
