@@ -1,6 +1,7 @@
 """
-A table of addresses, captured row by row, that can be interrupted at any moment.
+Capture the addresses of a table row by row; the work can be interrupted at any moment.
 
-`plan` says what each row asks for, `journal` what came of it so far, `run` captures in this
-process, `queued` hands over to workers, `output` writes the table with what came of it.
+Use cases: preview and begin or continue a batch (`open_batch`), capture its rows in this process
+(`run`), hand its rows to the queue and read the results back (`enqueue`), count its results
+(`rows`). `plan` reads the table, `journal` remembers results, `output` writes the table.
 """

@@ -1,0 +1,7 @@
+"""
+Read, change and remember trust files, and rotate the keys that they name.
+
+Use cases: change a trust file or its draft (`editing`), rotate or revoke a signing key
+(`key_rotation`), describe a trust file (`summary`), refuse an older version than was seen
+(`remembered_version`). `files` reads and writes a trust file with its signature.
+"""
