@@ -40,7 +40,7 @@ from snapshotter.capture.browser.binary import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
-from snapshotter.policy.decide import Overrides, decide  # noqa: E402
+from snapshotter.policy.decide import PolicyOverrides, decide  # noqa: E402
 from tests.servers.authority import start_authority  # noqa: E402
 
 _ONCE = ("small", "news")  # whose throughput is measured
@@ -218,7 +218,9 @@ class Bench:
 
     @staticmethod
     def _decide(loaded: settings.Settings) -> Decision:
-        return decide(policies.load(loaded.policy), Overrides(allow_networks=loaded.allow_networks))
+        return decide(
+            policies.load(loaded.policy), PolicyOverrides(allow_networks=loaded.allow_networks)
+        )
 
 
 @dataclass(slots=True)

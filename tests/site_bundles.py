@@ -27,7 +27,7 @@ from snapshotter.model.capture import (
 )
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import Decision
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.policy.load import load
 from snapshotter.ports import Signer, TimestampAuthority
 from tests import bundles, observed
@@ -38,7 +38,7 @@ _WIDTH, _LINE = 400, 30  # CSS pixels
 
 def decision(policy: str = "default", *, light: bool = False) -> Decision:
     """Return the decision of a shipped policy that asks for no timestamp."""
-    return replace(decide(load(policy), Overrides(light=light)), require_timestamps=0)
+    return replace(decide(load(policy), PolicyOverrides(light=light)), require_timestamps=0)
 
 
 def seal(

@@ -23,7 +23,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.ports import Capturer, Clock, IdSource, Signer, TimestampAuthority
 from snapshotter.seal.signer import StoredKey
 from snapshotter.store.probe import StoreProbe
@@ -147,7 +147,7 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
     name = f"doctor-{dependencies.ids.random_bytes(8).hex()}"
     try:
         decision = decide(
-            choice.configured_policy(settings), Overrides(allow_networks=(_LOOPBACK,))
+            choice.configured_policy(settings), PolicyOverrides(allow_networks=(_LOOPBACK,))
         )
         with (
             _served() as url,

@@ -81,17 +81,17 @@ class PageView:
     @cached_property
     def address(self) -> str:
         """The final address as patterns see it: "host/path?query", without a port."""
-        return address(self.url)
+        return address_for_patterns(self.url)
 
     @cached_property
     def is_redirected(self) -> bool:
         """Whether the page ended at another address than was asked for."""
-        return self.address != address(self.page.requested_url)
+        return self.address != address_for_patterns(self.page.requested_url)
 
     @cached_property
     def redirected_to_front_page(self) -> bool:
         """Whether a page was asked for, and the front page of its own host came instead."""
-        asked, came = address(self.page.requested_url), self.address
+        asked, came = address_for_patterns(self.page.requested_url), self.address
         (asked_host, _, asked_path), (host, _, path) = asked.partition("/"), came.partition("/")
         has_mark = bool(urlsplit(self.url[:MAX_URL]).fragment) if came else False
         # "/?q=x" and "/#/x" are pages; what leads to a front page elsewhere is a short link.
@@ -415,7 +415,7 @@ class PageView:
         return tuple(found)
 
 
-def address(url: str) -> str:
+def address_for_patterns(url: str) -> str:
     """Return an address as patterns see it: "host/path?query"; "" if it has no host."""
     try:
         parts = urlsplit(url[:MAX_URL])

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from snapshotter.assess.page_view import MAX_TEXT, MAX_URL, PageView, address, url_parameter
+from snapshotter.assess.page_view import (
+    MAX_TEXT,
+    MAX_URL,
+    PageView,
+    address_for_patterns,
+    url_parameter,
+)
 from snapshotter.assess.text_normalisation import normalise_notice_text
 from snapshotter.formats.page.selectors import Selectors
 from snapshotter.model.assessment import MAX_EXCERPT, Evidence, Step
@@ -147,7 +153,11 @@ def _of_message(view: PageView, rule: MessageRule, normaliser: Normaliser) -> st
 
 def matches_address(rule: Match, url: str) -> bool:
     """Whether a rule knows an address."""
-    return bool(rule.url) and not rule.redirected and address_matches(rule.url, address(url))
+    return (
+        bool(rule.url)
+        and not rule.redirected
+        and address_matches(rule.url, address_for_patterns(url))
+    )
 
 
 def extract(view: PageView, rule: NoticeRule, found: RuleMatch) -> dict[str, str]:

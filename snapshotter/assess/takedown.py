@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from snapshotter.assess.page_view import PageView, address, url_parameter
+from snapshotter.assess.page_view import PageView, address_for_patterns, url_parameter
 from snapshotter.assess.phrases import find_removal_phrase
 from snapshotter.assess.rule_matching import (
     TITLE,
@@ -131,7 +131,7 @@ def judge(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
         return TakedownJudgement(
             verdict=_undecided(Undecided.ERROR, f"no page: {view.page.failure}")
         )
-    present = content(view, rule_sets, last=False)
+    present = _find_content(view, rule_sets, last=False)
     inside = [present.main, *present.others] if present is not None else []
     if (wall := _wall(view, rule_sets, inside)) is not None:
         return wall
@@ -155,12 +155,12 @@ def judge(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
         return shape
     if (said := _general_phrase(view, rule_sets)) is not None:
         return said
-    if (present := content(view, rule_sets, last=True)) is not None:
+    if (present := _find_content(view, rule_sets, last=True)) is not None:
         return _available(view, rule_sets, present)
     return _nothing(view, rule_sets)
 
 
-def content(view: PageView, rule_sets: Sequence[RuleSet], *, last: bool) -> _Content | None:
+def _find_content(view: PageView, rule_sets: Sequence[RuleSet], *, last: bool) -> _Content | None:
     """
     Return where a page's content is; None where there is none, or too little.
 
@@ -370,7 +370,7 @@ def account_of_page(view: PageView, rule_sets: Sequence[RuleSet]) -> str:
 
 def _groups(view: PageView, pattern: str) -> Iterator[str]:
     for url in (view.url, view.page.requested_url):
-        if found := compile_pattern(pattern).match(address(url)):
+        if found := compile_pattern(pattern).match(address_for_patterns(url)):
             yield found[1] or ""
 
 
@@ -650,7 +650,7 @@ def _received(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Evidence
             html=view.markup(raw),
         )
         received = PageView(page, view.selectors)
-        present = content(received, rule_sets, last=False)
+        present = _find_content(received, rule_sets, last=False)
         if present is not None:
             found = replace(present.found, element=None, region=f"received: {present.found.region}")
             yield make_evidence(view, present.rule.about.id, present.rules, Step.CONTENT, found)

@@ -219,7 +219,7 @@ def conclude_account(
     return replace(rest, events=tuple(events), standing=PagePresence.DOUBTED)
 
 
-def again(event: Takedown, observations: Iterable[Observation]) -> Takedown | None:
+def conclude_again(event: Takedown, observations: Iterable[Observation]) -> Takedown | None:
     """
     Return the event as it follows from these captures alone; None if it does not.
 

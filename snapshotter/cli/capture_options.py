@@ -61,7 +61,7 @@ class CaptureOptions:
 
         return policies.decide(
             policy,
-            policies.Overrides(
+            policies.PolicyOverrides(
                 browser=self.browser or "",
                 lock_days=self.lock_days,
                 lock_mode=self.lock_mode or "",

@@ -79,9 +79,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
     The text is TOML: it can be kept as a policy of its own.
     """
-    from snapshotter.policy.load import effective
+    from snapshotter.policy.load import load_effective
 
-    found = effective(name, ctx.obj.load().policies_dir)
+    found = load_effective(name, ctx.obj.load().policies_dir)
     if as_json:
         print_json(_shown(found))
         return

@@ -45,7 +45,7 @@ _ALWAYS_REDACTED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
+class PolicyOverrides:
     """What options and settings change in a policy; an empty value changes nothing."""
 
     browser: str = ""  # "shell", "chromium" or the path of a binary
@@ -61,7 +61,7 @@ class Overrides:
     light: bool = False  # make a light check, which does not have to meet the court minimum
 
 
-def decide(policy: Policy, overrides: Overrides = Overrides()) -> Decision:
+def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> Decision:
     """
     Return every setting of one capture, and the effective policy as text.
 
@@ -119,7 +119,7 @@ def decide(policy: Policy, overrides: Overrides = Overrides()) -> Decision:
     )
 
 
-def _override(policy: Policy, overrides: Overrides) -> Policy:
+def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
     if overrides.browser and overrides.browser not in KINDS and os.sep not in overrides.browser:
         raise SnapshotterError(
             f"{overrides.browser} is no kind of browser",
@@ -216,7 +216,7 @@ def _reading_rules(policy: Policy) -> ReadingRules:
     )
 
 
-def _more_pictures(table: PicturesTable, overrides: Overrides) -> PicturesTable:
+def _more_pictures(table: PicturesTable, overrides: PolicyOverrides) -> PicturesTable:
     values = table.model_dump()
     values["viewports"] = (*table.viewports, *overrides.viewports)
     values["elements"] = tuple(dict.fromkeys((*table.elements, *overrides.elements)))

@@ -86,10 +86,10 @@ def load(name_or_path: str, directory: Path | None = None) -> Policy:
         SnapshotterError: Not there, not TOML, a key or value that has no meaning, or a
             chain of parents that is too long or leads back to itself.
     """
-    return effective(name_or_path, directory).policy
+    return load_effective(name_or_path, directory).policy
 
 
-def effective(name_or_path: str, directory: Path | None = None) -> EffectivePolicy:
+def load_effective(name_or_path: str, directory: Path | None = None) -> EffectivePolicy:
     """
     Read a policy, and say of each value who says it.
 

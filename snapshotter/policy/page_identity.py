@@ -141,7 +141,7 @@ def page_identity(url: str, rules: PageIdentityRules) -> PageIdentity:
     return PageIdentity(f"//{where}{_path(parts.path)}{f'?{query}' if query else ''}{mark}")
 
 
-def account(url: str, rules: PageIdentityRules) -> str:
+def account_identity(url: str, rules: PageIdentityRules) -> str:
     """
     Return whose page an address is, as far as the address says it; "" where it does not.
 
@@ -155,7 +155,7 @@ def account(url: str, rules: PageIdentityRules) -> str:
     host = _host(parts.hostname or "")
     if host in rules.wechat:
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MANY)
-        found = wechat(dict(reversed(pairs)).get("__biz", ""), "1", "1")
+        found = wechat_identity(dict(reversed(pairs)).get("__biz", ""), "1", "1")
         return account_of_identity(found.key) if found else ""
     if host in rules.weibo and (user := _WEIBO_USER.match(parts.path)):
         return f"weibo-user:{int(user[1])}"
@@ -203,10 +203,10 @@ def _wechat(path: str, query: Mapping[str, str]) -> PageIdentity | None:
     biz = query.get("__biz", "")
     message = query.get("mid") or query.get("appmsgid", "")
     place = query.get("idx") or query.get("itemidx", "") or "1"
-    return wechat(biz, message, place)
+    return wechat_identity(biz, message, place)
 
 
-def wechat(biz: str, mid: str, idx: str) -> PageIdentity | None:
+def wechat_identity(biz: str, mid: str, idx: str) -> PageIdentity | None:
     """Return the identity of an article from its own numbers; None if they are none."""
     biz = biz.replace(" ", "+")  # a "+" of base64 that an address did not escape
     try:
@@ -244,7 +244,7 @@ def wechat_identity_from_page(document: str) -> PageIdentity | None:
                 values.setdefault(found[1], set()).add(stated)
     if any(len(values.get(name, ())) != 1 for name in ("biz", "mid", "idx")):
         return None
-    return wechat(values["biz"].pop(), values["mid"].pop(), values["idx"].pop())
+    return wechat_identity(values["biz"].pop(), values["mid"].pop(), values["idx"].pop())
 
 
 def _scripts(document: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from snapshotter.formats.hosts import host_of
 from snapshotter.policy import files
 from snapshotter.policy.addresses import matches_host_pattern
 from snapshotter.policy.files import read_toml, shipped_directory
-from snapshotter.policy.load import EffectivePolicy, effective
+from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
 
@@ -68,7 +68,7 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
         found |= {path.stem: path for path in own}
     read = []
     for stem, path in sorted(found.items()):
-        policy_file = effective(str(path))
+        policy_file = load_effective(str(path))
         if policy_file.policy.name != stem:
             raise SnapshotterError(
                 f"policy {path} calls itself {policy_file.policy.name}",

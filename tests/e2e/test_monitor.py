@@ -16,7 +16,7 @@ from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.request import CaptureRequest
 from snapshotter.model.takedown import TakedownKind
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.policy.load import load
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, removed
@@ -69,7 +69,8 @@ class Browser:
         self._clock.move(here.time)
         decision = replace(
             decide(
-                load("monitor-takedown"), Overrides(allow_networks=("127.0.0.0/8",), light=light)
+                load("monitor-takedown"),
+                PolicyOverrides(allow_networks=("127.0.0.0/8",), light=light),
             ),
             require_timestamps=0,
         )

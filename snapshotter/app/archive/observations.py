@@ -273,7 +273,7 @@ def _account(
 ) -> str:
     for url in (facts.requested_url, facts.final_url):
         with contextlib.suppress(ValueError):
-            if found := identities.account(url, rules):
+            if found := identities.account_identity(url, rules):
                 return found
     if found := identities.account_of_identity(identity):
         return found

@@ -36,7 +36,7 @@ from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import Capturer, Lease, Progress, ShowMessage
 from snapshotter.seal import sealer
@@ -184,7 +184,9 @@ class CaptureJobRunner:
             _request(job)  # refuses a URL that cannot be captured
             named = choice.policy_for(settings, job.policy, job.url) if job.policy else own
             light = job.light or self._is_checked(job, named)
-            made = decide(named, Overrides(allow_networks=settings.allow_networks, light=light))
+            made = decide(
+                named, PolicyOverrides(allow_networks=settings.allow_networks, light=light)
+            )
             return replace(made, policy_why=choice.policy_reason(settings, job.policy, job.url))
         except (PolicyRefused, ServiceUnavailable):
             raise

@@ -27,7 +27,7 @@ from snapshotter.policy.addresses import matches_host_pattern
 from snapshotter.policy.decide import decide
 from snapshotter.policy.difference import values
 from snapshotter.policy.files import curves, read_limited, read_toml
-from snapshotter.policy.load import EffectivePolicy, effective, find, find_mistakes, load
+from snapshotter.policy.load import EffectivePolicy, find, find_mistakes, load, load_effective
 from snapshotter.policy.picking import known_policies
 from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.tables import Policy
@@ -117,7 +117,7 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
         yield from (_error(mistake.key, mistake.message, mistake.hint) for mistake in wrong)
         return
     try:
-        policy_file = effective(str(path), settings.policies_dir)
+        policy_file = load_effective(str(path), settings.policies_dir)
         masks.read(decide(policy_file.policy).mask)
     except SnapshotterError as error:  # a parent, a file of rules, a mask that could take for ever
         yield _error("", error.message, error.hint)

@@ -24,9 +24,9 @@ from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
 from snapshotter.policy import politeness_estimate, politeness_file
 from snapshotter.policy.addresses import strip_parameters
-from snapshotter.policy.decide import Overrides, decide, monitoring
+from snapshotter.policy.decide import PolicyOverrides, decide, monitoring
 from snapshotter.policy.host_rules import Politeness
-from snapshotter.policy.load import EffectivePolicy, effective
+from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.store.location import DirectoryLocation, parse_store_url
@@ -141,7 +141,7 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
     why = "it was named" if named else "the settings name it"
     named = named or settings.policy
     if named != AUTO:
-        chosen = effective(named, settings.policies_dir)
+        chosen = load_effective(named, settings.policies_dir)
         decided = replace(picked.winner, why="the address would decide for it")
         rejected = (decided, *picked.rejected)
         rejected = tuple(candidate for candidate in rejected if candidate.path != chosen.path)
@@ -150,7 +150,7 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
             policy_file for policy_file in found if policy_file.path == picked.winner.path
         )
         why, rejected = picked.winner.why, picked.rejected
-    decision = decide(chosen.policy, Overrides(allow_networks=settings.allow_networks))
+    decision = decide(chosen.policy, PolicyOverrides(allow_networks=settings.allow_networks))
     return Explanation(
         url=url,
         effective=chosen,
@@ -182,7 +182,7 @@ def visits_per_host(
     found = known_policies(settings.policies_dir)
     rules = politeness_file.load(settings.politeness_file)
     named = named or settings.policy
-    policy_file = effective(named, settings.policies_dir) if named != AUTO else None
+    policy_file = load_effective(named, settings.policies_dir) if named != AUTO else None
     counted: dict[Path, _Counted] = {}
     pages: dict[str, Counter[Path]] = {}
     names: dict[Path, str] = {}

@@ -25,8 +25,8 @@ from snapshotter.app.archive.bundle_verification import verify_in_store
 from snapshotter.app.archive.observations import is_of_its_host, observe, stated
 from snapshotter.assess.takedown_events import (
     account_state_in,
-    again,
     capture_order_key,
+    conclude_again,
     event_id,
     last_capture_of_event,
 )
@@ -623,8 +623,8 @@ def _conclusion(
             "not all of its captures are here as they have to be: it can not be concluded again",
         )
         return
-    found = again(event, list(made.values()))
-    if found is None and again(event, _as_then(made, parts, looks)) is not None:
+    found = conclude_again(event, list(made.values()))
+    if found is None and conclude_again(event, _as_then(made, parts, looks)) is not None:
         yield Finding(
             check="conclusion",
             # As of a single verdict: the rules by which it was concluded may have been others.

@@ -22,7 +22,7 @@ from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.policy.files import shipped_directory
 from snapshotter.ports import Progress, ShowMessage
 from snapshotter.site import timestamp_authority as authorities
@@ -69,7 +69,8 @@ def demo_environment(
         dependencies = wiring_capture.capture_dependencies(settings, ask=None, show_message=silent)
         capturer = wiring_capture.capturer(settings, dependencies.clock, resolver=SiteResolver())
         decision = decide(
-            choice.configured_policy(settings), Overrides(allow_networks=settings.allow_networks)
+            choice.configured_policy(settings),
+            PolicyOverrides(allow_networks=settings.allow_networks),
         )
         if authority is None:
             decision = replace(decision, require_timestamps=0)

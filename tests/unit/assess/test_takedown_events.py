@@ -17,11 +17,11 @@ from snapshotter.assess.takedown_events import (
     MissingKind,
     PagePresence,
     account_state_in,
-    again,
     capture_order_key,
     captures_of_event,
     conclude,
     conclude_account,
+    conclude_again,
     group_bursts,
     last_capture_of_event,
 )
@@ -138,7 +138,7 @@ def test_few_words_by_another_way_that_were_the_pages_are_so_from_the_events_cap
     (event,) = conclude(IDENTITY, visits, RULES).events
 
     assert [observation.at for observation in event.vantages] == [at(20)]
-    assert again(event, captures_of_event(event)) == event
+    assert conclude_again(event, captures_of_event(event)) == event
 
 
 def test_of_captures_of_which_one_lies_in_the_other_the_interval_is_between_their_ends() -> None:
@@ -300,7 +300,7 @@ def test_an_event_that_rests_on_a_control_of_few_words_is_still_derived_from_its
     (old,) = conclude(IDENTITY, visits, RULES, few_words=True).events
     assert old.controls == (few,)
 
-    assert again(old, captures_of_event(old)) == old
+    assert conclude_again(old, captures_of_event(old)) == old
     assert run(*visits).missing[0].lack is MissingKind.CONTROL
     assert run(*visits, control(46), gone(50)).events[0].controls == (control(46),)
 
@@ -397,7 +397,7 @@ def test_a_removal_waits_for_a_look_by_the_way_that_the_rules_name() -> None:
     assert [missing.lack for missing in waited.missing] == [MissingKind.AGREEING]
     (event,) = run(*visits, gone(50, vantage="abroad"), gone(55), confirm=BY_TWO).events
     assert [observation.vantage for observation in event.vantages] == ["abroad"]
-    assert again(event, captures_of_event(event)) == event
+    assert conclude_again(event, captures_of_event(event)) == event
 
 
 @pytest.mark.parametrize("look", [wall(50, vantage="abroad"), gone(40, vantage="abroad")])
@@ -409,9 +409,9 @@ def test_a_look_counts_whatever_it_shows_and_the_event_can_be_derived_from_it(
     ).events
 
     assert look in event.vantages
-    assert again(event, captures_of_event(event)) == event
+    assert conclude_again(event, captures_of_event(event)) == event
     assert (
-        again(
+        conclude_again(
             event,
             [observation for observation in captures_of_event(event) if observation is not look],
         )
@@ -426,7 +426,7 @@ def test_a_way_that_is_closed_holds_a_removal_up_for_an_hour() -> None:
     (event,) = run(*visits, gone(89), gone(90), confirm=BY_TWO).events
 
     assert event.vantages == ()
-    assert again(event, captures_of_event(event)) == event
+    assert conclude_again(event, captures_of_event(event)) == event
 
 
 def test_a_look_from_before_the_doubt_says_nothing_of_it() -> None:

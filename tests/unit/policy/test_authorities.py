@@ -9,7 +9,7 @@ from snapshotter.app import settings
 from snapshotter.app.policies import choice
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
-from snapshotter.policy.decide import Overrides, decide
+from snapshotter.policy.decide import PolicyOverrides, decide
 from snapshotter.policy.files import certificate_authorities, shipped_directory
 from tests import tls
 
@@ -18,7 +18,7 @@ ROOT = shipped_directory() / "authorities" / "digicert.pem"
 
 def test_a_file_of_authorities_becomes_a_part_of_the_decision() -> None:
     given = certificate_authorities(ROOT)
-    decision = decide(policies.load("default"), Overrides(certificate_authorities=given))
+    decision = decide(policies.load("default"), PolicyOverrides(certificate_authorities=given))
 
     assert decision.certificate_authorities == given
     assert "BEGIN CERTIFICATE" in given[0]

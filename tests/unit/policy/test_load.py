@@ -17,9 +17,9 @@ from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import files
 from snapshotter.policy import load as policies
-from snapshotter.policy.decide import Overrides, decide, monitoring
+from snapshotter.policy.decide import PolicyOverrides, decide, monitoring
 from snapshotter.policy.files import public_key, shipped_directory
-from snapshotter.policy.load import effective, load
+from snapshotter.policy.load import load, load_effective
 from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import Policy
 
@@ -120,7 +120,7 @@ def test_a_policy_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 def test_options_stand_in_the_text_that_is_sealed() -> None:
     made = decide(
         load("default"),
-        Overrides(
+        PolicyOverrides(
             browser="chromium", lock_days=30, lock_mode="COMPLIANCE", ignore_certificate_errors=True
         ),
     )
@@ -138,7 +138,7 @@ def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: 
 
     made = decide(
         load(_write(tmp_path, text)),
-        Overrides(viewports=("phone", "640x480@2"), elements=("h1", "p"), pdf=True),
+        PolicyOverrides(viewports=("phone", "640x480@2"), elements=("h1", "p"), pdf=True),
     )
 
     wanted = made.pictures
@@ -156,13 +156,13 @@ def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: 
 @pytest.mark.parametrize("name", ["watch", "10x10", "1024x768@9", "99999x100", "-1x100", "../x"])
 def test_a_window_that_is_none_is_told(name: str) -> None:
     with pytest.raises(SnapshotterError, match=r"pictures\.viewports[^:]*: [^:]* is no viewport"):
-        decide(load("default"), Overrides(viewports=(name,)))
+        decide(load("default"), PolicyOverrides(viewports=(name,)))
 
 
 @pytest.mark.parametrize("days", [-1, 36_501])
 def test_a_lock_that_no_policy_could_ask_for_is_refused(days: int) -> None:
     with pytest.raises(ValueError, match="days"):
-        decide(load("default"), Overrides(lock_days=days))
+        decide(load("default"), PolicyOverrides(lock_days=days))
 
 
 def test_no_policy_can_ask_for_secrets_in_clear(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_value_without_meaning_is_a_sentence_before_anything_runs(
 
 
 def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> None:
-    decision = decide(load("default"), Overrides(browser="/opt/canary/chrome"))
+    decision = decide(load("default"), PolicyOverrides(browser="/opt/canary/chrome"))
 
     assert decision.browser == "/opt/canary/chrome"
     assert "canary" not in decision.policy_text
@@ -217,13 +217,15 @@ def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> Non
 
 def test_a_browser_that_is_no_kind_and_no_path_is_refused() -> None:
     with pytest.raises(SnapshotterError, match="no kind of browser"):
-        decide(load("default"), Overrides(browser="netscape"))
+        decide(load("default"), PolicyOverrides(browser="netscape"))
 
 
 def test_networks_of_the_policy_and_of_the_command_are_opened_together_and_told() -> None:
     policy = Policy.model_validate({"name": "x", "network": {"allow": ["10.1.0.0/16"]}})
 
-    decision = decide(policy, Overrides(allow_networks=("127.0.0.1", " 10.1.0.0/16 ", "FD00::/8")))
+    decision = decide(
+        policy, PolicyOverrides(allow_networks=("127.0.0.1", " 10.1.0.0/16 ", "FD00::/8"))
+    )
 
     assert decision.allow_networks == ("10.1.0.0/16", "127.0.0.1/32", "fd00::/8")
     told = tomllib.loads(decision.policy_text)["network"]["allow"]
@@ -243,7 +245,7 @@ def test_streams_are_kept_for_those_of_the_policy_and_of_the_command(tmp_path: P
     first, second = (_public_key(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
     policy = load(_write(tmp_path, f'name = "x"\n[streams]\nkeep_for = ["""\n\n{first}\n"""]\n'))
 
-    decision = decide(policy, Overrides(keep_streams_for=[second, first]))
+    decision = decide(policy, PolicyOverrides(keep_streams_for=[second, first]))
 
     assert decision.keep_streams_for == (first, second)
     assert tomllib.loads(decision.policy_text)["streams"]["keep_for"] == [first, second]
@@ -254,7 +256,7 @@ def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
     weak = _public_key(rsa.generate_private_key(65537, 2048))
 
     with pytest.raises(SnapshotterError, match="3072") as caught:
-        decide(load("default"), Overrides(keep_streams_for=[weak]))
+        decide(load("default"), PolicyOverrides(keep_streams_for=[weak]))
     assert "keep-streams.md" in caught.value.hint
     with pytest.raises(SnapshotterError, match=r"streams\.keep_for.*not a public key"):
         load(_write(tmp_path, 'name = "x"\n[streams]\nkeep_for = ["court.pub"]\n'))
@@ -264,7 +266,7 @@ def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
 
 def test_a_network_that_is_none_ends_as_a_sentence() -> None:
     with pytest.raises(SnapshotterError, match="not a network"):
-        decide(Policy(name="x"), Overrides(allow_networks=("everything",)))
+        decide(Policy(name="x"), PolicyOverrides(allow_networks=("everything",)))
 
 
 def _family(tmp_path: Path, **policies_: str) -> Path:
@@ -281,7 +283,7 @@ def test_a_policy_says_only_what_it_changes_of_its_parent(tmp_path: Path) -> Non
         child='extends = "parent.toml"\nexpand.words = ["展开"]\ntakedown.confirm.after = "1h"\n',
     )
 
-    found = effective(str(tmp_path / "child.toml"))
+    found = load_effective(str(tmp_path / "child.toml"))
 
     policy = found.policy
     assert (policy.limits.total_s, policy.limits.requests) == (60, 8)
@@ -378,7 +380,7 @@ def test_a_mistake_of_a_parent_names_the_parents_file(tmp_path: Path) -> None:
 
 
 def test_a_light_check_does_not_have_to_meet_the_court_minimum_and_says_so() -> None:
-    made = decide(load("default"), Overrides(light=True))
+    made = decide(load("default"), PolicyOverrides(light=True))
 
     sealed = tomllib.loads(made.policy_text)
     assert (made.light, made.require_court_minimum) == (True, False)

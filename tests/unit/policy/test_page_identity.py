@@ -7,11 +7,11 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.page_identity import (
-    account,
+    account_identity,
     account_of_identity,
     page_identity,
     parse_rules,
-    wechat,
+    wechat_identity,
     wechat_identity_from_page,
     weibo_number,
 )
@@ -50,13 +50,18 @@ def test_what_a_policy_had_replaced_in_an_address_tells_no_pages_apart() -> None
 
 
 def test_whose_page_an_address_is() -> None:
-    assert account(ARTICLE, RULES) == f"wechat:{BIZ}"
-    assert account(f"https://mp.weixin.qq.com/mp/profile_ext?__biz={BIZ}", RULES) == f"wechat:{BIZ}"
-    assert account("https://mp.weixin.qq.com/s/AbCdEfGhIj_kLmNoPqRsTu", RULES) == ""
-    assert account("https://weibo.com/1234567890/I7ubv9Ktj", RULES) == "weibo-user:1234567890"
-    assert account("https://m.weibo.cn/u/1234567890?x=1", RULES) == "weibo-user:1234567890"
-    assert account("https://m.weibo.cn/status/4417843292323593", RULES) == ""
-    assert account("https://example.test/1234567890/", RULES) == ""
+    assert account_identity(ARTICLE, RULES) == f"wechat:{BIZ}"
+    assert (
+        account_identity(f"https://mp.weixin.qq.com/mp/profile_ext?__biz={BIZ}", RULES)
+        == f"wechat:{BIZ}"
+    )
+    assert account_identity("https://mp.weixin.qq.com/s/AbCdEfGhIj_kLmNoPqRsTu", RULES) == ""
+    assert (
+        account_identity("https://weibo.com/1234567890/I7ubv9Ktj", RULES) == "weibo-user:1234567890"
+    )
+    assert account_identity("https://m.weibo.cn/u/1234567890?x=1", RULES) == "weibo-user:1234567890"
+    assert account_identity("https://m.weibo.cn/status/4417843292323593", RULES) == ""
+    assert account_identity("https://example.test/1234567890/", RULES) == ""
     assert account_of_identity(f"wechat:{BIZ}/2653001234/2") == f"wechat:{BIZ}"
     assert account_of_identity("weibo:4417843292323593") == ""
 
@@ -66,7 +71,7 @@ def test_a_short_link_is_known_only_after_it_was_loaded() -> None:
 
     assert found.key == "wechat-short:AbCdEfGhIj_kLmNoPqRsTu"
     assert not found.final
-    assert wechat(BIZ, "2653001234", "2") == page_identity(ARTICLE, RULES)
+    assert wechat_identity(BIZ, "2653001234", "2") == page_identity(ARTICLE, RULES)
 
 
 @pytest.mark.parametrize("biz", ["", "!!", "=", "M"])

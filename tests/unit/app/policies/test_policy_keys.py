@@ -16,7 +16,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
 from snapshotter.policy.decide import decide, monitoring
 from snapshotter.policy.files import shipped_directory
-from snapshotter.policy.load import EffectivePolicy, all_keys, effective, shipped_policy_names
+from snapshotter.policy.load import EffectivePolicy, all_keys, load_effective, shipped_policy_names
 from snapshotter.policy.picking import pick
 from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import Policy
@@ -193,7 +193,7 @@ def _effect(policy: Policy, folder: Path) -> dict[str, Any]:
         "decision": replace(decide(policy), policy_text=""),
         "monitoring": monitoring(policy),
         "plan": plan,
-        "picked": pick("https://example.org/", (found, effective("default"))).winner.name,
+        "picked": pick("https://example.org/", (found, load_effective("default"))).winner.name,
     }
 
 
