@@ -15,6 +15,9 @@ crash. An exit code that a caller does not know is a failure.
 import errno
 import traceback
 from pathlib import Path
+from typing import Final
+
+INTERRUPTED_EXIT_CODE: Final = 130  # of a command that a signal ended
 
 
 class SnapshotterError(Exception):

@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +18,18 @@ from snapshotter.cli.batch_output import (
     format_number_of,
     print_failures,
 )
-from snapshotter.cli.capture_options import CaptureOptions, capture_options
+from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.output import print_json, print_message, print_result
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.batch.open_batch import BatchRequest
     from snapshotter.app.batch.plan import BatchRow
     from snapshotter.app.batch.rows import BatchState
     from snapshotter.app.batch.run import RunResult
+    from snapshotter.app.policies.capture_options import CaptureOptions
     from snapshotter.app.settings import Settings
-    from snapshotter.model.request import Decision
-    from snapshotter.policy.load import EffectivePolicy
-    from snapshotter.policy.picking import Candidate
 
-_INTERRUPTED = 130
 _SEALING = timedelta(minutes=1)  # and storing, after the page
 _FORMATS = ("csv", "tsv", "jsonl", "yaml", "list")
 
@@ -116,7 +113,7 @@ def batch(
     dry_run: bool,
     enqueue: bool,
     wait: bool,
-    options: CaptureOptions,
+    options: "CaptureOptions",
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -136,7 +133,7 @@ def batch(
         raise click.UsageError(
             f"{', '.join(local)}: with --enqueue that is for the worker's settings and for policies"
         )
-    settings = options.settings(ctx)
+    settings = load_settings(ctx, options)
     wanted = open_batch.BatchRequest(
         data=_read(table),
         name="" if str(table) == "-" else str(table),
@@ -164,7 +161,7 @@ def batch(
     return command.enqueue(wait=wait) if enqueue else command.run()
 
 
-def _local(options: CaptureOptions) -> list[str]:
+def _local(options: "CaptureOptions") -> list[str]:
     """Return the options that say how this process captures, and which no job can carry."""
     names = {
         "allow_networks": "allow-network",
@@ -207,86 +204,6 @@ def _named(given: tuple[str, ...]) -> Mapping[str, str]:
     return found
 
 
-class _Decisions:
-    """How each policy captures, made once for each."""
-
-    def __init__(self, settings: "Settings", options: CaptureOptions) -> None:
-        self._settings = settings
-        self._options = options
-        # By the name, and whether whoever runs this chose it.
-        self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
-        self._known: tuple[EffectivePolicy, ...] = ()  # where addresses decide
-        self.picked: dict[str, Candidate] = {}  # by address
-
-    def __call__(self, name: str, url: str = "") -> "Decision":
-        """
-        Return what the policy of a row makes; "" is the command's own. Raises as it does.
-
-        Where the address decides, and there is none, every policy is made that it could be.
-        """
-        from snapshotter.policy.picking import AUTO, known_policies, pick, pickable_policies
-
-        own = name in ("", self._settings.policy)
-        wanted = name or self._settings.policy
-        if wanted != AUTO:
-            return self._once(wanted, own=own)
-        self._known = self._known or known_policies(self._settings.policies_dir)
-        if url:
-            self.picked[url] = picked = pick(url, self._known).winner
-            return replace(self._once(picked.name, own=own), policy_why=picked.why)
-        for policy_file in pickable_policies(self._known):
-            self._once(policy_file.policy.name, own=own)
-        return self._once("default", own=own)
-
-    def check(self, name: str) -> None:
-        """Raise SnapshotterError for a policy that does not hold."""
-        self(name)
-
-    @property
-    def locked(self) -> bool:
-        """Whether any of them locks what is stored."""
-        return any(
-            decision.retain_days > 0
-            for decision in self._made.values()
-            if not isinstance(decision, SnapshotterError)
-        )
-
-    @property
-    def longest(self) -> timedelta:
-        """How long a page may take under any of them."""
-        made = [
-            decision
-            for decision in self._made.values()
-            if not isinstance(decision, SnapshotterError)
-        ]
-        return timedelta(seconds=max(decision.limits.total_s for decision in made))
-
-    def _once(self, name: str, *, own: bool) -> "Decision":
-        if (name, own) not in self._made:
-            try:
-                self._made[name, own] = self._decided(name, own=own)
-            except SnapshotterError as error:
-                self._made[name, own] = error
-        made = self._made[name, own]
-        if isinstance(made, SnapshotterError):
-            raise made
-        return made
-
-    def _decided(self, name: str, *, own: bool) -> "Decision":
-        from snapshotter.app.policies import choice
-
-        # A table is data, and may have come from anybody: it chooses among policies, and gives
-        # pages no more than the command does (docs/adr/0058).
-        by = self._settings.found.get("policy")
-        settings = self._settings.with_policy(
-            name, found_in=by.file if by else "" if own else "a table"
-        )
-        found = choice.configured_policy(settings)
-        if not own:
-            found = choice.with_same_proxy(choice.configured_policy(self._settings), found)
-        return self._options.decide(found, settings)
-
-
 class _Batch:
     """One command, as it was asked for."""
 
@@ -294,7 +211,7 @@ class _Batch:
         self,
         *,
         settings: "Settings",
-        options: CaptureOptions,
+        options: "CaptureOptions",
         wanted: "BatchRequest",
         limit: int,
         hosts: tuple[str, ...],
@@ -302,6 +219,7 @@ class _Batch:
         quiet: bool,
     ) -> None:
         from snapshotter.app import machine
+        from snapshotter.app.policies.decisions import PolicyDecisions
         from snapshotter.policy import page_identity
 
         self._settings = settings
@@ -313,7 +231,7 @@ class _Batch:
         self._quiet = quiet
         self._clock = machine.SystemClock()
         self._rules = page_identity.shipped_identity_rules()
-        self._decisions = _Decisions(settings, options)
+        self._decisions = PolicyDecisions(settings, options)
         self._decisions("")  # the command's own: without it there is nothing to do
 
     def dry_run(self) -> int:
@@ -406,7 +324,7 @@ class _Batch:
                         )  # fmt: skip
                 state.write()
                 code = self._summary(state, ended)
-            if code != _INTERRUPTED:
+            if code != INTERRUPTED_EXIT_CODE:
                 owed.join(self._settings.timestamp_timeout_s)
         return code
 
@@ -471,7 +389,7 @@ class _Batch:
         if ended.stopped is not None:
             code = ended.stopped.exit_code
         if ended.interrupted:
-            code = _INTERRUPTED
+            code = INTERRUPTED_EXIT_CODE
         if self._as_json:
             print_json(
                 {

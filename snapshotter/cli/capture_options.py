@@ -2,83 +2,27 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snapshotter.cli.options import lock_mode_option
 
 if TYPE_CHECKING:
+    from snapshotter.app.policies.capture_options import CaptureOptions
     from snapshotter.app.settings import Settings
-    from snapshotter.model.request import Decision
-    from snapshotter.policy.tables import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureOptions:
-    """What the options of a command said of its captures; None and empty: nothing."""
-
-    store: str | None
-    policy: str | None
-    browser: str | None
-    key: str | None
-    cosigners: tuple[str, ...]
-    passphrase_file: Path | None
-    lock_days: int | None
-    lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None
-    ignore_certificate_errors: bool
-    allow_networks: tuple[str, ...]
-    authority_files: tuple[Path, ...]
-    proxy: str | None
-    viewports: tuple[str, ...]
-    elements: tuple[str, ...]
-    pdf: bool
-    keep_streams_for: tuple[Path, ...]
-    check_replay: bool
-
-    def settings(self, ctx: click.Context) -> "Settings":
-        """Return the settings, with these options on top."""
-        if self.proxy and "@" in self.proxy:
-            raise click.UsageError(
-                "a password in an option is seen by others on this machine: set proxy in a file"
-            )
-        loaded: Settings = ctx.obj.load(
-            proxy=self.proxy or "",
-            store=self.store or "",
-            policy=self.policy or "",
-            key=self.key or "",
-            cosigners=" ".join(self.cosigners),
-            passphrase_file=str(self.passphrase_file or ""),
+def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
+    """Return the settings, with these options on top."""
+    if options.proxy and "@" in options.proxy:
+        raise click.UsageError(
+            "a password in an option is seen by others on this machine: set proxy in a file"
         )
-        return loaded
-
-    def decide(self, policy: "Policy", settings: "Settings", *, light: bool = False) -> "Decision":
-        """Return what these options and the settings make of a policy; of a check if `light`."""
-        from snapshotter.policy import decide as policies
-        from snapshotter.policy.files import certificate_authorities, public_key
-
-        return policies.decide(
-            policy,
-            policies.PolicyOverrides(
-                browser=self.browser or "",
-                lock_days=self.lock_days,
-                lock_mode=self.lock_mode or "",
-                ignore_certificate_errors=self.ignore_certificate_errors,
-                allow_networks=(*settings.allow_networks, *self.allow_networks),
-                viewports=self.viewports,
-                elements=self.elements,
-                pdf=self.pdf,
-                certificate_authorities=tuple(
-                    authority
-                    for path in self.authority_files
-                    for authority in certificate_authorities(path)
-                ),
-                keep_streams_for=tuple(map(public_key, self.keep_streams_for)),
-                light=light,
-            ),
-        )
+    loaded: Settings = ctx.obj.load(**options.overrides())
+    return loaded
 
 
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
@@ -166,16 +110,18 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
 
 
 def capture_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options; what they said comes as its argument `options`."""
+    """Give a command these options, which it gets as its argument `options`."""
 
     @functools.wraps(command)
-    def with_how(*arguments: Any, **given: Any) -> Any:
+    def with_options(*arguments: Any, **given: Any) -> Any:
+        from snapshotter.app.policies.capture_options import CaptureOptions
+
         options = CaptureOptions(
             **{field.name: given.pop(field.name) for field in fields(CaptureOptions)}
         )
         return command(*arguments, options=options, **given)
 
-    wrapped: Callable[..., Any] = with_how
+    wrapped: Callable[..., Any] = with_options
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped

@@ -1,9 +1,15 @@
-"""`snapshotter check`: is a page still there? A look that is kept."""
+"""`snapshotter check`: look whether pages are still there, by light captures."""
+
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.capture import capture_urls, parse_urls
-from snapshotter.cli.capture_options import CaptureOptions, capture_options
+from snapshotter.cli.capture_options import capture_options, load_settings
+from snapshotter.cli.capture_output import CaptureOutput
+
+if TYPE_CHECKING:
+    from snapshotter.app.policies.capture_options import CaptureOptions
 
 _EXAMPLES = """\b
 Examples:
@@ -20,7 +26,7 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def check(
-    ctx: click.Context, urls: tuple[str, ...], options: CaptureOptions, as_json: bool, quiet: bool
+    ctx: click.Context, urls: tuple[str, ...], options: "CaptureOptions", as_json: bool, quiet: bool
 ) -> int:
     """
     Look whether pages are still there, and keep the proof.
@@ -29,8 +35,7 @@ def check(
     first view, the document, its text and the network record, and what the rules make of
     them. Nothing is scrolled or clicked. A page that is gone is a finding, and no error.
     """
-    settings = options.settings(ctx)
+    settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)
-    return capture_urls(
-        wanted, refused, options, settings, as_json=as_json, quiet=quiet, light=True
-    )
+    output = CaptureOutput(wanted, store=settings.store, as_json=as_json, quiet=quiet, light=True)
+    return capture_urls(wanted, refused, options, settings, output)

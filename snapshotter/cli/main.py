@@ -17,7 +17,7 @@ from typing_extensions import override
 
 import snapshotter
 from snapshotter.cli.output import OutputClosed, print_error
-from snapshotter.errors import SnapshotterError, is_disk_full
+from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, is_disk_full
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("snapshotter: interrupted", err=True)
-        return 130
+        return INTERRUPTED_EXIT_CODE
     except SnapshotterError as error:
         print_error(error)
         return error.exit_code

@@ -1,0 +1,345 @@
+"""Print what `snapshotter capture` and `check` do and find: for a person, and as JSON."""
+
+import shlex
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.output import (
+    Steps,
+    format_bytes,
+    print_json,
+    print_message,
+    print_result,
+    program_name,
+    verdict_lines,
+    verdict_object,
+)
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.pipeline.run import CaptureResult
+    from snapshotter.app.upkeep.log_entries import LogResult
+    from snapshotter.model.capture import Capture, Reason
+    from snapshotter.model.replay import Replay
+    from snapshotter.policy.picking import Candidate
+    from snapshotter.ports import Progress
+
+_ALLOW = "; if the network is yours: --allow-network "
+_MISSED = 5  # requests that are named; --json has more
+
+
+class CaptureOutput:
+    """
+    Show a run of captures on a terminal or as JSON: the observer of `capture_each`.
+
+    Args:
+        urls: All URLs of the command.
+        store: As the settings name it.
+        light: The captures are light checks, which are shown in few words.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], *, store: str, as_json: bool, quiet: bool, light: bool = False
+    ) -> None:
+        self.as_json = as_json
+        self.light = light
+        self._urls = urls
+        self._store = store
+        self._quiet = quiet
+
+    def policy(self, number: int, picked: "Candidate | None") -> None:
+        """Show the policy that the address of a page decides for; None: it does not decide."""
+        from snapshotter.model.capture_url import printable_url
+
+        if picked is not None and not self._quiet:
+            url = printable_url(self._urls[number])
+            print_message(f"{url}: policy {picked.name}, because {picked.why}")
+
+    def started(self, number: int) -> None:
+        """Show that a URL is next."""
+        if len(self._urls) > 1:
+            self.waiting(f"{number + 1} of {len(self._urls)}: {self._urls[number]}")
+
+    def waiting(self, sentence: str) -> None:
+        """Show what the next visit waits for."""
+        if not self._quiet:
+            print_message(sentence)
+
+    def steps(self) -> "AbstractContextManager[Progress]":
+        """Return the display of the steps of a capture."""
+        return Steps(quiet=self._quiet)
+
+    def captured(self, number: int, result: "CaptureResult", warnings: Sequence[str]) -> None:
+        """Show the result of a capture."""
+        for warning in warnings:
+            print_message(warning)
+        if self.as_json:
+            decision = result.decision
+            policy = {"policy": decision.policy_name, "policy_why": decision.policy_why}
+            print_json(_result_json(result) | policy)
+        elif self.light:
+            _print_check(result)
+        else:
+            _print_result(result, store=self._store, last=number == len(self._urls) - 1)
+        _print_allow_network(result.capture)
+
+    def failed(self, number: int, error: SnapshotterError) -> None:
+        """Show why there is no bundle of a URL."""
+        print_failure(self._urls[number], error, as_json=self.as_json)
+
+    def interrupted(self, left: int) -> None:
+        """Show that the run ends early."""
+        print_message(f"interrupted{f'; {left} URLs were not begun' if left else ''}")
+
+
+def print_failure(url: str, error: SnapshotterError, *, as_json: bool) -> None:
+    """Print why there is no bundle of a URL."""
+    from snapshotter.model.capture_url import printable_url
+
+    print_message(f"{printable_url(url)}: {error}")
+    if error.hint:
+        print_message(f"try: {error.hint}")
+    if as_json:
+        print_json(
+            {
+                "bundle_id": None,
+                "error": error.message,
+                "exit_code": error.exit_code,
+                "hint": error.hint,
+                "requested_url": printable_url(url),
+            }
+        )
+
+
+def _result_json(done: "CaptureResult") -> dict[str, Any]:
+    """Return the object that `--json` prints (docs/reference/json.md)."""
+    from snapshotter.formats.canonical_json import instant
+    from snapshotter.model.conclusion import headline
+
+    captured = done.capture
+    return {
+        "bundle": {
+            "bytes": done.bundle.digests.length,
+            "path": done.location,
+            "sha256": done.bundle.digests.sha256,
+        },
+        "bundle_id": done.bundle.id,
+        "captured_at": instant(captured.started_at),
+        "court_minimum": captured.court_minimum.met,
+        "final_url": captured.final_url,
+        "headline": headline(captured.outcome, done.shown, light=done.decision.light),
+        "http_status": captured.response.status if captured.response else None,
+        "outcome": captured.outcome.value,
+        "own_names": [
+            {"count": found_text.count, "kind": found_text.kind, "where": found_text.where}
+            for found_text in captured.identifier_findings
+        ],
+        "part_bytes": dict(done.bundle.part_bytes),
+        "reasons": [
+            {"code": reason.code, "detail": reason.detail, "fault": reason.fault or None}
+            for reason in captured.reasons
+        ],
+        "log": _log_json(done.logged) if done.logged else None,
+        "replay": _replay_json(done.replay) if done.replay else None,
+        "requested_url": captured.requested_url,
+        "sealed_at": instant(done.bundle.sealed_at),
+        "stage_ms": dict(done.stage_ms),
+        "timestamps": [
+            {
+                "authority": token.authority,
+                "key_id": signed.key_id,
+                "state": token.state.value,
+                "time": instant(token.time) if token.time else None,
+            }
+            for signed in done.bundle.signatures
+            for token in signed.tokens
+        ],
+        "title": captured.title,
+        "verdict": verdict_object(done.shown),
+        "warnings": [
+            {"code": reason.code, "detail": reason.detail} for reason in captured.warnings
+        ],
+        "verification": done.report.verdict.value,
+    }
+
+
+def _replay_json(replay: "Replay") -> dict[str, Any]:
+    return {
+        "detail": replay.detail,
+        "missed": [
+            {"method": request.method, "url": request.url, "why": request.why}
+            for request in replay.missed
+        ],
+        "missed_count": replay.missed_count,
+        "pictures": [
+            {
+                "captured_px": list(difference.captured_px),
+                "differing_percent": difference.percent,
+                "differing_pixels": difference.differing,
+                "path": difference.path,
+                "pixels": difference.pixels,
+                "replayed_px": list(difference.replayed_px) if difference.replayed_px else None,
+            }
+            for difference in replay.pictures
+        ],
+        "verdict": replay.verdict.value,
+    }
+
+
+def _print_replay(replay: "Replay") -> None:
+    from snapshotter.model.replay import ReplayVerdict
+
+    words = {
+        ReplayVerdict.REPLAYS: "replays as it was captured, in pywb",
+        ReplayVerdict.DIFFERS: "differs from what was captured, in pywb",
+        ReplayVerdict.UNCHECKED: "could not be checked",
+    }[replay.verdict]
+    print_result(f"  replay         {words}{f': {replay.detail}' if replay.detail else ''}")
+    for difference in replay.pictures:
+        size = f"{difference.captured_px[0]} x {difference.captured_px[1]} pixels"
+        if difference.replayed_px is None:
+            size += ", no such picture in the replay"
+        elif difference.replayed_px != difference.captured_px:
+            size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
+        name = difference.path.rpartition("/")[2]
+        print_result(
+            f"                 {name}: {difference.percent:.4f} % of pixels differ ({size})"
+        )
+    if replay.missed_count:
+        print_result(
+            f"                 {replay.missed_count} requests of the replay were not answered:"
+        )
+    for missed in replay.missed[:_MISSED]:
+        print_result(f"                   {missed.method or '?'} {missed.url}: {missed.why}")
+    if replay.missed_count > _MISSED:
+        print_result(f"                   and {replay.missed_count - _MISSED} more")
+
+
+def _log_json(logged: "LogResult") -> dict[str, Any]:
+    return {
+        "detail": logged.detail,
+        "index": logged.index,
+        "size": logged.size,
+        "state": "owed" if logged.index is None else "logged",
+        "witnesses": list(logged.witnesses),
+    }
+
+
+def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
+    from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
+    from snapshotter.formats.printable import printable
+    from snapshotter.model.conclusion import headline, qualify_court_minimum
+    from snapshotter.model.finding import Verdict
+    from snapshotter.seal.record import court_minimum_line
+
+    captured, bundle = done.capture, done.bundle
+    print_result(headline(captured.outcome, done.shown, light=done.decision.light))
+    for reason in captured.reasons:
+        print_result(f"  {reason.code}: {describe_reason(reason)}")
+    for warning in captured.warnings:
+        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
+    if captured.title:
+        print_result(f"  title          {printable(captured.title)}")
+    status = captured.response.status if captured.response else "none"
+    images = captured.images
+    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    for label, text in verdict_lines(done.shown):
+        print_result(f"  {label:<14} {text}")
+    if captured.page_size:
+        size = captured.page_size
+        print_result(f"  full page      {size.width} x {size.captured_height} CSS pixels")
+    print_result(f"  images         {images.loaded} of {images.wanted} loaded")
+    counts = captured.requests
+    lost = counts.failed + counts.blocked
+    more = f", {lost} without an answer" if lost else ""
+    print_result(f"  requests       {counts.answered} of {counts.total} answered{more}")
+    line = court_minimum_line(captured, done.decision)
+    print_result(f"  {qualify_court_minimum(line, captured.court_minimum.met, done.shown)}")
+    print_result(f"  time proof     {timestamp_state(done)}")
+    if done.logged is not None:
+        print_result(f"  log            {log_state(done)}")
+    verified = {
+        Verdict.PASSED: "PASSED",
+        Verdict.INDETERMINATE: "intact; INDETERMINATE until the time is proven",
+        Verdict.FAILED: "FAILED",
+    }[done.report.verdict]
+    print_result(f"  verified       {verified}")
+    if done.replay:
+        _print_replay(done.replay)
+    for number, signed in enumerate(bundle.signatures):
+        print_result(f"  {'' if number else 'signed by':<14} key {signed.key_id}")
+    took = done.stage_ms["total"] / 1000
+    print_result(f"  bundle         {_from_here(done.location)}")
+    size_words = format_bytes(bundle.digests.length)
+    print_result(f"                 {size_words}, sha256 {bundle.digests.sha256}, {took:.1f} s")
+    print_result()
+    print_result(f"cite: {citation(done)}")
+    if last:
+        where = "" if store == "captures" else f" --store {store}"
+        if "://" in done.location:
+            print_result(f"next: {program_name()} verify{where} {bundle.id}")
+        else:
+            print_result(f"next: {program_name()} verify {_from_here(done.location)}")
+
+
+def describe_reason(reason: "Reason") -> str:
+    """Return the detail of a reason, with the fault that it names."""
+    from snapshotter.formats.printable import printable
+
+    return (
+        f"{reason.fault}: {printable(reason.detail)}" if reason.fault else printable(reason.detail)
+    )
+
+
+def _print_allow_network(captured: "Capture") -> None:
+    """Print the command that captures a page of a network that is not public."""
+    for reason in captured.reasons:
+        option = reason.detail.partition(_ALLOW)[2]
+        if reason.code == "forbidden-address" and option:
+            url = shlex.quote(captured.requested_url)
+            print_message(f"try: {program_name()} capture --allow-network {option} {url}")
+
+
+def _print_check(done: "CaptureResult") -> None:
+    """Print the result of a light check, the verdict first."""
+    from snapshotter.app.pipeline.capture_warnings import timestamp_state
+    from snapshotter.formats.printable import printable
+
+    captured = done.capture
+    words = done.shown.words if done.shown is not None else "no verdict"
+    print_result(f"{words}: {printable(captured.requested_url)}")
+    for reason in captured.reasons:
+        print_result(f"  {reason.code}: {describe_reason(reason)}")
+    for warning in captured.warnings:
+        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
+    for label, text in verdict_lines(done.shown)[1:]:
+        print_result(f"  {label:<14} {text}")
+    status = captured.response.status if captured.response else "none"
+    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    print_result(f"  time proof     {timestamp_state(done)}")
+    print_result(f"  bundle         {_from_here(done.location)} (light: first view, text, network)")
+
+
+def _from_here(location: str) -> str:
+    """Return a location as a person at this directory would type it."""
+    if "://" in location:
+        return location
+    try:
+        return str(Path(location).relative_to(Path.cwd()))
+    except ValueError:
+        return location
+
+
+def citation(done: "CaptureResult") -> str:
+    """Return the capture as one line that can be quoted."""
+    from snapshotter.formats.printable import printable
+
+    captured, bundle = done.capture, done.bundle
+    title = f'"{printable(captured.title)}", ' if captured.title else ""
+    return (
+        f"{title}{printable(captured.final_url)}, captured "
+        f"{captured.started_at:%Y-%m-%d %H:%M:%S} UTC, snapshotter bundle {bundle.id}, "
+        f"SHA-256 {bundle.digests.sha256}"
+    )
