@@ -1,7 +1,8 @@
 """
-The world on one page: everything outside the core, as small contracts.
+Define the ports: the contracts of everything outside the core (browser, keys, clocks, stores).
 
-Only `app/wiring/capture.py` and its neighbours build what stands behind them.
+Each docstring is a contract: what is durable, what may run at once, what a retry does, and
+whether the other side is trusted. Only `app/wiring` builds the implementations.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,32 +24,33 @@ from snapshotter.model.page import Page
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
-# Called when a step begins ("navigate", "") and when it has something to say
-# ("screenshot", "tile 3 of 5"). Called from the capture's own thread.
+# Called when a step begins ("navigate", "") and when it makes progress ("screenshot",
+# "tile 3 of 5"). Called from the thread of the capture.
 Progress = Callable[[str, str], None]
 
-# Says a sentence to the person at the terminal, or to a worker's log.
+# Shows a sentence to the person at the terminal, or writes it to a worker's log.
 ShowMessage = Callable[[str], None]
 
 
-Content: TypeAlias = Path | bytes  # to be stored: bytes for what is small, and secret on a disk
+# What is stored: a file, or bytes for what is small or must not be on a disk.
+Content: TypeAlias = Path | bytes
 
 
 class Clock(Protocol):
-    """The machine's clock. Not trusted: a timestamp token is what proves a time."""
+    """The machine's clock. Not trusted: only a timestamp token proves a time."""
 
     def now(self) -> datetime:
         """Return the time, aware and in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an arbitrary start."""
+        """Return seconds since an arbitrary start; never decreases."""
 
     def facts(self) -> ClockFacts:
-        """Return what the system says about its own clock."""
+        """Return what the system reports about its own clock."""
 
 
 class IdSource(Protocol):
-    """Identifiers and salts. Never returns the same value twice."""
+    """A source of identifiers and salts. Never returns the same value twice."""
 
     def bundle_id(self, at: datetime) -> str:
         """Return an id that sorts by `at`: `[0-9a-z-]`, at most 64 characters."""
@@ -59,59 +61,62 @@ class IdSource(Protocol):
 
 class Capturer(Protocol):
     """
-    A browser that renders one page and lets go of everything.
+    A browser that renders one page at a time and then frees everything.
 
-    Not trusted with keys or the store. A page that fails is a value with an
-    outcome; only a browser that cannot be had, or not safely, raises.
+    Not trusted with keys or the store. A page that fails is a value with an outcome. Only a
+    browser that cannot be started, or not safely, raises an error.
     """
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
     ) -> Capture:
         """
-        Render the page and return what came of it, within `decision.limits.total_s`.
+        Render the page and return the capture, within `decision.limits.total_s`.
 
         Args:
-            spool: An empty directory of ours; artifacts are written below it,
-                under the paths that they have in the bundle.
+            spool: An empty directory; artifacts are written below it, under the paths that
+                they have in the bundle.
 
         Raises:
             ServiceUnavailable: No browser could be started.
-            PolicyRefused: It would run without its sandbox, and nobody allowed that.
+            PolicyRefused: The browser would run without its sandbox, and the policy does not
+                allow that.
         """
 
     def prepare(self, decision: Decision, spool: Path) -> None:
         """
-        Get ready for a capture under this decision into this spool: it is quicker then.
+        Start a browser for a later capture under this decision into this spool.
 
         `capture` or `discard` follows.
 
         Raises:
-            ServiceUnavailable: No browser is here.
+            ServiceUnavailable: No browser is installed.
         """
 
     def discard(self, spool: Path) -> None:
-        """Let go of what was made ready for a spool and is not needed; of nothing if nothing."""
+        """Stop the browser that `prepare` started for a spool, if there is one."""
 
 
 class Assessor(Protocol):
     """
-    What a page shows, by the rules of one decision. Pure: the same page, the same answer.
+    Assess what a page shows, by the rules of one decision.
 
-    Trusted to be right, not to be sure: what no rule knows is inconclusive.
+    Pure: the same page always gets the same assessment. A page that no rule covers is
+    inconclusive.
     """
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
-        """Return the verdicts alone: quick enough while the browser waits."""
+        """Return only the verdicts; fast enough to call while the browser waits."""
 
     def assess(self, page: Page) -> Assessment:
-        """Return the verdicts, and everything that can be read off the page."""
+        """Return the verdicts and everything else that is read from the page."""
 
 
 class Replayer(Protocol):
     """
-    Somebody else's software that shows a bundle again. Not trusted: it says nothing about
-    the evidence but whether others can look at it.
+    Another party's software that replays a bundle.
+
+    Not trusted: a replay shows whether others can view the bundle, and proves nothing else.
     """
 
     def check(
@@ -124,19 +129,19 @@ class Replayer(Protocol):
         progress: Progress,
     ) -> Replay:
         """
-        Replay a bundle and compare its pictures; what goes wrong is an answer too.
+        Replay a bundle and compare its pictures; a failure is part of the result.
 
         Args:
-            captured: What the bundle holds.
-            folder: A directory of ours for temporary files; none is left.
+            captured: The capture in the bundle.
+            folder: A directory for temporary files; none is left there.
         """
 
 
 class Signer(Protocol):
     """
-    A key that signs and never leaves its holder. Trusted.
+    A signing key that never leaves its holder. Trusted.
 
-    ECDSA on P-384 with SHA-384; nothing in a bundle chooses an algorithm.
+    The algorithm is ECDSA on P-384 with SHA-384; nothing in a bundle can select another.
     """
 
     @property
@@ -153,14 +158,14 @@ class Signer(Protocol):
 
     @property
     def in_software(self) -> bool:
-        """Whether the key may also sign the WACZ-auth digest (it costs a second signature)."""
+        """Whether the key also signs the WACZ-auth digest, which costs a second signature."""
 
     def sign(self, message: bytes) -> bytes:
         """
-        Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value) in its one spelling.
+        Return the canonical signature over SHA-384 of `message`, DER (ECDSA-Sig-Value).
 
         Raises:
-            ServiceUnavailable: The holder did not answer, or its answer does not hold.
+            ServiceUnavailable: The holder did not answer, or its signature is invalid.
             SnapshotterError: The holder refuses.
         """
 
@@ -168,16 +173,17 @@ class Signer(Protocol):
         """
         Return the WACZ-auth signature: over SHA-256 of `hash_text`, r ‖ s (IEEE P1363, 96 bytes).
 
-        That is what the readers of the format check (WebCrypto's ECDSA with SHA-256
-        on P-384); it signs nothing but `sha256:<hex>` of a datapackage. Called only
-        when `in_software`.
+        Readers of the format check this signature (WebCrypto's ECDSA with SHA-256 on P-384).
+        It signs only `sha256:<hex>` of a datapackage. Called only if `in_software`.
         """
 
 
 class TimestampAuthority(Protocol):
     """
-    A third party's clock (RFC 3161). Trusted for the time alone, and only after its
-    token was verified against the root we were configured with.
+    A third party's clock (RFC 3161).
+
+    Trusted for the time alone, and only after its token was verified against the configured
+    root certificate.
     """
 
     @property
@@ -186,59 +192,110 @@ class TimestampAuthority(Protocol):
 
     def stamp(self, message: bytes) -> tuple[bytes, datetime]:
         """
-        Return the whole response (DER) over `message`, verified, and its time.
+        Return the whole verified response (DER) over `message`, and its time.
 
         Raises:
-            ServiceUnavailable: It did not answer, or its answer was no good.
+            ServiceUnavailable: The authority did not answer, or its response is invalid.
         """
 
 
 class Receipts(Protocol):
     """
-    What a store answered for each object that this machine put there.
+    A store's answers for each object that this machine wrote there.
 
-    Kept in the operator's own directory: trusted as far as this machine is, and out of
-    reach of whoever controls the store.
+    Kept in the operator's own directory: as trusted as this machine, and out of reach of
+    whoever controls the store.
     """
 
     def of(self, bundle_id: str) -> KeptReceipts:
         """
-        Return the receipts of a bundle and its sidecars; none for one that others stored.
+        Return the receipts of a bundle and its sidecars; none if this machine wrote none.
 
         Raises:
-            SnapshotterError: They can not be read.
+            SnapshotterError: The receipts cannot be read.
         """
 
     def bundle_ids(self) -> Iterator[str]:
         """
-        Yield every bundle with receipts, in the order of their ids.
+        Yield the id of every bundle with receipts, in order.
 
         Raises:
-            SnapshotterError: It can not be found out.
+            SnapshotterError: The receipts cannot be listed.
         """
 
 
 class ObjectChanged(SnapshotterError):
-    """Another object took the name of one while that was read, or it is gone since."""
+    """The object was replaced or removed while it was read."""
 
 
 class NotAnObject(SnapshotterError):
-    """Something that is no object has an object's name in a store: the store does not have it."""
+    """The name of an object belongs to something else in the store, such as a folder."""
 
 
-class ObjectStore(Protocol):
+class ReadableStore(Protocol):
     """
-    A place for immutable objects. Not trusted: whoever controls it can withhold
-    evidence, and can not forge it.
+    Read immutable objects by key.
 
-    Keys are `/`-separated segments of `[A-Za-z0-9._=@-]`, each at most 200
-    bytes. Any number of processes may write at once; of two that put the same
-    key exactly one wins, and nobody ever sees half an object.
+    Not trusted: whoever controls the store can withhold evidence and cannot forge it. Every
+    method may be called at once by any number of threads and processes, and repeated.
+    A listing may lag behind recent writes.
+
+    Every method raises ServiceUnavailable if the store does not answer or asks for another
+    try, and SnapshotterError if it refuses.
     """
 
     @property
     def url(self) -> str:
         """The store as a person names it: a directory, or `s3://bucket/prefix`."""
+
+    def head(self, key: str) -> StoredObject:
+        """
+        Describe one object, with its lock if the store shows it.
+
+        `lock_state` states reliably whether an object is locked; this method may omit it.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+
+    def open(self, key: str) -> BinaryIO:
+        """
+        Return a seekable binary stream; the caller closes it.
+
+        Reading from the stream raises the same errors, never an OSError of the system.
+
+        Raises:
+            FileNotFoundError: The store states that there is no such object. A missing answer
+                or missing rights never raise this.
+            NotAnObject: The name belongs to something else; only in a directory.
+            ServiceUnavailable: No answer, or one that asks for another try.
+            SnapshotterError: The object cannot be read, and another try would not help.
+        """
+
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        """Yield objects whose key begins with `prefix`, in key order (or the reverse), lazily."""
+
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """Return all versions of a key, with delete markers; () if there are none."""
+
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        """
+        Return what keeps a version from being deleted; the current one if none is named.
+
+        Raises:
+            FileNotFoundError: There is no such version.
+            SnapshotterError: The state cannot be established: treat the object as locked.
+        """
+
+
+class WritableStore(Protocol):
+    """
+    Add immutable objects.
+
+    Keys are `/`-separated segments of `[A-Za-z0-9._=@-]`, each at most 200 bytes. Any number
+    of processes may write at once: if several put the same key, exactly one succeeds, and
+    no reader ever sees a part of an object. Not trusted to keep what it accepted.
+    """
 
     def put_new(
         self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
@@ -247,120 +304,97 @@ class ObjectStore(Protocol):
         Write a file, or bytes, durably before returning, if the key is free.
 
         Args:
-            sha256: Hex digest of it; a store that can checks it on arrival.
-            retention: Ask for at least this. A bucket that does not keep it refuses; a
-                directory notes it, as `retain` does.
+            sha256: Hex digest of the content; a store that is able to checks it on arrival.
+            retention: The least retention. A bucket without Object Lock refuses; a directory
+                only records it, as `RetentionStore.retain` does.
 
         Raises:
             FileExistsError: The key holds other bytes. The same bytes again succeed.
-            ServiceUnavailable: The store did not answer; whether it wrote is unknown,
-                and the same call again is safe.
+            ServiceUnavailable: The store did not answer. Whether it wrote is unknown; repeating
+                the call is safe.
             SnapshotterError: The store refused (rights, space, no such bucket).
         """
 
-    def head(self, key: str) -> StoredObject:
+    def set_aside(self, key: str) -> None:
         """
-        Describe one object, its lock as far as it can be read. Raises FileNotFoundError.
+        Remove the object from its key, so that `put_new` finds the key free.
 
-        Whether a lock is there is for `lock_state` to say, which fails where this is silent.
-        """
-
-    def open(self, key: str) -> BinaryIO:
-        """
-        Return a seekable binary stream; the caller closes it.
-
-        Reading from it raises what this raises: never an error of the system.
-
-        Raises:
-            FileNotFoundError: The store says that there is no such object. What it does not
-                say, for want of an answer or of rights, is never this.
-            NotAnObject: Something else has the name, as only a directory can hold.
-            ServiceUnavailable: No answer, or one that asks for another try.
-            SnapshotterError: It cannot be read, and another try would not change that.
-        """
-
-    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
-        """Yield objects whose key begins with `prefix`, in key order (or the reverse), lazily."""
-
-    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
-        """Return all that the store keeps of one key, delete markers too; () for nothing."""
-
-    def remains(self, prefix: str) -> frozenset[str]:
-        """
-        Return every key that begins so and of which anything is left.
-
-        Also where only an older version is, or a delete marker, or what was set aside:
-        what `list` does not show, and a deletion has to find.
-        """
-
-    def lock_state(self, key: str, version: str = "") -> LockState:
-        """
-        Return what keeps a version from being deleted; the current one if none is named.
-
-        Raises:
-            FileNotFoundError: There is none.
-            SnapshotterError: It can not be established: treat it as locked.
-        """
-
-    def retain(self, key: str, retention: Retention) -> LockState:
-        """
-        Keep the object at least until then, in every version; return what holds afterwards.
-
-        What is there is only ever extended: of two modes the firmer one stays.
+        A bucket with versions hides the object under a delete marker, a directory moves it to
+        `.aside/`. A bucket without versions deletes it. A directory keeps the record of the
+        key's retention.
 
         Raises:
             FileNotFoundError: There is no such object.
-            PolicyRefused: That would end sooner than what is there.
+        """
+
+
+class RetentionStore(Protocol):
+    """
+    Keep objects from being deleted, and delete them for good when nothing keeps them.
+
+    Whether locks are enforced depends on the store: `LockState.enforced` states it. Repeating
+    a call is safe.
+    """
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """
+        Keep every version of the object at least until then; return the resulting lock.
+
+        A lock is only ever extended: of two modes the stricter one stays.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            PolicyRefused: The present retention ends later.
             SnapshotterError: The store does not keep retention.
         """
 
     def set_legal_hold(self, key: str, on: bool) -> LockState:
         """
-        Put every version of the object under legal hold, or lift it; return what holds.
+        Put every version of the object under legal hold, or lift it; return the resulting lock.
 
-        The flag of the store, one for all. A bucket without Object Lock has none: the
-        answer says so, and nothing is raised.
+        The store has one flag for all holds. A bucket without Object Lock has none: the
+        result states that, and nothing is raised.
 
         Raises:
             FileNotFoundError: There is no such object.
         """
 
-    def set_aside(self, key: str) -> None:
+    def remains(self, prefix: str) -> frozenset[str]:
         """
-        Take the object out of the way, so that `put_new` finds the key free.
+        Return every key with this prefix of which anything is left.
 
-        Nothing is lost where that can be: a bucket with versions hides it under a delete
-        marker, a directory moves it to `.aside/`. A bucket that keeps none deletes it.
-        What keeps the key from deletion stays noted in a directory.
-
-        Raises:
-            FileNotFoundError: There is no such object.
+        That includes what `list` does not show and a deletion has to find: older versions,
+        delete markers, and objects that were set aside.
         """
 
     def delete(self, key: str, *, now: datetime) -> int:
         """
-        Remove an object for good, in every version and with its delete markers.
+        Remove an object for good, with all versions and delete markers.
 
         Nothing is deleted while any version is locked, and no lock is ever bypassed.
 
         Args:
-            now: By which retention has ended or not, where no server judges it.
+            now: The time by which retention has ended or not, where no server judges it.
 
         Returns:
-            How many versions and markers were there: 0 is an object that was not.
+            How many versions and markers were removed; 0 if there was no such object.
 
         Raises:
-            PolicyRefused: One is under hold or retention, as we see it or as the store says.
-            SnapshotterError: The store refused, or still has something of it afterwards.
+            PolicyRefused: A version is under hold or retention.
+            SnapshotterError: The store refused, or still has a part of the object.
         """
+
+
+class ObjectStore(ReadableStore, WritableStore, RetentionStore, Protocol):
+    """A store in all three roles; a function asks for the roles that it needs."""
 
 
 class CustodyStore(ObjectStore, Protocol):
     """
-    A store that writes to the custody chain of a bundle what is done to it.
+    A store that records each change of a bundle in the bundle's custody chain.
 
-    A chain that can not be written costs no bundle: what is missing is noted on this machine,
-    told, and completed by the next write.
+    A chain that cannot be written costs no bundle: the missing event is kept on this machine,
+    reported, and written with the next change.
     """
 
     def put_for_event(
@@ -378,7 +412,7 @@ class CustodyStore(ObjectStore, Protocol):
         Put an object as `put_new` does, as part of an event of this type.
 
         Args:
-            before: What happened before, to be written in the same append.
+            before: Earlier events, to be written in the same append.
         """
 
     def event(
@@ -390,12 +424,12 @@ class CustodyStore(ObjectStore, Protocol):
         *,
         at: datetime | None = None,
     ) -> CustodyEvent:
-        """Return an event of whoever acts here, at this moment if no other is given."""
+        """Return an event of the acting person or service; `at` is now by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedContent:
-    """What an object holds, and by what to know whether it still does."""
+    """The content of an object, with a tag that changes when the content changes."""
 
     data: bytes
     tag: str  # never empty
@@ -403,12 +437,12 @@ class TaggedContent:
 
 class CompareAndSwapStore(Protocol):
     """
-    Small objects, of which some may be replaced by whoever has seen what is there.
+    Small objects that a writer can replace if nobody else has replaced them meanwhile.
 
-    For the state of a log. Not trusted, as `ObjectStore` is not: it can withhold and
-    roll back. Any number of processes may call at once, and may die at any moment: an
-    object is whole, old or new. A content must never come back after another took its
-    place: a tag may be a digest, and can not tell.
+    Holds the state of a log. Not trusted: the store can withhold objects and roll them back.
+    Any number of processes may call at once and may die at any moment: a reader gets a whole
+    object, old or new. A caller must never write a former content again: a tag may be a
+    digest of the content, and would not show that the object changed in between.
     """
 
     @property
@@ -417,42 +451,42 @@ class CompareAndSwapStore(Protocol):
 
     def read(self, key: str, limit: int) -> TaggedContent:
         """
-        Return an object as the last swap that returned left it, or a later one.
+        Return the object of the last completed swap, or of a later one.
 
         Raises:
-            FileNotFoundError: There is none.
-            SnapshotterError: It is longer than `limit` bytes.
+            FileNotFoundError: There is no such object.
+            SnapshotterError: The object is longer than `limit` bytes.
             ServiceUnavailable: The store did not answer.
         """
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
         """
-        Replace the object if its tag is still this one; durable when this returns.
+        Replace the object if its tag is still `tag`; durable when this returns.
 
         Args:
             tag: From `read`; empty to create the object if there is none.
 
         Returns:
-            Whether `data` is there now: also when it was before, written by somebody
-            else or by ourselves when the answer was lost. False: another was quicker.
+            Whether the object is `data` now, also if it was before: written by another process,
+            or by an earlier call whose answer was lost. False: another writer came first.
 
         Raises:
-            ServiceUnavailable: The store did not answer; whether it wrote is unknown,
-                and the same call again is safe.
-            SnapshotterError: The store refused, or can not swap.
+            ServiceUnavailable: The store did not answer. Whether it wrote is unknown; repeating
+                the call is safe.
+            SnapshotterError: The store refused, or cannot swap.
         """
 
     def discard(self, key: str) -> None:
         """
-        Remove an object that nobody needs and that can be made again; gone already is fine.
+        Remove an object that can be made again; do nothing if it does not exist.
 
         Raises:
-            ServiceUnavailable, SnapshotterError: It may still be there.
+            ServiceUnavailable, SnapshotterError: The object may still exist.
         """
 
 
 class LogSigner(Protocol):
-    """The key of a log, or of a witness: Ed25519. Trusted."""
+    """The Ed25519 key of a log or of a witness. Trusted."""
 
     @property
     def name(self) -> str:
@@ -468,14 +502,14 @@ class LogSigner(Protocol):
 
 class Witness(Protocol):
     """
-    A second party that cosigns what a log has signed, and never two histories of it.
+    A second party that cosigns a log's checkpoints, and never two histories of one log.
 
-    Trusted for that alone, and only by who names its key.
+    Trusted for that alone, and only by readers who name its key.
     """
 
     @property
     def name(self) -> str:
-        """Its key's name."""
+        """The name of its key."""
 
     @property
     def public_key(self) -> bytes:
@@ -485,84 +519,85 @@ class Witness(Protocol):
         self, checkpoint: bytes, size: int, known: int, prove: Callable[[int], Sequence[bytes]]
     ) -> bytes:
         """
-        Return the witness's signature line over a checkpoint, verified.
+        Return the witness's verified signature line over a checkpoint.
 
         Args:
             checkpoint: The log's signed note.
-            size: Entries of its tree.
-            known: Entries of the tree that the witness saw last, as far as we know.
-            prove: Returns the consistency proof from the tree of so many entries.
+            size: The number of entries in its tree.
+            known: The number of entries in the tree that the witness saw last, if known; else 0.
+            prove: Returns the consistency proof from a tree of the given number of entries.
 
         Raises:
-            ServiceUnavailable: It did not answer, or its answer was no good.
+            ServiceUnavailable: The witness did not answer, or its answer is invalid.
         """
 
 
 class JobQueue(Protocol):
     """
-    Captures that are handed over, and what came of them. Durable: what `put` has taken
-    survives the end of every process. Not evidence.
+    The queue of captures, with the state and result of each.
+
+    Durable: a job that `put` has accepted survives the end of every process. Not evidence.
     """
 
     def put(self, jobs: Sequence[CaptureJob]) -> Sequence[bool]:
         """
-        Take jobs over, all or none; return of each whether its id was not known before.
+        Enqueue jobs, all or none; return for each whether its id is new.
 
         Raises:
-            ServiceUnavailable: The database can not be reached. Nothing was taken.
+            ServiceUnavailable: The database cannot be reached. No job was enqueued.
         """
 
     def get(self, job_id: str) -> JobStatus | None:
-        """Return a job, or None if its id is not known (any more)."""
+        """Return a job; None if its id is unknown or was removed."""
 
     def jobs(
         self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
     ) -> Iterator[JobStatus]:
         """
-        Yield jobs in the order in which they were handed over.
+        Yield jobs in the order in which they were enqueued.
 
         Args:
-            states: Only these; all when empty.
-            origin: Only of this origin; of all when "".
-            newest: At most so many, the newest; 0 for all.
+            states: Only jobs in these states; all if empty.
+            origin: Only jobs of this origin; all if "".
+            newest: Only so many of the newest jobs; all if 0.
         """
 
 
 class JobObserver:
     """
-    Hears what happens to jobs and workers: for metrics, logs and notifications.
+    Receives the events of jobs and workers: for metrics, logs and notifications.
 
-    Every method may be called from any thread, returns soon and never raises: what can not
-    be counted or told must not cost a capture. No protocol but a class that does nothing
-    with what it hears: whoever wants some of it overrides that.
+    Every method may be called from any thread, returns soon and never raises: an event that
+    cannot be counted or sent must not cost a capture. This class ignores every event; a
+    subclass overrides the methods that it needs.
     """
 
     def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
-        """Hear that a worker began a job, for the first time with attempt 1."""
+        """A worker began a job; `attempt` is 1 the first time."""
 
     def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
         """
-        Hear that an attempt ended.
+        An attempt ended.
 
         Args:
-            status: Its state says whether the job is over. One that is tried again is
+            status: Its state shows whether the job is over. A job that is tried again is
                 waiting or deferred, and `error` has what went wrong.
-            stage_ms: Time by stage, as `capture --json` has it; empty when nothing was sealed.
-            length: Bytes of the bundle; 0 when nothing was sealed.
+            stage_ms: Time by stage, as in `capture --json`; empty if nothing was sealed.
+            length: Bytes of the bundle; 0 if nothing was sealed.
         """
 
     def heartbeat(self, worker: str) -> None:
-        """Hear that a worker wrote its heartbeat."""
+        """A worker wrote its heartbeat."""
 
     def turned(self, worker: str) -> None:
-        """Hear that a worker's loop turns, whether or not its heartbeat could be written."""
+        """A worker's loop ran once, whether or not its heartbeat could be written."""
 
     def browser_restarted(self, worker: str, *, why: str) -> None:
-        """Hear that a browser was replaced. `why`: "captures", "memory" or "died"."""
+        """A browser was replaced. `why`: "captures", "memory" or "died"."""
 
     def service_failed(self, service: str, detail: str) -> None:
         """
-        Hear that somebody else's service did not do its part.
+        An external service failed.
 
         Args:
             service: "store", "authority", "database", "browser" or "log".
@@ -570,29 +605,30 @@ class JobObserver:
         """
 
     def fired(self, schedule: str, *, late_s: float) -> None:
-        """Hear that a visit that a schedule asks for was handed over, so late."""
+        """The visit of a schedule was enqueued, `late_s` seconds after its time."""
 
     def tell(self, event: NotificationEvent) -> None:
-        """Hear something that people may want to be told."""
+        """Something happened that people may want to be notified of."""
 
 
 class Notifier(Protocol):
-    """Takes over what people may want to be told; which of it they are is its affair."""
+    """Accepts notification events, and decides which of them are sent to whom."""
 
     def notify(self, event: NotificationEvent) -> None:
         """
-        Take an event over. Durable when this returns; the same id again changes nothing.
+        Accept an event. Durable when this returns; the same id again changes nothing.
 
         Raises:
-            ServiceUnavailable: It could not be written down. Nobody will be told.
+            ServiceUnavailable: The event could not be stored. Nobody will be notified.
         """
 
 
 class Channel(Protocol):
     """
-    A way to somebody outside. Not trusted with more than its messages say.
+    A way to send notifications: a webhook, mail, and the like.
 
-    Messages are handed over at least once: a receiver knows one by its id.
+    Not trusted with more than the text of its messages. Each message is sent at least once; a
+    receiver recognises a repeated one by its id.
     """
 
     @property
@@ -600,45 +636,45 @@ class Channel(Protocol):
         """The name from the configuration."""
 
     def deliver(self, message: UndeliveredMessage) -> DeliveryResult:
-        """Hand a message over, within a limited time; what goes wrong is an answer too."""
+        """Send a message within a limited time; a failure is part of the result."""
 
 
 class JobSuperseded(SnapshotterError):
-    """The job was given to somebody else, or is not wanted any more: nothing is to be stored."""
+    """The job was given to another worker or cancelled: its bundle must not be stored."""
 
 
 class Lease(Protocol):
     """
-    The right to store one bundle. Of several who try the same job at most one has it.
+    The right to store the bundle of one job; at most one worker has it at a time.
 
-    Whoever was taken for dead and goes on afterwards does not have it any more.
+    A worker that was marked dead and continues afterwards has lost it.
     """
 
     def began(self, bundle_id: str) -> None:
         """
-        Note under which id the bundle will be found, before the page is asked for.
+        Record the id of the bundle before the page is requested.
 
         Raises:
-            Superseded: Nobody wants it.
+            JobSuperseded: The job was cancelled or given to another worker.
         """
 
     def may_store(self, sealed: SealedResult) -> None:
         """
-        Return if the bundle may be stored now, and soon: the right ends by itself.
+        Return if the bundle may be stored at once; the right expires by itself.
 
         Called again before each try.
 
         Raises:
-            Superseded: It must not be stored.
+            JobSuperseded: The bundle must not be stored.
         """
 
     def wait(self, error: ServiceUnavailable) -> None:
         """
-        Return when the store may be asked again. It may have taken the bundle all the same.
+        Wait until the store may be tried again; it may have the bundle already.
 
         Raises:
-            ServiceUnavailable: The given one: it is not to be tried any more.
+            ServiceUnavailable: The given error: no further try is allowed.
         """
 
     def stored(self) -> None:
-        """Note that the store has it."""
+        """Record that the store has the bundle."""

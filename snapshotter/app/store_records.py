@@ -3,10 +3,10 @@
 import contextlib
 
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore, WritableStore
 
 
-def put(store: ObjectStore, key: str, data: bytes) -> bool:
+def put(store: WritableStore, key: str, data: bytes) -> bool:
     """
     Store a record under a key that is free; False if something stands there: nothing is changed.
 
@@ -19,7 +19,7 @@ def put(store: ObjectStore, key: str, data: bytes) -> bool:
     return False
 
 
-def read(store: ObjectStore, key: str, *, limit: int) -> bytes | None:
+def read(store: ReadableStore, key: str, *, limit: int) -> bytes | None:
     """Return what stands under a key, at most one byte more than `limit`; None for nothing."""
     try:
         with store.open(key) as stream:

@@ -24,7 +24,7 @@ from snapshotter.formats.proofs import log_state, merkle, note, tiles
 from snapshotter.formats.proofs.log_state import Batch, Lock
 from snapshotter.formats.proofs.note import ED25519, Checkpoint, LogPolicy, Note, VerifierKey
 from snapshotter.formats.proofs.tiles import WIDTH, TileTree
-from snapshotter.ports import CompareAndSwapStore, IdSource, LogSigner, ObjectStore, TaggedContent
+from snapshotter.ports import CompareAndSwapStore, IdSource, LogSigner, ReadableStore, TaggedContent
 from snapshotter.seal.log_writer import CheckpointMemory, LogDamaged
 
 _MOST_STAGED = 100  # batches that are looked at
@@ -53,7 +53,7 @@ class LogRepair:
     def __init__(
         self,
         store: CompareAndSwapStore,
-        listing: ObjectStore,
+        listing: ReadableStore,
         signer: LogSigner,
         *,
         ids: IdSource,

@@ -36,7 +36,7 @@ from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity as identities
 from snapshotter.policy.page_identity import host_and_port
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.store.stored_events import StoredEvent, read_stored_event
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
@@ -192,7 +192,7 @@ class Catalog:
 
     def sync(
         self,
-        store: ObjectStore,
+        store: ReadableStore,
         read: ReadBundle,
         *,
         until: datetime | None = None,
@@ -409,7 +409,7 @@ class Catalog:
 
     # Events of the store: their bytes as they were read, and what this machine did with them.
 
-    def sync_events(self, store: ObjectStore) -> None:
+    def sync_events(self, store: ReadableStore) -> None:
         """
         Read the events that the store lists and that are not here; forget those that went.
 
@@ -511,7 +511,7 @@ class Catalog:
         return [f"{_ROOT}{first + timedelta(days=day):%Y/%m/%d}/" for day in range(days)]
 
     def _sync(
-        self, store: ObjectStore, read: ReadBundle, progress: CatalogProgress, prefix: str
+        self, store: ReadableStore, read: ReadBundle, progress: CatalogProgress, prefix: str
     ) -> CatalogSyncResult:
         lot: list[tuple[Any, ...]] = []
         gone: list[str] = []
@@ -614,7 +614,7 @@ class _Ruined(SnapshotterError):
     """The file is no catalog: it is made again."""
 
 
-def _listed(store: ObjectStore, prefix: str) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+def _listed(store: ReadableStore, prefix: str) -> Iterator[tuple[str, int, tuple[str, ...]]]:
     """Yield key and length of each bundle of a store, with the keys of its late tokens."""
     key, length, tokens = "", 0, list[str]()
     for found in store.list(prefix):

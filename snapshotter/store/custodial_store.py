@@ -39,7 +39,7 @@ from snapshotter.model.custody import (
     CustodyEvent,
     receipt_of,
 )
-from snapshotter.ports import Clock, Content, IdSource, ObjectStore, ShowMessage
+from snapshotter.ports import Clock, Content, IdSource, ObjectStore, ReadableStore, ShowMessage
 from snapshotter.store import upload_content
 from snapshotter.store.receipt_files import ReceiptFile, ReceiptFiles
 
@@ -428,7 +428,9 @@ class CustodialStore:
         self._show_message(f"{bundle_id}: {what} could not be written down: {_words(error)}")
 
 
-def read_chain(store: ObjectStore, bundle_id: str, numbers: Collection[int] | None = None) -> Chain:
+def read_chain(
+    store: ReadableStore, bundle_id: str, numbers: Collection[int] | None = None
+) -> Chain:
     """
     Return the whole custody chain of a bundle, checked.
 
@@ -458,7 +460,7 @@ def read_chain(store: ObjectStore, bundle_id: str, numbers: Collection[int] | No
     return Chain(events=found.events, problems=(broken, *found.problems), head=found.head)
 
 
-def list_sidecar_numbers(store: ObjectStore, key: str) -> list[int]:
+def list_sidecar_numbers(store: ReadableStore, key: str) -> list[int]:
     """Return the numbers of the custody sidecars of the bundle at `key`, in order."""
     kinds = (
         store_keys.parse_bundle_key(stored.key).kind for stored in store.list(f"{key}.custody-")
@@ -466,13 +468,13 @@ def list_sidecar_numbers(store: ObjectStore, key: str) -> list[int]:
     return sorted(number for number in map(custody_sidecars.number_of, kinds) if number is not None)
 
 
-def read_sidecar(store: ObjectStore, key: str, number: int) -> bytes:
+def read_sidecar(store: ReadableStore, key: str, number: int) -> bytes:
     """Return a sidecar; one that is too long is cut, and then is none."""
     with store.open(store_keys.sidecar_key(key, custody_sidecars.kind(number))) as stream:
         return stream.read(custody_sidecars.MAX_BYTES + 1)
 
 
-def read_chain_in_bundle(store: ObjectStore, key: str) -> bytes:
+def read_chain_in_bundle(store: ReadableStore, key: str) -> bytes:
     """
     Return the chain inside the bundle at `key`.
 

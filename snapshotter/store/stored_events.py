@@ -8,7 +8,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Takedown
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class StoredEvent:
     told: bool = False
 
 
-def stored_events(store: ObjectStore) -> Iterator[StoredEvent]:
+def stored_events(store: ReadableStore) -> Iterator[StoredEvent]:
     """Yield what a store keeps where events are, in the order of keys, whosever they are."""
     for found in store.list(f"{store_keys.TAKEDOWNS}/"):
         event = read_stored_event(store, found.key)
@@ -33,7 +33,7 @@ def stored_events(store: ObjectStore) -> Iterator[StoredEvent]:
             yield event
 
 
-def read_stored_event(store: ObjectStore, key: str) -> StoredEvent | None:
+def read_stored_event(store: ReadableStore, key: str) -> StoredEvent | None:
     """Return what stands under a key; None where nothing does any more."""
     try:
         with store.open(key) as stream:

@@ -23,7 +23,7 @@ from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile, TileTree
 from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Finding, Verdict
-from snapshotter.ports import NotAnObject, ObjectStore
+from snapshotter.ports import NotAnObject, ReadableStore
 
 _STEP = 16 * WIDTH  # entries between two reports of progress
 
@@ -47,7 +47,7 @@ class LogReader:
         policy: Whose log it has to be; None: what is read is not verified.
     """
 
-    def __init__(self, store: ObjectStore, policy: LogPolicy | None) -> None:
+    def __init__(self, store: ReadableStore, policy: LogPolicy | None) -> None:
         self._store = store
         self._policy = policy
         self._missing: set[str] = set()  # keys that the store said it does not have

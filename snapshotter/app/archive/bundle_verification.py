@@ -6,13 +6,13 @@ from typing import BinaryIO
 from snapshotter.app.archive import bundles
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.finding import Report, Verdict
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
 
 def verify_in_store(
-    stream: BinaryIO, store: ObjectStore, key: str, trust: Trust, *, now: datetime
+    stream: BinaryIO, store: ReadableStore, key: str, trust: Trust, *, now: datetime
 ) -> Report:
     """
     Return what the verification of a bundle found, with its sidecars in a store.
@@ -26,7 +26,7 @@ def verify_in_store(
 
 
 def verify_stored_bundle(
-    store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime
+    store: ReadableStore, bundle_id: str, trust: Trust, *, now: datetime
 ) -> Report | None:
     """Return what the verification of a bundle of a store found; None if it is not there."""
     key = store_keys.bundle_key(bundle_id)

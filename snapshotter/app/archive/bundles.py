@@ -29,7 +29,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.bundle import Retention, StoredObject
-from snapshotter.ports import Content, ObjectStore
+from snapshotter.ports import Content, ReadableStore, WritableStore
 from snapshotter.verify import capture_record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, load_sidecars
@@ -59,7 +59,7 @@ class ListedBundle:
     erased: Tombstone | None = None  # it was, by order
 
 
-def list_bundles(store: ObjectStore, *, since: date | None = None) -> Iterator[ListedBundle]:
+def list_bundles(store: ReadableStore, *, since: date | None = None) -> Iterator[ListedBundle]:
     """
     Yield the bundles of a store, newest first, reading each record as it comes.
 
@@ -92,7 +92,7 @@ def _parsed(found: StoredObject) -> tuple[store_keys.BundleKey, StoredObject] | 
 
 
 def _entry(
-    store: ObjectStore, bundle_id: str, found: StoredObject, kinds: tuple[str, ...]
+    store: ReadableStore, bundle_id: str, found: StoredObject, kinds: tuple[str, ...]
 ) -> ListedBundle:
     try:
         with store.open(found.key) as stream:
@@ -112,7 +112,7 @@ def _entry(
     )
 
 
-def read_tombstone(store: ObjectStore, bundle_id: str) -> Tombstone | None:
+def read_tombstone(store: ReadableStore, bundle_id: str) -> Tombstone | None:
     """Return the tombstone beside where a bundle was, whoever signed it; None without one."""
     key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), tombstone.KIND)
     try:
@@ -122,7 +122,7 @@ def read_tombstone(store: ObjectStore, bundle_id: str) -> Tombstone | None:
         return None
 
 
-def bundle_ids(store: ObjectStore) -> Iterator[str]:
+def bundle_ids(store: ReadableStore) -> Iterator[str]:
     """Yield the ids of all bundles of a store, oldest first."""
     for found in store.list(f"{store_keys.BUNDLES}/"):
         try:
@@ -257,7 +257,7 @@ def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def read_sidecars(store: ObjectStore, key: str, beginning: str = "") -> Sidecars:
+def read_sidecars(store: ReadableStore, key: str, beginning: str = "") -> Sidecars:
     """
     Read the sidecars that a store has of a bundle, as `sidecars_on_disk` does in a folder.
 
@@ -282,7 +282,7 @@ def read_sidecars(store: ObjectStore, key: str, beginning: str = "") -> Sidecars
 
 
 def put_late_token(
-    store: ObjectStore,
+    store: WritableStore,
     key: str,
     token: Content,
     sha256: str,
@@ -313,7 +313,7 @@ def _late_token_keys(key: str) -> list[str]:
     return [store_keys.sidecar_key(key, names.late_token(number)) for number in numbers]
 
 
-def find_bundle_key(store: ObjectStore, bundle_id: str) -> str:
+def find_bundle_key(store: ReadableStore, bundle_id: str) -> str:
     """
     Return the key of a bundle in a store.
 
@@ -341,7 +341,7 @@ def find_bundle_key(store: ObjectStore, bundle_id: str) -> str:
     return key
 
 
-def export(store: ObjectStore, bundle_id: str, directory: Path) -> tuple[Path, ...]:
+def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path, ...]:
     """
     Copy a bundle and its sidecars into a directory; return the files, the bundle first.
 
@@ -393,7 +393,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
     return target
 
 
-def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
+def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
     """Copy one object so that the target is whole or absent, and the same bytes or an error."""
     digester, sha256 = Digester(), ""
     try:

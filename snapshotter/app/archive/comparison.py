@@ -39,7 +39,7 @@ from snapshotter.model.request import Decision, MaskRules
 from snapshotter.model.verified_facts import CaptureFacts
 from snapshotter.policy import page_identity as identities
 from snapshotter.policy.page_identity import PageIdentityRules
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify import capture_record as records
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.trust import Trust
@@ -114,7 +114,7 @@ def open_file_bundle(stream: BinaryIO, file: Path, trust: Trust, now: datetime) 
 
 @contextmanager
 def open_stored_bundle(
-    name: str, there: ObjectStore, trust: Trust, now: datetime
+    name: str, there: ReadableStore, trust: Trust, now: datetime
 ) -> Iterator[NamedBundle]:
     """
     Lend a bundle of a store, verified.

@@ -33,7 +33,7 @@ from snapshotter.formats.digest import digest
 from snapshotter.formats.printable import printable
 from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Report
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
@@ -76,7 +76,7 @@ def verifier_path() -> Path:
 
 
 def write(
-    store: ObjectStore,
+    store: ReadableStore,
     bundle_id: str,
     folder: Path,
     *,
@@ -113,7 +113,7 @@ def write(
 
 def _fill(
     part: Path,
-    store: ObjectStore,
+    store: ReadableStore,
     bundle_id: str,
     trust_file: Path,
     root_key_id: str,

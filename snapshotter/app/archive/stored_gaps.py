@@ -10,7 +10,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import gap as gaps
 from snapshotter.formats.statements.gap import GapRecord
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class StoredGap:
     problem: str = ""  # why there is no record
 
 
-def stored_gaps(store: ObjectStore) -> Iterator[StoredGap]:
+def stored_gaps(store: ReadableStore) -> Iterator[StoredGap]:
     """Yield the gap records of a store, the newest first. Trust in their keys is not checked."""
     for found in store.list(f"{store_keys.GAPS}/", reverse=True):
         data = read_gap(store, found.key) or b""
@@ -35,6 +35,6 @@ def stored_gaps(store: ObjectStore) -> Iterator[StoredGap]:
             yield StoredGap(key=found.key, record=None, sha256=sha256, problem=str(error))
 
 
-def read_gap(store: ObjectStore, key: str) -> bytes | None:
+def read_gap(store: ReadableStore, key: str) -> bytes | None:
     """Return the bytes of a gap record; None if the store has none under this key."""
     return store_records.read(store, key, limit=signed_statement.MAX_BYTES)

@@ -26,7 +26,7 @@ from snapshotter.errors import (
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import AuditFinding, AuditReport
-from snapshotter.ports import Clock, IdSource, ObjectStore, Signer
+from snapshotter.ports import Clock, IdSource, ObjectStore, ReadableStore, Signer, WritableStore
 from snapshotter.verify.audit import remembered_checkpoint, unreadable_objects
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.locks_and_custody import StoreReceipts
@@ -251,7 +251,7 @@ def audit(
 
 def _put_report(
     service: AuditService,
-    store: ObjectStore,
+    store: WritableStore,
     signer: Signer,
     report: AuditReport,
     findings_sha256: str,
@@ -303,7 +303,7 @@ def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavail
     ) from error
 
 
-def _require_folder(store: ObjectStore) -> None:
+def _require_folder(store: ReadableStore) -> None:
     """
     Check that the directory of a store that was read before still exists.
 
@@ -337,14 +337,14 @@ def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
     )
 
 
-def _has_objects(store: ObjectStore) -> bool:
+def _has_objects(store: ReadableStore) -> bool:
     try:
         return next(iter(store.list("")), None) is not None
     except SnapshotterError:
         return False  # reported by the audit: no report is written to an unreadable store
 
 
-def _put(store: ObjectStore, key: str, data: bytes) -> None:
+def _put(store: WritableStore, key: str, data: bytes) -> None:
     store.put_new(key, data, hashlib.sha256(data).hexdigest())
 
 

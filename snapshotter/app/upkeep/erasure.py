@@ -29,7 +29,7 @@ from snapshotter.formats.proofs.leaf import TOMBSTONE, Leaf
 from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.custody import DELETION, POLICY_ASSIGNMENT
-from snapshotter.ports import Clock, ObjectStore, Signer
+from snapshotter.ports import Clock, ReadableStore, RetentionStore, Signer
 from snapshotter.store import custodial_store
 from snapshotter.store.custodial_store import CustodialStore
 
@@ -179,7 +179,7 @@ def _put_tombstone(
         )
 
 
-def _doomed(store: ObjectStore, key: str) -> list[str]:
+def _doomed(store: RetentionStore, key: str) -> list[str]:
     """Return what goes, the bundle last: all but the tombstone, its proofs and the chain."""
     found = [name for name in store.remains(key) if name == key or name.startswith(f"{key}.")]
     kinds = {name: name.removeprefix(key).removeprefix(".") for name in found}
@@ -193,7 +193,7 @@ def _stays(kind: str) -> bool:
     return custody_sidecars.number_of(kind) is not None
 
 
-def _is_there(store: ObjectStore, key: str) -> bool:
+def _is_there(store: ReadableStore, key: str) -> bool:
     try:
         store.head(key)
     except FileNotFoundError:
@@ -201,7 +201,7 @@ def _is_there(store: ObjectStore, key: str) -> bool:
     return True
 
 
-def _is_told(store: ObjectStore, bundle_id: str) -> bool:
+def _is_told(store: ReadableStore, bundle_id: str) -> bool:
     return any(
         link.event.event == DELETION for link in custodial_store.read_chain(store, bundle_id).events
     )

@@ -21,7 +21,7 @@ from snapshotter.formats.signatures.signed_statement import MAX_BYTES
 from snapshotter.formats.statements import holds
 from snapshotter.formats.statements.holds import LIFT, PLACE, HoldAction, HoldRecord, Holds
 from snapshotter.model.custody import POLICY_ASSIGNMENT
-from snapshotter.ports import Clock, ObjectStore, Signer
+from snapshotter.ports import Clock, ReadableStore, Signer
 from snapshotter.store.custodial_store import CustodialStore
 
 _TRIES = 20  # each is lost to somebody who placed or lifted another hold
@@ -112,7 +112,7 @@ def lift(service: HoldService, bundle_id: str, *, name: str, reason: str) -> Hol
     raise _busy(bundle_id)
 
 
-def read(store: ObjectStore, bundle_id: str, is_trusted: IsTrusted) -> Holds:
+def read(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted) -> Holds:
     """Return what the hold records of a bundle say."""
     key = store_keys.bundle_key(bundle_id)
     records: list[tuple[int, bytes]] = []
@@ -123,7 +123,7 @@ def read(store: ObjectStore, bundle_id: str, is_trusted: IsTrusted) -> Holds:
     return holds.read(bundle_id, records, is_trusted)
 
 
-def held_bundles(store: ObjectStore, is_trusted: IsTrusted) -> Iterator[HeldBundle]:
+def held_bundles(store: ReadableStore, is_trusted: IsTrusted) -> Iterator[HeldBundle]:
     """Yield all bundles of a store that are held, oldest first. One listing, whatever its size."""
 
     def bundle_of(key: str) -> str:
@@ -148,7 +148,7 @@ def is_hold_record(kind: str) -> bool:
     return holds.sequence_of(kind) is not None
 
 
-def _record(store: ObjectStore, key: str) -> bytes:
+def _record(store: ReadableStore, key: str) -> bytes:
     try:
         with store.open(key) as stream:
             return stream.read(MAX_BYTES + 1)
@@ -211,7 +211,7 @@ def _set_flags(store: CustodialStore, key: str, *, on: bool) -> bool:
     return enforced
 
 
-def list_sidecars(store: ObjectStore, key: str) -> list[str]:
+def list_sidecars(store: ReadableStore, key: str) -> list[str]:
     """Return the keys of all sidecars of the bundle at `key`, in order."""
     return [found.key for found in store.list(f"{key}.")]
 

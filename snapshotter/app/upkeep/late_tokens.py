@@ -22,7 +22,7 @@ from snapshotter.formats.bundle import names
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.rfc3161 import Anchor, TokenInvalid, check_response
-from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
+from snapshotter.ports import Clock, ObjectStore, ReadableStore, TimestampAuthority, WritableStore
 
 _MAX_SEAL_FILE = 1 << 16  # bytes
 _MAX_NOTE = 100  # characters
@@ -250,7 +250,7 @@ def request_owed_tokens(
     )
 
 
-def _sealed_at(store: ObjectStore, key: str) -> datetime:
+def _sealed_at(store: ReadableStore, key: str) -> datetime:
     """Return when a bundle says that it was sealed. Raises EvidenceInvalid."""
     with store.open(key) as stream:
         value = bundles.read_record(stream)
@@ -351,7 +351,7 @@ def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
     return True
 
 
-def _put_sidecar(store: ObjectStore, key: str, response: bytes) -> None:
+def _put_sidecar(store: WritableStore, key: str, response: bytes) -> None:
     """Store a late token beside its bundle under the next free number."""
     if not bundles.put_late_token(store, key, response, digest_bytes(response).sha256):
         raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")

@@ -7,7 +7,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import leaf, merkle
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.log import LogReader
 
 
@@ -23,7 +23,7 @@ class LogContents:
     records: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
+def read_log(store: ReadableStore, policy: LogPolicy | None) -> LogContents:
     """
     Return what the log of a store names, after checking it against its checkpoint.
 

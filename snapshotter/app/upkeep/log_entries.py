@@ -20,7 +20,7 @@ from snapshotter.formats.bundle import names, store_keys
 from snapshotter.formats.proofs import leaf as leaves
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import SignedCheckpoint
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ObjectStore, ReadableStore
 from snapshotter.seal.log_writer import AppendResult, LogWriter
 from snapshotter.store import custodial_store
 
@@ -229,7 +229,7 @@ def bundle_leaf(bundle_id: str, sha256: str) -> Leaf:
     return Leaf(kind=leaves.BUNDLE, name=bundle_id, sha256=sha256)
 
 
-def custody_head(store: ObjectStore, bundle_id: str) -> Leaf | None:
+def custody_head(store: ReadableStore, bundle_id: str) -> Leaf | None:
     """Return the head of a bundle's custody chain as a leaf; None without a valid chain."""
     try:
         chain = custodial_store.read_chain(store, bundle_id)

@@ -18,7 +18,7 @@ from snapshotter.formats.bundle import custody_sidecars, names, store_keys
 from snapshotter.formats.proofs import leaf as leaves
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.model.finding import Code, Verdict
-from snapshotter.ports import Clock, ObjectStore
+from snapshotter.ports import Clock, ReadableStore
 from snapshotter.store import stored_events
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
@@ -136,7 +136,7 @@ def _log_records(
         yield LogSyncResult(bundle_id=leaf.name, index=index, kind=leaf.kind, added=not dry_run)
 
 
-def _records(store: ObjectStore) -> Iterator[tuple[Leaf, str]]:
+def _records(store: ReadableStore) -> Iterator[tuple[Leaf, str]]:
     """Yield the leaf and the key id of each valid record; an audit reports the others."""
     for gap in stored_gaps.stored_gaps(store):
         if gap.record is not None:
@@ -148,13 +148,13 @@ def _records(store: ObjectStore) -> Iterator[tuple[Leaf, str]]:
             yield Leaf(kind=leaves.TAKEDOWN, name=name, sha256=event.sha256), event.key_id
 
 
-def _keys_of_bundles(store: ObjectStore) -> Iterator[store_keys.BundleKey]:
+def _keys_of_bundles(store: ReadableStore) -> Iterator[store_keys.BundleKey]:
     for found in store.list(f"{store_keys.BUNDLES}/"):
         with contextlib.suppress(ValueError):  # not a bundle's key
             yield store_keys.parse_bundle_key(found.key)
 
 
-def _with_custody(store: ObjectStore) -> Iterator[str]:
+def _with_custody(store: ReadableStore) -> Iterator[str]:
     """Yield the ids of bundles with custody sidecars, in order."""
     last = ""
     for key in _keys_of_bundles(store):
@@ -163,7 +163,7 @@ def _with_custody(store: ObjectStore) -> Iterator[str]:
             yield last
 
 
-def _without_proof(store: ObjectStore) -> Iterator[str]:
+def _without_proof(store: ReadableStore) -> Iterator[str]:
     """Yield the ids of bundles that have no log proof beside them, in order."""
     waiting = ""
     for key in _keys_of_bundles(store):
@@ -179,7 +179,7 @@ def _without_proof(store: ObjectStore) -> Iterator[str]:
 
 
 def _check_bundle(
-    store: ObjectStore, bundle_id: str, trust: Trust, clock: Clock, *, named: bool
+    store: ReadableStore, bundle_id: str, trust: Trust, clock: Clock, *, named: bool
 ) -> UnloggedBundle | LogSyncResult:
     """Verify a bundle; return it to be logged, or a result that says why it is passed over."""
 

@@ -16,7 +16,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.bundle import Retention, StoredObject
-from snapshotter.ports import Content, ObjectStore
+from snapshotter.ports import Content, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
 
 _Found = TypeVar("_Found")
@@ -43,7 +43,7 @@ class BundleObjects:
 
 
 def list_bundle_objects(
-    store: ObjectStore, prefix: str = f"{store_keys.BUNDLES}/"
+    store: ReadableStore, prefix: str = f"{store_keys.BUNDLES}/"
 ) -> Iterator[BundleObjects]:
     """Yield what a store lists, bundle by bundle, in the order of ids. One listing."""
     parsed = filter(None, map(_parsed, store.list(prefix)))
@@ -68,7 +68,7 @@ def pair_listings(
             left, right = next(one, None), next(other, None)
 
 
-def fetch_object(store: ObjectStore, key: str, target: Path) -> str:
+def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
     """
     Copy an object to a file; return its SHA-256.
 
@@ -91,7 +91,7 @@ def fetch_object(store: ObjectStore, key: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def sidecar_reader(store: ObjectStore, key: str) -> Callable[[str], bytes | None]:
+def sidecar_reader(store: ReadableStore, key: str) -> Callable[[str], bytes | None]:
     """Return what reads a sidecar of the bundle at `key` by its kind; None for none."""
 
     def read(kind: str) -> bytes | None:
@@ -104,7 +104,7 @@ def sidecar_reader(store: ObjectStore, key: str) -> Callable[[str], bytes | None
     return read
 
 
-def object_sha256(store: ObjectStore, key: str) -> str:
+def object_sha256(store: ReadableStore, key: str) -> str:
     """Return the SHA-256 of an object, of its bytes and not of what a store says."""
     digest = hashlib.sha256()
     with store.open(key) as source:

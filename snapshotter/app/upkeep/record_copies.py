@@ -25,7 +25,7 @@ from snapshotter.formats.proofs import leaf
 from snapshotter.formats.signatures import keys
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import RECOVERY, REPLICATION
-from snapshotter.ports import Clock, ObjectStore
+from snapshotter.ports import Clock, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.verify.audit.record_checks import GAP_RECORDS, TAKEDOWN_RECORDS
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
@@ -127,7 +127,7 @@ def is_report_signature_valid(document: bytes, signature: bytes, trust: Trust) -
 class RecordService:
     """From where to where records are copied."""
 
-    source: ObjectStore
+    source: ReadableStore
     source_name: str
     target: CustodialStore
     trust: Trust
@@ -164,7 +164,7 @@ class RecordCopier:
                 if found is not None:
                     self._one(kind, found.key, here, there)
 
-    def _listed(self, store: ObjectStore, kind: RecordKind) -> Iterator[StoredObject]:
+    def _listed(self, store: ReadableStore, kind: RecordKind) -> Iterator[StoredObject]:
         """Yield the records; a report's signature goes along with it."""
         return (stored for stored in store.list(kind.prefix) if not stored.key.endswith(SIGNATURE))
 

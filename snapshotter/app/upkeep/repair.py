@@ -45,7 +45,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import RECOVERY, Receipt
 from snapshotter.model.finding import Code
-from snapshotter.ports import Clock, CompareAndSwapStore, ObjectStore
+from snapshotter.ports import Clock, CompareAndSwapStore, ReadableStore
 from snapshotter.store import custodial_store
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
@@ -64,7 +64,7 @@ class RepairService:
     """What is needed to repair a store from another one."""
 
     target: CustodialStore
-    source: ObjectStore
+    source: ReadableStore
     source_name: str
     trust: Trust
     tombstones: Tombstones

@@ -50,7 +50,7 @@ from snapshotter.formats.proofs.note import SignedCheckpoint
 from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
-from snapshotter.ports import Clock, CompareAndSwapStore, ObjectStore
+from snapshotter.ports import Clock, CompareAndSwapStore, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import Trust
@@ -69,7 +69,7 @@ LOG = "log"  # how the log is told of
 class ReplicationService:
     """What is needed to copy from one store to another."""
 
-    source: ObjectStore
+    source: ReadableStore
     source_name: str  # as the copies' custody events name it
     source_place: str  # as receipts name it
     source_log: LogReader
@@ -304,7 +304,7 @@ class _Replication:
         if has_records:
             self.records()
 
-    def _group(self, store: ObjectStore, bundle_id: str) -> BundleObjects:
+    def _group(self, store: ReadableStore, bundle_id: str) -> BundleObjects:
         empty = BundleObjects(bundle_id=bundle_id)
         return next(list_bundle_objects(store, empty.key), empty)
 

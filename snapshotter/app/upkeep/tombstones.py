@@ -18,7 +18,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures.signed_statement import MAX_BYTES
 from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Tombstones:
     folder: Path
     is_trusted: Callable[[str], bool]
 
-    def of(self, store: ObjectStore, bundle_id: str) -> Tombstone | None:
+    def of(self, store: ReadableStore, bundle_id: str) -> Tombstone | None:
         """
         Return the tombstone of a bundle in a store, or of which this machine knows.
 
@@ -69,7 +69,7 @@ class Tombstones:
         return found
 
     def listed(
-        self, store: ObjectStore, bundle_id: str, kinds: Collection[str]
+        self, store: ReadableStore, bundle_id: str, kinds: Collection[str]
     ) -> Tombstone | None:
         """Return what `of` does, and ask the store only where its listing names a tombstone."""
         if tombstone.KIND in kinds:
@@ -94,7 +94,7 @@ class Tombstones:
         if not file.exists():
             private_files.write_private(file, data)
 
-    def refuse(self, store: ObjectStore, bundle_id: str) -> None:
+    def refuse(self, store: ReadableStore, bundle_id: str) -> None:
         """
         Do nothing if the bundle was not erased.
 

@@ -28,7 +28,7 @@ from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES, Retention
 from snapshotter.model.finding import Code, Finding, Report, Verdict
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.audit.object_reader import (
     ObjectAbsent,
     ObjectUnreadable,
@@ -82,7 +82,7 @@ class ReadResult:
 class ReaderSetup:
     """What a process that reads bundles has to know."""
 
-    open_store: Callable[[], ObjectStore]
+    open_store: Callable[[], ReadableStore]
     trust: Trust
     now: datetime
     basis: str  # what a reading rests on besides bytes: `verdict_basis` the trust
@@ -100,7 +100,7 @@ def prepare(assignment: ReaderSetup) -> Callable[[ReadTask], ReadResult]:
     return partial(read, assignment.open_store(), assignment)
 
 
-def read(store: ObjectStore, assignment: ReaderSetup, task: ReadTask) -> ReadResult:
+def read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> ReadResult:
     """
     Return what there is to know of one bundle.
 
@@ -122,7 +122,7 @@ def read(store: ObjectStore, assignment: ReaderSetup, task: ReadTask) -> ReadRes
         )
 
 
-def _read(store: ObjectStore, assignment: ReaderSetup, task: ReadTask) -> ReadResult:
+def _read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> ReadResult:
     beside, failures, too_many = _beside(store, task.sidecars)
     unread = tuple(sidecar for sidecar in task.sidecars if sidecar.kind in failures)
     why = tuple((str(failures[sidecar.kind]), failures[sidecar.kind].retry) for sidecar in unread)
@@ -167,7 +167,7 @@ def _read(store: ObjectStore, assignment: ReaderSetup, task: ReadTask) -> ReadRe
     )
 
 
-def _locks(store: ObjectStore, task: ReadTask, now: datetime) -> BundleFacts:
+def _locks(store: ReadableStore, task: ReadTask, now: datetime) -> BundleFacts:
     """
     Return what is said of a bundle's lock, and `beside` it of those that are less.
 
@@ -203,7 +203,7 @@ def retention_of(lock: BundleFacts) -> Retention | None:
     return Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
 
 
-def lock_of(store: ObjectStore, key: str, now: datetime) -> BundleFacts:
+def lock_of(store: ReadableStore, key: str, now: datetime) -> BundleFacts:
     """Return what the store says of an object's lock, or why that can not be known."""
     try:
         state = store.lock_state(key)
@@ -266,7 +266,7 @@ def _told(findings: list[Finding]) -> list[str]:
 
 
 def _beside(
-    store: ObjectStore, sidecars: Sequence[ListedObject]
+    store: ReadableStore, sidecars: Sequence[ListedObject]
 ) -> tuple[dict[str, bytes], dict[str, ObjectUnreadable], int]:
     """
     Return what stands beside a bundle, what of it can not be read, and how much was left out.

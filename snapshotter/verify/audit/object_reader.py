@@ -17,7 +17,7 @@ from snapshotter.formats.bundle import custody_sidecars, names, store_keys
 from snapshotter.formats.statements import holds
 from snapshotter.model.audit import AuditCode
 from snapshotter.model.bundle import StoredObject
-from snapshotter.ports import NotAnObject, ObjectChanged, ObjectStore
+from snapshotter.ports import NotAnObject, ObjectChanged, ReadableStore
 from snapshotter.verify.audit.workspace import AuditDatabase, UnreadObject
 
 _MAX_DETAIL = 300  # characters of one sentence
@@ -48,7 +48,7 @@ class ObjectAbsent(Exception):
     """The store says that it has no such object; that has to be confirmed."""
 
 
-def require_store_answer(store: ObjectStore, error: Exception) -> None:
+def require_store_answer(store: ReadableStore, error: Exception) -> None:
     """
     Return if the store answers, or was never said not to.
 
@@ -75,7 +75,7 @@ def require_store_answer(store: ObjectStore, error: Exception) -> None:
             return
 
 
-def opened(store: ObjectStore, key: str) -> BinaryIO:
+def opened(store: ReadableStore, key: str) -> BinaryIO:
     """
     Open an object.
 
@@ -91,7 +91,7 @@ def opened(store: ObjectStore, key: str) -> BinaryIO:
         raise ObjectAbsent(error.message) from error
 
 
-def read(store: ObjectStore, key: str, limit: int) -> bytes:
+def read(store: ReadableStore, key: str, limit: int) -> bytes:
     """
     Return the first bytes of an object, one more than `limit` at most.
 
@@ -107,7 +107,7 @@ def read(store: ObjectStore, key: str, limit: int) -> bytes:
         raise unreadable_error(store, error) from error
 
 
-def unreadable_error(store: ObjectStore, error: Exception) -> ObjectUnreadable:
+def unreadable_error(store: ReadableStore, error: Exception) -> ObjectUnreadable:
     """Return what an error means for one object, or raise ServiceUnavailable."""
     if isinstance(error, ObjectUnreadable):
         return error
@@ -116,7 +116,7 @@ def unreadable_error(store: ObjectStore, error: Exception) -> ObjectUnreadable:
     return ObjectUnreadable(str(error)[:_MAX_DETAIL], retry=retry)
 
 
-def find_absence(store: ObjectStore, key: str) -> str:
+def find_absence(store: ReadableStore, key: str) -> str:
     """
     Return how an object is gone: no listing shows it, nor has the store got it by its name.
 
@@ -148,7 +148,7 @@ class ObjectReader:
     """
 
     def __init__(
-        self, store: ObjectStore, workspace: AuditDatabase, pause: Callable[[], None], run: str
+        self, store: ReadableStore, workspace: AuditDatabase, pause: Callable[[], None], run: str
     ) -> None:
         self.store = store
         self._workspace = workspace

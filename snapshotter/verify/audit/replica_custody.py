@@ -18,7 +18,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import custody_sidecars, store_keys
 from snapshotter.formats.bundle.custody_sidecars import ChainedEvent
 from snapshotter.model.custody import RECOVERY, REPLICATION, Receipt
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.audit.object_reader import ObjectAbsent, read, unreadable_error
 
 _MOST = 5_000  # sidecars of one bundle that are read
@@ -44,7 +44,7 @@ def copy_heads(events: Sequence[ChainedEvent], first: str = "") -> frozenset[str
 
 
 def replica_events(
-    store: ObjectStore, bundle_id: str, own: Collection[str], known: Collection[str]
+    store: ReadableStore, bundle_id: str, own: Collection[str], known: Collection[str]
 ) -> ReplicaReceipts:
     """
     Return the events of all chains carried here that go on from one that is known.
@@ -77,7 +77,7 @@ def replica_events(
 
 
 def _events(
-    store: ObjectStore, keys: list[str], own: Collection[str], known: Collection[str]
+    store: ReadableStore, keys: list[str], own: Collection[str], known: Collection[str]
 ) -> ReplicaReceipts:
     """Return the events of one chain, up to where it does not hold any more."""
     parts: list[bytes] = []

@@ -39,7 +39,7 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.bundle import StoredObject
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.audit import bundle_reader, replica_custody
 from snapshotter.verify.audit import unreadable_objects as unread
 from snapshotter.verify.audit.bundle_reader import ReaderSetup, ReadResult, ReadTask
@@ -121,7 +121,7 @@ class StoreAudit:
 
     def __init__(
         self,
-        open_store: Callable[[], ObjectStore],
+        open_store: Callable[[], ReadableStore],
         trust: Trust,
         *,
         workspace: Path,
