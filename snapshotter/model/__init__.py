@@ -1,1 +1,5 @@
-"""Values that two rooms exchange. The standard library alone."""
+"""
+Values that packages exchange: requests, captures, verdicts, bundles, events, jobs, findings.
+
+They import the standard library alone.
+"""

@@ -1,7 +1,7 @@
 """
-What a capture shows: the verdicts, and what each of them rests on.
+Values of an assessment: the verdicts on one capture, and the evidence for each of them.
 
-The words stand in signed records: they are added, and never renamed.
+The values of the enumerations are in signed records: new ones are added, none is renamed.
 """
 
 import enum
@@ -14,7 +14,7 @@ MAX_EXCERPT = 300  # characters
 
 
 class Content(enum.StrEnum):
-    """Whether what was captured is what somebody came for."""
+    """What kind of page was captured."""
 
     CONTENT = "content"
     NOTICE = "notice"  # the platform says that something is not there
@@ -26,7 +26,7 @@ class Content(enum.StrEnum):
 
 
 class Availability(enum.StrEnum):
-    """Whether the thing at this address is still there."""
+    """Whether the page or post at the address is available."""
 
     AVAILABLE = "available"
     UNAVAILABLE = "unavailable"
@@ -34,7 +34,7 @@ class Availability(enum.StrEnum):
 
 
 class Cause(enum.StrEnum):
-    """Why it is not there, as the notice, the data or the status states it. Never a motive."""
+    """Why it is unavailable, as the notice, the data or the status states it. Never a motive."""
 
     AUTHOR = "author"
     PLATFORM_RULE = "platform_rule"
@@ -55,7 +55,7 @@ class Cause(enum.StrEnum):
 
 
 class Undecided(enum.StrEnum):
-    """Why nothing can be said about the page."""
+    """Why availability is undecided."""
 
     WALL = "wall"
     UNKNOWN_NOTICE = "unknown_notice"  # it has the shape of a notice, and no rule knows its words
@@ -64,7 +64,7 @@ class Undecided(enum.StrEnum):
 
 
 class WallKind(enum.StrEnum):
-    """What stands between us and the page."""
+    """The kind of wall that hides the page."""
 
     LOGIN = "login"
     VERIFICATION = "verification"
@@ -78,7 +78,7 @@ class WallKind(enum.StrEnum):
 
 
 class Step(enum.StrEnum):
-    """In which step of the matching order something was found."""
+    """The step of the matching order in which evidence was found."""
 
     WALL_URL = "wall-url"
     WALL_STRUCTURE = "wall-structure"
@@ -92,7 +92,7 @@ class Step(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFile:
-    """A file of rules as it was used; its text lies in the bundle."""
+    """The identity of a rule file that was used. Its text is in the bundle."""
 
     id: str  # "wechat"
     version: str  # "2026.11.1"
@@ -101,7 +101,7 @@ class RuleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One thing on the page that a verdict rests on."""
+    """One place on the page that a verdict rests on."""
 
     rule: str  # "wx-01"; "content.blank" and the like for what is the same everywhere
     rules: str = ""  # id of its file; "" for what is the same everywhere
@@ -123,7 +123,7 @@ class ContentVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What a platform says about content that it still shows: "refuted", "restricted"."""
+    """A label that a platform puts on content that it still shows: "refuted", "restricted"."""
 
     label: str
     text: str  # verbatim
@@ -132,7 +132,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """What the page says about the account behind it, which is not what it says of the page."""
+    """
+    The state of the account behind the page, as the page states it. It is no state of the page.
+    """
 
     state: str  # "frozen", "closed", "blocked", "migrated", "migrating", "restricted", …
     text: str  # verbatim
@@ -143,9 +145,9 @@ class AccountState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakedownVerdict:
     """
-    Whether the thing is still there, by the rules and by nothing else.
+    Whether the page or post is available, by the rules alone.
 
-    `takedown` is False for what is unavailable and no take-down: an owner's setting.
+    `takedown` is False if it is unavailable through a setting of its owner.
     """
 
     availability: Availability
@@ -183,7 +185,7 @@ class FailedReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """All that is said about one capture."""
+    """All verdicts and readings of one capture."""
 
     content: ContentVerdict
     takedown: TakedownVerdict
@@ -196,7 +198,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssessmentSummary:
-    """What a capture shows, in short: for lists, tables and the queue."""
+    """An assessment in short: for lists, tables and the queue."""
 
     content: Content
     availability: Availability
@@ -217,7 +219,7 @@ class AssessmentSummary:
 
     @classmethod
     def of(cls, assessment: Assessment) -> "AssessmentSummary":
-        """Return an assessment in short."""
+        """Return the summary of an assessment."""
         verdict = assessment.takedown
         return cls(
             content=assessment.content.kind,
@@ -240,7 +242,7 @@ class AssessmentSummary:
 
     @property
     def words(self) -> str:
-        """A few words: `content, available`, `notice, unavailable (author)`."""
+        """The summary in a few words: `content, available`, `notice, unavailable (author)`."""
         why = self.cause or self.wall or self.undecided
         kind, state = self.content.value, self.availability.value
         return f"{kind}, {state} ({why.value})" if why else f"{kind}, {state}"

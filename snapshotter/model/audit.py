@@ -1,9 +1,9 @@
 """
-What an audit of a whole store finds: deletions, alterations, two histories.
+Values of an audit of a whole store: its findings, its scope and its report.
 
-`verify` is about one bundle and `audit` about a store, so that their words differ: a
-finding here names an object of the store, and says how bad it is and what to do. Codes
-are a promise (docs/reference/audit.md): added, never given another meaning.
+`verify` checks one bundle and `audit` a store. An audit finding names an object of the store,
+its severity, and what to do. Codes are a promise (docs/reference/audit.md): new ones are added,
+none gets another meaning.
 """
 
 import enum
@@ -16,7 +16,7 @@ from snapshotter.model.finding import Verdict
 
 
 class Severity(enum.StrEnum):
-    """How bad a finding is."""
+    """How severe a finding is."""
 
     FAILED = "failed"  # evidence of alteration, or a rule that was broken
     INDETERMINATE = "indeterminate"  # could not be established: says nothing either way
@@ -24,7 +24,7 @@ class Severity(enum.StrEnum):
 
 
 class AuditCode(enum.StrEnum):
-    """What was found; the order is that in which a person reads them."""
+    """What was found, in the order in which a person reads it."""
 
     FORKED = "forked"
     ROLLED_BACK = "rolled-back"
@@ -128,7 +128,7 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFinding:
-    """One thing that an audit found."""
+    """One finding of an audit."""
 
     code: AuditCode
     severity: Severity
@@ -144,7 +144,7 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingCount:
-    """How often one kind of finding was made."""
+    """How many findings have one code."""
 
     code: AuditCode
     severity: Severity
@@ -161,7 +161,7 @@ class TreeHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSeen:
-    """The log, as it was served to this audit."""
+    """The log as its server presented it to this audit."""
 
     origin: str
     head: TreeHead
@@ -174,7 +174,7 @@ class LogSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditScope:
-    """How much of the store was looked at."""
+    """How much of the store was checked."""
 
     bundles: int  # in the store
     read: int  # verified, all their bytes
@@ -187,7 +187,7 @@ class AuditScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """What an audit found, in all."""
+    """The result of an audit: its scope and all findings."""
 
     store: str  # as a person names it
     started_at: datetime
@@ -202,7 +202,7 @@ class AuditReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all findings; notes take nothing away."""
+        """The worst verdict of all findings. Notes do not count."""
         found = {count.severity for count in self.counts if count.count}
         if Severity.FAILED in found:
             return Verdict.FAILED

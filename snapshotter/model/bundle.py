@@ -1,4 +1,4 @@
-"""The sealed bundle as values: its members, its signature, its tokens, where it is stored."""
+"""Values of a sealed bundle and of its stored object: signatures, tokens, retention, lock state."""
 
 import enum
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from snapshotter.model.digests import FileDigest
 
 
 class TokenState(enum.StrEnum):
-    """What became of one authority's timestamp token."""
+    """The result of asking one authority for a timestamp token."""
 
     GRANTED = "granted"  # verified, and inside the bundle or its sidecar
     PENDING = "pending"  # the authority did not answer; `snapshotter timestamp` asks again
@@ -18,7 +18,7 @@ class TokenState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenResult:
-    """One authority's answer over one signature."""
+    """One authority's answer for one signature."""
 
     authority: str  # the name from the configuration
     state: TokenState
@@ -32,7 +32,7 @@ class TokenResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """One signature over a bundle's list of files, and what became of the tokens over it."""
+    """One signature over a bundle's manifest, and the timestamp tokens over it."""
 
     key_id: str
     signature: bytes  # DER
@@ -41,7 +41,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A sealed bundle, one file on disk, not yet stored."""
+    """A sealed bundle: one file on disk, not yet stored."""
 
     id: str
     file: Path
@@ -56,7 +56,7 @@ class Bundle:
 
     @property
     def signatures(self) -> tuple[Signed, ...]:
-        """All signatures, the first one first."""
+        """All signatures, in the order of their slots."""
         first = Signed(key_id=self.key_id, signature=self.signature, tokens=self.tokens)
         return (first, *self.cosigned)
 
@@ -66,7 +66,7 @@ LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")  # of S3 Object Lock, the weaker one f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Until when an object has to stay, and how firmly (S3 Object Lock)."""
+    """Until when an object is retained, and in which mode (S3 Object Lock)."""
 
     until: datetime  # aware; stores keep whole seconds
     mode: str = "GOVERNANCE"  # or "COMPLIANCE", which nobody can undo
@@ -79,18 +79,18 @@ class Retention:
 
     @property
     def second(self) -> datetime:
-        """The last second, in UTC, as stores keep it."""
+        """The last second of the retention, in UTC, as stores keep it."""
         return self.until.astimezone(UTC).replace(microsecond=0)
 
     def covers(self, other: "Retention") -> bool:
-        """Whether an object under this one is also under `other`."""
+        """Return whether an object under this retention is also under `other`."""
         firm = LOCK_MODES.index(self.mode) >= LOCK_MODES.index(other.mode)
         return firm and self.second >= other.second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockState:
-    """What keeps one version of an object from being deleted, as its store says now."""
+    """What protects one version of an object from deletion, as its store reports now."""
 
     retention: Retention | None = None  # None: there is none; one that ended may still be named
     legal_hold: bool = False
@@ -99,12 +99,12 @@ class LockState:
     enforced: bool = False
 
     def holds(self, now: datetime) -> bool:
-        """Whether anything keeps it at this instant."""
+        """Return whether anything protects the version at this instant."""
         kept = self.retention is not None and self.retention.until > now
         return self.legal_hold or kept
 
     def in_words(self, now: datetime) -> str:
-        """Return what keeps it, for a person; "nothing" where nothing does."""
+        """Describe what protects the version; "nothing" if nothing does."""
         said = []
         if self.legal_hold:
             said.append("a legal hold")
@@ -118,7 +118,7 @@ class LockState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """What a store says of one object."""
+    """One object as a store reports it."""
 
     key: str
     length: int  # bytes
@@ -130,7 +130,7 @@ class StoredObject:
 
     @property
     def retention(self) -> Retention | None:
-        """Its retention, if it has one."""
+        """Its retention, or None."""
         if self.retain_until is None or self.lock_mode not in LOCK_MODES:
             return None
         return Retention(until=self.retain_until, mode=self.lock_mode)
@@ -138,7 +138,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectVersion:
-    """One version of one key, as a store lists them."""
+    """One version of one key, as a store lists it."""
 
     key: str
     version: str  # as the store names it; "null" in a bucket that kept none then, "" without any

@@ -1,10 +1,10 @@
 """
-A campaign: pages that were watched for a time, and what became of each, in numbers.
+Values of a campaign report: the pages that were watched for a period, and what became of each.
 
-What went in (captures, gaps, the period) stands apart from what follows from it, so that
-anybody can make the second of the first again. A removal is an interval between two
-captures, and whatever is made of removals is an interval as well. The words stand in signed
-records: they are added, and never renamed.
+The input (captures, gaps, the period) is separate from the findings, so that anybody can compute
+the findings again. A removal is an interval between two captures, and so is every number that
+is made of removals. The values of the enumerations are in signed records: new ones are added,
+none is renamed.
 """
 
 import enum
@@ -26,7 +26,7 @@ OWN_WORD: Final = (
 
 
 class Fate(enum.StrEnum):
-    """What became of a page by the end of the period. Each page has one."""
+    """What became of a page by the end of the period. Each page has exactly one."""
 
     AVAILABLE = "available"  # the last capture that tells shows it
     GONE = "gone"  # its removal was confirmed in the period
@@ -40,7 +40,7 @@ class Fate(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedPage:
-    """One page of a campaign, and all captures of it until the end of the period."""
+    """One page of a campaign, with all captures of it until the end of the period."""
 
     identity: str
     url: str
@@ -66,7 +66,7 @@ class GapRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakedownRef:
-    """A signed event that lies in the store."""
+    """A signed event in the store."""
 
     event_id: str
     sha256: str  # of its record
@@ -74,7 +74,7 @@ class TakedownRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExcludedCapture:
-    """A capture that plays no part, and why."""
+    """A capture that is left out, and why."""
 
     bundle_id: str
     why: str
@@ -82,7 +82,7 @@ class ExcludedCapture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """What a report is made of."""
+    """The input of a report."""
 
     report_id: str  # like a bundle's
     made_at: datetime  # UTC
@@ -122,7 +122,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """What became of one page."""
+    """The findings about one page."""
 
     identity: str
     url: str
@@ -141,7 +141,7 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
-    """The pages of one account."""
+    """The findings about the pages of one account."""
 
     account: str
     pages: int
@@ -152,7 +152,7 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """One number of a report, and what it rests on."""
+    """One number of a report, with the captures and events that it rests on."""
 
     name: str  # "removed", "removed.cause.author", "fate.available", …
     value: int
@@ -164,9 +164,9 @@ class Number:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
     """
-    How many pages were still there, so long after they were first seen.
+    How many pages were still available, so long after they were first seen.
 
-    Of `pages` at least `at_least` and at most `at_most`: nobody saw more.
+    At least `at_least` and at most `at_most` of the pages: the captures do not show more.
     """
 
     after_ms: int
@@ -176,7 +176,7 @@ class Survival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFindings:
-    """What follows from a campaign's captures, and from nothing else."""
+    """All findings that follow from the captures of a campaign."""
 
     rows: tuple[PageRow, ...]  # as the campaign's pages
     accounts: tuple[AccountRow, ...]
@@ -190,7 +190,7 @@ class CampaignFindings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignReport:
-    """A report: what it is made of, and what follows."""
+    """A report: its input and its findings."""
 
     campaign: Campaign
     findings: CampaignFindings

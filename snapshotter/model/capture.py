@@ -1,10 +1,9 @@
 """
-What one rendering produced: artifacts, facts and an outcome.
+Values of one capture: its artifacts, its facts and its outcome.
 
-These values are written into `capture/capture.json` as they are (see
-`seal/record.py`), so their names are the names that a court reads. Instants
-are aware and in UTC; durations are whole milliseconds, `_ms` in the name;
-nothing here is a float, because canonical JSON (RFC 8785) in a bundle has none.
+`seal/record.py` writes these values into `capture/capture.json` under their own names, so the
+names are read in court. Instants are aware and in UTC; durations are whole milliseconds, `_ms`
+in the name; no value is a float, because canonical JSON (RFC 8785) in a bundle has none.
 """
 
 import enum
@@ -19,7 +18,7 @@ from snapshotter.model.network import NetworkPath
 
 
 class Outcome(enum.StrEnum):
-    """How complete a capture is. Says nothing about what the page shows."""
+    """How complete a capture is. It does not tell what the page shows."""
 
     COMPLETE = "complete"  # every step did what it is for
     PARTIAL = "partial"  # the page was captured, something is missing; reasons say what
@@ -37,7 +36,7 @@ class StepState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a capture is not complete: a stable word, and a sentence."""
+    """Why a capture is incomplete: a stable code, and a sentence."""
 
     code: str  # kebab-case, documented in docs/reference/outcomes.md
     detail: str  # for a person
@@ -57,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomChange:
-    """The main frame's document before and after something was done to the page."""
+    """The main frame's document before and after an action on the page."""
 
     nodes_before: int  # elements
     nodes_after: int
@@ -68,7 +67,7 @@ class DomChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something we did to the page, which may have changed it."""
+    """An action on the page that may have changed it."""
 
     at: datetime
     kind: str  # scroll, dismiss-dialog, close-popup … (docs/reference/outcomes.md)
@@ -78,7 +77,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One file made from a capture, spooled on disk and hashed as it was written."""
+    """One file of a capture: written to the spool, and hashed while it was written."""
 
     path: str  # in the bundle: "capture/dom.html"
     media_type: str  # RFC 6838, lowercase
@@ -103,7 +102,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One document that the page's window showed, on its way to the final one."""
+    """One document that the page's window showed before the final one."""
 
     url: str
     status: int
@@ -118,7 +117,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCounts:
-    """Every request that the browser made, by how it ended."""
+    """The number of requests that the browser made, by how they ended."""
 
     total: int = 0
     answered: int = 0  # a response with its whole body
@@ -133,7 +132,7 @@ class RequestCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRequest:
-    """A request without an answer: what was wanted, and what the browser said."""
+    """A request without a response: what was requested, and the browser's error."""
 
     url: str
     resource_type: str  # Document Stylesheet Image Font Script …, as CDP names them
@@ -143,7 +142,7 @@ class FailedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCounts:
-    """Images that the page wanted, after scrolling."""
+    """Images that the page requested, after scrolling."""
 
     wanted: int = 0
     loaded: int = 0
@@ -155,7 +154,9 @@ class ImageCounts:
 
     @property
     def in_sight(self) -> "ImageCounts":
-        """The images that came or failed: of a page that was not scrolled, no more is known."""
+        """
+        The images that were loaded or failed. Of a page that was not scrolled no others are known.
+        """
         return ImageCounts(
             wanted=self.loaded + self.failed,
             loaded=self.loaded,
@@ -166,7 +167,7 @@ class ImageCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FontCounts:
-    """Font faces that the page brought with it, all frames; unused ones are not counted."""
+    """Font faces that the page loads, in all frames. Unused ones are not counted."""
 
     loaded: int = 0
     failed: int = 0
@@ -175,7 +176,7 @@ class FontCounts:
 
 
 class FrameState(enum.StrEnum):
-    """What could be had from a frame."""
+    """How much of a frame was captured."""
 
     READ = "read"
     EMPTY = "empty"  # it answered, and there is nothing in it
@@ -185,7 +186,7 @@ class FrameState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFacts:
-    """One frame of the page, the main one included."""
+    """One frame of the page; the main frame too."""
 
     url: str
     state: FrameState
@@ -193,7 +194,7 @@ class FrameFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingGlyphs:
-    """Characters of one script that no font on this machine could draw."""
+    """Characters of one script for which this machine has no font."""
 
     script: str  # Unicode script property, long name: "Han"; or Emoji, Symbols, Other
     count: int  # distinct characters
@@ -212,7 +213,7 @@ class SettleEnd(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """Things of one kind that a page had announced and not done yet."""
+    """Work of one kind that a page had announced and not done yet."""
 
     kind: str  # docs/spec/capture-record.md
     count: int
@@ -221,7 +222,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settling:
-    """One time that a page was waited for, and how that ended."""
+    """One wait for the page to settle, and how it ended."""
 
     at: datetime
     duration_ms: int
@@ -233,7 +234,7 @@ class Settling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scrolling:
-    """How far down the page we went."""
+    """How far down the page was scrolled."""
 
     steps: int
     height: int  # CSS pixels of what was scrolled, at the end
@@ -245,7 +246,7 @@ class Scrolling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """One certificate of a chain, DER digest and the facts a reader looks for."""
+    """One certificate of a chain: its digest (DER) and the facts that a reader needs."""
 
     sha256: str  # of the DER bytes
     subject: str  # RFC 4514
@@ -270,7 +271,7 @@ class TlsFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MainResponse:
-    """The answer to the main document's request, after redirects."""
+    """The response to the main document's request, after redirects."""
 
     url: str
     status: int
@@ -285,7 +286,7 @@ class MainResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """A value that was replaced before it reached a file."""
+    """A value that was replaced before it was written to a file."""
 
     place: str  # "request-header" or "response-header"
     name: str  # lowercase header name
@@ -296,7 +297,7 @@ class Redaction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosure:
     """
-    What opens one commitment, given the value: the salt, never the value itself.
+    The salt that opens one commitment. It never contains the value itself.
 
     Kept outside the bundle, readable by its owner alone. The commitment is
     SHA-256 over the salt, the name, a zero byte and the value's bytes.
@@ -310,7 +311,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessFacts:
-    """What processes of one kind could reach during the capture, as read from the kernel."""
+    """What processes of one kind could reach during the capture, as the kernel reports it."""
 
     type: str  # Chromium's word: "browser", "gpu-process", "renderer"; "driver" is Playwright's
     count: int
@@ -327,7 +328,7 @@ def files_open_to(
     processes: Iterable[ProcessFacts], *, of_everybody: bool = False
 ) -> tuple[str, ...]:
     """
-    Return the types of processes to which the files of the machine are open, as far as known.
+    Return the types of processes that can open the files of the machine, as far as known.
 
     Args:
         of_everybody: Count also a process that may open the files that every user of the machine
@@ -340,7 +341,7 @@ def files_open_to(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxFacts:
-    """Whether the page was rendered inside Chromium's sandbox, as read from the kernel."""
+    """Whether the page was rendered inside Chromium's sandbox, as the kernel reports it."""
 
     asked: bool  # we started Chromium with its sandbox
     enforced: bool  # a renderer process ran under seccomp in its own user namespace
@@ -350,7 +351,7 @@ class SandboxFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """On what the page was rendered. No user name, host name or path of the machine."""
+    """The software and settings that rendered the page. No user name, host name or local path."""
 
     os: str  # "Debian GNU/Linux 13 (trixie)"
     kernel: str
@@ -371,7 +372,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockFacts:
-    """How far the machine's clock could be trusted while it captured."""
+    """How far the machine's clock could be trusted during the capture."""
 
     source: str  # "adjtimex" or "system"
     synchronised: bool | None  # None: the system does not say
@@ -381,7 +382,7 @@ class ClockFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockCheck:
-    """What somebody else says about the time, against our clock. Not a proof."""
+    """The time by another party's clock, against the machine's clock. Not a proof."""
 
     source: str  # "http-date", or "page": a time of its server that the page holds
     name: str  # "Date", or what the page calls it
@@ -393,7 +394,7 @@ class ClockCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageSize:
-    """Size of the page and how much of it was photographed, CSS pixels."""
+    """The size of the page and of the photographed part, in CSS pixels."""
 
     width: int
     height: int
@@ -404,7 +405,7 @@ class PageSize:
 
 
 class PictureKind(enum.StrEnum):
-    """What a picture shows."""
+    """The kind of a picture."""
 
     VIEWPORT = "viewport"  # what a person sees first
     PAGE = "page"  # the whole page
@@ -414,7 +415,7 @@ class PictureKind(enum.StrEnum):
 
 
 class CutReason(enum.StrEnum):
-    """Why a picture does not show all that it is of."""
+    """Why a picture does not show all of its subject."""
 
     HEIGHT = "height-limit"
     WIDTH = "width-limit"
@@ -425,7 +426,7 @@ class CutReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureTile:
-    """One shot, and where it stands in its file."""
+    """One screenshot, and its place in its file."""
 
     top_px: int  # CSS pixels, in the measure of its file
     bottom_px: int  # not included
@@ -449,10 +450,10 @@ class PictureFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """
-    One thing that was photographed, and how much of it.
+    A picture of one subject, and how much of it is shown.
 
     Lengths are CSS pixels from the page's upper left corner, or within an inner box from
-    its own top. Tiles join edge to edge, and so do files unless `overlap_px` says else.
+    its own top. Tiles join edge to edge, and so do files unless `overlap_px` says otherwise.
     """
 
     kind: PictureKind
@@ -483,8 +484,8 @@ class CourtMinimum:
     """
     The Berkeley Protocol's minimum for evidence in court (¶155).
 
-    URL, HTML source and full-page capture; the page's source counts as there
-    when the main response's body is in the network record.
+    It consists of the URL, the HTML source and a full-page capture. The page's source counts as
+    present if the main response's body is in the network record.
     """
 
     url: bool
@@ -493,12 +494,12 @@ class CourtMinimum:
 
     @property
     def met(self) -> bool:
-        """Whether all of it is there."""
+        """Whether all required parts exist."""
         return self.url and self.html_source and self.full_page_capture
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of it is not there, by name."""
+        """The names of the required parts that do not exist."""
         named = (
             ("URL", self.url),
             ("HTML source", self.html_source),
@@ -509,7 +510,7 @@ class CourtMinimum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """All that one rendering produced."""
+    """Everything that one capture produced."""
 
     requested_url: str
     final_url: str  # the last document that was reached; the requested one when none was

@@ -1,4 +1,4 @@
-"""What says who captures: texts that the user gave, and where a capture shows them."""
+"""Values for the capturing person's identifiers: the texts, and where a capture shows them."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ CREDENTIAL = "credential"  # of the proxy that captures go through: replaced und
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturerIdentifier:
-    """A text that leads to whoever captures. It is never written into a bundle."""
+    """A text that identifies the capturing person. It is never written into a bundle."""
 
     kind: str  # name, handle, email, ip, account, other, or CREDENTIAL
     value: str = field(repr=False)
@@ -15,7 +15,9 @@ class CapturerIdentifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifierFinding:
-    """One kind of own text in one file of a capture: for the user, and never for the bundle."""
+    """
+    Identifiers of one kind found in one file of a capture. For the user, never for the bundle.
+    """
 
     kind: str
     where: str  # a path in the bundle
@@ -24,7 +26,7 @@ class IdentifierFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposedBox:
-    """A block of the page whose text was replaced, and that its pictures show as it was."""
+    """A block of the page whose text was replaced, and which its pictures still show."""
 
     left: int  # CSS pixels from the page's upper left corner, as all of these
     top: int

@@ -1,9 +1,9 @@
 """
-What differs between two captures of one page, and what does not.
+Values of a comparison of two captures of one page.
 
-"Unchanged" is a result that somebody looked for; what could not be established is
-`UNKNOWN`, with the reason, and never passes for unchanged. Nothing here judges which of
-the two captures is right. The words stand in JSON output: added, and never renamed.
+"Unchanged" is a result of a comparison. What could not be established is `UNKNOWN`, with the
+reason, and never passes for unchanged. No value tells which of the captures is right. The values
+of the enumerations are in JSON output: new ones are added, none is renamed.
 """
 
 import enum
@@ -27,7 +27,7 @@ class ComparisonState(enum.StrEnum):
 
 
 class Op(enum.StrEnum):
-    """What became of a piece of text."""
+    """The change of a piece of text."""
 
     SAME = "same"
     REMOVED = "removed"
@@ -36,7 +36,7 @@ class Op(enum.StrEnum):
 
 
 class BlockKind(enum.StrEnum):
-    """What became of a block of text."""
+    """The change of a block of text."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -45,7 +45,7 @@ class BlockKind(enum.StrEnum):
 
 
 class Trend(enum.StrEnum):
-    """What two readings of a count say together. Each may be an interval."""
+    """What two readings of a count, each of which may be an interval, show together."""
 
     SAME = "same"  # both exact, and equal
     ROSE = "rose"  # the later one's lower bound is above the earlier one's upper bound
@@ -65,7 +65,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockPosition:
-    """Where a block stands in one of the captures."""
+    """The position of a block in one of the captures."""
 
     selector: str  # "" where only lines of text are known
     region: Region | None  # None: nobody said what part of the page it is
@@ -75,7 +75,7 @@ class BlockPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockChange:
-    """One block that is not the same in both."""
+    """One block that differs between the captures."""
 
     kind: BlockKind
     before: BlockPosition | None  # None of ADDED
@@ -84,7 +84,7 @@ class BlockChange:
 
     @property
     def in_main(self) -> bool:
-        """Whether a reader sees it in the main region of either capture."""
+        """Whether the block is in the main region of either capture."""
         return any(
             place is not None and place.region in MAIN_REGIONS and not place.hidden
             for place in (self.before, self.after)
@@ -93,7 +93,7 @@ class BlockChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskUse:
-    """What one mask of the policy covered: left out of the comparison, and counted."""
+    """What one mask of the policy covered: it was left out of the comparison, and counted."""
 
     kind: str  # "selector", "pattern"
     mask: str  # as the policy has it
@@ -117,7 +117,7 @@ class TextComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRegion:
-    """One part of a picture that does not look the same."""
+    """One part of a picture that differs."""
 
     before: Box | None  # CSS pixels, of the page; None: only the later one has it
     after: Box | None
@@ -128,13 +128,13 @@ class PictureRegion:
 
     @property
     def in_main(self) -> bool:
-        """Whether a part of the main region lies under it."""
+        """Whether the part overlaps the main region."""
         return any(region in MAIN_REGIONS for region in self.regions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureComparison:
-    """The same picture of both captures. Boxes and sizes in CSS pixels."""
+    """The same picture of both captures. Boxes and sizes are in CSS pixels."""
 
     picture: str  # "first view", "whole page"
     state: ComparisonState
@@ -151,7 +151,7 @@ class PictureComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountChange:
-    """One count, read twice."""
+    """One count in both captures."""
 
     unit: str
     trend: Trend
@@ -161,7 +161,7 @@ class CountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueChange:
-    """Something that the captures say, and not the same; () where one does not say it."""
+    """A value that differs between the captures; () for a capture that does not have it."""
 
     name: str
     before: tuple[str, ...]
@@ -170,7 +170,7 @@ class ValueChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
-    """A set of texts: what only one capture has."""
+    """A set of texts: the members that only one capture has."""
 
     state: ComparisonState
     removed: tuple[str, ...] = ()  # in the order of the earlier capture
@@ -180,7 +180,7 @@ class ListChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictSummary:
-    """What one capture says about the page, in short."""
+    """The verdicts on one capture, in short."""
 
     content: Content
     availability: Availability
@@ -195,7 +195,7 @@ class VerdictSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditMarks:
-    """What a platform says itself of edits, which is set against our own comparison."""
+    """Edits that a platform states itself, to be set against our own comparison."""
 
     before: tuple[str, ...] = ()  # its marks, verbatim: 标题已修改
     after: tuple[str, ...] = ()
@@ -223,7 +223,7 @@ class ComparedCapture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two captures, and all that differs between them."""
+    """Two captures, and all differences between them."""
 
     before: ComparedCapture
     after: ComparedCapture

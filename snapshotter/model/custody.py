@@ -1,4 +1,6 @@
-"""Custody: who did what to the evidence, when, with what outcome (PREMIS), and receipts."""
+"""
+Values of the chain of custody: events (PREMIS: who did what, when, how it ended) and receipts.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,7 @@ SUCCESS, FAILURE = "success", "failure"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a store answered for one object that was put there, or locked."""
+    """A store's answer for one object that was stored or locked."""
 
     key: str
     length: int  # bytes
@@ -36,13 +38,13 @@ class Receipt:
 
     @property
     def retention(self) -> Retention | None:
-        """The retention that it states, if any."""
+        """The retention that the answer states, or None."""
         if self.retain_until is None or not self.lock_mode:
             return None
         return Retention(until=self.retain_until, mode=self.lock_mode)
 
     def same_answer(self, other: "Receipt") -> bool:
-        """Whether the two say the same of the same object, at whatever time."""
+        """Return whether two receipts state the same of the same object, at whatever time."""
         mine = (self.key, self.length, self.sha256, self.version, self.lock_mode)
         theirs = (other.key, other.length, other.sha256, other.version, other.lock_mode)
         return (mine, self.retain_until, self.legal_hold, self.store) == (
@@ -54,7 +56,7 @@ class Receipt:
 
 
 def receipt_of(stored: StoredObject, sha256: str, store: str, at: datetime) -> Receipt:
-    """Return the receipt of what a store answered for an object of this digest."""
+    """Return the receipt of a store's answer for an object with this digest."""
     return Receipt(
         key=stored.key,
         length=stored.length,
@@ -70,7 +72,7 @@ def receipt_of(stored: StoredObject, sha256: str, store: str, at: datetime) -> R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReceipts:
-    """What this machine kept of one bundle's receipts."""
+    """The receipts of one bundle that this machine kept."""
 
     receipts: tuple[Receipt, ...] = ()  # oldest first
     problems: tuple[str, ...] = ()  # lines that can not be read

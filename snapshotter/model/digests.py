@@ -1,4 +1,4 @@
-"""The digests of one run of bytes, as every room exchanges them."""
+"""Digests of files and of runs of bytes."""
 
 import re
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text is a SHA-256 or a BLAKE3 as we write them: 64 lowercase hex digits."""
+    """Return whether a text is a SHA-256 or BLAKE3 digest: 64 lowercase hexadecimal digits."""
     return _HEX64.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDigest:
-    """Length and SHA-256 of a whole file: what a bundle is stored, logged and named by."""
+    """Length and SHA-256 of a whole file, by which a bundle is stored, logged and named."""
 
     length: int  # bytes
     sha256: str  # 64 lowercase hex digits

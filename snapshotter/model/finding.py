@@ -1,8 +1,8 @@
 """
-Findings and verdicts: three answers, and no truth value.
+Findings of a verification, and the three verdicts, which are no truth values.
 
-The triple is that of ETSI EN 319 102-1: PASSED, FAILED, INDETERMINATE. "Not
-checked" never looks like "fine": no findings at all is INDETERMINATE.
+The verdicts are those of ETSI EN 319 102-1: PASSED, FAILED, INDETERMINATE. A check that was not
+made never looks like one that passed: no findings at all is INDETERMINATE.
 """
 
 import enum
@@ -15,7 +15,7 @@ from snapshotter.model.verified_facts import VerifiedFacts
 
 
 class Verdict(enum.Enum):
-    """What a check found."""
+    """The result of a check."""
 
     PASSED = "passed"  # checked, and it is so
     FAILED = "failed"  # checked, and it is not so
@@ -26,7 +26,7 @@ class Verdict(enum.Enum):
 
 
 class Code(enum.StrEnum):
-    """Why a check did not pass; `docs/spec/bundle.md` says when each is given."""
+    """Why a check did not pass; `docs/spec/bundle.md` tells when each code is given."""
 
     OK = "OK"
     CONTAINER = "CONTAINER"
@@ -79,7 +79,7 @@ class Code(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One check's answer."""
+    """The result of one check."""
 
     check: str  # container names hashes capture-record signature timestamp time derived custody …
     verdict: Verdict
@@ -153,7 +153,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its findings."""
+        """The worst verdict of the findings."""
         return overall(self.findings)
 
     def codes(self, *verdicts: Verdict) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a schedule promised and did not keep: visits that were not made, and who stopped it."""
+"""Values of a gap: visits that a schedule promised and that were not made, and who stopped it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,9 @@ from enum import StrEnum
 
 
 class GapEvent(StrEnum):
-    """What is recorded. The words stand in signed records: added, never renamed."""
+    """
+    The kind of a gap record. The values are in signed records: new ones are added, none is renamed.
+    """
 
     MISSED = "missed"  # visits were due and were not made
     PAUSED = "paused"  # somebody stopped it; with slots: those that fell into the pause
@@ -15,7 +17,9 @@ class GapEvent(StrEnum):
 
 
 class GapReason(StrEnum):
-    """Why visits were not made. The words stand in signed records: added, never renamed."""
+    """
+    Why visits were not made. The values are in signed records: new ones are added, none is renamed.
+    """
 
     NO_WORKER = "no-worker"  # nobody looked what was due
     QUEUE_LATE = "queue-late"  # it was handed over, and no worker came to it in time

@@ -1,4 +1,4 @@
-"""A capture that is to be made later or elsewhere, and how far it has come."""
+"""Values of the queue: a capture job, its state, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ MOST_PRIORITY = 1_000
 
 class JobState(StrEnum):
     """
-    How far a job has come.
+    The state of a job.
 
-    The words are what `queue list --state` takes and what `--json` says.
+    `queue list --state` takes these values, and `--json` prints them.
     """
 
     WAITING = "waiting"  # for a worker, or for its time
@@ -29,17 +29,17 @@ class JobState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more happens unless somebody asks for it."""
+        """Whether the job changes only if somebody asks for it."""
         return self not in {JobState.WAITING, JobState.DEFERRED, JobState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureJob:
     """
-    One capture, handed over.
+    One capture to be made by a worker.
 
-    Handing over the same id twice is one job: whoever makes jobs from something (a
-    slot of a schedule, a row of a table) makes the id from it, too.
+    A second job with the same id is the same job. Whoever makes jobs from something (a slot of a
+    schedule, a row of a table) derives the id from it.
     """
 
     id: str  # `[a-z0-9][a-z0-9._@-]{0,119}`
@@ -57,7 +57,7 @@ class CaptureJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """A job, and what came of it up to now."""
+    """A job, and its result so far."""
 
     job: CaptureJob
     state: JobState
@@ -94,7 +94,7 @@ class QueueMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedResult:
-    """A bundle that is about to be stored for a job: what it shows, and how to find it again."""
+    """A bundle that is about to be stored for a job: its assessment, and how to find it again."""
 
     bundle_id: str
     sha256: str  # of the bundle's file
@@ -113,7 +113,7 @@ class SealedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResult:
-    """What became of a job: a bundle in the store."""
+    """The result of a job: a bundle in the store."""
 
     sealed: SealedResult
     location: str  # a path that can be opened, or an s3:// URL

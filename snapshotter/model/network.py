@@ -1,4 +1,4 @@
-"""Connections of a capture, as the egress guard made or refused them."""
+"""Values of a capture's connections, as the egress guard made or refused them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One connection that something of ours asked for, from the question to its end."""
+    """One connection that the browser or a helper asked for, from the request to its end."""
 
     number: int  # from 1, in the order asked for
     purpose: str  # "page" (the browser), "timestamp", …
@@ -30,7 +30,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPath:
-    """Which way a capture's traffic took, and what kept it from taking another."""
+    """The way that a capture's traffic took, and what enforced it."""
 
     path: str  # "direct", "proxy" or "tor"
     enforced: bool  # the kernel let the browser have no other way out than our guard

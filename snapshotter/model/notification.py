@@ -1,10 +1,10 @@
 """
-What somebody may want to be told of: a capture that failed, a gap, an audit that found something.
+Values of notifications: a failed capture, a gap, findings of an audit.
 
-An event is not evidence. It may leave this machine in a message, to a mail server or a
-chat vendor, and that would disclose what is being watched: whatever comes from a page or
-names one stands in fields of its own, which are left out unless a channel asks for them. What
-rules match is a required field: an event about a page can not be made without it.
+A notification is not evidence. It may leave this machine, to a mail server or a chat vendor,
+and so disclose what is being watched. Therefore whatever comes from a page or names one is in
+fields of its own, which are left out unless a channel asks for them. The fields that rules match
+are required: a notification about a page cannot be made without them.
 """
 
 import re
@@ -21,9 +21,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,199}")
 
 
 class NotificationKind(StrEnum):
-    """
-    What happened. The words are what rules match and receivers read: added, never renamed.
-    """
+    """What happened. Rules match these values: new ones are added, none is renamed."""
 
     CAPTURE_DONE = "capture.done"
     CAPTURE_INCOMPLETE = "capture.incomplete"  # a bundle, without something that is required
@@ -64,10 +62,10 @@ WITHOUT_PAGE: Final = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationScope:
     """
-    What rules match of one capture or schedule that an event is about.
+    The facts of one capture or schedule that rules match.
 
-    None means that a value is not known. A rule about such a value may fit, so the event is told
-    as the strictest rule demands.
+    None means that a value is unknown. A rule about such a value may fit, so the notification is
+    reduced as the strictest rule demands.
     """
 
     policy: str | None  # as `CaptureJob.policy`: a name, a path, or "" for the worker's own
@@ -76,7 +74,7 @@ class NotificationScope:
 
     @classmethod
     def of(cls, job: CaptureJob) -> "NotificationScope":
-        """Return what rules match of a job."""
+        """Return the scope of a job."""
         return cls(
             policy=job.policy[:MAX_TEXT],
             origin=job.origin[:MAX_TEXT],
@@ -93,8 +91,8 @@ class NotificationEvent:
     One thing that happened.
 
     Raises:
-        ValueError: An id that can not stand in a header or a key, a time without a zone, a text
-            without an end, or an event about a page that does not say which rules match it.
+        ValueError: An id that cannot be part of a header or a key, a time without a zone, a text
+            that is too long, or an event about a page without a scope.
     """
 
     id: str  # telling the same id again tells nothing; made from what it is about
@@ -129,17 +127,17 @@ class NotificationEvent:
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """The policies that are known, each once."""
+        """The known policies, each once."""
         return _known(subject.policy for subject in self.about)
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Who asked for the captures, as far as that is known, each once."""
+        """Who asked for the captures, as far as known, each once."""
         return _known(subject.origin for subject in self.about)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that are known, each once."""
+        """The known tags, each once."""
         return _known(tag for subject in self.about for tag in subject.tags or ())
 
 
@@ -149,7 +147,7 @@ def _known(values: Iterable[str | None]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedNotification:
-    """An event that a channel is to be told of, reduced to what it may be told."""
+    """A notification for one channel, reduced to what the channel may disclose."""
 
     event: NotificationEvent
     channel: str
@@ -160,7 +158,7 @@ class QueuedNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
-    """What came of one attempt to hand a message over."""
+    """The result of one attempt to deliver a message."""
 
     delivered: bool
     detail: str = ""  # why it was not
@@ -170,7 +168,7 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredMessage:
-    """A message that has to be handed over, the same at each attempt."""
+    """A message to be delivered. It is the same at each attempt."""
 
     id: str  # `[A-Za-z0-9_-]{1,64}`
     channel: str

@@ -1,11 +1,11 @@
-"""What is proven of the order of captures: which came before which, and by whose clock."""
+"""Values for the proven order of captures: which one was made before which, by whose clock."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnprovenOrder:
-    """A capture whose place in an order is the word of the capturing machine alone."""
+    """A capture whose place in an order rests on the capturing machine's word alone."""
 
     role: str  # of the earlier capture: "last seen", "first gone" …
     against: str  # of the later one; "" where nothing proves when the capture of `role` existed

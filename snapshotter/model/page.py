@@ -1,9 +1,9 @@
 """
-A page as a capture kept it: what verdicts and readings are made of.
+A captured page, read back from its files: the input of verdicts and readings.
 
 Lengths are CSS pixels from the page's upper left corner, whole numbers. Selectors are
-CSS from the root, one element a step, so that in the document as it was kept each names
-one element: `html > body > div:nth-child(2) > h2:nth-child(1)`.
+CSS from the root, one element a step, so that each names one element of the stored document:
+`html > body > div:nth-child(2) > h2:nth-child(1)`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from snapshotter.model.capture import ImageCounts, Redirect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Where something stands on the page."""
+    """A rectangle on the page."""
 
     left: int
     top: int
@@ -28,7 +28,7 @@ class Block:
     """
     One block of text as the browser laid it out: a paragraph, a heading, a cell, a button.
 
-    A text belongs to the innermost block around it, and stands in no other.
+    A text belongs to the innermost block around it, and to no other.
     """
 
     selector: str
@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What one capture shows, read back from its files. Nothing in it is trusted."""
+    """What one capture shows. Nothing in it is trusted."""
 
     requested_url: str
     final_url: str

@@ -1,7 +1,7 @@
 """
-What a proof pack holds: its parts, and what each of them is for.
+Values of a proof pack: its parts, and the role of each part.
 
-The words stand in signed records: they are added, and never renamed.
+The roles are in signed records: new ones are added, none is renamed.
 """
 
 import enum
@@ -18,7 +18,7 @@ OWN_WORD: Final = (
 
 
 class Role(enum.StrEnum):
-    """What a part of a pack is for."""
+    """The role of a part."""
 
     LAST_SEEN = "last-seen"  # the captures; of an account, and of a page that came back, as well
     FIRST_GONE = "first-gone"
@@ -60,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSection:
-    """A stretch of the file that is no part: the page in front of them, the script behind."""
+    """A stretch of the file that is no part: the page before the parts, the script after them."""
 
     length: int  # bytes
     sha256: str

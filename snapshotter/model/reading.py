@@ -1,8 +1,8 @@
 """
-What can be read off a page: counts, dates, metadata, QR codes, regions.
+Values that are read off a page: counts, dates, metadata, QR codes, regions.
 
-Each value keeps what stood on the page, verbatim, and where; a value that is not exact is
-an interval. The words stand in signed records: they are added, and never renamed.
+Each value keeps the text of the page, verbatim, and its place. An inexact value is an interval.
+The values of the enumerations are in signed records: new ones are added, none is renamed.
 """
 
 import enum
@@ -54,7 +54,7 @@ class DateReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadatum:
-    """One value that a page states about itself, with where it states it."""
+    """One value that a page states about itself, and the place where it states it."""
 
     name: str  # "title", "byline", "site", "canonical", "published", "modified", "language"
     value: str
@@ -64,7 +64,7 @@ class Metadatum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QrCode:
-    """A code that was decoded in a picture, and not followed."""
+    """A QR code that was decoded in a picture. Its address is not visited."""
 
     text: str
     box: Box
@@ -73,7 +73,7 @@ class QrCode:
 
 
 class Region(enum.StrEnum):
-    """What part of the page a block is."""
+    """The part of the page that a block belongs to."""
 
     MAIN = "main"
     HEADLINE = "headline"
@@ -91,7 +91,7 @@ class Region(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledBlock:
-    """Which part of the page one block belongs to."""
+    """One block with the region that it belongs to."""
 
     selector: str
     region: Region
@@ -100,12 +100,11 @@ class LabelledBlock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """
-    A count that went over a threshold, between two readings.
+    A count that crossed a threshold between two readings.
 
-    With `certain` the number was surely below at `below` and surely at or above at
-    `reached`. Without, no reading is surely at or above: `reached` is the first whose
-    interval holds both, and "maybe" is all that can be said. `below` is "" where the first
-    reading of all was not below any more.
+    If `certain`, the number was surely below at `below` and surely at or above at `reached`. If
+    not, no reading is surely at or above: `reached` is the first whose interval contains both.
+    `below` is "" if the first reading of all was no longer below.
     """
 
     unit: str

@@ -1,7 +1,7 @@
 """
-What is known of a site's pages: where its counts, dates and metadata stand, and how it rounds.
+Rules for reading a site's pages: where counts, dates and metadata are, and how it rounds.
 
-They are data, in `policies/readings/sites.toml`; the file's text goes into the bundle, so that
+They are data, in `policies/readings/sites.toml`. The file's text goes into the bundle, so that
 a reading can be made again from the bundle alone.
 """
 
@@ -25,10 +25,10 @@ class Rounding(enum.StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueLocation:
     """
-    Where a value stands: one of an element, a variable of a script, a path in data.
+    Where a value is: one of an element, a variable of a script, a path in data.
 
-    `variable` is a name that a script of the page gives a value to, by `=` or by `:`;
-    `data` is a path of keys and numbers in JSON, the page's answer or what a script holds.
+    `variable` is a name that a script of the page assigns a value to, by `=` or by `:`.
+    `data` is a path of keys and numbers in JSON: in the page's response or in a script.
     """
 
     select: str = ""  # CSS
@@ -39,7 +39,7 @@ class ValueLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountLocation:
-    """Where a count stands."""
+    """Where a count is."""
 
     unit: str
     place: ValueLocation
@@ -47,7 +47,7 @@ class CountLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataLocation:
-    """Where the page states something of itself."""
+    """Where the page states a value about itself."""
 
     name: str  # of a `Metadatum`
     place: ValueLocation
@@ -56,7 +56,7 @@ class MetadataLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteReadings:
-    """What is known of one site, of one software for sites, or of all pages."""
+    """The rules for one site, for one software of sites, or for all pages."""
 
     id: str  # "wechat"
     hosts: tuple[str, ...] = ()  # and those below them; () with no `detect`: every page

@@ -1,4 +1,4 @@
-"""What came of replaying a bundle: whether it shows what was photographed."""
+"""Values of a replay check: whether a replayed bundle shows the page that was photographed."""
 
 import enum
 import math
@@ -19,7 +19,7 @@ class ReplayVerdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureDifference:
-    """One picture of the bundle beside the one that its replay gave."""
+    """The difference between one picture of the bundle and the picture of its replay."""
 
     path: str  # in the bundle
     captured_px: tuple[int, int]  # width, height, device pixels
@@ -29,13 +29,15 @@ class PictureDifference:
 
     @property
     def percent(self) -> float:
-        """Share of differing pixels with four decimals, rounded up: 0 means none at all."""
+        """
+        The share of differing pixels in percent, rounded up at four decimals: 0 means none at all.
+        """
         return math.ceil(self.differing * 1_000_000 / self.pixels) / 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedRequest:
-    """A request that the page made when it was replayed and that the bundle does not answer."""
+    """A request that the page made during the replay and that the bundle does not answer."""
 
     method: str  # "" where only the browser told of it
     url: str
@@ -44,7 +46,7 @@ class MissedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """One bundle, replayed and compared."""
+    """The result of replaying one bundle."""
 
     verdict: ReplayVerdict
     detail: str  # for a person; what was not compared, and why
@@ -54,5 +56,5 @@ class Replay:
 
 
 def unchecked(why: str) -> Replay:
-    """Return the answer where there is none."""
+    """Return the result of a replay that could not be checked."""
     return Replay(verdict=ReplayVerdict.UNCHECKED, detail=why)

@@ -1,4 +1,4 @@
-"""What is asked for, and what the policy made of it."""
+"""Values of a capture request and of the decision: every setting with which it is captured."""
 
 import re
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class CaptureRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that one capture may take. Seconds, bytes, counts, CSS pixels."""
+    """The most that one capture may use. Seconds, bytes, counts, CSS pixels."""
 
     total_s: float = 90.0  # the hard limit on the whole capture, browser included
     launch_s: float = 30.0
@@ -60,7 +60,7 @@ LAZY_ATTRIBUTES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaRules:
-    """How images that come late are dealt with."""
+    """How images that load late are handled."""
 
     honour_data_src: bool = True  # set the source of an image that its page holds back
     # Where pages write it down, in the order of preference.
@@ -72,7 +72,7 @@ class MediaRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpandRules:
-    """Controls that hide text: whether they are clicked, and which."""
+    """Whether controls that hide text are clicked, and which."""
 
     enabled: bool = False
     at_most: int = 20  # clicks
@@ -82,7 +82,7 @@ class ExpandRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRules:
-    """Banners that ask for consent: whether they are dismissed, and how."""
+    """Whether banners that ask for consent are dismissed, and how."""
 
     enabled: bool = False
     reject_selectors: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class ConsentRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewport:
-    """A window that a page is shown in."""
+    """The size and kind of a window in which a page is shown."""
 
     name: str  # a word that stands in names of files: "phone", "1024x768"
     width: int  # CSS pixels
@@ -106,7 +106,7 @@ class Viewport:
     @classmethod
     def named(cls, name: str) -> "Viewport":
         """
-        Return the window of a name, "phone" or "tablet", or of a size: "1024x768", "1024x768@2".
+        Return the viewport of a name, "phone" or "tablet", or of a size: "1024x768", "1024x768@2".
 
         Raises:
             ValueError: It is neither.
@@ -130,7 +130,7 @@ _DEVICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
-    """Which pictures are made beside those of the first view and of the whole page."""
+    """The pictures that are made in addition to those of the first view and of the whole page."""
 
     viewports: tuple[Viewport, ...] = ()  # further windows
     elements: tuple[str, ...] = ()  # CSS selectors, of each the first element
@@ -145,7 +145,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRules:
-    """By what a page is judged, and what is done while it still can be looked at again."""
+    """The rules for the verdicts, and what is repeated while the page is still open."""
 
     rules: tuple[str, ...] = ("generic",)  # ids of files of rules, in the order of matching
     rule_texts: tuple[tuple[str, str], ...] = ()  # (id, TOML): what goes into the bundle
@@ -157,7 +157,7 @@ class VerdictRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingRules:
-    """What is read off a page, and what is known of its site (`policies/readings/`)."""
+    """What is read off a page, and the rules for its site (`policies/readings/`)."""
 
     counts: bool = True
     dates: bool = True
@@ -171,9 +171,9 @@ class ReadingRules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskRules:
     """
-    What two captures of a page are not compared by (`[compare.mask]`): clocks, counters, ads.
+    What a comparison of two captures leaves out (`[compare.mask]`): clocks, counters, ads.
 
-    It is counted when they are compared, and the captures themselves keep it.
+    A comparison counts what it leaves out. The captures themselves keep it.
     """
 
     selectors: tuple[
@@ -184,7 +184,9 @@ class MaskRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactRules:
-    """What never reaches a file in clear, beside the headers that `Decision` names."""
+    """
+    What is never written to a file in clear, in addition to the headers that `Decision` names.
+    """
 
     # Lowercase names of parameters in addresses; one that ends in "*" names all that begin so.
     url_params: tuple[str, ...] = ()
@@ -198,7 +200,7 @@ class RedactRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """A number that matters, and who says so."""
+    """A number that matters, and the source that says so."""
 
     unit: str  # as `reading.Count` has it: "reposts", "views"
     at: int  # reached by this number, and by any above it
@@ -207,7 +209,9 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitoring:
-    """What is made of many captures of one page; `policy.decide.monitoring` reads it."""
+    """
+    The settings of a policy for many captures of one page; `policy.decide.monitoring` makes them.
+    """
 
     light: bool = False  # pages are watched: light checks between whole captures, and follow-ups
     confirm: ConfirmRules = field(default_factory=ConfirmRules)
@@ -226,10 +230,10 @@ class Monitoring:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
-    How one request is to be captured: every setting, with nothing left to a default elsewhere.
+    How one request is to be captured: every setting, none left to a default elsewhere.
 
-    It goes whole into the bundle as text (`capture/policy.toml`), so that a
-    reader sees what was asked of the browser.
+    The bundle contains the effective policy as text (`capture/policy.toml`), so that a reader sees
+    what was asked of the browser.
     """
 
     policy_name: str

@@ -1,8 +1,8 @@
 """
-Rules by which a page is judged, as a rule file says them (`docs/reference/takedown-rules.md`).
+The rules by which a page is judged, as values (`docs/reference/takedown-rules.md`).
 
-Values of data, checked before they were built: patterns compile, selectors parse. What they
-match is decided in `assess/`. The words of states and labels stand in signed records.
+They are checked before they are built: patterns compile, selectors parse. `assess/` matches them.
+The values of states and labels are in signed records.
 """
 
 import enum
@@ -15,7 +15,7 @@ Scalar = str | int | bool  # of JSON
 
 
 class Normaliser(enum.StrEnum):
-    """How texts are brought into one form before they are compared, and for that alone."""
+    """The form into which texts are brought before they are compared, and only for that."""
 
     ZH_NOTICE = "zh-notice"
     NOTICE = "notice"
@@ -23,7 +23,7 @@ class Normaliser(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonTest:
-    """One value in the page's data, which has to be one of these."""
+    """A test for one value in the page's data."""
 
     path: str  # "error_code", "data.user.id", "items.0.text"
     values: tuple[Scalar, ...] = ()  # (): anything that is not empty
@@ -31,7 +31,7 @@ class JsonTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderTest:
-    """One header of the answer, which has to have one of these values."""
+    """A test for one header of the response."""
 
     name: str  # lowercase
     values: tuple[str, ...] = ()  # lowercase; (): any
@@ -39,7 +39,9 @@ class HeaderTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElementTest:
-    """An element that a reader sees and, where words are given, that says one of them."""
+    """
+    A test for an element that a reader sees and, if words are given, that has one of them as text.
+    """
 
     select: str  # CSS
     equals: tuple[str, ...] = ()
@@ -50,10 +52,10 @@ class ElementTest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """
-    Where a rule looks, and what has to stand there.
+    Where a rule looks, and what has to be there.
 
-    `url`, `select`, `script`, `json` and `header` are ways to match, and one of them is enough;
-    all other conditions have to hold besides. Alone, `status` is enough.
+    `url`, `select`, `script`, `json` and `header` are ways to match, and one of them is enough.
+    All other conditions have to hold in addition. `status` alone is enough.
     """
 
     url: tuple[str, ...] = ()  # patterns, from the beginning of "host/path?query"
@@ -76,12 +78,12 @@ class Match:
 
     @property
     def has_words(self) -> bool:
-        """Whether the text of an element matters, beside its being there."""
+        """Whether the text of an element matters, and not only its presence."""
         return bool(self.equals or self.starts or self.matches or self.contains)
 
     @property
     def is_of_whole_page(self) -> bool:
-        """Whether it matters what else the page shows. Elements then have to be seen, too."""
+        """Whether the rest of the page matters too. Elements then have to be visible as well."""
         texts = (self.most_page_text, self.most_running_text)
         return bool(self.also or self.without or texts != (None, None))
 
@@ -89,9 +91,9 @@ class Match:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
     """
-    One thing to read off a page on which a rule has matched.
+    One value to read off a page on which a rule has matched.
 
-    From the text of an element (or one attribute), a script, a parameter of the final
+    It comes from the text of an element (or one attribute), a script, a parameter of the final
     address, a link of the headers, or another extract. `regex` takes its first group.
     """
 
@@ -107,7 +109,7 @@ class Extract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDescription:
-    """What a rule file says of a rule beside what it matches."""
+    """What a rule file states of a rule in addition to what it matches."""
 
     id: str  # "wx-01"
     grade: str = ""  # A to D: how well it is founded
@@ -122,7 +124,7 @@ class RuleDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentRule:
-    """What shows that a page's content is there."""
+    """A rule that shows that a page's content is there."""
 
     about: RuleDescription
     any: tuple[str, ...] = ()  # CSS: the first that is there, outside any notice, and rich enough
@@ -138,7 +140,7 @@ class ContentRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WallRule:
-    """What stands between us and a page, and says nothing about it."""
+    """A rule for a wall, which hides the page and tells nothing about it."""
 
     about: RuleDescription
     match: Match
@@ -147,7 +149,7 @@ class WallRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRule:
-    """A notice of a platform: its words, a value in its data, or an HTTP status."""
+    """A rule for a notice of a platform: its words, a value in its data, or an HTTP status."""
 
     about: RuleDescription
     match: Match
@@ -164,7 +166,7 @@ class NoticeRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
-    """The platform's own error page: the address may be wrong, and nothing is shown."""
+    """A rule for the platform's own error page: the address may be wrong, and nothing is shown."""
 
     about: RuleDescription
     match: Match
@@ -172,7 +174,7 @@ class ErrorRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRule:
-    """What a platform says about content that it still shows."""
+    """A rule for a label that a platform puts on content that it still shows."""
 
     about: RuleDescription
     match: Match
@@ -181,7 +183,7 @@ class LabelRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRule:
-    """What a page says about the account behind it."""
+    """A rule for what a page states about the account behind it."""
 
     about: RuleDescription
     match: Match
@@ -190,7 +192,7 @@ class AccountRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialRule:
-    """What shows that some of the content is held back."""
+    """A rule that shows that some of the content is held back."""
 
     about: RuleDescription
     match: Match
@@ -217,7 +219,7 @@ class PhraseRule:
     How one language says in general that something is gone.
 
     A sentence is a phrase if it has words of `before`, then one of `subject` and one of `state`
-    in either order, with nothing but words of `between` in the middle, and then its end or one of
+    in either order, with only words of `between` in the middle, and then its end or one of
     `after`; or if it is one of `whole`.
     """
 
@@ -234,7 +236,7 @@ class PhraseRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoted:
-    """Where a page shows another one: a notice there is about that one."""
+    """Where a page shows another page. A notice there is about the other page."""
 
     select: tuple[str, ...] = ()  # CSS
     json: tuple[str, ...] = ()  # paths to texts
@@ -242,7 +244,7 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountId:
-    """Where a page says whose it is."""
+    """Where a page states its account."""
 
     prefix: str  # "wechat:"
     query: str = ""  # parameter of the final address
@@ -253,7 +255,7 @@ class AccountId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """One file of rules, whole."""
+    """One file of rules."""
 
     file: RuleFile
     text: str  # of the file, as it was read
@@ -279,12 +281,12 @@ class RuleSet:
 
     @property
     def everywhere(self) -> bool:
-        """Whether these rules are for hosts that no other file knows."""
+        """Whether these rules are for hosts that no other file names."""
         return "*" in self.hosts
 
     @property
     def abouts(self) -> tuple[RuleDescription, ...]:
-        """Of every rule, in the order of their kinds."""
+        """The descriptions of all rules, in the order of their kinds."""
         return (
             *(rule.about for rule in self.contents), *(rule.about for rule in self.walls),
             *(rule.about for rule in self.notices), *(rule.about for rule in self.jsons),

@@ -1,8 +1,8 @@
 """
-"It was there. It is gone.": what several captures of one page say together.
+Values of take-down events: what several captures of one page show together.
 
-A take-down is an interval between two signed captures, never an instant. The words stand
-in signed records: they are added, and never renamed.
+A take-down is an interval between two signed captures, never an instant. The values of the
+enumerations are in signed records: new ones are added, none is renamed.
 """
 
 import enum
@@ -28,7 +28,7 @@ OWN_WORD: Final = ("articles", "confirm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One capture of a page, in short: what events, reports and charts are made of."""
+    """One capture of a page, in short. Events, reports and charts are made of observations."""
 
     bundle_id: str
     sha256: str  # of the whole bundle
@@ -61,7 +61,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmRules:
-    """What makes a removal an event (`[takedown.confirm]` of a policy)."""
+    """How many captures, how far apart, confirm a removal (`[takedown.confirm]` of a policy)."""
 
     times: int = 2  # agreeing captures that say unavailable, the first one included
     after: timedelta = field(default=timedelta(minutes=10))  # between the first and the last
@@ -70,7 +70,7 @@ class ConfirmRules:
 
 
 class TakedownKind(enum.StrEnum):
-    """What happened."""
+    """The kind of an event."""
 
     REMOVED = "removed"
     REINSTATED = "reinstated"
@@ -83,10 +83,10 @@ class Takedown:
     """
     One event, to be signed by a key that signs no captures.
 
-    For REMOVED `last_seen` shows it and `first_gone` does not; for REINSTATED it is the
-    other way round: `first_gone` is the last capture without it, `last_seen` the first
-    with it. Of an account the two are captures of one page of it: before the state that it
-    has now and with it, or the other way round.
+    For REMOVED, `last_seen` shows the page and `first_gone` does not. For REINSTATED it is the
+    other way round: `first_gone` is the last capture without it, `last_seen` the first with it. For
+    an account the two are captures of one of its pages: before its present state and with it, or
+    the other way round.
     """
 
     event_id: str  # like a bundle's
@@ -107,7 +107,7 @@ class Takedown:
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """What the captures without it name as its causes, the agreed one first."""
+        """The causes that the captures without the page name, the agreed one first."""
         named = (
             observation.cause for observation in (*reversed(self.confirmations), self.first_gone)
         )
@@ -115,7 +115,7 @@ class Takedown:
 
     @property
     def ends(self) -> tuple[Observation, Observation]:
-        """Both ends, the earlier one first: captures are in the order in which they ended."""
+        """Both ends, the earlier one first. Captures are ordered by when they ended."""
         earlier, later = sorted(
             (self.last_seen, self.first_gone),
             key=lambda observation: (observation.at, observation.began_at, observation.bundle_id),
@@ -124,6 +124,8 @@ class Takedown:
 
     @property
     def bracket(self) -> tuple[datetime, datetime]:
-        """The interval in which it happened: what either capture took counts as part of it."""
+        """
+        The interval in which the event happened. The duration of either capture is part of it.
+        """
         earlier, later = self.ends
         return earlier.began_at, later.at

@@ -1,8 +1,8 @@
 """
-What the verification of one bundle has established: the only values that conclusions use.
+The facts that the verification of one bundle established. Conclusions use no other facts.
 
-A catalog lists bundles by their own word (`CaptureFacts`). What is signed, or judged, rests on
-an `VerifiedFacts`: only `verify_bundle` makes one, and only for a bundle that did not FAIL.
+A catalog lists bundles by unverified facts (`CaptureFacts`). Whatever is signed or judged rests
+on a `VerifiedFacts`: only `verify_bundle` makes one, and only for a bundle that did not FAIL.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from snapshotter.model.digests import Digests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureFacts:
-    """The fields of a capture record that conclusions rest on. Nothing here is verified."""
+    """The fields of a capture record that conclusions rest on. None of them is verified."""
 
     bundle_id: str
     sha256: str  # of the whole file
@@ -30,7 +30,7 @@ class CaptureFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedCheckpoint:
-    """The checkpoint of a trusted log that a record quotes, its signature verified."""
+    """The checkpoint of a trusted log that a record quotes. Its signature is verified."""
 
     origin: str
     size: int  # entries
@@ -42,10 +42,10 @@ class QuotedCheckpoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFacts(CaptureFacts):
     """
-    The facts of a bundle that did not FAIL, and what was verified beside them.
+    The facts of a bundle that did not FAIL, and what was verified in addition.
 
-    The record states no fact here twice with different values, and the times are in order.
-    Whose word they are is another question: `good_signers`, `proven_time`.
+    The record states no fact twice with different values, and the times are in order. Who vouches
+    for them is another question: `good_signers`, `proven_time`.
     """
 
     sealed_at: datetime
@@ -64,5 +64,5 @@ class VerifiedFacts(CaptureFacts):
 
     @property
     def not_before(self) -> datetime | None:
-        """The proven lower bound of the capture's begin; None: nobody but the record says it."""
+        """The proven lower bound of the capture's begin; None if only the record states it."""
         return self.quoted.witnessed_at if self.quoted is not None else None

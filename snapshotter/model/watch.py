@@ -1,4 +1,4 @@
-"""A list that is polled, what its last poll met, and the pages that it named."""
+"""Values of a watched list: its settings, the result of its last poll, and the pages it named."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WITHIN: Final = timedelta(seconds=120)  # from seeing a page in a list to beginn
 
 
 class Existing(StrEnum):
-    """What is done with the pages that a list has when it is first read."""
+    """What is done with the pages that a list contains when it is first read."""
 
     CAPTURE = "capture"
     SKIP = "skip"  # they are remembered, and only what comes later is captured
@@ -23,9 +23,9 @@ class Existing(StrEnum):
 
 class ListState(StrEnum):
     """
-    What the last poll of a list met.
+    The result of the last poll of a list.
 
-    The words are what `watch list` shows and `--json` says: added, never renamed.
+    `watch list` and `--json` print these values: new ones are added, none is renamed.
     """
 
     NEW = "new"  # not polled yet
@@ -48,12 +48,12 @@ class ListState(StrEnum):
 
     @property
     def is_trouble(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether a person should look at the list."""
         return self not in {ListState.NEW, ListState.OK}
 
 
 class ItemState(StrEnum):
-    """What became of a page that a list named."""
+    """The state of a page that a list named."""
 
     WAITING = "waiting"  # to be handed over: more came at once than one poll hands over
     QUEUED = "queued"  # handed over; the queue says more
@@ -64,10 +64,10 @@ class ItemState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """
-    A list and how it is watched.
+    A list and how it is polled.
 
     Raises:
-        ValueError: A name, a pace or a bound that is none.
+        ValueError: An invalid name, pace or bound.
     """
 
     name: str
@@ -116,23 +116,23 @@ class Watch:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a poll asks a server by itself, and so is a visit of its host."""
+        """Whether a poll itself sends a request to a server, and so is a visit of its host."""
         return not self.is_file and not self.render
 
     @property
     def schedule(self) -> str:
-        """The schedule that has its pages, where there is a curve for them."""
+        """The name of the schedule for the list's pages, if there is a curve for them."""
         return f"watch-{self.name}"
 
     @property
     def origin(self) -> str:
-        """As jobs say who asked for them."""
+        """The origin that jobs for the list's pages carry."""
         return f"watch:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """One look at a list, or a time in which there should have been looks and were none."""
+    """One poll of a list, or a time in which polls were due and none was made."""
 
     at: datetime  # UTC; of a gap, when the first look was due
     ended_at: datetime  # UTC; of a gap, when polling went on
@@ -148,7 +148,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStatus:
-    """A watch, and how it stands."""
+    """A watch and its state."""
 
     watch: Watch
     state: ListState
