@@ -1,10 +1,9 @@
 """
-What one more capture of a watched page tells beside a removal: a count that went over a
-threshold, a main text that is another one, an account by another name, a notice that no rule
-knows.
+Find what a new capture of a watched page shows besides a removal.
 
-Pure, and the same each time: an event's id is made of the bundle with which it came, so telling it
-again after a crash tells nothing.
+That is: a count that crossed a threshold, a changed main text, a renamed account, a notice
+that no rule knows. The functions are pure, and an event's id is made of its bundle, so that
+an event that is found again after a crash is not delivered twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
 from snapshotter.report.wording import format_minute
 
-_SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a subject
+_SUBJECT: Final = 32  # hex digits of a digest; a subject holds no text of the page
 
 
 def change_alerts(
@@ -36,12 +35,12 @@ def change_alerts(
     about: NotificationScope,
 ) -> tuple[NotificationEvent, ...]:
     """
-    Return what a capture tells that those before it did not.
+    Return the events of a capture that the captures before it did not have.
 
     Args:
         seen: All captures of the page, in the order in which they ended.
         bundle_id: The capture that ended now.
-        about: What rules match of the job that it was made for.
+        about: The job of the capture, as notification rules match it.
     """
     this = next((observation for observation in seen if observation.bundle_id == bundle_id), None)
     if this is None:
@@ -71,13 +70,13 @@ def _crossed(
                 NotificationKind.COUNT_CROSSED,
                 this,
                 about,
-                summary=_in_words(crossing),
+                summary=_describe_crossing(crossing),
                 detail=f'"{crossing.below_raw}", then "{crossing.reached_raw}"; {crossing.source}',
                 part=f"/{crossing.unit}-{crossing.threshold}",
             )
 
 
-def _in_words(crossing: Crossing) -> str:
+def _describe_crossing(crossing: Crossing) -> str:
     maybe = "" if crossing.certain else "maybe "
     if crossing.below_at is None:
         return (
@@ -95,10 +94,10 @@ def _changed(
     before: Sequence[Observation], this: Observation, about: NotificationScope
 ) -> Iterator[NotificationEvent]:
     """
-    Yield that the main text is another one; one that is gone is no other text.
+    Yield an event if the main text changed; a text that is gone is not a changed text.
 
-    A whole capture scrolls and opens what is hidden: it has another text of the same page than
-    a light check. Where there are checks, they tell.
+    A full capture scrolls and expands hidden text, so its text differs from that of a light
+    check. If the page has light checks, only these are compared.
     """
     if not this.light and any(observation.light for observation in before):
         return
@@ -122,9 +121,10 @@ def _renamed(
     before: Sequence[Observation], this: Observation, about: NotificationScope
 ) -> Iterator[NotificationEvent]:
     """
-    Yield that the account behind a page has another name: the same one, by its id.
+    Yield an event if the account of a page has another name and the same id.
 
-    Told once for all pages of the account: its id is made of the account and both names.
+    The event's id is made of the account and both names, so that it is one event for all pages
+    of the account.
     """
     if not (this.account and this.account_name):
         return

@@ -1,5 +1,5 @@
 """
-From an event to somebody who was told: rules, outbox, grouping, channels, and attempts.
+Deliver notifications: match events to rules, keep messages in the outbox, send them by channels.
 
     notify(event) ─rules─► outbox ─grouping─► message ─channel─► taken over, or tried again
 

@@ -1,5 +1,5 @@
 """
-What happened, as people are told of it: events made from jobs, audits, workers and disks.
+Make notification events from jobs, audits, workers and disks.
 
 Ids are made from what an event is about, so that telling it again tells nothing new. What
 may name a page stands in `url`, `host` and `detail`, and never in `summary`.

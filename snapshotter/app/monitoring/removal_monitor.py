@@ -1,19 +1,19 @@
 """
-Watch pages for removals: what follows from each capture, and what is captured next.
+Follow up captures of watched pages: conclude removals, and enqueue the captures that they need.
 
-    a capture of a watched page has ended
-      (1) events are concluded from all captures of the page (`takedowns.derive`), and what else
-          is new is told: a count over a threshold, another text, an unknown notice
-          (`change_alerts`)
-      (2) verdict or main text changed, and only a light check saw it:  a whole capture, now
-      (3) the page is doubted:   what the event still lacks: a control, a look later, another way
-      (4) the page is gone:      visits later, for it may come back
-      (5) an event has no proof pack, and the policy wants one:   it is written
+After a capture of a watched page has ended:
 
-Each job that follows has an id made of what it follows from, and the queue takes an id once:
-so all of this may be done again, after a crash or by another worker, and nothing is done twice.
-Nothing is kept here: the store knows what was seen, the queue what was asked for, and the
-folder of packs which were written.
+    (1) Conclude events from all captures of the page (`takedown.events.derive`), and notify of
+        other news: a count over a threshold, a changed text, an unknown notice (`change_alerts`).
+    (2) If a light check found another verdict or main text, enqueue a full capture.
+    (3) If the page may be gone, enqueue what the event still needs: a control page, a later
+        capture, a capture by another vantage.
+    (4) If the page is gone, enqueue later visits, since it may come back.
+    (5) If the policy wants a proof pack of an event, write it.
+
+The id of each job is made of the capture that it follows, and the queue accepts an id once. So
+all steps may run again, after a crash or in another worker, and no job is enqueued twice. This
+module keeps no state: store, queue and the folder of packs hold all of it.
 """
 
 import re
@@ -38,55 +38,68 @@ from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import JobQueue
 
-_TRIES: Final = 6  # of one kind of follow-up for one doubt
-_MOST_TRIES: Final = 60  # of controls, with those that later visits of the page ask for
-_PROVE_WITHIN: Final = timedelta(days=7)  # of an older event a person makes the pack
+_TRIES: Final = 6  # attempts at one kind of follow-up of one possible removal
+_MOST_CONTROLS: Final = 60  # attempts at a control page, over all later visits of the page
+_PROVE_WITHIN: Final = timedelta(days=7)  # the pack of an older event is left to a person
 _PROVEN: Final = frozenset({TakedownKind.REMOVED, TakedownKind.REINSTATED})
-_A_MOMENT: Final = timedelta(seconds=1)  # behind the earliest that a look would do at
+_A_MOMENT: Final = timedelta(seconds=1)  # after the earliest time at which a capture counts
 _WHOLE: Final = "-whole"
-# Follow-ups of a doubt name the bundle with which it began.
-_OF_DOUBT: Final = re.compile(r"monitor-(?P<began>[0-9a-z-]{1,64})-(?:confirm|control|vantage)-\d+")
+# The id of a follow-up names the bundle that first showed the possible removal.
+_FOLLOW_UP_ID: Final = re.compile(
+    r"monitor-(?P<began>[0-9a-z-]{1,64})-(?:confirm|control|vantage)-\d+"
+)
 
 
 class FollowUpJobs(Protocol):
-    """Where captures that have ended come from (`jobs.monitor.EndedJobs`)."""
+    """The captures that have ended (`jobs.follow_ups.JobsToFollowUp`)."""
 
     def not_followed_up(self) -> Sequence[JobStatus]:
-        """Return those that were not followed up, the oldest first."""
+        """Return the jobs that were not followed up, the oldest first."""
 
     def mark(self, jobs: Sequence[JobStatus]) -> None:
-        """Note that these were."""
+        """Record that these jobs were followed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorDependencies:
-    """What watching pages needs."""
+    """What the monitor needs."""
 
     ended: FollowUpJobs
     queue: JobQueue
-    rules: Callable[[str, str], Monitoring]  # of a policy by its name, for an address
+    rules: Callable[[str, str], Monitoring]  # by the name of a policy and a URL
     service: Callable[[], AbstractContextManager[TakedownService]]
-    proofs: Path  # where packs are
-    # Writes that of an event, whole or not at all; True: with a PDF, if that can be.
+    proofs: Path  # the folder of proof packs
+    # Writes the pack of an event, whole or not at all; True: with a PDF if possible.
     prove: Callable[[TakedownService, str, Path, bool], None]
     show_message: Callable[[str], None]
     now: Callable[[], datetime]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FollowUp:
+    """One kind of capture that a possible removal needs, in one or more attempts."""
+
+    kind: str  # "control", "confirm" or "vantage": part of the job's id
+    url: Callable[[int], str]  # by the number of the attempt
+    earliest: datetime | None = None
+    vantage: str = ""
+    attempts: int = _TRIES
+
+
 class Monitor:
-    """What a worker does about captures of watched pages, again and again."""
+    """Follows up captures of watched pages; a worker calls it repeatedly."""
 
     def __init__(self, dependencies: MonitorDependencies) -> None:
         self._dependencies = dependencies
 
     def turn(self) -> int:
         """
-        Follow up what has ended; return how many jobs were handed over.
+        Follow up the captures that have ended; return how many jobs were enqueued.
 
         Raises:
-            ServiceUnavailable: Store, queue, log or key did not answer. The next turn goes on.
+            ServiceUnavailable: Store, queue, log or key did not answer. The next turn continues.
         """
-        handed_over = 0
+        enqueued = 0
         while found := self._dependencies.ended.not_followed_up():
             watched = [
                 (status, rules) for status in found if (rules := self._rules(status)) is not None
@@ -94,16 +107,16 @@ class Monitor:
             if watched:
                 with self._dependencies.service() as service:
                     for status, rules in watched:
-                        handed_over += self._safely(service, status, rules)
-                    # Last: it takes a while, and no capture has to wait for it.
+                        enqueued += self._safely(service, status, rules)
+                    # Last, so that no capture waits for it.
                     for status, rules in watched:
                         if rules.proof:
                             self._prove(service, status, pdf=rules.proof_pdf)  # (5)
             self._dependencies.ended.mark(found)
-        return handed_over
+        return enqueued
 
     def _rules(self, status: JobStatus) -> Monitoring | None:
-        """Return by what a page is watched; None where it is not."""
+        """Return the rules by which a page is watched; None if it is not watched."""
         try:
             found = self._dependencies.rules(status.job.policy, status.job.url)
         except ServiceUnavailable:
@@ -118,7 +131,7 @@ class Monitor:
             return self._follow(service, status, rules)
         except ServiceUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - told, and it holds up no other page
+        except Exception as error:  # noqa: BLE001 - shown, and other pages are followed up
             words = f"{type(error).__name__}: {error}"
             self._dependencies.show_message(f"a bug: {status.job.url} is not followed up: {words}")
             return 0
@@ -126,11 +139,11 @@ class Monitor:
     def _follow(self, service: TakedownService, status: JobStatus, rules: Monitoring) -> int:
         url = self._page_of(service, status)
         try:
-            # By the policy under which the page is watched, whatever this process captures by.
+            # The policy of the watched page applies, not the policy of this process.
             pages = derive(replace(service, confirm=lambda _: rules.confirm), (url,))  # (1)
         except ServiceUnavailable:
             raise
-        except SnapshotterError as error:  # what stands in its way is told, and holds up no other
+        except SnapshotterError as error:  # shown, and other pages are followed up
             self._dependencies.show_message(f"{url} is not followed up: {error}")
             return 0
         for derived in pages:
@@ -148,19 +161,19 @@ class Monitor:
         if news and service.notify is not None:
             service.notify(news)
         jobs = [
-            *self._whole(status, seen),  # (2)
-            *self._of_doubt(service, url, page, status, rules),  # (3)
-            *self._behind_a_removal(service, url, page, status, rules),  # (4)
+            *self._full_capture(status, seen),  # (2)
+            *self._missing_evidence(service, url, page, status, rules),  # (3)
+            *self._visits_after_removal(service, url, page, status, rules),  # (4)
         ]
         return sum(self._dependencies.queue.put(jobs)) if jobs else 0
 
     def _prove(self, service: TakedownService, status: JobStatus, *, pdf: bool) -> None:
-        """Write the packs that a page's latest events lack. A failure is told, and ends nothing."""
+        """Write the missing packs of a page's latest events; show failures, and raise none."""
         try:
             lacking = self._unproven(service, status)
-        except Exception as error:  # noqa: BLE001 - told: events stand without their packs
+        except Exception as error:  # noqa: BLE001 - shown: an event is valid without its pack
             self._dependencies.show_message(
-                f"{status.job.url} has no proof pack yet: {_in_words(error)}"
+                f"{status.job.url} has no proof pack yet: {_describe_error(error)}"
             )
             return
         for event_id, target in lacking:
@@ -168,14 +181,14 @@ class Monitor:
                 self._dependencies.prove(service, event_id, target, pdf)
             except Exception as error:  # noqa: BLE001 - as above
                 self._dependencies.show_message(
-                    f"the event {event_id} has no proof pack yet: {_in_words(error)}\n"
+                    f"the event {event_id} has no proof pack yet: {_describe_error(error)}\n"
                     f"  snapshotter proof {event_id} makes it"
                 )
             else:
                 self._dependencies.show_message(f"proof pack of the event {event_id}: {target}")
 
     def _unproven(self, service: TakedownService, status: JobStatus) -> list[tuple[str, Path]]:
-        """Return the latest events of a page that have no pack, and where it has to be."""
+        """Return the latest events of a page without a pack, and the file that each pack gets."""
         page = service.source.identity(self._page_of(service, status))
         oldest = self._dependencies.now() - _PROVE_WITHIN
         wanted = [
@@ -191,36 +204,36 @@ class Monitor:
         return [(event_id, target) for event_id, target in wanted if not target.exists()]
 
     def _page_of(self, service: TakedownService, status: JobStatus) -> str:
-        """Return the address that a capture is about: a control's is that of the doubt."""
-        of_doubt = _OF_DOUBT.fullmatch(status.job.id)
-        if of_doubt is None:
+        """Return the watched URL that a capture is for; a control page is captured for another."""
+        follow_up = _FOLLOW_UP_ID.fullmatch(status.job.id)
+        if follow_up is None:
             return status.job.url
         service.source.sync()
-        row = service.source.catalog.row(of_doubt["began"])
+        row = service.source.catalog.row(follow_up["began"])
         known = row.observation if row is not None else None
         return known.url if known is not None else status.job.url
 
-    def _whole(self, status: JobStatus, seen: Sequence[Observation]) -> Iterator[CaptureJob]:
-        """Yield a whole capture of a page that a light check found changed."""
+    def _full_capture(self, status: JobStatus, seen: Sequence[Observation]) -> Iterator[CaptureJob]:
+        """Yield a full capture of a page that a light check found changed."""
         this = next(
             (observation for observation in seen if observation.bundle_id == status.bundle_id), None
         )
-        if this is None or not this.light or not _says_something(this):
+        if this is None or not this.light or not _is_conclusive(this):
             return
         earlier = [
             observation
             for observation in seen
             if observation.at < this.at
             and observation.vantage == this.vantage
-            and _says_something(observation)
+            and _is_conclusive(observation)
         ]
-        # A whole capture scrolls and opens what is hidden: it has another text of the same page.
+        # A full capture scrolls and expands hidden text, so its text differs from that of a check.
         checks = [observation for observation in earlier if observation.light]
         is_other = not earlier or _verdicts_differ(earlier[-1], this)
         if is_other or (checks and _texts_differ(checks[-1], this)):
             yield self._job(status, f"{status.job.id}{_WHOLE}"[-120:], light=False)
 
-    def _of_doubt(
+    def _missing_evidence(
         self,
         service: TakedownService,
         url: str,
@@ -228,32 +241,39 @@ class Monitor:
         status: JobStatus,
         rules: Monitoring,
     ) -> Iterator[CaptureJob]:
-        """Yield what a removal still needs to be certain."""
+        """Yield the captures that a possible removal still needs to become an event."""
         first = page.conclusion.first_gone
         if page.conclusion.standing is not PagePresence.DOUBTED or first is None:
             return
         wanted = {missing.lack: missing for missing in page.conclusion.missing}
+        follow_ups: list[_FollowUp] = []
         if (control := wanted.get(MissingKind.CONTROL)) is not None:
-            pick = self._controls(service, first, page.subject, control, rules)
-            # A host that is in trouble may be so for longer than all tries take. So each visit
-            # of the page itself may ask for one more.
-            most = _TRIES if _OF_DOUBT.fullmatch(status.job.id) else _MOST_TRIES
-            yield from self._next(
-                status, first, "control", url=None, pick=pick, apart=rules.confirm.after, most=most
+            # A host may be in trouble for longer than all attempts take. So each visit of the
+            # page itself may add one.
+            visits_page = _FOLLOW_UP_ID.fullmatch(status.job.id) is None
+            follow_ups.append(
+                _FollowUp(
+                    kind="control",
+                    url=self._control_urls(service, first, page.subject, control, rules),
+                    attempts=_MOST_CONTROLS if visits_page else _TRIES,
+                )
             )
         if (more := wanted.get(MissingKind.TIME) or wanted.get(MissingKind.AGREEING)) is not None:
-            ripe = (more.after or first.at) + _A_MOMENT
-            yield from self._next(
-                status, first, "confirm", url=url, at=ripe, apart=rules.confirm.after
-            )
+            earliest = (more.after or first.at) + _A_MOMENT
+            follow_ups.append(_FollowUp(kind="confirm", url=lambda _: url, earliest=earliest))
         if rules.second_vantage:
-            often = _TRIES if MissingKind.VANTAGE in wanted else 1
-            yield from self._next(
-                status, first, "vantage", url=url, vantage=rules.second_vantage, most=often,
-                apart=rules.confirm.after,
-            )  # fmt: skip
+            follow_ups.append(
+                _FollowUp(
+                    kind="vantage",
+                    url=lambda _: url,
+                    vantage=rules.second_vantage,
+                    attempts=_TRIES if MissingKind.VANTAGE in wanted else 1,
+                )
+            )
+        for follow_up in follow_ups:
+            yield from self._next_attempt(status, first, follow_up, apart=rules.confirm.after)
 
-    def _controls(
+    def _control_urls(
         self,
         service: TakedownService,
         first: Observation,
@@ -262,10 +282,11 @@ class Monitor:
         rules: Monitoring,
     ) -> Callable[[int], str]:
         """
-        Return what gives the control page of each try.
+        Return a function from the number of an attempt to the URL of its control page.
 
-        Another page of the host that was there when it was last seen; where it is not, or there
-        is none, the page that the policy names, or the host's front page.
+        Odd attempts visit another page of the host that was available when it was last captured.
+        Other attempts, or all if there is no such page, visit the control page that the policy
+        names, or the front page of the host.
         """
         parts = urlsplit(first.url)
         named = rules.control_url
@@ -278,38 +299,27 @@ class Monitor:
 
         return pick
 
-    def _next(
-        self,
-        status: JobStatus,
-        first: Observation,
-        kind: str,
-        *,
-        url: str | None,
-        pick: Callable[[int], str] | None = None,
-        at: datetime | None = None,
-        apart: timedelta = timedelta(),
-        vantage: str = "",
-        most: int = _TRIES,
+    def _next_attempt(
+        self, status: JobStatus, first: Observation, follow_up: "_FollowUp", *, apart: timedelta
     ) -> Iterator[CaptureJob]:
-        """Yield the next try of a follow-up, unless one is under way or all were made."""
-        now = self._dependencies.now()
-        for number in range(1, most + 1):
-            job_id = f"monitor-{first.bundle_id}-{kind}-{number}"
+        """Yield the next attempt at a follow-up, unless one is under way or all were made."""
+        now, at = self._dependencies.now(), follow_up.earliest
+        for number in range(1, follow_up.attempts + 1):
+            job_id = f"monitor-{first.bundle_id}-{follow_up.kind}-{number}"
             known = self._dependencies.queue.get(job_id)
             if known is None:
                 due = max(at, now) if at is not None else None
                 if number > 1 and (at is None or at < now):
-                    due = now + apart * (number > 2)  # the second time at once, then at a pace
-                target = pick(number) if pick is not None else url
-                if target is not None:
-                    yield self._job(
-                        status, job_id, url=target, light=True, not_before=due, vantage=vantage
-                    )
+                    due = now + apart * (number > 2)  # the second at once, later ones at a pace
+                yield self._job(
+                    status, job_id, url=follow_up.url(number), light=True, not_before=due,
+                    vantage=follow_up.vantage,
+                )  # fmt: skip
                 return
             if not known.state.over:
                 return
 
-    def _behind_a_removal(
+    def _visits_after_removal(
         self,
         service: TakedownService,
         url: str,
@@ -317,7 +327,7 @@ class Monitor:
         status: JobStatus,
         rules: Monitoring,
     ) -> Iterator[CaptureJob]:
-        """Yield the visits of a page that is gone, as long as they lie ahead."""
+        """Yield the later visits of a page that is gone, as far as they are in the future."""
         if page.conclusion.standing is not PagePresence.GONE:
             return
         events = [
@@ -358,14 +368,14 @@ class Monitor:
         )
 
 
-def _in_words(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, SnapshotterError):
         return error.message
     return f"a bug: {bug(error).message}"
 
 
-def _says_something(observation: Observation) -> bool:
-    """Whether a capture says anything of its page; a wall and an error do not."""
+def _is_conclusive(observation: Observation) -> bool:
+    """Whether a capture shows anything about its page; a wall and an error do not."""
     undecided = observation.availability is Availability.INCONCLUSIVE
     return not undecided or observation.undecided is Undecided.UNKNOWN_NOTICE
 

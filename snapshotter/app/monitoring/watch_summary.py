@@ -1,4 +1,4 @@
-"""What people ask of watched lists: the items with what the queue made of them."""
+"""Summarise watched lists: their items, and the results of the jobs that captured them."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """
-Who listens to a worker: metrics, logs and notifications, none of which may cost a capture.
+Pass what happens in a worker to metrics, logs and notifications; a failure there costs no capture.
 """
 
 import queue
