@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import struct
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -574,7 +575,7 @@ def changed(entries: Sequence[RawEntry], name: str, **fields: Any) -> list[RawEn
 
 
 class RealClock:
-    """This machine's clock, moved: tokens carry the real time, so must what they are over."""
+    """This machine's clock, moved by `offset`. Tokens carry the real time, so bundles must, too."""
 
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         self._offset = offset
@@ -583,7 +584,7 @@ class RealClock:
         return datetime.now(UTC) + self._offset
 
     def monotonic(self) -> float:
-        return self.now().timestamp()
+        return time.monotonic()
 
     def facts(self) -> ClockFacts:
         return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)

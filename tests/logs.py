@@ -2,18 +2,17 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
-from time import monotonic
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from snapshotter.formats.proofs import leaf, log_state, merkle, note, tiles
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
-from snapshotter.model.capture import ClockFacts
 from snapshotter.ports import CompareAndSwapStore
 from snapshotter.seal.log_key import FileLogSigner
 from snapshotter.seal.log_writer import LogWriter
+from tests.bundles import RealClock
 
 _LOG = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -27,17 +26,6 @@ WITNESS_KEY = VerifierKey(
 )
 LOG_SIGNER = FileLogSigner(_LOG, LOG_KEY)
 WITNESS_SIGNER = FileLogSigner(_WITNESS, WITNESS_KEY)
-
-
-class RealClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return monotonic()
-
-    def facts(self) -> ClockFacts:
-        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
 
 
 class RandomIds:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.stores import Place, Store, shut
 from tests.servers.postgresql import PostgreSQL
 
 
@@ -17,3 +18,11 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A server; whoever leaves something in it takes a database of their own."""
     with PostgreSQL() as server:
         yield server
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    """An empty store at the `place` of the file's tests."""
+    store = place.open()
+    yield store
+    shut(store)

@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
 from tests.servers.proxy import Proxy
-from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
+from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 
 Store = DirectoryStore | S3Store
 _SPAWN = multiprocessing.get_context("spawn")
@@ -44,6 +47,14 @@ class Place:
                 credentials=S3Credentials(access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY),
             )
         )
+
+
+def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """Return a place for an empty store: a `directory` below `folder`, or a prefix of a bucket."""
+    if kind == "directory":
+        return Place(root=str(folder / "store"))
+    server: SeaweedFS = request.getfixturevalue("seaweedfs")
+    return Place(bucket=kind, prefix=f"a/{secrets.token_hex(8)}", endpoint_url=server.endpoint_url)
 
 
 def shut(store: Store) -> None:

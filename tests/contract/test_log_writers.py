@@ -12,7 +12,6 @@ place. At the end a last writer adds one leaf, and the whole log is worked out a
 import multiprocessing
 import os
 import random
-import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +20,8 @@ from typing import Any
 import pytest
 
 from snapshotter.ports import CompareAndSwapStore, TaggedContent
-from tests.contract.stores import Place, shut
+from tests.contract.stores import Place, place_of, shut
 from tests.logs import read_whole, some_leaf, writer
-from tests.servers.seaweedfs import SeaweedFS
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
 
@@ -39,12 +37,7 @@ _CALLS = ("open", "write", "fchmod", "fsync", "link", "rename", "unlink", "close
 
 @pytest.fixture(params=["directory", "plain", *(["locked"] if ROUNDS > 1 else [])])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "directory":
-        return Place(root=str(tmp_path / "store"))
-    server: SeaweedFS = request.getfixturevalue("seaweedfs")
-    return Place(
-        bucket=request.param, prefix=f"a/{secrets.token_hex(8)}", endpoint_url=server.endpoint_url
-    )
+    return place_of(request.param, request, tmp_path)
 
 
 @pytest.mark.timeout(60 + 120 * ROUNDS)

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import secrets
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import ObjectStore
-from tests.contract.stores import Place, Store, file_of, kill_in_mid_write, race, shut
-from tests.servers.seaweedfs import SeaweedFS
+from tests.contract.stores import Place, Store, file_of, kill_in_mid_write, place_of, race
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("seaweedfs")]
 
@@ -20,21 +17,9 @@ KEY = "bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz"
 WRITERS = 8
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture(params=["directory", "plain"], ids=["directory", "bucket"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "directory":
-        return Place(root=str(tmp_path / "store"))
-    server: SeaweedFS = request.getfixturevalue("seaweedfs")
-    return Place(
-        bucket="plain", prefix=f"a/{secrets.token_hex(8)}", endpoint_url=server.endpoint_url
-    )
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    store = place.open()
-    yield store
-    shut(store)
+    return place_of(request.param, request, tmp_path)
 
 
 def put(store: ObjectStore, key: str, content: bytes, folder: Path) -> str:

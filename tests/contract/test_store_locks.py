@@ -19,7 +19,7 @@ from snapshotter.store import directory_locks
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
-from tests.contract.stores import Place, Store, file_of, shut
+from tests.contract.stores import Place, Store, file_of, place_of, shut
 from tests.servers import rclone as rclone_server
 from tests.servers.rclone import rclone
 from tests.servers.seaweedfs import SeaweedFS
@@ -32,21 +32,7 @@ BESIDE = f"{KEY}.late-01.tsr"
 
 @pytest.fixture(params=["directory", "plain", "versioned", "locked"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "directory":
-        return Place(root=str(tmp_path / "store"))
-    server: SeaweedFS = request.getfixturevalue("seaweedfs")
-    return Place(
-        bucket=request.param,
-        prefix=f"l/{secrets.token_hex(8)}",
-        endpoint_url=server.endpoint_url,
-    )
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    store = place.open()
-    yield store
-    shut(store)
+    return place_of(request.param, request, tmp_path)
 
 
 @pytest.fixture(params=["directory", "locked"])

@@ -17,7 +17,8 @@ from snapshotter.store.probe import (
 )
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
-from tests.logs import RandomIds, RealClock
+from tests.bundles import RealClock
+from tests.logs import RandomIds
 from tests.servers import rclone as rclone_server
 from tests.servers import seaweedfs as seaweedfs_server
 from tests.servers.rclone import rclone

@@ -3,9 +3,8 @@
 import multiprocessing
 import os
 import random
-import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ from typing import Any
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from tests.contract.stores import Place, Store, file_of, shut
-from tests.servers.seaweedfs import SeaweedFS
+from tests.contract.stores import Place, Store, file_of, place_of, shut
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
 
@@ -28,19 +26,7 @@ _LIMIT_S = 120
 
 @pytest.fixture(params=["directory", "plain", "locked"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "directory":
-        return Place(root=str(tmp_path / "store"))
-    server: SeaweedFS = request.getfixturevalue("seaweedfs")
-    return Place(
-        bucket=request.param, prefix=f"a/{secrets.token_hex(8)}", endpoint_url=server.endpoint_url
-    )
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    store = place.open()
-    yield store
-    shut(store)
+    return place_of(request.param, request, tmp_path)
 
 
 def test_what_is_not_there_can_not_be_read(store: Store) -> None:

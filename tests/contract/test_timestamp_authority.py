@@ -13,9 +13,9 @@ from cryptography import x509
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.proofs.rfc3161 import Anchor, check_response
 from snapshotter.model.bundle import TokenState
-from snapshotter.model.capture import ClockFacts
 from snapshotter.ports import TimestampAuthority
 from snapshotter.seal.timestamp import AnswerRefused, HttpTimestampAuthority, stamp_all
+from tests.bundles import RealClock
 from tests.fakes.world import START, SeededIds
 from tests.servers.authority import KINDS, POLICY_OID, TestAuthority, start_authority
 
@@ -25,19 +25,6 @@ MESSAGE = b"a signature"
 LONG_S = 60.0
 SHORT_S = 0.5
 NEVER_ANSWER = ("slow", "drip")
-
-
-class RealClock:
-    """Time that passes: the limits under test are those of real exchanges."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def facts(self) -> ClockFacts:
-        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
 
 
 class Ask(Protocol):

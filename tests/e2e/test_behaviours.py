@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
-from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures
+from snapshotter.model.request import Limits, MediaRules, Pictures
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
+from tests.e2e.capturing import Engine, codes, kinds, read
 from tests.servers.behaviour_pages import NOTICE, Site
 
 pytestmark = pytest.mark.e2e
@@ -31,45 +30,13 @@ def site() -> Iterator[Site]:
         yield site
 
 
-class Engine:
-    """Captures into a spool below the test's own directory."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self._root = tmp_path
-        self._capturer = ChromiumCapturer(clock=SystemClock(), ids=RandomIds(), version="0")
-        self._count = 0
-
-    def __call__(self, url: str, **settings: Any) -> Capture:
-        self._count += 1
-        spool = self._root / f"spool-{self._count}"
-        spool.mkdir()
-        settings = {"allow_networks": ("127.0.0.0/8",), **settings}
-        decision = Decision(policy_name="test", policy_text="", **settings)
-        return self._capturer.capture(
-            CaptureRequest(url=url), decision, spool, lambda *_words: None
-        )
-
-
 @pytest.fixture
 def capture(tmp_path: Path) -> Engine:
     return Engine(tmp_path)
 
 
-def read(capture: Capture, path: str) -> str:
-    (found,) = [artifact for artifact in capture.artifacts if artifact.path == path]
-    return found.file.read_text(encoding="utf-8")
-
-
 def lines(capture: Capture, path: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read(capture, path).splitlines()]
-
-
-def codes(capture: Capture) -> list[str]:
-    return [reason.code for reason in capture.reasons]
-
-
-def kinds(capture: Capture) -> list[str]:
-    return [action.kind for action in capture.actions]
 
 
 def test_a_page_that_replaces_every_global_is_captured_as_if_it_had_not(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typing_extensions import override
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.machine import RandomIds, SystemClock
@@ -20,8 +19,9 @@ from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.capture import Artifact, Capture, Outcome, StepState, files_open_to
+from snapshotter.model.capture import Capture, Outcome, StepState, files_open_to
 from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.e2e.capturing import Engine, artifact, codes, kinds
 from tests.e2e.peeking import Peeked, peek
 from tests.servers.site import Site
 
@@ -34,44 +34,6 @@ QUICK = Limits(navigate_s=2)
 def site() -> Iterator[Site]:
     with Site() as site:
         yield site
-
-
-class MovableClock(SystemClock):
-    """This machine's clock, with time that a test lets pass at once."""
-
-    passed_s = 0.0
-
-    @override
-    def monotonic(self) -> float:
-        return super().monotonic() + self.passed_s
-
-
-class Engine:
-    """Captures into a spool below the test's own directory."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self._root = tmp_path
-        self.clock = MovableClock()
-        self._capturer = ChromiumCapturer(clock=self.clock, ids=RandomIds(), version="0")
-        self.progress: list[tuple[str, str]] = []
-        self.on_progress: Callable[[str], None] = lambda _: None
-
-    def __call__(
-        self, url: str, limits: Limits | None = None, *, browser: str = "shell",
-        ignore_certificate_errors: bool = False,
-    ) -> Capture:  # fmt: skip
-        spool = self._root / f"spool-{len(self.progress)}"
-        spool.mkdir()
-        decision = Decision(
-            policy_name="test", policy_text="", browser=browser,
-            limits=limits or Limits(), allow_networks=("127.0.0.0/8",),
-            ignore_certificate_errors=ignore_certificate_errors,
-        )  # fmt: skip
-        return self._capturer.capture(CaptureRequest(url=url), decision, spool, self._note)
-
-    def _note(self, step: str, words: str) -> None:
-        self.progress.append((step, words))
-        self.on_progress(step)
 
 
 @pytest.fixture
@@ -118,22 +80,9 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
 looking = pytest.mark.xdist_group("fixture-page")  # one worker, one capture
 
 
-def artifact(capture: Capture, path: str) -> Artifact:
-    (found,) = [artifact for artifact in capture.artifacts if artifact.path == path]
-    return found
-
-
 def picture(capture: Capture, path: str) -> Image.Image:
     with Image.open(artifact(capture, path).file) as image:
         return image.convert("RGB")
-
-
-def codes(capture: Capture) -> list[str]:
-    return [reason.code for reason in capture.reasons]
-
-
-def kinds(capture: Capture) -> list[str]:
-    return [action.kind for action in capture.actions]
 
 
 def source(capture: Capture) -> tuple[bytes, str]:
@@ -573,10 +522,10 @@ def test_secrets_of_requests_reach_no_file(site: Site, capture: Engine) -> None:
     sent = [value for seen in site.requests for _, value in seen.headers]
     assert "session=canary-cookie" in sent
     assert "Bearer canary-authorization" in sent
-    for artifact in captured.artifacts:
-        data = artifact.file.read_bytes()
-        if artifact.path.endswith(".gz"):
+    for written in captured.artifacts:
+        data = written.file.read_bytes()
+        if written.path.endswith(".gz"):
             data = gzip.decompress(data)
         for canary in (b"canary-cookie", b"canary-authorization"):
-            assert canary not in data, artifact.path
-            assert base64.b64encode(canary) not in data, artifact.path
+            assert canary not in data, written.path
+            assert base64.b64encode(canary) not in data, written.path

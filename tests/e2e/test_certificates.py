@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from snapshotter.model.capture import Capture, Outcome
 from tests import tls
-from tests.e2e.test_behaviours import Engine, codes, read
+from tests.e2e.capturing import Engine, codes, read
 from tests.e2e.test_tls_browser import _Server
 from tests.tls import Authority
 

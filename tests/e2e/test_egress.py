@@ -33,6 +33,7 @@ from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.e2e.capturing import codes
 from tests.e2e.product import Installation, record_of
 from tests.tools import ROOT
 
@@ -190,10 +191,6 @@ def capture(
 def gzip_content(data: bytes) -> bytes:
     """Return what is inside, where it is packed."""
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else b""
-
-
-def codes(capture: Capture) -> list[str]:
-    return [reason.code for reason in capture.reasons]
 
 
 # Every way in which a page asks for something, each with a word that the trap sees.

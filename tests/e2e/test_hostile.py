@@ -21,7 +21,7 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.capture.browser import os_processes
 from snapshotter.model.capture import Capture, Outcome, StepState
 from snapshotter.model.request import Limits
-from tests.e2e.test_capture_page import Engine, artifact, codes, kinds
+from tests.e2e.capturing import Engine, artifact, codes, kinds
 from tests.servers import hostile
 from tests.servers.hostile import Hostile
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from snapshotter.model.capture import Capture, Outcome, Reason
-from tests.e2e.test_behaviours import Engine, codes, read
+from tests.e2e.capturing import Engine, codes, read
 from tests.servers.leaving import FORBIDDEN, GREEN, WORDS, Site
 
 pytestmark = pytest.mark.e2e

@@ -25,6 +25,7 @@ from snapshotter.model.capture import (
     StepState,
 )
 from snapshotter.model.request import CaptureRequest, Decision, Limits, Pictures, Viewport
+from tests.e2e.capturing import codes, kinds
 from tests.servers.site import png
 
 pytestmark = pytest.mark.e2e
@@ -192,14 +193,6 @@ def shown(pixels: list[tuple[int, ...]], scale: int = 1) -> list[tuple[int, ...]
 
 def expected(count: int, blue: int = 77) -> list[tuple[int, int, int]]:
     return [(i % 256, i // 256, blue) for i in range(count)]
-
-
-def codes(capture: Capture) -> list[str]:
-    return [reason.code for reason in capture.reasons]
-
-
-def kinds(capture: Capture) -> list[str]:
-    return [action.kind for action in capture.actions]
 
 
 def check_table(found: Picture) -> None:

@@ -18,17 +18,10 @@ from snapshotter.formats.bundle import names
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, pack
 from tests.hostile_folder import plant
-from tests.servers.authority import POLICY_OID, Chain
+from tests.servers.authority import POLICY_OID
 
 ROOT = Path(__file__).resolve().parents[3]
 Command = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "evidence")
-    chain.make()
-    return ChainAuthority(chain, name="test authority")
 
 
 @pytest.fixture

@@ -1,123 +1,120 @@
 """`hold place|lift|list`: several holds on one bundle, each by itself."""
 
-from pathlib import Path
-
 import pytest
 
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.bundle import LockState
 from snapshotter.store import directory_locks
-from tests.unit.cli.kept import Desk
+from tests.unit.cli.bundle_shell import BundleShell
 
 
-@pytest.fixture
-def desk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
-
-
-def place(desk: Desk, name: str, matter: str = "a case") -> int:
-    return desk.run(
-        "hold", "place", "--json", "--name", name, "--matter", matter, "--reason", "why", desk.id
+def place(shell: BundleShell, name: str, matter: str = "a case") -> int:
+    return shell.run(
+        "hold", "place", "--json", "--name", name, "--matter", matter, "--reason", "why", shell.id
     )
 
 
-def lift(desk: Desk, name: str) -> int:
-    return desk.run("hold", "lift", "--json", "--name", name, "--reason", "over", desk.id)
+def lift(shell: BundleShell, name: str) -> int:
+    return shell.run("hold", "lift", "--json", "--name", name, "--reason", "over", shell.id)
 
 
-def opened(desk: Desk) -> list[str]:
-    return [hold["name"] for hold in desk.object["holds"] if hold["open"]]
+def opened(shell: BundleShell) -> list[str]:
+    return [hold["name"] for hold in shell.object["holds"] if hold["open"]]
 
 
-def flags(desk: Desk) -> set[bool]:
-    return {desk.store.lock_state(stored.key).legal_hold for stored in desk.store.list("bundles/")}
+def flags(shell: BundleShell) -> set[bool]:
+    return {
+        shell.store.lock_state(stored.key).legal_hold for stored in shell.store.list("bundles/")
+    }
 
 
-def test_holds_are_placed_and_lifted_one_by_one(desk: Desk) -> None:
-    assert place(desk, "one") == 0
-    assert "WARNING: the store does not enforce holds" in desk.err
-    assert (opened(desk), desk.object["changed"], desk.object["enforced"]) == (["one"], True, False)
-    assert place(desk, "two") == 0
-    assert opened(desk) == ["one", "two"]
-    assert flags(desk) == {True}
+def test_holds_are_placed_and_lifted_one_by_one(shell: BundleShell) -> None:
+    assert place(shell, "one") == 0
+    assert "WARNING: the store does not enforce holds" in shell.err
+    assert (opened(shell), shell.object["changed"], shell.object["enforced"]) == (
+        ["one"],
+        True,
+        False,
+    )
+    assert place(shell, "two") == 0
+    assert opened(shell) == ["one", "two"]
+    assert flags(shell) == {True}
 
-    assert lift(desk, "one") == 0
+    assert lift(shell, "one") == 0
 
-    assert opened(desk) == ["two"]
-    assert flags(desk) == {True}
-    assert lift(desk, "two") == 0
-    assert (opened(desk), desk.object["held"]) == ([], False)
-    assert desk.store.lock_state(desk.key) == LockState()
-    assert desk.run("custody", "show", desk.id) == 0
-    assert desk.out.count("a hold was placed") == desk.out.count("a hold was lifted") == 2
-    assert "a case" not in desk.out  # the chain outlives an erasure
+    assert opened(shell) == ["two"]
+    assert flags(shell) == {True}
+    assert lift(shell, "two") == 0
+    assert (opened(shell), shell.object["held"]) == ([], False)
+    assert shell.store.lock_state(shell.key) == LockState()
+    assert shell.run("custody", "show", shell.id) == 0
+    assert shell.out.count("a hold was placed") == shell.out.count("a hold was lifted") == 2
+    assert "a case" not in shell.out  # the chain outlives an erasure
 
 
-def test_who_asks_again_places_no_second_hold_and_completes_the_first(desk: Desk) -> None:
-    assert place(desk, "one") == 0
-    note = desk.store.root / directory_locks.FOLDER / desk.key
+def test_who_asks_again_places_no_second_hold_and_completes_the_first(shell: BundleShell) -> None:
+    assert place(shell, "one") == 0
+    note = shell.store.root / directory_locks.FOLDER / shell.key
     note.unlink()  # a crash between the record and the flag
 
-    assert place(desk, "one") == 0
+    assert place(shell, "one") == 0
 
-    assert (opened(desk), desk.object["changed"]) == (["one"], False)
-    assert desk.store.lock_state(desk.key).legal_hold
-    assert place(desk, "one", "another case") == 1
-    assert "give this one another name" in desk.err
-
-
-def test_who_lifts_again_takes_off_the_flag_that_a_crash_left(desk: Desk) -> None:
-    assert place(desk, "one") == 0
-    assert lift(desk, "one") == 0
-    desk.store.set_legal_hold(desk.key, on=True)
-
-    assert lift(desk, "one") == 0
-
-    assert desk.object["changed"] is False
-    assert desk.store.lock_state(desk.key) == LockState()
-    assert lift(desk, "never") == 1
-    assert "has no hold never" in desk.err
+    assert (opened(shell), shell.object["changed"]) == (["one"], False)
+    assert shell.store.lock_state(shell.key).legal_hold
+    assert place(shell, "one", "another case") == 1
+    assert "give this one another name" in shell.err
 
 
-def test_a_missing_record_counts_as_a_hold_and_is_told(desk: Desk) -> None:
-    assert place(desk, "one") == 0
-    assert lift(desk, "one") == 0
-    (desk.store.root / store_keys.sidecar_key(desk.key, "hold-0001.json")).unlink()
+def test_who_lifts_again_takes_off_the_flag_that_a_crash_left(shell: BundleShell) -> None:
+    assert place(shell, "one") == 0
+    assert lift(shell, "one") == 0
+    shell.store.set_legal_hold(shell.key, on=True)
 
-    assert desk.run("hold", "list", "--json") == 0
+    assert lift(shell, "one") == 0
 
-    assert desk.object["held"] is True
-    assert "missing: hold-0001.json" in desk.object["problems"]
-
-
-def test_the_list_names_what_is_held_and_by_what(desk: Desk) -> None:
-    assert desk.run("hold", "list") == 0
-    assert "is held" in desk.err
-    assert place(desk, "one") == 0
-    assert desk.run("hold", "list") == 0
-    assert desk.out.splitlines()[0] == f"{desk.id}  held"
-    assert "one for a case, placed " in desk.out
-    assert desk.run("hold", "list", "20200101t000000z-abcdefghijklmnop") == 1
+    assert shell.object["changed"] is False
+    assert shell.store.lock_state(shell.key) == LockState()
+    assert lift(shell, "never") == 1
+    assert "has no hold never" in shell.err
 
 
-def test_retention_comes_later_and_is_only_extended(desk: Desk) -> None:
-    assert desk.run("show", desk.id) == 0
-    assert desk.run("store", "retain", "--json", "--days", "30", desk.id) == 0
-    assert "whoever can write there can delete all the same" in desk.err
-    asked = desk.object
+def test_a_missing_record_counts_as_a_hold_and_is_told(shell: BundleShell) -> None:
+    assert place(shell, "one") == 0
+    assert lift(shell, "one") == 0
+    (shell.store.root / store_keys.sidecar_key(shell.key, "hold-0001.json")).unlink()
+
+    assert shell.run("hold", "list", "--json") == 0
+
+    assert shell.object["held"] is True
+    assert "missing: hold-0001.json" in shell.object["problems"]
+
+
+def test_the_list_names_what_is_held_and_by_what(shell: BundleShell) -> None:
+    assert shell.run("hold", "list") == 0
+    assert "is held" in shell.err
+    assert place(shell, "one") == 0
+    assert shell.run("hold", "list") == 0
+    assert shell.out.splitlines()[0] == f"{shell.id}  held"
+    assert "one for a case, placed " in shell.out
+    assert shell.run("hold", "list", "20200101t000000z-abcdefghijklmnop") == 1
+
+
+def test_retention_comes_later_and_is_only_extended(shell: BundleShell) -> None:
+    assert shell.run("show", shell.id) == 0
+    assert shell.run("store", "retain", "--json", "--days", "30", shell.id) == 0
+    assert "whoever can write there can delete all the same" in shell.err
+    asked = shell.object
     assert (asked["lock_mode"], asked["enforced"]) == ("GOVERNANCE", False)
 
-    assert desk.run("store", "retain", "--days", "10", desk.id) == 20
-    assert desk.run("store", "retain", "--days", "40", "--lock-mode", "COMPLIANCE", desk.id) == 0
+    assert shell.run("store", "retain", "--days", "10", shell.id) == 20
+    assert shell.run("store", "retain", "--days", "40", "--lock-mode", "COMPLIANCE", shell.id) == 0
 
-    kept = [desk.store.lock_state(stored.key).retention for stored in desk.store.list("bundles/")]
+    kept = [shell.store.lock_state(stored.key).retention for stored in shell.store.list("bundles/")]
     assert {retention.mode for retention in kept if retention} == {"COMPLIANCE"}
     assert None not in kept  # what came last shares the lock of the bundle
 
 
 @pytest.mark.parametrize("name", ["", "UPPER", "a/b"])
-def test_a_name_that_is_none_is_a_usage_error(desk: Desk, name: str) -> None:
-    assert place(desk, name) == 2
-    assert desk.kinds == ["", ".custody-0001.jsonl"]
+def test_a_name_that_is_none_is_a_usage_error(shell: BundleShell, name: str) -> None:
+    assert place(shell, name) == 2
+    assert shell.kinds == ["", ".custody-0001.jsonl"]

@@ -20,8 +20,9 @@ import time
 from snapshotter.egress.errors import EgressError
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import SystemResolver
+from tests.bundles import RealClock
 from tests.servers.tcp import Server, read_until
-from tests.unit.egress.parts import Ticking, client, connect, rules
+from tests.unit.egress.parts import client, connect, rules
 
 _SIOCADDRT, _SIOCSIFFLAGS = 0x890B, 0x8914
 _IFF_UP, _RTF_UP = 1, 1
@@ -90,7 +91,7 @@ def main(how: str) -> None:
     server.__enter__()
     upstream = f"http://127.0.0.1:{server.port}" if how == "upstream" else ""
     given = rules(upstream=upstream, allowed=(), connect_s=0.3, resolve_s=0.3)
-    guard = EgressGuard(given, clock=Ticking(), resolver=SystemResolver())
+    guard = EgressGuard(given, clock=RealClock(), resolver=SystemResolver())
     guard.start()
     port = guard.listen_on_loopback()
 

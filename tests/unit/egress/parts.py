@@ -6,30 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.egress.rules import EgressRules
-from snapshotter.model.capture import ClockFacts
 from snapshotter.model.network import Connection
+from tests.bundles import RealClock
 from tests.servers.tcp import read_until
 
 LOOPBACK = ("127.0.0.0/8",)
-
-
-class Ticking:
-    """A `ports.Clock` that is the machine's."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def facts(self) -> ClockFacts:
-        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
 
 
 class Names:
@@ -74,7 +60,7 @@ def guarding(
 ) -> Iterator[tuple[EgressGuard, int]]:
     """Yield a running guard and the port that it is a proxy on."""
     guard = EgressGuard(
-        given or rules(), clock=Ticking(), tee=tee, resolver=names or Names(),
+        given or rules(), clock=RealClock(), tee=tee, resolver=names or Names(),
         awaits_page=awaits_page,
     )  # fmt: skip
     guard.start()

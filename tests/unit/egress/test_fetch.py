@@ -10,9 +10,10 @@ import pytest
 
 from snapshotter.egress.fetch import FetchedResponse, FetchFailed, fetch
 from snapshotter.egress.rules import EgressRules
+from tests.bundles import RealClock
 from tests.servers.lists import ListServer
 from tests.servers.tcp import Server
-from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.egress.parts import LOOPBACK
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def server() -> Iterator[ListServer]:
 def get(url: str, *, allowed: tuple[str, ...] = LOOPBACK, **values: Any) -> FetchedResponse:
     given: dict[str, Any] = {
         "rules": EgressRules(allowed=allowed, total_bytes=1),
-        "clock": Ticking(),
+        "clock": RealClock(),
         "purpose": "list",
         "user_agent": "tests",
         "limit": 1000,

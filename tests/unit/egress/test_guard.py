@@ -14,10 +14,10 @@ from snapshotter.egress import tee
 from snapshotter.egress.errors import EgressFailed, EgressRefused
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.formats.http.events import Direction
+from tests.bundles import RealClock
 from tests.servers.tcp import Server, read_all, read_until
 from tests.unit.egress.parts import (
     Names,
-    Ticking,
     client,
     connect,
     ended,
@@ -645,7 +645,7 @@ def test_cut_ends_what_is_open_and_refuses_what_comes(tmp_path: Path) -> None:
 
 def test_stop_may_come_at_any_time_and_again() -> None:
     before = guard_threads()
-    never_started = EgressGuard(rules(), clock=Ticking())
+    never_started = EgressGuard(rules(), clock=RealClock())
     never_started.stop()
     with Server(echo) as server, guarding() as (guard, port):
         sockets = [tunnel(port, f"127.0.0.1:{server.port}") for _ in range(5)]

@@ -17,10 +17,11 @@ from snapshotter.egress.transport import transport
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.seal.timestamp import HttpTimestampAuthority
+from tests.bundles import RealClock
 from tests.fakes.world import SeededIds
 from tests.servers.authority import POLICY_OID, start_authority
 from tests.servers.tcp import Server, read_until
-from tests.unit.egress.parts import Names, Ticking, ended, guarding, rules
+from tests.unit.egress.parts import Names, ended, guarding, rules
 
 
 def hello(peer: socket.socket) -> None:
@@ -32,7 +33,7 @@ def certificate(folder: Path, name: str) -> Path:
     """Return a PEM file with a key and a certificate for `name` that signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = Ticking().now()
+    now = RealClock().now()
     made = (
         x509.CertificateBuilder()
         .subject_name(subject).issuer_name(subject).public_key(key.public_key())
@@ -146,7 +147,7 @@ def test_a_timestamp_authority_is_asked_through_the_guard(tmp_path: Path) -> Non
         with guarding() as (open_guard, _), guarding(rules(allowed=())) as (closed_guard, _):
             for guard in (open_guard, closed_guard):
                 authority = HttpTimestampAuthority(
-                    "a", server.url("redirect"), anchor, clock=Ticking(), ids=SeededIds(),
+                    "a", server.url("redirect"), anchor, clock=RealClock(), ids=SeededIds(),
                     transport=lambda guard=guard: transport(guard),  # type: ignore[misc]
                 )  # fmt: skip
                 if guard is open_guard:

@@ -13,8 +13,9 @@ import pytest
 from snapshotter.egress import tee
 from snapshotter.egress.fetch import fetch
 from snapshotter.egress.rules import EgressRules, parse_upstream
+from tests.bundles import RealClock
 from tests.servers.tcp import Server, read_all, read_until
-from tests.unit.egress.parts import Names, Ticking, client, connect, ended, guarding, rules, tunnel
+from tests.unit.egress.parts import Names, client, connect, ended, guarding, rules, tunnel
 
 SECRET = "pass%3Aword"  # "pass:word"
 ENCODED = base64.b64encode(b"user:pass:word")
@@ -133,7 +134,7 @@ def test_two_ways_to_a_host_are_seen_from_two_places() -> None:
             fetch(
                 f"http://127.0.0.1:{server.port}/page",
                 rules=rules(upstream=f"socks5://127.0.0.1:{way.port}"),
-                clock=Ticking(),
+                clock=RealClock(),
                 purpose="list",
                 user_agent="tests",
                 limit=1000,

@@ -19,10 +19,11 @@ from snapshotter.model.job import CaptureJob
 from snapshotter.model.watch import Watch, WatchItem, WatchStatus
 from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.page_identity import parse_rules
+from tests.bundles import RealClock
 from tests.fakes.job_queue import TableQueue
 from tests.fakes.world import SeededIds
 from tests.servers.lists import ListServer
-from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.egress.parts import LOOPBACK
 from tests.unit.jobs.heard import Heard
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -80,7 +81,7 @@ class Desk:
         return fetch(
             url,
             rules=EgressRules(allowed=LOOPBACK, total_bytes=1),
-            clock=Ticking(),
+            clock=RealClock(),
             purpose="list",
             user_agent="tests",
             limit=MAX_BYTES,

@@ -11,11 +11,12 @@ from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.mail import SmtpMail
 from snapshotter.notify.message import compose
 from snapshotter.notify.rules import DEFANGED, MailEntry, reduce_event
+from tests.bundles import RealClock
 from tests.fakes.world import START
 from tests.servers.relay import MailRelay
 from tests.servers.tcp import Server
 from tests.tls import Authority
-from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.egress.parts import LOOPBACK
 from tests.unit.notify.parts import event
 
 PASSWORD = "correct horse"
@@ -47,7 +48,9 @@ def send(relay: MailRelay, root: Path | None = None, **more: object) -> Delivery
         "to": ("desk@example.org", "night@example.org"), **more,
     }  # fmt: skip
     entry = MailEntry.model_validate(values)
-    connections = GuardedConnections(clock=Ticking(), timeout_s=20, allowed=LOOPBACK, ca_file=root)
+    connections = GuardedConnections(
+        clock=RealClock(), timeout_s=20, allowed=LOOPBACK, ca_file=root
+    )
     password = PASSWORD.encode
     return SmtpMail(
         entry, password=password if entry.user else None, connections=connections
@@ -146,7 +149,7 @@ def test_a_password_that_can_not_be_read_is_told_and_nobody_is_asked() -> None:
         }
     )  # fmt: skip
     with MailRelay() as relay:
-        connections = GuardedConnections(clock=Ticking(), timeout_s=20, allowed=LOOPBACK)
+        connections = GuardedConnections(clock=RealClock(), timeout_s=20, allowed=LOOPBACK)
         delivery = SmtpMail(entry, password=unreadable, connections=connections).deliver(MESSAGE)
 
     assert (delivery.delivered, delivery.detail) == (False, "smtp.password is open to others")

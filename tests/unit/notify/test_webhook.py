@@ -13,11 +13,12 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.notification import NotificationKind, UndeliveredMessage
 from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.webhook import HttpWebhook
+from tests.bundles import RealClock
 from tests.fakes.world import START, FixedClock
 from tests.servers.receiver import Posted, Receiver
 from tests.servers.tcp import Server, read_until
 from tests.tls import Authority
-from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.egress.parts import LOOPBACK
 from tests.unit.notify.parts import secret_file
 
 KEY = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -35,7 +36,7 @@ def webhook(
     timeout_s: float = 20,
 ) -> HttpWebhook:
     connections = GuardedConnections(
-        clock=Ticking(), timeout_s=timeout_s, allowed=allowed, ca_file=ca_file
+        clock=RealClock(), timeout_s=timeout_s, allowed=allowed, ca_file=ca_file
     )
     return HttpWebhook(
         "desk",
@@ -171,7 +172,7 @@ def test_a_secret_that_can_not_be_read_is_told_and_nothing_is_sent(tmp_path: Pat
         raise SnapshotterError("desk.secret: no such file or directory")
 
     with Receiver() as receiver:
-        connections = GuardedConnections(clock=Ticking(), timeout_s=5, allowed=LOOPBACK)
+        connections = GuardedConnections(clock=RealClock(), timeout_s=5, allowed=LOOPBACK)
         hook = HttpWebhook(
             "desk",
             url=lambda: receiver.url,

@@ -1,7 +1,6 @@
 """A log whose lock is lost: nobody writes to it, and it goes on without a second history."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +17,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from tests.logs import LOG_KEY, LOG_SIGNER, RandomIds, published, read_whole, some_leaf, writer
 from tests.unit.seal.test_log_writer import Died, Mortal, Remembered, _overwrite
 
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What dies here is a process, and not the machine."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("without_fsync")
 
 
 @pytest.fixture

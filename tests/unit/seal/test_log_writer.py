@@ -14,13 +14,13 @@ from snapshotter.ports import CompareAndSwapStore, TaggedContent
 from snapshotter.seal import log_writer
 from snapshotter.seal.log_writer import LogDamaged
 from snapshotter.store.filesystem import DirectoryStore
+from tests.bundles import RealClock
 from tests.logs import (
     LOG_KEY,
     LOG_SIGNER,
     WITNESS_KEY,
     WITNESS_SIGNER,
     RandomIds,
-    RealClock,
     published,
     read_whole,
     some_leaf,

@@ -20,14 +20,6 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.bundle import verify_bundle
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock, unpack
-from tests.servers.authority import Chain
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 def _seal(

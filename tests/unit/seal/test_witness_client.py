@@ -22,13 +22,13 @@ from snapshotter.seal.witness import MAX_REQUEST, WitnessService
 from snapshotter.seal.witness_client import HttpWitness
 from snapshotter.seal.witness_server import WitnessServer
 from snapshotter.store.filesystem import DirectoryStore
+from tests.bundles import RealClock
 from tests.fakes.world import FixedClock
 from tests.logs import (
     LOG_KEY,
     LOG_SIGNER,
     WITNESS_KEY,
     WITNESS_SIGNER,
-    RealClock,
     published,
     read_whole,
     some_leaf,

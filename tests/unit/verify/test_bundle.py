@@ -28,7 +28,6 @@ from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 from snapshotter.verify.trust import Requirements, Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, flipped, pack, unpack
-from tests.servers.authority import Chain
 
 pytestmark = pytest.mark.long
 
@@ -138,13 +137,6 @@ CONTENTS = {
     "indexes/index.cdx": b"",
     "pages/pages.jsonl": b"",
 }
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 def _sealed(folder: Path, authority: ChainAuthority, *, wacz_auth: bool) -> tuple[bytes, Trust]:

@@ -20,7 +20,6 @@ from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 from snapshotter.verify.trust import Requirements, Trust
 from tests.bundles import ChainAuthority, RealClock, new_signer, seal, trust_in
 from tests.logs import LOG_KEY, LOG_SIGNER, WITNESS_KEY, WITNESS_SIGNER
-from tests.servers.authority import Chain
 
 POLICY = LogPolicy(key=LOG_KEY, witnesses=(WITNESS_KEY,), quorum=1)
 OTHERS = tuple(Leaf(kind="other", name=str(number), sha256="00" * 32) for number in range(4))
@@ -67,13 +66,6 @@ def proof_of(
         hashes=merkle.inclusion_proof(index, len(leaves), node),
         checkpoint=signed(leaves, seen_at=seen_at),
     ).encode()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 @pytest.fixture(scope="module")

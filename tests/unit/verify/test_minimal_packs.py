@@ -7,7 +7,7 @@ FAILED, with the code that the first verifier has for it.
 
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,10 @@ from snapshotter.formats.statements import pack
 from snapshotter.formats.statements.pack import PackInvalid
 from tests import packs
 from tests.packs import END, FILES, PAGE, File
-from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS, remembering_openssl
+from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS
 
 GOOD = packs.written()
 MANIFEST = b'<script type="text/plain" id="manifest">\n'
-
-
-@pytest.fixture(scope="module")
-def openssl() -> Iterator[Any]:
-    command = remembering_openssl()
-    yield command
-    command.close()
 
 
 def by_the_first(data: bytes) -> tuple[str, int]:

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -61,13 +60,6 @@ def remembering_openssl() -> Any:
             return answers[question]
 
     return Remembering("openssl")
-
-
-@pytest.fixture(scope="module")
-def openssl() -> Iterator[Any]:
-    command = remembering_openssl()
-    yield command
-    command.close()
 
 
 def _expected(name: str) -> tuple[str, list[str]]:

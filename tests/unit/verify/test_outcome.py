@@ -25,7 +25,6 @@ from snapshotter.verify.__main__ import main as alone
 from snapshotter.verify.trust import Requirements, TrustDocument, trusted_key
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
-from tests.servers.authority import Chain
 from tests.unit.verify.test_minimal_verifier import MINIMAL
 
 REASON = Reason(code="images-missing", detail="15 of 15 images did not come \x1b[31m")
@@ -36,13 +35,6 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
 }
 ROOT = bundles.new_signer()
 SIGNER = bundles.new_signer()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 def sealed(

@@ -7,7 +7,6 @@ scripts/tamper_suite.py says what each must give. `make vectors-check` runs this
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,7 +23,7 @@ from snapshotter.verify.files import (
 )
 from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import Trust
-from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
+from tests.unit.verify.test_minimal_verifier import MINIMAL
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = 4  # so that two workers share the work, where this file is all there is
@@ -46,13 +45,6 @@ def suite(folder: Path) -> Suite:
         (folder / f"{name}.json").write_bytes(data)
         (folder / f"{name}.json.sig").write_bytes(signature)
     return made
-
-
-@pytest.fixture(scope="module")
-def openssl() -> Iterator[Any]:
-    command = remembering_openssl()
-    yield command
-    command.close()
 
 
 def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgement:

@@ -40,7 +40,6 @@ from snapshotter.verify.trust_changes import Effect, changes
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
 from tests.fuzzing import tries
-from tests.servers.authority import Chain
 from tests.unit.verify.test_minimal_verifier import MINIMAL
 
 ROUNDS = tries(100)  # shared by the cases
@@ -60,13 +59,6 @@ class Case:
     document: TrustDocument
     bundle: bytes
     verdict: Verdict
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "attack")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 @pytest.fixture(scope="module")

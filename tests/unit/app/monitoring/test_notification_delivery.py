@@ -23,9 +23,10 @@ from snapshotter.model.notification import (
 )
 from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.webhook import HttpWebhook
+from tests.bundles import RealClock
 from tests.fakes.world import FixedClock, SeededIds
 from tests.servers.receiver import Receiver
-from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.egress.parts import LOOPBACK
 from tests.unit.notify.parts import MAIL, WEBHOOK, event, load, secret_file
 
 TAKEN = DeliveryResult(delivered=True)
@@ -416,7 +417,7 @@ def test_the_whole_way_to_a_real_receiver_that_was_down(tmp_path: Path) -> None:
             "desk",
             url=lambda: receiver.url,
             secrets=secret_file(tmp_path),
-            connections=GuardedConnections(clock=Ticking(), timeout_s=20, allowed=LOOPBACK),
+            connections=GuardedConnections(clock=RealClock(), timeout_s=20, allowed=LOOPBACK),
             clock=house.clock,
         )
         house.service = NotificationService(

@@ -43,7 +43,7 @@ from snapshotter.verify.trust import own_trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock, unpack
 from tests.fakes.capturer import FakeCapturer
-from tests.servers.authority import Chain, TestAuthority
+from tests.servers.authority import TestAuthority
 
 ROOT = Path(__file__).resolve().parents[4]
 REQUEST = CaptureRequest(url=bundles.URL)
@@ -88,13 +88,6 @@ def _quiet(stage: str, detail: str) -> None:
 
 def _files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 def test_a_capture_becomes_a_stored_bundle_that_passes(

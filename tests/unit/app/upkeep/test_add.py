@@ -20,16 +20,8 @@ from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust, own_trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
-from tests.servers.authority import Chain
 
 NOBODY: Trust = own_trust([], [])
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 class Exhibit:

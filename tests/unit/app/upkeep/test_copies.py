@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import itertools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,8 @@ from tests import bundles
 from tests.bundles import flipped
 from tests.unit.app.upkeep.copies import Shelf, sealed
 
+pytestmark = pytest.mark.usefixtures("without_fsync")
+
 SIGNER = bundles.new_signer()
 STRANGER = bundles.new_signer()
 
@@ -41,12 +42,6 @@ class Pair:
         self.made = made
         folder.mkdir(exist_ok=True)
         self.keys = [self.one.add(bundle) for bundle in self.made]
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What dies here is a process, and not the machine: names and bytes outlive it unsynced."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="module")

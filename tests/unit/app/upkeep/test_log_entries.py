@@ -30,15 +30,7 @@ from snapshotter.verify.trust import Trust
 from tests import bundles, logs
 from tests.bundles import ChainAuthority, RealClock
 from tests.fakes.world import FixedClock
-from tests.servers.authority import Chain
 from tests.unit.app.pipeline.test_run import REQUEST, _quiet, world
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 @pytest.fixture
@@ -179,7 +171,7 @@ class Failing(LogWriter):
 
 def failing(store: DirectoryStore, error: BaseException) -> Callable[[], LogWriter]:
     def opened() -> LogWriter:
-        made = Failing(store, logs.LOG_SIGNER, clock=logs.RealClock(), ids=logs.RandomIds())
+        made = Failing(store, logs.LOG_SIGNER, clock=bundles.RealClock(), ids=logs.RandomIds())
         made.fail = error
         return made
 

@@ -1,6 +1,5 @@
 """A replica is for who distrusts us: with records and log it can be audited by itself."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +28,7 @@ from tests.unit.verify.audit import test_gaps as gaps
 from tests.unit.verify.audit import test_takedowns as takedowns
 from tests.unit.verify.audit.test_tampering import _report as report
 
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at here is what is written, and not when the disk has it."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("without_fsync")
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,6 @@ import pytest
 from tests import audited
 from tests.audited import Audited, Collection
 from tests.bundles import ChainAuthority
-from tests.servers.authority import Chain
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
-    chain.make()
-    return ChainAuthority(chain)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A store with one bundle in it, as commands find it; and a way to call them."""
+"""Run commands in a home whose store holds one bundle."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.bundles import RealClock
 from tests.unit.cli.shell import Shell
 
 
-class Desk(Shell):
+class BundleShell(Shell):
     """A home with a store in it, and one sealed bundle that was added there."""
 
     def __init__(
