@@ -1,6 +1,7 @@
-"""What `snapshotter batch` says: how far it is, what came of it, and what it would visit."""
+"""Print the progress, the results and the forecast of `snapshotter batch`."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from snapshotter.app.batch.journal import RowResult
     from snapshotter.app.batch.plan import BatchPlan, BatchRow
     from snapshotter.app.batch.rows import BatchState, Counts
+    from snapshotter.app.batch.whole_batch import BatchResult
     from snapshotter.app.pipeline.run import CaptureResult
     from snapshotter.policy.host_rules import Politeness
+    from snapshotter.policy.picking import Candidate
     from snapshotter.ports import Progress
 
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
@@ -35,6 +38,56 @@ def format_counts(counts: "Counts") -> str:
     if rest:
         parts.append(f"{rest:,} to do")
     return f"{format_number_of(counts.rows, 'row')}: {', '.join(parts) or 'nothing to do'}"
+
+
+def print_summary(
+    done: "BatchResult", picked: "Mapping[str, Candidate]", *, as_json: bool, queued: bool
+) -> None:
+    """
+    Print the results of a run.
+
+    Args:
+        picked: The policies that addresses decided for.
+        queued: The rows were handed to the queue.
+    """
+    from snapshotter.policy.picking import describe_picks
+
+    state, ended = done.state, done.ended
+    counts = state.counts()
+    if picked:
+        print_message(f"policies by address: {describe_picks(picked.values())}")
+    if as_json:
+        print_json(
+            {
+                "batch": state.journal.batch,
+                "exit_code": done.exit_code,
+                "handled_before": counts.handled,
+                "interrupted": ended.interrupted,
+                "journal": str(state.journal.path),
+                "left": counts.left,
+                "rows": counts.rows,
+                "statuses": dict(counts.by_status),
+                "summary": True,
+                "table": str(state.output.path),
+            }
+        )
+    else:
+        print_result(format_counts(counts))
+        print_result(f"table: {state.output.path}")
+        print_failures(state)
+    if ended.stopped is not None:
+        print_message(f"one after the other failed, so nothing more was begun: {ended.stopped}")
+        if ended.stopped.hint:
+            print_message(f"try: {ended.stopped.hint}")
+    if ended.interrupted and not queued:
+        print_message("interrupted; what was captured is stored, and stands in the table")
+    if counts.left and queued:
+        print_message(
+            f"with the workers: {format_number_of(counts.left, 'row')}; the same command "
+            "says how far"
+        )
+    elif counts.left:
+        print_message(f"left: {format_number_of(counts.left, 'row')}; the same command goes on")
 
 
 def print_failures(state: "BatchState") -> None:
@@ -59,8 +112,8 @@ def print_failures(state: "BatchState") -> None:
         print_message("try: --retry-failed")
 
 
-class BatchDisplay:
-    """What a person sees of a run, or a program: a `run.Watcher`."""
+class BatchProgress:
+    """Show the progress of a batch on a terminal or as JSON: a `BatchDisplay`."""
 
     def __init__(self, state: "BatchState", *, quiet: bool, as_json: bool) -> None:
         self._state = state
@@ -274,8 +327,8 @@ class Forecast:
         self._name = name
         self._now = now
 
-    def show_message(self, rules: "Politeness", *, as_json: bool) -> None:
-        """Print it."""
+    def print(self, rules: "Politeness", *, as_json: bool) -> None:
+        """Print the forecast."""
         from snapshotter.policy import politeness_estimate
 
         per_host: dict[str, int] = {}

@@ -175,9 +175,9 @@ def _followed(
 
 
 def _look_for_workers(database: "Database") -> None:
-    from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
+    from snapshotter.jobs.workers.registry import WorkerRegistry
 
-    if not any(worker.state in LIVE_STATES for worker in WorkerRegistry(database).workers()):
+    if not WorkerRegistry(database).live_workers():
         print_message("no worker is at work; start one with: snapshotter worker")
 
 

@@ -217,8 +217,6 @@ def top(ctx: click.Context, as_json: bool) -> None:
 
 
 def _top_object(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, Any]:
-    from snapshotter.jobs.workers.registry import LIVE_STATES
-
     return {
         "jobs": {state.value: count for state, count in found.counts().items()},
         "running": [job_object(status) for status in found.jobs(states=_RUNNING)],
@@ -229,29 +227,25 @@ def _top_object(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, A
                 "state": worker.state.value,
                 "worker": worker.id,
             }
-            for worker in roster.workers()
-            if worker.state in LIVE_STATES
+            for worker in roster.live_workers()
         ],
     }
 
 
 def _top_lines(found: "DatabaseQueue", roster: "WorkerRegistry") -> list[str]:
-    from snapshotter.jobs.workers.registry import LIVE_STATES
-
     counts, now = found.counts(), found.now()
     told = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
         or "no jobs",
         "",
     ]
-    for worker in roster.workers():
-        if worker.state in LIVE_STATES:
-            silent = max((now - worker.beat_at).total_seconds(), 0)
-            told.append(
-                f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
-                f"{worker.done} done, "
-                f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
-            )
+    for worker in roster.live_workers():
+        silent = max((now - worker.beat_at).total_seconds(), 0)
+        told.append(
+            f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
+            f"{worker.done} done, "
+            f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
+        )
     told.append("")
     told += [_running(status, now) for status in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
     return told

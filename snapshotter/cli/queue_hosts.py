@@ -52,8 +52,8 @@ def hosts(
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses
 
-    rules, database = wiring_jobs.politeness(ctx.obj), wiring_jobs.database(ctx.obj)
-    try:
+    rules = wiring_jobs.politeness(ctx.obj)
+    with wiring_jobs.queue_database(ctx.obj) as database:
         for name in resets:
             if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
@@ -61,8 +61,6 @@ def hosts(
                 )
             print_message(f"{name} is asked again, as its budget and quiet hours allow")
         views = host_statuses(database, rules)
-    finally:
-        database.dispose()
     wanted = {_key(rules, name) for name in names or resets}
     shown = [
         host

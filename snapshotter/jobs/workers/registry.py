@@ -178,6 +178,10 @@ class WorkerRegistry:
             rows = read_rows(connection, select(_WORKER).order_by(_WORKER.c.started_at))
             return [_worker(row) for row in rows]
 
+    def live_workers(self) -> list[RegisteredWorker]:
+        """Return the workers that run now."""
+        return [worker for worker in self.workers() if worker.state in LIVE_STATES]
+
     def forget_old(self) -> None:
         """Delete the workers that ended more than a day ago."""
         with writing(self._engine) as connection:

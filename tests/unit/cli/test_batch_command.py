@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app.wiring import capture as wiring
-from snapshotter.cli.batch_output import BatchDisplay, format_span
+from snapshotter.cli.batch_output import BatchProgress, format_span
 from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
 from tests.unit.app.batch.batches import Pages
@@ -235,7 +235,7 @@ def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock: Any = FixedClock()
-    display = BatchDisplay(clock, quiet=False, as_json=False)
+    display = BatchProgress(clock, quiet=False, as_json=False)
 
     for seconds in (1, 8, 60, 40, 20):
         display.waiting(clock.now() + timedelta(seconds=seconds), "a.example: a budget")
