@@ -1,9 +1,8 @@
 """
-Sign with a key that others hold: in a key service, or on a token.
+Sign with a key that a key service or a token holds.
 
-The holder is asked for a signature over a digest, and its answer is checked with the public
-key before anybody relies on it. Which holder, says a reference
-(`formats/signatures/key_reference.py`).
+The holder signs a digest, and its signature is checked with the public key before it is
+used. A reference names the holder (`formats/signatures/key_reference.py`).
 """
 
 import hashlib

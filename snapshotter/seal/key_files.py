@@ -1,8 +1,8 @@
 """
-Files that hold keys: written whole and once, and read only when nobody else can.
+Write and read files that hold keys, private to their owner.
 
-A key's file is never overwritten, and never half there. One that others may read,
-or a directory in which others may put their own in its place, is refused.
+A key's file is written completely and never overwritten. A file that others can read, or a
+directory in which others could replace it, is refused.
 """
 
 import errno

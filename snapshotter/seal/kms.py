@@ -1,12 +1,12 @@
 """
-Sign with a key in AWS KMS, or in a service that speaks its protocol.
+Sign with a key in AWS KMS, or in a service with the same protocol.
 
-The service gets a digest and never what it is of. It is the operator's own, like the
-store: its traffic does not pass the guard of what pages ask for (docs/adr/0014).
-Besides `store/s3_bucket.py` this is the only module that imports boto3.
+The service receives a digest and not the signed content. The operator configures it, like the
+store: its traffic does not pass the egress guard of page requests (docs/adr/0014). Besides
+`store/s3_bucket.py` this is the only module that imports boto3.
 
     GetPublicKey   once: curve, use and algorithm of the key
-    Sign           a signature each: MessageType DIGEST, ECDSA_SHA_384
+    Sign           for each signature: MessageType DIGEST, ECDSA_SHA_384
 """
 
 from __future__ import annotations

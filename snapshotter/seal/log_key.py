@@ -1,13 +1,13 @@
 """
-The key of a log, or of a witness: Ed25519, in a file beside the signing keys.
+Keep the Ed25519 key of a log or of a witness, in a file beside the signing keys.
 
-    log-1f0c….key    the private key, PKCS#8 in PEM, encrypted when it has a passphrase;
+    log-1f0c….key    the private key, PKCS#8 in PEM, encrypted if it has a passphrase;
                      then the verifier key, one line: name, id, public key (C2SP signed-note)
-    log-1f0c….vkey   the verifier key once more, to hand out; written again when it is missing
+    log-1f0c….vkey   the verifier key again, to hand out; written again if it is missing
 
-The name in a verifier key is the log's origin, and can not be told from the private
-key alone: one file holds both. Every log has a key of its own: one that signed two
-logs would sign two histories under one name. It signs checkpoints and nothing else.
+The name in a verifier key is the log's origin and cannot be derived from the private key,
+so one file holds both. Every log has its own key: a key of two logs would sign two histories
+under one name. It signs checkpoints and nothing else.
 """
 
 import hashlib

@@ -1,18 +1,17 @@
 """
-Make the lock of a log anew, where it was lost or is not what is published (docs/spec/log.md,
-"When the lock is lost").
+Rebuild the lock of a log that was lost or that differs from what is published.
 
-Without its lock nobody writes to a log, and rightly: the lock names the newest tree that was
-committed, and who went on from an older one would sign two histories. So all that may have
-been committed is looked for first, and what is found is what the new lock names:
+See docs/spec/log.md, "When the lock is lost". Without its lock nobody can write to a log: the
+lock names the newest committed tree, and continuing from an older one would sign two
+histories. So everything that may have been committed is searched, and the new lock names it:
 
-    every checkpoint that is known (published, this machine's, in the lock) is of one tree
-      ─ the entries lead to the largest of them
-      ─ a batch that is staged behind it, and files of it that stand in their places already
-      ─ the lock, by creating it or by replacing what was read: one of many wins
+    check that every known checkpoint (published, this machine's, in the lock) is of one tree
+      ─ check that the entries lead to the largest of them
+      ─ find a batch staged after it, and files of it that are in place already
+      ─ write the lock, by creating it or by replacing the one that was read: one writer wins
 
-A batch that was staged and never committed is taken as well: its leaves are of what is
-stored. It is copied first, for the writer that staged it may be alive, and remove it.
+A batch that was staged and never committed is included, since its leaves are of stored
+objects. It is copied first, because the writer that staged it may still run and remove it.
 """
 
 import contextlib

@@ -1,17 +1,17 @@
 """
-Append to the log: many writers, no database, and nothing lost when one dies.
+Append to the log of a store, with many writers at once and no database.
 
-    read log/lock ─ finish what it names, if that is not published ─ grow the tree
+    read log/lock ─ finish the batch that it names, if that is not published ─ grow the tree
       ─ stage all new files as one object ─ swap log/lock: THE COMMIT
       ─ files ─ witnesses ─ publish log/checkpoint, only ever for a larger tree
 
-The order is docs/spec/log.md, "Writing". What a crash leaves behind stands at each
-step. Whoever comes next runs `_finish` on it, the same code that the writer would
-have run itself.
+The order is defined in docs/spec/log.md, "Writing". A comment at each step states what a
+crash leaves behind. The next writer runs `_finish` on it, the same code that the first
+writer would have run.
 
-The store is not trusted: it can be rolled back to a state that was once right, and a
-log that went on from there would sign two histories. So what was published last is
-remembered on this machine, and a store that shows less is refused.
+The store is not trusted: it can be rolled back to an older valid state, and a log that
+continued from there would sign two histories. So this machine remembers the last published
+checkpoint, and refuses a store that shows less.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """
-Open a key that others hold, named by a reference: in a key service or on a token.
+Open a key in a key service or on a token, by its reference.
 
-`kms.py` and `pkcs11.py` import boto3 and python-pkcs11 when a key is opened, so that importing
-this module needs neither.
+`kms.py` and `pkcs11.py` import boto3 and python-pkcs11 only when a key is opened, so that
+importing this module needs neither.
 """
 
 from collections.abc import Callable

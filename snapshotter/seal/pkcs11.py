@@ -1,11 +1,11 @@
 """
-Sign with a key on a token: a smart card, a hardware module, a network HSM (PKCS#11).
+Sign with a key on a PKCS#11 token: a smart card, a hardware module, a network HSM.
 
-The module of the token's maker runs in this process, as that standard has it: a file
-that names one decides what runs, so only this user's own files may. A call into it can hang
-for as long as it likes and can not be stopped; each therefore has a thread and a time.
+The standard runs the maker's library inside this process. The file that names the library
+therefore decides which code runs, so only files of this user are accepted. A call into the
+library can hang and cannot be cancelled, so each runs in its own thread with a time limit.
 
-A PIN that is refused is never tried twice: tokens lock themselves after a few.
+A refused PIN is never tried twice: tokens lock themselves after a few failures.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """
-The capture record: `capture/capture.json`, built from what the capture room returned.
+Build the capture record, `capture/capture.json`, from a capture and its seal.
 
-It is the file that a court reads: what was captured, when, how, from whom, with
-what outcome, and what a reader must not conclude from it. The groups follow the
-usual report of an online capture; docs/spec/capture-record.md lists every field.
+A court reads this file: what was captured, when, how, from whom, with what outcome, and what
+a reader must not conclude from it. The groups follow the usual report of an online capture;
+docs/spec/capture-record.md lists every field.
 """
 
 import hashlib

@@ -1,10 +1,9 @@
 """
-Seal a capture: record, custody chain, manifests, signature, tokens, container.
+Seal a capture: record, custody chain, manifests, signatures, tokens, container.
 
-The order of work is docs/spec/bundle.md, "Order of work". Nothing here can lose
-a capture: an authority that fails is a token that is still to come. What is
-written is written into the spool; a crash anywhere leaves files that the next
-run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
+docs/spec/bundle.md, "Order of work", defines the order. A failing authority does not lose
+the capture: its token is owed. All files are written into the spool. A crash leaves files
+that the next run removes, and no bundle: `<id>.wacz` gets its name when it is complete.
 """
 
 import contextlib

@@ -1,13 +1,12 @@
 """
-Ask timestamp authorities over HTTP (RFC 3161 section 3.4), and keep only good answers.
+Request tokens from timestamp authorities over HTTP (RFC 3161 section 3.4), and verify them.
 
-Each answer is verified against the authority's own root before anybody sees
-it. An authority that fails costs a capture nothing but its token: the failure
-becomes a TokenResult, and `snapshotter timestamp` asks again.
+Each response is verified against the authority's configured root before it is returned. A
+failing authority costs a capture its token and nothing else: the failure becomes a
+TokenResult, and `snapshotter timestamp` asks again.
 
-No proxy is used unless one is configured: the environment's `HTTP_PROXY` and
-`.netrc` are not read, because where a capture's requests go is a matter of
-configuration, not of the shell that it was started from.
+No proxy is used unless one is configured. The environment's `HTTP_PROXY` and `.netrc` are
+not read: the configuration decides where requests go, and not the shell.
 """
 
 import contextlib

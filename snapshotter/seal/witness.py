@@ -1,13 +1,13 @@
 """
-A witness of logs: cosign the largest tree of each, and never two histories (C2SP tlog-witness).
+Act as a witness: cosign the largest tree of each log, and never two histories (C2SP tlog-witness).
 
-    <directory>/<SHA-256 of the origin>.checkpoint     the last one that was cosigned
-    <directory>/<SHA-256 of the origin>.fork-01        what the log signed against it
+    <directory>/<SHA-256 of the origin>.checkpoint     the last cosigned checkpoint
+    <directory>/<SHA-256 of the origin>.fork-01        a checkpoint of the log that contradicts it
 
-Comparing with the last tree and keeping the new one is one step, under a lock that the
-system lets go of when its holder dies; the new one is on disk before anybody gets the
-cosignature. A crash in between leaves a record of a tree that nobody has the word for,
-and the log asks again: nothing that was said is ever forgotten.
+Comparing with the last tree and recording the new one is one step, under a lock that the
+system releases when its holder ends. The new one is on disk before its cosignature is
+returned. After a crash in between, a tree is recorded whose cosignature nobody received, and
+the log asks again.
 """
 
 import base64

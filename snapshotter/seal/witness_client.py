@@ -2,11 +2,11 @@
 Ask a witness to cosign a checkpoint: the client of C2SP tlog-witness.
 
     POST <url>/add-checkpoint     old 12, a consistency proof, the checkpoint
-      200 → its signature lines, of which those of its own key count
-      409 → the size it saw last: asked again with a proof from there, once
+      200 → its signature lines, of which those by its configured key count
+      409 → the size it saw last: asked again once, with a proof from there
 
-What a witness answers is believed when its cosignature holds by the key that is
-configured, and not before. Where connections go is the transport's affair.
+A cosignature is used only after it was verified with the configured key. The transport
+decides how connections are made.
 """
 
 import base64

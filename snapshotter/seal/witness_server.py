@@ -1,12 +1,11 @@
 """
-The witness behind HTTP/1.1: a small server for two requests, and for nothing else.
+Serve a witness over HTTP/1.1: a small server for two requests.
 
     POST /add-checkpoint                 at most 72 KiB, with its length
     GET /<origin hash>/checkpoint
 
-It speaks plain http and listens on loopback unless told otherwise: in front of the
-world stands whatever does TLS there. Every wait has an end, and a connection too many
-is not taken.
+The server speaks plain HTTP and listens on loopback by default: a TLS proxy goes in front of
+it. Every wait has a time limit, and connections above the limit are refused.
 """
 
 import asyncio

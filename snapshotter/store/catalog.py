@@ -1,20 +1,19 @@
 """
-The catalog: one row for each bundle of a store, to find captures of a page by.
+Keep a catalog of a store: a SQLite index with one row a bundle, to find captures of a page.
 
-    data_dir/catalog/<digest of the store's name>.db      SQLite
+    data_dir/catalog/<digest of the store's name>.db
 
-The store is the truth, and this is an index over it: everything here was read out of
-bundles, and losing the file loses nothing (`snapshotter store reindex` makes it again).
-What stands here is the bundles' own word; nothing in it was verified.
+The catalog is built from the bundles alone, and losing it loses nothing: `snapshotter store
+reindex` builds it again. Its content is what the bundles state; nothing in it is verified.
 
-`sync` walks the store's listing beside the rows, both in the order of keys, and reads what
-is new. Each lot of rows is one transaction, so that a process that is killed leaves what
-it had finished, and the next one goes on. Several processes may do that at once: they
-write the same rows.
+`sync` compares the store's listing with the rows, both in the order of keys, and reads new
+bundles. Each batch of rows is one transaction: a process that is killed leaves what it had
+finished, and the next one continues. Several processes may sync at once, since they write
+the same rows.
 
-Which addresses mean one page is found out over all rows: a capture that says which page a
-short link leads to (`stated`) says so for every capture of that link (`asked`), also for
-those that show a notice, which names no page any more.
+Which addresses mean the same page is computed over all rows. If one capture shows to which
+page a short link leads (`stated`), that holds for every capture of that link (`asked`), also
+for captures of a notice, which no longer names the page.
 """
 
 import contextlib

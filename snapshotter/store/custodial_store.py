@@ -1,21 +1,20 @@
 """
-A store that writes down what it does to bundles: receipts, and custody events.
+Wrap a store, and record each change of a bundle as a receipt and a custody event.
 
     put, retain, hold, delete
-      (1) what is about to be put, in the operator's directory
-      (2) the store's own call
-      (3) the receipt, with its event, in the operator's directory
-      (4) the event in the bundle's custody chain: the next free sidecar
-      (5) the receipt is marked: its event stands in the chain
+      (1) write what is about to be put, in the operator's directory
+      (2) call the store
+      (3) write the receipt with its event, in the operator's directory
+      (4) write the event to the bundle's custody chain: the next free sidecar
+      (5) mark the receipt: its event is in the chain
 
-After a crash the next act on this bundle, by this machine, completes what is missing:
-of (1) it looks whether the object came; of (3) whether the event stands there. What
-can not be written down is told and ends nothing: the object is stored, and a store
-that is only read stays readable.
+After a crash the next change of the same bundle by this machine completes what is missing:
+for (1) it checks whether the object arrived, for (3) whether the event is in the chain. A
+record that cannot be written is reported and stops nothing: the object is stored, and a
+read-only store stays readable.
 
-Nobody writes events by hand: whoever uses this store leaves them. Events are written
-for what is evidence; sidecars that prove themselves again at any time (log proofs) and
-the custody sidecars have receipts alone.
+No caller writes custody events itself. Events are written for evidence; log proofs, which
+can be made again at any time, and the custody sidecars themselves have receipts only.
 """
 
 import contextlib

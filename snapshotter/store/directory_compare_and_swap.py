@@ -1,13 +1,13 @@
 """
-Replace a small file of a directory store, if it is still the one that was read.
+Replace a small file of a directory store if it is still the one that was read.
 
-    <root>/.swap          held (flock) by who compares and replaces; empty, never removed
-    <root>/.incoming/…    the new content, until it is renamed over the old one
+    <root>/.swap          locked (flock) during compare and replace; empty, never removed
+    <root>/.incoming/…    the new content, until it is renamed over the old file
 
-Compare and replace are one step under the lock of `.swap`, which the system lets
-go of when its holder dies, however it dies. The new file is whole and synced
-before it gets the name: a reader sees the old or the new one. A new name is
-made by link(2), as every object of the store is, and needs no lock.
+Compare and replace are one step under the lock of `.swap`, which the system releases when
+its holder ends. The new file is complete and synced before it gets its name, so a reader
+sees the old file or the new one. A file that does not exist yet is created by link(2), as
+every object of the store, and needs no lock.
 """
 
 import contextlib

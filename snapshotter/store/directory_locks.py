@@ -1,16 +1,15 @@
 """
-What a directory store notes of holds and retention, beside its objects.
+Record holds and retention of a directory store, in files beside its objects.
 
     root/
-      .locks/<key>     canonical JSON: mode, until when, legal hold
-      .locks/.lock     held (flock) while a note is changed, or an object deleted
+      .locks/<key>     canonical JSON: mode, end of retention, legal hold
+      .locks/.lock     locked (flock) while a record is changed, or an object deleted
 
-Notes, and no more: our own commands honour them, and whoever can write to the
-directory can remove object and note alike. What they are for is that nobody who
-uses the tools as they are meant deletes what has to stay, and that a copy into a
-bucket with Object Lock knows what to ask for.
+The records are not enforced: our own commands honour them, and whoever can write to the
+directory can remove record and object alike. They prevent a deletion by mistake, and they
+tell a copy into a bucket with Object Lock which locks to request.
 
-A note that can not be read counts as a lock: what it said is unknown.
+A record that cannot be read counts as a lock, because its content is unknown.
 """
 
 import contextlib

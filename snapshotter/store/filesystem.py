@@ -1,23 +1,22 @@
 """
-A store in a directory, for one machine or a shared mount.
+Implement a store in a directory, for one machine or a shared mount.
 
     root/
       bundles/2026/11/24/<id>.wacz     mode 0444, one hard link
       .incoming/<random>               being written; locked (flock) by its living writer
-      .aside/<name>.<random>           what was damaged, and was replaced from another store
-      .locks/<key>                     what is noted of holds and retention (directory_locks.py)
+      .aside/<name>.<random>           damaged objects that were replaced from another store
+      .locks/<key>                     records of holds and retention (directory_locks.py)
 
-The one trick: a file is written whole under `.incoming`, synced, made
-read-only and only then given its name by link(2), which fails when the name is
-taken. So a name, once there, is a whole object, and of two writers exactly one
-wins. A file system without hard links (FAT, some network mounts) is refused:
-there is no other call with this promise on every system that we run on.
+A file is written completely under `.incoming`, synced, made read-only and only then given
+its name by link(2), which fails if the name exists. So a named file is a whole object, and
+of two writers exactly one succeeds. A file system without hard links (FAT, some network
+mounts) is refused: no other call has this property on every supported system.
 
-A directory is tamper-evident, not WORM: its owner can delete. What is stored
-is protected by its own signature and timestamp; Object Lock is what a bucket
-adds. Holds and retention are notes here, which `delete` and our commands honour.
-Paths are walked by descriptor and no symbolic link is ever followed below the
-root, so that nothing is written or read elsewhere.
+A directory is tamper-evident and not WORM: its owner can delete. Stored bundles are
+protected by their signatures and timestamps; only a bucket adds Object Lock. Holds and
+retention are records here, which `delete` and our commands honour. Paths are opened by
+descriptor and no symbolic link below the root is followed, so that nothing is read or
+written elsewhere.
 """
 
 # `typing.override` begins with Python 3.12, and the stream below is made of overrides.
@@ -44,9 +43,9 @@ from snapshotter.formats.bundle.store_keys import check_key, check_prefix, is_ke
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.ports import Content, NotAnObject, TaggedContent
 from snapshotter.regular_file import NotRegularFile, open_regular
-from snapshotter.store import directory_compare_and_swap, directory_locks, location
+from snapshotter.store import directory_compare_and_swap, directory_locks
 from snapshotter.store.lock_rules import extended_lock, merged_lock, refuse_if_locked
-from snapshotter.store.upload_content import open_content
+from snapshotter.store.upload_content import check_sha256, open_content
 
 _INCOMING = ".incoming"
 _ASIDE = ".aside"
@@ -93,7 +92,7 @@ class DirectoryStore:
     ) -> StoredObject:
         """See `ObjectStore.put_new`. A retention is noted before this returns."""
         check_key(key)
-        location.check_sha256(sha256)
+        check_sha256(sha256)
         with open_content(source) as original, self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
             root = stack.enter_context(_opened(self._root))

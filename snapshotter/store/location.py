@@ -1,6 +1,4 @@
-"""
-Read the words that name a store: a directory, or a bucket with a prefix.
-"""
+"""Parse the name of a store: a directory, or an S3 bucket with a prefix."""
 
 import re
 from dataclasses import dataclass
@@ -26,13 +24,6 @@ class S3Location:
 
     bucket: str
     prefix: str = ""  # no "/" at either end
-
-
-def check_sha256(sha256: str) -> str:
-    """Return `sha256`. Raises ValueError for anything but 64 lower-case hex digits."""
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError("a SHA-256 is 64 lower-case hex digits")
-    return sha256
 
 
 def parse_store_url(text: str) -> DirectoryLocation | S3Location:

@@ -1,8 +1,8 @@
 """
-The rules of holds and retention, the same for every store. Pure.
+Decide how holds and retention change and when they end: the same rules for every store.
 
-Retention is only ever extended. A hold has no end but its lifting. Either keeps an
-object, whatever the other says.
+Pure. Retention is only ever extended. A hold ends only when it is lifted. Either one alone
+keeps an object.
 """
 
 from dataclasses import replace

@@ -1,14 +1,12 @@
 """
-Ask a store which promises it keeps, before anything is trusted to it.
+Test which promises a store keeps, before evidence is stored in it.
 
-Of eight S3 servers that we tried, four accepted `If-None-Match: *` and
-overwrote all the same, and four accepted Object Lock headers and dropped
-them. So nothing is believed: tiny objects are written under `_probe/`, each
-promise is put to the test, and what may be removed is removed again. A locked
-object has to stay until its lock ends, within a minute; a later probe takes it.
+Of eight S3 servers that we tried, four accepted `If-None-Match: *` and overwrote the object
+nevertheless, and four accepted Object Lock headers and dropped them. So each promise is
+tested with tiny objects under `_probe/`, which are removed afterwards. A locked object has
+to stay until its lock ends, within a minute; a later probe removes it.
 
-The answer holds for now. Keep it for a while if you like; `put_new` reads the
-lock of every object back as well.
+A result may be kept for a while. `put_new` additionally reads back the lock of every object.
 """
 
 import base64

@@ -1,11 +1,11 @@
 """
-Receipts on disk: what one store answered, in a directory of the operator's.
+Keep receipts of a store's answers in files, in a directory of the operator's.
 
     directory/2026/11/24/<id>.jsonl     the lines of formats/bundle/receipts.py
 
-One file a bundle, so that each reader and writer touches one small file, whatever
-the number of bundles. A file is locked (flock) while its owner writes object, receipt
-and event, so that two processes of one machine do not write an event twice.
+Each bundle has one file, so that a reader or writer touches one small file, however many
+bundles there are. A file is locked (flock) while its owner writes object, receipt and event,
+so that two processes of one machine do not write an event twice.
 """
 
 import contextlib

@@ -1,17 +1,17 @@
 """
-A store in an S3 bucket: conditional writes, checksums, Object Lock.
+Implement a store in an S3 bucket: conditional writes, checksums, Object Lock.
 
     PUT <key>  If-None-Match: *  x-amz-checksum-sha256: …   one request up to 4 GiB
-     ├─ 200 → HEAD that version: length, checksum, lock are what we asked for?
-     └─ 412 → HEAD: the same bytes (our own lost answer, or somebody's) succeed
+     ├─ 200 → HEAD that version: are length, checksum and lock as requested?
+     └─ 412 → HEAD: the same bytes (written by an earlier call or by others) succeed
 
-One PUT and not a multipart upload, because only then is the checksum that the
-server keeps the SHA-256 of the whole object. What an endpoint answers is
-checked as far as it can be; that it honours the headers at all is what
-`probe.py` finds out: some accept and ignore them.
+An object is written by one PUT and not as a multipart upload, because only then the
+server's checksum is the SHA-256 of the whole object. The answers of the server are checked
+as far as possible. Whether it honours the headers at all is tested by `probe.py`: some
+servers accept and ignore them.
 
-The calls themselves are those of `s3_bucket.py`, the only module of this package that imports
-boto3. Object Lock is in `s3_locks.py`.
+`s3_bucket.py` makes the calls and is the only module of this package that imports boto3.
+Object Lock is in `s3_locks.py`.
 """
 
 # `typing.override` begins with Python 3.12, and the stream below is made of overrides.
@@ -37,11 +37,10 @@ from snapshotter.model.bundle import (
     StoredObject,
 )
 from snapshotter.ports import Content, ObjectChanged, TaggedContent
-from snapshotter.store import location
 from snapshotter.store.lock_rules import merged_lock
 from snapshotter.store.s3_bucket import CallResult, S3Bucket, code_of, status_of, version_argument
 from snapshotter.store.s3_locks import BucketLocks
-from snapshotter.store.upload_content import open_content
+from snapshotter.store.upload_content import check_sha256, open_content
 
 MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
 MAX_PAGES = 10_000  # of one listing; a server gives a thousand objects on each
@@ -97,7 +96,7 @@ class S3Store:
         this raise SnapshotterError: the object is there then, unlocked.
         """
         name = self._bucket.full_key(key)
-        location.check_sha256(sha256)
+        check_sha256(sha256)
         # (1) The spool may be damaged, and not every server looks at the checksum.
         length = _check(source, sha256)
         # (2) If the key is free. Without an answer we do not know: the call may be repeated.

@@ -1,8 +1,8 @@
 """
-The calls to one bucket, with the answers of its server as values and errors of ours.
+Call one S3 bucket, and return the server's answers as values and our own errors.
 
-`S3Store` and `BucketLocks` both call the bucket through this module. boto3 is imported when
-the first `S3Bucket` is built, so that importing this module costs nothing.
+`S3Store` and `BucketLocks` call the bucket through this module. boto3 is imported when the
+first `S3Bucket` is built, so that importing this module costs nothing.
 """
 
 import contextlib

@@ -1,18 +1,17 @@
 """
-Object Lock, versions and deletion in a bucket, for `S3Store`.
+Read and set Object Lock in a bucket, and delete objects with all versions, for `S3Store`.
 
     lock     GetObjectRetention + GetObjectLegalHold of one version
     retain   PutObjectRetention, never with the bypass, then read back
     hold     PutObjectLegalHold of every version, then read back
-    delete   every version and every delete marker by its id, then look again
+    delete   every version and every delete marker by its id, then list again
 
-A lock belongs to a version. Whoever may write can lay a new version over an
-object, and whoever may delete without naming one hides it under a delete marker;
-so what keeps an object is set on all of its versions, and what deletes it removes
-all of them, those of before versioning ("null") too.
+A lock belongs to one version. Whoever may write can put a new version over an object, and
+whoever may delete can hide it under a delete marker. So a lock is set on all versions, and
+a deletion removes all of them, also those from before versioning ("null").
 
-What a server says of a lock is believed only where the bucket has Object Lock: some
-take a lock on any object, give it back when asked, and delete all the same.
+A server's statement about a lock counts only if the bucket has Object Lock: some servers
+accept a lock on any object, return it when asked, and delete the object nevertheless.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The take-down events that a store keeps, read as they lie there: whosever they are."""
+"""Read the take-down events that a store holds, whoever signed them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

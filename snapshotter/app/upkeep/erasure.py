@@ -1,16 +1,16 @@
 """
-Erase a bundle by order, so that it stays erased and everybody can see that it was.
+Erase a bundle by order, and leave a signed tombstone that shows the erasure.
 
-    (1) nothing keeps it: no hold, no retention, in no version of anything of it
-    (2) the tombstone, signed
-    (3) its leaf in the log
-    (4) look again for holds
-    (5) every object of the bundle, in every version; the custody chain stays
-    (6) the event in the custody chain
-    (7) what this machine has of it: salts, reminders
+    (1) check that no hold and no retention keeps any version of any of its objects
+    (2) store the signed tombstone
+    (3) append its leaf to the log
+    (4) check again for holds
+    (5) delete every object of the bundle, in every version; the custody chain stays
+    (6) add the event to the custody chain
+    (7) delete what this machine has of the bundle: salts, reminders
 
-A crash after (2) leaves an erasure that was begun: every reader sees it, nothing brings
-the bundle back, and the same command again goes on.
+A crash after (2) leaves an unfinished erasure: the tombstone is visible to every reader,
+nothing restores the bundle, and the same command completes the erasure.
 """
 
 import contextlib

@@ -1,12 +1,12 @@
 """
-Place and lift holds: several on one bundle, each by its own name.
+Place and lift legal holds; a bundle can have several, each with its own name.
 
-    place    the signed record ─ the store's flag on every object of the bundle
-    lift     the signed record ─ the flag off, if no hold is left ─ look again
+    place    store the signed record ─ set the store's flag on every object of the bundle
+    lift     store the signed record ─ clear the flag if no hold is left ─ check again
 
-A crash between two steps leaves a bundle held. The same command again goes on: who
-places a hold that is there places no second one, and who lifts one that is lifted takes
-a flag off that nothing needs any more.
+A crash between two steps leaves the bundle held, and the same command completes the work:
+placing an existing hold again adds no second one, and lifting a lifted hold again clears a
+flag that no hold needs.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """
-Late tokens: asking again for what timestamp authorities still owe.
+Request timestamp tokens that authorities still owe, and store them beside their bundles.
 
-A bundle is sealed whether or not an authority answers. What is owed is asked for
-later, here, and stored beside the bundle; the bundle itself never changes.
+A bundle is sealed even if an authority does not answer. A token that arrives later becomes
+a sidecar; the bundle itself never changes.
 """
 
 import fcntl

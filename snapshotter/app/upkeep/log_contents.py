@@ -1,4 +1,8 @@
-"""What the log of a store says of its bundles, in one pass over all of its entries."""
+"""
+Read which bundles, tombstones, custody heads and records the log of a store names.
+
+All entries are read in one pass and checked against the root of the signed checkpoint.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,13 +1,14 @@
 """
-Copy the log of a store into a replica, so that an audit of the replica can be held against it.
+Copy the log of a store into a replica, so that the replica can be audited against it.
 
-    the source's tree, from all of its entries ─ has it the root that is signed?
-      ─ does it extend what the replica shows? ─ the mark ─ files, each read back
-      ─ the checkpoint: from here on the replica shows the larger tree
+    build the source's tree from all of its entries; its root must be the signed one
+      ─ check that it extends the tree that the replica shows ─ write the mirror mark
+      ─ write the files and read each back ─ write the checkpoint: the replica now shows
+        the larger tree
 
-A mirror has no lock of writers and a mark (`log/mirror`): nobody appends to it, for two
-stores that both go on with one log sign two histories. A crash leaves files that no
-checkpoint needs yet; the same again finds them there and goes on.
+A mirrored log has no writers' lock but a mark (`log/mirror`), so nobody appends to it: two
+stores that both continued one log would sign two histories. A crash leaves files that no
+checkpoint names yet; the next run finds them and continues.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """
-One object from one store to another: read, checked, written, read back.
+Copy one object from one store to another, and read it back to check it.
 
-Used by replication and repair. Nothing is ever overwritten, and nothing goes over that
-was not seen to belong to its bundle.
+Used by replication, repair and erasure. Nothing is overwritten. The callers check that an
+object belongs to its bundle before they copy it.
 """
 
 import hashlib

@@ -1,14 +1,14 @@
 """
-Copy what a store has beside its bundles: gaps, take-down events, reports of audits.
+Copy the records beside the bundles to a replica: gaps, take-down events, audit reports.
 
-    every record of either store, in the order of keys
-      of the source's log?     its bytes have to be those that were logged
-      missing there?           read ─ seen to be one ─ written ─ read back
-      there already?           compared, never overwritten; another one is a divergence
+    for each record of either store, in the order of keys
+      if the source's log names it    its bytes must be the logged ones
+      if the target lacks it          read, check, write, read back
+      if the target has it            compare, never overwrite; a difference is a divergence
 
-And of custody: each bundle's chain goes on in the store and in its copy, apart from each
-other. What goes on in the source is carried beside (`custody/` in the copy), so that an
-audit of the copy finds each head that the source's log names.
+The custody chain of a bundle continues separately in the store and in its replica. Custody
+events that are added in the source later are copied under `custody/` of the replica, so that
+an audit of the replica finds every head that the source's log names.
 """
 
 import hashlib

@@ -1,13 +1,12 @@
 """
-Renew: put a later token over bundles whose certificates end soon (docs/spec/renewal.md).
+Renew bundles whose timestamp certificates expire soon with a later token (docs/spec/renewal.md).
 
-One token over the newest checkpoint of the log renews every bundle that is in it and
-whose time rests on what is inside of it. Of a bundle whose time rests on a late token, or
-that was renewed before, what is renewed is put into the log first, so that the same token
-renews it too; where this user does not write the log, or the bundle is not in it, it gets
-a token of its own. Nothing is
-written for a bundle whose certificates have ended: a token that comes too late renews
-nothing, and would only look as if it did.
+One token over the newest checkpoint of the log renews every bundle that is in the log and
+whose time rests on a token inside the bundle. If a bundle's time rests on a late token, or
+the bundle was renewed before, the text to be renewed is logged first, so that the same token
+renews it too. If the log is not writable here or does not have the bundle, the bundle gets a
+token of its own. Nothing is written for a bundle whose certificates have expired: a token
+that comes too late renews nothing, and would only appear to.
 """
 
 import hashlib

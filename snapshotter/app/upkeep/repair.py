@@ -1,17 +1,17 @@
 """
-Put back what is missing or damaged in a store, from another one: bundles, what stands beside
-them, the records (gaps, take-down events, reports of audits) that the log names, and the log.
+Restore missing or damaged objects of a store from another store.
 
-Only bytes that are known to belong there: by a receipt of this machine or by the log;
-where there is neither, by what the store itself still says of this very bundle (its
-custody chain, the seal that is left of a damaged file), and then only what is signed by a
-key that is trusted. Whatever the source has besides, stays there: a repair takes in no
-stranger.
+Repairs bundles, their sidecars, the records that the log names (gaps, take-down events, audit
+reports), and the log. Only bytes that are known to belong to the store are restored: their
+digest is in a receipt of this machine or in the log. Without either, the store's own custody
+chain or the intact seal of a damaged file must name them, and a trusted key must have signed
+them. Anything else in the source is not copied.
 
-    what belongs there ─ is it there, and is it that? ─ the source's bytes: are they that?
-      ─ note what goes there ─ the damaged one aside ─ write, read back ─ its lock
+    find what belongs in the store ─ check what is there ─ check the source's bytes
+      ─ record the digest of what will be written ─ set the damaged object aside
+      ─ write, read back ─ lock
 
-A crash leaves the object missing and known, and the same command again goes on.
+A crash leaves the object missing and its digest recorded; the same command continues.
 """
 
 import heapq

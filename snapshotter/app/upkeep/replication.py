@@ -1,20 +1,20 @@
 """
-Copy a store to another one: bundles, what stands beside and what keeps them, records, the log.
+Copy a store to another one: bundles, sidecars, retention and holds, records, and the log.
 
-    the log                  which entries it has: what they name is there by now
+    read the log's entries first: what they name is stored by now
     for each bundle of either store, in the order of ids
-      erased in either?      nothing is copied; what is left elsewhere is told
-      missing there?         read ─ verified, and of this id ─ written ─ read back
-      there already?         compared, never overwritten; another one is a divergence
-      its sidecars           each only if it is about this very bundle
-      its custody            what went on in the source since it was copied, beside it
-      retention and holds    at least those of the source
-    each record              gaps, take-down events, reports of audits
-    what was logged since    the same
-    the log                  last, so that it names nothing that is not there (docs/adr/0054)
+      erased in either         copy nothing; report what is left in the other
+      missing in the target    read, verify (also the id), write, read back
+      present in the target    compare, never overwrite; a difference is a divergence
+      sidecars                 copy each one that belongs to this very bundle
+      custody                  copy the events that the source added since the first copy
+      retention and holds      at least those of the source
+    copy the records: gaps, take-down events, audit reports
+    copy what was logged in the meantime
+    copy the log last, so that it names nothing that the target lacks (docs/adr/0054)
 
-A crash leaves whole objects; the same command again copies what is missing. Each store
-has a custody chain of its own: a copy begins with the source's, and goes on by itself.
+A crash leaves whole objects only; the same command copies the rest. Each store has its own
+custody chain: the target's begins with a copy of the source's, and continues separately.
 """
 
 from collections.abc import Callable, Collection, Mapping

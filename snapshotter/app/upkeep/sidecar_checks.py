@@ -1,11 +1,11 @@
 """
-Does this object belong to this bundle? Asked of everything that is copied between stores.
+Check that a bundle or a sidecar belongs where it is stored, before it is copied.
 
-What stands beside a bundle in another store is whatever somebody put there. A bundle is
-one when the verifier does not call it FAILED and it has the id that it is stored under;
-a sidecar when it is about that very bundle: a token over one of its signatures, a log
-proof of its leaf, a renewal of it, a hold of its id, a custody chain that begins where
-its own ends.
+Anybody who can write to the other store may have put an object there. A bundle is copied if
+its verification did not end in FAILED and it has the id under which it is stored. A sidecar
+is copied if it is about that very bundle: a token over one of its signatures, a log proof
+of its leaf, a renewal of it, a hold of its id, or a custody chain that begins where the
+chain inside the bundle ends.
 """
 
 import hashlib

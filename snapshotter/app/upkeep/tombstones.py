@@ -1,10 +1,10 @@
 """
-Which bundles were erased by order: their tombstones, in a store and on this machine.
+Read and remember the tombstones of bundles that were erased by order.
 
-A tombstone in a store counts when its signature holds by a key that is trusted here.
-One by another key is neither believed nor passed over: nothing is stored under that id
-until a person has looked at it. This machine keeps a copy of every tombstone that it
-made or saw, so that one which is taken away brings nothing back.
+A tombstone in a store is valid if a key that is trusted here signed it. One by another key
+is neither accepted nor ignored: nothing is stored under that id until a person has examined
+it. This machine keeps a copy of every tombstone that it wrote or saw, so that removing one
+from the store does not bring the bundle back.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """
-Read one bundle of a store with all that stands beside it; done in many processes at once.
+Read one bundle of a store with all of its sidecars, in many processes at once.
 
-What comes back is facts, in words that fit into a database: whether they fit the log is
-for the process that has the log (`log_comparison.py`). Facts are kept from one audit to the next
-under a fingerprint of all bytes that they came from, of the trust and of this program,
-so that what has not changed costs its digests and no signature.
+The result is a set of facts that fit into a database. The process that has the log compares
+them with it (`log_comparison.py`). Facts are kept from one audit to the next under a
+fingerprint of all bytes that they came from, of the trust and of this program: for unchanged
+objects only digests are computed, and no signature is verified again.
 """
 
 import contextlib

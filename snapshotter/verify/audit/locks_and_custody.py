@@ -1,11 +1,11 @@
 """
-Is each object still kept as it has to be, and is its custody what was written down?
+Check that each object is still locked as required, and that its custody chain is unaltered.
 
-What has to be is known from several sides: the policy in the bundle's signed record,
-holds that were placed, what the store answered when the object was put (receipts, in the
-custody chain and on the machine that wrote), and the heads of the chain in the log. Of
-these, what stands in the store can be junk: it makes an audit INDETERMINATE, and FAILED
-only as far as a head in the log covers it or a trusted key has signed it.
+The required locks come from several sources: the policy in the bundle's signed record, holds
+that were placed, the store's answers when the object was put (receipts, in the custody chain
+and on the machine that wrote), and the chain's heads in the log. Anybody who can write to the
+store can forge the sources that are in it. So those alone make an audit INDETERMINATE; they
+make it FAILED only if a head in the log covers them or a trusted key signed them.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """
-Hold what was read against the log, and say what does not fit.
+Compare the store with the log, in both directions, and report every difference.
 
-In both directions: what the log names has to be in the store, and what is in the store
-has to be in the log, with the same bytes. Nothing here reads a bundle; the facts come
-from `reading.py` and the history from `history.py`.
+What the log names must be in the store, and what is in the store must be in the log, with
+the same bytes. This module reads no bundle: the facts come from `bundle_reader.py` and the
+history from `log_history.py`.
 """
 
 import contextlib

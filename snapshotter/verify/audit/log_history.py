@@ -1,12 +1,11 @@
 """
-The log as a whole: is what is served one history, and the one that was seen before?
+Check that the log is one history, and the same one that earlier audits and others saw.
 
-Nothing that the store serves is believed. The tree is built again from its entries,
-each tile on the way is compared with the one that is served, and the root with the
-signed checkpoint. The root of every smaller tree falls out of that, so that any
-checkpoint that turns up elsewhere (remembered by an earlier audit, in a proof beside a
-bundle, in a capture record, from a witness) is held against this history by one look,
-which shows as much as a consistency proof does (RFC 6962 section 2.1.2).
+The store is not trusted. The tree is built again from the log's entries, each tile is
+compared with the stored one, and the root with the signed checkpoint. This yields the root
+of every smaller tree, so that any checkpoint from elsewhere (remembered by an earlier audit,
+in a proof beside a bundle, in a capture record, from a witness) is compared with one look-up.
+That shows as much as a consistency proof does (RFC 6962 section 2.1.2).
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,11 +1,11 @@
 """
-Read the objects of a store for an audit, and keep apart three answers: bytes, gone, unreadable.
+Read the objects of a store for an audit, and distinguish bytes, absence and failure.
 
-An error says nothing about the evidence: an object that can not be read is INDETERMINATE,
-whatever it is. Gone is what the store says it has not got, in a listing and when the object is
-asked for by its name once more, after a pause: stores exist that list late, and servers
-that say "not found" for a moment (docs/adr/0056-absence-is-confirmed.md). Something that is no
-regular file, in the place of an object, is no object.
+An error proves nothing about the evidence: an object that cannot be read is INDETERMINATE.
+An object counts as gone if the store does not list it and does not find it by name, both
+again after a pause: some stores list late, and some servers answer "not found" for a moment
+(docs/adr/0056-absence-is-confirmed.md). Something in the place of an object that is no
+regular file is no object.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -1,10 +1,10 @@
 """
-Work that is spread over processes, each with a store of its own.
+Spread work over processes, each with its own connection to the store.
 
-A verification is arithmetic, so that threads would wait for each other. Processes are
-started afresh (`spawn`): connections to a bucket do not survive a fork. They end when
-their pipe does, so that none outlives an audit that was killed, and they never see
-Ctrl-C: the audit itself is told, writes down what is done, and lets them go.
+Verification is computation, so that threads would wait for each other. Processes are started
+afresh (`spawn`): connections to a bucket do not survive a fork. They end when their pipe
+closes, so that none outlives an audit that was killed. They ignore Ctrl-C: the audit handles
+it, saves the finished work, and ends them.
 """
 
 # `typing.override` begins with Python 3.12, and the verifier needs nothing that has it.

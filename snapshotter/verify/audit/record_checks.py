@@ -1,9 +1,9 @@
 """
-Signed records that stand beside bundles, against the log: none is gone, none was changed.
+Compare the signed records beside the bundles with the log: none is missing, none was changed.
 
-Records of gaps and take-down events are kept alike, one object each, and are judged alike.
-What a schedule missed, and what was taken down, is no fault of the store: each record is a
-note, so that nobody reads a time without captures as a time in which nothing happened.
+Gap records and take-down events are stored in the same way, one object each, and checked by
+the same code. A missed visit or a take-down is not a fault of the store. Each record becomes
+a note, so that nobody takes a time without captures for a time in which nothing happened.
 """
 
 import hashlib

@@ -1,10 +1,9 @@
 """
-What an auditor remembers of a store between two audits: the last checkpoint seen.
+Encode and parse the newest checkpoint that an auditor has seen of a store.
 
-Whoever keeps a store can show an old one, or another one. Who remembers a single size
-and root finds out. So this is the one thing of an audit that can not be found out again:
-it is a small file that a person can read, written whole or not at all, and kept on the
-auditor's own machine and never in the store.
+Whoever controls a store can present an older or a different log. An auditor who remembers
+one size and root detects that. Nothing else of an audit needs to be kept: it is a small,
+readable file on the auditor's own machine, never in the store.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,13 @@
 """
-Custody of a bundle in the store that this one is a copy of (docs/spec/custody.md, "Replicas").
+Check the custody events of the original store that a replica carries (docs/spec/custody.md,
+"Replicas").
 
-A bundle's chain goes on in the store and in its copy, apart from each other. A replica
-carries what went on in the first one under `custody/`; the log, which is the first one's,
-names heads of it. Nobody has to be believed: each event names the digest of the one before,
-so what leads from the copy's own chain to a head that was logged is what was there. But the
-copy's own chain has to go on there as one that was copied does: else events of a store could
-be put out of sight by moving them to where a copy keeps those of another.
+The custody chain of a bundle continues separately in the store and in its replica. A replica
+has the events of the original under `custody/`, and the log, which is the original's, names
+their heads. No statement has to be trusted: each event contains the digest of the one before,
+so the events from the replica's own chain to a logged head are authentic. The replica's chain
+must itself continue as a copied chain does. Otherwise events of a store could be hidden by
+moving them to the place for events of another store.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """
-What an audit found: for a person, as JSON lines, and as the document that is signed.
+Present the result of an audit: for a person, as JSON lines, and as the signed document.
 
-However many findings there are, every kind is named with its number, the worst first;
-of each kind the first few are shown. All of them are in the JSON lines, and the signed
-document carries the digest of those lines.
+Every kind of finding is named with its count, the worst kind first, and the first few
+findings of each kind are shown. The JSON lines contain all findings, and the signed document
+contains the digest of those lines.
 """
 
 import hashlib

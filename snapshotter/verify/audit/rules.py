@@ -1,4 +1,4 @@
-"""By what an audit judges, besides the trust file."""
+"""Hold the time limits and tolerances by which an audit judges, besides the trust file."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRules:
-    """The instant of an audit, and what counts as near to it."""
+    """The time of an audit, and the periods that its checks allow."""
 
     now: datetime
-    skew: timedelta  # that two clocks may differ
-    grace: timedelta  # what was captured so recently may be on its way into the log
-    renewal_within: timedelta  # certificates that end so soon are told of
+    skew: timedelta  # how much two clocks may differ
+    grace: timedelta  # a bundle captured this recently may not be in the log yet
+    renewal_within: timedelta  # certificates that expire within this time are reported

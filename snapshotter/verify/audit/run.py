@@ -1,19 +1,20 @@
 """
-One audit of one store, from the remembered checkpoint to the report.
+Run one audit of one store, from the remembered checkpoint to the report.
 
 The order (docs/reference/audit.md):
 
-    (1) the checkpoint: signature, witnesses; held against what was remembered
+    (1) the checkpoint: signature, witnesses; compared with the remembered one
     (2) the tree: built again from its entries, every tile compared
     (3) the store's listing
-    (4) the log against the store: what is gone
-    (5) every bundle, or those that were asked for, with all that stands beside it
-    (6) the log again, for what was captured meanwhile; then each bundle against it
-    (7) the store against the log: what was put in; reports, records of gaps, take-downs
-    (8) a pause, and a second look at all that may be gone; what earlier audits could not read
+    (4) the log against the store: what is missing
+    (5) every requested bundle, with all of its sidecars
+    (6) the log again, for captures made meanwhile; then each bundle against it
+    (7) the store against the log: what was added; reports, gap records, take-down events
+    (8) a pause, and a second look at all that may be missing; what earlier audits could not
+        read
 
-An audit that is interrupted in (5) goes on there the next time. Nothing is written but
-into the workspace, which is not in the store.
+An audit that is interrupted in (5) continues there the next time. It writes only into the
+workspace, which is not in the store.
 """
 
 import secrets

@@ -1,9 +1,9 @@
 """
-What stands beside a bundle, and the checkpoints that turn up with it, as facts.
+Read the facts in the sidecars of a bundle, and the checkpoints that come with them.
 
-Anybody who can write to a store can leave junk there. So what can not be read is told
-of, and what can be read is held against something that was signed: a proof against the
-log's history, a custody chain against the heads in the log, a hold against its key.
+Anybody who can write to a store can add junk to it. So an unreadable sidecar is reported, and
+a readable one is compared with something signed: a proof with the log's history, a custody
+chain with the heads in the log, a hold with its key.
 """
 
 import contextlib

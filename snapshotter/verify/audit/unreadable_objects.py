@@ -1,11 +1,10 @@
 """
-What earlier audits could not read, and since when: a store must not hide a deletion for ever.
+Record which objects audits could not read, and since when.
 
-An object that can not be read is no evidence of anything: servers are busy, rights are set
-wrong. But whoever keeps a store could answer "try again" for ever in the place of what is gone.
-So an auditor remembers, beside the last checkpoint, what could not be read: from when on, in how
-many audits, and whether an audit before that had read it. Like the checkpoint this lies on the
-auditor's own machine, whole or not at all.
+An unreadable object proves nothing: servers are busy, or rights are wrong. But whoever
+controls a store could answer "try again" forever instead of admitting a deletion. So an
+auditor records what could not be read: since when, in how many audits, and whether an
+earlier audit had read it. The file is on the auditor's own machine, like the checkpoint.
 """
 
 from collections.abc import Iterable

@@ -1,14 +1,14 @@
 """
-Where an audit keeps what does not fit into memory: a SQLite file of its own.
+Keep the data of an audit that does not fit into memory, in a SQLite file.
 
-Of a store with a million bundles neither the listing nor the log is ever held whole.
-Both are written into tables and matched there; findings are written as they are made,
-so that no flood of one kind costs memory or hides another. The table of results stays
-from one audit to the next: it lets an audit that was interrupted go on, and the next
-one skip the signatures (never the bytes) of what has not changed.
+For a store with a million bundles, neither the listing nor the log is ever held in memory.
+Both are written to tables and matched there. Findings are written as they are made, so that
+many of one kind cost no memory and hide no other. The table of results stays from one audit
+to the next: an interrupted audit continues with it, and the next audit skips the signatures
+(never the bytes) of unchanged objects.
 
-The file is a cache. Everything in it can be found out again, so that it is written
-without waiting for the disk, and thrown away when it can not be read.
+The file is a cache that can be built again: it is written without waiting for the disk, and
+discarded if it cannot be read.
 """
 
 import contextlib
