@@ -1,4 +1,4 @@
-"""Addresses as policies speak of them: hosts by pattern, parameters by name. Pure."""
+"""Match hosts against patterns, and remove parameters from addresses by name."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,11 +9,11 @@ from snapshotter.model.request import CaptureRequest, Decision
 
 def matches_host_pattern(host: str, patterns: Iterable[str]) -> bool:
     """
-    Whether a host is one of those that are named.
+    Return whether a host matches one of the patterns.
 
     Args:
-        host: Lowercase, as the resolver would be asked.
-        patterns: "example.org" is that host alone, "*.example.org" all that lie under it.
+        host: Lowercase, as it is resolved.
+        patterns: "example.org" is that host alone, "*.example.org" all hosts under it.
     """
     return any(
         host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern.strip("[]")
@@ -23,9 +23,9 @@ def matches_host_pattern(host: str, patterns: Iterable[str]) -> bool:
 
 def strip_parameters(url: str, names: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """
-    Return an address without some parameters of its query, and the names of those taken out.
+    Return an address without some parameters of its query, and the names of those removed.
 
-    What is left stays byte for byte; the address itself comes back where none of them is there.
+    The rest stays byte for byte; an address without any of them is returned unchanged.
 
     Args:
         names: In any case; one that ends in "*" means all that begin so.
@@ -37,22 +37,22 @@ def strip_parameters(url: str, names: Iterable[str]) -> tuple[str, tuple[str, ..
             beginnings.append(name[:-1].lower())
         else:
             exact.add(name.lower())
-    kept: list[str] = []
-    gone: list[str] = []
+    remaining: list[str] = []
+    removed: list[str] = []
     for pair in parts.query.split("&"):
         name = unquote_plus(pair.partition("=")[0])
         is_named = name.lower() in exact or name.lower().startswith(tuple(beginnings))
         if pair and is_named:
-            gone.append(name)
+            removed.append(name)
         else:
-            kept.append(pair)
-    if not gone:
+            remaining.append(pair)
+    if not removed:
         return url, ()
-    return urlunsplit(parts._replace(query="&".join(kept))), tuple(gone)
+    return urlunsplit(parts._replace(query="&".join(remaining))), tuple(removed)
 
 
 def strip_request_url(request: CaptureRequest, decision: Decision) -> CaptureRequest:
-    """Return the request for the address that is visited, with what was asked for kept apart."""
+    """Return the request for the address that is visited; it keeps the original address apart."""
     url, stripped = strip_parameters(request.url, decision.strip_params)
     return (
         replace(request, url=url, original=request.url, stripped=stripped) if stripped else request

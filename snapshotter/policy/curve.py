@@ -1,14 +1,14 @@
 """
-Decay curves: when to look again at a page, counted from when it was first seen.
+Compute the times at which a page is visited again, from a decay curve and its first sight.
 
-A curve lists times and goes on at a pace that gets slower, until it ends. Pure: the
-same curve, first sight and name give the same moments on every machine, so that two
-schedulers that do not know of each other mean the same visit by the same number.
+A curve lists times and then continues at a pace that gets slower, until it ends. The same
+curve, first sight and name give the same moments on every machine, so that two schedulers
+that do not know of each other give the same visit the same number.
 
-Jitter moves a visit to either side by a share of the time to its nearer neighbour,
-by a hash of the watch's name and the visit's number: spread over many watches, and
-nothing that a site could learn a clock from. It never changes their order. A season
-asks for more: what lies between two listed times is divided, and the listed times stay.
+Jitter moves a visit to either side by a share of the time to its nearer neighbour. The share
+comes from a hash of the watch's name and the visit's number, so that the visits of many watches
+are spread and a site cannot learn the schedule from them. It never changes their order. A season
+adds visits: the time between two listed times is divided, and the listed times stay.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """One visit every so often, to the end of `until` after first sight."""
+    """One visit per interval, until `until` after first sight."""
 
     every: timedelta
     until: timedelta
@@ -45,7 +45,7 @@ class Curve:
     Listed times after first sight, ascending from zero, then paces.
 
     Raises:
-        ValueError: Times that do not ascend, a pace of nothing, or too many visits.
+        ValueError: Times that do not ascend, an interval of zero, or too many visits.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Season:
     """
     Days of each year, both included, on which visits come closer together.
 
-    `begins` after `ends` goes over the turn of the year.
+    If `begins` is after `ends`, the season contains the turn of the year.
     """
 
     begins: tuple[int, int]  # month, day
@@ -103,7 +103,7 @@ class Season:
             raise ValueError("the factor of a season is from 0.05 to 1")
 
     def holds(self, moment: datetime) -> bool:
-        """Whether a moment is in it, by the date of its own time zone."""
+        """Return whether a moment is in the season, by the date of its own time zone."""
         today = (moment.month, moment.day)
         if self.begins <= self.ends:
             return self.begins <= today <= self.ends
@@ -112,7 +112,7 @@ class Season:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One time to look."""
+    """One time at which a page is to be visited."""
 
     number: int  # from 0, the first sight; the same on every machine
     nominal: datetime  # as the curve has it
@@ -172,13 +172,13 @@ def _nominal(curve: Curve, first_seen: datetime, seasons: Sequence[Season]) -> I
 
 
 def season_parts(seasons: Sequence[Season], begins: datetime, gap: timedelta) -> int:
-    """Return in how many parts the time between two visits is divided, by when it begins."""
+    """Return into how many parts the time between two visits that begins then is divided."""
     factor = min((season.factor for season in seasons if season.holds(begins)), default=1.0)
     return max(1, min(round(1 / factor), gap // _SHORTEST))
 
 
 def jitter_share(name: str, number: int | str) -> float:
-    """Return a number from -1 to 1 that is this visit's own."""
+    """Return the jitter of one visit, from -1 to 1."""
     digest = hashlib.sha256(f"{name}\n{number}".encode()).digest()
     return int.from_bytes(digest[:8]) / (1 << 63) - 1
 
@@ -188,7 +188,7 @@ def parse_season(begins: str, ends: str, factor: float) -> Season:
     Return a season from two days of the year, `MM-DD`.
 
     Raises:
-        ValueError: Not such days, or a factor out of range.
+        ValueError: Invalid days, or a factor out of range.
     """
     days = []
     for text in (begins, ends):
@@ -220,7 +220,7 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
         source: The file's name, for messages.
 
     Raises:
-        SnapshotterError: Not TOML, an unknown key, or a curve that is none; it says which.
+        SnapshotterError: Not TOML, an unknown key, or an invalid curve; the message names it.
     """
     try:
         tables: dict[str, Any] = toml.loads(text)

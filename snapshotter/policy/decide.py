@@ -1,4 +1,4 @@
-"""What a policy, the options of a command and the settings make of one capture."""
+"""Decide how one page is captured, from a policy and the options and settings that override it."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -156,7 +156,7 @@ def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
 
 
 def monitoring(policy: Policy) -> Monitoring:
-    """Return what a policy makes of many captures of one page."""
+    """Return the settings of a policy for many captures of one page."""
     confirm = policy.takedown.confirm
     return Monitoring(
         light=policy.monitor.light,
@@ -177,7 +177,9 @@ def monitoring(policy: Policy) -> Monitoring:
 
 
 def redacted_headers(names: Iterable[str]) -> frozenset[str]:
-    """Return the headers whose values are replaced, lowercase: those named, and the standards'."""
+    """
+    Return the headers whose values are replaced, lowercase: those named and those always secret.
+    """
     return frozenset(name.lower() for name in names) | _ALWAYS_REDACTED
 
 

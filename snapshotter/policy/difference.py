@@ -1,4 +1,4 @@
-"""A policy key by key, and what two of them say differently. Pure."""
+"""Compare two policies key by key."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _TEXT = frozenset({"schema", "name", "parents"})
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """One key that two policies have differently."""
+    """One key that has different values in two policies."""
 
     key: str
     left: Any
@@ -25,7 +25,9 @@ def values(policy: Policy) -> Mapping[str, Any]:
 
 
 def differences(left: Policy, right: Policy) -> tuple[PolicyDifference, ...]:
-    """Return what two policies say differently, reasons left out, in the order of keys."""
+    """
+    Return the keys with different values in two policies, reasons left out, in the order of keys.
+    """
     ours, theirs = values(left), values(right)
     return tuple(
         PolicyDifference(key, ours[key], theirs[key])

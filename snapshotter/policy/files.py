@@ -1,4 +1,4 @@
-"""Files that a policy is read from and names: TOML, curves, public keys."""
+"""Read the files that policies consist of and name: TOML, curves, public keys, certificates."""
 
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -17,7 +17,9 @@ MAX_BYTES = 1 << 20
 
 
 def shipped_directory() -> Path:
-    """Return where the shipped policies and authorities are: in the package, or in a checkout."""
+    """
+    Return the folder of the shipped policies and authorities: in the package, or in a checkout.
+    """
     package = Path(__file__).resolve().parents[1]
     installed = package / "_policies"
     return installed if installed.is_dir() else package.parent / "policies"
@@ -25,10 +27,10 @@ def shipped_directory() -> Path:
 
 def curves(path: Path | None = None) -> Mapping[str, Curve]:
     """
-    Return the curves of a file; the shipped ones if none is named.
+    Return the curves of a file; without a path, the shipped ones.
 
     Raises:
-        SnapshotterError: It can not be read, or is no file of curves; it says which.
+        SnapshotterError: The file cannot be read, or is invalid; the message names the curve.
     """
     found = path or shipped_directory() / "schedules" / "curves.toml"
     try:
@@ -42,7 +44,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Read a TOML file of at most a megabyte.
 
     Raises:
-        SnapshotterError: Not there, not to be read, too long, or not TOML.
+        SnapshotterError: The file does not exist, cannot be read, is too long, or is not TOML.
     """
     return parse_toml(read_limited(path), path)
 
@@ -52,10 +54,10 @@ def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
     Return the bytes of a file.
 
     Args:
-        most: Of its bytes; a longer one is refused, and not cut.
+        most: Bytes. A longer file is refused, and not cut.
 
     Raises:
-        SnapshotterError: Not there, not to be read, or too long.
+        SnapshotterError: The file does not exist, cannot be read, or is too long.
     """
     try:
         with path.open("rb") as stream:
@@ -69,10 +71,10 @@ def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
 
 def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     """
-    Return what the bytes of a TOML file say.
+    Return the content of a TOML file.
 
     Raises:
-        SnapshotterError: Not TOML; it names the path.
+        SnapshotterError: Not TOML; the message names the path.
     """
     try:
         return toml.loads(data.decode("utf-8"))
@@ -83,11 +85,11 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def first_validation_mistake(error: ValidationError) -> str:
-    """Return where the first mistake is and what it is: never the value, which may be a secret."""
+    """Return where the first mistake is and what it is; never the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    words = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {words}" if where else words
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def public_key(path: Path) -> str:
@@ -95,7 +97,7 @@ def public_key(path: Path) -> str:
     Return the text of a public key's file.
 
     Raises:
-        SnapshotterError: It can not be read.
+        SnapshotterError: It cannot be read.
     """
     try:
         with path.open("rb") as stream:
@@ -109,7 +111,7 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
     Return the certificates of authorities in a file, in PEM.
 
     Raises:
-        SnapshotterError: It can not be read, or holds no such certificate.
+        SnapshotterError: The file cannot be read, or contains no such certificate.
     """
     data = read_limited(path)
     try:
@@ -123,10 +125,10 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
 
 def network(text: str) -> str:
     """
-    Return a network as it is always written.
+    Return a network in its canonical form.
 
     Raises:
-        SnapshotterError: It is none.
+        SnapshotterError: It is not a network.
     """
     try:
         return str(ip_network(text.strip()))

@@ -1,7 +1,7 @@
 """
-What the answer to a page says about its host: that it is well, in trouble, or asks for a rest.
+Interpret the response to a page for the pacing of its host: well, throttled, unwell, unreachable.
 
-It is heard from the answer to the page alone (docs/adr, "What a host is").
+Only the response to the page counts, not those to its parts (docs/adr, "What a host is").
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MOST_SECONDS = 10**9  # of a Retry-After: more digits are nobody's wish
 
 
 class Sign(StrEnum):
-    """What the end of a visit says about its host."""
+    """The state of a host, as the end of a visit shows it."""
 
     WELL = "well"  # an answer: also 403, 404, 451, and a notice that comes as 200
     THROTTLED = "throttled"  # too much, says the host: by status, or by status and Retry-After
@@ -27,7 +27,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSignal:
-    """What a visit ended with, as far as its host is concerned."""
+    """What the end of a visit tells about its host."""
 
     sign: Sign
     retry_after: timedelta | None = None  # as the host asked, unbounded
@@ -35,7 +35,7 @@ class HostSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostResponse:
-    """What came back from the page that a visit shows in the end."""
+    """The response to the page that a visit ended at."""
 
     status: int | None  # None: no answer came
     at: datetime  # by our clock, UTC
@@ -45,7 +45,7 @@ class HostResponse:
 
 
 def response_of(captured: Capture) -> HostResponse:
-    """Return what a capture met."""
+    """Return the response of a captured page."""
     found = captured.response
     return HostResponse(
         status=found.status if found else None,
@@ -57,13 +57,15 @@ def response_of(captured: Capture) -> HostResponse:
 
 
 def header(captured: Capture, name: str) -> str:
-    """Return the first field of a name, lower case, of the answer to the page; "" if none."""
+    """
+    Return the first header of a name, given in lower case, of the page's response; "" if none.
+    """
     fields = captured.response.headers if captured.response else ()
     return next((value for field, value in fields if field.lower() == name), "")
 
 
 def interpret_response(answer: HostResponse, rules: HostRules) -> HostSignal:
-    """Return what an answer says about its host."""
+    """Return what a response tells about its host."""
     if answer.status is None:
         return HostSignal(sign=Sign.UNREACHABLE)
     asked = parse_retry_after(answer.retry_after, said_at=answer.date, ours=answer.at)
@@ -71,7 +73,7 @@ def interpret_response(answer: HostResponse, rules: HostRules) -> HostSignal:
 
 
 def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sign:
-    """Return what a status says about a host."""
+    """Return what a status tells about a host."""
     if status in rules.throttled_statuses:
         return Sign.THROTTLED
     if status in _WITH_RETRY_AFTER and retry_after is not None:
@@ -81,13 +83,13 @@ def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sig
 
 def parse_retry_after(text: str, *, said_at: str, ours: datetime) -> timedelta | None:
     """
-    Return how long a host asks to be left alone (RFC 9110, section 10.2.3); None if it does not.
+    Return the pause that a host requests (RFC 9110, section 10.2.3); None if it requests none.
 
-    A date is read by the clock of whoever wrote it.
+    A date is compared with the Date field of the same response, which is from the same clock.
 
     Args:
-        said_at: The answer's Date field, or "".
-        ours: When the answer came by our clock, for an answer without one.
+        said_at: The response's Date field, or "".
+        ours: The time of the response by our clock, for a response without a Date field.
     """
     text = text.strip()
     if text.isascii() and text.isdigit():

@@ -1,5 +1,5 @@
 """
-The rules by which hosts are worked, as values.
+The politeness rules for hosts, as values: intervals, parallel visits, budgets, quiet hours.
 
 A host is a name without its port and without "www.", or a group of names that the rules
 declare to be one party.
@@ -24,7 +24,7 @@ _LONGEST_HOST = 253  # characters of a name that can be asked (RFC 1035 section 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """A range to draw from: from `floor` to twice, four times … of it, and never over `cap`."""
+    """A back-off: drawn from `floor` up to twice, four times … of it, and never over `cap`."""
 
     floor: timedelta
     cap: timedelta
@@ -34,14 +34,14 @@ class Backoff:
             raise ValueError("a back-off is [at least, at most]")
 
     def draw(self, strikes: int, chance: float) -> timedelta:
-        """Return a time with full jitter over the range of the n-th strike in a row, from 1."""
+        """Return a time with full jitter, for the n-th failure in a row, counted from 1."""
         widest = min(self.cap, self.floor * 2 ** min(strikes, 40)) if self.floor else self.cap
         return self.floor + (widest - self.floor) * chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRules:
-    """What holds for one host, or for a group of them."""
+    """The rules for one host, or for a group of hosts."""
 
     name: str  # of the table that they come from
     at_once: int
@@ -67,7 +67,7 @@ class HostRules:
             raise ValueError("the quiet hours leave no minute of a day")
 
     def free_at(self, moment: datetime) -> datetime:
-        """Return the first moment from this one on that is not in quiet hours, UTC."""
+        """Return the first moment, from this one on, outside the quiet hours, UTC."""
         at = moment
         for _ in range(4 * len(self.quiet) + 4):
             ends = [end for hours in self.quiet if (end := hours.around(at, self.zone)) is not None]
@@ -85,7 +85,7 @@ class HostRules:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """The rules of a `[[host]]` table, and the hosts that they hold for."""
+    """The rules of a `[[host]]` table, and the hosts that they apply to."""
 
     rules: HostRules
     names: frozenset[str]
@@ -93,7 +93,7 @@ class Override:
     networks: tuple[Any, ...]
 
     def holds(self, host: str) -> bool:
-        """Whether they hold for a host: a name, or an address in one of the networks."""
+        """Return whether they apply to a host: a name, or an address in one of the networks."""
         if host in self.names or host.endswith(self.below):
             return True
         try:
@@ -105,7 +105,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Politeness:
-    """All rules, as a file says them."""
+    """All politeness rules of a file."""
 
     source: str  # the file, for people
     all_at_once: int
@@ -115,17 +115,17 @@ class Politeness:
 
     def key(self, url: str) -> str:
         """
-        Return under what name visits to an address are counted: a host, or `group:NAME`.
+        Return the key under which visits to an address are counted: a host, or `group:NAME`.
 
         Raises:
-            ValueError: It has no host.
+            ValueError: The address has no host.
         """
         host = counted_host(url)
         rules = self._of_host(host)
         return f"{GROUP}{rules.name}" if rules.together else host
 
     def rules(self, key: str) -> HostRules:
-        """Return what holds for a key; the default for a group that the file has no more."""
+        """Return the rules for a key; the default for a group that the file no longer has."""
         if key.startswith(GROUP):
             name = key.removeprefix(GROUP)
             return next(
@@ -136,7 +136,7 @@ class Politeness:
 
     @property
     def most_at_once(self) -> int:
-        """Visits at a time that any host may have at most."""
+        """The largest number of parallel visits that any host may have."""
         return max(
             self.default.at_once, *(override.rules.at_once for override in self.overrides), 1
         )
@@ -152,7 +152,7 @@ def counted_host(url: str) -> str:
     Return the host of an address as it is counted: lower case, in ASCII, without port and "www.".
 
     Raises:
-        ValueError: It has none.
+        ValueError: The address has no host.
     """
     host = (urlsplit(url.replace("\\", "/")).hostname or "").rstrip(".")
     if not host.isascii():

@@ -1,10 +1,9 @@
 """
-Read a policy: a TOML file, strict, in which every key has an effect.
+Load a policy from its TOML file, with the policies that it extends.
 
 A policy may extend another, by its name or by its file: tables are merged key by key, a
-list replaces a list. What comes of it stands whole, with the names and digests of all it
-was made from, so that nobody needs the parents to know what was asked for. What a policy
-is called, what it is for and which pages it is meant for is its own, and not inherited.
+list replaces a list. The result stands alone, with the names and digests of all its parents.
+Name, reason and `[match]` belong to a policy itself and are not inherited.
 """
 
 import difflib
@@ -33,7 +32,7 @@ _OWN = frozenset({"name", "reason", "match", "schema", "parents"})  # never inhe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectivePolicy:
-    """A policy as it holds, and where each of its values was written."""
+    """A policy with everything it inherits, and where each of its values was written."""
 
     policy: Policy
     path: Path
@@ -50,13 +49,13 @@ def shipped_policy_names() -> tuple[str, ...]:
 
 def find(name_or_path: str, directory: Path | None = None) -> Path:
     """
-    Return the file of a policy that was named, or pointed at.
+    Return the file of a policy, given by its name or its path.
 
     Args:
-        directory: Of the user's own policies, which stand before the shipped ones.
+        directory: The user's own policies, which take precedence over the shipped ones.
 
     Raises:
-        SnapshotterError: There is none of that name.
+        SnapshotterError: No policy has that name.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml" or os.sep in name_or_path:
@@ -77,27 +76,27 @@ def find(name_or_path: str, directory: Path | None = None) -> Path:
 
 def load(name_or_path: str, directory: Path | None = None) -> Policy:
     """
-    Read a policy, with all that it extends.
+    Load a policy, with all that it extends.
 
     Args:
-        directory: As `find` has it.
+        directory: As for `find`.
 
     Raises:
-        SnapshotterError: Not there, not TOML, a key or value that has no meaning, or a
-            chain of parents that is too long or leads back to itself.
+        SnapshotterError: The file does not exist or is not TOML, a key or value is invalid, or the
+            chain of parents is too long or leads back to itself.
     """
     return load_effective(name_or_path, directory).policy
 
 
 def load_effective(name_or_path: str, directory: Path | None = None) -> EffectivePolicy:
     """
-    Read a policy, and say of each value who says it.
+    Load a policy, with the name of the policy that each of its values comes from.
 
     Args:
-        directory: As `find` has it.
+        directory: As for `find`.
 
     Raises:
-        SnapshotterError: As `load`.
+        SnapshotterError: As for `load`.
     """
     path = find(name_or_path, directory)
     chain = tuple(_chain(path, directory))
@@ -124,7 +123,7 @@ def load_effective(name_or_path: str, directory: Path | None = None) -> Effectiv
 
 @dataclass(frozen=True, slots=True)
 class PolicyMistake:
-    """One thing that a file of a policy gets wrong."""
+    """One mistake in a policy file."""
 
     key: str
     message: str
@@ -133,10 +132,10 @@ class PolicyMistake:
 
 def find_mistakes(path: Path) -> tuple[PolicyMistake, ...]:
     """
-    Return all that is wrong with one file, its parents left out.
+    Return all mistakes in one file, its parents left out.
 
     Raises:
-        SnapshotterError: Not there, or not TOML.
+        SnapshotterError: The file does not exist, or is not TOML.
     """
     raw = read_toml(path)
     raw.pop("extends", None)
@@ -160,10 +159,10 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
     """
     Yield a policy and its parents, nearest first.
 
-    A parent's name is looked for among the user's own policies and the shipped ones; the
-    user's own "default" may so extend the shipped one.
+    A parent's name is looked up among the user's own policies and the shipped ones. The user's own
+    "default" may extend the shipped one.
     """
-    seen: dict[Path, str] = {}
+    visited: dict[Path, str] = {}
     while True:
         data = read_limited(path)
         raw = parse_toml(data, path)
@@ -172,7 +171,7 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
             raise SnapshotterError(f"policy {path}: extends: Input should be a valid string")
         name = _validated(raw, path).name
         raw = _with_rules_beside(raw, path)
-        seen[path.resolve()] = name
+        visited[path.resolve()] = name
         yield _Link(name=name, raw=raw, sha256=hashlib.sha256(data).hexdigest())
         if not parent:
             return
@@ -181,22 +180,22 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         else:
             own = find(parent, directory)
             following = find(parent) if own.resolve() == path.resolve() else own
-        if following.resolve() in seen:
-            names = (*seen.values(), seen[following.resolve()])
+        if following.resolve() in visited:
+            names = (*visited.values(), visited[following.resolve()])
             raise SnapshotterError(
                 f"policy {path}: extends leads back to itself: {' → '.join(names)}",
                 hint="one of them has to stand alone",
             )
-        if len(seen) > MOST_PARENTS:
+        if len(visited) > MOST_PARENTS:
             raise SnapshotterError(
-                f"policy {path}: more than {MOST_PARENTS} parents: {' → '.join(seen.values())}",
+                f"policy {path}: more than {MOST_PARENTS} parents: {' → '.join(visited.values())}",
                 hint="put what they say into fewer files",
             )
         path = following
 
 
 def _with_rules_beside(raw: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the keys with files of rules named from where the policy lies."""
+    """Return the keys with paths of rule files made absolute, from the policy's folder."""
     takedown = raw.get("takedown", {})
     if "rules" not in takedown:
         return raw
@@ -244,7 +243,7 @@ def _mistake(error: Any) -> PolicyMistake:
 
 
 def _nearest(where: list[str]) -> str:
-    """Return a hint for a key that is none: the one that is most like it, here or elsewhere."""
+    """Return a hint for an unknown key: the most similar key, in the same table or elsewhere."""
     known = sorted({*all_keys(), "extends"})
     name, table = where[-1], ".".join(where[:-1])
     here = [

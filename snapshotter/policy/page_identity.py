@@ -1,9 +1,9 @@
 """
-Which addresses mean one page: what watch lists and batches tell duplicates by.
+Derive the identity of a page from its address, by which lists and batches find duplicates.
 
-An identity is compared and never visited. For a site that we know it is the site's own
-number; else it is the address in one spelling, without what only says who shared it.
-Pure; the lists of parameters and hosts are data (`policies/schedules/identity.toml`).
+An identity is compared and never visited. For a known site it is the site's own number of the
+page. For others it is the address in one spelling, without the parameters that only tell who
+shared it. The lists of parameters and hosts are data (`policies/schedules/identity.toml`).
 
     mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1   wechat:MzA…/26…/1
     mp.weixin.qq.com/s/AbC…              wechat-short:AbC…, until it was loaded
@@ -39,14 +39,14 @@ _REPLACED = (
 
 @dataclass(frozen=True, slots=True)
 class PageIdentity:
-    """What two addresses of one page have in common."""
+    """The identity that all addresses of one page have in common."""
 
     key: str  # "wechat:…", "weibo:…", or an address
     final: bool = True  # False: the page has to be loaded before it is known
 
     @property
     def is_number(self) -> bool:
-        """Whether it is the site's own number of the page, and no address."""
+        """Whether it is the site's own number of the page, and not an address."""
         return self.final and not self.key.startswith("//")
 
 
@@ -74,7 +74,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageIdentityRules:
-    """The lists, as they were read."""
+    """The lists of parameters and hosts."""
 
     parameters: frozenset[str]  # lower case
     prefixes: tuple[str, ...]  # lower case
@@ -87,7 +87,7 @@ def parse_rules(text: str, source: str) -> PageIdentityRules:
     Return the rules of a TOML file.
 
     Raises:
-        SnapshotterError: Not TOML, or an unknown key; it says which.
+        SnapshotterError: Not TOML, or an unknown key; the message names it.
     """
     try:
         read = _File.model_validate(toml.loads(text))
@@ -104,17 +104,17 @@ def parse_rules(text: str, source: str) -> PageIdentityRules:
 
 
 def shipped_identity_rules() -> PageIdentityRules:
-    """Return the rules that are shipped (`policies/schedules/identity.toml`)."""
+    """Return the shipped rules (`policies/schedules/identity.toml`)."""
     path = shipped_directory() / "schedules" / "identity.toml"
     return parse_rules(path.read_text(encoding="utf-8"), str(path))
 
 
 def page_identity(url: str, rules: PageIdentityRules) -> PageIdentity:
     """
-    Return which page an address means.
+    Return the identity of the page at an address.
 
     Raises:
-        ValueError: No http or https address with a host.
+        ValueError: Not an http or https address with a host.
     """
     parts = urlsplit(url)
     host = _host(parts.hostname or "")
@@ -143,13 +143,13 @@ def page_identity(url: str, rules: PageIdentityRules) -> PageIdentity:
 
 def account_identity(url: str, rules: PageIdentityRules) -> str:
     """
-    Return whose page an address is, as far as the address says it; "" where it does not.
+    Return the identity of the account behind a page, if the address contains it; else "".
 
         mp.weixin.qq.com/…?__biz=MzA…       wechat:MzA…
         weibo.com/1234567890/I7ubv9Ktj      weibo-user:1234567890
 
     Raises:
-        ValueError: No address.
+        ValueError: Not an address.
     """
     parts = urlsplit(url)
     host = _host(parts.hostname or "")
@@ -163,12 +163,12 @@ def account_identity(url: str, rules: PageIdentityRules) -> str:
 
 
 def account_of_identity(key: str) -> str:
-    """Return whose page it is, as far as the identity of a page says it; "" where it does not."""
+    """Return the identity of the account, if the identity of its page contains it; else ""."""
     return key.rsplit("/", 2)[0] if key.startswith("wechat:") else ""
 
 
 def host_and_port(url: str) -> str:
-    """Return host and port of an address in lower case; "" for what has none."""
+    """Return host and port of an address in lower case; "" for an address without a host."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
@@ -180,7 +180,7 @@ def weibo_number(short: str) -> int:
     Return the number of a Weibo post from its short form: `I7ubv9Ktj` is 4417843292323593.
 
     Raises:
-        ValueError: Not a short form: other letters, or a group that is no seven digits.
+        ValueError: Not a short form: other letters, or a group that does not give seven digits.
     """
     if not re.fullmatch(r"[0-9A-Za-z]{1,20}", short):
         raise ValueError(f"not a post's short form: {short[:40]!r}")
@@ -202,12 +202,12 @@ def _wechat(path: str, query: Mapping[str, str]) -> PageIdentity | None:
         return None
     biz = query.get("__biz", "")
     message = query.get("mid") or query.get("appmsgid", "")
-    place = query.get("idx") or query.get("itemidx", "") or "1"
-    return wechat_identity(biz, message, place)
+    index = query.get("idx") or query.get("itemidx", "") or "1"
+    return wechat_identity(biz, message, index)
 
 
 def wechat_identity(biz: str, mid: str, idx: str) -> PageIdentity | None:
-    """Return the identity of an article from its own numbers; None if they are none."""
+    """Return the identity of a WeChat article from its numbers; None if they are invalid."""
     biz = biz.replace(" ", "+")  # a "+" of base64 that an address did not escape
     try:
         account = base64.b64decode(biz, validate=True)
@@ -228,10 +228,10 @@ _QUOTED = re.compile(r"""["']([^"'\n]{0,64})["']""")
 
 def wechat_identity_from_page(document: str) -> PageIdentity | None:
     """
-    Return the identity of an article that its own page states: what a short link leads to.
+    Return the identity that a WeChat article's own page states; a short link leads to such a page.
 
-    Only scripts are looked at, where the site writes and authors do not; of two that say
-    different things neither is believed.
+    Only scripts are read: the site writes them, and authors do not. If two of them differ, neither
+    is believed.
 
     Args:
         document: The page's HTML, as a browser writes it.
@@ -274,8 +274,8 @@ def _weibo(path: str, query: Mapping[str, str]) -> PageIdentity | None:
 
 
 def _query(query: str, rules: PageIdentityRules) -> str:
-    """Return the parameters that tell pages apart, in the order in which they stood."""
-    kept = []
+    """Return the parameters that distinguish pages, in their order."""
+    parameters = []
     for part in query.split("&"):
         name, _, value = part.partition("=")
         name = unquote(name).lower()
@@ -283,8 +283,8 @@ def _query(query: str, rules: PageIdentityRules) -> str:
             continue
         # What a policy had replaced is another text in each capture of the same page.
         if part and not unquote(value).startswith(_REPLACED):
-            kept.append(_escaped(part))
-    return "&".join(kept)
+            parameters.append(_escaped(part))
+    return "&".join(parameters)
 
 
 def _path(path: str) -> str:

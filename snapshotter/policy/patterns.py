@@ -1,9 +1,8 @@
 r"""
-Regular expressions of rule files: those that no text can make slow.
+Compile the regular expressions of rule files: a subset in which no text makes a match slow.
 
 Rule files are passed around, and pages are hostile: `(a+)+$` against a page made for it
-takes for ever. So this is a part of the language, in which a match takes a time that grows
-with the text alone:
+takes for ever. In this subset the time of a match grows with the text alone:
 
 - letters, `.`, classes `[…]`, `\d \w \s` and their opposites, `^`, `$`, `\b`;
 - groups `(…)`, `(?:…)` and alternatives, but no repeats of groups;
@@ -26,10 +25,10 @@ _GOOD_ESCAPE = re.compile(r"\\(?:[^0-9A-Za-z]|[dDwWsSbnrt])", re.DOTALL)
 @lru_cache(maxsize=4096)
 def compile_pattern(text: str) -> "re.Pattern[str]":
     """
-    Return a pattern that is ready to use.
+    Compile a pattern.
 
     Raises:
-        ValueError: No regular expression, or one of those that are not allowed; it says why.
+        ValueError: Not a regular expression, or outside the subset; the message gives the reason.
     """
     if not text or len(text) > MAX_PATTERN:
         raise ValueError(f"a pattern has 1 to {MAX_PATTERN} characters")
@@ -88,7 +87,9 @@ def _check_repeat(text: str, repeat: "re.Match[str]", single: str) -> None:
 
 
 def _takes(repeated: str, following: str) -> bool:
-    """Whether a class can take the one letter that follows it; of classes nothing is said."""
+    """
+    Return whether a class can match the letter that follows it; a following class is not checked.
+    """
     letter = following[1:] if following[0] == "\\" else following
     if len(letter) != 1 or following in ("^", "$", ".") or re.fullmatch(r"\\\w", following):
         return False

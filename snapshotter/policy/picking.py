@@ -1,11 +1,10 @@
 """
-Which policy a page is meant for: what a capture takes that names none, and what `policy explain`
-shows.
+Choose the policy for a page by its address, and explain the choice for `policy explain`.
 
-Only policies that say so (`[match]`) take part, and the default for what is left. The one
-that names the page most closely wins: a pattern of addresses before a host, a host before
-all that lie under another one, longer names before shorter. Of two that are equal it is the
-user's own before a shipped one, and then the first by name: the same on every machine.
+Only policies with a `[match]` table take part, and the default policy for all other pages. The
+one that names the page most closely wins: a pattern of addresses before a host, a host before
+all hosts under another one, longer names before shorter. Of two that are equal, the user's own
+wins before a shipped one, and then the first by name: the same on every machine.
 """
 
 import contextlib
@@ -33,7 +32,7 @@ _Rank = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One policy, and how it stands to an address."""
+    """One policy, and how closely it names an address."""
 
     name: str
     path: Path
@@ -45,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """What was picked for one address, and what was not."""
+    """The policy that was chosen for one address, and those that were not."""
 
     winner: Candidate
     rejected: tuple[Candidate, ...]  # the closest first
@@ -56,7 +55,7 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     Return the shipped policies and those of a directory, by name; the latter replace the former.
 
     Raises:
-        SnapshotterError: One of them can not be read.
+        SnapshotterError: One of them cannot be read.
     """
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
     if directory is not None and not directory.is_dir():
@@ -79,23 +78,27 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
 
 
 def _has_rules(path: Path) -> bool:
-    """Whether a file beside policies is one of rules, which they name."""
+    """Return whether a file in the directory of policies is a rule file."""
     return read_toml(path).get("schema") == RULES
 
 
 def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
     """
-    Return which policy a page is meant for.
+    Choose the policy for a page.
 
     Args:
-        policies: With one called "default", which takes what no other one names.
+        policies: One of them is called "default", for pages that no other one names.
     """
-    stands = [_candidate(url, policy_file) for policy_file in policies]
-    named = sorted((candidate for candidate in stands if candidate.by), key=_order)
+    candidates = [_candidate(url, policy_file) for policy_file in policies]
+    named = sorted((candidate for candidate in candidates if candidate.by), key=_order)
     winner = (
-        named[0] if named else next(candidate for candidate in stands if candidate.name == DEFAULT)
+        named[0]
+        if named
+        else next(candidate for candidate in candidates if candidate.name == DEFAULT)
     )
-    rejected = sorted((candidate for candidate in stands if candidate is not winner), key=_order)
+    rejected = sorted(
+        (candidate for candidate in candidates if candidate is not winner), key=_order
+    )
     return Pick(
         winner=_describe_reason(
             winner, f"it names {winner.by}" if winner.by else "no other names the page"
@@ -107,7 +110,7 @@ def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
 
 
 def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[EffectivePolicy]:
-    """Return the policies that can ever be picked."""
+    """Return the policies that an address can choose."""
     return [
         policy_file
         for policy_file in policies
@@ -118,7 +121,7 @@ def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[Effective
 
 
 def describe_picks(picked: Iterable[Candidate]) -> str:
-    """Return what was picked for many pages: "3 social-post (it names host x.com)"."""
+    """Describe what was chosen for many pages: "3 social-post (it names host x.com)"."""
     counted = Counter((candidate.name, candidate.why) for candidate in picked)
     ordered = sorted(counted, key=lambda pair: (-counted[pair], pair))
     return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)

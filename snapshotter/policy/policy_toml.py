@@ -1,4 +1,4 @@
-"""Write a policy out, every key of it, so that a reader needs no defaults."""
+"""Write a policy as TOML, with every key, so that a reader needs no defaults."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,16 +6,16 @@ from snapshotter.policy.tables import Policy
 
 
 def as_toml(policy: Policy) -> str:
-    """Return the policy with every key spelled out; it reads back as the same."""
+    """Return the policy with every key written out; it parses to an equal policy."""
     return "\n".join(_lines(policy.model_dump(by_alias=True), "")) + "\n"
 
 
 def value_toml(value: object) -> str:
     """
-    Return a value as TOML writes it: a text, a number, a list, a table in one line.
+    Return a value as TOML: a text, a number, a list, or a table in one line.
 
     Raises:
-        TypeError: It has no place in a policy.
+        TypeError: A policy has no values of this type.
     """
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,10 +1,10 @@
 """
-How hard a host may be worked: when the next visit may start.
+Decide when the next visit to a host may start, from its rules and its state.
 
-A visit is one page in one browser; what the page asks for besides is not counted. Pure:
-whoever keeps the state of hosts (a table that workers share, or a process alone) asks
-`judge` before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and
-stores what they return. Chance comes in as a number, time as a moment.
+A visit is one page in one browser; requests for the page's parts are not counted. The caller
+keeps the state of hosts (a table that workers share, or one process alone). It calls `judge`
+before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and
+stores what they return. Random numbers and times are arguments.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What is remembered of one host between visits. All moments are UTC."""
+    """What is stored of one host between visits. All moments are UTC."""
 
     next_at: datetime | None = None  # by the interval; None: it was never visited
     resting_until: datetime | None = None  # backing off
@@ -52,7 +52,7 @@ class HostState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is under way, and when the budget of 24 hours has room again."""
+    """The visits under way, and when the budget of 24 hours has room again."""
 
     host: int = 0
     all: int = 0
@@ -62,7 +62,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class VisitWait:
-    """Not now."""
+    """A visit that may not start now, and why."""
 
     until: datetime | None  # ask again then; None: when a visit has ended
     cause: WaitCause
@@ -114,9 +114,9 @@ def judge(
     politeness: Politeness, rules: HostRules, state: HostState, load: Load, now: datetime
 ) -> VisitWait | None:
     """
-    Say whether a visit may start now: None is yes.
+    Return why and until when a visit has to wait; None if it may start now.
 
-    A clock that was set back holds nobody up for longer than the rules could have.
+    After the clock was set back, no visit waits for longer than the rules allow.
     """
     times: list[tuple[datetime, WaitCause]] = []
     if state.next_at is not None:
@@ -158,7 +158,7 @@ def state_after_start(
 def state_after_end(
     rules: HostRules,
     state: HostState,
-    what: HostSignal,
+    signal: HostSignal,
     *,
     started: datetime,
     now: datetime,
@@ -167,23 +167,23 @@ def state_after_end(
     """
     Return the state of a host once a visit to it has ended.
 
-    Visits that were under way when the host first complained complain of the same thing: they
-    prolong a rest, and neither lengthen the next nor end it by an answer from before.
+    Visits that were under way at the first failure fail for the same reason: they prolong the
+    pause, but do not increase the next one, and a success among them does not end it.
 
     Args:
-        started: When this visit did.
+        started: When this visit started.
         chance: From 0 up to 1: the jitter of the back-off.
     """
     earlier = state.struck_at is not None and started <= state.struck_at
-    if what.sign is Sign.WELL:
+    if signal.sign is Sign.WELL:
         if earlier:
             return state
         return replace(state, strikes=0, sign=Sign.WELL, resting_until=None, struck_at=None)
     strikes = max(state.strikes, 1) if earlier else state.strikes + 1
-    changed = replace(state, sign=what.sign, strikes=strikes)
+    changed = replace(state, sign=signal.sign, strikes=strikes)
     rest = _backoff(rules, changed).draw(strikes, chance)
-    if what.sign is Sign.THROTTLED and what.retry_after is not None:
-        rest = max(rest, min(what.retry_after, rules.retry_after_at_most))
+    if signal.sign is Sign.THROTTLED and signal.retry_after is not None:
+        rest = max(rest, min(signal.retry_after, rules.retry_after_at_most))
     until = now + rest
     if state.resting_until is not None and state.resting_until > until:
         # What was asked for before still holds, and for what it was asked.
@@ -198,19 +198,19 @@ def _backoff(rules: HostRules, state: HostState) -> Backoff:
 
 
 def revisit_at(
-    rules: HostRules, state: HostState, what: HostSignal, *, revisits: int, now: datetime
+    rules: HostRules, state: HostState, signal: HostSignal, *, revisits: int, now: datetime
 ) -> datetime | None:
     """
-    Return when a page has to be looked at once more, UTC; None: it stays as it is.
+    Return when a page has to be visited once more, UTC; None if its capture is final.
 
-    Only a page that was throttled is: a refusal, a notice and an error are what the
-    host has to say, and are evidence as they are.
+    Only a throttled page is visited again. A refusal, a notice and an error are the host's answer,
+    and so are evidence.
 
     Args:
         state: Of the host, after `state_after_end`.
         revisits: How many this capture has had.
     """
-    if what.sign is not Sign.THROTTLED or revisits >= rules.revisits:
+    if signal.sign is not Sign.THROTTLED or revisits >= rules.revisits:
         return None
     at = now + rules.revisit_after * (1 << revisits)
     return max(at, state.resting_until) if state.resting_until is not None else at
@@ -218,18 +218,18 @@ def revisit_at(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitOutcome:
-    """What a visit that has ended leaves behind."""
+    """The states of the hosts after a visit, and what the visit tells about them."""
 
     states: Mapping[str, HostState]  # of every host that it concerns, by key
     ended_at: str  # key of the host whose page it shows; it counts as a visit there, too
-    what: HostSignal  # from that host
+    signal: HostSignal  # from that host
 
     def revisit_at(
         self, politeness: Politeness, *, revisits: int, now: datetime
     ) -> datetime | None:
-        """Return when to look at the page once more; see `revisit_at`."""
+        """Return when to visit the page once more; see `revisit_at`."""
         rules, state = politeness.rules(self.ended_at), self.states[self.ended_at]
-        return revisit_at(rules, state, self.what, revisits=revisits, now=now)
+        return revisit_at(rules, state, self.signal, revisits=revisits, now=now)
 
 
 def visit_outcome(
@@ -243,13 +243,13 @@ def visit_outcome(
     chance: Callable[[], float],
 ) -> VisitOutcome:
     """
-    Return what a visit to a host leaves behind.
+    Return what follows from a visit for its host.
 
-    One that was sent on to another host is a visit to both: the second is told of it when
-    it has ended, and what its page says is said by the second alone.
+    A visit that was redirected to another host counts for both. The response then tells about the
+    second host alone.
 
     Args:
-        key: Of the host that was asked.
+        key: Of the host that was requested.
     """
     ended_at = key
     if answer.final_url and answer.status is not None:
@@ -264,13 +264,15 @@ def visit_outcome(
     rules, state = politeness.rules(ended_at), state_of(ended_at)
     if ended_at != key:
         state = state_after_start(rules, state, now, chance())
-    what = interpret_response(answer, rules)
+    signal = interpret_response(answer, rules)
     states[ended_at] = state_after_end(
-        rules, state, what, started=started, now=now, chance=chance()
+        rules, state, signal, started=started, now=now, chance=chance()
     )
-    return VisitOutcome(states=states, ended_at=ended_at, what=what)
+    return VisitOutcome(states=states, ended_at=ended_at, signal=signal)
 
 
 def is_urgent(priority: int) -> bool:
-    """Return whether a job of this priority may spend what is kept for urgent ones."""
+    """
+    Return whether a job of this priority may use the visits that are reserved for urgent jobs.
+    """
     return priority < NORMAL

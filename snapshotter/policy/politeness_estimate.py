@@ -1,4 +1,4 @@
-"""How long many visits take at the rules of their hosts, at least."""
+"""Estimate how long many visits take at least under the rules of their hosts."""
 
 import math
 from collections import deque
@@ -13,7 +13,7 @@ from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, quiet_minutes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostEstimate:
-    """How long the visits of one host take when nothing else is in their way."""
+    """How long the visits of one host take if nothing else delays them."""
 
     key: str
     visits: int
@@ -24,7 +24,7 @@ class HostEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long many visits take at these limits, at least."""
+    """How long many visits take at least."""
 
     visits: int
     takes: timedelta
@@ -46,7 +46,7 @@ def estimate(
         visits: How many of each key (`Politeness.key`).
         now: When they begin; quiet hours depend on it.
         visit: How long one takes.
-        at_once: Over all hosts; the limit of `[all]` holds besides.
+        at_once: Over all hosts; the limit of `[all]` applies too.
     """
     hosts = [
         _host_estimate(key, politeness.rules(key), count, now, visit)
@@ -62,7 +62,7 @@ def estimate(
 
 
 def per_day(rules: HostRules, visit: timedelta) -> int:
-    """Return how many visits of a host 24 hours carry at most: 14,400 at one every 6 s."""
+    """Return how many visits of a host fit into 24 hours at most: 14,400 at one every 6 s."""
     spacing = _spacing(rules, visit)
     free = DAY * (1 - len(quiet_minutes(rules.quiet)) / MINUTES_OF_DAY)
     fitting = int(free / spacing) if spacing else MOST_PER_DAY

@@ -1,5 +1,5 @@
 """
-Read the rules by which hosts are worked: TOML, strict, over those that are shipped.
+Read the politeness rules for hosts from a TOML file, merged over the shipped ones.
 
 The keys are in docs/reference/politeness.md.
 """
@@ -86,19 +86,19 @@ class _File(BaseModel):
 
 
 def shipped_file() -> Path:
-    """Return the rules that hold when none are named."""
+    """Return the path of the shipped rules, which apply if no file is named."""
     return shipped_directory() / "politeness" / "default.toml"
 
 
 def load(path: Path | None = None) -> Politeness:
     """
-    Read the rules: those of a file, over those that are shipped.
+    Read the rules of a file, merged over the shipped ones.
 
-    What the file leaves out is as shipped; its `[[host]]` tables come before the shipped
-    ones, and take the place of one of the same name.
+    Keys that the file leaves out keep the shipped value. Its `[[host]]` tables come before the
+    shipped ones, and replace those of the same name.
 
     Raises:
-        SnapshotterError: Not there, not TOML, or a key or value that has no meaning.
+        SnapshotterError: The file does not exist or is not TOML, or a key or value is invalid.
     """
     shipped = _read(shipped_file())
     if path is None:

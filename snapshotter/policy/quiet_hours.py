@@ -1,4 +1,6 @@
-"""Quiet hours: the part of each day in which a host, or a schedule, is left alone."""
+"""
+Quiet hours: the part of each day in which a host is not visited, or a schedule makes no visits.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,11 +16,11 @@ MINUTES_OF_DAY = 24 * 60
 @dataclass(frozen=True, slots=True)
 class QuietHours:
     """
-    Hours of each day without visits, by a clock on the wall; over midnight if they end "before".
+    Hours of each day without visits, by local time; over midnight if they end "before".
 
-    On a day on which the clocks change they are never shorter than by that clock: a time
-    that comes twice begins with the first and ends with the second, and one that never
-    comes is taken for the earlier moment as a beginning and the later one as an end.
+    On a day on which the clocks change they are never shorter than by local time: a time that comes
+    twice begins with the first and ends with the second. A time that never comes is taken for the
+    earlier moment as a beginning and for the later one as an end.
     """
 
     begins: time
@@ -33,7 +35,7 @@ class QuietHours:
         return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
 
     def around(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """Return when the hours that hold at a moment end, UTC; None if none do."""
+        """Return when the quiet hours that include a moment end, UTC; None if none do."""
         today = moment.astimezone(zone).date()
         over_midnight = self.ends < self.begins
         for days in (-1, 0, 1):
@@ -45,14 +47,14 @@ class QuietHours:
 
 
 def _moments(day: Any, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the earliest and the latest moment, UTC, at which a clock shows a time of a day."""
+    """Return the earliest and the latest moment, UTC, at which local time is this time of a day."""
     wall = datetime.combine(day, clock, zone)
     both = [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
     return min(both), max(both)
 
 
 def quiet_minutes(quiet: Iterable[QuietHours]) -> set[int]:
-    """Return the minutes of a day that quiet hours take."""
+    """Return the minutes of a day that are quiet."""
     minutes: set[int] = set()
     for hours in quiet:
         first = hours.begins.hour * 60 + hours.begins.minute
@@ -67,7 +69,7 @@ def parse_quiet(text: str) -> QuietHours:
     Return quiet hours from "22:00-06:30".
 
     Raises:
-        ValueError: They are none.
+        ValueError: Not quiet hours.
     """
     begins, dash, ends = text.partition("-")
     try:

@@ -1,4 +1,4 @@
-"""How long a bundle has to stay: from what a policy says to a date. Pure."""
+"""Compute until when a bundle is retained, from the days that a policy sets."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ MAX_DAYS = 36_500  # a hundred years: more is a mistyped number, and COMPLIANCE 
 
 
 def retention_for_decision(decision: Decision, at: datetime) -> Retention | None:
-    """Return the retention of a bundle that is stored at `at`; None where the policy has none."""
+    """Return the retention of a bundle that is stored at `at`; None if the policy sets none."""
     return retention_for_days(decision.retain_days, decision.retain_mode, at)
 
 
@@ -18,7 +18,7 @@ def retention_for_days(days: int, mode: str, at: datetime) -> Retention | None:
     Return a retention of so many days; None for no days.
 
     Raises:
-        ValueError: No number of days from 0 to 36,500, or no mode of Object Lock.
+        ValueError: Not a number of days from 0 to 36,500, or not a mode of Object Lock.
     """
     if not 0 <= days <= MAX_DAYS:
         raise ValueError(f"a retention is of 0 to {MAX_DAYS} days, not {days}")

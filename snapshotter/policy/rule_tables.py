@@ -1,9 +1,9 @@
 """
-The keys of a file of rules: their types and bounds, and the values that they become.
+Validate the tables of a rule file: types and bounds of each key, and the values they become.
 
 The format is `docs/reference/takedown-rules.md`. Every key has an effect; unknown keys and
-wrong types are errors. A file may come from a stranger, in a bundle: it is data, and nothing in
-it can make a page slow (`policy/patterns.py`) or reach anything but the page.
+wrong types are errors. A file in a bundle may come from a stranger: it is data, and nothing in
+it can make matching slow (`policy/patterns.py`) or read anything but the page.
 """
 
 from datetime import date
@@ -133,7 +133,7 @@ class _JsonTest(_Table):
     equals: Annotated[tuple[str | int | bool, ...], _Few] = ()
 
     def value(self) -> JsonTest:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return JsonTest(path=self.path, values=tuple[Scalar, ...](self.equals))
 
 
@@ -145,7 +145,7 @@ class _HeaderTest(_Table):
     equals: _Words = ()
 
     def value(self) -> HeaderTest:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return HeaderTest(name=self.name, values=tuple(value.lower() for value in self.equals))
 
 
@@ -156,7 +156,7 @@ class _ElementTest(_Table):
     matches: _Patterns = ()
 
     def value(self) -> ElementTest:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return ElementTest(
             select=self.select, equals=self.equals, starts=self.starts, matches=self.matches
         )
@@ -233,7 +233,7 @@ class ContentTable(_Rule):
         return self
 
     def value(self) -> ContentRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return ContentRule(
             about=self.about(),
             any=self.any,
@@ -257,7 +257,7 @@ class WallTable(_Matching):
     ]  # fmt: skip
 
     def value(self) -> WallRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return WallRule(about=self.about(), match=self.match(), kind=WallKind(self.kind))
 
 
@@ -288,7 +288,7 @@ class _Extract(_Table):
         return self
 
     def value(self, name: str) -> Extract:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return Extract(
             name=name,
             select=self.select or "",
@@ -333,7 +333,7 @@ class NoticeTable(_Matching):
         return self
 
     def value(self) -> NoticeRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return NoticeRule(
             about=self.about(),
             match=self.match(),
@@ -373,7 +373,7 @@ class ErrorTable(_Matching):
     """A `[[error]]` table."""
 
     def value(self) -> ErrorRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return ErrorRule(about=self.about(), match=self.match())
 
 
@@ -383,7 +383,7 @@ class LabelTable(_Matching):
     label: _LabelWord
 
     def value(self) -> LabelRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return LabelRule(about=self.about(), match=self.match(), label=self.label)
 
 
@@ -393,7 +393,7 @@ class AccountTable(_Matching):
     state: _State
 
     def value(self) -> AccountRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return AccountRule(about=self.about(), match=self.match(), state=self.state)
 
 
@@ -401,7 +401,7 @@ class PartialTable(_Matching):
     """A `[[partial]]` table."""
 
     def value(self) -> PartialRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return PartialRule(about=self.about(), match=self.match())
 
 
@@ -424,7 +424,7 @@ class MessageTable(_Rule):
         return self
 
     def value(self) -> MessageRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return MessageRule(
             about=self.about(),
             url=self.url,
@@ -453,7 +453,7 @@ class PhraseTable(_Rule):
         return self
 
     def value(self) -> PhraseRule:
-        """Return what this table says, as a value of `model/rules.py`."""
+        """Return the table as a value of `model/rules.py`."""
         return PhraseRule(
             about=self.about(),
             language=self.language,
@@ -489,7 +489,7 @@ class _AccountId(_Table):
 
 
 class FileTable(_Table):
-    """A whole file of rules."""
+    """A whole rule file."""
 
     schema_: Annotated[Literal["snapshotter/takedown-rules@1"], Field(alias="schema")]
     id: _FileId

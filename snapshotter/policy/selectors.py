@@ -1,4 +1,4 @@
-"""The type of a selector in our TOML files: one that `formats/page/selectors.py` matches."""
+"""The type of a CSS selector in TOML files: one that `formats/page/selectors.py` can match."""
 
 from typing import Annotated
 

@@ -1,8 +1,8 @@
 """
-What is known of sites' pages (`policies/readings/sites.toml`): TOML, strict.
+Read the rules for reading sites' pages (`policies/readings/sites.toml`).
 
-The file lies in each bundle that was read by it, and may come from a stranger there: it is
-data. Its selectors are those of `formats/page/selectors.py`, and it holds no patterns.
+The file is in each bundle that was read by it, and may come from a stranger there: it is
+data. Its selectors are those of `formats/page/selectors.py`, and it has no patterns.
 """
 
 import hashlib
@@ -144,7 +144,7 @@ class _File(_Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSites:
-    """A file, parsed."""
+    """A parsed file."""
 
     file: RuleFile
     text: str  # as it lies in bundles
@@ -153,10 +153,10 @@ class KnownSites:
 
 def parse(text: str, name: str = "the file") -> KnownSites:
     """
-    Return what a file says.
+    Parse a file.
 
     Raises:
-        SnapshotterError: Not TOML, too long, or a key or value that has no meaning.
+        SnapshotterError: Not TOML, too long, or an invalid key or value.
     """
     data = text.encode("utf-8", "replace")
     if len(data) > _MAX_BYTES:
@@ -181,10 +181,10 @@ def parse(text: str, name: str = "the file") -> KnownSites:
 @cache
 def shipped_sites() -> KnownSites:
     """
-    Return what is shipped.
+    Return the shipped file.
 
     Raises:
-        SnapshotterError: It can not be read.
+        SnapshotterError: It cannot be read.
     """
     path = shipped_directory() / "readings" / "sites.toml"
     return parse(read_limited(path).decode("utf-8"), str(path))

@@ -1,8 +1,8 @@
 """
-The keys of a policy: their types, bounds and defaults.
+Validate the tables of a policy: types, bounds and defaults of each key.
 
 Every key has an effect, which docs/reference/policies.md names. Unknown keys and wrong
-types are errors. A table may carry a `reason`, which is for people.
+types are errors. A table may have a `reason`, which is for people.
 """
 
 import re
@@ -79,7 +79,7 @@ class _Table(BaseModel):
     reason: str = ""
 
     def settings(self, *without: str) -> dict[str, Any]:
-        """Return the values of the table by key, but for its reason and the keys named."""
+        """Return the values of the table by key, without its reason and the named keys."""
         return {
             key: getattr(self, key)
             for key in type(self).model_fields
@@ -98,7 +98,7 @@ _Hosts = Annotated[tuple[_Host, ...], Field(default=(), max_length=1000, strict=
 
 
 class Match(_Table):
-    """Which pages the policy is meant for: what `--policy auto` picks it by."""
+    """The pages that the policy is meant for; `--policy auto` chooses it by them."""
 
     hosts: _Hosts = ()
     urls: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
@@ -114,7 +114,7 @@ class Match(_Table):
 
 
 class Browser(_Table):
-    """What the page meets."""
+    """The browser, its window and what it tells the page."""
 
     # Never a path: a policy is data that people pass around, and must not start a program.
     kind: Literal["shell", "chromium"] = "shell"
@@ -128,13 +128,13 @@ class Browser(_Table):
 
 
 class Sandbox(_Table):
-    """What has to hold the browser's processes."""
+    """What happens if the browser's processes can open files of the machine."""
 
     files: Literal["warn", "refuse"] = "warn"
 
 
 class Scroll(_Table):
-    """How far down the page, in what steps."""
+    """How far the page is scrolled, and in what steps."""
 
     step_percent: int = Field(default=80, ge=10, le=100)
     steps: int = Field(default=160, ge=0, le=2000)
@@ -151,7 +151,7 @@ class Wait(_Table):
 
 
 class Media(_Table):
-    """Images that come late, or are held back."""
+    """How images that load late are handled."""
 
     honour_data_src: bool = True
     lazy_attributes: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ...] = Field(
@@ -168,7 +168,7 @@ _Words = Annotated[tuple[_Word, ...], Field(default=(), max_length=200, strict=F
 
 
 class Expand(_Table):
-    """Controls that hide text."""
+    """Whether controls that hide text are clicked, and which."""
 
     enabled: bool = False
     at_most: int = Field(default=20, ge=1, le=500)
@@ -177,7 +177,7 @@ class Expand(_Table):
 
 
 class Consent(_Table):
-    """Banners that ask for consent."""
+    """Whether banners that ask for consent are dismissed, and how."""
 
     enabled: bool = False
     reject_selectors: _Words = ()
@@ -192,7 +192,7 @@ _OurSelectors = Annotated[tuple[CssSelector, ...], Field(default=(), max_length=
 
 
 class MainRegion(_Table):
-    """What part of a page its content is, and how much of it there has to be."""
+    """Which part of a page is its content, and how much text it needs."""
 
     selectors: _OurSelectors = ()
     min_characters: int = Field(default=0, ge=0, le=100_000)
@@ -208,7 +208,7 @@ class Extract(_Table):
 
 
 class Confirm(_Table):
-    """What makes a removal an event."""
+    """How many captures, how far apart, confirm a removal."""
 
     times: int = Field(default=2, ge=2, le=9)
     after: Annotated[_Duration, _at_most(timedelta(days=30))] = "10m"
@@ -216,7 +216,7 @@ class Confirm(_Table):
 
 
 class TakedownTable(_Table):
-    """By what a page is judged, and what it takes to say that one is gone."""
+    """The rules by which a page is judged, and what confirms a removal."""
 
     # Each file is for its own hosts: all of them together do no harm.
     rules: tuple[_Word, ...] = Field(default_factory=shipped_rules, max_length=50, strict=False)
@@ -226,7 +226,7 @@ class TakedownTable(_Table):
 
 
 class ThresholdTable(_Table):
-    """A count that matters, and who says so."""
+    """A count that matters, and the source that says so."""
 
     unit: Literal["reposts", "comments", "likes", "reads", "views", "followers"]
     at: int = Field(ge=1, le=10**15)
@@ -234,7 +234,7 @@ class ThresholdTable(_Table):
 
 
 class MaskTable(_Table):
-    """What two captures are not compared by."""
+    """What a comparison of two captures leaves out."""
 
     selectors: _OurSelectors = ()
     patterns: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
@@ -254,14 +254,14 @@ class Compare(_Table):
 
 
 class Warn(_Table):
-    """From what on the record warns."""
+    """The bounds from which the record contains a warning."""
 
     clock_skew_s: float = Field(default=300, ge=1, le=86_400, strict=False)
     divergence_percent: int = Field(default=50, ge=0, le=100)
 
 
 class PicturesTable(_Table):
-    """Which pictures are made beside those of the first view and of the whole page."""
+    """The pictures that are made in addition to those of the first view and of the whole page."""
 
     viewports: tuple[str, ...] = Field(default=(), strict=False, max_length=4)
     elements: tuple[_Selector, ...] = Field(default=(), strict=False, max_length=20)
@@ -280,7 +280,7 @@ class PicturesTable(_Table):
 
 
 class LimitsTable(_Table):
-    """The most that one capture may take."""
+    """The most that one capture may use."""
 
     total_s: float = Field(default=90, gt=0, le=3600, strict=False)
     launch_s: float = Field(default=30, gt=0, le=600, strict=False)
@@ -302,7 +302,7 @@ class LimitsTable(_Table):
 
 
 def _authority(text: str) -> str:
-    """Return the certificate of an authority as PEM. Raises ValueError: it is none."""
+    """Return the certificate of an authority as PEM. Raises ValueError if it is not one."""
     return certificate_authority.normalise_pem(text)
 
 
@@ -310,7 +310,7 @@ _Authority = Annotated[str, AfterValidator(_authority)]
 
 
 class Network(_Table):
-    """Which way a capture takes, and whom it may ask."""
+    """The networks and hosts that a capture may reach, and whether it needs a proxy."""
 
     allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
     block_hosts: _Hosts = ()
@@ -324,7 +324,7 @@ class Network(_Table):
 
 
 class Redact(_Table):
-    """What never reaches a file in clear, and whether anybody can ever open it."""
+    """What is never written to a file in clear, and whether its owner can open it later."""
 
     mode: Literal["commit", "drop"] = "commit"
     headers: tuple[str, ...] = Field(
@@ -336,7 +336,7 @@ class Redact(_Table):
 
 
 class RequestTable(_Table):
-    """What is changed about an address before it is asked for."""
+    """The parameters that are removed from an address before it is requested."""
 
     strip_params: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
         default=(), max_length=200, strict=False
@@ -351,7 +351,7 @@ class RequestTable(_Table):
 
 
 class Streams(_Table):
-    """Whether what passed is kept with the keys that open it, and for whom."""
+    """The recipients for whom network streams and their keys are kept, encrypted."""
 
     keep_for: tuple[str, ...] = Field(default=(), max_length=MAX_RECIPIENTS, strict=False)
 
@@ -362,7 +362,7 @@ class Streams(_Table):
 
 
 class Require(_Table):
-    """What a capture and its verification have to have."""
+    """What a capture and its verification need."""
 
     court_minimum: bool = True
     timestamps: int = Field(default=1, ge=0, le=9)
@@ -371,14 +371,14 @@ class Require(_Table):
 
 
 class RetentionTable(_Table):
-    """How long a stored bundle has to stay, and how firmly."""
+    """How long a stored bundle is retained, and in which mode."""
 
     days: int = Field(default=0, ge=0, le=MAX_DAYS)
     mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
 
 
 class Every(_Table):
-    """Visits at a pace, up to a time."""
+    """Visits at one interval, until a time."""
 
     every: _Duration
     until: _Duration
@@ -402,12 +402,12 @@ class SeasonTable(_Table):
         return self
 
     def season(self) -> Season:
-        """Return it as curves have it."""
+        """Return the season as a value of `policy/curve.py`."""
         return parse_season(self.begins, self.ends, self.factor)
 
 
 class ScheduleTable(_Table):
-    """When a page is visited again by `schedule add --policy`, where its options do not say."""
+    """When `schedule add --policy` visits a page again, unless its options tell otherwise."""
 
     curve: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
     every: str = ""
@@ -443,7 +443,7 @@ class ScheduleTable(_Table):
 
 
 class MonitorTable(_Table):
-    """How a page is watched until it goes, and behind that."""
+    """How a page is watched until it is removed, and after that."""
 
     light: bool = False
     proof: bool = False
@@ -469,7 +469,7 @@ def _is_free(name: str) -> str:
 
 
 class Parent(BaseModel):
-    """A policy that this one was made from."""
+    """A policy that this one extends."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -478,7 +478,7 @@ class Parent(BaseModel):
 
 
 class Policy(BaseModel):
-    """One policy, whole: nothing in it refers to another."""
+    """One whole policy. It refers to no other policy."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -525,10 +525,10 @@ def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 def offsets(paces: tuple[Every, ...]) -> tuple[timedelta, ...]:
     """
-    Return the times of visits at these paces, one behind the other.
+    Return the times of visits at these intervals, one after the other.
 
     Raises:
-        ValueError: A pace of less than a minute, one that ends before it begins, or too
+        ValueError: An interval of less than a minute, one that ends before it begins, or too
             many visits.
     """
     found: list[timedelta] = []

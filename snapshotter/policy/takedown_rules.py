@@ -1,4 +1,4 @@
-"""Find and read files of rules, which may come from strangers (`rule_tables.py` has their keys)."""
+"""Find and read rule files, which may come from strangers (`rule_tables.py` has their keys)."""
 
 import hashlib
 import os
@@ -41,13 +41,13 @@ T = TypeVar("T")
 
 def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
     """
-    Read rule files, in the order in which they are named; one that is named twice once.
+    Read rule files, in the order in which they are named, each once.
 
     Args:
         ids: Of shipped files ("wechat"), or paths that end with ".toml".
 
     Raises:
-        SnapshotterError: One is not there, or is no rule file; it says which rule and key.
+        SnapshotterError: One does not exist or is invalid; the message names the rule and the key.
     """
     rule_sets: dict[str, RuleSet] = {}
     for rules_id in dict.fromkeys(ids):
@@ -60,17 +60,17 @@ def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
 
 
 def shipped_rules() -> tuple[str, ...]:
-    """Return the ids of the rule files that are shipped; those for all hosts come last."""
+    """Return the ids of the shipped rule files; those for all hosts come last."""
     ids = sorted(path.stem for path in (shipped_directory() / "takedown").glob("*.toml"))
     return tuple(sorted(ids, key=lambda rules_id: (rules_id == "generic", rules_id == "phrases")))
 
 
 def find_rules(id_or_path: str) -> Path:
     """
-    Return the rule file that was named, or pointed at.
+    Return the path of a rule file, given by its id or its path.
 
     Raises:
-        SnapshotterError: None of that name is shipped.
+        SnapshotterError: No shipped file has that id.
     """
     if id_or_path.endswith(".toml") or os.sep in id_or_path:
         return Path(id_or_path)  # reading it says whether it is there
@@ -89,10 +89,10 @@ def parse_rules(text: str, source: str) -> RuleSet:
 
     Args:
         text: Of the whole file.
-        source: Where it is from, for messages.
+        source: Its name, for messages.
 
     Raises:
-        SnapshotterError: No TOML, or a key or value that has no meaning; it says the file,
+        SnapshotterError: Not TOML, or an invalid key or value; the message names the file,
             the id of the rule, and the key.
     """
     data = text.encode("utf-8", "surrogatepass")
@@ -122,7 +122,7 @@ def rules_for(rule_sets: Sequence[RuleSet], hosts: Sequence[str]) -> tuple[RuleS
     Return the rules for a page on one of these hosts, in their order, those for all hosts last.
 
     Args:
-        hosts: Lowercase, without ports: where the page was asked for, and where it ended.
+        hosts: Lowercase, without ports: of the requested and of the final address.
     """
     chosen = [
         rule_set
@@ -148,7 +148,7 @@ def _read(path: Path) -> str:
 
 
 def _where(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
-    """Return which rule and which key: `wx-02: select`."""
+    """Return the rule and the key: `wx-02: select`."""
     parts = list(loc)
     rule = ""
     if len(parts) >= 2 and isinstance(parts[1], int):

@@ -1,7 +1,7 @@
 """
-Times as people write them in options and policies: durations, shares of them, days and instants.
+Parse the times of options and policies: durations, percentages, days and instants.
 
-Pure: nothing here asks what time it is.
+No function reads the clock.
 """
 
 import re
@@ -47,7 +47,7 @@ def format_short_duration(duration: timedelta) -> str:
 
 def parse_percent(text: str) -> float:
     """
-    Return a share that is written in whole percent, below 100: 0.15 for 15%, or for 15.
+    Return a share from a whole percentage below 100: 0.15 for 15%, or for 15.
 
     Raises:
         ValueError: Anything else.
@@ -60,13 +60,13 @@ def parse_percent(text: str) -> float:
 
 def parse_moment(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
     """
-    Return a day, or a time of that zone where it names none, as an instant in whole seconds.
+    Return a day or a time as an instant in whole seconds; in `zone` if the text names no zone.
 
     Args:
-        is_end: Of a day its end is meant, and not its first second.
+        is_end: A day means its end, and not its first second.
 
     Raises:
-        ValueError: Neither.
+        ValueError: Neither a day nor a time.
     """
     try:
         if _DAY.fullmatch(text):

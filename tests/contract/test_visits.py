@@ -125,7 +125,7 @@ def test_what_the_host_says_is_heard_by_all(visits: Make, time: FixedClock) -> N
     left = polite.end(visit, HostResponse(status=429, at=time.now(), retry_after="7200"))
 
     assert left is not None
-    assert left.what.sign is Sign.THROTTLED
+    assert left.signal.sign is Sign.THROTTLED
     assert polite.begin("a.example") == VisitWait(NOW + SECOND + 2 * HOUR, WaitCause.THROTTLED)
     time.advance(2 * HOUR)
     polite.end(started(polite.begin("a.example")), well(time))

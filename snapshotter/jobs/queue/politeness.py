@@ -148,7 +148,7 @@ class PolitenessAdmission(admission.Admission):
             store_state(connection, host, replace(state, next_at=state.next_at + late), met.at)
 
     def _tell(self, job: CaptureJob, left: VisitOutcome, before: HostState, now: datetime) -> None:
-        if left.what.sign is not Sign.THROTTLED or before.sign is Sign.THROTTLED:
+        if left.signal.sign is not Sign.THROTTLED or before.sign is Sign.THROTTLED:
             return
         until = left.states[left.ended_at].resting_until
         self._observer.tell(throttled_event(job, left.ended_at, until, now))
