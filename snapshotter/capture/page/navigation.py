@@ -48,7 +48,7 @@ _LOST_MEDIA = 5_000  # addresses
 _ELEMENT = 1  # Node.ELEMENT_NODE
 _NO_DOCUMENT = (204, 205)  # HTTP statuses that leave the document as it is
 _ELSEWHERE = ("http:", "https:", "about:", "blob:", "javascript:")  # where a page can go
-_DOCUMENTS = {"resourceType": "MainDocument"}
+_DOCUMENTS = {"resourceType": "Document"}
 _HOLD = [_DOCUMENTS]  # requests for documents are paused before they are sent
 _WATCH = [_DOCUMENTS | {"requestStage": "Response"}]  # paused when they are answered, or fail
 
