@@ -19,14 +19,20 @@ from snapshotter.jobs.processes import process_name
 from snapshotter.jobs.queue.attempts import Attempt
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.capture_answers import Answers
-from snapshotter.jobs.workers.capture_process import CaptureProcess, CaptureProcessDied, OrderResult
+from snapshotter.jobs.workers.capture_process import CaptureProcess, CaptureProcessDied
 from snapshotter.jobs.workers.context import WorkerContext
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
-from snapshotter.jobs.workers.messages import CaptureOrder, FailureOrder, OpenOrder, Order
+from snapshotter.jobs.workers.messages import (
+    CaptureOrder,
+    FailureOrder,
+    OpenOrder,
+    Order,
+    OrderResult,
+)
 from snapshotter.model.job import JobStatus, StoredResult
 
 _NAP_S = 2.0  # for how long a run that is handed back keeps its host occupied
-_SLOT_STARTS = 3  # attempts to start one capture process when the worker starts
+_STARTS = 3  # attempts to start one capture process when the worker starts
 
 
 class CapturePool:
@@ -42,7 +48,7 @@ class CapturePool:
         self._worker_id, self._settings = context.id, context.settings
         self._signals, self._calls = context.signals, context.calls
         self._log, self._observer = context.log, context.observer
-        self._slots = [
+        self._processes = [
             CaptureProcess(
                 opener, silent_s=context.settings.silent_s, store_s=context.settings.store_s
             )
@@ -78,14 +84,14 @@ class CapturePool:
     def process(self, *, within_s: float = _NAP_S) -> Iterator[CaptureProcess | None]:
         """Reserve a free capture process; give None if none is free within so many seconds."""
         try:
-            slot = self._free.get(timeout=within_s)
+            process = self._free.get(timeout=within_s)
         except queues.Empty:
             yield None
             return
         try:
-            yield slot
+            yield process
         finally:
-            self._free.put(slot)
+            self._free.put(process)
 
     def answers(self, attempt: Attempt | None = None) -> Answers:
         """Return what answers the calls of a capture process, about an attempt or none."""
@@ -105,8 +111,8 @@ class CapturePool:
 
     def kill(self) -> None:
         """Kill all capture processes. Safe in any thread."""
-        for slot in self._slots:
-            slot.kill()
+        for process in self._processes:
+            process.kill()
 
     def kill_others(
         self, captures: frozenset[tuple[str, int]], ours: frozenset[tuple[str, int]]
@@ -119,37 +125,37 @@ class CapturePool:
 
     def end(self) -> None:
         """End all capture processes."""
-        for slot in self._slots:
-            slot.end()
+        for process in self._processes:
+            process.end()
 
     def open(self) -> None:
         """Start the capture processes. An unusable configuration must not take a job."""
-        for slot in self._slots:
-            slot.start()
-        for slot in self._slots:
-            failure = self._open_slot(slot)
+        for process in self._processes:
+            process.start()
+        for process in self._processes:
+            failure = self._open_process(process)
             if failure is not None and failure.fault is not Fault.SERVICE:
                 raise SnapshotterError(failure.error, hint=failure.hint)
             if failure is not None:
                 self._pause(failure.error)
                 self._log("worker.trouble", error=failure.error, hint=failure.hint)
-            self._free.put(slot)
+            self._free.put(process)
 
-    def _open_slot(self, slot: CaptureProcess) -> Failure | None:
+    def _open_process(self, process: CaptureProcess) -> Failure | None:
         """
         Prepare a capture process, and start it again if it is killed meanwhile.
 
         Raises:
             SnapshotterError: It ended each time.
         """
-        for tries_left in reversed(range(_SLOT_STARTS)):
+        for tries_left in reversed(range(_STARTS)):
             try:
-                return slot.do(OpenOrder(), self.answers()).failure
+                return process.do(OpenOrder(), self.answers()).failure
             except CaptureProcessDied as error:
                 self._log("slot.ended", error=str(error))
                 if not tries_left:
                     raise SnapshotterError(
-                        f"a slot could not be started in {_SLOT_STARTS} attempts: {error}",
+                        f"a slot could not be started in {_STARTS} attempts: {error}",
                         hint="if it was SIGKILL: give the machine more memory, or the worker "
                         "fewer slots (--concurrency); else run snapshotter doctor",
                     ) from error
@@ -170,12 +176,12 @@ class CapturePool:
     def _execute(self, job_id: str, run: int) -> None:
         is_closed = self._signals.stopping.is_set() or time.monotonic() < self._paused_until
         try:
-            with self.process() if not is_closed else contextlib.nullcontext() as slot:
-                if slot is not None:
+            with self.process() if not is_closed else contextlib.nullcontext() as process:
+                if process is not None:
                     try:
-                        self._begin(slot, job_id, run)
+                        self._begin(process, job_id, run)
                     finally:
-                        self._recycle(slot)
+                        self._recycle(process)
                     return
         finally:
             self._signals.wake.set()
@@ -183,7 +189,7 @@ class CapturePool:
         # Wait, or the same worker would take the job again at once.
         self._signals.stopping.wait(_NAP_S)
 
-    def _begin(self, slot: CaptureProcess, job_id: str, run: int) -> None:
+    def _begin(self, process: CaptureProcess, job_id: str, run: int) -> None:
         attempt = self._calls.patiently(
             lambda: self._context.attempts.begin(
                 job_id, run, worker=self._worker_id, process=process_name()
@@ -198,12 +204,12 @@ class CapturePool:
             order = FailureOrder(attempt.job, attempt.giving_up)
         ticket = (job_id, attempt.number)
         with self._lock:
-            self._captures[ticket] = slot
+            self._captures[ticket] = process
         try:
-            outcome = slot.do(order, self.answers(attempt))
+            outcome = process.do(order, self.answers(attempt))
         except CaptureProcessDied as error:
             self._forget(ticket)
-            self._slot_died(attempt, str(error))
+            self._process_died(attempt, str(error))
         except ServiceUnavailable:  # this worker ends: others take over its attempt
             self._forget(ticket)
             raise
@@ -275,7 +281,7 @@ class CapturePool:
             )
         )
 
-    def _slot_died(self, attempt: Attempt, why: str) -> None:
+    def _process_died(self, attempt: Attempt, why: str) -> None:
         """
         End an attempt whose capture process ended.
 
@@ -300,16 +306,16 @@ class CapturePool:
                 length=made.sealed.length if made else 0,
             )
 
-    def _recycle(self, slot: CaptureProcess) -> None:
+    def _recycle(self, process: CaptureProcess) -> None:
         """Replace a capture process after many captures or with much memory."""
         rules = self._settings
-        if slot.captures >= rules.recycle_captures or slot.resident >= rules.recycle_bytes:
-            grown = slot.resident >= rules.recycle_bytes
+        if process.captures >= rules.recycle_captures or process.resident >= rules.recycle_bytes:
+            grown = process.resident >= rules.recycle_bytes
             self._observer.browser_restarted(self._worker_id, why="memory" if grown else "captures")
-            self._log("slot.recycled", captures=slot.captures, resident=slot.resident)
-            slot.end()
+            self._log("slot.recycled", captures=process.captures, resident=process.resident)
+            process.end()
         if not self._signals.stopping.is_set():
-            self._calls.safely(slot.start)
+            self._calls.safely(process.start)
 
     def _pause(self, why: str) -> None:
         """Take no jobs for a while: a service that this worker needs does not answer."""

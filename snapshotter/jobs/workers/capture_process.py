@@ -10,7 +10,6 @@ is gone.
 import multiprocessing
 import multiprocessing.connection
 import signal
-from dataclasses import dataclass
 from typing import Protocol
 
 from snapshotter.import_path import protect_children
@@ -24,7 +23,7 @@ from snapshotter.jobs.workers.messages import (
     MayStore,
     Order,
     OrderEnded,
-    Product,
+    OrderResult,
     StoreUnavailable,
 )
 from snapshotter.model.job import SealedResult
@@ -50,16 +49,6 @@ class WorkerCalls(Protocol):
 
     def said(self, text: str) -> None:
         """Log a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderResult:
-    """The result of an order."""
-
-    product: Product = None
-    failure: Failure | None = None
-    superseded: bool = False
-    unstored: str = ""
 
 
 class CaptureProcess:
@@ -97,7 +86,7 @@ class CaptureProcess:
         self._pipe = ours
         self.captures, self.resident = 0, 0
 
-    def do(self, order: Order, host: WorkerCalls) -> OrderResult:
+    def do(self, order: Order, calls: WorkerCalls) -> OrderResult:
         """
         Have an order executed, and answer the calls of the process meanwhile.
 
@@ -121,12 +110,12 @@ class CaptureProcess:
                     raise CaptureProcessDied(
                         f"the process that captured it hung for {self._silent_s:g} s"
                     )
-                said = pipe.recv()
-                if isinstance(said, OrderEnded):
+                message = pipe.recv()
+                if isinstance(message, OrderEnded):
                     self.captures += isinstance(order, CaptureOrder)
-                    self.resident = said.resident
-                    return OrderResult(said.product, said.failure, said.superseded, said.unstored)
-                answer = _answer(said, host, process.pid or 0)
+                    self.resident = message.resident
+                    return message.result
+                answer = _answer(message, calls, process.pid or 0)
                 if answer is not _NO_ANSWER:
                     pipe.send(answer)
         except (EOFError, OSError) as error:
@@ -163,18 +152,18 @@ class CaptureProcess:
 _NO_ANSWER = object()
 
 
-def _answer(said: object, host: WorkerCalls, pid: int) -> object:
-    match said:
+def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
+    match message:
         case Began():
-            return host.began(said.bundle_id, pid)
+            return calls.began(message.bundle_id, pid)
         case MayStore():
-            return host.may_store(said.sealed, said.limit_s)
+            return calls.may_store(message.sealed, message.limit_s)
         case StoreUnavailable():
-            return host.wait(said.why)
+            return calls.wait(message.why)
         case LogMessage():
-            host.said(said.text)
+            calls.said(message.text)
             return _NO_ANSWER
-    raise TypeError(f"a slot said {said!r}")
+    raise TypeError(f"unknown message of a capture process: {message!r}")
 
 
 def _end_of(process: multiprocessing.process.BaseProcess) -> str:

@@ -39,6 +39,7 @@ from snapshotter.jobs.workers.messages import (
     OpenOrder,
     Order,
     OrderEnded,
+    OrderResult,
     Product,
     StoreUnavailable,
 )
@@ -63,26 +64,26 @@ def serve(
         # Not SIG_IGN: the browser would inherit that. The worker ends this process.
         signal.signal(number, _take_no_notice)
     threading.Thread(target=_end_with_worker, name="worker-watch", daemon=True).start()
-    workshop: JobRunner | None = None
+    runner: JobRunner | None = None
     while True:
         try:
-            if not pipe.poll(_IDLE_S) and workshop is not None:
-                workshop.rest()
+            if not pipe.poll(_IDLE_S) and runner is not None:
+                runner.rest()
             order = pipe.recv()
         except (EOFError, OSError):
-            if workshop is not None:
-                workshop.rest()
+            if runner is not None:
+                runner.rest()
             return
         lease = _PipeLease(pipe, store_s)
         try:
-            if workshop is None:
-                workshop = opener(lambda text: pipe.send(LogMessage(text)))
-            ended = _done(workshop, order, lease)
+            if runner is None:
+                runner = opener(lambda text: pipe.send(LogMessage(text)))
+            result = _done(runner, order, lease)
         except Exception as error:  # noqa: BLE001 - returned to the worker
-            ended = _failed(error, lease)
+            result = _failed(error, lease)
         finally:
             lease.disarm()
-        pipe.send(ended)
+        pipe.send(OrderEnded(result, _resident()))
 
 
 def _take_no_notice(_number: int, _frame: object) -> None:
@@ -97,35 +98,35 @@ def _end_with_worker() -> None:
         os._exit(_ORPHANED)
 
 
-def _done(workshop: JobRunner, order: Order, lease: "_PipeLease") -> OrderEnded:
+def _done(runner: JobRunner, order: Order, lease: "_PipeLease") -> OrderResult:
     product: Product
     match order:
         case OpenOrder():
-            workshop.open()
+            runner.open()
             product = None
         case CaptureOrder():
-            product = workshop.capture(order.job, lease, more=order.more)
+            product = runner.capture(order.job, lease, more=order.more)
         case FailureOrder():
-            product = workshop.record_failure(order.job, order.why, lease)
+            product = runner.record_failure(order.job, order.why, lease)
         case FindOrder():
-            product = workshop.find(order.sealed)
+            product = runner.find(order.sealed)
         case ChoresOrder():
-            product = workshop.chores()
-    return OrderEnded(product, None, False, "", _resident())
+            product = runner.chores()
+    return OrderResult(product)
 
 
-def _failed(error: Exception, lease: "_PipeLease") -> OrderEnded:
+def _failed(error: Exception, lease: "_PipeLease") -> OrderResult:
     hint = error.hint if isinstance(error, SnapshotterError) else ""
     unstored = hint if lease.asked else ""
     if isinstance(error, JobSuperseded):
-        return OrderEnded(None, None, True, unstored, _resident())
+        return OrderResult(superseded=True, unstored=unstored)
     failure = Failure(
         fault=_fault_of(error),
         error=_sentence(error),
         hint=hint,
         exit_code=error.exit_code if isinstance(error, SnapshotterError) else 1,
     )
-    return OrderEnded(None, failure, False, unstored, _resident())
+    return OrderResult(failure=failure, unstored=unstored)
 
 
 def _sentence(error: Exception) -> str:

@@ -107,20 +107,20 @@ class CleanUp:
     def orphans(self) -> None:
         """Look in the store for the bundles of orphaned attempts."""
         for orphan in self._context.attempts.orphans():
-            with self._pool.process() as slot:
-                if slot is None:
+            with self._pool.process() as process:
+                if process is None:
                     return
                 # An error must not end the loop.
-                self._context.calls.safely(partial(self._find, slot, orphan))
+                self._context.calls.safely(partial(self._find, process, orphan))
 
-    def _find(self, slot: CaptureProcess, orphan: Orphan) -> None:
+    def _find(self, process: CaptureProcess, orphan: Orphan) -> None:
         context = self._context
         settle = timedelta(seconds=context.settings.settle_s)
         came = orphan.orphaned_at if is_gone(orphan.process) else orphan.store_by
         is_last_look = database_time(context.database) > max(came, orphan.orphaned_at) + settle
         job = orphan.attempt.job
         try:
-            outcome = slot.do(FindOrder(orphan.sealed), self._pool.answers(orphan.attempt))
+            outcome = process.do(FindOrder(orphan.sealed), self._pool.answers(orphan.attempt))
         except CaptureProcessDied as error:
             self._log("job.search-failed", job=job.id, error=str(error))
             return

@@ -76,11 +76,18 @@ class LogMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderEnded:
+class OrderResult:
     """The result of an order."""
 
-    product: Product
-    failure: Failure | None
-    superseded: bool
-    unstored: str  # a note about a sealed bundle that is not in the store
+    product: Product = None
+    failure: Failure | None = None
+    superseded: bool = False
+    unstored: str = ""  # a note about a sealed bundle that is not in the store
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """An order has ended."""
+
+    result: OrderResult
     resident: int  # bytes of resident memory of the process

@@ -301,11 +301,11 @@ class Worker:
     def _do_chores(self) -> None:
         if self.is_stopping:
             return
-        with self._pool.process(within_s=self._settings.chores_s) as slot:
-            if slot is None:
+        with self._pool.process(within_s=self._settings.chores_s) as process:
+            if process is None:
                 return
             try:
-                outcome = slot.do(ChoresOrder(), self._pool.answers())
+                outcome = process.do(ChoresOrder(), self._pool.answers())
             except CaptureProcessDied as error:
                 self._log("chores.failed", error=str(error))
                 return

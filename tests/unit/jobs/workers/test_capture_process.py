@@ -73,12 +73,12 @@ def test_a_bug_is_told_with_its_place_and_a_full_disk_is_none(lease: _PipeLease)
 
 
 def test_what_was_sealed_and_not_stored_is_told_of(lease: _PipeLease) -> None:
-    error = ServiceUnavailable("no answer", hint="the sealed bundle is unstored: x")
+    error = ServiceUnavailable("no answer", hint="the sealed bundle is kept: x")
     assert _failed(error, lease).unstored == ""
 
     lease.asked = True
 
-    assert _failed(error, lease).unstored == "the sealed bundle is unstored: x"
+    assert _failed(error, lease).unstored == "the sealed bundle is kept: x"
     assert _failed(JobSuperseded("y"), lease).superseded
 
 

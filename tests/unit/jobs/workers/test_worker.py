@@ -22,8 +22,9 @@ from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.retry_rules import RetryRules
-from snapshotter.jobs.workers.capture_process import CaptureProcessDied, OrderResult
+from snapshotter.jobs.workers.capture_process import CaptureProcessDied
 from snapshotter.jobs.workers.context import WorkerSettings
+from snapshotter.jobs.workers.messages import OrderResult
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
 from tests.unit.jobs.idle_workers import idle_worker
@@ -94,12 +95,12 @@ def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_
         worker._pool.open()
         assert told == ["slot.ended"] * 2
 
-        worker._pool._slots[0].end()
+        worker._pool._processes[0].end()
         kills.write_bytes(b"xxx")
         with pytest.raises(SnapshotterError, match=r"in 3 attempts: .* SIGKILL") as caught:
             worker._pool.open()
     finally:
-        worker._pool._slots[0].end()
+        worker._pool._processes[0].end()
     assert "more memory" in caught.value.hint
 
 
