@@ -1,11 +1,9 @@
 """`snapshotter verify`: bundles, take-down events, packs and reports in, one verdict out."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,10 +20,7 @@ from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, Snapshotte
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.model.finding import Code, Finding, Report, Verdict
-    from snapshotter.ports import ObjectStore
-    from snapshotter.verify.sidecars import Sidecars
-    from snapshotter.verify.trust import Trust
+    from snapshotter.app.verification import Verification, VerificationService
 
 _EXAMPLES = """\b
 Examples:
@@ -74,33 +69,40 @@ def verify(
     none of these kinds, and shows no trace of one, is a usage error (2).
     """
     from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.app.wiring import verification as wiring_verification
     from snapshotter.verify import report
 
-    def settings_and_trust(*, found: bool) -> "tuple[Settings, Trust]":
+    files = {name: file_argument(name, store=store) for name in bundles}
+    given = tuple(file for file in files.values() if file is not None)
+
+    def settings_and_service(*, found: bool) -> "tuple[Settings, VerificationService]":
         settings = ctx.obj.load(
             found=found,
             trust_file=str(trust_file or ""),
             trust_root_key=root_key or "",
             store=store or "",
         )
-        return settings, wiring_trust.trust(settings, by_bundle=True)
+        trust = wiring_trust.trust(settings, by_bundle=True)
+        return settings, wiring_verification.verification_service(
+            settings, trust, given=given, show_message=print_message
+        )
 
     # A file that is named is judged by nothing that only lies in this folder. An id may be in
     # the store of a found file, unless --store says where it is.
-    own = settings_and_trust(found=False)
-    of_ids = cache(lambda: own if store else settings_and_trust(found=True))
-    files = {name: file_argument(name, store=store) for name in bundles}
-    given = tuple(file for file in files.values() if file is not None)
+    own = settings_and_service(found=False)
+    of_ids = cache(lambda: own if store else settings_and_service(found=True))
     codes: list[int] = []
     printing = True
     for name in bundles:
         try:
-            with ExitStack() as stack:
-                settings, trust = own if files[name] is not None else of_ids()
-                found = _judged(name, files[name], settings, trust, given, stack)
+            settings, service = own if files[name] is not None else of_ids()
+            found = _verified(service, name, files[name])
             codes.append(report.EXIT_CODES[found.verdict])
-            if found.noted is not None:
-                _note(settings, *found.noted, name)
+            if found.stored is not None:
+                store_of_bundle, found_of_bundle = found.stored
+                wiring_verification.note_fixity_check(
+                    settings, store_of_bundle, name, found_of_bundle, show_message=print_message
+                )
             if printing:
                 _print(name, found, as_json=as_json, apart=len(bundles) > 1)
         except OutputClosed:
@@ -114,191 +116,18 @@ def verify(
     return _worst(codes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """What is to be said of one file, of whatever kind."""
-
-    verdict: "Verdict"
-    value: dict[str, Any]  # for `--json`
-    lines: list[str]
-    noted: "tuple[ObjectStore, Report] | None" = None  # a bundle of a store, and its report
-
-
-def _judged(
-    name: str,
-    file: Path | None,
-    settings: "Settings",
-    trust: "Trust",
-    given: tuple[Path, ...],
-    stack: ExitStack,
-) -> _Judged:
-    """Judge a file by what it is, or else an event or a bundle of the store by its id."""
-    from snapshotter.app.archive import file_kind
-    from snapshotter.verify.exhibit_check import require_exhibit
+def _verified(service: "VerificationService", name: str, file: Path | None) -> "Verification":
+    from snapshotter.app.verification import verify_file, verify_stored
 
     if file is None:
-        if (event := _stored_event(name, settings)) is not None:
-            with event:
-                return _judged_event(event, name, None, settings, trust, given)
-        return _judged_bundle(_open_stored(name, settings, stack), name, trust)
-    stream = stack.enter_context(open_named(file))
-    require_exhibit(stream, file)
-    kind = file_kind.kind_of(stream)
-    if kind is file_kind.FileKind.TAKEDOWN:
-        return _judged_event(stream, name, file.parent, settings, trust, given)
-    if kind is file_kind.FileKind.PACK:
-        return _judged_pack(stream, name, settings, trust)
-    if kind is file_kind.FileKind.CAMPAIGN:
-        return _judged_campaign(stream, name, settings, trust, given)
-    return _judged_bundle(_with_sidecars(stream, file), name, trust)
+        return verify_stored(service, name)
+    with open_named(file) as stream:
+        return verify_file(service, name, file, stream)
 
 
-def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
-    from snapshotter.app import machine
-    from snapshotter.model.finding import Code
-    from snapshotter.verify import report
-    from snapshotter.verify.bundle import verify_bundle
-
-    found = verify_bundle(
-        given.stream,
-        trust,
-        now=machine.SystemClock().now(),
-        sidecars=given.sidecars,
-    )
-    if given.store is not None and found.bundle_id not in (name, ""):
-        other = _another("bundle", found.bundle_id, name, Code.NAME)
-        found = replace(found, findings=(*found.findings, other), established=None)
-    return _Judged(
-        verdict=found.verdict,
-        value={"bundle": name, **report.as_json(found)},
-        lines=report.lines(found),
-        noted=(given.store, found) if given.store is not None else None,
-    )
-
-
-def _judged_pack(file: BinaryIO, name: str, settings: "Settings", trust: "Trust") -> _Judged:
-    from snapshotter.app import machine
-    from snapshotter.app.takedown import pack_verification
-    from snapshotter.app.wiring import takedown as wiring_takedown
-    from snapshotter.verify import proof_pack_report
-    from snapshotter.verify.proof_pack import verify_pack
-
-    judge = pack_verification.judge_by_rules(trust, wiring_takedown.rederivation(settings))
-    found = verify_pack(file, trust, now=machine.SystemClock().now(), judge=judge)
-    return _Judged(
-        verdict=found.verdict,
-        value={"file": name, "kind": "pack", **proof_pack_report.as_json(found)},
-        lines=proof_pack_report.lines(found),
-    )
-
-
-def _judged_event(
-    file: BinaryIO,
-    name: str,
-    folder: Path | None,
-    settings: "Settings",
-    trust: "Trust",
-    given: tuple[Path, ...],
-) -> _Judged:
-    """Judge an event with its bundles: among what is given, beside it, or in the store."""
-    from snapshotter.app.takedown import event_verification
-    from snapshotter.app.wiring import takedown as wiring_takedown
-    from snapshotter.formats.bundle import names
-    from snapshotter.formats.statements import takedown
-    from snapshotter.model.finding import Code
-    from snapshotter.verify import takedown as events
-    from snapshotter.verify.event_without_rules import with_log_findings
-    from snapshotter.verify.sidecars import sidecars_on_disk
-
-    folders = [folder] if folder is not None else []
-    found = event_verification.verify_event(
-        file.read(takedown.MAX_BYTES + 1),
-        trust,
-        wiring_takedown.bundle_finder(settings, trust, folders=folders, given=given),
-        wiring_takedown.rederivation(settings),
-        before=wiring_takedown.previous_event_finder(settings, folders),
-    )
-    _tell_where(settings, name, found.findings)
-    if folder is None and found.event is not None and found.event.event_id != name:
-        found = found.with_more((_another("event", found.event.event_id, name, Code.EVENT),), ())
-    if (
-        folder is not None
-        and (proof := sidecars_on_disk(Path(name), names.LOG_PROOF).log_proof) is not None
-    ):
-        found = with_log_findings(found, proof, trust)
-    return _Judged(
-        verdict=found.verdict,
-        value={"file": name, **events.as_json(found)},
-        lines=events.lines(found),
-    )
-
-
-def _judged_campaign(
-    file: BinaryIO, name: str, settings: "Settings", trust: "Trust", given: tuple[Path, ...]
-) -> _Judged:
-    """Judge a campaign report with its bundles, and by the store that they are in."""
-    from snapshotter.app.takedown import campaign_verification
-    from snapshotter.app.wiring import takedown as wiring_takedown
-    from snapshotter.formats.statements import campaign
-
-    with ExitStack() as stack:
-        source = None
-        if settings.has_store:
-            source = stack.enter_context(wiring_takedown.observation_source(settings))
-            print_message(f"{name} is compared with the store {source.store.url}")
-        found = campaign_verification.verify_campaign(
-            file.read(campaign.MAX_BYTES + 1),
-            trust,
-            wiring_takedown.bundle_finder(
-                settings,
-                trust,
-                folders=[Path(name).parent],
-                given=given,
-            ),
-            wiring_takedown.rederivation(settings),
-            source=source,
-            told=print_message,
-        )
-    _tell_where(settings, name, found.findings)
-    return _Judged(
-        verdict=found.verdict,
-        value={"file": name, **campaign_verification.as_json(found)},
-        lines=campaign_verification.lines(found),
-    )
-
-
-def _another(kind: str, there: str, wanted: str, code: "Code") -> "Finding":
-    """Return that a store has something else under an id: who asks for one gets no other."""
-    from snapshotter.model.finding import Finding
-
-    return Finding.failed(
-        "id", code, f"under the id {wanted} the store has another {kind}, {there}"
-    )
-
-
-def _tell_where(settings: "Settings", name: str, findings: "Sequence[Finding]") -> None:
-    """Say where bundles were looked for, if some are not there and no store was named."""
-    from snapshotter.model.finding import Code
-
-    if not settings.has_store and any(finding.code is Code.BUNDLE_MISSING for finding in findings):
-        print_message(
-            f"no store was named: bundles of {name} were looked for only among the given files and "
-            "beside it; to name a store: --store DIR"
-        )
-
-
-def _stored_event(event_id: str, settings: "Settings") -> BinaryIO | None:
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.formats.bundle import store_keys
-
-    with suppress(ValueError, FileNotFoundError):
-        return wiring_store.store(settings).open(store_keys.takedown_key(event_id))
-    return None
-
-
-def _print(name: str, found: _Judged, *, as_json: bool, apart: bool) -> None:
+def _print(name: str, found: "Verification", *, as_json: bool, apart: bool) -> None:
     if as_json:
-        print_json(found.value)
+        print_json(found.json)
         return
     if apart:
         print_result(f"{name}:")
@@ -314,54 +143,3 @@ def _worst(codes: Sequence[int]) -> int:
         return EvidenceInvalid.exit_code
     errors = [code for code in codes if code not in (0, EvidenceUnverifiable.exit_code)]
     return errors[0] if errors else max(codes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """A bundle, open, and what stands beside it."""
-
-    stream: BinaryIO
-    sidecars: "Sidecars"
-    store: "ObjectStore | None" = None  # where it was found by its id
-
-
-def _with_sidecars(stream: BinaryIO, file: Path) -> _Given:
-    """Return a bundle that is a file, with its sidecars."""
-    from snapshotter.verify.sidecars import sidecars_on_disk
-
-    return _Given(stream=stream, sidecars=sidecars_on_disk(file))
-
-
-def _open_stored(name: str, settings: "Settings", stack: ExitStack) -> _Given:
-    """Open a bundle of the store by its id, with its sidecars."""
-    from snapshotter.app.archive import bundles
-    from snapshotter.app.wiring import store as wiring_store
-
-    store = wiring_store.store(settings)
-    key = bundles.find_bundle_key(store, name)
-    return _Given(
-        stream=stack.enter_context(store.open(key)),
-        sidecars=bundles.read_sidecars(store, key),
-        store=store,
-    )
-
-
-def _note(settings: "Settings", store: "ObjectStore", found: "Report", bundle_id: str) -> None:
-    """Leave a fixity check in the custody chain."""
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS
-    from snapshotter.model.finding import Verdict
-
-    codes = sorted(
-        {finding.code.value for finding in found.findings if finding.verdict is not Verdict.PASSED}
-    )
-    failed = found.verdict is Verdict.FAILED
-    wiring_store.note_access(
-        settings,
-        store,
-        bundle_id,
-        FIXITY_CHECK,
-        show_message=print_message,
-        detail=" ".join((found.verdict.value, *codes)),
-        outcome=FAILURE if failed else SUCCESS,
-    )

@@ -1,9 +1,9 @@
 """
-The verifier on its own: `snapshotter-verify FILE --trust trust.json --root-key ID`, or
-`python -I -m snapshotter.verify …`. Without -I Python runs what lies in the working directory.
+Run the verifier alone: `snapshotter-verify FILE --trust trust.json --root-key ID`.
 
-For an auditor who installs the verifier and nothing else. `snapshotter verify`
-does the same and more.
+It is for an auditor who installs the verifier and nothing else; `snapshotter verify` does the
+same and more. `python -I -m snapshotter.verify …` runs it as well; without -I, Python imports
+modules from the working directory.
 """
 
 from snapshotter.import_path import leave_out_working_directory
@@ -23,25 +23,20 @@ from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.bundle import names
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown as takedown_format
-from snapshotter.formats.statements.campaign import is_campaign
-from snapshotter.formats.statements.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.verify import proof_pack_report, report, takedown
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
-from snapshotter.verify.exhibit_check import require_exhibit
+from snapshotter.verify.file_kind import FileKind, kind_of
 from snapshotter.verify.files import open_file, read_trust
 from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import SeenVersion, Trust
 
-_LOOK = 4096  # first bytes of a file that say what it is
-_ZIP = b"PK\x03\x04"
-
 
 class _Parser(argparse.ArgumentParser):
-    """What is said of the arguments may quote the name of a file, which a shell put there."""
+    """A parser whose errors are safe to print: they may quote the name of a stranger's file."""
 
     def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]  # Python 3.12
         self.print_usage(sys.stderr)
@@ -86,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         seen = SeenVersion(version=arguments.seen_version)
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
-            found = _judge(stream, arguments.bundle, trust, now, arguments.bundles)
+            found = _verify(stream, arguments.bundle, trust, now, arguments.bundles)
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {printable(str(error))}\n")
         if error.hint:
@@ -110,28 +105,25 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _judge(
+def _verify(
     stream: BinaryIO, file: Path, trust: Trust, now: datetime, folders: Sequence[Path]
 ) -> Report | PackReport | EventReport:
-    require_exhibit(stream, file)
-    head = stream.read(_LOOK)
-    if head.startswith(_ZIP):  # what lies in a bundle may look like anything
-        return verify_on_disk(stream, file, trust, now=now)
-    if is_campaign(head) and ".wacz" not in file.name.lower():
-        raise EvidenceUnverifiable(
-            f"{file} is a campaign report: this verifier has no rules, so it established nothing",
-            hint=f"judge it with the whole package: snapshotter verify {file}",
-        )
-    if looks_like_pack(head[:256]):
+    """Verify a file by its kind. Raises EvidenceUnverifiable for what only rules can judge."""
+    kind = kind_of(stream, file)
+    if kind is FileKind.PACK:
         return verify_pack(stream, trust, now=now)
-    if takedown_format.is_takedown(head):
-        stream.seek(0)
+    if kind is FileKind.TAKEDOWN:
         return verify_event_without_rules(
             stream.read(takedown_format.MAX_BYTES + 1),
             trust,
             now=now,
             folders=(*folders, file.parent),
             log_proof=sidecars_on_disk(file, names.LOG_PROOF).log_proof,
+        )
+    if kind is FileKind.CAMPAIGN and ".wacz" not in file.name.lower():
+        raise EvidenceUnverifiable(
+            f"{file} is a campaign report: this verifier has no rules, so it established nothing",
+            hint=f"judge it with the whole package: snapshotter verify {file}",
         )
     return verify_on_disk(stream, file, trust, now=now)
 

@@ -13,7 +13,6 @@ import pytest
 
 from snapshotter.app.archive import assessment
 from snapshotter.app.archive.bundles import read_record
-from snapshotter.app.archive.file_kind import FileKind, kind_of
 from snapshotter.app.archive.observations import ObservationSource, ReassessBundle
 from snapshotter.app.monitoring import gap_records as gaps
 from snapshotter.app.monitoring.gap_records import GapService
@@ -68,6 +67,7 @@ from snapshotter.site.state import BEGIN, SiteState, campaign
 from snapshotter.site.wechat import account_story
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.file_kind import FileKind, kind_of
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import audited, bundles, fields, observed, site_bundles
 from tests.bundles import ChainAuthority
@@ -201,7 +201,7 @@ def checked(
     by = Rederivation(rules=RULES, assessor_of=wiring.assessor, decide=decide)
     with service(of) as its:
         data = records.encode(report, signer)  # type: ignore[arg-type]  # one of ours
-        assert kind_of(io.BytesIO(data)) is FileKind.CAMPAIGN
+        assert kind_of(io.BytesIO(data), Path("report.json")) is FileKind.CAMPAIGN
         return verify_campaign(data, of.trust, find or lend, by, source=its.source)
 
 

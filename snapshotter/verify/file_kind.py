@@ -1,18 +1,23 @@
 """
-Whether a file is to be judged at all: a file that is no exhibit gets no verdict.
+Tell which kind of exhibit a file is, and refuse a file that is no exhibit.
 
-FAILED says "do not rely on it", which is wrong about a table of links. But whoever damages an
-exhibit must not get rid of FAILED. So a file is judged if it is named like an exhibit, or if one
-trace of an exhibit is anywhere in its bytes: a damaged, cut, prepended or renamed exhibit is
-FAILED as before (docs/spec/bundle.md, "What is judged").
+The kind follows from the content of a file and never from its name. A file is judged if it is
+named like an exhibit, or if one trace of an exhibit is anywhere in its bytes: whoever damages,
+cuts, prepends or renames an exhibit must not get rid of FAILED. A file without either, such as
+a table of links, gets no verdict, because FAILED would be wrong about it (docs/spec/bundle.md,
+"What is judged").
 """
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.container import MAX_BYTES
+from snapshotter.formats.statements.campaign import is_campaign
+from snapshotter.formats.statements.pack import looks_like_pack
+from snapshotter.formats.statements.takedown import is_takedown
 
 # Names of exhibits, anywhere in the name of a file: `exhibit.wacz`, the id of a bundle or an
 # event, a proof pack.
@@ -26,8 +31,8 @@ _TRACES: Final = (
     b'"first_gone"', b'"last_seen"', b'{"event":{',
 )  # fmt: skip
 _TRACE: Final = re.compile(b"|".join(map(re.escape, _TRACES)))
-# What stands beside a bundle or an event: by its name and its first bytes, and with no container
-# in it, or a damaged bundle could be named like that.
+# A sidecar of a bundle or an event, by its name and its first bytes. One with a container in it
+# is judged, because a damaged bundle could be named like a sidecar.
 _SIDECAR: Final = {
     re.compile(r"\.tlog-proof$"): re.compile(rb"c2sp\.org/tlog-proof@v1\n"),
     re.compile(r"\.(late|renewal)-[0-9]{2}\.tsr$"): re.compile(rb"\x30[\x81-\x83]"),
@@ -43,24 +48,54 @@ _OTHER_RECORDS: Final = {
     b"trust": "a trust file",
 }
 _OTHER_RECORD: Final = re.compile(b'"format":"snapshotter-(%s)/' % b"|".join(_OTHER_RECORDS))
+_ZIP: Final = b"PK\x03\x04"
 _HEAD: Final = 4096  # first bytes, in which a record names its format
+_PACK_HEAD: Final = 256  # first bytes, in which a pack names its format
 _CHUNK: Final = 1 << 20  # bytes read at once
 _LONGEST: Final = 2 * max(map(len, _TRACES))  # bytes of a trace, each with a NUL beside it
 
 
 class NotEvidence(SnapshotterError):
-    """A file that is no exhibit: a wrong argument, about which nothing is found out."""
+    """A file that is no exhibit: a wrong argument, and nothing is established about it."""
 
     exit_code = 2
 
 
-def require_exhibit(stream: BinaryIO, path: Path) -> None:
+class FileKind(StrEnum):
+    """The kind of an exhibit, which decides who verifies it."""
+
+    BUNDLE = "bundle"
+    TAKEDOWN = "takedown"  # a record of `formats/statements/takedown.py`
+    PACK = "pack"  # a proof pack
+    CAMPAIGN = "campaign"  # a report, a record of `formats/statements/campaign.py`
+
+
+def kind_of(stream: BinaryIO, path: Path) -> FileKind:
     """
-    Check that a file is to be judged.
+    Return the kind of an exhibit; a file of no known form is verified as a bundle.
 
     Args:
-        stream: Seekable; stands at its beginning again.
-        path: How the file was named. The name of the file that a link leads to counts as well.
+        stream: The file, seekable; left at its beginning.
+        path: Its path as it was given. If it is a link, the name of its target counts as well.
+
+    Raises:
+        NotEvidence: It is neither named like an exhibit nor has a trace of one.
+    """
+    _require_exhibit(stream, path)
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    if head.startswith(_ZIP):  # a page can place the marks of the other kinds in a bundle
+        return FileKind.BUNDLE
+    if is_campaign(head):
+        return FileKind.CAMPAIGN
+    if looks_like_pack(head[:_PACK_HEAD]):
+        return FileKind.PACK
+    return FileKind.TAKEDOWN if is_takedown(head) else FileKind.BUNDLE
+
+
+def _require_exhibit(stream: BinaryIO, path: Path) -> None:
+    """
+    Refuse a file that is no exhibit; see `kind_of`.
 
     Raises:
         NotEvidence: It is neither named like an exhibit nor has a trace of one.
@@ -90,7 +125,7 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
 
 
 def _other_record(stream: BinaryIO) -> str:
-    """Return what a record is that no verifier of exhibits judges; "" for anything else."""
+    """Name the kind of a record that verify cannot judge; "" for any other file."""
     stream.seek(0)
     head = stream.read(_HEAD)
     found = _OTHER_RECORD.search(head) if head.startswith(b"{") else None
@@ -101,7 +136,9 @@ def _is_sidecar(stream: BinaryIO, name: str) -> bool:
     """Return whether a file is named like a sidecar and begins like one of that kind."""
     stream.seek(0)
     head = stream.read(_HEAD)
-    return any(of.search(name) and begin.match(head) for of, begin in _SIDECAR.items())
+    return any(
+        ending.search(name) and beginning.match(head) for ending, beginning in _SIDECAR.items()
+    )
 
 
 def _has_trace(stream: BinaryIO, trace: re.Pattern[bytes] = _TRACE) -> bool:
@@ -111,8 +148,8 @@ def _has_trace(stream: BinaryIO, trace: re.Pattern[bytes] = _TRACE) -> bool:
     stream.seek(0)
     before = b""
     while chunk := stream.read(_CHUNK):
-        looked_at = before + chunk
-        if trace.search(looked_at) or trace.search(looked_at.replace(b"\0", b"")):
+        window = before + chunk
+        if trace.search(window) or trace.search(window.replace(b"\0", b"")):
             return True
-        before = looked_at[-_LONGEST:]
+        before = window[-_LONGEST:]
     return False

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from snapshotter.cli.main import main as full
+from snapshotter.formats.statements import takedown
 from snapshotter.verify.__main__ import main as alone
-from snapshotter.verify.exhibit_check import NotEvidence, require_exhibit
+from snapshotter.verify.file_kind import FileKind, NotEvidence, kind_of
 from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS
 
 GOOD = (VECTORS / "v1-good" / "bundle.wacz").read_bytes()
@@ -127,6 +128,16 @@ def test_what_a_page_writes_into_a_bundle_does_not_make_it_another_kind_of_file(
     assert re.search(r"(FAIL|BAD) +container +CONTAINER", capfd.readouterr().out)
 
 
+def test_what_lies_in_a_bundle_does_not_make_it_another_kind_of_file() -> None:
+    """A page can have itself kept in the first bytes of a bundle."""
+    words = f'{{"format":"{takedown.FORMAT}"}}'.encode()
+    path = Path("proof-1.html")  # named like an exhibit
+
+    assert kind_of(io.BytesIO(b"PK\x03\x04" + bytes(26) + words), path) is FileKind.BUNDLE
+    assert kind_of(io.BytesIO(words), path) is FileKind.TAKEDOWN
+    assert kind_of(io.BytesIO(b"<!DOCTYPE html>\n"), path) is FileKind.PACK
+
+
 def test_a_usage_error_hides_no_verdict(tmp_path: Path) -> None:
     links, bundle = tmp_path / "links.csv", tmp_path / "exhibit.wacz"
     links.write_bytes(CSV)
@@ -143,11 +154,11 @@ def test_no_part_of_a_bundle_and_no_place_of_a_trace_is_taken_for_no_exhibit() -
     parts += [GOOD[middle:], GOOD[-200:]]
     parts += [GOOD[:at] + bytes([GOOD[at] ^ 0xFF]) + GOOD[at + 1 :] for at in range(64)]
     for part in parts:
-        require_exhibit(io.BytesIO(part), path)
+        kind_of(io.BytesIO(part), path)
     for at in range((1 << 20) - 30, (1 << 20) + 2):  # where one read ends and the next begins
-        require_exhibit(io.BytesIO(b"\n" * at + b"snapshotter-takedown/"), path)
+        kind_of(io.BytesIO(b"\n" * at + b"snapshotter-takedown/"), path)
         stream = io.BytesIO(b"\n" * at + "seal/sig-0".encode("utf-16-be"))
-        require_exhibit(stream, path)
+        kind_of(stream, path)
         assert stream.tell() == 0
 
 
@@ -157,7 +168,7 @@ def test_a_file_that_is_longer_than_any_exhibit_is_judged_without_a_search(tmp_p
     os.truncate(path, (1 << 32) + 1)
 
     with path.open("rb") as stream:
-        require_exhibit(stream, path)
+        kind_of(stream, path)
     os.truncate(path, 100)
     with path.open("rb") as stream, pytest.raises(NotEvidence):
-        require_exhibit(stream, path)
+        kind_of(stream, path)
