@@ -8,7 +8,7 @@ This is a second verifier. It was written from docs/spec/ and the standards name
 `snapshotter verify`, so that a mistake of one is no mistake of both; where the two said different things, the
 specification's words were mended. It is one file, to be read from top to bottom: the tools (openssl, BLAKE3, JSON,
 DER), the trust file, log proofs and tokens, and then `Verification`, whose steps have the numbers of
-"Verification" in docs/spec/bundle.md. What servers signed in their TLS handshakes stands at the end.
+"Verification" in docs/spec/bundle.md. What servers signed in their TLS handshakes, and proof packs, follow.
 
 Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the network and nothing from the
 bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
@@ -48,8 +48,30 @@ from array import array
 from collections.abc import Iterable
 from typing import Any, BinaryIO, NoReturn, Optional, Union
 
+# Contents
+#
+#     A. Limits
+#     B. Tools: the openssl command
+#     C. Tools: BLAKE3, from the paper (section 2), in pure Python
+#     D. Tools: canonical JSON (RFC 8785), without floats and with integers below 2^53
+#     E. Tools: DER (X.690), PEM and elliptic curves
+#     F. The trust file (docs/spec/trust-file.md)
+#     G. The log (docs/spec/log.md; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 6962)
+#     H. Timestamp tokens (RFC 3161, RFC 5652, RFC 5816)
+#     I. The container and the names (steps 1 and 2)
+#     J. The capture record (docs/spec/capture-record.md, "What a verifier reads")
+#     K. The steps, numbered as in docs/spec/bundle.md, "Verification"
+#            (1) container, (2) names, (3) hashes, (4) signatures
+#            (5) read_record, (6) signers, (7) timestamps, (8) time
+#            (9) keys, (10) derived, (11) server_signatures, (12) custody
+#            (13) log, (14) tokens_taken_out, (15) renewals, (16) agreement
+#     L. What servers signed (docs/spec/server-signature.md; RFC 8446, RFC 5246, RFC 8422, RFC 8879)
+#     M. Proof packs (docs/spec/proof-pack.md)
+#     N. The command
+
 # --------------------------------------------------------------------------------------------------
-# Limits. Nothing that a bundle says makes us hold, or work, more than this.
+# A. Limits
+# Nothing that a bundle says makes us hold, or work, more than this.
 
 MAX_FILE = (1 << 32) - 1  # bytes of a bundle
 MAX_MEMBERS = 2000
@@ -118,7 +140,7 @@ def printable(text: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------
-# Tools: the openssl command
+# B. Tools: the openssl command
 
 
 def on_path(command: str) -> Optional[str]:
@@ -191,7 +213,7 @@ class OpenSSL:
 
 
 # --------------------------------------------------------------------------------------------------
-# Tools: BLAKE3, from the paper (section 2), in pure Python
+# C. Tools: BLAKE3, from the paper (section 2), in pure Python
 #
 # Python adds two numbers of a thousand digits nearly as fast as two small ones. So up to 1,024 chunks are compressed at
 # once: each of the sixteen state words is one large integer with a lane of 64 bits for each chunk, whose
@@ -374,7 +396,7 @@ class Blake3Command:
 
 
 # --------------------------------------------------------------------------------------------------
-# Tools: canonical JSON (RFC 8785), without floats and with integers below 2^53
+# D. Tools: canonical JSON (RFC 8785), without floats and with integers below 2^53
 
 JSON_ESCAPES = {
     '"': '\\"',
@@ -544,7 +566,7 @@ def is_count(value: Any, low: int, high: int) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------
-# Tools: DER (X.690), PEM and elliptic curves
+# E. Tools: DER (X.690), PEM and elliptic curves
 
 
 def der_read(data: bytes, at: int = 0) -> tuple[int, int, int]:
@@ -775,7 +797,7 @@ class Certificate:
 
 
 # --------------------------------------------------------------------------------------------------
-# The trust file (docs/spec/trust-file.md)
+# F. The trust file (docs/spec/trust-file.md)
 
 KEY_ID = re.compile(r"[0-9a-f]{64}\Z")
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,30}\Z")
@@ -957,7 +979,7 @@ class Trust:
 
 
 # --------------------------------------------------------------------------------------------------
-# The log (docs/spec/log.md; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 6962)
+# G. The log (docs/spec/log.md; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 6962)
 
 ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # of a SubjectPublicKeyInfo (RFC 8410)
 BY_LOG, BY_WITNESS = 1, 4  # kinds of keys
@@ -1156,7 +1178,7 @@ def check_log_proof(
 
 
 # --------------------------------------------------------------------------------------------------
-# Timestamp tokens (RFC 3161, RFC 5652, RFC 5816)
+# H. Timestamp tokens (RFC 3161, RFC 5652, RFC 5816)
 
 OID_SIGNED_DATA = "1.2.840.113549.1.7.2"
 OID_TST_INFO = "1.2.840.113549.1.9.16.1.4"
@@ -1478,7 +1500,7 @@ class Token:
 
 
 # --------------------------------------------------------------------------------------------------
-# The container and the names (steps 1 and 2)
+# I. The container and the names (steps 1 and 2)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?\Z")
 RECORD, CUSTODY, TLS = "capture/capture.json", "capture/custody.jsonl", "capture/tls.json"
@@ -1676,7 +1698,7 @@ def parse_manifest(data: bytes) -> dict[str, str]:
 
 
 # --------------------------------------------------------------------------------------------------
-# The capture record (docs/spec/capture-record.md, "What a verifier reads")
+# J. The capture record (docs/spec/capture-record.md, "What a verifier reads")
 
 RENEWAL_LINE = re.compile(
     r"covers (late-0[1-9]\.tsr|renewal-(?:0[1-9]|[1-9][0-9])\.(?:txt|tsr)) sha512 ([0-9a-f]{128})\Z"
@@ -1789,7 +1811,7 @@ class Record:
 
 
 # --------------------------------------------------------------------------------------------------
-# The steps
+# K. The steps, numbered as in docs/spec/bundle.md, "Verification"
 
 
 class Verification:
@@ -1858,7 +1880,7 @@ class Verification:
                 break  # and here, of some signatures and not of others
         return self
 
-    # (1)
+    # (1) container
     def container(self) -> None:
         try:
             with open_regular(self.path) as stream:
@@ -1874,7 +1896,7 @@ class Verification:
         self.members = {member.name: member for member in members}
         self.find("container", PASSED, "OK", "%d files in canonical form" % len(members))
 
-    # (2)
+    # (2) names
     def names(self) -> None:
         before = len(self.findings)
         for name in REQUIRED:
@@ -1889,7 +1911,7 @@ class Verification:
                 self.bad("names", "UNLISTED", f"{name} has no place in a bundle")
         self.good("names", "every required file is there, and none without a place", before)
 
-    # (3)
+    # (3) hashes
     def hashes(self) -> None:
         before, lists = len(self.findings), {}
         for name in (SIGNED_LIST, BLAKE3_LIST):
@@ -1921,7 +1943,7 @@ class Verification:
             self.bad("hashes", "BLAKE3", "the two lists name different files")
         self.good("hashes", "%d files are as the two lists say" % len(second), before)
 
-    # (4)
+    # (4) signatures
     def signatures(self) -> None:
         before = len(self.findings)
         self.keys_beside = {}
@@ -1961,7 +1983,7 @@ class Verification:
             self.keys_beside[slot] = public
         self.good("signature", "%d over the signed list" % len(self.keys_beside), before)
 
-    # (5)
+    # (5) read_record
     def read_record(self) -> None:
         try:
             value = parse_json(self.members[RECORD].content)
@@ -1978,7 +2000,7 @@ class Verification:
         self.requested_url = record.requested_url
         self.find("record", PASSED, "OK", f"a capture of {record.requested_url:.200}")
 
-    # (6)
+    # (6) signers
     def signers(self) -> None:
         before = len(self.findings)
         self.named = {}
@@ -2005,7 +2027,7 @@ class Verification:
                 self.bad("signature", "UNLISTED", f"the numbers of {slot}'s tokens have a gap")
         self.good("signature", "those that the record names have signed", before)
 
-    # (7)
+    # (7) timestamps
     def timestamps(self) -> None:
         """Sets `tokens`. Each signature needs as many as are required."""
         needed = max(self.record.timestamps, self.trust.timestamps)
@@ -2093,7 +2115,7 @@ class Verification:
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror or error}") from error
 
-    # (8)
+    # (8) time
     def time(self) -> None:
         record, before, skew, lag = self.record, len(self.findings), self.trust.skew, self.trust.lag
 
@@ -2132,7 +2154,7 @@ class Verification:
             doubt("no good token: no clock but the maker's stands behind it")
         self.good("time", "captured, sealed and stamped in this order", before)
 
-    # (9)
+    # (9) keys
     def keys(self) -> None:
         before, good, others = len(self.findings), 0, []
         for slot, public in self.named.items():
@@ -2151,7 +2173,7 @@ class Verification:
                 self.find("key", INDETERMINATE, "QUORUM", words)
         self.good("key", f"{good} known, and good at the proven time", before)
 
-    # (10)
+    # (10) derived
     def derived(self) -> None:
         before, record = len(self.findings), self.record
         package = {
@@ -2211,7 +2233,7 @@ class Verification:
         elif not self.openssl.holds(public.spki, ecdsa_der(r, s), digest.encode("ascii"), "sha256"):
             self.bad("derived", "WACZ_SIG", "the WACZ signature does not hold")
 
-    # (11)
+    # (11) server_signatures
     def server_signatures(self) -> None:
         member = self.members.get(TLS)
         if member is None:
@@ -2243,7 +2265,7 @@ class Verification:
                 "server-signature", "%d servers signed their handshakes" % len(sessions), before
             )
 
-    # (12)
+    # (12) custody
     def custody(self) -> None:
         before, data = len(self.findings), self.members[CUSTODY].content
         try:
@@ -2329,7 +2351,7 @@ class Verification:
             previous, last = hashlib.sha256(line).hexdigest(), at
         return last
 
-    # (13), docs/spec/log.md, "Judging a bundle by it"
+    # (13) log: docs/spec/log.md, "Judging a bundle by it"
     def log(self) -> None:
         log, record = self.trust.log, self.record
         required = record.log or self.trust.requires_log
@@ -2385,7 +2407,7 @@ class Verification:
             words = f"{len(checkpoint.witnesses)} witnesses, and {log.quorum} are required"
             self.find("log", INDETERMINATE, "LOG_MISSING", words)
 
-    # (14)
+    # (14) tokens_taken_out
     def tokens_taken_out(self) -> None:
         """Where neither the WACZ signature nor the log covers the tokens, one may have been taken out."""
         if self.record.signers[0]["wacz_auth"] or self.is_logged:
@@ -2397,7 +2419,7 @@ class Verification:
                 words = f"{slot}: {asked} authorities were asked, {there} tokens are there, and nothing shows that none was taken out"
                 self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
 
-    # (15), docs/spec/renewal.md
+    # (15) renewals: docs/spec/renewal.md
     def renewals(self) -> None:
         """Later tokens that carry the time on. What does not count says nothing, and none changes a verdict."""
         ends = [end for end in (self.first_end(self.first),) if end is not None]
@@ -2424,7 +2446,7 @@ class Verification:
                 self.find("renewal", PASSED, "OK", words)
         self.proven_until = max(ends, default=None)
 
-    # (16), docs/spec/capture-record.md, "What is stated twice"
+    # (16) agreement: docs/spec/capture-record.md, "What is stated twice"
     def agreement(self) -> None:
         """The record states nothing otherwise than itself, or than the files are."""
         before = len(self.findings)
@@ -2810,7 +2832,7 @@ class Verification:
 
 
 # --------------------------------------------------------------------------------------------------
-# What servers signed (docs/spec/server-signature.md; RFC 8446, RFC 5246, RFC 8422, RFC 8879)
+# L. What servers signed (docs/spec/server-signature.md; RFC 8446, RFC 5246, RFC 8422, RFC 8879)
 
 TLS_VERSIONS = {0x0304: "TLS 1.3", 0x0303: "TLS 1.2"}
 TLS13_CIPHERS = {
@@ -3385,8 +3407,9 @@ def _ocsp_extension(stapled: bytes) -> bytes:
 
 
 # --------------------------------------------------------------------------------------------------
-# Proof packs (docs/spec/proof-pack.md): whether every byte of the file is as it was signed. What follows from the
-# captures in it takes rules, and is not judged here.
+# M. Proof packs (docs/spec/proof-pack.md)
+# Whether every byte of the file is as it was signed. What follows from the captures in it takes rules, and is not
+# judged here.
 
 PACK = "a proof pack"
 PACK_MAGIC = b"<!DOCTYPE html>\n<!-- snapshotter-pack/1 -->\n"
@@ -3603,7 +3626,7 @@ def is_pack_part(stream: BinaryIO, part: dict[str, Any]) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------
-# The command
+# N. The command
 
 
 def custody_event(line: bytes) -> dict[str, Any]:

@@ -221,10 +221,10 @@ class _State:
         return url if isinstance(url, str) else ""
 
 
-# (1) Size limits and container.
+# (1) container: size limits, canonical encoding, checksums.
 
 
-def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
         for member in container.read_directory(stream):
             limit = _limit(member)
@@ -257,10 +257,10 @@ def _limit(member: Member) -> int | None:
     return _KEPT_SEAL if names.is_unlisted(member.name) else None
 
 
-# (2) Names: what a bundle has to hold, and nothing else.
+# (2) names: every required file, and none without a place.
 
 
-def _members(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+def _names(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     present = set(state.read.members)
     problems = [
         Finding.failed("names", Code.MISSING, f"{name} is missing")
@@ -276,7 +276,7 @@ def _members(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.passed("names", "every file has a place in a bundle, and none is missing")
 
 
-# (3) Hashes: every file is as the manifests say.
+# (3) hashes: both manifests against what was read.
 
 
 def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -325,7 +325,7 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-# (4) Signatures: each that is there holds over the manifest, by the key beside it.
+# (4) signatures: each that is there holds over the manifest, by the key beside it.
 
 
 def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -354,10 +354,10 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-# (5) The capture record: canonical, of a format we know, with what the checks below need.
+# (5) read_record: canonical, of a known format, with what the checks below need.
 
 
-def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
         value = record.loads(state.read.kept[names.CAPTURE_RECORD])
     except EvidenceInvalid as error:
@@ -435,7 +435,7 @@ def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
             raise EvidenceInvalid(f"{where}{key} is not a {kind.__name__}")
 
 
-# (6) Signers: those that the record names have signed, and nobody else.
+# (6) signers: those that the record names have signed, and nobody else.
 
 
 def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -488,7 +488,7 @@ def _gone(kept: Mapping[str, bytes], slot: int) -> str:
     return names.signature(slot) if missing else names.public_key(slot)
 
 
-# (7) Timestamp tokens over each signature's bytes.
+# (7) timestamps: tokens over each signature's bytes.
 
 
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -573,7 +573,7 @@ def _judge_token(
         return error
 
 
-# (8) Time: one order of events, and tokens that fit it.
+# (8) time: one order of events, and tokens that fit it.
 
 
 def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -652,7 +652,7 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
     return named, captured, ended, sealed
 
 
-# (9) Keys: known to whoever verifies, and good at the proven time.
+# (9) keys: known to the verifying person, and good at the proven time.
 
 
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -689,7 +689,7 @@ def _judge(trusted: TrustedKey | None, signature: _Signature) -> tuple[Verdict, 
     return judge_key(trusted, signature.proven)
 
 
-# (10) Derived files: recomputed and compared, byte for byte.
+# (10) derived: computed again and compared, byte for byte.
 
 
 def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -739,7 +739,7 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.passed("derived", "the WACZ description follows from the sealed files")
 
 
-# (11) Server signatures: what servers signed in the recorded handshakes holds.
+# (11) server_signatures: what servers signed in the recorded TLS handshakes.
 
 
 def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -753,7 +753,7 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-# (12) Custody, (13) log.
+# (12) custody: the hash chain in the bundle, and the one beside it.
 
 
 def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -804,6 +804,9 @@ def _custody_after(state: _State) -> Finding:
     )
 
 
+# (13) log: the log proof beside the bundle, and what the record quotes of the log.
+
+
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
     quoted = state.record.get("log_checkpoint")
@@ -829,7 +832,7 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     yield from judged.findings
 
 
-# (14) What nothing in the bundle covers: tokens that may have been taken out.
+# (14) tokens_taken_out: tokens that nothing in the bundle covers.
 
 
 def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -860,7 +863,7 @@ def _is_logged(state: _State) -> bool:
     )
 
 
-# (15) Renewals: later tokens that its time goes on with.
+# (15) renewals: later tokens that carry the proven time on.
 
 
 def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -947,7 +950,7 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
     return strong.hexdigest()
 
 
-# (16) Agreement: the record states no fact otherwise than itself, or than the files show.
+# (16) agreement: the record contradicts neither itself nor the files.
 
 
 def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -964,11 +967,11 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 _STEPS = (
-    _read,
-    _members,
+    _container,
+    _names,
     _hashes,
     _signatures,
-    _record,
+    _read_record,
     _signers,
     _timestamps,
     _time,
@@ -982,7 +985,7 @@ _STEPS = (
     _agreement,
 )
 # Past these, later checks would judge bytes that nobody vouches for.
-_STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})
+_STOP_ON_FAILURE = frozenset({_container, _names, _hashes, _signatures, _read_record})
 
 
 def _established(state: _State) -> VerifiedFacts | None:
