@@ -24,11 +24,9 @@ from snapshotter.verify.trust import Trust
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.observations import ObservationSource
-    from snapshotter.app.takedown.event_verification import (
-        FindBundle,
-        PreviousEvent,
-        Rederivation,
-    )
+    from snapshotter.app.takedown.bundle_finder import FindBundle
+    from snapshotter.app.takedown.previous_event import PreviousEvent
+    from snapshotter.app.takedown.rederivation import Rederivation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

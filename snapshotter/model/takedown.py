@@ -78,6 +78,10 @@ class TakedownKind(enum.StrEnum):
     ACCOUNT_RESTORED = "account-restored"
 
 
+# The kinds of events about accounts; the others are about pages.
+ACCOUNT_KINDS: Final = (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takedown:
     """

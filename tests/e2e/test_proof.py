@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import RandomIds
 from snapshotter.app.pipeline.run import CaptureDependencies, run
-from snapshotter.app.takedown.event_verification import Rederivation
 from snapshotter.app.takedown.events import TakedownService, derive
 from snapshotter.app.takedown.pack_verification import judge_by_rules
 from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.browser.binary import choose_browser

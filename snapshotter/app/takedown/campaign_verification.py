@@ -29,16 +29,15 @@ from snapshotter.app.archive.observations import (
     observe,
     stated,
 )
+from snapshotter.app.takedown.bundle_finder import FindBundle, VerifiedBundle
 from snapshotter.app.takedown.campaign_report import (
     campaign_event_ids,
     gap_reference,
     misplaced_captures,
 )
-from snapshotter.app.takedown.event_verification import (
-    BY_RULES,
-    FindBundle,
+from snapshotter.app.takedown.rederivation import (
+    DERIVED_BY_RULES,
     Rederivation,
-    VerifiedBundle,
     mismatch,
     with_recorded_verdict,
 )
@@ -497,7 +496,7 @@ def _look(
         if "rule_files" in other:
             other.remove("rule_files")
             found.words.setdefault("rule_files", []).append(name)
-    if other and by_today and set(other) <= set(BY_RULES):
+    if other and by_today and set(other) <= set(DERIVED_BY_RULES):
         fields = ", ".join(other)
         words = f"{name}: the rules of today do not confirm what the report states of it: {fields}"
         found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, words))

@@ -51,7 +51,13 @@ from snapshotter.model.notification import (
     NotificationKind,
     NotificationScope,
 )
-from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import (
+    ACCOUNT_KINDS,
+    ConfirmRules,
+    Observation,
+    Takedown,
+    TakedownKind,
+)
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy import page_identity as identities
 from snapshotter.policy.picking import AUTO
@@ -461,7 +467,7 @@ class _Work:
             by = self._catalog.shown_by(asked, identity) if identity != asked else None
             if by is not None and not self._why_not(by):
                 found.append(by)
-        of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+        of_account = event.kind in ACCOUNT_KINDS
         if of_account and not any(
             identities.account_of_identity(observation.identity)
             or self._catalog.names_account(observation.bundle_id)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from snapshotter.app.takedown.event_verification import Rederivation, VerifiedBundle, verify_event
+from snapshotter.app.takedown.bundle_finder import VerifiedBundle
+from snapshotter.app.takedown.event_verification import verify_event
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.verify.proof_pack import JudgeEvent, LendCapture
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Trust

@@ -7,8 +7,8 @@ from functools import partial
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
-from snapshotter.app.takedown import event_verification
 from snapshotter.app.takedown.campaign_report import CampaignService
+from snapshotter.app.takedown.rederivation import mismatch
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
@@ -36,5 +36,5 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,
             progress=show_message,
-            mismatch=partial(event_verification.mismatch, wiring_takedown.rederivation(settings)),
+            mismatch=partial(mismatch, wiring_takedown.rederivation(settings)),
         )

@@ -13,9 +13,15 @@ from snapshotter.app.archive import assessment, bundles
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.policies import choice
 from snapshotter.app.settings import Settings
-from snapshotter.app.takedown import event_verification
-from snapshotter.app.takedown.event_verification import FindBundle, PreviousEvent, Rederivation
+from snapshotter.app.takedown.bundle_finder import (
+    FindBundle,
+    find_first,
+    find_in_folders,
+    find_in_store,
+)
 from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.takedown.previous_event import PreviousEvent
+from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
@@ -101,7 +107,7 @@ def takedown_service(
             ),
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
-            mismatch=partial(event_verification.mismatch, rederivation(settings)),
+            mismatch=partial(mismatch, rederivation(settings)),
             now=machine.SystemClock().now,
             quick=quick,
             burst=removal_burst(settings),
@@ -151,16 +157,12 @@ def bundle_finder(
 ) -> FindBundle:
     """Return what finds the bundles of an event: given, in a folder, or in the store if any."""
     now = machine.SystemClock().now()
-    finds: list[FindBundle] = [
-        partial(event_verification.find_in_folders, folders, given, trust, now)
-    ]
+    finds: list[FindBundle] = [partial(find_in_folders, folders, given, trust, now)]
     if settings.has_store:
         finds.append(
-            lambda bundle_id: event_verification.find_in_store(
-                wiring_store.store(settings), trust, now, bundle_id
-            )
+            lambda bundle_id: find_in_store(wiring_store.store(settings), trust, now, bundle_id)
         )
-    return partial(event_verification.find_first, finds)
+    return partial(find_first, finds)
 
 
 def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> PreviousEvent:

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from snapshotter.app.archive.observations import ObservationSource
-    from snapshotter.app.takedown.event_verification import (
-        FindBundle,
-        PreviousEvent,
-        Rederivation,
-    )
+    from snapshotter.app.takedown.bundle_finder import FindBundle
+    from snapshotter.app.takedown.previous_event import PreviousEvent
+    from snapshotter.app.takedown.rederivation import Rederivation
 
 
 def verification_service(

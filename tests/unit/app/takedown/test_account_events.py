@@ -11,9 +11,11 @@ from functools import partial
 import pytest
 
 from snapshotter.app.archive.observations import ObservationSource
-from snapshotter.app.takedown import event_verification
-from snapshotter.app.takedown.event_verification import PreviousEvent, Rederivation, verify_event
+from snapshotter.app.takedown import bundle_finder
+from snapshotter.app.takedown.event_verification import verify_event
 from snapshotter.app.takedown.events import TakedownService, derive
+from snapshotter.app.takedown.previous_event import PreviousEvent
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.takedown_events import event_id, group_bursts
 from snapshotter.formats.statements import takedown
@@ -63,7 +65,7 @@ class Run:
 
     def verify(self, data: bytes, before: PreviousEvent | None = None) -> EventReport:
         find = partial(
-            event_verification.find_in_store, self.store, self.trust, datetime.now(at(0).tzinfo)
+            bundle_finder.find_in_store, self.store, self.trust, datetime.now(at(0).tzinfo)
         )
         by = Rederivation(
             rules=RULES,

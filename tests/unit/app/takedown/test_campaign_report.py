@@ -18,6 +18,7 @@ from snapshotter.app.monitoring import gap_records as gaps
 from snapshotter.app.monitoring.gap_records import GapService
 from snapshotter.app.takedown import campaign_report
 from snapshotter.app.takedown import events as takedowns
+from snapshotter.app.takedown.bundle_finder import FindBundle, VerifiedBundle, find_in_store
 from snapshotter.app.takedown.campaign_report import CampaignService, Scope
 from snapshotter.app.takedown.campaign_verification import (
     CampaignVerification,
@@ -25,14 +26,8 @@ from snapshotter.app.takedown.campaign_verification import (
     lines,
     verify_campaign,
 )
-from snapshotter.app.takedown.event_verification import (
-    FindBundle,
-    Rederivation,
-    VerifiedBundle,
-    find_in_store,
-    mismatch,
-)
 from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.campaign import bracket_by_start, compute_findings
 from snapshotter.errors import SnapshotterError

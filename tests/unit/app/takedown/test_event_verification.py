@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from snapshotter.app.archive.observations import ObservationSource
-from snapshotter.app.takedown import event_verification
-from snapshotter.app.takedown.event_verification import Rederivation, mismatch, verify_event
+from snapshotter.app.takedown import bundle_finder, event_captures, event_verification
+from snapshotter.app.takedown.event_verification import verify_event
 from snapshotter.app.takedown.events import TakedownService, derive
+from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.takedown_events import event_id
 from snapshotter.errors import SnapshotterError
@@ -104,7 +105,7 @@ class Case:
 
     def verify(self, data: bytes | None = None, **more: Any) -> EventReport:
         find = partial(
-            event_verification.find_in_folders,
+            bundle_finder.find_in_folders,
             [self.folder],
             [],
             more.pop("trust", self.trust),
@@ -684,11 +685,11 @@ def test_bundles_are_found_among_what_is_given_and_in_a_store(made: Case, tmp_pa
         yield None
 
     for find in (
-        partial(event_verification.find_in_store, store, made.trust, made.now),
-        partial(event_verification.find_in_folders, [], given, made.trust, made.now),
+        partial(bundle_finder.find_in_store, store, made.trust, made.now),
+        partial(bundle_finder.find_in_folders, [], given, made.trust, made.now),
         partial(
-            event_verification.find_first,
-            (nowhere, partial(event_verification.find_in_store, store, made.trust, made.now)),
+            bundle_finder.find_first,
+            (nowhere, partial(bundle_finder.find_in_store, store, made.trust, made.now)),
         ),
     ):
         assert verify_event(made.removed, made.trust, find, by).verdict is Verdict.PASSED
@@ -942,7 +943,7 @@ def test_no_field_of_an_event_can_be_changed_unnoticed(
 
 def _look_once(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verify and judge each bundle once: they do not change, and the record does."""
-    look, known = event_verification._look, {}
+    look, known = event_captures.check_capture, {}
 
     def once(said: Observation, here: Any, by: Rederivation) -> Any:
         key = (said.bundle_id, said.sha256)
@@ -950,8 +951,8 @@ def _look_once(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = look(said, here, by)
         return known[key]
 
-    monkeypatch.setattr(event_verification, "_look", once)
-    find, lent = event_verification.find_in_folders, {}
+    monkeypatch.setattr(event_verification, "check_capture", once)
+    find, lent = bundle_finder.find_in_folders, {}
 
     @contextmanager
     def lend(folders: Any, given: Any, trust: Trust, now: datetime, bundle_id: str) -> Any:
@@ -962,4 +963,4 @@ def _look_once(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
                 return
         yield lent[bundle_id]
 
-    monkeypatch.setattr(event_verification, "find_in_folders", lend)
+    monkeypatch.setattr(bundle_finder, "find_in_folders", lend)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from snapshotter.app.takedown import proof_pack
-from snapshotter.app.takedown.event_verification import Rederivation
 from snapshotter.app.takedown.pack_verification import judge_by_rules
 from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.browser.html_to_pdf import print_pdf
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError

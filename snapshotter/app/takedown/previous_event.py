@@ -1,0 +1,116 @@
+"""Check that an event can follow the event that it names as the event before it."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from snapshotter.assess.takedown_events import (
+    account_state_in,
+    capture_order_key,
+    last_capture_of_event,
+)
+from snapshotter.model.assessment import Availability
+from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.model.takedown import (
+    ACCOUNT_KINDS,
+    Takedown,
+    TakedownKind,
+)
+from snapshotter.verify.trust import Trust, judge_key
+
+# By the kind of an event, the kinds that the event before it can have. A removed page can only
+# be reinstated, and only an available page can be removed. An account can change its state again.
+_AFTER: Final = {
+    TakedownKind.REMOVED: (TakedownKind.REINSTATED,),
+    TakedownKind.REINSTATED: (TakedownKind.REMOVED,),
+    TakedownKind.ACCOUNT_CHANGED: ACCOUNT_KINDS,
+    TakedownKind.ACCOUNT_RESTORED: (TakedownKind.ACCOUNT_CHANGED,),
+}
+
+
+# Returns the event whose record has this SHA-256, and the id of the key that signed it, as
+# `takedown.parse` does; None where no such record was found.
+PreviousEvent = Callable[[str], tuple[Takedown, str] | None]
+
+
+def previous_findings(
+    event: Takedown, before: PreviousEvent | None, trust: Trust
+) -> Iterator[Finding]:
+    """
+    Yield what was found about the event before an event.
+
+    Args:
+        before: Finds that event; None: it is not looked for.
+    """
+    if not event.previous:
+        if _needs_previous(event):
+            yield _previous_finding(
+                Verdict.FAILED, "an event of this kind needs an event before it, but it names none"
+            )
+        return
+    if before is None:
+        return
+    found = before(event.previous)
+    if found is None:
+        detail = f"the event before it is not here (SHA-256 {event.previous[:16]}…)"
+        yield _previous_finding(Verdict.INDETERMINATE, detail)
+        return
+    earlier, key_id = found
+    name = f"{earlier.event_id}, {earlier.kind}"
+    if why := _reason_not_to_follow(event, earlier):
+        detail = f"it names {name}, as the event before it, but {why}"
+        yield _previous_finding(Verdict.FAILED, detail)
+        return
+    key = trust.key(key_id)
+    if key is None or judge_key(key, None)[0] is Verdict.FAILED:
+        why = "which is not trusted" if key is None else "which is void"
+        # The record has the digest that is named, so this does not speak against the event.
+        detail = f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}"
+        yield _previous_finding(Verdict.INDETERMINATE, detail)
+        return
+    if _came_back_with_other_text(event, earlier):
+        detail = (
+            "the page that came back has few words, and they are not the text of which the event "
+            f"before it, {earlier.event_id}, is certain"
+        )
+        yield _previous_finding(Verdict.INDETERMINATE, detail)
+        return
+    yield Finding.passed(
+        "previous", f"the event before it is {name}; its own captures were not looked at here"
+    )
+
+
+def _previous_finding(verdict: Verdict, detail: str) -> Finding:
+    return Finding(check="previous", verdict=verdict, code=Code.PREVIOUS, detail=detail)
+
+
+def _needs_previous(event: Takedown) -> bool:
+    """Return whether an event ends a state that an earlier event must have begun."""
+    if event.kind in (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED):
+        return True
+    return event.kind is TakedownKind.ACCOUNT_CHANGED and bool(account_state_in(event.ends[0]))
+
+
+def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
+    """Return why an event can not follow another; "" where it can."""
+    if earlier.identity != event.identity:
+        return "that event is about something else"
+    if earlier.kind not in _AFTER[event.kind]:
+        return f"{event.kind} cannot follow that event"
+    if event.kind in ACCOUNT_KINDS and (account_state_in(event.ends[0]) or "") != earlier.state:
+        return "that event left the account in another state"
+    # Captures from before an event are not evidence for the next one.
+    if capture_order_key(event.ends[0]) < capture_order_key(last_capture_of_event(earlier)):
+        return "its first capture is older than the capture that concluded that event"
+    return ""
+
+
+def _came_back_with_other_text(event: Takedown, earlier: Takedown) -> bool:
+    """Return whether a reinstated page has few words, and others than the certain text before."""
+    after, before = event.last_seen, earlier.last_seen
+    certain = before.availability is Availability.AVAILABLE and not before.ambiguous
+    return (
+        event.kind is TakedownKind.REINSTATED
+        and after.ambiguous
+        and certain
+        and after.main_sha256 != before.main_sha256
+    )
