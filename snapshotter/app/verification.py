@@ -185,7 +185,7 @@ def _verify_campaign(
             service.bundle_finder([folder]),
             service.rederivation(),
             source=source,
-            told=service.show_message,
+            show_message=service.show_message,
         )
     _show_where(service, name, found.findings)
     return Verification(

@@ -1,0 +1,138 @@
+"""
+Check which pages and accounts the captures of a campaign report are of.
+
+Step (3) of `campaign_verification.py`. Identity and account are judged over all captures of the
+report together, and by the catalog of the store if it is at hand.
+"""
+
+from collections.abc import Iterator
+
+from snapshotter.app.archive.observations import (
+    ObservationSource,
+    is_of_its_host,
+)
+from snapshotter.app.takedown.campaign_captures import CaptureChecks
+from snapshotter.app.takedown.rederivation import (
+    Rederivation,
+)
+from snapshotter.model.campaign import (
+    WatchedPage,
+)
+from snapshotter.model.finding import Code, Finding
+from snapshotter.model.takedown import Observation
+from snapshotter.policy import page_identity as identities
+
+
+class PageChecks:
+    """Checks of the pages and accounts that captures are of, over all captures of a report."""
+
+    def __init__(
+        self, found: CaptureChecks, by: Rederivation, source: ObservationSource | None
+    ) -> None:
+        self._found = found
+        self._rules = by.rules
+        self._source = source  # its catalog has captures that the report does not name
+        self._stated: dict[str, set[str]] = {}
+        self._resolved: dict[str, set[str]] = {}
+        for asked, shown in found.page_identities.values():
+            self._stated.setdefault(asked, set()).update({shown} - {""})
+
+    def findings(self, page: WatchedPage) -> Iterator[Finding]:
+        """Yield the findings about a page, its captures and its controls."""
+        yield from self._address(page)
+        asked_for = {
+            self._found.page_identities[capture.bundle_id][0]
+            for capture in page.captures
+            if capture.bundle_id in self._found.page_identities
+        }
+        for asked in sorted(asked_for):
+            if page.identity not in (asked, *self._identities(asked)):
+                detail = f"a capture of {asked} is counted for {page.url}"
+                yield Finding.failed("pages", Code.IDENTITY, detail)
+        for control in page.controls:
+            asked = self._found.page_identities.get(control.bundle_id, ("", ""))[0]
+            if asked and (asked == page.identity or asked in asked_for):
+                detail = f"a control of {page.url} is of the page itself"
+                yield Finding.failed("pages", Code.IDENTITY, detail)
+        for capture in (*page.captures, *page.controls):
+            if capture.bundle_id in self._found.derived:
+                yield from self._identity(capture)
+        known = {self._account(capture) for capture in page.captures} - {""}
+        for capture in page.captures:
+            yield from self._account_of(capture, known)
+        for control in page.controls:
+            yield from self._account_of(control, {self._account(control)} - {""})
+            facts = self._found.established.get(control.bundle_id)
+            if facts is not None and not is_of_its_host(facts):
+                what = "this control led to another host; new reports do not count such controls"
+                self._found.notes.setdefault(what, []).append(control.bundle_id)
+
+    def _address(self, page: WatchedPage) -> Iterator[Finding]:
+        """Compare the address of a page with its identity."""
+        try:
+            asked = identities.page_identity(page.url, self._rules)
+        except ValueError as error:
+            yield Finding.failed("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
+            return
+        if page.identity in (asked.key, *self._identities(asked.key)):
+            if page.captures and page.url not in {observation.url for observation in page.captures}:
+                what = "no capture requested this address of the page"
+                self._found.notes.setdefault(what, []).append(page.url)
+            return
+        detail = f"{page.url} is the address of {asked.key}, not of {page.identity}"
+        if asked.is_number or page.identity.startswith("//"):  # it leads to no other page
+            yield Finding.failed("pages", Code.IDENTITY, detail)
+        else:
+            yield Finding.indeterminate(
+                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+            )
+
+    def _identities(self, asked: str) -> set[str]:
+        """Return the identities of the page behind an address, by these captures and the store."""
+        if asked not in self._resolved:
+            led = self._stated.get(asked, set())
+            known = {next(iter(led)) if len(led) == 1 else asked}
+            stored = {self._source.catalog.resolved(asked)} if self._source is not None else set()
+            self._resolved[asked] = known | stored
+        return self._resolved[asked]
+
+    def _identity(self, observation: Observation) -> Iterator[Finding]:
+        asked = self._found.page_identities[observation.bundle_id][0]
+        if observation.identity in (asked, *self._identities(asked)):
+            return
+        detail = f"{observation.bundle_id} is of {asked}, not of {observation.identity}"
+        if asked.startswith("wechat-short:"):  # only a page tells where that leads
+            yield Finding.indeterminate(
+                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+            )
+        else:
+            yield Finding.failed("pages", Code.IDENTITY, detail)
+
+    def _account(self, observation: Observation) -> str:
+        made = self._found.derived.get(observation.bundle_id)
+        if made is None:
+            return ""
+        asked = self._found.page_identities[observation.bundle_id][0]
+        led = sorted(filter(None, map(identities.account_of_identity, self._identities(asked))))
+        return made.account or (led[0] if led else "")
+
+    def _account_of(self, observation: Observation, known: set[str]) -> Iterator[Finding]:
+        if observation.bundle_id not in self._found.derived:
+            return
+        names = ", ".join(sorted(known))
+        if not observation.account and known:
+            what = f"the report names no account for it; its captures name {names}"
+            self._found.notes.setdefault(what, []).append(observation.bundle_id)
+        elif observation.account and not known:
+            self._found.unconfirmed.setdefault("account", []).append(observation.bundle_id)
+        elif observation.account and observation.account not in known:
+            detail = (
+                f"{observation.bundle_id} is of the account {observation.account}; its "
+                f"captures name {names}"
+            )
+            if observation.bundle_id in self._found.without_rules:
+                yield Finding.indeterminate(
+                    "pages", Code.IDENTITY, f"{detail}, by the rules of today"
+                )
+            else:
+                yield Finding.failed("pages", Code.IDENTITY, detail)
