@@ -10,10 +10,7 @@ from typing import Any, Final
 
 from snapshotter.app.archive import assessment
 from snapshotter.app.archive.assessment import BundleFiles
-from snapshotter.app.archive.observations import (
-    observe,
-    stated,
-)
+from snapshotter.app.archive.observations import observe, stated
 from snapshotter.app.takedown.bundle_finder import FindBundle, VerifiedBundle
 from snapshotter.app.takedown.rederivation import (
     DERIVED_BY_RULES,
@@ -23,9 +20,7 @@ from snapshotter.app.takedown.rederivation import (
 )
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import are_one
-from snapshotter.model.campaign import (
-    Campaign,
-)
+from snapshotter.model.campaign import Campaign
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts

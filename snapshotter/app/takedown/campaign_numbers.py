@@ -10,12 +10,7 @@ from typing import Any
 from snapshotter.assess import campaign as campaigns
 from snapshotter.formats import typed
 from snapshotter.formats.canonical_json import instant
-from snapshotter.model.campaign import (
-    Campaign,
-    CampaignFindings,
-    CampaignReport,
-    Number,
-)
+from snapshotter.model.campaign import Campaign, CampaignFindings, CampaignReport, Number
 from snapshotter.model.finding import Code, Finding
 
 

@@ -7,17 +7,10 @@ report together, and by the catalog of the store if it is at hand.
 
 from collections.abc import Iterator
 
-from snapshotter.app.archive.observations import (
-    ObservationSource,
-    is_of_its_host,
-)
+from snapshotter.app.archive.observations import ObservationSource, is_of_its_host
 from snapshotter.app.takedown.campaign_captures import CaptureChecks
-from snapshotter.app.takedown.rederivation import (
-    Rederivation,
-)
-from snapshotter.model.campaign import (
-    WatchedPage,
-)
+from snapshotter.app.takedown.rederivation import Rederivation
+from snapshotter.model.campaign import WatchedPage
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity as identities

@@ -13,11 +13,7 @@ from functools import partial
 from typing import Final
 
 from snapshotter.app.archive import stored_gaps
-from snapshotter.app.archive.observations import (
-    ObservationSource,
-    is_of_its_host,
-    observations,
-)
+from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
 from snapshotter.app.takedown.bundle_finder import FindBundle
 from snapshotter.app.takedown.campaign_captures import NAMED_AT_MOST
 from snapshotter.app.takedown.campaign_numbers import number_findings
@@ -26,23 +22,14 @@ from snapshotter.app.takedown.campaign_report import (
     gap_reference,
     misplaced_captures,
 )
-from snapshotter.app.takedown.rederivation import (
-    Rederivation,
-    mismatch,
-)
+from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import gap as gap_records
 from snapshotter.formats.statements import takedown
 from snapshotter.formats.statements.gap import GapRecord
-from snapshotter.model.campaign import (
-    Campaign,
-    CampaignReport,
-    GapRef,
-    TakedownRef,
-    WatchedPage,
-)
+from snapshotter.model.campaign import Campaign, CampaignReport, GapRef, TakedownRef, WatchedPage
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts

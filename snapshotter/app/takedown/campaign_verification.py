@@ -19,9 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from snapshotter.app.archive.observations import (
-    ObservationSource,
-)
+from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.takedown.bundle_finder import FindBundle
 from snapshotter.app.takedown.campaign_captures import (
     NAMED_AT_MOST,
@@ -43,19 +41,13 @@ from snapshotter.app.takedown.campaign_store import (
     other_gap_notes,
     record_findings,
 )
-from snapshotter.app.takedown.rederivation import (
-    Rederivation,
-)
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import campaign as records
-from snapshotter.model.campaign import (
-    OWN_WORD,
-    Campaign,
-    CampaignReport,
-)
+from snapshotter.model.campaign import OWN_WORD, Campaign, CampaignReport
 from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import ConfirmRules

@@ -22,9 +22,7 @@ from snapshotter.app.takedown.rederivation import (
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
-from snapshotter.model.takedown import (
-    Observation,
-)
+from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity as identities
 from snapshotter.verify.takedown import EventCapture
 

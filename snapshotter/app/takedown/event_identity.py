@@ -10,10 +10,7 @@ from collections.abc import Iterator, Sequence
 from snapshotter.app.archive.observations import is_of_its_host
 from snapshotter.app.takedown.event_captures import CaptureCheck
 from snapshotter.model.finding import Code, Finding, Verdict
-from snapshotter.model.takedown import (
-    ACCOUNT_KINDS,
-    Takedown,
-)
+from snapshotter.model.takedown import ACCOUNT_KINDS, Takedown
 from snapshotter.policy import page_identity as identities
 from snapshotter.verify.takedown import EventCapture
 

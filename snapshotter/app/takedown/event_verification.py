@@ -18,11 +18,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from snapshotter.app.takedown.bundle_finder import FindBundle
-from snapshotter.app.takedown.event_captures import (
-    CaptureCheck,
-    check_capture,
-    verdict_findings,
-)
+from snapshotter.app.takedown.event_captures import CaptureCheck, check_capture, verdict_findings
 from snapshotter.app.takedown.event_identity import (
     account_findings,
     identity_findings,
@@ -30,18 +26,10 @@ from snapshotter.app.takedown.event_identity import (
 )
 from snapshotter.app.takedown.previous_event import PreviousEvent, previous_findings
 from snapshotter.app.takedown.rederivation import Rederivation, with_recorded_verdict
-from snapshotter.assess.takedown_events import (
-    conclude_again,
-    event_id,
-)
+from snapshotter.assess.takedown_events import conclude_again, event_id
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.model.finding import Code, Finding
-from snapshotter.model.takedown import (
-    OWN_WORD,
-    ConfirmRules,
-    Observation,
-    Takedown,
-)
+from snapshotter.model.takedown import OWN_WORD, ConfirmRules, Observation, Takedown
 from snapshotter.verify.report_excerpt import report_excerpt
 from snapshotter.verify.takedown import EventCapture, EventReport, check_captures, read_event_record
 from snapshotter.verify.trust import Trust

@@ -10,11 +10,7 @@ from snapshotter.assess.takedown_events import (
 )
 from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Code, Finding, Verdict
-from snapshotter.model.takedown import (
-    ACCOUNT_KINDS,
-    Takedown,
-    TakedownKind,
-)
+from snapshotter.model.takedown import ACCOUNT_KINDS, Takedown, TakedownKind
 from snapshotter.verify.trust import Trust, judge_key
 
 # By the kind of an event, the kinds that the event before it can have. A removed page can only

@@ -10,9 +10,7 @@ from snapshotter.app.archive.observations import observe
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.request import Decision
-from snapshotter.model.takedown import (
-    Observation,
-)
+from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy.page_identity import PageIdentityRules
 
