@@ -19,9 +19,9 @@ from snapshotter.app.pipeline import run as pipeline
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown import proof_case, proof_pack
-from snapshotter.app.takedown.event_verification import Rederivation
 from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.pack_verification import judge_by_rules
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,

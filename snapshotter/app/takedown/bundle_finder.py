@@ -14,7 +14,7 @@ from typing import BinaryIO
 from snapshotter.app.archive.bundle_verification import verify_in_store
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.finding import Report
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.trust import Trust
@@ -55,7 +55,7 @@ def find_in_folders(
 
 @contextmanager
 def find_in_store(
-    store: ObjectStore, trust: Trust, now: datetime, bundle_id: str
+    store: ReadableStore, trust: Trust, now: datetime, bundle_id: str
 ) -> Iterator[VerifiedBundle | None]:
     """Open and verify a bundle of a store."""
     key = store_keys.bundle_key(bundle_id)

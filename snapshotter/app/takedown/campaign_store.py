@@ -33,7 +33,7 @@ from snapshotter.model.campaign import Campaign, CampaignReport, GapRef, Takedow
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.trust import Trust
 
@@ -180,7 +180,7 @@ def _controls(
 
 
 def record_findings(
-    report: CampaignReport, store: ObjectStore, trust: Trust, in_period: Sequence[GapRecord]
+    report: CampaignReport, store: ReadableStore, trust: Trust, in_period: Sequence[GapRecord]
 ) -> Iterator[Finding]:
     """
     Check the records of events and gaps that a report names.
@@ -256,7 +256,7 @@ def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Itera
         )
 
 
-def gaps_of_period(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterator[GapRecord]:
+def gaps_of_period(campaign: Campaign, store: ReadableStore, trust: Trust) -> Iterator[GapRecord]:
     for kept in stored_gaps.stored_gaps(store):
         record = kept.record
         if record is None or record.at > campaign.made_at:

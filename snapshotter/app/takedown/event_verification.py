@@ -197,7 +197,10 @@ def _conclusion(
         )
         return
     found = conclude_again(event, list(made.values()))
-    if found is None and conclude_again(event, _with_recorded_verdicts(made, parts, checks)) is not None:
+    if (
+        found is None
+        and conclude_again(event, _with_recorded_verdicts(made, parts, checks)) is not None
+    ):
         # The rules by which the event was concluded may have differed from the current ones.
         yield Finding.indeterminate(
             "conclusion",
