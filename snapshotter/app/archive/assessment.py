@@ -1,9 +1,9 @@
 """
-What a capture shows, made of its files: before they are sealed, and again by anybody.
+Derive what a capture shows from its files: before they are sealed, and again from a bundle.
 
-The same function reads a capture that has just ended and a bundle that has been stored for
-years. What it reads is the record and the files beside it, and nothing that only the capturing
-process knew: so a stranger with the bundle alone comes to the same bytes.
+One function reads both a capture that has just ended and a bundle that has been stored for
+years. It reads the capture record and the files beside it, and nothing that only the capturing
+process knew, so that anybody who has the bundle derives the same bytes.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ _STAGES: Final = ("kind", "main_region")  # of which the kind of page depends
 
 
 class Files(Protocol):
-    """The files of one capture, by the paths that they have in a bundle."""
+    """The files of one capture, by their paths in a bundle."""
 
     def names(self) -> Iterable[str]:
         """Return all paths."""
@@ -71,7 +71,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpooledFiles:
-    """Of a capture that has just ended."""
+    """The files of a capture that has just ended."""
 
     files: Mapping[str, Path]
 
@@ -87,15 +87,15 @@ class SpooledFiles:
 
 class BundleFiles:
     """
-    Of a bundle, which is not verified here.
+    The files of a bundle, which is not verified here.
 
     Args:
-        stream: The bundle; stays open as long as this is used.
-        verified: What its verification established. Each member is then opened only if it still
+        stream: The bundle; must stay open while this object is used.
+        verified: What its verification established. A member is then opened only if it still
             has the digest that was verified.
 
     Raises:
-        EvidenceInvalid: It is none; from `open`, a member changed after it was verified.
+        EvidenceInvalid: It is not a bundle; from `open`, a member changed after verification.
     """
 
     def __init__(self, stream: BinaryIO, verified: VerifiedFacts | None = None) -> None:
@@ -124,7 +124,7 @@ class BundleFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rederived:
-    """What a bundle says that it shows, and what its own files and rules make of it now."""
+    """The stored assessment of a bundle, and the one derived again from its files and rules."""
 
     stored: bytes
     again: bytes
@@ -135,9 +135,9 @@ class Rederived:
         """
         Return whether both agree; a field that was added later has its default.
 
-        A reading that the stored assessment names as failed is not compared: another machine, or
-        a later version, may be able to make it. Readings depend on each other. If any reading but
-        the codes failed, only the verdicts are compared.
+        A reading that the stored assessment names as failed is not compared, because another
+        machine or a later version may be able to make it. Readings depend on each other. If any
+        reading but the codes failed, only the verdicts are compared.
         """
         if self.stored == self.again:
             return True
@@ -164,12 +164,12 @@ def with_assessment(
     capture: Capture, decision: Decision, assessor_of: AssessorOf, *, spool: Path, clock: Clock
 ) -> tuple[Capture, Assessment | None]:
     """
-    Return the capture with its assessment and the rules that it was made by among its files.
+    Return the capture with its assessment, and the rules that gave it, among its files.
 
-    A page that breaks what assesses it costs the capture nothing but that: a warning says so.
+    If the assessment of a page fails, the capture has none, and a warning states it.
 
     Args:
-        spool: Where the capture's files are.
+        spool: The folder of the capture's files.
     """
     files = SpooledFiles({artifact.path: artifact.file for artifact in capture.artifacts})
     try:
@@ -199,10 +199,10 @@ def with_assessment(
 
 def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
     """
-    Make the assessment of a bundle again, by the rules that lie in it.
+    Derive the assessment of a bundle again, by the rules that it contains.
 
     Raises:
-        EvidenceInvalid: It has none, or what it has to be made of can not be read.
+        EvidenceInvalid: It has no assessment, or a file that is needed can not be read.
     """
     stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
     if stored is None:
@@ -214,7 +214,7 @@ def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
 
 def read_assessment(files: Files) -> Assessment | None:
     """
-    Return what a bundle says that it shows; None for one of a time before that was said.
+    Return the stored assessment of a bundle; None for a bundle from before assessments.
 
     Raises:
         EvidenceInvalid: It can not be read.
@@ -227,16 +227,16 @@ def assess(
     record: Mapping[str, Any], files: Files, decision: Decision, assessor_of: AssessorOf
 ) -> Assessment:
     """
-    Return what the capture of a record shows, by the rules of a decision.
+    Return what the capture of a record shows, by the rules of a policy decision.
 
     Raises:
-        EvidenceInvalid: The record or a file is not what it has to be.
+        EvidenceInvalid: The record or a file is not valid.
     """
     return _assessed(page_of(record, files), record, files, decision, assessor_of)
 
 
 def _narrowed(decision: Decision, page: Page) -> Decision:
-    """Return the decision with those files of rules alone that may say something of the page."""
+    """Return the decision with only the rule files that may apply to the page."""
     texts = decision.verdict.rule_texts
     used = {
         rule_set.file.id
@@ -491,7 +491,7 @@ def _moment(ms: int) -> datetime:
 
 
 def _text(files: Files, path: str, most: int) -> str:
-    """Return the beginning of a file as text: a page must not be too long to be judged."""
+    """Return the beginning of a file as text, so that a page of any length can be assessed."""
     stream = files.open(path)
     if stream is None:
         return ""
@@ -500,7 +500,7 @@ def _text(files: Files, path: str, most: int) -> str:
 
 
 def _read(files: Files, path: str, most: int) -> bytes | None:
-    """Return a file; None if there is none. Raises EvidenceInvalid for one that is longer."""
+    """Return a file; None if it does not exist. Raises EvidenceInvalid for a longer one."""
     stream = files.open(path)
     if stream is None:
         return None

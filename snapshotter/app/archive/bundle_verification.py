@@ -1,4 +1,4 @@
-"""Verify a bundle in a store with everything that was added beside it."""
+"""Verify a bundle of a store with its sidecars."""
 
 from datetime import datetime
 from typing import BinaryIO
@@ -15,12 +15,12 @@ def verify_in_store(
     stream: BinaryIO, store: ReadableStore, key: str, trust: Trust, *, now: datetime
 ) -> Report:
     """
-    Return what the verification of a bundle found, with its sidecars in a store.
+    Verify a bundle with its sidecars in a store.
 
     Args:
         stream: The bundle, or a copy of it; left open.
-        key: Of the bundle in `store`.
-        now: UTC; what is later than this is not believed.
+        key: The key of the bundle in `store`.
+        now: The verifier's clock; a later token is not believed.
     """
     return verify_bundle(stream, trust, now=now, sidecars=bundles.read_sidecars(store, key))
 
@@ -28,7 +28,7 @@ def verify_in_store(
 def verify_stored_bundle(
     store: ReadableStore, bundle_id: str, trust: Trust, *, now: datetime
 ) -> Report | None:
-    """Return what the verification of a bundle of a store found; None if it is not there."""
+    """Verify a bundle of a store; None if the store does not have it."""
     key = store_keys.bundle_key(bundle_id)
     try:
         with store.open(key) as stream:
@@ -39,11 +39,11 @@ def verify_stored_bundle(
 
 def unusable_reason(report: Report, sha256: str) -> str:
     """
-    Return why nothing can be concluded from a bundle; "" if its bytes do not forbid it.
+    Return why nothing may be concluded from a bundle; "" if its verification does not forbid it.
 
     Args:
-        report: What its verification found.
-        sha256: Of the bundle that was catalogued, in hexadecimal.
+        report: The result of its verification.
+        sha256: The digest of the bundle that was catalogued, in hexadecimal.
     """
     if report.sha256 != sha256:
         return "its bundle is another than was catalogued"

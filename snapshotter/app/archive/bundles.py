@@ -1,8 +1,7 @@
 """
-Read what bundles say of themselves, without judging it.
+List, read, find, export and unpack the bundles of a store, without verifying them.
 
-For lists and for people who want to look. What stands here is the bundle's own
-word: `verify` is what checks it.
+What these functions return is what a bundle states about itself; only `verify` checks it.
 """
 
 import contextlib
@@ -48,7 +47,7 @@ _LISTED: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedBundle:
-    """One bundle of a store, and what it says of itself."""
+    """A bundle of a store, and what it states about itself."""
 
     bundle_id: str
     object: StoredObject
@@ -63,7 +62,7 @@ def list_bundles(store: ReadableStore, *, since: date | None = None) -> Iterator
     """
     Yield the bundles of a store, newest first, reading each record as it comes.
 
-    One that was erased is yielded with its tombstone, whoever signed that.
+    An erased bundle is yielded with its tombstone. The signature of a tombstone is not judged.
     """
     parsed = filter(None, map(_parsed, store.list(f"{store_keys.BUNDLES}/", reverse=True)))
     for bundle_id, group in groupby(parsed, key=lambda pair: pair[0].bundle_id):
@@ -113,7 +112,7 @@ def _entry(
 
 
 def read_tombstone(store: ReadableStore, bundle_id: str) -> Tombstone | None:
-    """Return the tombstone beside where a bundle was, whoever signed it; None without one."""
+    """Return the tombstone of an erased bundle, by whatever key it is signed, or None."""
     key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), tombstone.KIND)
     try:
         with store.open(key) as stream:
@@ -134,7 +133,7 @@ def bundle_ids(store: ReadableStore) -> Iterator[str]:
 
 
 def _check_listed(record: dict[str, Any]) -> None:
-    """Raise EvidenceInvalid unless what a list shows of a record is there and of its type."""
+    """Raise EvidenceInvalid unless the record has the fields that a list shows, of their types."""
     for path, kinds in _LISTED.items():
         value: Any = record
         for name in path.split("."):
@@ -176,10 +175,10 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
 
 def read_shown(stream: BinaryIO) -> AssessmentSummary | None:
     """
-    Return what the bundle in `stream` says that it shows, unverified; None where it says nothing.
+    Return the summary of the bundle's assessment, unverified; None if it has no assessment.
 
     Raises:
-        EvidenceInvalid: Not a bundle, or what it says can not be read.
+        EvidenceInvalid: Not a bundle, or its assessment can not be read.
     """
     members = {member.name: member for member in container.read_directory(stream)}
     if (member := members.get(assessment.PATH)) is None:
@@ -194,13 +193,13 @@ def open_member(stream: BinaryIO, member: container.Member) -> BinaryIO:
     """
     Return a member as a stream of its own, unverified.
 
-    The container stays where it is read from: other parts of it may be read in between.
+    Other parts of the container may be read in between.
     """
     return io.BufferedReader(_Part(stream, member))
 
 
 class _Part(io.RawIOBase):
-    """A stretch of a stream."""
+    """A member of a container as a stream."""
 
     def __init__(self, stream: BinaryIO, member: container.Member) -> None:
         self._stream = stream
@@ -308,7 +307,7 @@ def put_late_token(
 
 
 def _late_token_keys(key: str) -> list[str]:
-    """Return the keys of all late tokens that a bundle may have, in order."""
+    """Return the keys that late tokens of a bundle may have, in order."""
     numbers = range(1, names.MAX_LATE_TOKENS + 1)
     return [store_keys.sidecar_key(key, names.late_token(number)) for number in numbers]
 
@@ -369,7 +368,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
     """
     Write a bundle's members as files below `directory`; return the folder they are in.
 
-    Names were checked against the one form that members have, so none can lead elsewhere.
+    The names of members have been checked, so none leads out of the folder.
 
     Raises:
         EvidenceInvalid: Not a bundle.
@@ -394,7 +393,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
 
 
 def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
-    """Copy one object so that the target is whole or absent, and the same bytes or an error."""
+    """Copy an object; the target is complete or absent, and equals the object."""
     digester, sha256 = Digester(), ""
     try:
         with store.open(found.key) as source, durable.growing(target, over=False) as out:

@@ -1,8 +1,8 @@
 """
-Two bundles, verified and then compared.
+Select two bundles, verify them, and compare their captures.
 
-Whatever is compared lies on this machine first, and is verified there: what a store hands out
-a second time need not be what it handed out before.
+Bundles of a store are copied to this machine and verified there before they are compared, because
+a store may return other bytes when it is read a second time.
 """
 
 import re
@@ -59,7 +59,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedBundle:
-    """A bundle that lies here, and what its verification found."""
+    """A bundle on this machine, and the result of its verification."""
 
     name: str  # as it was asked for
     stream: BinaryIO
@@ -68,7 +68,7 @@ class NamedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonInput:
-    """A capture, and by what it was read."""
+    """A capture, and the rules by which it was read."""
 
     captured: ComparableCapture
     decision: Decision
@@ -107,7 +107,7 @@ def select_bundles(
 
 
 def open_file_bundle(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> NamedBundle:
-    """Return a bundle that is a file, verified with what lies beside it."""
+    """Return a bundle that is a file, verified with its sidecars."""
     report = verify_on_disk(stream, file, trust, now=now)
     return NamedBundle(name=str(file), stream=stream, report=report)
 
@@ -117,13 +117,13 @@ def open_stored_bundle(
     name: str, there: ReadableStore, trust: Trust, now: datetime
 ) -> Iterator[NamedBundle]:
     """
-    Lend a bundle of a store, verified.
+    Copy a bundle out of a store, verify it, and remove the copy at the end of the `with` block.
 
     Args:
-        name: Its id.
+        name: The id of the bundle.
 
     Raises:
-        SnapshotterError: There is none, or it can not be read.
+        SnapshotterError: The store does not have it, or it can not be read.
     """
     key = bundles.find_bundle_key(there, name)
     with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
@@ -142,10 +142,10 @@ def captured(
     given: NamedBundle, assessor_of: AssessorOf, rules: PageIdentityRules, today: Decision
 ) -> ComparisonInput:
     """
-    Return what a bundle holds, as it is compared.
+    Return the capture in a bundle, as the comparison needs it.
 
     Args:
-        today: By what a capture is assessed that was made before captures were.
+        today: Assesses a capture that was made before assessments were.
 
     Raises:
         EvidenceInvalid: It can not be read.
@@ -177,8 +177,8 @@ def compare(
     """
     Return what differs between two captures.
 
-    What part of a page each block is, is read again, in both by the rules of the later one:
-    labels of two versions of a reader would differ where the page does not.
+    The parts of the page are read again in both captures, by the rules of the later one: two
+    versions of the rules would give different labels to the same page.
 
     Args:
         pictures: Compare them as well.
@@ -198,7 +198,7 @@ def compare(
 def _alike(
     of: ComparableCapture, decision: Decision, *, laid_out: bool, pictures: bool
 ) -> ComparableCapture:
-    """Return a capture with the regions of one reader, and blocks of one kind."""
+    """Return a capture whose regions were read by the given rules, with comparable blocks."""
     page = of.page
     if not laid_out:  # one of them has no layout: blocks as the markup tells them, of both
         document = read_document(page.html)
@@ -222,7 +222,7 @@ def _alike(
 
 
 def combined_masks(given: Iterable[NamedBundle]) -> MaskRules:
-    """Return what the policies of captures mask, as they lie in their bundles, together."""
+    """Return all masks of the policies in the bundles of captures."""
     selectors: dict[str, None] = {}
     patterns: dict[str, None] = {}
     for bundle in given:
@@ -257,7 +257,7 @@ def _one(name: str, source: Callable[[], ObservationSource]) -> str:
 
 
 def _asked(name: str) -> tuple[str, datetime | None]:
-    """Return address and time; "" for what is no address."""
+    """Return the address and the time of an argument; "" if it is no address."""
     if not re.match(r"https?://", name, re.IGNORECASE):
         return "", None
     url, _, time = name.rpartition("@")
@@ -319,7 +319,7 @@ def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: PageIdent
 
 
 def _is_whole(files: BundleFiles) -> bool:
-    """Whether the layout holds all blocks; of a bundle without one they are read elsewhere."""
+    """Return whether the layout has all blocks; True also for a bundle without a layout."""
     stream = files.open(layout.PATH)
     if stream is None:
         return True
@@ -360,7 +360,7 @@ def _member(files: BundleFiles, path: str) -> BinaryIO:
 
 
 def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return how a capture was made, as far as that can be the reason of a difference."""
+    """Return the conditions of a capture that can be the reason for a difference."""
     try:
         how = record["how"]
         settings, environment = how["settings"], how["environment"]

@@ -1,8 +1,8 @@
 """
-The encrypted streams of a bundle: open them, and see that its network record is made of them.
+Decrypt the recorded streams of a bundle, and compare its network record with them.
 
-What is opened is in clear while it is looked at. For a comparison that is in the spool,
-whose directories the next run sweeps away after a crash.
+The decrypted streams are files in clear. For a comparison they are in the spool, whose folders
+the next run removes after a crash.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def read_private_key(path: Path, passphrase: bytes | None) -> cms.PrivateKey:
     Return the private key in a PEM file.
 
     Raises:
-        SnapshotterError: There is none that opens streams, or not with this passphrase.
+        SnapshotterError: It has no key that decrypts streams, or the passphrase is wrong.
     """
     try:
         with path.open("rb") as file:
@@ -77,7 +77,7 @@ def check(
     """
     Compare a bundle's network record with its streams.
 
-    Says nothing of the bundle's seal; the verifier does that.
+    The seal of the bundle is not verified here.
 
     Raises:
         SnapshotterError: The bundle keeps no streams.

@@ -1,5 +1,5 @@
 """
-A folder that holds one bundle and all that a stranger needs to check it, without us and offline.
+Write a folder with one bundle and all that a stranger needs to check it offline, without us.
 
     <id>.wacz, <id>.wacz.…          the bundle and its sidecars, as stored
     trust.json, trust.json.sig      whose keys and clocks count, signed by the root key
@@ -8,8 +8,8 @@ A folder that holds one bundle and all that a stranger needs to check it, withou
     README.md                       every command, with this bundle's names and times
     SHA256SUMS                      all of the above
 
-The folder appears whole or not at all. Nothing in it is an anchor: the reader needs the root
-key's id from elsewhere, and the README says so first.
+The folder appears complete or not at all. Nothing in it may be trusted because it is there: the
+reader needs the id of the root key from another source, as the README states first.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class EvidenceFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Token:
-    """One token over a signature, as the README has it checked by hand."""
+    """A token over a signature, as the README explains how to check it by hand."""
 
     file: str  # of the bundle or beside it
     signature: str  # member that it is over
@@ -89,10 +89,10 @@ def write(
     Write the folder.
 
     Args:
-        folder: Must not exist, or be empty.
-        trust_file: Its signature stands beside it, as `<trust_file>.sig`.
-        root_key_id: Of whoever signed it.
-        trust: What was read from that file.
+        folder: Must not exist, or must be empty.
+        trust_file: Its signature is beside it, as `<trust_file>.sig`.
+        root_key_id: The id of the key that signed the trust file.
+        trust: The content of the trust file.
 
     Raises:
         SnapshotterError: No such bundle, a folder that is taken, or no space.
@@ -138,7 +138,7 @@ def _fill(
 
 
 def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -> None:
-    """Write the trust file, and what is in it as files that openssl reads."""
+    """Write the trust file, and its keys and certificates as files that openssl reads."""
     data = first_bytes(trust_file, MAX_TRUST_BYTES + 1)
     beside = trust_file.with_name(f"{trust_file.name}.sig")
     signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
@@ -287,7 +287,7 @@ The verifier did not get as far as reading what this bundle says of itself: sect
 def _readme(
     bundle: Path, sidecars: Iterable[str], root_key_id: str, trust: Trust, report: Report
 ) -> str:
-    """Return the text. What a bundle says of itself is taken only where its signature holds."""
+    """Return the README; it uses what a bundle states about itself only if its signature holds."""
     by_hand: list[str] = []
     proofs = [names.MANIFEST_SHA256]
     if report.record:
@@ -310,9 +310,9 @@ def _readme(
             by_hand.append(
                 _STAMP.format(
                     authority=token.authority,
-                    signature=_own_name(token.signature),
+                    signature=_file_name(token.signature),
                     time=token.time,
-                    file=f"by-hand/{_own_name(token.file)}" if "/" in token.file else token.file,
+                    file=f"by-hand/{_file_name(token.file)}" if "/" in token.file else token.file,
                     root=token.root_pem,
                     seconds=int(token.time.timestamp()),
                 )
@@ -329,11 +329,11 @@ def _readme(
         verifier=VERIFIER,
         sums=SUMS,
         root_key_id=root_key_id,
-        proofs=" ".join(map(_own_name, dict.fromkeys(proofs))),
+        proofs=" ".join(map(_file_name, dict.fromkeys(proofs))),
         by_hand="\n".join(by_hand or [_NOT_READ]),
     )
 
 
-def _own_name(member: str) -> str:
-    """Return the name that a proof is taken out under: of a form that the format fixes."""
+def _file_name(member: str) -> str:
+    """Return the name of a file of the seal without its folder."""
     return member.removeprefix("seal/")

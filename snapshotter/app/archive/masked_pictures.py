@@ -1,11 +1,10 @@
 """
-Copies of a capture's pictures with what was taken out of its text painted over: for publication.
+Write copies of a capture's pictures, for publication, with redacted text painted over.
 
-The bundle stays as it was sealed, and proves its own pictures. A copy is a derivative: beside the
-copies stands which boxes were painted, and of what it was made by which digests. That no other
-pixel was changed can be seen by whoever has both, and is proven to nobody else. Only pictures of
-the page as it was laid out when its text was read are copied: of others nobody knows where
-something stands, and they are named as left out.
+The bundle stays as it was sealed. A list beside the copies names the painted boxes and the digests
+of the originals. Only a person who has both the copy and the original can see that no other pixel
+was changed. A picture is copied only if it shows the page with the layout in which its text was
+read; for other pictures the place of a text is not known, and the list names them as left out.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ _PAD = 2  # CSS pixels around a box: letters reach out of their block
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskingResult:
-    """What was written, and what was not."""
+    """The pictures that were written and those that were left out."""
 
     files: tuple[Path, ...]
     left_out: tuple[str, ...]  # paths in the bundle of pictures that were not copied
@@ -41,8 +40,8 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
     Write masked copies of a bundle's pictures into a folder, and a list of what was done.
 
     Raises:
-        EvidenceInvalid: No bundle, or its record is none.
-        SnapshotterError: Nothing in it is to be masked, or a file can not be written.
+        EvidenceInvalid: Not a bundle, or its capture record is invalid.
+        SnapshotterError: There is nothing to mask, or a file can not be written.
     """
     with bundle.open("rb") as stream:
         record = bundles.read_record(stream)
@@ -92,7 +91,7 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
 
 
 def _placed(record: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """Yield the files that show the page as it was read: path, scale, left, top (CSS pixels)."""
+    """Yield the pictures in the layout of the text: path, scale, left, top (CSS pixels)."""
     for picture in record["content"]["pictures"]:
         is_default = picture["viewport"] == "default" and not picture["subject"]
         if picture["kind"] in _KINDS and is_default:
@@ -113,7 +112,7 @@ def _masked(
     folder: Path,
     stem: str,
 ) -> dict[str, Any]:
-    """Write one copy; return how the list names it."""
+    """Write one copy; return its entry in the list."""
     if member.length > _PICTURE_BYTES:
         raise EvidenceInvalid(f"{member.name} is longer than {_PICTURE_BYTES} bytes")
     with bundles.open_member(stream, member) as part:

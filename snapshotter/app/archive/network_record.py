@@ -1,8 +1,8 @@
 """
-Find one answer in a bundle's network record, and take its body out.
+Read the body of one response from a bundle's network record.
 
-The index leads to it (`indexes/index.cdx`): of a record of hundreds of megabytes only that
-answer is read. Whatever was written there by a stranger gives a body or none.
+The index (`indexes/index.cdx`) gives its position, so that only this response is read from a record
+of hundreds of megabytes. The record may be a stranger's: what is no response gives no body.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordLocation:
-    """Where the index says that an answer is."""
+    """The position of a response, by the index."""
 
     offset: int
     length: int
@@ -38,12 +38,12 @@ class RecordLocation:
 
 def read_body(warc: BinaryIO, index: BinaryIO, *, url: str, connection: str, most: int) -> bytes:
     """
-    Return the first bytes of an answer's body, its framing and codings undone; b"" for none.
+    Return the first bytes of a response body, without framing and codings; b"" for none.
 
     Args:
-        url: As the record has it.
-        connection: Where it was: the record's `Snapshotter-Connection`; "" for the last one.
-        most: Bytes that are returned, at most.
+        url: The address, as the network record has it.
+        connection: The record's `Snapshotter-Connection`; "" for the last response.
+        most: The most bytes to return.
     """
     found = b""
     for location in sorted(_places(index, url), key=lambda location: location.offset):
@@ -53,7 +53,7 @@ def read_body(warc: BinaryIO, index: BinaryIO, *, url: str, connection: str, mos
         said = _headers(fields)
         if connection and said.get(b"snapshotter-connection") != connection.encode():
             continue
-        with contextlib.suppress(ValueError):  # no number: then it is as long as it is
+        with contextlib.suppress(ValueError):  # not a number: the whole block counts
             block = block[: int(said.get(b"content-length", b""))]
         found = _body(block, most)
         if connection:
@@ -86,7 +86,7 @@ def _opened(member: bytes) -> bytes:
 
 
 def _body(block: bytes, most: int) -> bytes:
-    """Return what an HTTP message holds."""
+    """Return the body of an HTTP message."""
     blank = _BLANK.search(block)
     if blank is None:
         return b""
@@ -98,6 +98,6 @@ def _body(block: bytes, most: int) -> bytes:
 
 
 def _headers(head: bytes) -> dict[bytes, bytes]:
-    """Return fields by their lowercase names, the last of each; the first line is none."""
+    """Return the header fields below the first line, by lowercase name, the last of each."""
     pairs = (line.partition(b":") for line in head.splitlines()[1:])
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}

@@ -1,9 +1,8 @@
 """
-Captures of a page in short, in the order in which they were made.
+Summarise captures as observations, and list the observations of a page or an account.
 
-What is said of them comes out of the bundles through the catalog (`store/catalog.py`), and
-is the bundles' own word: `verify` is what checks it, and whoever signs something that rests
-on it has to.
+Observations come from the bundles through the catalog (`store/catalog.py`), unverified. Whoever
+signs a conclusion from them has to verify the bundles first.
 """
 
 import contextlib
@@ -40,7 +39,7 @@ _MAX_NAME = 200  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationSource:
-    """A store and its catalog: where observations come from."""
+    """A store and its catalog, from which observations are read."""
 
     store: ObjectStore
     catalog: Catalog
@@ -54,10 +53,10 @@ class ObservationSource:
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         """
-        Read what is new in the store.
+        Bring the catalog up to date with the store.
 
         Args:
-            until: Look into the newest days alone: quicker where there are many bundles.
+            until: Read the newest days only, which is quicker in a store with many bundles.
 
         Raises:
             ServiceUnavailable: The store did not answer.
@@ -67,7 +66,7 @@ class ObservationSource:
 
     def identity(self, url: str) -> str:
         """
-        Return which page an address means, as far as captures show it.
+        Return the identity of the page behind an address, as far as captures show it.
 
         Raises:
             SnapshotterError: It is no address of a page.
@@ -89,14 +88,14 @@ def observations(
     sync: bool = True,
 ) -> tuple[Observation, ...]:
     """
-    Return what was captured, in the order in which the captures ended.
+    Return the observations of a store, in the order in which the captures ended.
 
     Args:
-        identity: Of a page; captures by other addresses of the same page are among them.
-        url: An address: all captures of the page that it means, by whatever address.
-        account: As `Observation.account` has it: the pages of one account.
-        since, until: When the capture ended; the end is left out.
-        sync: Look into the store first.
+        identity: Only of this page, by any of its addresses.
+        url: Only of the page that this address leads to, by any of its addresses.
+        account: Only of pages of this account (`Observation.account`).
+        since, until: Only captures that ended in this period; `until` is excluded.
+        sync: Bring the catalog up to date with the store first.
 
     Raises:
         ServiceUnavailable: The store did not answer.
@@ -110,14 +109,14 @@ def observations(
 
 
 def unassessed_bundles(source: ObservationSource, *, identity: str = "") -> tuple[CatalogRow, ...]:
-    """Return the bundles of which nothing is known; call it after `observations`."""
+    """Return the bundles without an observation; to be called after `observations`."""
     return tuple(row for row in source.catalog.rows(identity=identity) if row.observation is None)
 
 
 def catalog_reader(
     store: ObjectStore, rules: PageIdentityRules, reassess: ReassessBundle | None
 ) -> ReadBundle:
-    """Return what reads one bundle of a store for its catalog."""
+    """Return the function that reads one bundle of a store for its catalog."""
 
     def read(key: str, tokens: tuple[str, ...]) -> BundleSummary:
         late = []
@@ -146,7 +145,7 @@ def read_bundle(
     rules: PageIdentityRules,
     reassess: ReassessBundle | None,
 ) -> BundleSummary:
-    """Return what the catalog holds of one bundle, by its own word; raises nothing about it."""
+    """Return the catalog's summary of a bundle, unverified. Never raises for its content."""
     try:
         record = bundles.read_record(stream)
         asked = _asked(records.text(record, "what", "requested_url"), rules)
@@ -185,17 +184,17 @@ def observe(
     rules: PageIdentityRules,
 ) -> Observation:
     """
-    Return one capture in short. Pure: the same bundle gives the same.
+    Return a capture as an observation.
 
-    Its identity is that of the address that was asked for, or the one that the page states
-    where the address does not tell.
+    Its identity is that of the requested address, or the one that the page states if the address
+    does not determine it.
 
     Args:
-        facts: The `Established` of a verified bundle, wherever something is concluded or signed.
-            A catalog gives what the record says.
+        facts: The verified facts of a bundle, wherever something is concluded or signed. The
+            catalog passes unverified facts.
 
     Raises:
-        EvidenceInvalid: It is of no page.
+        EvidenceInvalid: The capture is not of a page.
     """
     verdict = assessed.takedown
     asked, shown = _asked(facts.requested_url, rules), stated(facts, assessed, rules)
@@ -233,11 +232,11 @@ def observe(
 
 def stated(facts: CaptureFacts, assessed: Assessment, rules: PageIdentityRules) -> str:
     """
-    Return the identity that the page has beyond that of the address asked for; "" if none.
+    Return the identity that a page states in addition to that of the requested address, or "".
 
-    A page is believed about itself only where its site writes that and nobody else: an
-    article behind a short link of its own site. An address that led to another is believed
-    where that other one is a site's own number.
+    What a page states about itself counts only if its site alone writes it, as for an article
+    behind a short link of its own site. An address to which the requested one led counts if it
+    contains the site's own number of the page.
     """
     with contextlib.suppress(ValueError):
         asked = identities.page_identity(facts.requested_url, rules)
@@ -252,7 +251,7 @@ def stated(facts: CaptureFacts, assessed: Assessment, rules: PageIdentityRules) 
 
 
 def is_of_its_host(facts: CaptureFacts | None) -> bool:
-    """Whether what a capture shows came from the host that was asked, or from one of its site."""
+    """Return whether a page came from the requested host, its parent domain or a subdomain."""
     if facts is None:
         return False
     asked, shown = (
@@ -282,7 +281,7 @@ def _account(
 
 
 def _account_name(assessed: Assessment) -> str:
-    """Return what the page calls the account behind it; "" where a state stands in its place."""
+    """Return the name of the account on the page; "" if the page shows an account state instead."""
     if assessed.takedown.accounts:
         return ""
     named = {

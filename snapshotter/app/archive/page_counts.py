@@ -1,4 +1,4 @@
-"""The counts of a page over its captures, and the thresholds that they went over."""
+"""Return the counts of a page over its captures, and the thresholds that they crossed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ThresholdsOf = Callable[[str], Sequence[Threshold]]  # of an address, by its pol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCounts:
-    """One page's counts."""
+    """The counts of one page."""
 
     identity: str
     url: str  # by which it was captured last; "" if it never was
@@ -26,7 +26,7 @@ class PageCounts:
 
 def page_counts(source: ObservationSource, wanted: str, thresholds_of: ThresholdsOf) -> PageCounts:
     """
-    Return the counts of a page; look into the store before (`Observatory.sync`).
+    Return the counts of a page. Call `ObservationSource.sync` first.
 
     Args:
         wanted: An address, an identity as `--json` prints it, or the id of one of its bundles.

@@ -1,4 +1,4 @@
-"""Which tokens over a bundle's signatures are good, by whom, and where each of them is."""
+"""List the valid timestamp tokens of a bundle: who gave each of them, and in which file it is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from snapshotter.verify.trust import Trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedToken:
-    """One token over a signature, good by an authority of the trust."""
+    """A valid token over a signature, by an authority of the trust file."""
 
     file: str  # member of the bundle, or name of the file beside it
     slot: int  # of the signature that it is over, from 1
@@ -24,7 +24,7 @@ class VerifiedToken:
 
 def verified_tokens(bundle: Path, trust: Trust) -> Iterator[VerifiedToken]:
     """
-    Yield the tokens that an authority of the trust gave, in the bundle and beside it.
+    Yield the tokens by authorities of the trust file, in the bundle and in its sidecars.
 
     Raises:
         EvidenceInvalid: Not a bundle.

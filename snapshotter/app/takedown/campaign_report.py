@@ -1,14 +1,14 @@
 """
-A campaign report: the captures of many pages gathered, verified, and what follows from them.
+Make a campaign report: numbers about the removals among many pages, from verified captures.
 
-    (1) the catalog follows the store
-    (2) of each page all captures until the end of the period, and the controls of those that
-        say that it is gone
-    (3) each bundle is verified, and its rules are run again; one that FAILED, that shows something
-        else, or is proven to be from after one that it claims to be older than, plays no part, and
-        the report says so; nor is a page that led to another host a control
-    (4) the numbers, by `assess/campaign.py`
-    (5) the signed events and gaps that lie in the store
+    (1) the catalog is brought up to date with the store
+    (2) for each page, all captures until the end of the period are read, and the controls of those
+        that show a removal
+    (3) each bundle is verified, and its verdict is derived again by its rules. The report leaves
+        out, and names, a bundle that FAILED, that shows something else, or that is proven to be
+        newer than it claims. A page that led to another host is no control.
+    (4) the numbers are computed by `assess/campaign.py`
+    (5) the signed events and gaps of the store are added
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ class CampaignService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which pages, and since when until when."""
+    """The pages and the period of a report."""
 
     urls: tuple[str, ...]
     words: str  # where they come from: "a list of 45"
@@ -76,15 +76,15 @@ class Scope:
 
 def make(service: CampaignService, scope: Scope, *, verify: bool = True) -> CampaignReport:
     """
-    Return the report of a campaign, not signed.
+    Return the report of a campaign, unsigned.
 
     Args:
-        verify: Verify each bundle that a number rests on. Without it the report says that
-            nobody did.
+        verify: Verify each bundle that a number depends on. Without it the report states that
+            nobody verified them.
 
     Raises:
         ServiceUnavailable: The store did not answer.
-        SnapshotterError: An address is none, or the period is none.
+        SnapshotterError: An address or the period is invalid.
     """
     now = service.now().replace(microsecond=0)
     service.source.sync()  # (1)
@@ -125,7 +125,7 @@ def _campaign(service: CampaignService, scope: Scope, judge: "_Judge", now: date
 
 
 class _Judge:
-    """Verifies bundles, each once."""
+    """Verifies each bundle once."""
 
     def __init__(self, service: CampaignService, *, verify: bool) -> None:
         self._service = service
@@ -136,7 +136,7 @@ class _Judge:
         self.established: dict[str, VerifiedFacts] = {}
 
     def good(self, them: Iterable[Observation]) -> tuple[Observation, ...]:
-        """Return those whose bundles hold, with the times that were verified."""
+        """Return the captures whose bundles hold, with their verified times."""
         found = (
             self._judged(observation)
             for observation in them
@@ -145,7 +145,7 @@ class _Judge:
         return tuple(observation for observation in found if observation is not None)
 
     def good_control(self, observation: Observation) -> tuple[Observation, ...]:
-        """Return a control, if its bundle holds and it is one."""
+        """Return a control if its bundle holds and its page did not lead to another host."""
         found = self.good([observation])
         facts = self.established.get(observation.bundle_id)
         if found and facts is not None and not is_of_its_host(facts):
@@ -185,7 +185,7 @@ class _Judge:
 
 
 def _why_not(observation: Observation, report: Report | None) -> str:
-    """Return why a capture plays no part; "" if it does."""
+    """Return why a capture is left out of the report; "" if it counts."""
     if report is None:
         return "its bundle is not there any more"
     return unusable_reason(report, observation.sha256)
@@ -194,7 +194,7 @@ def _why_not(observation: Observation, report: Report | None) -> str:
 def misplaced_captures(
     campaign: Campaign, established: Mapping[str, VerifiedFacts], *, max_skew: timedelta
 ) -> dict[str, str]:
-    """Return captures that came after one that they claim to be older than, and what proves it."""
+    """Return the captures that are proven to be newer than they claim, each with the proof."""
     found: dict[str, str] = {}
     for event in campaigns.concluded_events(campaign):
         placed = [
@@ -247,7 +247,7 @@ def _controls(
     until: datetime,
     judge: _Judge,
 ) -> list[Observation]:
-    """Return pages that were there after each capture that says that this one is not."""
+    """Return other pages of the host that were available after each capture of a removal."""
     found: dict[str, Observation] = {}
     for observation in mine:
         if observation.cause is None and not observation.accounts:
@@ -280,7 +280,7 @@ def gaps_in_period(
 
 
 def gap_reference(record: GapRecord, sha256: str) -> GapRef:
-    """Return what a report says of a gap, by its record and the digest of that."""
+    """Return the reference of a report to a gap record."""
     return GapRef(
         gap_id=record.gap_id,
         sha256=sha256,
@@ -294,7 +294,7 @@ def gap_reference(record: GapRecord, sha256: str) -> GapRef:
 
 
 def _recorded(service: CampaignService, found: CampaignFindings) -> Iterable[TakedownRef]:
-    """Yield the events of the report that lie signed in the store."""
+    """Yield references to the signed events of the store that the report contains."""
     for event_id in campaign_event_ids(found):
         for kept in service.source.catalog.events(event_id=event_id):
             believed = key_counts(service.trust, kept.key_id) or kept.key_id in service.own_keys

@@ -1,17 +1,17 @@
 """
-Take-down events on their way into the store: concluded, signed, stored, logged, told.
+Conclude take-down events from captures, sign and store them, log them, and notify people.
 
-    (1) the catalog follows the store
-    (2) for each page that a capture says is gone: what follows from its captures
-    (3) each bundle that an event rests on is verified, and its rules are run again; one that
-        FAILED, is by a stranger or shows something else plays no part
-    (4) the record, signed by a key that signed none of them; its id is made of its captures
-    (5) its leaf in the log
-    (6) who wants to know is told
+    (1) the catalog is brought up to date with the store
+    (2) for each page that a capture shows as removed, events are concluded from its captures
+    (3) each bundle of an event is verified, and its verdict is derived again by its rules. A
+        bundle that FAILED, shows something else or has an untrusted key is left out.
+    (4) the record is signed by a key that signed none of the captures; its id follows from them
+    (5) its leaf is added to the log
+    (6) the people who want to know are notified
 
-After a crash between two of these the same again completes what is missing: an event that is
-stored is found there, and (5) and (6) are done for all of which this machine does not know
-that they were. An event never changes: the next one is concluded from where the last ended.
+After a crash between two steps, a further run completes what is missing: a stored event is found
+in the store, and (5) and (6) are done for each event that this machine has not recorded as done.
+An event never changes: the next one is concluded from the end of the last one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakedownService:
-    """What is needed to conclude events and to record them."""
+    """What is needed to conclude and to record events."""
 
     source: ObservationSource
     trust: Callable[[], Trust]  # by which bundles are verified, and events believed
@@ -114,7 +114,7 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedCapture:
-    """A capture that plays no part, and why."""
+    """A capture that was left out, and why."""
 
     observation: Observation
     why: str
@@ -135,13 +135,13 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
     Conclude what follows from the captures in the store, and record each new event.
 
     Args:
-        urls: The pages to look at, with their accounts; all of which a capture says that
-            they are gone if none is named.
+        urls: The pages to look at, with their accounts. None: all pages that a capture shows as
+            removed.
 
     Raises:
-        ServiceUnavailable: Store, log or key did not answer. The same again goes on.
-        SnapshotterError: They refuse, `urls` has something that is no address, or another
-            process is at it for a minute.
+        ServiceUnavailable: Store, log or key did not answer. A further run continues.
+        SnapshotterError: Store, log or key refuses, `urls` has an invalid address, or another
+            process has been concluding events for a minute.
     """
     with private_files.lock_directory(service.lock_dir, wait_s=_WAIT_S) as is_mine:
         if not is_mine:
@@ -170,7 +170,7 @@ def _derive(service: TakedownService, urls: Sequence[str]) -> tuple[Derivation, 
 
 
 class _Work:
-    """One call of `derive`: what was read and verified is kept for its length."""
+    """One call of `derive`; keeps what it has read and verified until it ends."""
 
     def __init__(self, service: TakedownService) -> None:
         self._service = service
@@ -245,7 +245,7 @@ class _Work:
         ]
 
     def _is_believed(self, key_id: str) -> bool:
-        """Whether events by a key are those of this store: a trusted one, or this user's own."""
+        """Return whether a key is trusted or this user's own, so that its events count."""
         mine = self._signer is not None and key_id == self._signer.key_id
         return mine or key_id in self._service.own_keys or key_counts(self._trust, key_id)
 
@@ -255,7 +255,7 @@ class _Work:
         before: Takedown | None,
         passed: dict[str, SkippedCapture],
     ) -> list[Observation]:
-        """Return the pages that were there after each capture that says that something is not."""
+        """Return other pages of the host that were available after each capture of a removal."""
         found: dict[str, Observation] = {}
         for observation in mine:
             if before is not None and observation.at <= before.at:
@@ -269,7 +269,7 @@ class _Work:
         return [observation for observation in found.values() if observation.bundle_id not in known]
 
     def _bad(self, event: Takedown) -> list[SkippedCapture]:
-        """Return the captures of an event that it can not rest on."""
+        """Return the captures of an event that must not be used for it."""
         found = []
         for observation in captures_of_event(event):
             if why := self._why_not(observation, is_control=observation in event.controls):
@@ -277,7 +277,7 @@ class _Work:
         return found or self._misplaced(event)
 
     def _why_not(self, observation: Observation, *, is_control: bool = False) -> str:
-        """Return why nothing that is signed can rest on a capture; "" if it can."""
+        """Return why a signed event must not use a capture; "" if it may."""
         if observation.key_id == self._opened().key_id:
             return "it is signed by the key that signs events"
         report = self._report(observation)
@@ -294,7 +294,7 @@ class _Work:
         return self._unlike(observation, report.established)
 
     def _misplaced(self, event: Takedown) -> list[SkippedCapture]:
-        """Return the captures that are proven to be from after one that they claim to be before."""
+        """Return the captures that are proven to be newer than they claim."""
         placed = []
         for part in captures_by_role(event):
             report = self._report(part.observation)
@@ -354,7 +354,7 @@ class _Work:
         return RecordedEvent(event=event, key=key, sha256=digest_bytes(data).sha256, is_new=is_new)
 
     def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
-        """See that what stands there is the record of this event, by somebody who counts."""
+        """Check that a stored record is of this event and signed by a key that counts."""
         problem = "it is of another event"
         try:
             there, key_id = takedown.parse(data)
@@ -370,7 +370,7 @@ class _Work:
         )
 
     def settle(self) -> None:
-        """Log (5) and tell (6) what this machine does not know to be logged and told."""
+        """Log the events (5) and notify people (6), unless this machine recorded it as done."""
         service = self._service
         owed = [
             (kept_event, kept_event.event)
@@ -401,7 +401,7 @@ class _Work:
             self._catalog.settled(kept_event.key, told=True)
 
     def _about(self, event: Takedown) -> tuple[NotificationScope, ...]:
-        """Return what rules match of the captures of an event, other pages left out."""
+        """Return what notification rules match of the captures of an event, without other pages."""
         captures = [
             observation
             for observation in captures_of_event(event)
@@ -419,9 +419,9 @@ class _Work:
         self, observation: Observation, of_jobs: Mapping[str, NotificationScope]
     ) -> Iterator[NotificationScope]:
         """
-        Yield what rules match of a capture: as its record says, and as its job says.
+        Yield what notification rules match of a capture, by its record and by its job.
 
-        The record names the policy that held. A job may leave it to the worker or the address.
+        The record names the policy that was applied; a job may name none.
         """
         job = of_jobs.get(observation.bundle_id, UNKNOWN)
         report = self._report(observation)
@@ -431,7 +431,7 @@ class _Work:
             yield job
 
     def _proven(self, event: Takedown) -> Takedown:
-        """Return the event with the times that were verified, and no others."""
+        """Return the event with verified times only."""
 
         def proven(observation: Observation) -> Observation:
             report = self._report(observation)
@@ -454,8 +454,8 @@ class _Work:
         """
         Return captures that show which page an address leads to, if the event's own do not.
 
-        Of an account also one that names it, where the address of the page does not. A capture
-        that nothing can rest on is left out: the catalog has its own word alone.
+        For an account, a capture that names it is added if the address of the page does not. A
+        capture that must not be used is left out, because the catalog did not verify it.
         """
         named = [
             self._catalog.names(observation.bundle_id) for observation in captures_of_event(event)

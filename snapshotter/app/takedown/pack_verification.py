@@ -1,4 +1,4 @@
-"""Judge the event in a proof pack by the rules that lie in its captures."""
+"""Verify the event in a proof pack by the rules that its captures contain."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from snapshotter.verify.trust import Trust
 
 
 def judge_by_rules(trust: Trust, by: Rederivation) -> JudgeEvent:
-    """Return what makes the verdicts of a pack's captures again, and its event from them."""
+    """Return a function that derives the event of a pack again from the captures in the pack."""
 
     def judge(data: bytes, packed: Mapping[str, LendCapture]) -> EventReport:
         @contextmanager

@@ -1,8 +1,8 @@
 """
-Which captures a proof is about: of a page, of an event, or as somebody chose them.
+Choose the captures of a proof: by a page, by an event, or by the ids of captures.
 
-Events are concluded from what is in the store before one is looked for (`takedowns.derive`).
-Where there is none, what is missing is told, and what to type.
+Events are concluded from the captures in the store first (`events.derive`). If there is no event,
+the error names what is missing and the command that helps.
 """
 
 import shlex
@@ -32,13 +32,13 @@ def find(
     service: TakedownService, wanted: Sequence[str], proof_of: ProofOf, show_message: ShowMessage
 ) -> ProofCase:
     """
-    Return what a pack is to be made of.
+    Return the captures and the event of which a pack is made.
 
     Args:
         wanted: An address; or the id of an event; or the ids of two captures, the last that
             shows the page and the first that does not, and of further ones that confirm it.
         proof_of: Finds an event's proof in the log.
-        tell: Gets what somebody who makes a proof should know.
+        tell: Shows messages to the person who makes the proof.
 
     Raises:
         SnapshotterError: Nothing of that name, or no event yet: what is missing, and the
@@ -71,7 +71,7 @@ def find(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackOfEvent:
-    """A pack, and what it is about."""
+    """A pack and its event."""
 
     case: ProofCase
     made: WrittenPack
@@ -81,7 +81,7 @@ def write(
     service: TakedownService, packs: ProofService, event_id: str, target: Path, proof_of: ProofOf
 ) -> PackOfEvent:
     """
-    Write the pack of an event where nobody asked for it: without the PDF, which `with_pdf` adds.
+    Write the pack of an event without being asked, and without the PDF, which `with_pdf` adds.
 
     Raises:
         SnapshotterError: As `find` and `proof.make` do, or there can be no such file.
@@ -96,10 +96,10 @@ def write(
 
 def with_pdf(packs: ProofService, written: PackOfEvent) -> str:
     """
-    Make a pack once more, with the statement on paper; return why it has none, "" if it has.
+    Make a pack again with a PDF of its statement; return why it has none, "" if it has.
 
-    The first one stands until the second is whole: a browser that fails, or the worker that ends
-    with it, costs nothing, and is not tried again.
+    The first pack stays until the second is complete. If the browser fails or the worker ends, the
+    first one remains, and no further attempt is made.
     """
     printer = packs.printer
     if printer is None:
@@ -119,7 +119,7 @@ def with_pdf(packs: ProofService, written: PackOfEvent) -> str:
 
 
 class _NotPrintedError(Exception):
-    """There is no PDF; what says why is its text."""
+    """The PDF could not be made; the text is the reason."""
 
 
 def _case(kept: StoredEvent, proof_of: ProofOf) -> ProofCase:

@@ -1,8 +1,8 @@
 """
-Make a proof pack: captures out of the store, what follows from them, and a page around it.
+Make a proof pack: one HTML file with captures from the store and what follows from them.
 
-Each capture is verified first, and so is the pack when it is done: what does not hold is not
-handed out. The file appears whole or not at all (docs/spec/proof-pack.md).
+Each capture is verified first, and the finished pack as well; nothing that does not hold is handed
+out. The file appears complete or not at all (docs/spec/proof-pack.md).
 """
 
 import base64
@@ -70,7 +70,7 @@ PrintPdf = Callable[[str, Path, datetime], bytes]  # HTML, a path to work beside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofCase:
-    """Which captures a pack is about, and what was concluded from them."""
+    """The captures of a pack, and what was concluded from them."""
 
     captures: tuple[tuple[Role, str], ...]  # ids of bundles, both ends first
     kind: TakedownKind = TakedownKind.REMOVED
@@ -141,7 +141,7 @@ class WrittenPack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """One part to be, and where its bytes are."""
+    """A part of the pack, and where its bytes are."""
 
     part: Part
     data: bytes | Path
@@ -152,7 +152,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Capture:
-    """A bundle on disk, verified, and what it shows."""
+    """A verified bundle on disk, and what it shows."""
 
     exhibit: Exhibit
     established: VerifiedFacts | None
@@ -174,8 +174,8 @@ def make(
 
     Args:
         target: The file; one that is there is replaced.
-        without: Of "confirmations", "controls", "pdf" and "vantages", what stays outside. The
-            statement names it all the same.
+        without: The parts to leave out, of "confirmations", "controls", "pdf" and "vantages". The
+            statement still names them.
         max_bytes: The most that the file may have.
 
     Raises:
@@ -336,7 +336,7 @@ def _capture(
 
 
 def _weak(service: ProofService, captures: Sequence[_Capture]) -> tuple[UnprovenOrder, ...]:
-    """Return what does not bear out the order of the captures, by the trust of whoever makes it."""
+    """Return the captures whose place in the order is not proven, by the maker's trust file."""
     placed = [
         orders.CaptureInRole(
             role=orders.ROLES.get(capture.exhibit.role, ""), found=capture.established
@@ -403,7 +403,7 @@ def _exhibit(
 
 
 def _member(stream: BinaryIO, there: Sequence[str], name: str, limit: int) -> bytes:
-    """Return a member of a bundle; nothing where it is not there, or is too long to be used."""
+    """Return a member of a bundle; empty bytes if it is missing or too long."""
     if name not in there:
         return b""
     with contextlib.suppress(EvidenceInvalid):
@@ -413,9 +413,9 @@ def _member(stream: BinaryIO, there: Sequence[str], name: str, limit: int) -> by
 
 def _excerpt(text: str, readings: Readings) -> str:
     """
-    Return the beginning of what a page says: its headline, and its main text.
+    Return the headline and the beginning of the main text of a page.
 
-    Where no main text was found, of the whole text without the words around it.
+    Short lines are left out. If no main text was found, the whole text is used.
     """
     headlines = {block.selector for block in readings.regions if block.region is Region.HEADLINE}
     titles = [
@@ -429,7 +429,7 @@ def _excerpt(text: str, readings: Readings) -> str:
 
 
 def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
-    """Refuse what would not be the proof that it looks like."""
+    """Refuse a case whose pack would prove less than it appears to."""
     if case.event is not None:
         named: dict[str, Observation] = {
             observation.bundle_id: observation
@@ -515,7 +515,7 @@ def _file(name: str, role: Role, media_type: str, data: bytes) -> _File:
 
 
 def _pdf(service: ProofService, sheet: str, folder: Path) -> bytes | None:
-    """Print the statement. A pack without it is one that says so."""
+    """Print the statement as PDF; a pack without it states that."""
     if service.printer is None:
         return None
     try:
@@ -533,7 +533,7 @@ def _data_url(png: bytes) -> str:
 
 
 def _panels(said: Statement, captures: Sequence[_Capture]) -> tuple[Panel, Panel]:
-    """Return both halves, the earlier capture on the left."""
+    """Return both halves of the comparison, the earlier capture on the left."""
     by_id = {capture.exhibit.observation.bundle_id: capture for capture in captures}
     earlier, later = said.in_order
     return (
@@ -567,12 +567,12 @@ def _panel(capture: _Capture) -> Panel:
 
 def _box(exhibit: Exhibit) -> tuple[Box | None, str]:
     """
-    Return where the notice is, in pixels, and in which picture; None where nobody knows.
+    Return the box of the notice, in pixels, and its picture; None if it is not known.
 
-    Of a page that is there it is what it says of the account behind it.
+    For an available page it is the text about the account of the page.
 
-    The picture of the whole page begins where the first view does. That something moved in
-    between is for whoever has both pictures to see.
+    The picture of the whole page begins at the same point as the first view. Whether something
+    moved between the two pictures can be seen by comparing them.
     """
     if exhibit.assessment is None:
         return None, ""
