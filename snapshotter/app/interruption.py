@@ -1,4 +1,4 @@
-"""Signals, taken so that they cost no page that is captured already."""
+"""Handle SIGINT and SIGTERM so that no captured page is lost."""
 
 import contextlib
 import signal
@@ -9,12 +9,11 @@ from typing import Any
 
 class Interruption:
     """
-    A handler for SIGINT and SIGTERM that does not throw a page away.
+    A handler for SIGINT and SIGTERM.
 
-    Until the page is captured a signal ends the work with KeyboardInterrupt. From then
-    on the first one is a wish: nobody waits for tokens any more, the bundle is stored,
-    and `wanted` says that the rest is not to be begun. A second one breaks off a store
-    that hangs; the sealed bundle is kept then.
+    Until the page is captured, a signal raises KeyboardInterrupt. After that the first signal only
+    sets `wanted`: the capture stops waiting for tokens, the bundle is stored, and callers begin no
+    further capture. A second signal interrupts a store that hangs; the sealed bundle is kept then.
     """
 
     def __init__(self) -> None:
@@ -23,14 +22,16 @@ class Interruption:
         self._breakable = False
 
     def __call__(self, number: int, frame: object) -> None:
-        """Take a signal."""
+        """Handle a signal."""
         if not self._held or (self.wanted and self._breakable):
             raise KeyboardInterrupt
         self.wanted = True
 
     @contextlib.contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM in this block, unless whoever started us had one ignored."""
+        """
+        Handle SIGINT and SIGTERM in this block, except signals that the parent process ignores.
+        """
         before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,16 +44,16 @@ class Interruption:
                 signal.signal(number, handler)
 
     def hold(self) -> None:
-        """From here there is something to lose."""
+        """Protect the capture from now on: a page is captured, and not stored."""
         self._held = True
 
     def release(self) -> None:
-        """It is stored or kept, and was told of."""
+        """End the protection: the bundle is stored or kept, and its place was shown."""
         self._held = False
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a second signal end this block."""
+        """Let a second signal interrupt this block."""
         self._breakable = True
         try:
             yield

@@ -1,7 +1,7 @@
 """
-This machine: its clock and its random bytes, which are ports to everything else.
+The clock, random bytes and free memory of this machine, behind the ports `Clock` and `IdSource`.
 
-Nothing but this module asks for the wall's time; whoever needs it takes a `Clock`.
+No other module reads the system time; modules that need it take a `Clock`.
 """
 
 import base64
@@ -17,7 +17,7 @@ from snapshotter.model.capture import ClockFacts
 
 
 class SystemClock:
-    """The machine's clock, and what the kernel says of it (adjtimex(2))."""
+    """The system clock, with what the kernel reports about it (adjtimex(2))."""
 
     def now(self) -> datetime:
         """See `Clock.now`."""
@@ -35,7 +35,7 @@ class SystemClock:
 
 
 class RandomIds:
-    """Identifiers that begin with their second and end in 80 random bits."""
+    """Identifiers that begin with the time in seconds and end with 80 random bits."""
 
     def bundle_id(self, at: datetime) -> str:
         """See `IdSource.bundle_id`."""
@@ -48,12 +48,12 @@ class RandomIds:
 
 
 def pause(seconds: float) -> None:
-    """Do nothing for so long."""
+    """Sleep for so many seconds."""
     time.sleep(seconds)
 
 
 def free_bytes() -> int | None:
-    """Return the memory that is free for another program here; None where nobody says (Linux)."""
+    """Return the memory that another program can use; None if it is not known (Linux)."""
     found = [_available(), _left_of_the_container()]
     known = [number for number in found if number is not None]
     return min(known) if known else None
@@ -70,7 +70,9 @@ def _available() -> int | None:
 
 
 def _left_of_the_container() -> int | None:
-    """Return what a limit on this group of processes leaves (cgroup v2); None without one."""
+    """
+    Return the memory that the limit of this control group leaves (cgroup v2); None without a limit.
+    """
     group = Path("/sys/fs/cgroup")
     try:
         most = (group / "memory.max").read_text(encoding="ascii").strip()
@@ -81,7 +83,7 @@ def _left_of_the_container() -> int | None:
 
 
 class _Timex(ctypes.Structure):
-    """struct timex of Linux, as far as we read it; the rest is padding."""
+    """The struct timex of Linux, as far as it is read; the rest is padding."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -98,7 +100,7 @@ _STA_UNSYNC, _STA_NANO, _TIME_ERROR = 0x0040, 0x2000, 5
 
 
 def _adjtimex() -> ClockFacts | None:
-    """Return what the kernel says of its clock, or None where it can not be asked."""
+    """Return what the kernel reports about its clock; None if it cannot be read."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)

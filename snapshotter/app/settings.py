@@ -226,7 +226,7 @@ _FOUND = frozenset({"key", "policy", "store", "timestamp_timeout_s"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundValue:
-    """The value of a setting that comes from a file which was only found."""
+    """The value of a setting in a file that was only found."""
 
     file: str  # the file; or in words what else may have come from a stranger
     instead: Any  # the value that holds without this file
@@ -246,7 +246,7 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting of this installation, resolved."""
+    """All settings of this installation, resolved."""
 
     store: str
     # False: none was named, and `captures` of the working directory, which may have come with an
@@ -289,7 +289,7 @@ class Settings:
 
     @property
     def own(self) -> Self:
-        """These settings without the values of a found file: what verdicts are made by."""
+        """These settings without the values of a found file: verdicts use only them."""
         instead = {name: found_value.instead for name, found_value in self.found.items()}
         return replace(self, **instead, found={})
 
@@ -298,7 +298,8 @@ class Settings:
         Return these settings with another policy.
 
         Args:
-            found_in: What names the policy and may have come from a stranger; "" if nothing.
+            found_in: The file that names the policy and may have come from a stranger; "" if there
+                is none.
         """
         found = {name: found_value for name, found_value in self.found.items() if name != "policy"}
         if found_in:
@@ -307,7 +308,7 @@ class Settings:
 
 
 def user_file() -> Path:
-    """Return where this user's own settings are."""
+    """Return the path of this user's own settings file."""
     return Path(platformdirs.user_config_dir("snapshotter")) / FILE_NAME
 
 
@@ -319,17 +320,17 @@ def load(
     found: bool = True,
 ) -> Settings:
     """
-    Return the settings that hold here.
+    Return the settings of this process.
 
     Args:
         overrides: From options: names as in the file.
-        directory: Where to begin looking for `snapshotter.toml`; the working directory.
-        environment: Instead of the process's.
-        found: Whether to look for it at all; what judges a file that was named does not, and
-            then has no store but one that was named.
+        directory: Where the search for `snapshotter.toml` begins; None for the working directory.
+        environment: Instead of the environment of the process.
+        found: Whether to search at all. A command that judges a given file does not, and then has
+            only a store that was named.
 
     Raises:
-        SnapshotterError: A file or variable that can not be understood; it says which.
+        SnapshotterError: A file or variable is invalid; the message names it.
     """
     _require_home()
     environ = os.environ if environment is None else environment
@@ -388,20 +389,20 @@ def load(
 
 def settings_from_values(values: Mapping[str, Any]) -> Settings:
     """
-    Return the settings of these values, named as in the file, and of nothing else.
+    Return settings with these values, named as in the file, and nothing else.
 
-    No file and no variable is read: for what must not depend on whoever runs it, or touch
-    what is theirs. Paths are absolute.
+    No file and no variable is read, so that the settings do not depend on the user, and no file of
+    theirs is touched. Paths are absolute.
 
     Raises:
-        SnapshotterError: A value that can not be understood.
+        SnapshotterError: A value is invalid.
     """
     _require_home()
     return _resolve(_validate(values, "the settings"), [])
 
 
 def _require_home() -> None:
-    """Raise where nobody can say what is this user's, as of a bare number in a container."""
+    """Raise if this user has no home directory, as a bare user number in a container."""
     try:
         Path.home()
     except RuntimeError as error:
@@ -413,9 +414,9 @@ def _require_home() -> None:
 
 def _require_absolute(name: str, path: str, before: str = "") -> None:
     """
-    Raise for a relative path in a variable, also where something stands before it.
+    Raise if a variable holds a relative path, also after a prefix.
 
-    A variable goes along into an exhibit's folder, and would name another file there.
+    A variable stays set in the folder of an exhibit, where a relative path names another file.
     """
     if path and not os.path.isabs(path):
         full = shlex.quote(before + os.path.abspath(path))
@@ -428,15 +429,15 @@ def _require_absolute(name: str, path: str, before: str = "") -> None:
 
 def _at_home(name: str, text: str) -> str:
     """
-    Return the value of a setting, a `~` at the beginning of a path as the home directory.
+    Return the value of a setting with `~` at the begin of a path replaced by the home directory.
 
-    No shell does that in a file of variables, and an exhibit can have a folder called `~`.
+    No shell does that in a file of variables, and an exhibit may contain a folder called `~`.
     """
     return os.path.expanduser(text) if name in _AT_HOME else text
 
 
 def _file_of_queue(queue: str) -> tuple[str, str]:
-    """Return what stands before the file of a queue, and the file; no file for a server."""
+    """Return the prefix and the path of a queue in a file; "" as path for a database server."""
     if "://" not in queue:
         return "", queue
     before, prefix, file = queue.partition(_SQLITE)
@@ -444,7 +445,7 @@ def _file_of_queue(queue: str) -> tuple[str, str]:
 
 
 def _is_path(policy: str) -> bool:
-    """Return whether a policy is named by its file."""
+    """Return whether a policy is given by the path of its file."""
     return os.sep in policy or policy.endswith(".toml")
 
 
@@ -562,12 +563,12 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
 
 
 def config_variable_line(file: Path | str) -> str:
-    """Return how a user says that a file which was found is theirs, as a shell reads it."""
+    """Return the shell assignment by which a user declares a found file to be their own."""
     return f"SNAPSHOTTER_CONFIG={shlex.quote(str(file))}"
 
 
 def _beside(file: Path, path: str) -> str:
-    """Return a path that stands in a file, relative to that file."""
+    """Return the path that a file names, relative to the folder of that file."""
     return os.path.normpath(file.parent / Path(path).expanduser())
 
 

@@ -1,11 +1,10 @@
 """
-Spool directories: where a capture lives until it is a bundle in the store.
+Make and sweep spool directories, which hold a capture until its bundle is stored.
 
-Each holds a lock file that its owner keeps locked. The kernel lets go of the lock
-when the owner dies, however it dies, so that the next run can tell what is left
-over from what is in use, and sweeps the former away: a crash leaves no litter. A
-bundle that was sealed and not yet stored can not be made again: no directory that
-holds one is ever removed.
+Each holds a lock file that its owner keeps locked. The kernel releases the lock when the owner
+ends, however it ends. So the next run tells abandoned directories from those in use, and removes
+the former. A sealed bundle that was not stored cannot be captured again, so a directory that holds
+one is never removed.
 """
 
 import contextlib
@@ -31,12 +30,12 @@ _AGAIN_S = 0.05
 @contextlib.contextmanager
 def spool_directory(root: Path, name: str) -> Iterator[Path]:
     """
-    Give an empty directory of our own below `root`; it is gone when the block ends.
+    Yield an empty directory below `root`; remove it when the block ends.
 
-    Unless a sealed bundle (`*.wacz`) is still in it then: who stored it removes it.
+    It stays if it then holds a sealed bundle (`*.wacz`), which is removed after it was stored.
 
     Raises:
-        SnapshotterError: It can not be made.
+        SnapshotterError: The directory cannot be made.
     """
     directory = root / name
     files = directory / _FILES
@@ -59,14 +58,13 @@ def spool_directory(root: Path, name: str) -> Iterator[Path]:
 @contextlib.contextmanager
 def scratch_directory(root: Path, what: str) -> Iterator[Path]:
     """
-    Sweep, and give an empty directory of our own, as `spool_directory` does, for what is made on
-    the way.
+    Sweep, and yield an empty directory for temporary files, as `spool_directory` does.
 
     Args:
-        what: The beginning of its name: which command left it, where one did.
+        what: The beginning of its name: the command that uses it.
 
     Raises:
-        SnapshotterError: It can not be made.
+        SnapshotterError: The directory cannot be made.
     """
     sweep(root)
     with spool_directory(root, f"{what}-{secrets.token_hex(8)}") as directory:
@@ -78,8 +76,8 @@ def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
     Remove the spool directories of captures that died; return how many.
 
     Args:
-        sealed: Given each sealed bundle that is found, to move it away. While one is
-            left, so is its directory.
+        sealed: Gets each sealed bundle that is found, and moves it away. A directory that still
+            holds one stays.
     """
     swept = 0
     if not root.is_dir():
@@ -125,10 +123,10 @@ def _unmade(root: Path, error: OSError) -> SnapshotterError:
 
 def _claim(directory: Path) -> int:
     """
-    Make a directory and its lock, and return the lock's descriptor, held.
+    Make a directory with its lock; return the descriptor of the held lock.
 
-    Until the lock is held, another process's sweep may take the directory for
-    left over: then it is gone, and is made again.
+    Until the lock is held, a sweep of another process may remove the directory. Then it is made
+    again.
     """
     for _ in range(_ATTEMPTS):
         directory.mkdir(mode=0o700)
@@ -152,11 +150,11 @@ def _sealed(directory: Path) -> list[Path]:
 
 def _remove(directory: Path) -> bool:
     """
-    Remove a spool directory, its lock last: what a crash leaves can be swept again.
+    Remove a spool directory, its lock last, so that a crash leaves it to the next sweep.
 
-    A browser's temporary directory may have to stand elsewhere, for a short path; a link
-    in the browser's own leads to it. Links to anything but such a directory are not followed.
-    Returns False while a sealed bundle is in it, or somebody writes to it.
+    A browser's temporary directory may be elsewhere, to have a short path; a link in the spool
+    leads to it. No other links are followed. Returns False if the directory holds a sealed bundle,
+    or if another thread writes to it.
     """
     # Of the browser that captures, beside the files; of one that prints or replays, among them.
     for link in (*directory.glob("*/elsewhere"), *directory.glob("*/*/elsewhere")):

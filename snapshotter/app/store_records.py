@@ -1,4 +1,6 @@
-"""Small records of their own in a store (gaps, events, proofs): written once, read whole."""
+"""
+Read and write small records in a store (gaps, events, proofs), each written once and read whole.
+"""
 
 import contextlib
 
@@ -8,7 +10,7 @@ from snapshotter.ports import ReadableStore, WritableStore
 
 def put(store: WritableStore, key: str, data: bytes) -> bool:
     """
-    Store a record under a key that is free; False if something stands there: nothing is changed.
+    Store a record under a free key; return False and change nothing if the key is taken.
 
     Raises:
         ServiceUnavailable, SnapshotterError: As `ObjectStore.put_new`.
@@ -20,7 +22,7 @@ def put(store: WritableStore, key: str, data: bytes) -> bool:
 
 
 def read(store: ReadableStore, key: str, *, limit: int) -> bytes | None:
-    """Return what stands under a key, at most one byte more than `limit`; None for nothing."""
+    """Return a record, at most one byte more than `limit`; None if it does not exist."""
     try:
         with store.open(key) as stream:
             return stream.read(limit + 1)

@@ -163,11 +163,11 @@ def worker(
         start_s=rules.start_s,
     ) as watched:
         made = wiring_worker.worker(
-            settings, rules, show_message=watched.tell, told=watched.told,
+            settings, rules, show_message=watched.show_message, log_event=watched.log_event,
             observer=watched.observer, more=watched.periodic_tasks, adopt=adopt_store,
         )  # fmt: skip
         if watched.url:
-            watched.told("worker.listening", url=watched.url)
+            watched.log_event("worker.listening", url=watched.url)
         _heed_signals(made)
         made.run()
 

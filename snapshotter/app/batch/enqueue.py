@@ -1,9 +1,9 @@
 """
-The rows of a batch, handed over to the queue, and what its workers made of them.
+Enqueue the rows of a batch for workers, and read the results of their jobs back.
 
-Ids of jobs are made of the batch's own id and the row's key, and are in the journal before
-the queue has them: whatever ends this in between, the same jobs are handed over again, and
-the queue takes each once. What a job came to is read back by the same ids.
+The id of a job is made of the batch's id and the row's key, and is in the journal before the queue
+has the job. So after any interruption the same jobs are enqueued again, and the queue accepts each
+once. Results are read by the same ids.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ _TITLE = 1_000  # characters
 
 def refuse_if_local(state: BatchState) -> None:
     """
-    Refuse to hand over rows that a run in this process may have captured.
+    Refuse to enqueue rows that a run in this process may have captured.
 
     Raises:
-        SnapshotterError: One was being captured when its run ended.
+        SnapshotterError: A row was being captured when its run ended.
     """
     for entry in state.plan.rows_to_capture:
         if state.known(entry).is_running_here:
@@ -42,7 +42,7 @@ def refuse_if_local(state: BatchState) -> None:
 
 def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
     """
-    Refuse to capture rows here that the queue has.
+    Refuse to capture rows here that are in the queue.
 
     Raises:
         SnapshotterError: There are such rows.
@@ -63,13 +63,13 @@ def enqueue_rows(
     state: BatchState, entries: tuple[BatchRow, ...], queue: JobQueue, *, policy: str
 ) -> int:
     """
-    Hand rows over that the queue does not have; return how many it did not know.
+    Enqueue the rows that are not in the queue; return how many jobs were new to it.
 
     Args:
-        policy: For rows that name none; "" is the worker's own.
+        policy: For rows that name none; "" leaves it to the worker.
 
     Raises:
-        ServiceUnavailable: The queue can not be reached; the next call hands the same jobs over.
+        ServiceUnavailable: The queue cannot be reached; the next call enqueues the same jobs.
     """
     at = state.now()
     new = [entry for entry in entries if not state.known(entry).queued]
@@ -95,12 +95,12 @@ def enqueue_rows(
     return taken
 
 
-def update_results(state: BatchState, queue: JobQueue, watcher: BatchObserver) -> int:
+def update_results(state: BatchState, queue: JobQueue, observer: BatchObserver) -> int:
     """
-    Write down what came of jobs that are over; return how many are not.
+    Record the results of jobs that ended; return how many have not ended.
 
     Raises:
-        ServiceUnavailable: The queue can not be reached.
+        ServiceUnavailable: The queue cannot be reached.
     """
     waiting = {
         known.jobs[-1]: entry
@@ -123,21 +123,21 @@ def update_results(state: BatchState, queue: JobQueue, watcher: BatchObserver) -
             state.show(entry, result)
             continue
         state.note(entry, result)
-        watcher.ended(entry, result, None)
+        observer.ended(entry, result, None)
     return left
 
 
 def wait_for_jobs(
-    state: BatchState, queue: JobQueue, watcher: BatchObserver, *, pause: Callable[[float], None]
+    state: BatchState, queue: JobQueue, observer: BatchObserver, *, pause: Callable[[float], None]
 ) -> RunResult:
     """
-    Write down what comes of jobs until all are over; return how that ended.
+    Record the results of jobs until all have ended; return the result of the run.
 
     Raises:
-        ServiceUnavailable: The queue can not be reached.
+        ServiceUnavailable: The queue cannot be reached.
     """
     try:
-        while update_results(state, queue, watcher):
+        while update_results(state, queue, observer):
             if state.output.due:
                 state.write()
             pause(_POLL_S)
@@ -164,7 +164,7 @@ def _job_id(state: BatchState, entry: BatchRow) -> str:
 
 
 def _elsewhere(policy: str) -> str:
-    """Return a policy as a worker on this machine finds it, wherever it was started."""
+    """Return the name of a policy so that a worker finds it from any working directory."""
     return str(Path(policy).absolute()) if policy.endswith(".toml") or "/" in policy else policy
 
 

@@ -1,11 +1,10 @@
 """
-What came of each row so far, one JSON object a line, beside the table that is written.
+Remember the result of each row in a journal file: one JSON object a line, beside the table.
 
-A line is durable before what it announces is done: the id of a bundle before there is
-one, the id of a job before the queue has it. So whatever ends a run, the next one knows
-which bundles may be in the store without a line that says so, looks, and captures nothing
-twice. What a crash tears off the last line is cut away. The format is in
-docs/reference/batch.md.
+A line is durable before what it announces is done: the id of a bundle before the bundle exists, the
+id of a job before it is enqueued. So after any interruption the next run knows which bundles may be
+in the store, looks for them, and captures nothing twice. An incomplete last line is cut off.
+docs/reference/batch.md gives the format.
 """
 
 import contextlib
@@ -31,7 +30,7 @@ _FIRST = b'{"what":"batch",'  # how every journal begins
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowResult:
-    """What came of a row."""
+    """The result of a row."""
 
     status: str  # done, incomplete, failed; or a state of a job that is not over
     outcome: str = ""  # of the capture: complete, partial, failed
@@ -49,13 +48,16 @@ class RowResult:
 
     @property
     def is_transient(self) -> bool:
-        """Whether it failed for want of a browser, a store or the like: nothing about the page."""
+        """
+        Whether it failed because a browser, a store or the like was missing, not because of the
+        page.
+        """
         return self.status == "failed" and self.exit_code == ServiceUnavailable.exit_code
 
 
 @dataclass(slots=True)
 class RowHistory:
-    """What the journal says of one row."""
+    """What the journal holds about one row."""
 
     url: str = ""
     bundle_ids: list[str] = field(default_factory=list)  # of attempts, oldest first
@@ -68,7 +70,7 @@ class RowHistory:
 
     @property
     def open(self) -> bool:
-        """Whether something was begun that has not ended."""
+        """Whether a capture or job of the row has begun and not ended."""
         return self.is_running_here or self.queued
 
 
@@ -78,7 +80,7 @@ class Journal:
 
     Attributes:
         batch: The batch's own id, 16 hex digits.
-        store: Where its bundles go.
+        store: The store of its bundles.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -93,11 +95,11 @@ class Journal:
     @classmethod
     def begin(cls, path: Path, *, batch: str, store: str, at: datetime) -> Self:
         """
-        Make the journal of a new batch; durable when this returns.
+        Create the journal of a new batch; it is durable when this returns.
 
         Raises:
-            FileExistsError: There is one.
-            SnapshotterError: It can not be written.
+            FileExistsError: The journal exists.
+            SnapshotterError: It cannot be written.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
@@ -116,11 +118,11 @@ class Journal:
     @classmethod
     def open(cls, path: Path) -> Self:
         """
-        Open the journal of a batch that goes on.
+        Open the journal of a batch that continues.
 
         Raises:
-            FileNotFoundError: There is none.
-            SnapshotterError: Another process has it, or it can not be read.
+            FileNotFoundError: The journal does not exist.
+            SnapshotterError: Another process holds it, or it cannot be read.
         """
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
@@ -142,7 +144,7 @@ class Journal:
 
     @classmethod
     def look(cls, path: Path) -> Self:
-        """Read a journal without holding it, as far as it goes. Raises as `open` does."""
+        """Read a journal without its lock, as far as it is complete. Raises as `open` does."""
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = cls(path, descriptor)
         try:
@@ -158,46 +160,46 @@ class Journal:
         os.close(self._descriptor)  # and with it goes the lock
 
     def known(self, key: str) -> RowHistory:
-        """Return what is known of a row; of one that was never begun, nothing."""
+        """Return the history of a row; empty for a row that was never begun."""
         return self.rows.get(key) or RowHistory()
 
     def captured(self, key: str) -> bool:
-        """Whether a row has a bundle, or may have one, or will."""
+        """Whether a row has a bundle, may have one, or will have one."""
         return (found := self.known(key)).open or bool(found.result and found.result.bundle_id)
 
     def wrote(self, sha256: str) -> bool:
-        """Whether a table of this digest is one that was written here."""
+        """Whether a table of this digest was written by this batch."""
         return sha256 in self._written
 
     # What is about to be done, or was: each line durable when the call returns.
 
     def record_run(self, *, table: str, table_sha256: str, rows: int, at: datetime) -> None:
-        """A run begins, over a table as it is now."""
+        """Record that a run begins over the table as it is now."""
         self.table_sha256 = table_sha256
         self._append("run", table=table, sha256=table_sha256, rows=rows, at=instant(at))
 
     def record_start(self, key: str, *, row: int, url: str, bundle_id: str, at: datetime) -> None:
-        """A capture begins, and if it becomes a bundle, that has this id."""
+        """Record that a capture begins, and the id that its bundle will have."""
         self._append("began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at))
 
     def record_jobs(self, jobs: Sequence[tuple[str, int, str, str]], *, at: datetime) -> None:
-        """Rows (key, number, address) are about to be handed to the queue, under these ids."""
+        """Record the ids of jobs of rows (key, number, address), before they are enqueued."""
         self._append_all(
             {"what": "job", "key": key, "row": row, "url": url, "job": job, "at": instant(at)}
             for key, row, url, job in jobs
         )
 
     def record_enqueued(self, *, at: datetime) -> None:
-        """The queue has taken every job that was noted."""
+        """Record that the queue has accepted every recorded job."""
         self._append("handed", at=instant(at))
 
     def record_result(self, key: str, *, row: int, result: RowResult, at: datetime) -> None:
-        """A row is over, for now."""
+        """Record the result of a row."""
         said = {name: value for name, value in asdict(result).items() if value not in ("", None)}
         self._append("came", key=key, row=row, at=instant(at), came=said)
 
     def record_table(self, sha256: str) -> None:
-        """A table of this digest is about to be written."""
+        """Record that a table of this digest is about to be written."""
         self._append("table", sha256=sha256)
 
     # ----------------------------------------------------------------------------------
@@ -212,7 +214,7 @@ class Journal:
             ) from error
 
     def _was_never_begun(self) -> bool:
-        """Whether a crash left nothing, or a piece of the first line."""
+        """Whether a crash left an empty file, or a part of the first line."""
         data = os.pread(self._descriptor, 1 << 16, 0)
         return b"\n" not in data and _FIRST.startswith(data[: len(_FIRST)])
 
@@ -236,7 +238,7 @@ class Journal:
             self._take(json.loads(text))
 
     def _read(self) -> int:
-        """Take in every whole line; return how many bytes those are."""
+        """Read every complete line; return the number of their bytes."""
         size = os.fstat(self._descriptor).st_size
         if size > _MAX_BYTES:
             raise SnapshotterError(f"{self.path} is too long to be the journal of a batch")
@@ -317,7 +319,7 @@ def _unwritable(path: Path, error: OSError) -> SnapshotterError:
 
 
 def removed_rows(journal: Journal, keys: Iterable[str]) -> tuple[RowHistory, ...]:
-    """Return what came of rows that the table does not have any more."""
+    """Return the results of rows that are not in the table any more."""
     there = set(keys)
     return tuple(
         known

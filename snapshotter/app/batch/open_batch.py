@@ -1,4 +1,4 @@
-"""Where a batch begins, or goes on: from what somebody asked for to a book of rows."""
+"""Begin or continue a batch: read its table, its journal and its options into one state."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from snapshotter.ports import Clock, IdSource, ShowMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """A table, and how somebody wants it dealt with."""
+    """A table, and the options of its batch."""
 
     data: bytes
     name: str = ""  # of its file; "": it came without one
@@ -41,13 +41,13 @@ def preview_batch(
     dry_run: bool = False,
 ) -> tuple[BatchPlan, Journal | None]:
     """
-    Return what a table asks for, and what is known of it. Nothing is written.
+    Return the plan of a table and what is known of its rows. Nothing is written.
 
     Args:
-        dry_run: It need not be known where the table goes.
+        dry_run: The path of the written table may be unknown.
 
     Raises:
-        SnapshotterError: The table or the journal can not be read, or it is to go nowhere.
+        SnapshotterError: The table or the journal cannot be read, or there is no path to write to.
     """
     table, journal = _read(wanted), None
     out = _out(wanted, table) if wanted.out or wanted.name or not dry_run else None
@@ -69,14 +69,14 @@ def open_batch(
     show_message: ShowMessage,
 ) -> Iterator[BatchState]:
     """
-    Give the book of a batch that begins, or goes on.
+    Yield the state of a batch that begins or continues.
 
     Args:
-        store: Where its bundles go, as one writes it.
-        tell: Hears what somebody has to know about it.
+        store: The store of its bundles, as a person writes it.
+        show_message: Shows what a person has to know about the batch.
 
     Raises:
-        SnapshotterError: The table can not be read, or nothing can be written where it is to go.
+        SnapshotterError: The table cannot be read, or the written table cannot be saved.
     """
     table = _read(wanted)
     out = _out(wanted, table)

@@ -1,4 +1,4 @@
-"""The table that is written: whole at any moment, and never over what somebody else wrote."""
+"""Write the table with results: always complete, and never over changes of other people."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ _SHARE = 0.05  # of the time that may go into writing the table while captures g
 
 class Output:
     """
-    Where the table goes.
+    The table that is written.
 
-    Between two rows it is written only as often as costs little of the time: the journal
-    has every row, and the table is written from it in the end.
+    Between two rows it is written only as often as it costs little time: the journal has every row,
+    and the table is written from it at the end.
     """
 
     def __init__(self, path: Path, journal: Journal, clock: Clock) -> None:
@@ -30,12 +30,12 @@ class Output:
 
     def keep_edits(self) -> Path | None:
         """
-        Move a table aside that is not as we left it; return where it is now.
+        Move a table aside that changed since we wrote it; return its new path.
 
-        Somebody may have written into it: that must not be lost.
+        A person may have edited it, and the edits must not be lost.
 
         Raises:
-            SnapshotterError: It can not be moved.
+            SnapshotterError: The table cannot be moved.
         """
         try:
             found = digest_bytes(self.path.read_bytes()).sha256
@@ -58,10 +58,10 @@ class Output:
         values: Sequence[Mapping[str, str]],
     ) -> None:
         """
-        Write the table, durable when this returns.
+        Write the table; it is durable when this returns.
 
         Raises:
-            SnapshotterError: It can not be written; the one before is still there.
+            SnapshotterError: It cannot be written; the previous table is still there.
         """
         began = self._clock.monotonic()
         data = table.written(columns, values)
@@ -75,17 +75,17 @@ class Output:
 
     @property
     def due(self) -> bool:
-        """Whether it may be written again without costing much."""
+        """Whether it can be written again without much cost."""
         return self._clock.monotonic() >= self._not_before
 
 
 def journal_path(path: Path) -> Path:
-    """Return where the journal of a table is: beside it."""
+    """Return the path of the journal, beside the table."""
     return path.with_name(f"{path.name}{SUFFIX}")
 
 
 def next_free_path(path: Path) -> Path:
-    """Return the first name that is free: `a.done.csv`, `a.done-2.csv`, `a.done-3.csv`."""
+    """Return the first free path of `a.done.csv`, `a.done-2.csv`, `a.done-3.csv` and so on."""
     number, found = 1, path
     while found.exists() or journal_path(found).exists():
         number += 1

@@ -1,9 +1,9 @@
 """
-What a table asks for: which column is what, and what is to be done about each row. Pure.
+Plan a batch: find the columns of its table, and decide what to do about each row. Pure functions.
 
-A row is known by its address and its policy, and by how many rows before it have the same:
-so that a table may be sorted, longer or shorter when a batch goes on. Rows that mean one
-page (`policy/page_identity.py`) under one policy are captured once.
+The key of a row is made of its address, its policy, and how many rows before it have the same. So
+the table may be sorted, extended or shortened when the batch continues. Rows of one page
+(`policy/page_identity.py`) under one policy are captured once.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ _OURS = "snapshotter "  # what a column of ours begins with whose name is taken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Which column of a table is what."""
+    """The columns of a table by their meaning."""
 
     names: Mapping[str, str]  # field → column as the table spells it; fields that have one
     there: frozenset[str] = frozenset()  # fields whose column the table has already
@@ -65,7 +65,7 @@ class Columns:
         return (*ours, *([self.wacz] if self.wacz else []))
 
     def values(self, row: Row, said: Mapping[str, str]) -> Mapping[str, str]:
-        """Return what is to stand in a row's columns; what its owner wrote there stays."""
+        """Return the values of a row's columns; values of the table's owner stay."""
         ours = {self.names[name]: text for name, text in said.items() if name in self.names}
         if self.wacz:
             ours[self.wacz] = said.get("location", "")
@@ -83,15 +83,15 @@ def columns_of(
     found: Sequence[str], *, preset: str = "", named: Mapping[str, str] | None = None
 ) -> Columns:
     """
-    Return which column of a table is what.
+    Return the columns of a table by their meaning.
 
     Args:
         found: The table's columns.
-        preset: One of `PRESETS`; "": what the header looks like.
-        named: Column names that somebody chose, by field; "" for one that is not wanted.
+        preset: One of `PRESETS`; "" to guess it from the header.
+        named: Column names that a person chose, by field; "" for a column that is not wanted.
 
     Raises:
-        SnapshotterError: No column has addresses in it.
+        SnapshotterError: No column has addresses.
     """
     chosen = dict(named or {})
     by_lower = {column.strip().lower(): column for column in reversed(found)}  # of two, the first
@@ -168,13 +168,13 @@ class BatchRow:
 
     @property
     def needs_capture(self) -> bool:
-        """Whether it is to be captured for itself."""
+        """Whether the row itself is captured, not another row of the same page."""
         return not (self.handled or self.problem or self.same_as)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPlan:
-    """A table, read and understood."""
+    """A table with the plan of its rows."""
 
     table: Table
     columns: Columns
@@ -183,7 +183,7 @@ class BatchPlan:
 
     @property
     def rows_to_capture(self) -> tuple[BatchRow, ...]:
-        """The rows that are to be captured, in the order of the table."""
+        """The rows that are captured, in the order of the table."""
         return tuple(entry for entry in self.entries if entry.needs_capture)
 
 
@@ -197,14 +197,14 @@ def plan_rows(
     known: Callable[[str], bool] = lambda key: False,
 ) -> BatchPlan:
     """
-    Return what is to be done about each row.
+    Return the plan of each row.
 
     Args:
-        check_policy: Raises SnapshotterError for the name of a policy that does not hold.
-        rules: By what rows are told to mean one page; None: each is captured.
-        retry_failed: Rows that say they failed, in a column that was there, are tried again.
-        known: Whether a row, by its key, was captured already: of rows that mean one page
-            that one counts, and otherwise the first.
+        check_policy: Raises SnapshotterError for the name of an invalid policy.
+        rules: Which addresses mean one page; None: capture each row.
+        retry_failed: Capture rows again whose existing status column says that they failed.
+        known: Whether the row of a key was captured already: of several rows of one page that row
+            counts, else the first.
     """
     seen: dict[tuple[str, str], int] = {}
     first: dict[tuple[str, str], BatchRow] = {}
@@ -261,7 +261,9 @@ def _entry(
 
 
 def row_key(url: str, policy: str, number: int) -> str:
-    """Return by what a row is known: its address, its policy, and which of several it is."""
+    """
+    Return the key of a row: a digest of its address, its policy and its number among equal rows.
+    """
     told = "\0".join((url, policy, str(number)))
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""What came of the rows of a table: plan, journal and written table as one."""
+"""The state of a batch: its plan, journal and written table together."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _WITH_BUNDLE = frozenset({DONE, INCOMPLETE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many rows are how far."""
+    """How many rows are in which state."""
 
     rows: int
     by_status: Mapping[str, int]  # of rows of which anything is known
@@ -33,8 +33,8 @@ class BatchState:
     """
     The rows of one batch.
 
-    Every change is in the journal when the call returns; the table follows when it is due,
-    and whenever `write` is called.
+    Every change is in the journal when the call returns. The table is written when it is due, and
+    when `write` is called.
     """
 
     def __init__(self, plan: BatchPlan, journal: Journal, output: Output, clock: Clock) -> None:
@@ -46,11 +46,11 @@ class BatchState:
         self._by_number = {entry.row.number: entry for entry in plan.entries}
 
     def known(self, entry: BatchRow) -> RowHistory:
-        """Return what the journal says of a row."""
+        """Return what the journal holds about a row."""
         return self.journal.known(entry.key)
 
     def result(self, entry: BatchRow) -> RowResult | None:
-        """Return what came of a row; None: nothing yet, or it was left as it is."""
+        """Return the result of a row; None if it has none, or was left unchanged."""
         if entry.handled:
             return None
         if entry.problem is not None:
@@ -84,31 +84,31 @@ class BatchState:
 
     def pending_rows(self, *, retry_failed: bool = False) -> tuple[BatchRow, ...]:
         """
-        Return the rows that are to be captured, in the order of the table.
+        Return the rows that are still to be captured, in the order of the table.
 
         Args:
-            retry_failed: Those too that were tried, and have no bundle.
+            retry_failed: Include rows that were tried and have no bundle.
         """
         return pending_rows(self.plan, self.journal, retry_failed=retry_failed)
 
     def record_start(self, entry: BatchRow, bundle_id: str) -> None:
-        """Write down that a capture of a row begins, and which id its bundle will have."""
+        """Record that the capture of a row begins, and the id that its bundle will have."""
         self.journal.record_start(
             entry.key, row=entry.row.number, url=entry.url, bundle_id=bundle_id, at=self.now()
         )
 
     def record_jobs(self, jobs: Sequence[tuple[BatchRow, str]]) -> None:
-        """Write down that rows are about to be handed to the queue, and under which ids."""
+        """Record the ids of jobs before they are enqueued."""
         self.journal.record_jobs(
             [(entry.key, entry.row.number, entry.url, job) for entry, job in jobs], at=self.now()
         )
 
     def show(self, entry: BatchRow, result: RowResult) -> None:
-        """Let the table say how far a row is that is not over: the queue knows, not we."""
+        """Show the state of an unfinished row in the table; only the queue knows it."""
         self._shown[entry.key] = result
 
     def note(self, entry: BatchRow, result: RowResult) -> None:
-        """Write down what came of a row."""
+        """Record the result of a row."""
         self.journal.record_result(entry.key, row=entry.row.number, result=result, at=self.now())
         if self.output.due:
             self.write()
@@ -123,7 +123,7 @@ class BatchState:
         self.output.write(self.plan.table, columns.written, values)
 
     def counts(self) -> Counts:
-        """Return how many rows are how far."""
+        """Return how many rows are in which state."""
         found: Counter[str] = Counter()
         handled = left = code = incomplete = 0
         for entry in self.plan.entries:
@@ -155,7 +155,7 @@ class BatchState:
 def pending_rows(
     plan: BatchPlan, journal: Journal | None, *, retry_failed: bool
 ) -> tuple[BatchRow, ...]:
-    """Return the rows that are to be captured; `Book.pending_rows` for whoever only looks."""
+    """Return the rows that are still to be captured; `BatchState.pending_rows` without a state."""
     if journal is None:
         return plan.rows_to_capture
     return tuple(

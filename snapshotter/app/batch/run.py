@@ -1,16 +1,16 @@
 """
-The rows of a batch, captured in this process, one after the other.
+Capture the rows of a batch in this process, one after the other.
 
-What a crash leaves behind, and what the next run makes of it:
+What a crash leaves, and what the next run does about it:
 
     before the journal has the bundle's id    nothing: the row is captured
     from then to the seal                     nothing: the row is captured
-    sealed, and not stored                    the bundle, in the spool: it is stored, as this row's
-    stored, and the journal does not say so   the bundle, found in the store by its id
-    after the journal's line                  the row is over
+    sealed, and not stored                    the bundle in the spool is stored, as this row's
+    stored, and not in the journal            the bundle is found in the store by its id
+    after the journal's line                  the row is done
 
-A row that fails holds up no other. Several that fail one after the other are not the
-rows' fault: then nothing more is begun.
+A row that fails does not stop the others. Several failures in a row are not caused by the rows:
+then the run ends.
 """
 
 import contextlib
@@ -46,26 +46,26 @@ from snapshotter.policy.addresses import strip_parameters
 from snapshotter.policy.host_answers import response_of
 from snapshotter.ports import Progress
 
-_IN_A_ROW = 3  # failures after which nothing more is begun
+_IN_A_ROW = 3  # failures that end the run
 _TITLE = 1_000  # characters of a title that are kept in a table
 _LONGEST_NAP_S = 30.0  # the machine may have been asleep meanwhile
-_LONG_S = 20.0  # no browser waits idle for so long
+_LONG_S = 20.0  # of waiting, after which a prewarmed browser is ended
 
 
 class BatchObserver(Protocol):
-    """Whoever looks on."""
+    """The display of a running batch."""
 
     def row_started(self, entry: BatchRow) -> Progress:
-        """A row's capture begins; return what hears of its steps."""
+        """Show that the capture of a row begins; return the callback for its progress."""
 
     def ended(self, entry: BatchRow, result: RowResult, done: CaptureResult | None) -> None:
-        """A row is over, or put off. `done` is what was captured just now."""
+        """Show that a row ended or was deferred. `done` is its capture, if it was made just now."""
 
     def waiting(self, until: datetime, why: str) -> None:
-        """Nothing may be visited until then."""
+        """Show that no host may be visited until then."""
 
     def message(self, sentence: str) -> None:
-        """Something has to be known."""
+        """Show a message."""
 
 
 Decide = Callable[[str, str], Decision]  # a policy's name, and the page's address
@@ -73,51 +73,51 @@ Decide = Callable[[str, str], Decision]  # a policy's name, and the page's addre
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended."""
+    """The result of a run."""
 
     interrupted: bool = False
     stopped: SnapshotterError | None = None  # why nothing more was begun
 
 
-class _Noted:
-    """A `Lease` of a process alone, which writes down what it begins."""
+class _RecordingLease:
+    """The `Lease` of a single process, which records what it begins."""
 
     def __init__(self, state: BatchState, entry: BatchRow) -> None:
         self._state = state
         self._entry = entry
 
     def began(self, bundle_id: str) -> None:
-        """Note the id, before the page is asked for."""
+        """Record the id, before the page is requested."""
         self._state.record_start(self._entry, bundle_id)
 
     def may_store(self, sealed: SealedResult) -> None:
-        """Let it be stored: nobody else is at it, for we hold the journal."""
+        """Allow it: the lock of the journal excludes other processes."""
 
     def wait(self, error: ServiceUnavailable) -> None:
-        """Wait for no store: the bundle is kept, and the next run stores it."""
+        """Raise the error: the bundle is kept, and the next run stores it."""
         raise error
 
     def stored(self) -> None:
-        """Note nothing: what came of the row is noted as a whole."""
+        """Do nothing: the result of the row is recorded as a whole."""
 
 
 def recover(
-    state: BatchState, dependencies: CaptureDependencies, decide: Decide, watcher: BatchObserver
+    state: BatchState, dependencies: CaptureDependencies, decide: Decide, observer: BatchObserver
 ) -> None:
     """
-    Write down what runs before this one captured, and could not write down any more.
+    Record the results of captures that earlier runs made and could not record.
 
-    Call it after `keeping.rescue`.
+    Call it after `safekeeping.rescue_spooled`.
 
     Raises:
         ServiceUnavailable: The store does not answer.
-        SnapshotterError: A sealed bundle can not be stored; it stays where it is.
+        SnapshotterError: A sealed bundle cannot be stored; it stays where it is.
     """
     for entry in state.plan.rows_to_capture:
         known = state.known(entry)
         failed = known.result is not None and known.result.status == FAILED
         if known.is_running_here or failed:
-            # The last one, or else what a full disk left of one that failed.
+            # The last bundle; or of a failed row any bundle, which a full disk may have left.
             ids = known.bundle_ids[-1:] if known.is_running_here else known.bundle_ids[::-1]
             found = (
                 _found(
@@ -125,7 +125,7 @@ def recover(
                     entry,
                     dependencies,
                     decide(entry.policy, entry.url),
-                    watcher,
+                    observer,
                     stored=known.is_running_here,
                 )
                 for bundle_id in ids
@@ -133,7 +133,7 @@ def recover(
             result = next(filter(None, found), None)
             if result is not None:
                 state.note(entry, result)
-                watcher.ended(entry, result, None)
+                observer.ended(entry, result, None)
 
 
 def _found(
@@ -141,11 +141,11 @@ def _found(
     entry: BatchRow,
     dependencies: CaptureDependencies,
     decision: Decision,
-    watcher: BatchObserver,
+    observer: BatchObserver,
     *,
     stored: bool,
 ) -> RowResult | None:
-    """Return what a bundle is for a row; one that waits to be stored is stored first."""
+    """Return the result of a row whose bundle exists; an unstored bundle is stored first."""
     file = dependencies.unstored_dir / f"{bundle_id}{store_keys.SUFFIX}"
     waiting = file.exists()
     if not waiting and not stored:
@@ -156,16 +156,16 @@ def _found(
         safekeeping.add_bundle(
             file, dependencies.store, dependencies.trust, now=now, retention=kept
         )
-        watcher.message(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
-    result = _stored(bundle_id, entry, dependencies, decision, watcher)
+        observer.message(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
+    result = _stored(bundle_id, entry, dependencies, decision, observer)
     if waiting and result is not None:
-        _log(bundle_id, dependencies, watcher)
+        _log(bundle_id, dependencies, observer)
         with contextlib.suppress(OSError):  # left there, it can be added again
             file.unlink()
     return result
 
 
-def _log(bundle_id: str, dependencies: CaptureDependencies, watcher: BatchObserver) -> None:
+def _log(bundle_id: str, dependencies: CaptureDependencies, observer: BatchObserver) -> None:
     if dependencies.logbook is None:
         return
     try:
@@ -174,7 +174,7 @@ def _log(bundle_id: str, dependencies: CaptureDependencies, watcher: BatchObserv
         ):
             pass
     except SnapshotterError as error:
-        watcher.message(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
+        observer.message(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
 
 
 def _stored(
@@ -182,9 +182,9 @@ def _stored(
     entry: BatchRow,
     dependencies: CaptureDependencies,
     decision: Decision,
-    watcher: BatchObserver,
+    observer: BatchObserver,
 ) -> RowResult | None:
-    """Return what the bundle of a row says, if the store has it."""
+    """Return the result of a row from its bundle, if the store has it."""
     key = store_keys.bundle_key(bundle_id)
     try:
         length = dependencies.store.head(key).length
@@ -196,7 +196,7 @@ def _stored(
     except FileNotFoundError:
         return None
     except EvidenceInvalid as error:
-        watcher.message(f"{bundle_id} can not be read, and its page is captured anew: {error}")
+        observer.message(f"{bundle_id} can not be read, and its page is captured anew: {error}")
         return None
     what = record.get("what", {})
     visited, _ = strip_parameters(entry.url, decision.strip_params)
@@ -220,7 +220,7 @@ def _stored(
 
 
 def row_result(done: CaptureResult, decision: Decision) -> RowResult:
-    """Return what came of a row, from what was captured just now."""
+    """Return the result of a row from its capture."""
     captured = done.capture
     code = exit_code(captured.court_minimum.met, required=decision.require_court_minimum)
     return RowResult(
@@ -247,19 +247,19 @@ def capture_all(
     series: CaptureSeries,
     line: VisitQueue,
     decide: Decide,
-    watcher: BatchObserver,
+    observer: BatchObserver,
     *,
     pause: Callable[[float], None],
 ) -> RunResult:
     """
-    Capture rows, in the order that their hosts allow; return how that ended.
+    Capture rows, in the order that their hosts allow; return the result of the run.
 
     Args:
-        line: Of the addresses of `entries`.
-        decide: Returns how a policy captures a page; it was asked for each policy before.
+        line: The queue of the addresses of `entries`.
+        decide: Returns the decision of a policy for a page; it was called for each policy before.
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
     """
-    run = _Run(state, entries, series, line, decide, watcher)
+    run = _Run(state, entries, series, line, decide, observer)
     try:
         while (turn := line.next()) is not None:
             if isinstance(turn, AllHostsWaiting):
@@ -273,7 +273,7 @@ def capture_all(
                 return RunResult(stopped=run.stopped)
     except KeyboardInterrupt as error:
         for note in getattr(error, "__notes__", ()):
-            watcher.message(note)
+            observer.message(note)
         return RunResult(interrupted=True)
     return RunResult()
 
@@ -286,20 +286,20 @@ class _Run:
         series: CaptureSeries,
         line: VisitQueue,
         decide: Decide,
-        watcher: BatchObserver,
+        observer: BatchObserver,
     ) -> None:
         self._state = state
         self._entries = entries
         self._series = series
         self._line = line
         self._decide = decide
-        self._watcher = watcher
+        self._observer = observer
         self._left = len(entries)
         self._failures = 0
         self.stopped: SnapshotterError | None = None
 
     def wait(self, held: AllHostsWaiting, pause: Callable[[float], None]) -> None:
-        """Wait, at most for a while, until a host is free."""
+        """Wait until a host is free, or for a while at most."""
         now = self._state.now()
         until = held.until or now + timedelta(seconds=1)
         left_s = (until - now).total_seconds()
@@ -307,19 +307,19 @@ class _Run:
             self._series.rest()
         if self._state.output.due:
             self._state.write()
-        self._watcher.waiting(until, f"{held.key}: {held.why}")
+        self._observer.waiting(until, f"{held.key}: {held.why}")
         pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
     def one(self, turn: VisitTurn) -> None:
-        """Capture one row, and write down what came of it."""
+        """Capture one row, and record its result."""
         entry = self._entries[turn.number]
         self._left -= 1
         decision = self._decide(entry.policy, entry.url)
         answered = False
         try:
             done = self._series.run(
-                entry.url, decision, self._watcher.row_started(entry),
-                following=self._left > 0, lease=_Noted(self._state, entry),
+                entry.url, decision, self._observer.row_started(entry),
+                following=self._left > 0, lease=_RecordingLease(self._state, entry),
             )  # fmt: skip
             at = self._line.done(
                 turn, response_of(done.capture), revisits=self._state.known(entry).deferred
@@ -339,14 +339,14 @@ class _Run:
         except SnapshotterError as error:
             self._failed(entry, error)
         except (BrokenPipeError, ModuleNotFoundError):
-            raise  # nothing that is about this row
-        except Exception as error:  # noqa: BLE001 - a bug that one row meets is told, and holds up no other
+            raise  # not caused by this row
+        except Exception as error:  # noqa: BLE001 - shown, and the other rows are captured
             self._failed(entry, bug(error), counts=False)
         else:
             for warning in self._series.warnings(done):
-                self._watcher.message(warning)
+                self._observer.message(warning)
             self._state.note(entry, result)
-            self._watcher.ended(entry, result, done)
+            self._observer.ended(entry, result, done)
         finally:
             if not answered:
                 self._line.done(turn, None)
@@ -356,7 +356,7 @@ class _Run:
             status=FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code
         )
         self._state.note(entry, result)
-        self._watcher.ended(entry, result, None)
+        self._observer.ended(entry, result, None)
         self._failures = self._failures + 1 if counts else 0
         if self._failures >= _IN_A_ROW:
             self.stopped = error

@@ -1,7 +1,7 @@
 """
 Deliver notifications: match events to rules, keep messages in the outbox, send them by channels.
 
-    notify(event) ─rules─► outbox ─grouping─► message ─channel─► taken over, or tried again
+    notify(event) ─rules─► outbox ─grouping─► message ─channel─► delivered, or tried again
 
 Workers call `round` every few seconds, and `snapshotter notify send` does the same once.
 """
@@ -35,7 +35,7 @@ _A_ROUND: Final = 100  # messages handed over before others have their turn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRound:
-    """What one round did."""
+    """The result of one round."""
 
     gathered: int  # messages made
     sent: int
@@ -46,11 +46,12 @@ class DeliveryRound:
 
 class NotificationService:
     """
-    Takes events over and hands messages over (the port `Notifier`).
+    Accepts events and sends messages (the port `Notifier`).
 
     Args:
-        policies: Returns the names of the policy that a job names for an address, "" for none:
-            the file's and the policy's own, where they differ. Empty: it is not known.
+        policies: Returns the names of a job's policy, by the name that the job has and an address
+            ("" for none): the name of the file and the policy's own, if they differ. Empty: they
+            are not known.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class NotificationService:
         self._policies = policies
 
     def close(self) -> None:
-        """Let go of the outbox."""
+        """Close the outbox."""
         self._outbox.close()
 
     def notify(self, event: NotificationEvent) -> None:
@@ -84,7 +85,7 @@ class NotificationService:
             self._outbox.put(waiting)
 
     def _resolved(self, about: NotificationScope, url: str) -> tuple[NotificationScope, ...]:
-        """Return what an event is about, once for each name that rules may know its policy by."""
+        """Return the scope of an event once for each name that rules may know its policy by."""
         if about.policy is None:
             return (about,)
         names = self._policies(about.policy, url) or (None,)
@@ -92,10 +93,10 @@ class NotificationService:
 
     def round(self, *, hurry: bool = False) -> DeliveryRound:
         """
-        Make messages of what has waited long enough, and hand over what is due.
+        Make messages of events that have waited long enough, and send the messages that are due.
 
         Args:
-            hurry: Nobody will come again soon: wait for no group.
+            hurry: Wait for no group, since no other round follows soon.
 
         Raises:
             ServiceUnavailable: The outbox does not answer; nothing is lost.
@@ -110,15 +111,15 @@ class NotificationService:
         return self._hand_over(gathered)
 
     def tidy(self) -> None:
-        """Forget what is long over. Raises ServiceUnavailable."""
+        """Remove old entries of the outbox. Raises ServiceUnavailable."""
         self._outbox.tidy(tuple(self._channels))
 
     def test(self, name: str) -> DeliveryResult:
         """
-        Send a message through a channel now, past rules and outbox.
+        Send a test message through a channel now, without rules and outbox.
 
         Raises:
-            SnapshotterError: There is no such channel.
+            SnapshotterError: The channel does not exist.
         """
         urls = self._rules.channel(name).urls
         now = self._clock.now()
@@ -170,10 +171,10 @@ class NotificationService:
 
 def _again_s(message: UndeliveredMessage, delivery: DeliveryResult) -> float:
     """
-    Return the seconds until the next attempt: 5, 15, 45… up to 15 minutes, and a fifth of it.
+    Return the seconds until the next attempt: 5, 15, 45… up to 15 minutes, and up to a fifth more.
 
-    The fifth is each message's own, so that not all come back at once. A receiver that names a
-    time gets at least that.
+    The added part depends on the message, so that not all are sent at once. If a receiver names a
+    time, it is waited for at least.
     """
     wait_s = min(_FIRST_S * 3.0 ** min(message.attempts, 9), _LONGEST_S)
     share = hashlib.sha256(f"{message.id}/{message.attempts}".encode()).digest()[0] / 255

@@ -1,8 +1,8 @@
 """
 Make notification events from jobs, audits, workers and disks.
 
-Ids are made from what an event is about, so that telling it again tells nothing new. What
-may name a page stands in `url`, `host` and `detail`, and never in `summary`.
+The id of an event is made of what it is about, so that the same event is not delivered twice.
+`url`, `host` and `detail` may name a page; `summary` never does.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _A_DAY: Final = "%Y%m%d"
 
 
 def job_event(status: JobStatus, at: datetime) -> NotificationEvent | None:
-    """Return what to tell of a job that is over; None of one that is not, or was cancelled."""
+    """Return the event of a job that ended; None if it has not ended or was cancelled."""
     kind = _OF_STATE.get(status.state)
     if kind is None:
         return None
@@ -55,10 +55,11 @@ def audit_event(
     report: AuditReport, report_id: str, receipts_name: str, at: datetime
 ) -> NotificationEvent:
     """
-    Return what to tell of an audit that ended FAILED.
+    Return the event of an audit that ended FAILED.
 
     Args:
-        place: The store, as receipts name it: a digest, for a path or a bucket can tell.
+        place: The store, as receipts name it: a digest, since a path or bucket may reveal
+            something.
     """
     codes = [count.code.value for count in report.counts if count.severity is Severity.FAILED]
     failed = sum(count.count for count in report.counts if count.severity is Severity.FAILED)
@@ -78,10 +79,10 @@ def withheld_event(
     count: int, report_id: str, receipts_name: str, at: datetime
 ) -> NotificationEvent:
     """
-    Return what to tell of objects that an earlier audit read, and that the store withholds.
+    Return the event of objects that an earlier audit read and the store now withholds.
 
     Args:
-        count: How many; 0 where no audit of the store comes to its end.
+        count: How many; 0 if no audit of the store ends.
         place: The store, as receipts name it.
     """
     if count:
@@ -104,9 +105,9 @@ def withheld_event(
 
 def service_event(service: str, detail: str, at: datetime) -> NotificationEvent:
     """
-    Return what to tell of a service that did not do its part; of each once an hour.
+    Return the event of a service that failed; one event an hour for each service.
 
-    Its error may name the page that was captured, which no rule about pages could hide.
+    Addresses are removed from the error: no rule about pages could hide them.
     """
     return NotificationEvent(
         id=f"service.failed/{_key(service)}/{at:%Y%m%dT%H}",
@@ -122,7 +123,7 @@ def service_event(service: str, detail: str, at: datetime) -> NotificationEvent:
 def disk_event(
     what: str, free_bytes: int, total_bytes: int, machine: str, at: datetime
 ) -> NotificationEvent:
-    """Return what to tell of a disk that is nearly full; of each machine's once a day."""
+    """Return the event of a disk that is nearly full; one event a day for each machine."""
     percent = 100 * free_bytes // max(total_bytes, 1)
     return NotificationEvent(
         id=f"disk.low/{_key(machine)}/{_key(what)}/{at.strftime(_A_DAY)}",
@@ -135,7 +136,7 @@ def disk_event(
 
 
 def test_event(message_id: str, at: datetime) -> NotificationEvent:
-    """Return what a channel is told that somebody tries."""
+    """Return the event of a test message."""
     return NotificationEvent(
         id=f"test/{message_id}",
         kind=NotificationKind.TEST,
@@ -162,7 +163,7 @@ def _summary(status: JobStatus) -> str:
 
 
 def _key(name: str) -> str:
-    """Return a name as it can stand in an id."""
+    """Return a name in the form that it has in an id."""
     return "".join(
         character if character.isascii() and (character.isalnum() or character in "._-") else "_"
         for character in name

@@ -18,14 +18,14 @@ _NEWEST = 1_000  # items that a summary looks at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemWithJob:
-    """An item and its job; None for one that has none, or of which nothing is known any more."""
+    """An item with its job; the job is None if there is none, or if it was purged."""
 
     item: WatchItem
     job: JobStatus | None
 
     @property
     def took(self) -> timedelta | None:
-        """From the poll that first saw it to the beginning of its capture."""
+        """The time from the poll that first saw the item to the begin of its capture."""
         if self.job is None or self.job.started_at is None:
             return None
         return self.job.started_at - self.item.first_seen
@@ -33,7 +33,7 @@ class ItemWithJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSummary:
-    """A watch as `watch show` tells of it."""
+    """What `watch show` shows of a watch."""
 
     status: WatchStatus
     polls: tuple[Poll, ...]  # newest first
@@ -57,7 +57,7 @@ def items_with_jobs(
 
 
 def watch_summary(book: "Watches", queue: JobQueue, name: str, *, polls: int) -> WatchSummary:
-    """Return how a watch stands. Raises as `items_with_jobs` does."""
+    """Return the summary of a watch. Raises as `items_with_jobs` does."""
     status = book.status(name)
     jobs: Counter[str] = Counter()
     late = unlearnt = 0

@@ -1,5 +1,5 @@
 """
-Pass what happens in a worker to metrics, logs and notifications; a failure there costs no capture.
+Pass what happens in a worker to metrics, logs and notifications; their failures end no capture.
 """
 
 import queue
@@ -24,10 +24,10 @@ ReportProblem = Callable[[str], None]
 
 class CombinedObserver(JobObserver):
     """
-    Several observers as one. What one of them raises is told, and the others hear all the same.
+    Several observers as one. An error of one observer is reported, and the others are called.
 
     Args:
-        complain: Gets a sentence about a listener that failed.
+        complain: Gets a sentence about an observer that failed.
     """
 
     def __init__(self, listeners: Sequence[JobObserver], complain: ReportProblem) -> None:
@@ -76,10 +76,10 @@ class CombinedObserver(JobObserver):
 
 class NotificationObserver(JobObserver):
     """
-    Hands over what people may want to be told, in a thread of its own.
+    Passes events to the notifier, in a thread of its own.
 
-    The database may be what is gone: whoever is heard never waits for it. What it did not take
-    is kept, and handed over when it is back, in the order in which it happened.
+    The database may be down, so no caller waits for it. Events that it did not accept are kept and
+    passed on later, in the order in which they happened.
     """
 
     def __init__(self, notifier: Notifier, clock: Clock, complain: ReportProblem) -> None:
@@ -92,7 +92,7 @@ class NotificationObserver(JobObserver):
         self._thread.start()
 
     def close(self) -> None:
-        """Hand over what is left, for a few seconds at most."""
+        """Pass on what is left, for a few seconds at most."""
         try:
             self._events.put_nowait(None)
         except queue.Full:

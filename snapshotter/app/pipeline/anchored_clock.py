@@ -1,4 +1,4 @@
-"""One capture's clock: the wall's time once, and then what no one can set."""
+"""A clock for one capture: it reads the system time once, and then follows the monotonic clock."""
 
 from datetime import datetime, timedelta
 
@@ -8,10 +8,10 @@ from snapshotter.ports import Clock
 
 class AnchoredClock:
     """
-    A clock that takes the wall's time once, and goes on with the monotonic clock.
+    A clock that reads the system time once and continues with the monotonic clock.
 
-    Whoever shares it between two calls of `anchor` sees times in order, also when the
-    machine's clock is set meanwhile.
+    All its times between two calls of `anchor` are in order, even if the system clock is set
+    meanwhile.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -19,17 +19,17 @@ class AnchoredClock:
         self.anchor()
 
     def anchor(self) -> None:
-        """Take the wall's time."""
+        """Read the system time."""
         self._at, self._since = self._clock.now(), self._clock.monotonic()
 
     def now(self) -> datetime:
-        """Return the time, as if nobody had set the clock since the anchor."""
+        """Return the time as if the system clock had not been set since the anchor."""
         return self._at + timedelta(seconds=self._clock.monotonic() - self._since)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return seconds that never decrease."""
         return self._clock.monotonic()
 
     def facts(self) -> ClockFacts:
-        """Return what the system says about its own clock."""
+        """Return what the system reports about its clock."""
         return self._clock.facts()

@@ -1,4 +1,6 @@
-"""What has to be said of a capture that is done: warnings, and the state of its proofs in words."""
+"""
+Describe problems of a finished capture as warnings, and the state of its log entry and timestamps.
+"""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -16,7 +18,7 @@ from snapshotter.seal import sealer
 
 
 def clock_warnings(result: CaptureResult) -> tuple[str, ...]:
-    """Return what to say of each authority whose clock and ours are too far apart."""
+    """Return a warning for each authority whose clock differs too much from ours."""
     return tuple(
         f"WARNING: {answer.authority}: {answer.detail}. The bundle is stored as this machine's "
         "clock said, "
@@ -29,7 +31,7 @@ def clock_warnings(result: CaptureResult) -> tuple[str, ...]:
 
 
 def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
-    """Return what to say of a browser that was not confined as it could be."""
+    """Return warnings about a browser that was not fully confined."""
     said: list[str] = []
     capture = result.capture
     sandbox, network = capture.environment.sandbox, capture.network
@@ -59,7 +61,10 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
 
 
 def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
-    """Return what to say of a capture that shows who made it: kinds and places, never the text."""
+    """
+    Return warnings about identifiers of the capturing person: their kinds and places, never the
+    text.
+    """
     every, boxes = result.capture.identifier_findings, result.capture.shown_in_pictures
     is_redacted = result.decision.redact.identity == "redact"
     # What is read off a picture, a code that holds a name, is in the verdict and stays there.
@@ -107,10 +112,10 @@ def policy_warnings(
     result: CaptureResult, picks: Callable[[str], Candidate] | None
 ) -> tuple[str, ...]:
     """
-    Return what to say of a page that led to an address for which another policy is meant.
+    Return a warning if the page redirected to an address with another policy.
 
     Args:
-        picks: Returns the policy that an address decides for; None: nothing is said.
+        picks: Returns the policy that an address decides for; None: no warning.
     """
     asked, reached = result.capture.requested_url, result.capture.final_url
     if picks is None or not result.decision.policy_why or reached == asked:
@@ -140,7 +145,7 @@ def _places(found: Sequence[IdentifierFinding]) -> str:
 
 
 def log_warnings(result: CaptureResult) -> tuple[str, ...]:
-    """Return what to say of a bundle that is not in the log yet, or was not noted for it."""
+    """Return warnings about a bundle that is not in the log yet, or has no reminder for it."""
     logged = result.logged
     if logged is None:
         return ()
@@ -165,7 +170,7 @@ def log_warnings(result: CaptureResult) -> tuple[str, ...]:
 
 
 def log_state(result: CaptureResult) -> str:
-    """Return where the bundle is in the log, in words; nothing where there is no log."""
+    """Return the position of the bundle in the log, as a text; "" if there is no log."""
     logged = result.logged
     if logged is None:
         return ""
@@ -176,7 +181,7 @@ def log_state(result: CaptureResult) -> str:
 
 
 def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
-    """Return what to say of a bundle that was not seen to replay as it was captured."""
+    """Return a warning if the replay of the bundle differs from the capture or was not checked."""
     found = result.replay
     if found is None or found.verdict is ReplayVerdict.REPLAYS:
         return ()
@@ -192,7 +197,7 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
 
 
 def timestamp_state(result: CaptureResult) -> str:
-    """Return the state of the time proof in words."""
+    """Return the state of the timestamps as a text."""
     owed = [
         signature
         for signature in result.bundle.signatures

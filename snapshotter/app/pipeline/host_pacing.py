@@ -1,18 +1,18 @@
 """
-Politeness for whoever captures without a worker: one process, many addresses.
+Limit the visits to hosts for commands that capture without a worker.
 
-The same rules as in the queue. Where the state of hosts is kept, `VisitTracker` knows: in this
-process alone (`InMemoryVisitTracker`), or in the queue's database, so that a batch and the workers
-of one queue are polite together and a budget outlives the process
-(`jobs.politeness.DatabaseVisits`).
+The limits are those of the queue. A `VisitTracker` keeps the state of hosts: `InMemoryVisitTracker`
+in this process, or `jobs.queue.host_visits.DatabaseVisits` in the queue's database. In the database
+a batch and the workers of a queue share budgets, which outlive the process.
 
-    line = Pace(visits, clock).line(urls)
+    limiter = RateLimiter(tracker, clock)
+    line = limiter.line(urls)
     while (turn := line.next()) is not None:
-        if isinstance(turn, Held):
-            ...                       # nothing may start now: wait, or do something else
+        if isinstance(turn, AllHostsWaiting):
+            ...                       # no host may be visited now: wait
             continue
         captured = ...urls[turn.number]...
-        again = line.done(turn, answer_of(captured))
+        again = line.done(turn, response_of(captured))
 """
 
 import heapq
@@ -47,40 +47,40 @@ _LONGEST_NAP_S = 60.0  # between two looks: the machine may have been asleep mea
 
 
 class HostBusy(ServiceUnavailable):
-    """A host must not be asked for so long that nobody waits for it."""
+    """A host may not be visited for longer than the caller waits."""
 
 
 class VisitTracker(Protocol):
     """
-    The state of hosts, and who may ask which.
+    The state of hosts, which decides when each may be visited.
 
-    Any number of threads may call it at once. Limits hold among all who share the state.
+    Any number of threads may call it. The limits hold for all that share the state.
     """
 
     @property
     def politeness(self) -> Politeness:
-        """The rules."""
+        """The limits."""
 
     def begin(self, key: str, *, urgent: bool = False) -> AllowedVisit | VisitWait:
         """
-        Start a visit to a host if that is allowed now, or say when to ask again.
+        Start a visit to a host if it is allowed now, or return when to try again.
 
         Raises:
-            ServiceUnavailable: The state can not be reached.
+            ServiceUnavailable: The state cannot be reached.
         """
 
     def end(self, visit: AllowedVisit, answer: HostResponse | None) -> VisitOutcome | None:
         """
-        Note what a visit met; None if there was none in the end, which frees its place.
+        Record the response of a visit; None if there was no visit, which frees its slot.
 
         Raises:
-            ServiceUnavailable: The state can not be reached.
+            ServiceUnavailable: The state cannot be reached.
         """
 
 
 class InMemoryVisitTracker:
     """
-    The state of hosts in this process, forgotten with it.
+    The state of hosts in this process; it is lost when the process ends.
 
     Args:
         chance: Returns numbers from 0 up to 1, for jitter.
@@ -98,7 +98,7 @@ class InMemoryVisitTracker:
 
     @property
     def politeness(self) -> Politeness:
-        """The rules."""
+        """The limits."""
         return self._politeness
 
     def begin(self, key: str, *, urgent: bool = False) -> AllowedVisit | VisitWait:
@@ -149,7 +149,7 @@ class InMemoryVisitTracker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitTurn:
-    """An address whose time has come: its visit has started."""
+    """An address whose visit has started."""
 
     number: int  # its place among the addresses
     visit: AllowedVisit
@@ -157,7 +157,7 @@ class VisitTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllHostsWaiting:
-    """Addresses are left, and none of them may be visited now."""
+    """Addresses are left, and no host of them may be visited now."""
 
     until: datetime | None  # UTC; None: when a turn is done
     key: str  # of the host that is the first to be free again
@@ -166,9 +166,9 @@ class AllHostsWaiting:
 
 class VisitQueue:
     """
-    Addresses that wait, each for its host: the first whose host is free is the next.
+    Addresses that wait for their hosts; the first one whose host is free is next.
 
-    Any number of threads may take turns at once.
+    Any number of threads may take turns.
     """
 
     def __init__(
@@ -193,10 +193,10 @@ class VisitQueue:
 
     def next(self) -> VisitTurn | AllHostsWaiting | None:
         """
-        Start the next visit that is allowed; None when no address is left.
+        Start the next visit that is allowed; return None if no address is left.
 
         Raises:
-            ServiceUnavailable: The state of hosts can not be reached.
+            ServiceUnavailable: The state of hosts cannot be reached.
         """
         with self._lock:
             now = self._clock.now()
@@ -232,13 +232,14 @@ class VisitQueue:
         self, turn: VisitTurn, answer: HostResponse | None, *, revisits: int = 0
     ) -> datetime | None:
         """
-        Note what a visit met; None if there was none in the end.
+        Record the response of a visit; None if there was no visit.
 
         Args:
-            revisits: How often this address was visited once more before.
+            revisits: How often this address was visited again before.
 
         Returns:
-            When to visit it once more, for it was throttled: `again` does so, if it is wanted.
+            When to visit the address again, since the host throttled us; `again` enqueues that
+                visit.
         """
         key = turn.visit.key
         with self._lock:
@@ -254,7 +255,7 @@ class VisitQueue:
             )
 
     def again(self, number: int, url: str, at: datetime) -> None:
-        """Visit an address once more, at that time or later."""
+        """Visit an address again, at that time or later."""
         with self._lock:
             heapq.heappush(self._again, (at, number, self._visits.politeness.key(url)))
 
@@ -290,11 +291,11 @@ class VisitQueue:
 
 class RateLimiter:
     """
-    Waits for hosts, for commands that go through addresses in their order.
+    Waits for hosts, for commands that visit addresses in a fixed order.
 
     Args:
         pause: Sleeps for so many seconds.
-        patience: A host that may not be asked for longer is not waited for.
+        patience: The longest wait for a host.
     """
 
     def __init__(
@@ -311,7 +312,7 @@ class RateLimiter:
         self._patience = patience
 
     def line(self, urls: Sequence[str], *, urgent: bool = False) -> VisitQueue:
-        """Return addresses, to be visited in whatever order their hosts allow."""
+        """Return a queue of addresses, to be visited in the order that their hosts allow."""
         return VisitQueue(self._visits, self._clock, urls, urgent=urgent)
 
     def wait(
@@ -321,7 +322,7 @@ class RateLimiter:
         Start a visit, when it is allowed.
 
         Args:
-            tell: Hears once what is waited for, if it is longer than a moment.
+            show_message: Shows once what is waited for, if it takes longer than a moment.
 
         Raises:
             HostBusy: It is not allowed within our patience.
@@ -351,5 +352,5 @@ class RateLimiter:
             self._pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
     def done(self, visit: AllowedVisit, answer: HostResponse | None) -> None:
-        """Note what a visit met; None if there was none in the end."""
+        """Record the response of a visit; None if there was no visit."""
         self._visits.end(visit, answer)

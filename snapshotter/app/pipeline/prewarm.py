@@ -1,8 +1,8 @@
 """
-The capture after this one, got ready while this one is sealed.
+Start the browser of the next capture while the current bundle is sealed.
 
-Its spool directory is made, and its browser starts. Whatever goes wrong with that is
-not told here: the capture itself meets it again, and can say what it means.
+The spool directory of the next capture is made as well. Errors are not reported here: the capture
+itself meets them again and reports them.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from snapshotter.ports import Capturer, IdSource
 
 
 class Prewarmer:
-    """At most one capture that is made ready. Use as a context manager."""
+    """At most one prewarmed browser with its spool directory. Use as a context manager."""
 
     def __init__(self, capturer: Capturer, spool_dir: Path, ids: IdSource) -> None:
         self._capturer = capturer
@@ -30,7 +30,7 @@ class Prewarmer:
         self.discard()
 
     def begin(self, decision: Decision) -> None:
-        """Make the next capture ready, if none is."""
+        """Prewarm the next capture, unless one is prewarmed already."""
         if self._held is not None:
             return
         name = f"ahead-{self._ids.random_bytes(10).hex()}"
@@ -43,7 +43,7 @@ class Prewarmer:
             return
 
     def discard(self) -> None:
-        """Let go of what was made ready and is not needed."""
+        """End a prewarmed browser that is not needed, and remove its directory."""
         held, self._held = self._held, None
         if held is not None:
             spool, stack = held
@@ -52,7 +52,7 @@ class Prewarmer:
 
     @contextlib.contextmanager
     def spool_directory(self, name: str) -> Iterator[Path]:
-        """Give the directory that was made ready, or else a new one of this name."""
+        """Yield the prewarmed directory, or else a new one of this name."""
         held, self._held = self._held, None
         if held is None:
             with spool_directory(self._spool_dir, name) as spool:

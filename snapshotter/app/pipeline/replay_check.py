@@ -1,13 +1,12 @@
 """
-Replay a bundle in other people's software, and compare what it shows with its pictures.
+Replay a bundle in pywb, and compare what it shows with the pictures in the bundle.
 
-pywb serves the bundle as a proxy in front of a web that is gone, and the page is captured
-from it as it was from the web: a fresh browser in its sandbox, the same policy, the same
-steps. Its way out is an egress guard whose one upstream is that proxy, so that nothing it
-shows can come from anywhere but the bundle.
+pywb serves the bundle as a proxy, without any network behind it. The page is captured from it with
+a fresh browser in its sandbox, by the same policy and the same steps. The only upstream of the
+egress guard is that proxy, so that everything shown comes from the bundle.
 
-pywb is under the GPL. It is a program on this machine that is run, never imported and
-never a dependency.
+pywb is under the GPL. It is a program on this machine that is run, never imported, and never a
+dependency.
 """
 
 import contextlib
@@ -72,7 +71,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PywbPrograms:
-    """Where pywb's two programs are."""
+    """The paths of pywb's two programs."""
 
     wayback: Path
     manager: Path
@@ -83,7 +82,7 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
     Return pywb's programs, from a directory or else from PATH.
 
     Raises:
-        SnapshotterError: They are not there.
+        SnapshotterError: They are not installed.
     """
     found: list[Path] = []
     for name in ("wayback", "wb-manager"):
@@ -101,7 +100,7 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
 
 class PywbReplayer:
     """
-    `ports.Replayer` over pywb.
+    `ports.Replayer` with pywb.
 
     Args:
         browser: Makes a capturer whose every connection goes through this proxy.
@@ -199,7 +198,8 @@ def _moment(captured: Capture) -> str:
     """
     Return the instant to replay, 14 digits of UTC.
 
-    The end: of several answers to one address, the page that was photographed had the last.
+    It is the end of the capture: of several responses of one address the photographed page had the
+    last.
     """
     return f"{captured.ended_at.astimezone(UTC):%Y%m%d%H%M%S}"
 
@@ -257,14 +257,15 @@ def _missed(
     errors: frozenset[tuple[str, str]],
 ) -> Iterator[MissedRequest]:
     """
-    Yield the requests of the replay that the bundle has no answer to.
+    Yield the requests of the replay that the bundle has no response to.
 
-    Those that had none when the page was captured are not counted.
+    Requests that had no response when the page was captured are not counted.
 
     Args:
         record: The network record of the replay.
-        unanswered: Addresses that had no answer when the page was captured, or a socket.
-        errors: Address and status of the bundle's own answers that tell of an error.
+        unanswered: Addresses that had no response when the page was captured, or that opened a
+            socket.
+        errors: Address and status of the bundle's own error responses.
     """
     told: set[str] = set()
     for method, url, status in _without_memento(record):
@@ -278,7 +279,7 @@ def _missed(
 
 
 def _without_answer(bundle: Path) -> set[str]:
-    """Return the addresses that the page asked and that the index has no answer of."""
+    """Return the addresses that the page requested and that the index has no response of."""
     with zipfile.ZipFile(bundle) as archive:
         with archive.open(_INDEX) as lines:
             answered = {str(json.loads(line.split(b" ", 2)[2])["url"]) for line in lines}
@@ -292,7 +293,7 @@ def _without_answer(bundle: Path) -> set[str]:
 
 
 def _errors_in(bundle: Path) -> frozenset[tuple[str, str]]:
-    """Return address and status of each recorded answer of 400 and above, by the index."""
+    """Return address and status of each recorded response of 400 and above, by the index."""
     found: set[tuple[str, str]] = set()
     with zipfile.ZipFile(bundle) as archive, archive.open(_INDEX) as lines:
         for line in lines:
@@ -304,10 +305,10 @@ def _errors_in(bundle: Path) -> frozenset[tuple[str, str]]:
 
 def _without_memento(record: Path | None) -> Iterator[tuple[str, str, str]]:
     """
-    Yield method, address and status of the errors that pywb seems to tell of by itself.
+    Yield method, address and status of the error responses that pywb itself seems to make.
 
-    An answer out of an archive says from when it is (RFC 7089, section 2.1.1), but in pywb
-    not that to a request of a script. Preflights are left out: pywb answers each of them.
+    A response from an archive states its time (RFC 7089, section 2.1.1); pywb leaves that out for
+    requests of scripts. Preflights are skipped, since pywb answers each of them.
     """
     if record is None:
         return
@@ -334,10 +335,10 @@ def _without_memento(record: Path | None) -> Iterator[tuple[str, str, str]]:
 @contextlib.contextmanager
 def _serving(pywb: PywbPrograms, bundle: Path, moment: str, home: Path) -> Iterator[str]:
     """
-    Serve a bundle as a proxy on loopback while the block runs; give the proxy's address.
+    Serve a bundle as a proxy on loopback while the block runs; yield the address of the proxy.
 
     Raises:
-        SnapshotterError: pywb does not take the bundle, or does not start.
+        SnapshotterError: pywb does not accept the bundle, or does not start.
     """
     (home / "tmp").mkdir(parents=True)
     for name in ("archive", "indexes"):  # what `wb-manager init` would make, in a second more
@@ -389,7 +390,7 @@ def _running(pywb: PywbPrograms, port: int, home: Path) -> Iterator["subprocess.
 
 
 def _start(command: tuple[str, ...], home: Path, log: Any) -> "subprocess.Popen[bytes]":
-    """Start a program in a process group of its own, with nothing of ours around it."""
+    """Start a program in a process group of its own, without our environment."""
     return subprocess.Popen(  # noqa: S603  pywb's programs, as the settings name them
         (sys.executable, "-I", "-S", "-c", _ENDS_WITH_US, str(os.getpid()), *command),
         cwd=home,
@@ -407,7 +408,7 @@ def _start(command: tuple[str, ...], home: Path, log: Any) -> "subprocess.Popen[
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Kill a program and what it started. It holds nothing that has to be saved."""
+    """Kill a program and its children; it has nothing to save."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -415,7 +416,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _comes_up(server: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Wait for pywb's first answer; False when it ends, or does not come in time."""
+    """Wait for pywb's first response; return False if pywb ends, or does not respond in time."""
     end = time.monotonic() + _START_S
     while server.poll() is None and time.monotonic() < end:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)

@@ -1,11 +1,11 @@
 """
-The way of one capture, on one page: capture, seal, verify, store.
+Carry one capture from its request to a stored bundle: capture, assess, seal, verify, store, log.
 
-Everything outside comes in through `CaptureDependencies`. What a crash leaves behind: before
-the seal, a spool that the next run sweeps; between seal and store, a sealed bundle
-in the spool that `rescue` finds; after the store's one write, a whole bundle. From
-the seal on, a failure of any kind keeps the bundle. Salts are written before the
-bundle, so that a bundle never stands in the store without them.
+Everything outside comes in through `CaptureDependencies`. A crash before the seal leaves a spool
+directory that the next run sweeps. A crash between seal and store leaves a sealed bundle in the
+spool, which `rescue_spooled` finds. After the one write of the store the bundle is whole there.
+After the seal any failure keeps the bundle. Salts are written before the bundle, so that the store
+never holds a bundle whose salts are lost.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ from snapshotter.verify.trust import Trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureDependencies:
-    """Everything outside the core, as `wiring` built it."""
+    """Everything outside the core that a capture needs, built by `wiring`."""
 
     clock: Clock  # an AnchoredClock that is the capturer's too is anchored for each capture
     ids: IdSource
@@ -93,7 +93,7 @@ class CaptureDependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureResult:
-    """One request, done: what was captured, what it became and where it is."""
+    """The result of one capture: the capture, its bundle, and where it is stored."""
 
     capture: Capture
     decision: Decision
@@ -128,14 +128,16 @@ def run(
 
     Args:
         interruption: Held from the end of the capture on; the caller releases it.
-        ahead: What was made ready for this capture, and may be for the next one.
-        more: There will be a next one under the same decision.
-        lease: The right to store, where others may be at the same job; None: nobody is.
+        prewarmer: Holds the browser that was prewarmed for this capture, and prewarms the next one.
+        more: Another capture under the same decision follows.
+        lease: Says whether the bundle may be stored, if other processes may work at the same job;
+            None if no other does.
 
     Raises:
-        OwnNameShown: The capture says who makes it, and the policy says to stop: nothing is kept.
-        ServiceUnavailable: Browser or store could not be had.
-        Superseded: As the lease says; what was sealed by then is kept, and not stored.
+        CapturerIdentityExposed: The capture shows the capturing person, and the policy says to
+            stop. Nothing is kept.
+        ServiceUnavailable: Browser or store did not answer.
+        JobSuperseded: Another process has the job; a sealed bundle is kept, and not stored.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     request = strip_request_url(request, decision)
@@ -241,10 +243,10 @@ def run(
 
 def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelta) -> Capture:
     """
-    Return a capture that began and ended in order, within what was measured around it.
+    Return a capture whose begin and end are in order, and within the times measured around it.
 
-    A capturer with a clock of its own, which was set meanwhile, can say that it ended
-    before it began. Then the two are as we measured them; its other times stay as said.
+    A capturer whose own clock was set meanwhile may report an end before the begin. Then both are
+    replaced by the measured times; its other times stay.
     """
     if began - skew <= capture.started_at <= capture.ended_at <= ended:
         return capture
@@ -252,7 +254,7 @@ def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelt
 
 
 def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -> Report:
-    """Run our own verifier on what we made: a bundle that it refuses is never stored."""
+    """Verify the new bundle with our own verifier: a bundle that FAILED is never stored."""
     with bundle.file.open("rb") as stream:
         report = verify_bundle(stream, dependencies.trust, now=clock.now())
     if report.verdict is Verdict.FAILED:
@@ -301,7 +303,7 @@ def _replayed(
     """
     Replay the stored bundle, if that was asked for.
 
-    It is stored: a signal ends the replay at once, and the rest as it does otherwise.
+    The bundle is stored by now, so a signal ends only the replay.
     """
     if dependencies.replayer is None:
         return None

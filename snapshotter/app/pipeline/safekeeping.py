@@ -1,8 +1,9 @@
 """
-Get sealed bundles to where they are kept: into a store, or to where one waits for it.
+Keep sealed bundles safe: store a bundle file, or move a bundle that was not stored to a local
+folder.
 
-A capture can not be made again. A bundle that the store does not take, whatever the
-reason, is moved out of the spool with its salts, and its place is told.
+A capture cannot be repeated. A bundle that the store does not accept, for any reason, is moved out
+of the spool with its salts, and a message names its new place.
 """
 
 import contextlib
@@ -37,36 +38,36 @@ from snapshotter.verify.trust import Trust
 
 
 class SafekeepingFolders(Protocol):
-    """Where bundles go that do not get into the store, and salts in any case."""
+    """The folders for bundles that were not stored, and for salts."""
 
     @property
     def rejected_dir(self) -> Path:
-        """Bundles that our own verifier refused: a bug, and its evidence."""
+        """Bundles that our own verifier refused, which is a bug."""
 
     @property
     def unstored_dir(self) -> Path:
-        """Sealed bundles that the store did not take."""
+        """Sealed bundles that the store did not accept."""
 
     @property
     def salts_dir(self) -> Path:
-        """What opens the commitments of captures."""
+        """The salts that open the commitments of captures."""
 
 
 class RescueFolders(SafekeepingFolders, Protocol):
-    """The same, with the spool where an earlier run may have left a bundle, and its store."""
+    """These folders, and the spool and store of bundles that an earlier run left."""
 
     @property
     def spool_dir(self) -> Path:
-        """Where captures are made."""
+        """The folder of captures in progress."""
 
     @property
     def store(self) -> ObjectStore:
-        """Where the bundles were on their way to."""
+        """The store that the bundles were captured for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedBundle:
-    """A bundle that was a file, stored, and what of its sidecars was not."""
+    """A bundle file that was stored, and its sidecars that were not."""
 
     stored: StoredObject
     passed_over: tuple[str, ...]  # a sentence for each
@@ -86,7 +87,7 @@ def add_bundle(
 
     Args:
         retention: Ask for at least this, for the bundle and its tokens.
-        graves: What is known of erasures; None where nothing is.
+        tombstones: The tombstones of erased bundles; None if none are known.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -126,7 +127,7 @@ def add_bundle(
 
 
 def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
-    """Return number and SHA-256 of a late token. Raises for what is over none of `signatures`."""
+    """Return number and SHA-256 of a late token. Raises if it is over none of `signatures`."""
     match = LATE_TOKEN.fullmatch(sidecar.name)
     if match is None:
         raise SnapshotterError("late tokens are numbered from late-01 to late-09")
@@ -138,16 +139,16 @@ def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
 
 
 class SelfCheckFailed(SnapshotterError):
-    """Our own verifier calls a new bundle FAILED."""
+    """Our own verifier says FAILED of a new bundle."""
 
 
 @contextlib.contextmanager
 def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None]:
     """
-    Keep a sealed bundle that does not get into the store, whatever the reason.
+    Keep a sealed bundle if the block raises before it is stored.
 
-    The capture can not be made again. Raises what was raised, with where the bundle
-    is; a failure that nobody expected becomes a SnapshotterError for that.
+    The error is raised again, with the place of the bundle in it. An unexpected exception becomes a
+    SnapshotterError for that.
     """
     try:
         yield
@@ -167,7 +168,7 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
 
 
 def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
-    """Move a bundle out of the spool, if it can be; return where it is, in words."""
+    """Move a bundle out of the spool if possible; return a sentence that names its place."""
     if not bundle.file.exists():
         return f"the sealed bundle is gone from {bundle.file}"
     try:
@@ -187,10 +188,10 @@ def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool
 
 def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
     """
-    Move a sealed bundle to where it is kept, and its salts to where they belong.
+    Move a sealed bundle to a folder, and its salts to the folder for salts.
 
     Raises:
-        OSError: The bundle can not be moved; it is where it was.
+        OSError: The bundle cannot be moved, and stays where it was.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     salts = file.with_name(commitment_salts.salts_file_name(file.stem))
@@ -205,10 +206,10 @@ def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
 
 def rescue_spooled(places: RescueFolders) -> tuple[Path, ...]:
     """
-    Find the sealed bundles that runs before this one left in the spool; return where they are.
+    Return the sealed bundles that earlier runs left in the spool, after moving them.
 
-    They are moved to where bundles are kept that the store did not take; one that
-    can not be moved stays, and is named each time. One that is in the store is done.
+    They are moved to the folder of unstored bundles. A bundle that cannot be moved stays and is
+    returned each time. A bundle that the store holds already is removed from the spool.
     """
     found: list[Path] = []
 
@@ -236,7 +237,7 @@ def _is_stored(file: Path, store: ObjectStore) -> bool:
 
 
 def _move(file: Path, target: Path) -> Path:
-    """Move a file, also to another file system, so that it is always whole somewhere."""
+    """Move a file, also to another file system; it is always complete in one of the two places."""
     try:
         return file.replace(target)
     except OSError:

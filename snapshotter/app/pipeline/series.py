@@ -1,8 +1,8 @@
 """
-Captures one after the other in one process; one that fails holds up no other.
+Capture several pages one after the other in one process; a failure does not stop the others.
 
-While the bundle of one is sealed, the browser of the next one starts. Owed timestamp
-tokens are asked for meanwhile, in the background.
+While a bundle is sealed, the browser of the next capture starts. Owed timestamp tokens are
+requested in the background.
 """
 
 import threading
@@ -48,8 +48,8 @@ class CaptureSeries:
         Carry one request to a stored bundle, as `pipeline.run` does and raises.
 
         Args:
-            following: Another one comes at once, under the same decision.
-            lease: Hears of the bundle's id, and says whether it may be stored.
+            following: Another capture follows at once, under the same decision.
+            lease: Gets the bundle's id, and says whether the bundle may be stored.
         """
         return pipeline.run(
             CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
@@ -57,11 +57,13 @@ class CaptureSeries:
         )  # fmt: skip
 
     def rest(self) -> None:
-        """Let go of what was made ready: the next one does not come at once."""
+        """End the prewarmed browser: the next capture does not follow at once."""
         self._prewarmer.discard()
 
     def warnings(self, done: CaptureResult) -> tuple[str, ...]:
-        """Return what has to be said of a capture; of the browser's confinement, once for all."""
+        """
+        Return the warnings about a capture; those about confinement only once for all captures.
+        """
         unsafe = [
             safety_warning
             for safety_warning in capture_warnings.safety_warnings(done)
@@ -81,7 +83,9 @@ class CaptureSeries:
 def retry_in_background(
     dependencies: CaptureDependencies, show_message: ShowMessage
 ) -> threading.Thread:
-    """Ask for owed tokens while the page is rendered: it must not cost the capture any time."""
+    """
+    Request owed tokens in a thread while the page is captured, so that no capture waits for them.
+    """
 
     def work() -> None:
         try:

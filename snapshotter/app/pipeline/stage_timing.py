@@ -1,4 +1,6 @@
-"""How long each stage of a capture took: the capture's own steps, and what comes behind it."""
+"""
+Measure how long each stage of a capture took, from launching the browser to storing the bundle.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,10 +33,10 @@ _STAGE_OF_STEP: Mapping[str, str] = {
 
 def stage_ms(capture: Capture, timer: "Timer", *, more: Sequence[str]) -> dict[str, int]:
     """
-    Return the milliseconds of each of `STAGES`, of some more, and "total".
+    Return the milliseconds of each of `STAGES`, of further stages, and "total".
 
     Args:
-        more: Stages that not every capture has, and this one had: "log", "replay".
+        more: Stages that only some captures have: "log", "replay".
     """
     result = dict.fromkeys(STAGES, 0)
     for step in capture.steps:
@@ -48,7 +50,7 @@ def stage_ms(capture: Capture, timer: "Timer", *, more: Sequence[str]) -> dict[s
 
 
 class Timer:
-    """Passes progress on and counts how long each stage after the capture took."""
+    """Passes progress on, and measures each stage after the capture."""
 
     def __init__(self, clock: Clock, progress: Progress) -> None:
         self._clock = clock
@@ -63,16 +65,16 @@ class Timer:
         self._progress(stage, detail)
 
     def stop(self) -> None:
-        """End the stage that is under way."""
+        """End the current stage."""
         now = self._clock.monotonic()
         self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
         self._since = now
 
     def ms(self, stage: str) -> int:
-        """Return how many milliseconds a stage took; 0 if there was none."""
+        """Return the milliseconds of a stage; 0 if there was none."""
         return round(self._seconds.get(stage, 0.0) * 1000)
 
     @property
     def total_ms(self) -> int:
-        """Milliseconds from the beginning to the last stage that ended."""
+        """Milliseconds from the begin to the last stage that ended."""
         return round((self._since - self._began) * 1000)

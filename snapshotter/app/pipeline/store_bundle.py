@@ -1,10 +1,10 @@
 """
-Put a sealed bundle into its store, and leave behind what somebody has to remember of it.
+Store a sealed bundle, and remember the timestamp tokens that it is still owed.
 
-In this order, so that a crash leaves nothing that nobody knows of:
+The order leaves nothing unknown after a crash:
 
-    (1) reminders of the tokens that are owed: one of a bundle that never came is harmless
-    (2) the bundle, with one write; where custody is kept, with what happened since its seal
+    (1) reminders of owed tokens: a reminder of a bundle that was never stored is harmless
+    (2) the bundle, with one write; with custody events since the seal, if custody is kept
 """
 
 from pathlib import Path
@@ -23,43 +23,43 @@ from snapshotter.seal import sealer
 
 
 class StorageTarget(Protocol):
-    """Where bundles go, and reminders of the tokens that they are owed."""
+    """Where bundles are stored, and where reminders of owed tokens go."""
 
     @property
     def store(self) -> ObjectStore:
-        """Where bundles go."""
+        """The store of bundles."""
 
     @property
     def custody(self) -> CustodyStore | None:
-        """The same store, as it writes down what is done; None: nobody writes that down."""
+        """The same store, which writes custody events; None if no custody is kept."""
 
     @property
     def pending_dir(self) -> Path:
-        """Reminders of tokens that are owed."""
+        """The folder of reminders of owed tokens."""
 
 
 class UncontestedLease:
-    """The right of a command that nobody else does (`ports.Lease`)."""
+    """The lease of a capture that no other process makes (`ports.Lease`)."""
 
     def began(self, bundle_id: str) -> None:
-        """Nobody is to be told."""
+        """Do nothing."""
         return
 
     def may_store(self, sealed: SealedResult) -> None:
-        """It always may."""
+        """Allow it always."""
         return
 
     def wait(self, error: ServiceUnavailable) -> None:
-        """Raise: a person decides whether to try again."""
+        """Raise the error: a person decides whether to try again."""
         raise error
 
     def stored(self) -> None:
-        """Nobody is to be told."""
+        """Do nothing."""
         return
 
 
 def location(store: ObjectStore, key: str) -> str:
-    """Return where an object is, as a person would open it."""
+    """Return the place of an object, as a person would open it."""
     return f"{store.url.rstrip('/')}/{key}"
 
 
@@ -72,11 +72,11 @@ def store_with_lease(
     sealed: SealedResult,
 ) -> StoredObject:
     """
-    Store a bundle, for as long as the right to do so lasts.
+    Store a bundle while the lease allows it.
 
     Raises:
-        Superseded: Somebody else has the job now.
-        ServiceUnavailable: The store did not answer, and the right does not wait for it.
+        JobSuperseded: Another process has the job now.
+        ServiceUnavailable: The store did not answer, and the lease does not wait for it.
         SnapshotterError: The store refused, or a reminder could not be written.
     """
     while True:
@@ -120,7 +120,7 @@ def _store(bundle: Bundle, decision: Decision, target: StorageTarget, clock: Clo
 
 
 def _seal_events(bundle: Bundle, store: CustodyStore) -> tuple[CustodyEvent, ...]:
-    """Return what happened after the chain inside the bundle was closed: signatures, tokens."""
+    """Return the custody events after the chain in the bundle was closed: signatures and tokens."""
     events: list[CustodyEvent] = []
     for slot, signed in enumerate(bundle.signatures, start=1):
         events.append(

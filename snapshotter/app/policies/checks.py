@@ -1,9 +1,9 @@
 """
-What is wrong with a policy or a file of rules, and whether rules are right about pages.
+Lint policies and files of rules, and try rules on pages.
 
-`lint` finds what can not work or has no effect. `try_rules` runs each rule's own good and
-bad pages on the fixture site, without a browser; `judge_page` says what the rules make of a
-page of the user's own.
+`lint` finds what cannot work or has no effect. `try_rules` runs each rule on its own good and bad
+pages of the fixture site, without a browser. `judge_page` applies the rules to a page file of the
+user.
 """
 
 import enum
@@ -38,7 +38,7 @@ _PAGE_BYTES = 32 << 20  # of a page of the user's own
 
 
 class Severity(enum.StrEnum):
-    """How bad something is."""
+    """How severe a lint message is."""
 
     ERROR = "error"  # it can not work, or can not do what it says
     WARNING = "warning"  # it works, and somebody should look
@@ -47,7 +47,7 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintMessage:
-    """One thing that `lint` has to say."""
+    """One finding of `lint`."""
 
     gravity: Severity
     key: str
@@ -57,7 +57,7 @@ class LintMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTrial:
-    """One rule on one of its own pages."""
+    """The result of one rule on one of its own pages."""
 
     rules: str
     rule: str
@@ -74,7 +74,7 @@ class RuleTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageJudgement:
-    """What the rules make of one page."""
+    """The verdicts of the rules about one page."""
 
     content: ContentVerdict
     takedown: TakedownVerdict
@@ -86,10 +86,10 @@ class PageJudgement:
 
 def lint(name_or_path: str, settings: Settings) -> tuple[LintMessage, ...]:
     """
-    Return what is wrong with a policy or a file of rules, errors first.
+    Return the problems of a policy or a file of rules, errors first.
 
     Raises:
-        SnapshotterError: There is none, or it is not TOML.
+        SnapshotterError: The file does not exist, or is not TOML.
     """
     path = find(name_or_path, settings.policies_dir)
     if read_toml(path).get("schema") == RULES_SCHEMA:
@@ -144,9 +144,10 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
 
 def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage]:
     """
-    Yield keys that do nothing beside what the others say.
+    Yield the keys that have no effect because of other keys.
 
-    What a parent says may be switched off: words count where the file itself has them.
+    A value of a parent may be switched off without a message: words count only if the file itself
+    has them.
     """
     expand, consent, schedule = policy.expand, policy.consent, policy.schedule
     clicks = {"expand.words", "expand.selectors"} & own
@@ -194,7 +195,7 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
 
 
 def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
-    """Yield what a file says although its parent says the same."""
+    """Yield the keys whose value is the same as in the parent."""
     if not policy_file.policy.parents:
         return
     parent = values(Policy.model_validate({**policy_file.inherited, "name": "parent"}))
@@ -209,7 +210,7 @@ def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
 
 
 def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[LintMessage]:
-    """Yield what can never be reached: a match that another one has, rules of other hosts."""
+    """Yield what can never apply: a match that another policy has, rules for other hosts."""
     match, takedown = policy_file.policy.match, policy_file.policy.takedown
     for other in known_policies(settings.policies_dir):
         if (
@@ -261,7 +262,7 @@ def _without_reasons(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
 
 
 def rule_descriptions(rules: RuleSet) -> tuple[tuple[RuleDescription, Match | None], ...]:
-    """Return what every rule of a file says of itself, and what it matches where that is one."""
+    """Return the description of every rule of a file, with its match if it has exactly one."""
     return (
         *((rule.about, None) for rule in rules.contents),
         *((rule.about, rule.match) for rule in rules.walls),
@@ -301,7 +302,10 @@ def _of_rule_file(path: str) -> Iterator[LintMessage]:
 
 
 def _dead(rules: RuleSet) -> Iterator[LintMessage]:
-    """Yield rules of which earlier ones of their kind have every word in every place."""
+    """
+    Yield rules that never match, because earlier rules of their kind have all their words and
+    places.
+    """
     for kind in (rules.walls, rules.notices, rules.labels, rules.accounts):
         first: dict[tuple[str, str], str] = {}
         for rule in kind:
@@ -325,16 +329,16 @@ def _dead(rules: RuleSet) -> Iterator[LintMessage]:
 
 def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
     """
-    Return what each rule makes of its own pages of the fixture site.
+    Return the result of each rule on its own pages of the fixture site.
 
-    A rule is tried together with all the others, as it is used: that another one takes its
-    page before it is a fault like any other.
+    A rule is tried together with all others, as it is used: if another rule takes its page, that is
+    an error.
 
     Args:
-        references: Ids of files of rules, or paths.
+        references: Ids or paths of files of rules.
 
     Raises:
-        SnapshotterError: One is not there, or names a page that the site does not have.
+        SnapshotterError: A file does not exist, or names a page that the site does not have.
     """
     rule_sets = load_rules(references)
     assessor = RuleAssessor(rule_sets)
@@ -386,15 +390,16 @@ def judge_page(
     now: datetime,
 ) -> PageJudgement:
     """
-    Return what the rules make of a page that somebody saved.
+    Return the verdicts of the rules about a saved page.
 
     Args:
-        url: Where it was; without it only the rules for all hosts apply.
+        url: The address of the page; "" if only the rules for all hosts apply.
         named: A policy, instead of the one that the address decides for.
-        rules: Files of rules, before those of the policy.
+        rules: Files of rules, applied before those of the policy.
+        now: The assumed time of the capture.
 
     Raises:
-        SnapshotterError: The page or a file of rules can not be read.
+        SnapshotterError: The page or a file of rules cannot be read.
     """
     address = url or "http://page.invalid/"
     policy = (
@@ -427,11 +432,11 @@ def judge_page(
 
 
 def describe_verdicts(content: ContentVerdict, takedown: TakedownVerdict) -> str:
-    """Return a verdict in a few words: "notice, unavailable (author)"."""
+    """Return both verdicts as a short text: "notice, unavailable (author)"."""
     detail = takedown.cause or takedown.undecided
     return f"{content.kind}, {takedown.availability}" + (f" ({detail})" if detail else "")
 
 
 def rule_file_ids(references: Sequence[str]) -> frozenset[str]:
-    """Return what files of rules call themselves. Raises SnapshotterError."""
+    """Return the ids that files of rules give themselves. Raises SnapshotterError."""
     return frozenset(rule_set.file.id for rule_set in load_rules(references))

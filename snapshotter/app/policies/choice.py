@@ -1,9 +1,9 @@
 """
-Which policy holds: the configured one, the one for an address, or one that a job names.
+Choose the policy that applies: the configured one, the one for an address, or one that a job names.
 
-A policy can open networks, lock bundles for good and give somebody all that passes. Whoever runs
-this process may ask for that by name; a file that only lies here, and others who write to
-a database, may not.
+A policy can open networks, lock bundles irrevocably and keep all traffic for a key. The person who
+runs this process may choose such a policy by its name. A settings file that was only found, or a
+job that others wrote into a database, may not.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -23,11 +23,11 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
     Return the configured policy.
 
     Args:
-        url: The page that it is for, where the address decides; "" means none in particular.
+        url: The page that it is for, if the address decides; "" for no particular page.
 
     Raises:
-        SnapshotterError: It can not be read; or it opens networks, locks for good, or gives
-            somebody all that passes, and was only found here.
+        SnapshotterError: It cannot be read; or a settings file that was only found names it, and it
+            opens networks, locks irrevocably or keeps all traffic for a key.
     """
     name = settings.policy
     if name == AUTO:
@@ -62,19 +62,21 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
 
 def judging_policy(settings: Settings, url: str = "") -> Policy:
     """
-    Return the policy whose rules decide verdicts and conclusions: never one that was only found.
+    Return the policy whose rules decide verdicts and conclusions.
+
+    A policy that only a found settings file names is never used for that.
 
     Args:
-        url: As `configured_policy` has it.
+        url: As in `configured_policy`.
 
     Raises:
-        SnapshotterError: It can not be read.
+        SnapshotterError: It cannot be read.
     """
     return configured_policy(settings.own, url)
 
 
 def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
-    """Say that a found file names a policy, where conclusions are made without it."""
+    """Warn if a found settings file names a policy that conclusions do not use."""
     found = settings.found.get("policy")
     if found is not None:
         show_message(
@@ -86,25 +88,25 @@ def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
 
 def picked_policy(settings: Settings, url: str) -> Candidate:
     """
-    Return which policy an address decides for.
+    Return the policy that an address decides for.
 
     Raises:
-        SnapshotterError: One of the policies can not be read.
+        SnapshotterError: A policy cannot be read.
     """
     return pick(url, known_policies(settings.policies_dir)).winner
 
 
 def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     """
-    Return the policy that a job or a watch names; the configured one where it names none.
+    Return the policy that a job or a watch names; the configured one if it names none.
 
-    It comes out of a database that others write to: it may narrow what whoever runs this
-    process has allowed, and open nothing.
+    The name comes from a database that others write to. So the policy may narrow what the person
+    who runs this process has allowed, and not widen it.
 
     Raises:
-        PolicyRefused: It opens networks, locks for good, or gives somebody all that passes,
-            and neither the settings nor the policy of this process do.
-        SnapshotterError: It can not be read.
+        PolicyRefused: It opens networks, locks irrevocably or keeps all traffic for a key, and
+            neither the settings nor the policy of this process do.
+        SnapshotterError: It cannot be read.
     """
     if not named:
         return configured_policy(settings, url)
@@ -166,23 +168,23 @@ def policy_name_for_jobs(name_or_path: str, directory: Path | None = None) -> st
 
 def policy_reason(settings: Settings, named: str, url: str) -> str:
     """
-    Return why the address decides for the policy of a page; "" where one is named.
+    Return why the address decides for the policy of a page; "" if a policy is named.
 
     Args:
         named: As a job or a watch names it; "" leaves it to the settings.
 
     Raises:
-        SnapshotterError: One of the policies can not be read.
+        SnapshotterError: A policy cannot be read.
     """
     return picked_policy(settings, url).why if (named or settings.policy) == AUTO else ""
 
 
 def policy_names(settings: Settings, named: str, url: str = "") -> tuple[str, ...]:
     """
-    Return the names by which rules about notifications may know the policy of a job.
+    Return the names by which notification rules may know the policy of a job.
 
-    They are the name of its file and, where it differs, the name that the policy gives itself.
-    Where the address decides and is not given, nobody knows the policy: no name.
+    They are the name of its file and, if it differs, the name that the policy gives itself. If the
+    address decides and is not given, there is no name.
     """
     named = named or settings.policy
     try:
@@ -195,7 +197,7 @@ def policy_names(settings: Settings, named: str, url: str = "") -> tuple[str, ..
 
 
 def with_same_proxy(own: Policy, other: Policy) -> Policy:
-    """Return a policy that others chose: it needs a proxy wherever our own one does."""
+    """Return a policy that others chose, with our own policy's requirement of a proxy."""
     if not own.network.require_proxy:
         return other
     return other.model_copy(

@@ -1,8 +1,8 @@
 """
-What a capture would be like, before one spends a visit: no connection is made for it.
+Explain what a capture would be like, without making a connection.
 
-Which policy and which rules, what is taken out, who would see whose address, how long it
-takes, and what its schedule costs the host.
+The explanation names the policy and the rules, what is redacted, who would learn of the capture and
+from which address, how long it takes, and how many visits its schedule makes.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ _MOST_VISITS = 10_000  # that are counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedRules:
-    """One file of rules, and whether it is for this page."""
+    """One file of rules, and whether it applies to this page."""
 
     id: str
     version: str
@@ -64,7 +64,7 @@ class RedactionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosure:
-    """Somebody who learns of the capture, and from which address."""
+    """A party that learns of the capture, and from which address."""
 
     who: str
     learns: str
@@ -73,7 +73,10 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitCost:
-    """What a schedule asks of a host, and how many pages a day its rules would carry."""
+    """
+    How many visits a schedule makes to a host, and how many pages a day the limits of the host
+    allow.
+    """
 
     words: str  # the plan, in words
     first_day: int
@@ -85,13 +88,13 @@ class VisitCost:
     budget_per_day: int | None  # what its rules allow; None: no limit
 
     def pages_per_day(self, visits: int | None, budget: int | None) -> int | None:
-        """Return how many new pages a day a budget carries, at so many visits each."""
+        """Return how many new pages a day a budget allows, at so many visits each."""
         return budget // visits if visits and budget is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What would happen to one address."""
+    """What a capture of one address would be like."""
 
     url: str
     effective: EffectivePolicy
@@ -109,7 +112,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostVisits:
-    """What all pages of a list ask of one host."""
+    """The visits to one host for all pages of a list."""
 
     host: str
     pages: int
@@ -122,7 +125,7 @@ class HostVisits:
 
     @property
     def is_over(self) -> bool:
-        """Whether the first day asks for more than the host's rules allow."""
+        """Whether the first day has more visits than the host's limits allow."""
         return self.budget_per_day is not None and self.first_day > self.budget_per_day
 
 
@@ -132,9 +135,10 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
 
     Args:
         named: A policy, instead of the one that the settings name or its address decides for.
+        now: When its schedule would begin.
 
     Raises:
-        SnapshotterError: A policy, a file of rules or a setting that can not be used.
+        SnapshotterError: A policy, a file of rules or a setting is invalid.
     """
     found = known_policies(settings.policies_dir)
     picked = pick(url, found)
@@ -171,13 +175,14 @@ def visits_per_host(
     settings: Settings, urls: Sequence[str], named: str = "", *, now: datetime
 ) -> tuple[HostVisits, ...]:
     """
-    Return what a list of pages asks of each host, the host with the most visits first.
+    Return the visits of a list of pages to each host, the host with the most visits first.
 
     Args:
-        named: A policy for all of them, instead of what the settings or their addresses decide for.
+        named: A policy for all pages, instead of what the settings or their addresses decide for.
+        now: When their schedules would begin.
 
     Raises:
-        SnapshotterError: A policy that can not be read, or pages without a host.
+        SnapshotterError: A policy cannot be read, or a page has no host.
     """
     found = known_policies(settings.policies_dir)
     rules = politeness_file.load(settings.politeness_file)

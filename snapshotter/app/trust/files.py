@@ -1,16 +1,15 @@
 """
-The two files of a trust file, FILE and FILE.sig, and drafts of the next version.
+Read and write the two files of a trust file, FILE and FILE.sig, and drafts of the next version.
 
-They can not be replaced in one step, so an edit goes in three, and a reader never
-accepts a mix:
+They cannot be replaced in one step. So an edit takes three steps, and a reader never accepts a mix:
 
     (1) FILE.sig.new appears    a crash leaves the old pair, which still verifies
     (2) FILE is replaced        a crash leaves a pair that does not verify; the next
                                 edit finds the signature in FILE.sig.new and goes on
     (3) FILE.sig.new becomes FILE.sig
 
-A draft is the next version without a signature: a file that is carried to where the root
-key is, and signed there.
+A draft is the next version without a signature: a file that is carried to the root key and signed
+there.
 """
 
 import contextlib
@@ -35,7 +34,9 @@ from snapshotter.verify.trust import (
 
 
 def read(file: Path, root: Signer) -> TrustDocument:
-    """Read what the root key signed, and finish an edit that crashed between two files."""
+    """
+    Read a trust file that the root key signed, and finish an edit that crashed between two files.
+    """
     data, signature = read_pair(file)
     try:
         return load_document(data, signature, pinned_root=root.key_id)
@@ -51,7 +52,7 @@ def read(file: Path, root: Signer) -> TrustDocument:
 
 
 def save(file: Path, document: TrustDocument, root: Signer) -> None:
-    """Write both files, in the order that the module's docstring gives."""
+    """Write both files, in the order that the docstring of the module gives."""
     data = document.encode()
     signature = root.sign(data)
     load_document(data, signature, pinned_root=root.key_id)  # never write what can not be read
@@ -65,14 +66,14 @@ def save(file: Path, document: TrustDocument, root: Signer) -> None:
 
 def read_signed_or_draft(file: Path) -> tuple[TrustDocument, bool]:
     """
-    Read a trust file that some root signed, or a draft, which has no signature beside it.
+    Read a trust file that any root signed, or a draft, which has no signature.
 
     Returns:
-        What it says, and whether it is signed by the root key that it names.
+        The document, and whether the root key that it names has signed it.
 
     Raises:
-        EvidenceInvalid: Neither.
-        SnapshotterError: It can not be read.
+        EvidenceInvalid: It is neither.
+        SnapshotterError: It cannot be read.
     """
     data, signature = read_pair(file)
     if not signature:
@@ -91,10 +92,10 @@ def next_draft(
     """
     Make one change, and write the next version of a trust file as a draft.
 
-    A draft that is there already goes on, and stays the next version.
+    An existing draft is changed further, and its version stays.
 
     Raises:
-        SnapshotterError: A file can not be read or written, or the change can not be made.
+        SnapshotterError: A file cannot be read or written, or the change is invalid.
     """
     with locked(draft):
         signed = load_unpinned_document(*read_pair(file))
@@ -112,13 +113,13 @@ def next_draft(
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put new content in a file's place, durably and whole, readable by anybody."""
+    """Replace the content of a file that anybody may read, durably and as a whole."""
     durable.write(path, content, mode=0o644)
 
 
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold the file's directory, so that of two edits at once none is lost."""
+    """Lock the folder of the file, so that no edit of two at once is lost."""
     with _writing(file):
         directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -143,7 +144,7 @@ def _writing(file: Path) -> Iterator[None]:
 
 
 def read_pair(file: Path) -> tuple[bytes, bytes]:
-    """Return a trust file and its signature, b"" where there is none. Raises SnapshotterError."""
+    """Return a trust file and its signature, b"" if there is none. Raises SnapshotterError."""
     signature = _beside(file, ".sig")
     data = _read(file)
     # No signature is a signature that does not hold: `load_document` says so.

@@ -1,10 +1,9 @@
 """
-The newest version of each trust file that this installation was shown.
+Remember the newest version of each trust file that this installation has seen.
 
-One small file for each root key, `<version> <SHA-256 of trust.json>`. Whoever can
-show an auditor an older trust file hides a revocation; so what was seen once is the
-least that is accepted from then on. A memory that can not be read is an error, and
-never an empty memory.
+There is one small file for each root key, `<version> <SHA-256 of trust.json>`. An older trust file
+could hide a revocation, so no version below the newest seen one is accepted. A file that cannot be
+read is an error, and never the same as no file.
 """
 
 import re
@@ -22,13 +21,13 @@ _WAIT_S = 10.0  # for another process that is reading a trust file
 
 def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory: Path) -> Trust:
     """
-    Read a trust file, refuse one that is older than what was seen, and remember it.
+    Read a trust file, refuse one that is older than the newest seen version, and remember it.
 
     Args:
-        directory: Of the memory; made when it is not there.
+        directory: The folder of remembered versions; it is made if it does not exist.
 
     Raises:
-        SnapshotterError: As `read_trust` does; or the memory can not be read or written.
+        SnapshotterError: As `read_trust` does; or the remembered version cannot be read or written.
     """
     check_pin(pinned_root)  # before it becomes a file's name
     memory = directory / pinned_root
@@ -47,13 +46,12 @@ def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory:
 
 def check_next(document: TrustDocument, *, directory: Path) -> None:
     """
-    See that a version may be signed after those that were signed or seen here.
+    Check that a version may be signed after the versions that were signed or seen here.
 
-    A second file of one version, or one that goes back, is refused by whoever saw the other:
-    its owner would look like somebody who tells two people different things.
+    Whoever has seen another file of the same version, or a later version, would refuse it.
 
     Raises:
-        SnapshotterError: It is not later than the last one of its root key.
+        SnapshotterError: It is not later than the last version of its root key.
     """
     seen = _recall(directory / document.root_key_id)
     if seen is None or document.version > seen.version or SeenVersion.of(document) == seen:
@@ -67,7 +65,7 @@ def check_next(document: TrustDocument, *, directory: Path) -> None:
 
 
 def remember(document: TrustDocument, *, directory: Path) -> None:
-    """Keep what was signed: nothing older of this root key is accepted or signed here."""
+    """Remember a signed version: no older version of this root key is accepted or signed here."""
     with private_files.lock_directory(directory, wait_s=_WAIT_S):
         _keep(directory / document.root_key_id, SeenVersion.of(document))
 

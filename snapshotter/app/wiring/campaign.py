@@ -1,4 +1,4 @@
-"""Build what makes campaign reports."""
+"""Build the service that makes campaign reports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ from snapshotter.ports import ShowMessage
 @contextmanager
 def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterator[CampaignService]:
     """
-    Lend what makes reports of the configured store.
+    Yield the service that makes campaign reports from the configured store.
 
     Raises:
-        SnapshotterError: The settings make no sense, or the catalog can not be written.
+        SnapshotterError: The settings are invalid, or the catalog cannot be written.
     """
     choice.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)

@@ -37,10 +37,10 @@ def capturer(
     settings: Settings, clock: Clock, *, resolver: "Resolver | None" = None
 ) -> "ChromiumCapturer":
     """
-    Return the browser as it is configured.
+    Return the configured browser.
 
     Args:
-        resolver: Who knows names; the system's if not given.
+        resolver: Resolves host names; None for the system's resolver.
     """
     from snapshotter.capture.engine import ChromiumCapturer
 
@@ -61,10 +61,10 @@ def capturer(
 
 def assessor(decision: Decision) -> Assessor:
     """
-    Return what judges pages under a decision, by the rules whose texts are in it.
+    Return an assessor with the rules whose texts are in a decision.
 
     Raises:
-        SnapshotterError: A file of rules is none.
+        SnapshotterError: A file of rules is invalid.
     """
     from snapshotter.assess.assessor import RuleAssessor
 
@@ -73,11 +73,11 @@ def assessor(decision: Decision) -> Assessor:
 
 def _keep_compiled(directory: Path) -> None:
     """
-    Keep the scripts of the browser's driver compiled: it starts in three quarters of the time.
+    Cache the compiled scripts of the browser's driver, which then starts in 3/4 of the time.
 
-    Whoever can write there can have code run, so only the user may, as with their keys; the
-    driver itself only reads (`capture/browser/confinement.py`). Where the directory cannot be made,
-    nothing is kept.
+    Whoever can write to the cache can have code run, so only this user may, as with keys. The
+    driver itself only reads it (`capture/browser/confinement.py`). If the directory cannot be made,
+    there is no cache.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _keep_compiled(directory: Path) -> None:
 
 
 def replayer(settings: Settings, clock: Clock) -> Replayer:
-    """Return what replays bundles. Raises SnapshotterError: pywb is not here."""
+    """Return a replayer of bundles. Raises SnapshotterError: pywb is not installed."""
     from snapshotter.app.pipeline.replay_check import PywbReplayer, find_pywb
 
     def browser(proxy: str) -> Capturer:
@@ -113,8 +113,9 @@ def capture_dependencies(
     Build everything that a capture needs.
 
     Args:
-        locked: Bundles will be locked: refuse a bucket that was not seen to do it.
-        check_replay: Bundles will be replayed: refuse where pywb is not here.
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+        locked: Bundles will be locked, so refuse a bucket that was not seen to enforce locks.
+        check_replay: Bundles will be replayed, so refuse if pywb is not installed.
     """
     # One clock for capture and seal: a clock that is set in between changes no order of events.
     clock = AnchoredClock(SystemClock())

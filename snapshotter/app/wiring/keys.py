@@ -1,4 +1,4 @@
-"""Build who signs: this user's keys, in files or held elsewhere; the ones of first use are made."""
+"""Build the signers of this user's keys: key files, key services and tokens."""
 
 import getpass
 import os
@@ -24,15 +24,15 @@ def signer(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> Signer:
     """
-    Return the configured signing key; make the default one on first use.
+    Return the configured signing key; make the default key on first use.
 
     Args:
-        ask: Asks the person for a passphrase; None where nobody can be asked.
-        tell: Gets the warning about backing up a key that was just made.
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+        show_message: Shows the advice to back up a key that was just made.
 
     Raises:
-        ServiceUnavailable: A service or a token holds it, and did not answer.
-        SnapshotterError: No such key, a wrong passphrase, or a key others can read.
+        ServiceUnavailable: The key service or token that holds the key did not answer.
+        SnapshotterError: The key does not exist, its passphrase is wrong, or others can read it.
     """
     directory = key_directory(settings)
     source = ask
@@ -59,14 +59,13 @@ def event_signer(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> Signer:
     """
-    Return the key that signs take-down events; make it on first use if it has its usual name.
+    Return the key that signs take-down events; make the default one on first use.
 
-    A key that signs captures does not also say what follows from them: whoever checks an
-    event sees that two keys were needed.
+    It never signs captures, so that a verified event shows that two keys were needed.
 
     Raises:
-        ServiceUnavailable: A service or a token holds it, and did not answer.
-        SnapshotterError: No such key, a wrong passphrase, or it is one that signs captures.
+        ServiceUnavailable: The key service or token that holds the key did not answer.
+        SnapshotterError: The key does not exist, its passphrase is wrong, or it signs captures.
     """
     directory = key_directory(settings)
     name, source = settings.event_key, ask
@@ -97,7 +96,7 @@ def _known_or_none(directory: KeyDirectory, name: str) -> StoredKey | None:
 def cosigners(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> tuple[Signer, ...]:
-    """Return the further keys that sign each bundle, in their order. Raises as `signer` does."""
+    """Return the further keys that sign each bundle, in order. Raises as `signer` does."""
     directory = key_directory(settings)
     source = ask
     if settings.passphrase_file:
@@ -108,7 +107,7 @@ def cosigners(
 def _signer(
     directory: KeyDirectory, name: str, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> Signer:
-    """Return a key by its name or by where it is held; what is held is then known by a name."""
+    """Return a key by its name or by its reference; a held key gets a name on first use."""
     known = _known(directory, name)
     if known is not None:
         return directory.load(_in_use(directory, known, show_message).name, ask)
@@ -128,7 +127,7 @@ def _known(directory: KeyDirectory, name: str) -> StoredKey | None:
 
 
 def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessage) -> StoredKey:
-    """Return the key that signs in the place of one that was retired; of any other itself."""
+    """Return the successor that signs in place of a retired key; any other key unchanged."""
     now = SystemClock().now()
     first, seen = stored, {stored.name}
     while stored.retired is not None and stored.retired.at <= now:
@@ -146,7 +145,7 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
 
 
 def operator(settings: Settings) -> str:
-    """Return who answers for a hold or an erasure: as configured, else this machine's user."""
+    """Return who is responsible for a hold or an erasure: as configured, or this machine's user."""
     if settings.operator:
         return settings.operator
     try:

@@ -1,4 +1,6 @@
-"""Build the log of the configured store, its writer and its reader's memory; and its witnesses."""
+"""
+Build the log of the configured store: its writer, the remembered checkpoint, and its witnesses.
+"""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -36,12 +38,12 @@ def logbook(
     show_message: ShowMessage,
 ) -> StoreLog:
     """
-    Return the log of the configured store; it is opened at its first use, and begun if new.
+    Return the log of the configured store; it is opened on first use, and begun if it is new.
 
     Args:
-        proofs: Where bundles are and proofs go: the store as it writes down what it does.
-        ask: Asks the person for the passphrase of the log's key; None where nobody can be.
-        tell: Gets what a person has to know, among it that a key was made.
+        proofs: The store that gets the proofs, with custody events.
+        ask: Asks the person for the passphrase of the log's key; None if nobody can be asked.
+        show_message: Shows messages, for example that a key was made.
     """
     return StoreLog(
         proofs,
@@ -63,13 +65,13 @@ def open_log(
     Return a writer of the log in the configured store; begin the log if there is none.
 
     Args:
-        name: The origin of a log that is begun; one that is nobody's host if empty.
-        passphrase: Encrypts the key of a log that is begun.
-        again: Begin one also where this machine remembers that there was one.
+        name: The origin of a new log; "" for an origin that is no existing host.
+        passphrase: Encrypts the key of a new log.
+        again: Begin a log even if this machine remembers that there was one.
 
     Raises:
-        SnapshotterError: The key of this log is not here, the store can not keep a log, or
-            a log that was there is gone.
+        SnapshotterError: The key of this log is not on this machine, the store cannot keep a log,
+            or an existing log is gone.
     """
     from snapshotter.formats.proofs import log_state
     from snapshotter.seal.log_key import LogKeyDirectory
@@ -134,10 +136,11 @@ def log_repair(
     settings: Settings, *, ask: Callable[[], bytes] | None
 ) -> "tuple[LogRepair, Callable[[], LogWriter]]":
     """
-    Return what makes the lock of the configured store's log anew, and what opens the log then.
+    Return a function that makes the lock of the log again, and one that then opens the log.
 
     Raises:
-        SnapshotterError: The key of this log is not here, or the store can not keep a log.
+        SnapshotterError: The key of this log is not on this machine, or the store cannot keep a
+            log.
     """
     from snapshotter.formats.proofs import note
     from snapshotter.seal.log_key import LogKeyDirectory
@@ -173,10 +176,10 @@ def append_report_to_log(
     show_message: ShowMessage,
 ) -> None:
     """
-    Put the report of an audit into the log, if the store has one that this user writes.
+    Append the report of an audit to the store's log, if this user writes that log.
 
     Raises:
-        SnapshotterError: It can not be put there.
+        SnapshotterError: The report cannot be appended.
     """
     from snapshotter.formats.proofs.leaf import REPORT, Leaf
     from snapshotter.seal.log_key import LogKeyDirectory
@@ -194,10 +197,10 @@ def append_report_to_log(
 
 def stored_origin(found: "DirectoryStore | S3Store") -> str:
     """
-    Return the origin of the log in a store, as it says itself; nothing if it has none.
+    Return the origin of the log in a store; "" if the store has no log.
 
     Raises:
-        SnapshotterError: The store does not answer, or has something else in its place.
+        SnapshotterError: The store does not answer, or an invalid object is in place of the log.
     """
     from snapshotter.formats.proofs import log_state, note
     from snapshotter.seal.log_writer import LogDamaged
@@ -216,10 +219,10 @@ def stored_origin(found: "DirectoryStore | S3Store") -> str:
 
 def published_origin(found: "DirectoryStore | S3Store", *, junk_lock: bool = False) -> str:
     """
-    Return the origin of the log in a store, also of one that is a copy and has no lock.
+    Return the origin of the log in a store, also if it is a copy that has no lock.
 
     Args:
-        junk_lock: Go by the checkpoint alone: the lock may be anything.
+        junk_lock: Read the checkpoint alone: the lock may be invalid.
     """
     from snapshotter.formats.proofs import log_state, note
 
@@ -233,10 +236,10 @@ def published_origin(found: "DirectoryStore | S3Store", *, junk_lock: bool = Fal
 
 def known_origin(settings: Settings) -> str:
     """
-    Return the origin of the log in the configured store: as the store says it, or else its memory.
+    Return the origin of the log in the configured store, or else the one that is remembered.
 
-    A lock or a checkpoint that cannot be read must not keep anybody from judging the store: then
-    it is the log that this machine remembers. Nothing if there is none.
+    If the lock or the checkpoint cannot be read, the store can still be judged by the log that this
+    machine remembers. Returns "" if there is none.
 
     Raises:
         ServiceUnavailable: The store does not answer.
@@ -258,7 +261,7 @@ def known_origin(settings: Settings) -> str:
 
 
 def checkpoint_memory(settings: Settings) -> CheckpointFile:
-    """Return what this machine remembers of the log in the configured store."""
+    """Return the file with the newest checkpoint that this machine has seen of the log."""
     return CheckpointFile(
         settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint"
     )
@@ -266,11 +269,11 @@ def checkpoint_memory(settings: Settings) -> CheckpointFile:
 
 def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None":
     """
-    Return the log of this user's own that bundles of the configured store are in, if known.
+    Return this user's own log that holds the bundles of the configured store, if it is known.
 
     Args:
-        by_bundle: Of several logs each bundle names the one that it is in, whatever the store
-            says: to verify bundles, and not the log of a store.
+        by_bundle: Of several logs let each bundle name its own, whatever the store says: to verify
+            bundles, not the log of a store.
     """
     from snapshotter.formats.proofs.note import LogPolicy
     from snapshotter.seal.log_key import LogKeyDirectory
@@ -287,7 +290,7 @@ def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None
 
 
 def has_log_key(settings: Settings, origin: str) -> bool:
-    """Return whether the key of the log of that name is here. Raises SnapshotterError."""
+    """Return whether the key of a log is on this machine. Raises SnapshotterError."""
     from snapshotter.seal.log_key import LogKeyDirectory
 
     return any(key.name == origin for key in LogKeyDirectory(path=settings.keys_dir).list())
@@ -315,7 +318,7 @@ def witness_signer(settings: Settings, *, name: str, show_message: ShowMessage) 
     Return the key of this installation's witness; make it on first use.
 
     Raises:
-        SnapshotterError: It has another name already, or can not be read.
+        SnapshotterError: The key has another name already, or it cannot be read.
     """
     from snapshotter.seal.log_key import WITNESS, LogKeyDirectory
 
@@ -342,7 +345,7 @@ def witnessing(
     Return a witness of these logs.
 
     Raises:
-        SnapshotterError: No log is named, or not by its verifier key.
+        SnapshotterError: No log is given, or one is not given by its verifier key.
     """
     from snapshotter.formats.proofs.note import ED25519, parse_verifier_key
     from snapshotter.seal.witness import WitnessService

@@ -1,4 +1,4 @@
-"""Build what tells people: the channels of `notify.toml`, the outbox, and who listens to both."""
+"""Build the notification service: the channels of `notify.toml` and the outbox."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,7 +23,9 @@ _NOBODY_HINT = "notify_file in your own settings names a notify.toml: docs/howto
 
 
 def rules(settings: Settings) -> "NotifyRules":
-    """Return who is told of what. Raises SnapshotterError: nobody is, or the file is no good."""
+    """
+    Return the notification rules. Raises SnapshotterError: there is no file, or it is invalid.
+    """
     from snapshotter.notify.rules import load
 
     if settings.notify_file is None:
@@ -32,7 +34,7 @@ def rules(settings: Settings) -> "NotifyRules":
 
 
 def outbox(settings: Settings) -> "Outbox":
-    """Return the messages that are owed, in the queue's database. Raises ServiceUnavailable."""
+    """Return the outbox of unsent messages in the queue's database. Raises ServiceUnavailable."""
     from snapshotter.jobs.open_database import open_database
     from snapshotter.jobs.outbox import Outbox  # before the database: it declares tables
 
@@ -41,10 +43,10 @@ def outbox(settings: Settings) -> "Outbox":
 
 def notification_service(settings: Settings) -> "NotificationService":
     """
-    Return what takes events over and hands messages over.
+    Return the service that accepts events and sends messages.
 
     Raises:
-        SnapshotterError: Nobody is told of anything here, or the file is no good.
+        SnapshotterError: No `notify_file` is configured, or it is invalid.
         ServiceUnavailable: The queue's database does not answer.
     """
     from snapshotter.app.monitoring.notification_delivery import NotificationService
@@ -67,11 +69,11 @@ def notify_once(
     settings: Settings, make: Callable[[], "NotificationEvent"], *, show_message: ShowMessage
 ) -> None:
     """
-    Tell people of something now, from a command that ends: what can not be sent is owed.
+    Send a notification now, from a command that ends; an unsent message stays in the outbox.
 
     Args:
-        make: Returns the event; called only where somebody is to be told.
-        tell: Gets a sentence for what could not be told. It changes nothing else.
+        make: Returns the event; called only if notifications are configured.
+        show_message: Shows why a message was not sent. The command goes on in any case.
     """
     if settings.notify_file is None:
         return
@@ -90,10 +92,10 @@ def notify_once(
 
 def channel_problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
     """
-    Yield the channels whose secrets can not be read; nothing is asked of a network.
+    Yield the channels whose secrets cannot be read; no connection is made.
 
     Raises:
-        SnapshotterError: The file is no good.
+        SnapshotterError: The file is invalid.
     """
     from snapshotter.formats.signatures.standard_webhooks import parse_secrets
     from snapshotter.notify.rules import WebhookEntry
@@ -142,7 +144,7 @@ def _channel(entry: "WebhookEntry | MailEntry", beside: Path, settings: Settings
 
 
 def _beside(directory: Path, path: str) -> Path:
-    """Return a path that stands in a file, relative to that file."""
+    """Return the path that a file names, relative to the folder of that file."""
     return directory / Path(path).expanduser()
 
 

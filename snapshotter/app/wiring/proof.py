@@ -1,4 +1,4 @@
-"""Build what makes proof packs."""
+"""Build the service that makes proof packs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,14 +32,14 @@ def proof_service(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> ProofService:
     """
-    Return what is needed to make packs of what is in the configured store.
+    Return the service that makes proof packs of captures in the configured store.
 
     Args:
-        ask: Asks the person for a passphrase; None where nobody can be asked.
-        tell: Gets sentences: that a key was made, that a pack has no PDF.
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+        show_message: Shows messages: that a key was made, that a pack has no PDF.
 
     Raises:
-        SnapshotterError: The settings make no sense, or there is no key that signs events.
+        SnapshotterError: The settings are invalid, or there is no key that signs events.
     """
     signer = wiring_keys.event_signer(settings, ask=ask, show_message=show_message)
     trust = wiring_trust.trust(settings)
@@ -77,10 +77,10 @@ def write_event_pack(
     show_message: ShowMessage,
 ) -> None:
     """
-    Write the pack of an event without being asked, as a worker does.
+    Write the proof pack of an event, as a worker does.
 
     Args:
-        pdf: With the statement on paper, if there is memory for a browser more.
+        pdf: Add the statement as a PDF, if there is memory for another browser.
 
     Raises:
         SnapshotterError: As `proof_case.write` does, or there is no key that signs events.
@@ -108,7 +108,7 @@ def write_event_pack(
 
 
 def note_export(settings: Settings, made: WrittenPack, show_message: ShowMessage) -> None:
-    """Leave in the custody chain of each capture that it was given out."""
+    """Write to the custody chain of each capture that it was exported."""
     store = wiring_store.store(settings)
     for part in made.manifest.captures:
         bundle_id = part.name.removesuffix(".wacz")
@@ -118,7 +118,7 @@ def note_export(settings: Settings, made: WrittenPack, show_message: ShowMessage
 
 
 def event_log_proof(settings: Settings) -> Callable[[str], bytes]:
-    """Return what finds the proof that an event is in the log of the store; b"" for none."""
+    """Return a function that finds the log proof of an event; it returns b"" if there is none."""
 
     def find(event_id: str) -> bytes:
         reader = LogReader(wiring_store.store(settings), wiring_trust.log_policy(settings))
@@ -151,7 +151,7 @@ def _printer(settings: Settings) -> PrintPdf:
 
 
 def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
-    """Return the trust file and its signature, for information."""
+    """Return the trust file and its signature, which a pack includes for information."""
     file = settings.trust_file
     if file is None:
         return ()

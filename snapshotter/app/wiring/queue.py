@@ -1,5 +1,5 @@
 """
-Build the queue, its schedules and its politeness; `worker.py` builds who works through it.
+Build the queue, its schedules and its politeness; `worker.py` builds the workers.
 
 As in `capture.py`, each builder imports what it needs when it is called.
 """
@@ -36,7 +36,7 @@ _LOOK_S = 2.0  # between two attempts to open a database that does not answer
 
 
 def database(settings: Settings) -> "Database":
-    """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
+    """Open and return the queue's database. Raises ServiceUnavailable, SnapshotterError."""
     from snapshotter.jobs.open_database import open_database
 
     declare_tables()
@@ -81,7 +81,7 @@ def declare_tables() -> None:
 
 
 def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueue":
-    """Return the queue that is configured. Raises ServiceUnavailable, SnapshotterError."""
+    """Return the configured queue. Raises ServiceUnavailable, SnapshotterError."""
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
 
     return DatabaseQueue(
@@ -90,12 +90,12 @@ def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueu
 
 
 def new_job_id() -> str:
-    """Return an id for a job that nobody makes a second time; they sort by time."""
+    """Return a unique id for a job; ids sort by time."""
     return f"job-{machine.RandomIds().bundle_id(machine.SystemClock().now())}"
 
 
 def politeness(settings: Settings) -> "Politeness":
-    """Return how hard hosts may be worked. Raises SnapshotterError."""
+    """Return the limits of visits to hosts. Raises SnapshotterError."""
     from snapshotter.policy import politeness_file
 
     return politeness_file.load(settings.politeness_file)
@@ -103,13 +103,13 @@ def politeness(settings: Settings) -> "Politeness":
 
 def host_admission(settings: Settings, observer: JobObserver | None = None) -> "Admission":
     """
-    Return what decides whether a host may be asked now.
+    Return the admission that decides whether a host may be visited now.
 
     Args:
-        observer: Hears of hosts that say that it is too much.
+        observer: Gets hosts that answered that there were too many requests.
 
     Raises:
-        SnapshotterError: The rules make no sense.
+        SnapshotterError: The limits are invalid.
     """
     from snapshotter.jobs.queue.politeness import PolitenessAdmission
 
@@ -118,10 +118,10 @@ def host_admission(settings: Settings, observer: JobObserver | None = None) -> "
 
 def rate_limiter(settings: Settings, clock: Clock) -> "RateLimiter":
     """
-    Return the rules for one command that captures a few pages, one after the other.
+    Return the limits for one command that captures a few pages, one after the other.
 
     Raises:
-        SnapshotterError: The rules make no sense.
+        SnapshotterError: The limits are invalid.
     """
     from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, RateLimiter
 
@@ -134,17 +134,18 @@ def visit_tracker(
     settings: Settings, clock: Clock, *, longest: timedelta
 ) -> "Iterator[VisitTracker]":
     """
-    Give the state of hosts, for a process that captures by itself.
+    Yield the state of hosts, for a process that captures without a worker.
 
-    It is that of the queue, so that budgets outlive the process and workers are heeded;
-    without the extra `jobs` it is forgotten when the process ends.
+    The state is that of the queue, so that budgets outlive the process and the visits of workers
+    count. Without the extra `jobs` it is lost when the process ends.
 
     Args:
-        longest: That a visit takes: so long one of a process that was killed holds its host.
+        longest: The longest time of a visit; for so long a visit of a killed process occupies its
+            host.
 
     Raises:
         ServiceUnavailable: The queue's database does not answer.
-        SnapshotterError: The rules make no sense.
+        SnapshotterError: The limits are invalid.
     """
     rules, chance = politeness(settings), random.SystemRandom().random
     try:
@@ -161,7 +162,7 @@ def visit_tracker(
 
 
 def limits(settings: Settings) -> "ConcurrencyLimits":
-    """Return the most that all workers together do at a time."""
+    """Return the most captures that all workers together make at a time."""
     from snapshotter.jobs.queue.engine import ConcurrencyLimits
 
     rules = politeness(settings)
@@ -170,7 +171,9 @@ def limits(settings: Settings) -> "ConcurrencyLimits":
 
 @contextlib.contextmanager
 def schedules(settings: Settings) -> "Iterator[Schedules]":
-    """Give the table of schedules, for one command. Raises ServiceUnavailable, SnapshotterError."""
+    """
+    Yield the table of schedules, for one command. Raises ServiceUnavailable, SnapshotterError.
+    """
     from snapshotter.jobs.schedules.schedules import Schedules
 
     with queue_database(settings) as found:
@@ -179,7 +182,7 @@ def schedules(settings: Settings) -> "Iterator[Schedules]":
 
 @contextlib.contextmanager
 def command_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
-    """Give the queue, for one command. Raises as `queue` does."""
+    """Yield the queue, for one command. Raises as `queue` does."""
     with queue_database(settings) as found:
         yield queue(settings, found)
 
@@ -192,14 +195,14 @@ def command_scheduler(
     show_message: ShowMessage,
     records: bool = True,
 ) -> "Iterator[Scheduler]":
-    """Give what looks which visits are due, for one command. Raises as `scheduler` does."""
+    """Yield the scheduler, for one command. Raises as `scheduler` does."""
     with queue_database(settings) as found:
         yield scheduler(settings, found, ask=ask, show_message=show_message, records=records)
 
 
 @contextlib.contextmanager
 def queue_database(settings: Settings) -> "Iterator[Database]":
-    """Give the queue's database, for one command. Raises as `database` does."""
+    """Yield the queue's database, for one command. Raises as `database` does."""
     found = database(settings)
     try:
         yield found
@@ -217,11 +220,11 @@ def scheduler(
     observer: JobObserver | None = None,
 ) -> "Scheduler":
     """
-    Return what looks which visits are due.
+    Return the scheduler, which finds visits that are due and enqueues them.
 
     Args:
-        ask: Asks the person for a passphrase; None where nobody can be asked.
-        records: Whether gaps are signed and stored here; else they wait for who does.
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+        records: Sign and store gaps; if False, another process does so later.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -241,7 +244,9 @@ def scheduler(
 def gap_recorder(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> Callable[[Sequence[Gap]], None]:
-    """Return what signs, stores and logs gaps. What it needs is opened with the first one."""
+    """
+    Return a function that signs, stores and logs gaps; its key and store are opened on first use.
+    """
     from snapshotter.app.monitoring import gap_records
 
     service: gap_records.GapService | None = None
@@ -258,7 +263,9 @@ def gap_recorder(
 def gap_service(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> "GapService":
-    """Return what records gaps in the configured store. Raises as `wiring.world` does."""
+    """
+    Return the service that records gaps in the configured store. Raises as `capture_dependencies`.
+    """
     from snapshotter.app.monitoring.gap_records import GapService
 
     store = wiring_store.store_for_evidence(settings, locked=False, show_message=show_message)

@@ -1,4 +1,4 @@
-"""Build where bundles are: the configured store, put to the test, and what is kept of it here."""
+"""Build the configured store: opened, probed, and with receipts and custody events."""
 
 import hashlib
 from datetime import datetime
@@ -26,7 +26,7 @@ _PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 
 def store(settings: Settings) -> "DirectoryStore | S3Store":
-    """Return the configured store. Raises SnapshotterError for a name that is none."""
+    """Return the configured store. Raises SnapshotterError: the name of the store is invalid."""
     where = store_location(settings)
     if isinstance(where, DirectoryLocation):
         from snapshotter.store.filesystem import DirectoryStore
@@ -52,18 +52,18 @@ def store_for_evidence(
     settings: Settings, *, locked: bool, show_message: ShowMessage
 ) -> "DirectoryStore | S3Store":
     """
-    Return the configured store, after it was seen to keep its promises.
+    Return the configured store after a probe has shown that it is fit for evidence.
 
-    A bucket is put to the test once and then remembered for a week: an endpoint that
-    takes `If-None-Match` and overwrites all the same must not hold evidence.
+    The result for a bucket is remembered for a week: an endpoint that accepts `If-None-Match` and
+    overwrites all the same must not hold evidence.
 
     Args:
-        locked: Retention will be asked for; then a bucket is tested each time.
-        tell: Gets the warning that a directory enforces nothing.
+        locked: Retention will be requested, so probe a bucket each time.
+        show_message: Shows the warning that a directory enforces nothing.
 
     Raises:
-        SnapshotterError: It does not keep a promise that evidence depends on.
-        ServiceUnavailable: It does not answer.
+        SnapshotterError: The store breaks a promise that evidence depends on.
+        ServiceUnavailable: The store does not answer.
     """
     found = store(settings)
     if isinstance(store_location(settings), DirectoryLocation):
@@ -100,7 +100,7 @@ def custodial_store(
     Return a store that keeps receipts and writes custody events.
 
     Args:
-        tell: Gets a sentence for what could not be written down.
+        show_message: Shows what could not be written.
     """
     receipts_name = receipts_store_name(settings)
     return CustodialStore(
@@ -128,9 +128,9 @@ def note_access(
     outcome: str = SUCCESS,
 ) -> None:
     """
-    Write to the custody chain that a bundle was looked at, checked or given out.
+    Write to the custody chain that a bundle was read, checked or exported.
 
-    What can not be written is told, and ends nothing: a store that may only be read is.
+    A failure is shown and ends nothing, since some stores can only be read.
     """
     if settings.record_access:
         custodial_store(settings, found, show_message=show_message).note(
@@ -139,7 +139,7 @@ def note_access(
 
 
 def receipts(settings: Settings) -> ReceiptFiles:
-    """Return what this machine kept of the configured store's answers."""
+    """Return the receipts of the configured store's answers on this machine."""
     return ReceiptFiles(settings.data_dir / "receipts" / receipts_store_name(settings))
 
 
@@ -151,19 +151,19 @@ def _is_fresh(path: Path, now: datetime) -> bool:
 
 
 def probe_store(settings: Settings) -> "StoreProbe":
-    """Put the configured store's promises to the test. Raises as `store` and `probe` do."""
+    """Probe the promises of the configured store. Raises as `store` and `probe` do."""
     from snapshotter.store.probe import probe
 
     return probe(store(settings), SystemClock(), RandomIds())
 
 
 def store_name(settings: Settings) -> str:
-    """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
+    """Return a name of the store for files; it depends on the endpoint and the URL."""
     return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
 
 
 def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:
-    """Put a bucket to the test once a week; a directory refuses by itself."""
+    """Probe a bucket once a week whether it can keep a log; a directory refuses by itself."""
     if isinstance(store_location(settings), DirectoryLocation):
         return
     from snapshotter.store.probe import probe, refuse_if_unfit_for_log

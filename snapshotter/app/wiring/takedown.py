@@ -1,4 +1,4 @@
-"""Build what knows captures of a page, and what concludes take-downs from them."""
+"""Build what reads the captures of a page, and what concludes and verifies take-down events."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -43,22 +43,22 @@ _DOM = "capture/dom.html"
 
 
 def catalog_path(settings: Settings) -> Path:
-    """Return where the catalog of the configured store is."""
+    """Return the path of the catalog of the configured store."""
     return settings.data_dir / "catalog" / f"{wiring_store.store_name(settings)}.db"
 
 
 def proofs_dir(settings: Settings) -> Path:
-    """Return where proof packs are that are made without being asked for, one an event."""
+    """Return the folder of the proof packs that workers write, one for each event."""
     return settings.data_dir / "proofs"
 
 
 @contextmanager
 def observation_source(settings: Settings) -> Iterator[ObservationSource]:
     """
-    Lend the configured store with its catalog.
+    Yield the configured store with its catalog.
 
     Raises:
-        SnapshotterError: The settings make no sense, or the catalog can not be written.
+        SnapshotterError: The settings are invalid, or the catalog cannot be written.
     """
     with Catalog(catalog_path(settings)) as catalog:
         yield ObservationSource(
@@ -78,16 +78,16 @@ def takedown_service(
     quick: bool = False,
 ) -> Iterator[TakedownService]:
     """
-    Lend what concludes take-downs from the captures of the configured store.
+    Yield the service that concludes take-downs from captures of the configured store.
 
     Args:
-        ask: Asks the person for a passphrase; None where nobody can be asked.
-        tell: Gets sentences: that a key was made, that nobody could be told.
-        quick: For a worker that does it often: it looks into the newest days of the store alone,
-            and leaves it to its own rounds to hand messages over.
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+        show_message: Shows messages: that a key was made, that a notification was not sent.
+        quick: For a worker: read only the newest days of the store, and leave messages in the
+            outbox for the worker's own rounds.
 
     Raises:
-        SnapshotterError: The settings make no sense, or the store is not fit for evidence.
+        SnapshotterError: The settings are invalid, or the store is not fit for evidence.
     """
     if not quick:
         choice.warn_if_ignored(settings, show_message)
@@ -122,7 +122,7 @@ def takedown_service(
 
 
 def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, NotificationScope]:
-    """Return what rules match of the jobs of bundles. Raises ServiceUnavailable."""
+    """Return the jobs of bundles, as notification rules match them. Raises ServiceUnavailable."""
     try:
         from snapshotter.jobs.open_database import open_database
         from snapshotter.jobs.queue.database_queue import DatabaseQueue
@@ -139,12 +139,15 @@ def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, Notificati
 
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
-    """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
+    """Return how a removal of this page is confirmed. Raises SnapshotterError: no policy."""
     return policies.monitoring(choice.judging_policy(settings, url)).confirm
 
 
 def rederivation(settings: Settings) -> Rederivation:
-    """Return what comes to an event again: the rules in bundles, and those of today."""
+    """
+    Return what derives the verdicts of an event again: by the rules in bundles and by current
+    rules.
+    """
     return Rederivation(
         rules=page_identity.shipped_identity_rules(),
         assessor_of=wiring.assessor,
@@ -155,7 +158,7 @@ def rederivation(settings: Settings) -> Rederivation:
 def bundle_finder(
     settings: Settings, trust: Trust, *, folders: Sequence[Path], given: Sequence[Path]
 ) -> FindBundle:
-    """Return what finds the bundles of an event: given, in a folder, or in the store if any."""
+    """Return a function that finds the bundles of an event: given files, folders, or the store."""
     now = machine.SystemClock().now()
     finds: list[FindBundle] = [partial(find_in_folders, folders, given, trust, now)]
     if settings.has_store:
@@ -166,7 +169,9 @@ def bundle_finder(
 
 
 def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> PreviousEvent:
-    """Return what finds an event by the digest of its record: in a folder, or in the store."""
+    """
+    Return a function that finds an event by the digest of its record, in folders or the store.
+    """
 
     def before(sha256: str) -> tuple[Takedown, str] | None:
         for folder in folders:
@@ -186,18 +191,20 @@ def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> Previo
 
 
 def removal_burst(settings: Settings) -> timedelta:
-    """Return within which time removals of one account belong together, by the usual policy."""
+    """
+    Return the time within which removals of one account belong together, by the default policy.
+    """
     return policies.monitoring(choice.judging_policy(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:
-    """Return the ids of the key that signs events here, as far as it was made."""
+    """Return the id of the key that signs events here, if it exists."""
     listed = wiring_keys.key_directory(settings).list()
     return frozenset(key.key_id for key in listed if key.name == settings.event_key and key.key_id)
 
 
 def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
-    """Return what an older bundle shows, by the rules of today; None: it holds no document."""
+    """Return what an older bundle shows by current rules; None if it holds no document."""
     files = assessment.BundleFiles(stream)
     if _DOM not in files.names():
         return None
@@ -216,11 +223,10 @@ def _teller(
     settings: Settings, show_message: ShowMessage, *, now: bool
 ) -> Callable[[Sequence[NotificationEvent]], None]:
     """
-    Return what takes over what people may want to be told.
+    Return a function that accepts notification events.
 
     Args:
-        now: Hand it over at once, for nobody comes again soon; else a worker's rounds do, and
-            make one message of many.
+        now: Send the messages at once. If False, a worker sends them later and groups them.
     """
 
     def told(events: Sequence[NotificationEvent]) -> None:

@@ -1,4 +1,4 @@
-"""Build what watches a worker: its log, metrics, health, and whoever tells people."""
+"""Build the telemetry of a worker: its log, metrics, health, and notifications."""
 
 import shutil
 import socket
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from snapshotter.jobs.periodic_task import PeriodicTask
     from snapshotter.telemetry.metrics import Metrics
 
-_ROUND_S: Final = 10.0  # between two looks at what has to be told
+_ROUND_S: Final = 10.0  # between two rounds of notifications
 _TIDY_S: Final = 3600.0
 _SWEEP_S: Final = 600.0
 _SWEPT: Final = (JobState.INCOMPLETE, JobState.FAILED, JobState.DEAD)
 _SWEPT_JOBS: Final = 500  # the newest, at each sweep
 _DISK_S: Final = 60.0
-_LOW_BYTES, _LOW_SHARE = 2 << 30, 0.05  # told when less than one of these is free
+_LOW_BYTES, _LOW_SHARE = 2 << 30, 0.05  # an event is made if less than either is free
 _READY_BYTES: Final = 1 << 30  # with less a worker is not ready
 _DATABASE_S, _STORE_S, _SPOOL_S = 5.0, 60.0, 10.0  # for which an answer counts
 
@@ -43,10 +43,10 @@ LogEvent = Callable[..., None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTelemetry:
-    """What a worker is given so that it can be watched."""
+    """The observers and callbacks of a worker."""
 
-    told: LogEvent  # events with fields, for the log
-    tell: ShowMessage  # sentences, for the log
+    log_event: LogEvent  # events with fields, for the log
+    show_message: ShowMessage  # sentences, for the log
     observer: JobObserver
     periodic_tasks: "tuple[PeriodicTask, ...]"
     url: str  # of metrics and health; "" where there are none
@@ -65,24 +65,24 @@ def worker_telemetry(
     start_s: float,
 ) -> Iterator[WorkerTelemetry]:
     """
-    Give what watches a worker; it ends with the block.
+    Yield the telemetry of a worker; it ends with the block.
 
     Args:
         log_format: "text": sentences, by `words` and `say`. "json": lines on stderr.
-        listen: Where metrics and health are; "" for none.
-        words: Says an event with its fields to a person.
-        say: Says a sentence to a person.
-        start_s: For which the queue's database is waited for.
+        listen: The address of metrics and health; "" for none.
+        words: Shows an event with its fields to a person.
+        say: Shows a sentence to a person.
+        start_s: How long to wait for the queue's database.
 
     Raises:
-        SnapshotterError: `notify_file` or `listen` is no good, or the port is taken.
+        SnapshotterError: `notify_file` or `listen` is invalid, or the port is in use.
         ServiceUnavailable: The queue's database does not answer.
     """
     from snapshotter.telemetry.logs import LogLevel, WorkerLog, log_libraries
 
     with ExitStack() as stack:
         listeners: list[JobObserver] = []
-        told, tell = words, say
+        log_event, show_message = words, say
         if log_format == "json":
             log = WorkerLog(sys.stderr, LogLevel[log_level.upper()])
             stack.enter_context(log_libraries(sys.stderr))
@@ -95,15 +95,15 @@ def worker_telemetry(
             def line(text: str) -> None:
                 log("said", text=text)
 
-            told, tell = both, line
+            log_event, show_message = both, line
         clock = machine.SystemClock()
-        database = wiring_jobs.open_within(settings, start_s, show_message=tell)
+        database = wiring_jobs.open_within(settings, start_s, show_message=show_message)
         stack.callback(database.dispose)
         metrics = None
         url = ""
         if listen:
             metrics, health, url = _served(
-                stack, settings, database, listen, anywhere=listen_anywhere, told=told
+                stack, settings, database, listen, anywhere=listen_anywhere, log_event=log_event
             )
             listeners += [metrics, health]
         periodic_tasks: list[PeriodicTask] = []
@@ -111,15 +111,19 @@ def worker_telemetry(
             service = wiring_notify.notification_service(settings)
             stack.callback(service.close)
             telling = NotificationObserver(
-                service, clock, complain=lambda text: told("notification.failed", error=text)
+                service, clock, complain=lambda text: log_event("notification.failed", error=text)
             )
             stack.callback(telling.close)
             listeners.append(telling)
-            periodic_tasks += _notification_duties(settings, service, database, metrics, told)
-        observer = CombinedObserver(listeners, lambda text: told("worker.bug", error=text))
-        periodic_tasks.append(_disk_duty(settings, observer, clock))
+            periodic_tasks += _notification_tasks(settings, service, database, metrics, log_event)
+        observer = CombinedObserver(listeners, lambda text: log_event("worker.bug", error=text))
+        periodic_tasks.append(_disk_task(settings, observer, clock))
         yield WorkerTelemetry(
-            told=told, tell=tell, observer=observer, periodic_tasks=tuple(periodic_tasks), url=url
+            log_event=log_event,
+            show_message=show_message,
+            observer=observer,
+            periodic_tasks=tuple(periodic_tasks),
+            url=url,
         )
 
 
@@ -130,7 +134,7 @@ def _served(
     listen: str,
     *,
     anywhere: bool,
-    told: LogEvent,
+    log_event: LogEvent,
 ) -> "tuple[Metrics, JobObserver, str]":
     from snapshotter.jobs.metrics import queue_metrics
     from snapshotter.jobs.queue.database_queue import database_time
@@ -167,7 +171,7 @@ def _served(
             HealthCheck(name="spool", look=spool_has_space, every_s=_SPOOL_S),
         ),
         monotonic=time.monotonic,
-        failed=lambda name, why: told("health.failed", check=name, error=why),
+        failed=lambda name, why: log_event("health.failed", check=name, error=why),
     )
     stack.callback(health.close)
     server = stack.enter_context(
@@ -178,12 +182,12 @@ def _served(
     return metrics, health, server.url
 
 
-def _notification_duties(
+def _notification_tasks(
     settings: Settings,
     service: "NotificationService",
     database: "Database",
     metrics: "Metrics | None",
-    told: LogEvent,
+    log_event: LogEvent,
 ) -> "list[PeriodicTask]":
     from snapshotter.app.monitoring import notification_events
     from snapshotter.jobs.periodic_task import PeriodicTask
@@ -196,11 +200,11 @@ def _notification_duties(
         if metrics is not None:
             metrics.notified(sent=done.sent, failed=done.failed, given_up=done.given_up)
         for problem in done.problems:
-            told("notification.failed", error=problem)
+            log_event("notification.failed", error=problem)
 
     def sweep() -> None:
-        # A worker that died between the end of a job and the telling has told nobody. Whatever
-        # was told is known by its id.
+        # A worker that died after the end of a job may not have passed its event on. An event that
+        # was delivered is known by its id.
         now = database_time(database)
         for status in queue.jobs(states=frozenset(_SWEPT), newest=_SWEPT_JOBS):
             event = notification_events.job_event(status, now)
@@ -214,7 +218,7 @@ def _notification_duties(
     ]
 
 
-def _disk_duty(
+def _disk_task(
     settings: Settings, observer: JobObserver, clock: machine.SystemClock
 ) -> "PeriodicTask":
     from snapshotter.app.monitoring import notification_events
@@ -234,7 +238,7 @@ def _disk_duty(
 
 
 def _usage(directory: Path) -> "shutil._ntuple_diskusage":
-    """Return the space of a directory, or of what it would be made in."""
+    """Return the disk usage of a directory, or of its nearest existing parent."""
     while not directory.exists():
         directory = directory.parent
     return shutil.disk_usage(directory)

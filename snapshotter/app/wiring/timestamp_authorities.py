@@ -1,4 +1,4 @@
-"""Build who says when: the timestamp authorities, and the way by which our helpers go out."""
+"""Build the timestamp authorities, and the guarded connections of our own requests."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,9 @@ _CONNECTIONS_EACH = 8  # the most that one exchange makes, redirects included
 
 
 def anchors(settings: Settings) -> tuple[Anchor, ...]:
-    """Return the configured authorities' roots. Raises SnapshotterError for a bad one."""
+    """
+    Return the roots of the configured authorities. Raises SnapshotterError: a root is invalid.
+    """
     return tuple(_anchor(entry) for entry in settings.authorities)
 
 
@@ -48,7 +50,7 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
     Return the configured timestamp authorities.
 
     Args:
-        patient: Wait where an authority asks for time between two requests.
+        patient: Wait if an authority wants time between two requests.
     """
     clock, ids = SystemClock(), RandomIds()
     carry = guarded_connections(settings, clock) if settings.authorities else None
@@ -75,11 +77,11 @@ def guarded_connections(
     settings: Settings, clock: Clock, *, purpose: str = "timestamp"
 ) -> "Callable[[], BaseTransport]":
     """
-    Return what makes the connections of our own helpers: the proxy and rules that pages have.
+    Return a factory of guarded connections, with the proxy and rules that pages have.
 
-    An authority that redirects us into our own network gets nothing there. A guard has
-    limits for its whole life, and a worker or a large renewal asks more often than that: so
-    after some exchanges another takes its place, and ends the one before it.
+    An authority that redirects us into our own network gets no answer there. A guard has limits for
+    its whole life, and a worker or a large renewal makes more requests. So after some exchanges a
+    new guard replaces an old one, which is ended.
     """
     from snapshotter.egress.guard import EgressGuard
     from snapshotter.egress.rules import EgressRules

@@ -1,4 +1,4 @@
-"""Build whose word counts: the trust file's, or else this user's own keys and log."""
+"""Build what signatures are judged by: the trust file, or else this user's own keys and log."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,9 +21,10 @@ _ROOT_NAME = "root"  # as `snapshotter trust init` names it
 
 def trusted_keys(settings: Settings) -> Callable[[str], bool]:
     """
-    Return whose statements count here: this user's own keys, and those of the trust file.
+    Return a function that says whether the statements of a key count.
 
-    A key that the trust file calls compromised counts for nobody. Raises as `trust` does.
+    They count for this user's own keys and for those of the trust file, except for a key that the
+    trust file calls compromised. Raises as `trust` does.
     """
     believed = trust(settings)
     own = {
@@ -44,10 +45,10 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
     Return what bundles are judged by: the trust file, or else this user's own keys.
 
     Args:
-        by_bundle: As `own_log` has it.
+        by_bundle: As in `own_log`.
 
     Raises:
-        SnapshotterError: A trust file that can not be relied on.
+        SnapshotterError: The trust file is invalid.
     """
     if settings.trust_file:
         if not settings.trust_root_key:
@@ -83,10 +84,10 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
 
 def log_policy(settings: Settings) -> "LogPolicy | None":
     """
-    Return whose log the configured store has to have: the trust file's, or else our own.
+    Return the log that the configured store must have: the trust file's, or else our own.
 
     Raises:
-        SnapshotterError: A trust file that can not be relied on, or a store that does not answer.
+        SnapshotterError: The trust file is invalid, or the store does not answer.
     """
     from snapshotter.formats.proofs.note import COSIGNATURE_V1, LogPolicy, parse_verifier_key
     from snapshotter.seal.log_key import LogKeyDirectory

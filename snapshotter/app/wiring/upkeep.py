@@ -85,7 +85,7 @@ def audit_service(
 
 
 def tombstones(settings: Settings) -> Tombstones:
-    """Return what this machine knows of erasures, and whose tombstones count."""
+    """Return the tombstones that this machine knows, and the keys whose tombstones count."""
     return Tombstones(
         folder=settings.data_dir / "tombstones", is_trusted=wiring_trust.trusted_keys(settings)
     )
@@ -190,13 +190,13 @@ def renewer(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> "Renewer":
     """
-    Return what renews the bundles of the configured store.
+    Return the renewer of bundles of the configured store.
 
     Args:
-        ask: Asks the person for the passphrase of the log's key, where it has one.
+        ask: Asks the person for the passphrase of the log's key, if it has one.
 
     Raises:
-        SnapshotterError: A trust file that can not be relied on, or a store that is none.
+        SnapshotterError: The trust file or the name of the store is invalid.
     """
     from snapshotter.app.upkeep.renewal import Renewer
     from snapshotter.verify.log import LogReader
@@ -219,10 +219,10 @@ def renewer(
 
 def token_service(settings: Settings, *, show_message: ShowMessage) -> TokenService:
     """
-    Return what is needed to ask again for owed tokens, and to do nothing else.
+    Return the service that requests owed tokens, and nothing else.
 
     Args:
-        tell: Gets a sentence for a custody event that could not be written.
+        show_message: Shows that a custody event could not be written.
     """
     return TokenService(
         authorities=wiring_authorities.authorities(settings, patient=True),

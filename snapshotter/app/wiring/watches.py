@@ -1,4 +1,4 @@
-"""Build what polls lists: their book, the poller, and its way out."""
+"""Build the watched lists and their poller, with its guarded connections."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ _DOM_BYTES = 8 << 20
 
 
 def watches(settings: Settings, opened: "Database | None" = None) -> "Watches":
-    """Return the lists that are watched. Raises ServiceUnavailable: no database."""
+    """Return the watched lists. Raises ServiceUnavailable: the database does not answer."""
     from snapshotter.jobs.watches.watches import Watches
 
     return Watches(wiring_jobs.database(settings) if opened is None else opened)
@@ -42,7 +42,7 @@ def plan(watch: Watch) -> "Plan":
     Return when each page of a watch is visited again, by the curve that `--then` names.
 
     Raises:
-        SnapshotterError: There is no such curve.
+        SnapshotterError: The curve does not exist.
     """
     from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
     from snapshotter.jobs.schedules.plan import CatchUp
@@ -64,7 +64,7 @@ def poll_task(
     show_message: ShowMessage,
     observer: JobObserver | None,
 ) -> "PeriodicTask":
-    """Return what a worker does about watched lists. Raises SnapshotterError."""
+    """Return the periodic task of a worker that polls lists. Raises SnapshotterError."""
     from snapshotter.jobs.periodic_task import PeriodicTask
 
     work = poller(
@@ -81,16 +81,16 @@ def poller(
     show_message: ShowMessage | None = None,
 ) -> "Poller":
     """
-    Return what polls lists, and hands over what is new in them.
+    Return the poller, which reads lists and enqueues their new items.
 
     Args:
-        found: The lists; their database is the queue's.
-        observer: Hears of lists that can not be read.
-        tell: Gets sentences about the store and the key, where gaps are recorded; without
-            it none are.
+        found: The lists, in the queue's database.
+        observer: Gets lists that cannot be read.
+        show_message: Shows messages about the store and the key if gaps are recorded; None: record
+            no gaps.
 
     Raises:
-        SnapshotterError: The settings make no sense.
+        SnapshotterError: The settings are invalid.
     """
     from snapshotter.jobs.schedules.schedules import Schedules
     from snapshotter.jobs.watches.poller import Hooks, Poller
@@ -114,7 +114,7 @@ def poller(
 
 
 class _WayOut:
-    """`poll.Fetcher`: through a guard with the proxy and the rules that pages have."""
+    """Fetches lists through a guard, with the proxy and the rules that pages have."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -155,17 +155,17 @@ class _WayOut:
 
 
 class _Followed:
-    """Gives pages to the schedule of their watch, which visits them from first sight on."""
+    """Adds the pages of a watch to its schedule, which visits them from first sight on."""
 
     def __init__(self, schedules: "Schedules") -> None:
         self._schedules = schedules
 
     def __call__(self, watch: Watch, urls: Sequence[str]) -> Sequence[str]:
         """
-        Return the jobs of their first visits. Doing it twice changes nothing.
+        Return the jobs of the first visits. A second call changes nothing.
 
         Raises:
-            SnapshotterError: Its curve is not shipped any more.
+            SnapshotterError: The curve of the watch does not exist any more.
         """
         name = watch.schedule
         if name in {schedule.name for schedule in self._schedules.all()}:
@@ -183,10 +183,10 @@ class _Documents:
 
     def __call__(self, status: JobStatus) -> str:
         """
-        Return the document as the page stood in the end.
+        Return the document as it was at the end of the capture.
 
-        "" where it can not be had: the bundle is in another store than this worker's, was
-        erased since, or has none.
+        Returns "" if it cannot be read: the bundle is in another store than this worker's, was
+        erased, or has no document.
         """
         if not status.bundle_id:
             return ""

@@ -1,5 +1,5 @@
 """
-Build a worker, with all that it does beside captures.
+Build a worker, with its periodic tasks.
 
 As in `capture.py`, each builder imports what it needs when it is called.
 """
@@ -33,7 +33,7 @@ def worker(
     rules: "WorkerSettings",
     *,
     show_message: ShowMessage,
-    told: Callable[..., Any],
+    log_event: Callable[..., Any],
     observer: JobObserver | None = None,
     more: "Sequence[PeriodicTask]" = (),
     adopt: bool = False,
@@ -42,15 +42,15 @@ def worker(
     Return a worker of the configured queue.
 
     Args:
-        tell: Says a sentence to whoever runs it.
-        told: Hears what happens: an event's name, and its fields.
-        observer: Hears what is counted, and what people may want to be told.
-        more: Duties beside those of every worker.
-        adopt: Move a queue that belongs to another store to the configured one.
+        show_message: Shows a sentence to the person who runs the worker.
+        log_event: Gets the name of an event and its fields.
+        observer: Gets what is counted, and the events that people may be notified of.
+        more: Periodic tasks besides those of every worker.
+        adopt: Bind a queue that is bound to another store to the configured store.
 
     Raises:
         ServiceUnavailable: The database did not answer for `rules.start_s` seconds.
-        SnapshotterError: What is configured makes no sense.
+        SnapshotterError: The configuration is invalid.
     """
     from snapshotter.jobs.workers.context import WorkerParts
     from snapshotter.jobs.workers.store_binding import StoreBinding
@@ -75,7 +75,7 @@ def worker(
                 *more,
             ),
             observer=heard,
-            log=told,
+            log=log_event,
             chance=random.SystemRandom().random,
         ),
         replace(rules, limits=wiring_jobs.limits(settings)),
@@ -95,7 +95,7 @@ def periodic_tasks(
     show_message: ShowMessage,
     observer: JobObserver | None = None,
 ) -> "tuple[PeriodicTask, ...]":
-    """Return what a worker does beside captures; each is added here by who makes it."""
+    """Return the tasks that every worker repeats beside captures."""
     from snapshotter.app.wiring import watches as wiring_watch
     from snapshotter.jobs.periodic_task import PeriodicTask
     from snapshotter.jobs.queue.hosts import trim_task
@@ -116,9 +116,9 @@ def monitoring_task(
     settings: Settings, opened: "Database", *, show_message: ShowMessage
 ) -> "PeriodicTask":
     """
-    Return what follows captures of watched pages up: events, and what is captured next.
+    Return the task that follows up captures of watched pages.
 
-    One worker at a time does it. Two that overlap do the same, and nothing comes of it twice.
+    One worker at a time does it. If two overlap, they enqueue and write the same, once.
     """
     from snapshotter.jobs.follow_ups import EVERY_S, JobsToFollowUp
     from snapshotter.jobs.periodic_task import PeriodicTask

@@ -178,8 +178,8 @@ def test_a_worker_is_watched_from_its_log_to_somebody_who_is_told(
             telemetry.observer.heartbeat("w1")
             telemetry.observer.job_began(FAILED.job, attempt=1, worker="w1")
             telemetry.observer.job_ended(FAILED, stage_ms={}, length=0)
-            telemetry.told("worker.trouble", error="something")
-            telemetry.tell("a sentence")
+            telemetry.log_event("worker.trouble", error="something")
+            telemetry.show_message("a sentence")
             ready = httpx.get(f"{telemetry.url}/readyz", trust_env=False).json()
             alive = httpx.get(f"{telemetry.url}/healthz", trust_env=False).status_code
         # What was told on the way out is there for the next worker's first round.
