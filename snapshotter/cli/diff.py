@@ -1,25 +1,24 @@
-"""`snapshotter diff`: two captures of a page, and what changed between them."""
+"""`snapshotter diff`: compare two captures of a page."""
 
-import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.diff_output import comparison_json, differs, print_comparison
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import print_json, print_message, print_result, write_file
+from snapshotter.cli.output import print_json, print_message, write_file
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.model.comparison import ComparisonState, Op
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.comparison import NamedBundle
     from snapshotter.app.settings import Settings
     from snapshotter.compare.image_diff import PictureSource
-    from snapshotter.model.comparison import BlockChange, Comparison
+    from snapshotter.model.comparison import Comparison
 
 DIFFER = 4  # exit code of --exit-code
 
@@ -142,10 +141,10 @@ def diff(
         if page is not None:
             _write(page, found, shots)
     if as_json:
-        print_json(_json(found, main_only=main_only))
+        print_json(comparison_json(found, main_only=main_only))
     else:
-        _print(found, main_only=main_only)
-    return DIFFER if exit_code and _differs(found, main_only=main_only) else 0
+        print_comparison(found, main_only=main_only)
+    return DIFFER if exit_code and differs(found, main_only=main_only) else 0
 
 
 def _tell(given: "NamedBundle", *, altered: bool) -> None:
@@ -178,99 +177,3 @@ def _write(
         )
     write_file(page, pages.page(found, copies))
     print_message(f"wrote {page}")
-
-
-def _differs(found: "Comparison", *, main_only: bool) -> bool:
-    from snapshotter.report.diff import summary_lines
-
-    lines = summary_lines(found)
-    return any(
-        line.state is not ComparisonState.UNCHANGED for line in (lines[:1] if main_only else lines)
-    )
-
-
-def _json(found: "Comparison", *, main_only: bool) -> dict[str, Any]:
-    from snapshotter.formats.canonical_json import plain
-
-    value: dict[str, Any] = plain(found)
-    value["differs"] = _differs(found, main_only=main_only)
-    if main_only:
-        changes = zip(value["text"]["changes"], found.text.changes, strict=True)
-        value["text"]["changes"] = [shown for shown, change in changes if change.in_main]
-    return value
-
-
-def _print(found: "Comparison", *, main_only: bool) -> None:
-    from snapshotter.report.diff import describe_verdict, summary_lines
-
-    for name, side in (("earlier", found.before), ("later", found.after)):
-        print_result(
-            f"{name:<8} {side.bundle_id}  {side.captured_at:%Y-%m-%d %H:%M:%S} UTC  "
-            f"{side.verification.upper()}  {describe_verdict(side.standing)}"
-        )
-    if found.same_page is not ComparisonState.UNCHANGED:
-        is_other = found.same_page is ComparisonState.CHANGED
-        print_message(
-            "these are captures of two pages" if is_other else "nothing says that it is one page"
-        )
-    for condition in found.conditions:
-        print_message(
-            f"not made in the same way: {condition.name}: {' '.join(condition.before)} and "
-            f"{' '.join(condition.after)}"
-        )
-    for line in summary_lines(found)[: 1 if main_only else None]:
-        print_result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
-    for marks, which in ((found.edits.before, "earlier"), (found.edits.after, "later")):
-        if marks:
-            print_result(f"the platform's mark of an edit, {which}: {' '.join(marks)}")
-    for masked in found.masks:
-        differs = "differs" if masked.differs else "is the same"
-        print_result(
-            f"masked by {masked.kind} {masked.mask}: {masked.before} and {masked.after} places; "
-            f"what it covers {differs}"
-        )
-    for change in found.text.changes:
-        if change.in_main or not main_only:
-            print_result()
-            for text in _lines(change):
-                print_result(text)
-    if not main_only:
-        _print_values(found)
-    for why in found.text.coarse:
-        print_message(f"compared more coarsely: {why}")
-
-
-def _print_values(found: "Comparison") -> None:
-    for title, values in (("answer", found.answer), ("metadata", found.metadata)):
-        for value in values:
-            before, after = (" | ".join(them) or "nothing" for them in (value.before, value.after))
-            print_result(f"{title} {value.name}: {before} → {after}")
-    for count in found.counts:
-        raws = (reading.raw if reading else "none" for reading in (count.before, count.after))
-        print_result(f"count {count.unit}: {' → '.join(raws)} ({count.trend.value})")
-    for title, change in (("link", found.links), ("QR code", found.qr_codes)):
-        for text in change.removed:
-            print_result(f"{title} removed: {text}")
-        for text in change.added:
-            print_result(f"{title} added: {text}")
-
-
-def _lines(change: "BlockChange") -> list[str]:
-    """Return a block as `wdiff` writes it: `[-removed-]`, `{+added+}`."""
-    at = change.after or change.before
-    region = at.region.value if at is not None and at.region else "?"
-    hidden = ", hidden" if at is not None and at.hidden else ""
-    marks = {Op.REMOVED: "[-{}-]", Op.ADDED: "{{+{}+}}", Op.MASKED: "[*{}*]"}
-    parts = []
-    for number, piece in enumerate(change.pieces):
-        text = re.sub(r"\s+", " ", piece.text) if piece.op is Op.SAME else piece.text
-        if piece.op is Op.SAME and len(text) > 2 * _CONTEXT and len(change.pieces) > 1:
-            head = "" if number == 0 else text[:_CONTEXT]
-            tail = "" if number == len(change.pieces) - 1 else text[-_CONTEXT:]
-            text = f"{head}…{tail}"
-        parts.append(marks.get(piece.op, "{}").format(text))
-    where = f"  {at.selector}" if at is not None and at.selector else ""
-    return [f"{change.kind.value}, {region}{hidden}{where}", f"  {''.join(parts)}"]
-
-
-_CONTEXT = 60  # characters of what is the same, on either side of what is not

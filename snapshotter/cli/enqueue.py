@@ -183,10 +183,10 @@ def _look_for_workers(database: "Database") -> None:
 
 def _told(status: JobStatus, options: EnqueueOptions) -> int:
     """Print the end of one job; return its exit code."""
-    from snapshotter.cli.queue import job_object, print_job
+    from snapshotter.cli.queue_output import job_json, print_job
 
     if options.as_json:
-        print_json(job_object(status))
+        print_json(job_json(status))
     else:
         print_job(status)
     return SnapshotterError.exit_code if status.exit_code is None else status.exit_code

@@ -1,22 +1,24 @@
-"""`snapshotter policy`: what policies there are, what they do, and whether they are right."""
+"""`snapshotter policy`: list, show, check, try and compare policies."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from snapshotter.cli.output import print_json, print_message, print_result
-from snapshotter.errors import SnapshotterError
-from snapshotter.formats.printable import cut
+from snapshotter.cli.policy_output import (
+    policy_json,
+    policy_lines,
+    print_judgement,
+    print_lint_message,
+    print_trials,
+)
 
 if TYPE_CHECKING:
-    from snapshotter.app.policies.checks import LintMessage, PageJudgement, RuleTrial
-    from snapshotter.policy.load import EffectivePolicy
+    pass
 
 _FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
 
-_EXCERPT = 120  # characters of a page's words that are printed
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _named = click.option(
@@ -83,43 +85,10 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
     found = load_effective(name, ctx.obj.load().policies_dir)
     if as_json:
-        print_json(_shown(found))
+        print_json(policy_json(found))
         return
-    for line in _toml_with_origins(found):
+    for line in policy_lines(found):
         print_result(line)
-
-
-def _shown(found: "EffectivePolicy") -> dict[str, Any]:
-    from snapshotter.policy.difference import values
-
-    return {
-        "name": found.policy.name,
-        "parents": [
-            {"name": parent.name, "sha256": parent.sha256} for parent in found.policy.parents
-        ],
-        "path": str(found.path),
-        "values": {
-            key: {"from": found.origins.get(key), "value": value}
-            for key, value in values(found.policy).items()
-        },
-    }
-
-
-def _toml_with_origins(found: "EffectivePolicy") -> Sequence[str]:
-    from snapshotter.policy.policy_toml import as_toml
-
-    lines, table = [], ""
-    for line in as_toml(found.policy).splitlines():
-        if line.startswith("["):
-            table = line[1:-1] + "."
-        key, is_value, _ = line.partition(" = ")
-        if not is_value or key in ("parents", "schema"):
-            lines.append(line)
-            continue
-        origin = found.origins.get(f"{table}{key}")
-        told = "" if origin in (None, found.policy.name) else f"  # {origin}"
-        lines.append(line + ("  # a default" if origin is None else told))
-    return lines
 
 
 @policy.command(
@@ -200,28 +169,10 @@ def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
         remarks = look(name, settings)
         is_bad = is_bad or any(remark.gravity is Severity.ERROR for remark in remarks)
         for remark in remarks:
-            _remark(name, remark, as_json)
+            print_lint_message(name, remark, as_json)
         if not remarks and not as_json:
             print_message(f"{name}: nothing to say")
     return _FAILED if is_bad else 0
-
-
-def _remark(name: str, remark: "LintMessage", as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "file": name,
-                "gravity": remark.gravity.value,
-                "hint": remark.hint,
-                "key": remark.key,
-                "message": remark.message,
-            }
-        )
-        return
-    where = f"{name}: {remark.key}" if remark.key else name
-    print_result(
-        f"{remark.gravity}: {where}: {remark.message}{f' ({remark.hint})' if remark.hint else ''}"
-    )
 
 
 @policy.command(
@@ -271,7 +222,7 @@ def test(
             page, check_url(url) if url else "", settings, policy, rules,
             now=SystemClock().now(),
         )  # fmt: skip
-        _judged(found, as_json)
+        print_judgement(found, as_json)
         if not url:
             print_message(
                 "without --url only the rules for all hosts were asked: a platform's have a host"
@@ -282,71 +233,9 @@ def test(
     own = [rules_id for rules_id in rules if rules_id not in shipped_rules()]
     trials = checks.try_rules((*own, *shipped_rules()))
     asked = checks.rule_file_ids(rules)
-    return _tried([trial for trial in trials if not rules or trial.rules in asked], as_json)
-
-
-def _judged(found: "PageJudgement", as_json: bool) -> None:
-    from snapshotter.app.policies.checks import describe_verdicts
-    from snapshotter.formats.canonical_json import plain
-
-    content, takedown = found.content, found.takedown
-    if as_json:
-        print_json(
-            {
-                "content": plain(content),
-                "rules": list(found.rules),
-                "stub": takedown.stub or None,
-                "takedown": plain(takedown),
-            }
-        )
-        return
-    print_result(describe_verdicts(content, takedown))
-    print_result(f"  {content.detail}")
-    if takedown.detail != content.detail:
-        print_result(f"  {takedown.detail}")
-    for evidence in dict.fromkeys((*content.evidence, *takedown.evidence)):
-        where = f" in {evidence.region}" if evidence.region else ""
-        words = " ".join(evidence.excerpt.split())
-        print_result(f"  {evidence.rule}{where}: {cut(words, _EXCERPT)}")
-    print_result(f"  judged by {', '.join(found.rules) or 'no rules'}")
-    if takedown.stub:
-        print_result()
-        for line in takedown.stub.splitlines():
-            print_result(line)
-
-
-def _tried(trials: "Sequence[RuleTrial]", as_json: bool) -> int:
-    wrong = [trial for trial in trials if not trial.is_right]
-    for trial in trials if as_json else wrong:
-        if as_json:
-            print_json(
-                {
-                    "is_right": trial.is_right,
-                    "matched": trial.matched,
-                    "page": trial.page,
-                    "rule": trial.rule,
-                    "rules": trial.rules,
-                    "verdict": trial.verdict,
-                    "wanted": trial.wanted,
-                }
-            )
-            continue
-        what = "does not match" if trial.wanted else "matches, and must not"
-        print_result(
-            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, which is {trial.verdict}"
-        )
-    if not trials:
-        raise SnapshotterError(
-            "no rule has a page to be tried on",
-            hint='[notice.fixtures] match = ["wx/deleted-zh"] names some',
-        )
-    rules = len({(trial.rules, trial.rule) for trial in trials})
-    good = sum(trial.wanted for trial in trials)
-    print_message(
-        f"{rules} rules on {good} pages that they have to know and {len(trials) - good} that they "
-        f"must not: {f'{len(wrong)} wrong' if wrong else 'all right'}"
-    )
-    return _FAILED if wrong else 0
+    chosen = [trial for trial in trials if not rules or trial.rules in asked]
+    print_trials(chosen, as_json)
+    return 0 if all(trial.is_right for trial in chosen) else _FAILED
 
 
 @policy.command(

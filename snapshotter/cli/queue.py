@@ -1,38 +1,33 @@
-"""`snapshotter queue`: what waits to be captured, and what came of it."""
+"""`snapshotter queue`: show, cancel, retry and forget the jobs of the queue."""
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.output import (
-    format_time,
-    instant_json,
     print_json,
     print_message,
     print_result,
-    verdict_lines,
-    verdict_object,
 )
 from snapshotter.cli.queue_hosts import hosts
+from snapshotter.cli.queue_output import (
+    job_json,
+    job_line,
+    print_action_results,
+    print_job,
+    show_live,
+    top_json,
+    top_lines,
+)
 from snapshotter.cli.queue_tables import migrate, tables
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.job import JobState, JobStatus
+from snapshotter.model.job import JobState
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    pass
 
-    from snapshotter.jobs.queue.database_queue import DatabaseQueue
-    from snapshotter.jobs.queue.job_table import JobActionResult
-    from snapshotter.jobs.workers.registry import WorkerRegistry
-
-_TOP_S = 1.0  # between two looks
-_TOP_JOBS = 20  # that are shown at most
-_RUNNING = frozenset({JobState.RUNNING})
 
 states_option = click.option(
     "--state",
@@ -78,9 +73,9 @@ def list_(
         for status in there.jobs(states=wanted, origin=origin, newest=newest or 0):
             found += 1
             if as_json:
-                print_json(job_object(status))
+                print_json(job_json(status))
             else:
-                print_result(_line(status))
+                print_result(job_line(status))
     if not found and not as_json:
         print_message("no job is there; snapshotter capture --enqueue URL hands one over")
 
@@ -104,7 +99,7 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     if status is None:
         raise _unknown(job_id)
     if as_json:
-        print_json(job_object(status))
+        print_json(job_json(status))
     else:
         print_job(status)
 
@@ -123,7 +118,7 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     from snapshotter.app.wiring import queue as wiring_jobs
 
     with wiring_jobs.command_queue(ctx.obj) as there:
-        return _ruled(there.cancel(job_ids), "cancelled", as_json)
+        return print_action_results(there.cancel(job_ids), "cancelled", as_json)
 
 
 @queue.command(
@@ -159,7 +154,7 @@ def retry(
             ]
             if not wanted and not as_json:
                 print_message("no job is in that state")
-        return _ruled(there.retry(wanted), "waits again", as_json)
+        return print_action_results(there.retry(wanted), "waits again", as_json)
 
 
 @queue.command(
@@ -211,181 +206,12 @@ def top(ctx: click.Context, as_json: bool) -> None:
     with wiring_jobs.queue_database(ctx.obj) as database:
         found, roster = wiring_jobs.queue(ctx.obj, database), WorkerRegistry(database)
         if as_json:
-            print_json(_top_object(found, roster))
+            print_json(top_json(found, roster))
         else:
-            _show_live(lambda: _top_lines(found, roster))
-
-
-def _top_object(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, Any]:
-    return {
-        "jobs": {state.value: count for state, count in found.counts().items()},
-        "running": [job_object(status) for status in found.jobs(states=_RUNNING)],
-        "workers": [
-            {
-                "detail": worker.detail,
-                "slots": worker.slots,
-                "state": worker.state.value,
-                "worker": worker.id,
-            }
-            for worker in roster.live_workers()
-        ],
-    }
-
-
-def _top_lines(found: "DatabaseQueue", roster: "WorkerRegistry") -> list[str]:
-    counts, now = found.counts(), found.now()
-    told = [
-        "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-        or "no jobs",
-        "",
-    ]
-    for worker in roster.live_workers():
-        silent = max((now - worker.beat_at).total_seconds(), 0)
-        told.append(
-            f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
-            f"{worker.done} done, "
-            f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
-        )
-    told.append("")
-    told += [_running(status, now) for status in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
-    return told
-
-
-def _show_live(lines: Callable[[], list[str]]) -> None:
-    """Show lines again and again on a terminal; anywhere else, once."""
-    from snapshotter.formats.printable import printable
-
-    if not sys.stdout.isatty():
-        for line in lines():
-            print_result(line)
-        return
-    from rich.live import Live
-    from rich.text import Text
-
-    def text() -> Text:
-        return Text("\n".join(map(printable, lines())))
-
-    # Ctrl-C is how one leaves.
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        Live(text(), auto_refresh=False, screen=True) as live,
-    ):
-        while True:
-            live.update(text(), refresh=True)
-            time.sleep(_TOP_S)
-
-
-def _running(status: JobStatus, now: "datetime") -> str:
-    since = (now - status.started_at).total_seconds() if status.started_at else 0.0
-    note = f"  {status.notes[-1]}" if status.notes else ""
-    return f"{since:5.0f} s  {status.worker:<30} {status.job.url}{note}"
-
-
-def _ruled(ruled: "dict[str, JobActionResult]", done: str, as_json: bool) -> int:
-    """Tell what became of each job; return the exit code."""
-    from snapshotter.jobs.queue.job_table import JobActionResult
-
-    words = {
-        JobActionResult.DONE: done,
-        JobActionResult.UNKNOWN: "there is no such job",
-        JobActionResult.OVER: "it is over already",
-        JobActionResult.STORING: "too late: its bundle is being stored",
-        JobActionResult.HAS_BUNDLE: "it has its bundle; capture the page anew",
-        JobActionResult.UNDER_WAY: "it has not come to its end yet",
-    }
-    for job_id, ruling in ruled.items():
-        if as_json:
-            print_json({"job_id": job_id, "result": ruling.value})
-        else:
-            print_result(f"{job_id}: {words[ruling]}")
-    good = all(ruling is JobActionResult.DONE for ruling in ruled.values())
-    return 0 if good else SnapshotterError.exit_code
+            show_live(lambda: top_lines(found, roster))
 
 
 def _unknown(job_id: str) -> SnapshotterError:
     return SnapshotterError(
         f"there is no job {job_id}", hint="snapshotter queue list; jobs that are over are forgotten"
     )
-
-
-def job_object(status: JobStatus) -> dict[str, Any]:
-    """Return the object that `--json` prints, as docs/reference/json.md promises it."""
-    job = status.job
-    return {
-        "attempts": status.attempts,
-        "bundle": {"path": status.location, "sha256": status.sha256} if status.bundle_id else None,
-        "bundle_id": status.bundle_id or None,
-        "court_minimum": status.court_minimum,
-        "due_at": instant_json(status.due_at),
-        "ended_at": instant_json(status.ended_at),
-        "enqueued_at": instant_json(job.enqueued_at),
-        "error": status.error,
-        "exit_code": status.exit_code,
-        "final_url": status.final_url,
-        "hint": status.hint,
-        "http_status": status.http_status,
-        "job_id": job.id,
-        "light": job.light,
-        "not_after": instant_json(job.not_after),
-        "not_before": instant_json(job.not_before),
-        "notes": list(status.notes),
-        "origin": job.origin,
-        "outcome": status.outcome or None,
-        "policy": job.policy,
-        "priority": job.priority,
-        "requested_url": job.url,
-        "started_at": instant_json(status.started_at),
-        "state": status.state.value,
-        "tags": list(job.tags),
-        "title": status.title,
-        "vantage": job.vantage,
-        "verdict": verdict_object(status.shown),
-        "worker": status.worker,
-    }
-
-
-def _line(status: JobStatus) -> str:
-    more = status.error or status.bundle_id
-    if status.due_at and not status.state.over:
-        more = f"due {format_time(status.due_at)}{f', {more}' if more else ''}"
-    return (
-        f"{status.job.id}  {status.state.value:<10} {status.job.url}{f'  {more}' if more else ''}"
-    )
-
-
-def print_job(status: JobStatus) -> None:
-    """Print one job for a person."""
-    job = status.job
-    print_result(f"{status.state.value}: {job.url}")
-    facts: Iterable[tuple[str, object]] = (
-        ("job", job.id),
-        ("origin", job.origin),
-        ("policy", job.policy),
-        ("tags", ", ".join(job.tags)),
-        ("priority", job.priority),
-        ("handed over", _when(job.enqueued_at)),
-        ("not before", _when(job.not_before)),
-        ("not after", _when(job.not_after)),
-        ("due", _when(status.due_at)),
-        ("attempts", status.attempts),
-        ("worker", status.worker),
-        ("began", _when(status.started_at)),
-        ("ended", _when(status.ended_at)),
-        ("outcome", status.outcome),
-        *verdict_lines(status.shown),
-        ("HTTP status", status.http_status),
-        ("final URL", status.final_url),
-        ("title", status.title),
-        ("bundle", status.location),
-        ("sha256", status.sha256),
-        ("why", status.error),
-        ("try", status.hint),
-        *(("note", note) for note in status.notes),
-    )
-    for name, value in facts:
-        if value not in ("", None):
-            print_result(f"  {name:<12} {value}")
-
-
-def _when(at: "datetime | None") -> str:
-    return format_time(at) if at else ""

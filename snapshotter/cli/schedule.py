@@ -1,8 +1,7 @@
-"""`snapshotter schedule`: pages that are captured again and again."""
+"""`snapshotter schedule`: capture pages again and again."""
 
 import sys
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +12,22 @@ from snapshotter.cli.key_options import passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (
-    describe_schedule,
     describe_schedule_state,
     entry_json,
     entry_line,
     format_count_of,
-    instant,
-    plan_json,
     print_changed,
+    print_dry_run,
+    print_schedule,
+    print_scheduler_result,
     print_signed,
-    print_visits,
     schedule_json,
-    visits_json,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import MOST_PRIORITY, NORMAL
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.schedules.plan import Plan
-    from snapshotter.jobs.schedules.scheduler import SchedulerResult
-    from snapshotter.jobs.schedules.schedules import Schedule, Schedules
+    from snapshotter.jobs.schedules.schedules import Schedule
 
 _SHOWN = 5  # visits to come that are printed after an `add`
 
@@ -174,7 +169,7 @@ def add(
             print_message(f"{added} of {len(found)} URLs were added to {to}")
             if added < len(found):
                 print_message("the others are in it already, or have no visit before it ends")
-            _tell(book, book.get(to), as_json, following=_SHOWN)
+            print_schedule(book, book.get(to), as_json, following=_SHOWN)
         return
     by_address = (policy or settings.policy) == picking.AUTO
     no_time = not (cron or every or curve)
@@ -201,7 +196,8 @@ def add(
         known = picking.known_policies(settings.policies_dir)
         picked = picking.describe_picks(picking.pick(url, known).winner for url in found)
     if dry_run:
-        _dry_run(since, name, plan, found, as_json)
+        visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))
+        print_dry_run(name, plan, visits, len(found), as_json=as_json)
         if picked:
             print_message(f"policies by address: {picked}")
         return
@@ -213,7 +209,7 @@ def add(
             print_message(
                 f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends"
             )
-        _tell(book, made, as_json, following=_SHOWN)
+        print_schedule(book, made, as_json, following=_SHOWN)
 
 
 @schedule.command(
@@ -266,7 +262,7 @@ def show(
 
     with wiring_jobs.schedules(ctx.obj.load()) as book:
         for name in names:
-            _tell(book, book.get(name), as_json, following=following, with_urls=with_urls)
+            print_schedule(book, book.get(name), as_json, following=following, with_urls=with_urls)
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule pause case-7")
@@ -375,7 +371,7 @@ def run(
         with wiring_jobs.command_scheduler(
             settings, ask=ask_passphrase, show_message=print_message
         ) as sweep:
-            _tell_swept(sweep.run(at_once=True), as_json)
+            print_scheduler_result(sweep.run(at_once=True), as_json)
         return
     with wiring_jobs.schedules(settings) as book:
         for name in names:
@@ -456,62 +452,3 @@ def history(
 def _is_wanted(found: "list[Schedule]", unread: list[str]) -> bool:
     told = ", ".join([*(f"{schedule.name} ({schedule.urls} URLs)" for schedule in found), *unread])
     return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)
-
-
-def _tell_swept(swept: "SchedulerResult", as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "handed_over": swept.handed_over,
-                "missed": swept.missed,
-                "recorded": swept.recorded,
-                "settled": swept.settled,
-            }
-        )
-        return
-    print_result(
-        f"{format_count_of(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
-        f"{format_count_of(swept.recorded, 'record')} written"
-    )
-
-
-def _dry_run(since: datetime, name: str, plan: "Plan", urls: list[str], as_json: bool) -> None:
-    from snapshotter.jobs.schedules.schedules import merge_schedules, target_key, watch_name
-
-    firsts = [
-        (slot, url, since)
-        for url in urls
-        if (slot := plan.first(since, watch_name(name, target_key(url)))) is not None
-    ]
-    found = merge_schedules(plan, name, firsts, max(10, _SHOWN))
-    if as_json:
-        print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
-        return
-    print_result(f"{name}  {plan.summary}  would be added with {format_count_of(len(urls), 'URL')}")
-    print_visits(found)
-
-
-def _tell(
-    book: "Schedules",
-    entry: "Schedule",
-    as_json: bool,
-    *,
-    following: int,
-    with_urls: bool = False,
-) -> None:
-    found = book.upcoming(entry.name, following) if entry.state == "active" else []
-    if as_json:
-        value = {**schedule_json(entry), "next": visits_json(found)}
-        if with_urls:
-            value["addresses"] = [
-                {"since": instant(target.since), "url": target.url}
-                for target in book.targets(entry.name)
-            ]
-        print_json(value)
-        return
-    print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}")
-    print_result(f"  {describe_schedule(entry)}")
-    if with_urls:
-        for target in book.targets(entry.name):
-            print_result(f"  {target.url}  first seen {instant(target.since)}")
-    print_visits(found)

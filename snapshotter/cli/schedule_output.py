@@ -1,4 +1,4 @@
-"""How `snapshotter schedule` tells of schedules, visits and gaps: as lines, and as JSON."""
+"""Print schedules, their visits and their gaps: for a person, and as JSON."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from snapshotter.formats.statements.gap import GapRecord
     from snapshotter.jobs.schedules.history import HistoryEntry
     from snapshotter.jobs.schedules.plan import Plan, Slot
-    from snapshotter.jobs.schedules.schedules import Schedule
+    from snapshotter.jobs.schedules.scheduler import SchedulerResult
+    from snapshotter.jobs.schedules.schedules import Schedule, Schedules
 
 
 def describe_schedule(entry: "Schedule") -> str:
@@ -194,3 +195,57 @@ def instant(at: datetime) -> str:
 
 def _ms(duration: timedelta | None) -> int | None:
     return None if duration is None else milliseconds(duration)
+
+
+def print_scheduler_result(swept: "SchedulerResult", as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "handed_over": swept.handed_over,
+                "missed": swept.missed,
+                "recorded": swept.recorded,
+                "settled": swept.settled,
+            }
+        )
+        return
+    print_result(
+        f"{format_count_of(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
+        f"{format_count_of(swept.recorded, 'record')} written"
+    )
+
+
+def print_dry_run(
+    name: str, plan: "Plan", visits: "list[tuple[Slot, str]]", url_count: int, *, as_json: bool
+) -> None:
+    """Print the first visits of a schedule that is not added."""
+    if as_json:
+        print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(visits)})
+        return
+    print_result(f"{name}  {plan.summary}  would be added with {format_count_of(url_count, 'URL')}")
+    print_visits(visits)
+
+
+def print_schedule(
+    book: "Schedules",
+    entry: "Schedule",
+    as_json: bool,
+    *,
+    following: int,
+    with_urls: bool = False,
+) -> None:
+    found = book.upcoming(entry.name, following) if entry.state == "active" else []
+    if as_json:
+        value = {**schedule_json(entry), "next": visits_json(found)}
+        if with_urls:
+            value["addresses"] = [
+                {"since": instant(target.since), "url": target.url}
+                for target in book.targets(entry.name)
+            ]
+        print_json(value)
+        return
+    print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}")
+    print_result(f"  {describe_schedule(entry)}")
+    if with_urls:
+        for target in book.targets(entry.name):
+            print_result(f"  {target.url}  first seen {instant(target.since)}")
+    print_visits(found)

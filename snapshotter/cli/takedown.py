@@ -1,20 +1,24 @@
-"""`snapshotter takedown`: what was there and is gone, concluded from captures, as signed events."""
+"""`snapshotter takedown`: conclude removals from captures, and show and export signed events."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import format_time, print_json, print_message, print_result
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.takedown_output import (
+    derivation_json,
+    derivation_lines,
+    event_json,
+    event_lines,
+)
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.observations import ObservationSource
-    from snapshotter.app.takedown.events import Derivation
     from snapshotter.store.stored_events import StoredEvent
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
@@ -92,7 +96,7 @@ def list_(
             if as_json:
                 burst = group[0].event_id if len(group) > 1 else None
                 trusted = is_trusted(kept_event.key_id)
-                print_json({**_object(kept_event), "burst": burst, "trusted": trusted})
+                print_json({**event_json(kept_event), "burst": burst, "trusted": trusted})
                 continue
             doubt = "" if is_trusted(kept_event.key_id) else "  (by a key that is not trusted)"
             indent = "  " if len(group) > 1 else ""
@@ -125,9 +129,9 @@ def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) ->
     with wiring_takedown.observation_source(ctx.obj.load(store=store or "")) as source:
         found = _found(source, event_id)
     if as_json:
-        print_json(_object(found))
+        print_json(event_json(found))
         return
-    for label, text in _shown(found):
+    for label, text in event_lines(found):
         print_result(f"{label:<15} {text}")
 
 
@@ -166,9 +170,9 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
         print_message(f"no capture in {where} says that a page is gone")
     for derived in done:
         if as_json:
-            print_json(_derived_object(derived))
+            print_json(derivation_json(derived))
             continue
-        for line in _derived_lines(derived):
+        for line in derivation_lines(derived):
             print_result(line)
 
 
@@ -231,131 +235,3 @@ def _found(source: "ObservationSource", event_id: str) -> "StoredEvent":
     raise SnapshotterError(
         f"{source.store.url} has no event {event_id}", hint="snapshotter takedown list shows them"
     )
-
-
-def _object(kept_event: "StoredEvent") -> dict[str, Any]:
-    from snapshotter.formats.canonical_json import instant, plain
-    from snapshotter.model.takedown import OWN_WORD
-
-    event = kept_event.event
-    if event is None:
-        raise ValueError("an object without an event")
-    begin, end = event.bracket
-    return {
-        "bracket": {"begin": instant(begin), "end": instant(end)},
-        "checked": False,
-        "event": plain(event),
-        "key": kept_event.key,
-        "key_id": kept_event.key_id,
-        "own_word": list(OWN_WORD),
-        "sha256": kept_event.sha256,
-    }
-
-
-def _shown(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
-    from snapshotter.cli.bundles import describe_verdict
-    from snapshotter.model.takedown import OWN_WORD
-    from snapshotter.report.wording import format_long_duration
-    from snapshotter.verify.takedown import captures_by_role, describe_event
-
-    event = kept_event.event
-    if event is None:
-        return
-    begin, end = event.bracket
-    yield "event", event.event_id
-    yield "what", describe_event(event)
-    yield "page", event.url
-    yield "not before", format_time(begin)
-    yield "not after", f"{format_time(end)}  ({format_long_duration(end - begin)})"
-    for label, text in (
-        ("notice", event.first_gone.notice),
-        ("it cites", event.first_gone.cited_rule),
-        ("causes named", ", ".join(cause.value for cause in event.causes)),
-    ):
-        if text:
-            yield label, text
-    for part in captures_by_role(event):
-        seen = part.observation
-        words = f"{format_time(seen.at)}  {describe_verdict(seen)}  {seen.bundle_id}"
-        yield part.role, words + (f"  by {seen.vantage}" if seen.vantage != "direct" else "")
-    if event.articles:
-        yield "articles", ", ".join(event.articles)
-    yield "event before", event.previous or "none"
-    yield "checked", f"nothing; to check it: snapshotter verify {event.event_id}"
-    own = ", ".join(OWN_WORD)
-    yield "own word", f"until it is verified, every field is the signer's word; then only {own}"
-    yield "signed by", kept_event.key_id
-    yield "record", f"{kept_event.key}  SHA-256 {kept_event.sha256}"
-
-
-def _derived_object(derived: "Derivation") -> dict[str, Any]:
-    from snapshotter.cli.output import instant_json
-
-    found = derived.conclusion
-    return {
-        "first_gone": found.first_gone.bundle_id if found.first_gone else None,
-        "last_seen": found.last_seen.bundle_id if found.last_seen else None,
-        "missing": [
-            {
-                "after": instant_json(lack.after),
-                "bundle_id": lack.seen.bundle_id if lack.seen else None,
-                "count": lack.count,
-                "host": lack.host,
-                "what": lack.lack.value,
-            }
-            for lack in found.missing
-        ],
-        "passed": [
-            {"bundle_id": passed.observation.bundle_id, "why": passed.why}
-            for passed in derived.passed
-        ],
-        "passed_over": [observation.bundle_id for observation in found.passed_over],
-        "recorded": [
-            {
-                "event_id": recorded.event.event_id,
-                "is_new": recorded.is_new,
-                "key": recorded.key,
-                "kind": recorded.event.kind.value,
-                "sha256": recorded.sha256,
-            }
-            for recorded in derived.recorded
-        ],
-        "said": list(found.said),
-        "standing": found.standing.value,
-        "subject": derived.subject,
-    }
-
-
-def _derived_lines(derived: "Derivation") -> Iterator[str]:
-    from snapshotter.app.takedown.events import describe_missing
-    from snapshotter.assess.takedown_events import PagePresence
-    from snapshotter.verify.takedown import describe_event
-
-    found = derived.conclusion
-    for recorded in derived.recorded:
-        yield f"{recorded.event.event_id}  {describe_event(recorded.event)}"
-    if found.standing is PagePresence.DOUBTED:
-        since = found.first_gone or found.last_seen
-        said = f" ({', '.join(found.said)})" if found.said else ""
-        when = f" since {format_time(since.at)}" if found.first_gone and since else ""
-        yield f"{derived.subject}  not concluded: unavailable{said}{when}"
-    elif not derived.recorded:
-        yield f"{derived.subject}  {_STANDINGS[found.standing.value]}"
-    for lack in found.missing:
-        yield f"  needs {describe_missing(lack)}"
-    if len(found.said) > 1:
-        yield f"  its captures name different causes, which do not agree: {', '.join(found.said)}"
-    for passed in derived.passed:
-        yield f"  {passed.observation.bundle_id} plays no part: {passed.why}"
-    for late in found.passed_over:
-        yield (
-            f"  {late.bundle_id} came in behind an event, and does not change it: it was "
-            f"{late.availability} at {format_time(late.at)}"
-        )
-
-
-_STANDINGS = {
-    "unseen": "no capture shows that it was there",
-    "there": "is there, or says nothing against its account",
-    "gone": "is gone, and that is recorded",
-}

@@ -1,6 +1,5 @@
-"""`snapshotter watch`: lists that are polled, and whose new pages are captured."""
+"""`snapshotter watch`: poll lists, and capture the pages that they newly name."""
 
-import os
 from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -15,27 +14,27 @@ from snapshotter.cli.output import (
     print_result,
 )
 from snapshotter.cli.watch_output import (
-    describe_poll,
+    describe_state,
     format_interval,
     format_time_or_never,
     item_object,
     poll_object,
-    state,
+    print_dry_run,
+    print_watch,
+    print_watch_change,
     watch_object,
     watch_source,
 )
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.watch import Existing, ItemState, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapshotter.app.monitoring.watch_summary import WatchSummary
     from snapshotter.app.settings import Settings
     from snapshotter.jobs.watches.watches import Watches
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_SHOWN = 20  # pages that a dry run names
 
 
 @click.group()
@@ -201,13 +200,16 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     from snapshotter.app.wiring import watches as wiring_watch
 
     with _opened(ctx) as (settings, book):
-        wanted = _wanted(given, book.clock(), settings)
+        try:
+            wanted = Watch(created_at=book.clock(), **_values(given, settings))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         if wanted.then:
             wiring_watch.plan(wanted)  # raises for a curve that there is not
         if dry_run and wanted.render:
             raise click.UsageError("a page that is rendered is captured first: no dry run")
         if dry_run:
-            _dry_run(wiring_watch.poller(settings, book).look(wanted), as_json)
+            print_dry_run(wiring_watch.poller(settings, book).look(wanted), as_json)
             return
         book.add(wanted)
         status = book.status(wanted.name)
@@ -247,81 +249,24 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     """
     with _opened(ctx) as (settings, book):
         before = book.status(name).watch
-        values = _checked(given, settings)
+        values = _values(given, settings)
         if not values:
             raise click.UsageError("nothing to change was given")
         try:
             wanted = replace(before, **values)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        _tell(book.change(wanted), "changed", as_json)
+        print_watch_change(book.change(wanted), "changed", as_json)
 
 
-def _wanted(given: dict[str, Any], now: datetime, settings: "Settings") -> Watch:
-    """Return the watch that options ask for."""
-    values = _checked(given, settings)
-    try:
-        return Watch(created_at=now, **values)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
+    """Return the checked values of a watch, and print warnings."""
+    from snapshotter.app.monitoring.watch_options import watch_values
 
-
-def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
-    """Return what options say, as a watch has it; what was not given is left out."""
-    from snapshotter.app.policies.choice import policy_name_for_jobs
-    from snapshotter.formats.lists.html_links import matching
-    from snapshotter.model.capture_url import check_url
-
-    values = {key: value for key, value in given.items() if value not in (None, "", ())}
-    source = values.get("source", "")
-    if "://" in source:
-        check_url(source)
-    elif source:
-        values["source"] = os.path.abspath(source)
-        if not os.path.exists(source):
-            print_message(f"WARNING: {source} is not here now; whoever polls it has to have it")
-    if "select" in values:
-        from snapshotter.formats.page.selectors import parse_selector
-
-        parse_selector(values["select"])
-    matching(values.get("match", ())), matching(values.get("exclude", ()))
-    if "policy" in values:
-        values["policy"] = policy_name_for_jobs(values["policy"], settings.policies_dir)
-    if "existing" in values:
-        values["existing"] = Existing(values["existing"])
+    values, warnings = watch_values(given, settings.policies_dir)
+    for warning in warnings:
+        print_message(f"WARNING: {warning}")
     return values
-
-
-def _dry_run(looked: Any, as_json: bool) -> None:
-    look, found = looked
-    if not look.state.was_read:
-        raise SnapshotterError(f"the list is {look.state}: {look.detail}")
-    if as_json:
-        print_json(
-            {
-                "items": [
-                    {
-                        "identity": page.identity.key,
-                        "title": page.listed.title,
-                        "url": page.listed.url,
-                    }
-                    for page in found
-                ],
-                "kind": look.kind,
-                "notes": list(look.notes),
-                "state": look.state.value,
-                "title": look.title,
-            }
-        )
-        return
-    pages = {page.identity.key: page for page in reversed(found)}
-    print_result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
-    for page in list(reversed(pages.values()))[:_SHOWN]:
-        print_result(f"  {page.listed.url}  {page.listed.title}")
-    if len(pages) > _SHOWN:
-        print_result(f"  … and {len(pages) - _SHOWN} more")
-    for note in look.notes:
-        print_message(note)
 
 
 @watch.command(
@@ -344,8 +289,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         else:
             waiting = f"  {status.waiting} waiting" if status.waiting else ""
             print_result(
-                f"{status.watch.name:<20} {state(status):<12} {status.items:>6} items{waiting}  "
-                f"{watch_source(status)}"
+                f"{status.watch.name:<20} {describe_state(status):<12} {status.items:>6} items"
+                f"{waiting}  {watch_source(status)}"
             )
     if not found and not as_json:
         print_message("nothing is watched; snapshotter watch add NAME URL watches a list")
@@ -383,51 +328,7 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
             }
         )
         return
-    _show(found)
-
-
-def _show(found: "WatchSummary") -> None:
-    from snapshotter.policy.times import format_short_duration
-
-    status, watched = found.status, found.status.watch
-    print_result(f"{watched.name}  {state(status)}  {status.title}".rstrip())
-    if status.detail:
-        print_result(f"  why       {status.detail}")
-    if status.state.is_trouble and status.since is not None:
-        times = f", {status.failures} polls in a row" if status.failures else ""
-        print_result(f"  since     {format_time_or_never(status.since)}{times}")
-    kind = f"  ({status.kind})" if status.kind else ""
-    print_result(f"  list      {watch_source(status)}{kind}")
-    rules = [f"--match {pattern}" for pattern in watched.match] + [
-        f"--exclude {pattern}" for pattern in watched.exclude
-    ]
-    rules += [f"--select {watched.select}"] if watched.select else []
-    rules += [f"--column {watched.column}"] if watched.column else []
-    rules += ["--render"] if watched.render else []
-    if rules:
-        print_result(f"  items     {'  '.join(rules)}")
-    pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
-    print_result(
-        f"  polled    {pace}, {status.polls} times, last "
-        f"{format_time_or_never(status.last_poll_at)}"
-    )
-    print_result(
-        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'not any more'}"
-    )
-    print_result(
-        f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting"
-    )
-    captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
-    print_result(f"  captures  {captures or 'none'}")
-    if found.late:
-        print_result(
-            f"  late      {found.late} began more than {format_short_duration(watched.within)} "
-            "after sight"
-        )
-    if status.missed:
-        print_result(f"  gaps      {status.missed} polls were not made")
-    for poll in found.polls:
-        print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
+    print_watch(found)
 
 
 @watch.command(
@@ -446,7 +347,7 @@ def pause(ctx: click.Context, name: str, as_json: bool) -> None:
     That it was paused, resumed or removed is recorded and signed by a worker, as of schedules.
     """
     with _opened(ctx) as (settings, book):
-        _tell(book.pause(name, by=settings.operator), "paused", as_json)
+        print_watch_change(book.pause(name, by=settings.operator), "paused", as_json)
 
 
 @watch.command(
@@ -461,7 +362,7 @@ Examples:
 def resume(ctx: click.Context, name: str, as_json: bool) -> None:
     """Go on polling a list, with the next turn of a worker."""
     with _opened(ctx) as (settings, book):
-        _tell(book.resume(name, by=settings.operator), "resumed", as_json)
+        print_watch_change(book.resume(name, by=settings.operator), "resumed", as_json)
 
 
 @watch.command(
@@ -532,7 +433,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         print_json({**watch_object(status), "last_polls": [poll_object(poll) for poll in last]})
     else:
         counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
-        print_result(f"{name}  {state(status)}  {status.listed} listed, {counts}")
+        print_result(f"{name}  {describe_state(status)}  {status.listed} listed, {counts}")
         for note in filter(None, (last[0].detail if last else "",)):
             print_message(note)
     if not status.state.was_read:
@@ -593,10 +494,3 @@ def _opened(ctx: click.Context) -> "Iterator[tuple[Any, Watches]]":
     settings = ctx.obj.load()
     with closing(wiring_watch.watches(settings)) as book:
         yield settings, book
-
-
-def _tell(status: WatchStatus, done: str, as_json: bool) -> None:
-    if as_json:
-        print_json(watch_object(status))
-    else:
-        print_result(f"{status.watch.name}  {done}")

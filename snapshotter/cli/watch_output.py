@@ -1,17 +1,25 @@
-"""What `snapshotter watch` says of a list, a poll and a page: in words, and as JSON."""
+"""Print watched lists, their polls and their pages: for a person, and as JSON."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.cli.output import format_time, instant_json, milliseconds
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    milliseconds,
+    print_json,
+    print_message,
+    print_result,
+)
+from snapshotter.errors import SnapshotterError
 from snapshotter.model.watch import Watch, WatchStatus
 
 if TYPE_CHECKING:
-    from snapshotter.app.monitoring.watch_summary import ItemWithJob
+    from snapshotter.app.monitoring.watch_summary import ItemWithJob, WatchSummary
     from snapshotter.model.watch import Poll
 
 
-def state(status: WatchStatus) -> str:
+def describe_state(status: WatchStatus) -> str:
     """Return how a list stands, in a word: `ended`, `paused`, or its state."""
     if status.ended:
         return "ended"
@@ -124,3 +132,89 @@ def item_object(found: "ItemWithJob") -> dict[str, Any]:
         "took_ms": milliseconds(found.took) if found.took is not None else None,
         "url": item.url,
     }
+
+
+_SHOWN = 20  # pages that a dry run names
+
+
+def print_dry_run(looked: Any, as_json: bool) -> None:
+    look, found = looked
+    if not look.state.was_read:
+        raise SnapshotterError(f"the list is {look.state}: {look.detail}")
+    if as_json:
+        print_json(
+            {
+                "items": [
+                    {
+                        "identity": page.identity.key,
+                        "title": page.listed.title,
+                        "url": page.listed.url,
+                    }
+                    for page in found
+                ],
+                "kind": look.kind,
+                "notes": list(look.notes),
+                "state": look.state.value,
+                "title": look.title,
+            }
+        )
+        return
+    pages = {page.identity.key: page for page in reversed(found)}
+    print_result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
+    for page in list(reversed(pages.values()))[:_SHOWN]:
+        print_result(f"  {page.listed.url}  {page.listed.title}")
+    if len(pages) > _SHOWN:
+        print_result(f"  … and {len(pages) - _SHOWN} more")
+    for note in look.notes:
+        print_message(note)
+
+
+def print_watch(found: "WatchSummary") -> None:
+    from snapshotter.policy.times import format_short_duration
+
+    status, watched = found.status, found.status.watch
+    print_result(f"{watched.name}  {describe_state(status)}  {status.title}".rstrip())
+    if status.detail:
+        print_result(f"  why       {status.detail}")
+    if status.state.is_trouble and status.since is not None:
+        times = f", {status.failures} polls in a row" if status.failures else ""
+        print_result(f"  since     {format_time_or_never(status.since)}{times}")
+    kind = f"  ({status.kind})" if status.kind else ""
+    print_result(f"  list      {watch_source(status)}{kind}")
+    rules = [f"--match {pattern}" for pattern in watched.match] + [
+        f"--exclude {pattern}" for pattern in watched.exclude
+    ]
+    rules += [f"--select {watched.select}"] if watched.select else []
+    rules += [f"--column {watched.column}"] if watched.column else []
+    rules += ["--render"] if watched.render else []
+    if rules:
+        print_result(f"  items     {'  '.join(rules)}")
+    pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
+    print_result(
+        f"  polled    {pace}, {status.polls} times, last "
+        f"{format_time_or_never(status.last_poll_at)}"
+    )
+    print_result(
+        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'not any more'}"
+    )
+    print_result(
+        f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting"
+    )
+    captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
+    print_result(f"  captures  {captures or 'none'}")
+    if found.late:
+        print_result(
+            f"  late      {found.late} began more than {format_short_duration(watched.within)} "
+            "after sight"
+        )
+    if status.missed:
+        print_result(f"  gaps      {status.missed} polls were not made")
+    for poll in found.polls:
+        print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
+
+
+def print_watch_change(status: WatchStatus, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json(watch_object(status))
+    else:
+        print_result(f"{status.watch.name}  {done}")

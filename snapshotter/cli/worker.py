@@ -1,22 +1,19 @@
-"""`snapshotter worker`: capture what others hand over."""
+"""`snapshotter worker`: capture what is in the queue, and list the workers."""
 
 import signal
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.output import (
-    format_time,
-    instant_json,
     print_json,
     print_message,
-    print_result,
 )
+from snapshotter.cli.worker_output import WorkerLog, print_worker, worker_json
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.workers.registry import RegisteredWorker as Enrolled
     from snapshotter.jobs.workers.worker import Worker
 
 _EXAMPLES = """\b
@@ -158,7 +155,7 @@ def worker(
         log_level=log_level,
         listen=listen,
         listen_anywhere=listen_anywhere,
-        words=_Log(as_json, quiet=log_format == "json", level=log_level),
+        words=WorkerLog(as_json, quiet=log_format == "json", level=log_level),
         say=print_message,
         start_s=rules.start_s,
     ) as watched:
@@ -188,9 +185,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         )
     for worker in found:
         if as_json:
-            print_json(_object(worker))
+            print_json(worker_json(worker))
         else:
-            _print(worker)
+            print_worker(worker)
 
 
 def _heed_signals(made: "Worker") -> None:
@@ -203,91 +200,3 @@ def _heed_signals(made: "Worker") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, take)
-
-
-_WORDS = {
-    "bundle.unstored": "{text}",
-    "health.failed": "{check} is not as it should be: {error}",
-    "chores.failed": "what is owed could not be done: {error}",
-    "job.began": "{job}: {url}",
-    "job.done": "{job}: {verdict}, {outcome}, bundle {bundle}",
-    "job.failed": "{job}: {error}",
-    "job.found": "{job}: bundle {bundle} was found in the store",
-    "job.lost": "{job}: {error}",
-    "job.returned": "{job} goes back to the queue",
-    "job.search-failed": "{job}: its bundle could not be looked for: {error}",
-    "job.superseded": "{job} was given to another worker, or cancelled",
-    "notification.failed": "not told yet: {error}",
-    "queue.moved": "the queue belongs to the store {store} from now on",
-    "queue.unavailable": "{error}; waiting for it",
-    "run.stray": "of {jobs} the engine had lost count, after the database was away",
-    "slot.ended": "{error}; the slot is started again",
-    "slot.recycled": "a slot was replaced after {captures} captures",
-    "slot.said": "{text}",
-    "store.unavailable": "{job} waits for the store: {error}",
-    "worker.bug": "{error}; this is a bug, please report it",
-    "worker.cleared": "{jobs} jobs of {worker}, which is gone, are given to others",
-    "worker.dead": "worker {worker} is gone",
-    "worker.draining": "finishing {captures} captures; a second signal stops at once",
-    "worker.ended": "worker {worker} ends, {done} jobs done",
-    "worker.fenced": "this worker was taken for dead; what it had was given to others",
-    "worker.listening": "metrics and health: {url}/metrics /healthz /readyz",
-    "worker.misfit": "{error}; this worker finishes its captures and ends",
-    "worker.started": "worker {worker} takes jobs, {slots} at a time",
-    "worker.trouble": "{error}",
-}
-
-
-class _Log:
-    """
-    What happens, a line each: for people on stderr, or as JSON on stdout.
-
-    Args:
-        as_json: Print JSON, and say nothing.
-        quiet: Say nothing: somebody else writes the log.
-        level: From what on something is said.
-    """
-
-    def __init__(self, as_json: bool, *, quiet: bool = False, level: str = "info") -> None:
-        self._as_json = as_json
-        self._quiet = quiet
-        self._level = level
-
-    def __call__(self, event: str, **fields: Any) -> None:
-        """Tell of one event."""
-        from snapshotter.telemetry.logs import LogLevel, level_of, redact_fields
-
-        if self._as_json:
-            print_json({"event": event, **fields})
-        elif self._quiet:
-            return
-        elif words := _WORDS.get(event):
-            # What is said of a job is said at every level that says anything of jobs at all.
-            matters = max(level_of(event), LogLevel.INFO)
-            if matters >= LogLevel[self._level.upper()]:
-                print_message(words.format(**redact_fields(fields)))
-
-
-def _object(worker: "Enrolled") -> dict[str, Any]:
-    """Return the object that `--json` prints, as docs/reference/json.md promises it."""
-    return {
-        "detail": worker.detail,
-        "done": worker.done,
-        "host": worker.host,
-        "seen_at": instant_json(worker.beat_at),
-        "slots": worker.slots,
-        "started_at": instant_json(worker.started_at),
-        "state": worker.state.value,
-        "tables": worker.tables,
-        "version": worker.version,
-        "worker": worker.id,
-    }
-
-
-def _print(worker: "Enrolled") -> None:
-    more = f"  {worker.detail}" if worker.detail else ""
-    print_result(
-        f"{worker.id:<40} {worker.state.value:<9} {worker.slots:>3} at a time {worker.done:>7} "
-        "done  "
-        f"seen {format_time(worker.beat_at)}{more}"
-    )

@@ -1,4 +1,7 @@
-"""Name a new schedule, and warn if it asks for more visits than the rules of a host allow."""
+"""
+Name a new schedule, warn if it asks for more visits than the rules of a host allow, and list its
+first visits.
+"""
 
 import contextlib
 from collections import Counter
@@ -7,8 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from snapshotter.app import private_files
-from snapshotter.jobs.schedules.plan import Plan
-from snapshotter.jobs.schedules.schedules import default_name
+from snapshotter.jobs.schedules.plan import Plan, Slot
+from snapshotter.jobs.schedules.schedules import (
+    default_name,
+    merge_schedules,
+    target_key,
+    watch_name,
+)
 from snapshotter.policy.files import read_limited
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.ports import IdSource
@@ -55,3 +63,22 @@ def budget_warnings(
                 f" {budget} in 24 hours: the others would be gaps (over-budget). Fewer addresses, "
                 "a slower schedule, or a politeness_file that allows more"
             )
+
+
+def first_visits(
+    plan: Plan, name: str, urls: Sequence[str], since: datetime, limit: int
+) -> list[tuple[Slot, str]]:
+    """
+    Return the first visits of a schedule that is not added yet.
+
+    Args:
+        name: Of the schedule; jitter depends on it.
+        since: When the URLs are first seen.
+        limit: Most visits to return.
+    """
+    firsts = [
+        (slot, url, since)
+        for url in urls
+        if (slot := plan.first(since, watch_name(name, target_key(url)))) is not None
+    ]
+    return merge_schedules(plan, name, firsts, limit)

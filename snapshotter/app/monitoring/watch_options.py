@@ -1,0 +1,43 @@
+"""Turn what a person says of a watched list into the checked values of a `Watch`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snapshotter.app.policies.choice import policy_name_for_jobs
+from snapshotter.formats.lists.html_links import matching
+from snapshotter.formats.page.selectors import parse_selector
+from snapshotter.model.capture_url import check_url
+from snapshotter.model.watch import Existing
+
+
+def watch_values(
+    given: Mapping[str, Any], policies_dir: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    """
+    Return the values of a `Watch` by the names of its fields, and warnings for the person.
+
+    Args:
+        given: Values by name of field; None and empty ones were not given and are left out.
+
+    Raises:
+        SnapshotterError: An address, a selector, a pattern or a policy is not valid.
+    """
+    values = {name: value for name, value in given.items() if value not in (None, "", ())}
+    warnings = []
+    source = values.get("source", "")
+    if "://" in source:
+        check_url(source)
+    elif source:
+        values["source"] = os.path.abspath(source)
+        if not os.path.exists(source):
+            warnings.append(f"{source} is not here now; whoever polls it has to have it")
+    if "select" in values:
+        parse_selector(values["select"])
+    matching(values.get("match", ())), matching(values.get("exclude", ()))
+    if "policy" in values:
+        values["policy"] = policy_name_for_jobs(values["policy"], policies_dir)
+    if "existing" in values:
+        values["existing"] = Existing(values["existing"])
+    return values, warnings

@@ -1,0 +1,129 @@
+"""Print policies, what is wrong with them, and trials of their rules."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.printable import cut
+
+if TYPE_CHECKING:
+    from snapshotter.app.policies.checks import LintMessage, PageJudgement, RuleTrial
+    from snapshotter.policy.load import EffectivePolicy
+
+
+_EXCERPT = 120  # characters of a page's words that are printed
+
+
+def policy_json(found: "EffectivePolicy") -> dict[str, Any]:
+    from snapshotter.policy.difference import values
+
+    return {
+        "name": found.policy.name,
+        "parents": [
+            {"name": parent.name, "sha256": parent.sha256} for parent in found.policy.parents
+        ],
+        "path": str(found.path),
+        "values": {
+            key: {"from": found.origins.get(key), "value": value}
+            for key, value in values(found.policy).items()
+        },
+    }
+
+
+def policy_lines(found: "EffectivePolicy") -> Sequence[str]:
+    from snapshotter.policy.policy_toml import as_toml
+
+    lines, table = [], ""
+    for line in as_toml(found.policy).splitlines():
+        if line.startswith("["):
+            table = line[1:-1] + "."
+        key, is_value, _ = line.partition(" = ")
+        if not is_value or key in ("parents", "schema"):
+            lines.append(line)
+            continue
+        origin = found.origins.get(f"{table}{key}")
+        told = "" if origin in (None, found.policy.name) else f"  # {origin}"
+        lines.append(line + ("  # a default" if origin is None else told))
+    return lines
+
+
+def print_lint_message(name: str, remark: "LintMessage", as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "file": name,
+                "gravity": remark.gravity.value,
+                "hint": remark.hint,
+                "key": remark.key,
+                "message": remark.message,
+            }
+        )
+        return
+    where = f"{name}: {remark.key}" if remark.key else name
+    print_result(
+        f"{remark.gravity}: {where}: {remark.message}{f' ({remark.hint})' if remark.hint else ''}"
+    )
+
+
+def print_judgement(found: "PageJudgement", as_json: bool) -> None:
+    from snapshotter.app.policies.checks import describe_verdicts
+    from snapshotter.formats.canonical_json import plain
+
+    content, takedown = found.content, found.takedown
+    if as_json:
+        print_json(
+            {
+                "content": plain(content),
+                "rules": list(found.rules),
+                "stub": takedown.stub or None,
+                "takedown": plain(takedown),
+            }
+        )
+        return
+    print_result(describe_verdicts(content, takedown))
+    print_result(f"  {content.detail}")
+    if takedown.detail != content.detail:
+        print_result(f"  {takedown.detail}")
+    for evidence in dict.fromkeys((*content.evidence, *takedown.evidence)):
+        where = f" in {evidence.region}" if evidence.region else ""
+        words = " ".join(evidence.excerpt.split())
+        print_result(f"  {evidence.rule}{where}: {cut(words, _EXCERPT)}")
+    print_result(f"  judged by {', '.join(found.rules) or 'no rules'}")
+    if takedown.stub:
+        print_result()
+        for line in takedown.stub.splitlines():
+            print_result(line)
+
+
+def print_trials(trials: "Sequence[RuleTrial]", as_json: bool) -> None:
+    wrong = [trial for trial in trials if not trial.is_right]
+    for trial in trials if as_json else wrong:
+        if as_json:
+            print_json(
+                {
+                    "is_right": trial.is_right,
+                    "matched": trial.matched,
+                    "page": trial.page,
+                    "rule": trial.rule,
+                    "rules": trial.rules,
+                    "verdict": trial.verdict,
+                    "wanted": trial.wanted,
+                }
+            )
+            continue
+        what = "does not match" if trial.wanted else "matches, and must not"
+        print_result(
+            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, which is {trial.verdict}"
+        )
+    if not trials:
+        raise SnapshotterError(
+            "no rule has a page to be tried on",
+            hint='[notice.fixtures] match = ["wx/deleted-zh"] names some',
+        )
+    rules = len({(trial.rules, trial.rule) for trial in trials})
+    good = sum(trial.wanted for trial in trials)
+    print_message(
+        f"{rules} rules on {good} pages that they have to know and {len(trials) - good} that they "
+        f"must not: {f'{len(wrong)} wrong' if wrong else 'all right'}"
+    )
