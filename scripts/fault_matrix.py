@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from snapshotter.app.machine import RandomIds, SystemClock  # noqa: E402  the line above
 from snapshotter.app.wiring.capture import assessor  # noqa: E402
-from snapshotter.capture import session  # noqa: E402
+from snapshotter.capture import opened_page  # noqa: E402
 from snapshotter.capture.engine import ChromiumCapturer  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402
 from snapshotter.model.capture import Capture, Outcome  # noqa: E402
@@ -88,7 +88,7 @@ class Server(http.server.ThreadingHTTPServer):
 def captured(url: str, folder: Path) -> Capture:
     spool = folder / "spool"
     spool.mkdir()
-    session._PAINTS_BELOW.clear()
+    opened_page._PAINTS_BELOW.clear()
     decision = Decision(
         policy_name="test",
         policy_text="",

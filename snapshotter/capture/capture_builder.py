@@ -1,10 +1,9 @@
 """
-What one capture has found out so far, and the capture that follows from it.
+Collect the steps, actions, reasons and facts of a running capture, and compose the `Capture`.
 
-Written by the thread that captures, read at the end by the one that
-supervises, which may have killed the other at any point: so everything here is
-replaced or appended to, never taken apart, and what is here at any moment can
-be told as it is.
+The thread that captures writes them. The supervising thread reads them at the end, and may have
+killed the other at any point. So values are only replaced or appended to, and what is there at any
+moment is a valid account.
 """
 
 import json
@@ -79,7 +78,7 @@ _RENDERED = frozenset(
 
 
 class CaptureBuilder:
-    """Steps, actions, reasons and facts of one capture, in the order they came."""
+    """The steps, actions, reasons and facts of one capture, in order."""
 
     def __init__(self, *, requested_url: str, clock: Clock, progress: Progress) -> None:
         self._clock = clock
@@ -109,7 +108,7 @@ class CaptureBuilder:
         self.scrolling: Scrolling | None = None
         self.settlings: tuple[Settling, ...] = ()
         self.page_size: PageSize | None = None
-        self.page_times: tuple[tuple[str, str, datetime], ...] = ()  # see `clocks.of_page`
+        self.page_times: tuple[tuple[str, str, datetime], ...] = ()  # name, text, instant
         self._warnings: list[Reason] = []
         self._clock_checks: tuple[ClockCheck, ...] = ()
         self.has_no_content = False  # the answer forbids a body: 204, 205
@@ -130,13 +129,13 @@ class CaptureBuilder:
             self._final_url = clean_url(url)
 
     def begin_step(self, name: str) -> None:
-        """A step begins; others may be running."""
+        """Begin a step; others may be running."""
         self._running[name] = (self._clock.now(), self._clock.monotonic())
         self.log("step-begins", name)
         self._progress(name, "")
 
     def end_step(self, state: StepState, detail: str = "", name: str = "") -> None:
-        """A running step ends, the newest if it is not named. Nothing happens when none runs."""
+        """End a running step, the newest if it is not named. Does nothing if none runs."""
         name = name or next(reversed(self._running), "")
         if name not in self._running:
             return
@@ -154,17 +153,17 @@ class CaptureBuilder:
         self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
 
     def end_all_steps(self, state: StepState, detail: str) -> None:
-        """Whatever runs ends so."""
+        """End all running steps with one state."""
         for name in tuple(self._running):
             self.end_step(state, detail, name)
 
     def say(self, name: str, words: str) -> None:
-        """Tell whoever watches how a step goes, beside which others may run."""
+        """Report the progress of a running step."""
         if name in self._running:
             self._progress(name, words)
 
     def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:
-        """Something was done to the page, which changed its document so."""
+        """Record an action on the page, and how it changed the document."""
         self._kinds[kind] += 1
         if self._kinds[kind] > _SAME_ACTIONS:
             return  # they are counted; a page must not fill the record, or push out what counts
@@ -175,7 +174,7 @@ class CaptureBuilder:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """What was done to the page; of a kind that was done very often the rest as a number."""
+        """The actions on the page; very many of one kind end with a count of the rest."""
         now = self._clock.now()
         rest = [
             Action(at=now, kind=kind, detail=f"{count - _SAME_ACTIONS} more of these", change=None)
@@ -185,19 +184,19 @@ class CaptureBuilder:
         return (*self._actions, *rest)
 
     def add_reason(self, code: str, detail: str) -> None:
-        """The capture is not complete; the first detail of a code stays."""
+        """Record why the capture is not complete; the first detail of a code stays."""
         if all(reason.code != code for reason in self._reasons):
             self._reasons.append(Reason(code=code, detail=_cut(detail)))
             self.log("reason", f"{code}: {detail}")
 
     def warn(self, code: str, detail: str) -> None:
-        """Nothing is missing, and a reader has to know; the first detail of a code stays."""
+        """Record what a reader has to know, though nothing is missing; the first detail stays."""
         if all(warning.code != code for warning in self._warnings):
             self._warnings.append(Reason(code=code, detail=_cut(detail)))
             self.log("warning", f"{code}: {detail}")
 
     def check_clocks(self, response: MainResponse | None, bound_s: float) -> None:
-        """Compare our clock with what server and page said."""
+        """Compare our clock with the times that server and page stated."""
         self._clock_checks = clock_checks.check_clock(
             response,
             self.page_times,
@@ -215,7 +214,7 @@ class CaptureBuilder:
                 )
 
     def keep(self, picture: Picture) -> None:
-        """Something was photographed, so far as it says; it may be told again, further on."""
+        """Record a picture, or replace the record of one that has grown."""
         made = (picture.kind, picture.viewport, picture.subject)
         others = [
             picture
@@ -226,10 +225,9 @@ class CaptureBuilder:
 
     def discard_for_retake(self, subject: str, path: str, spool: Spool) -> None:
         """
-        Everything of the page is photographed and read anew.
+        Discard the reasons and pictures of a take, before everything is taken again.
 
-        What is lacking in the files that are dropped is lacking no more. Of the pictures the
-        first view stays, the first time, under this path and with this subject.
+        The first view of the first take stays, under this path and with this subject.
         """
         self._reasons = [reason for reason in self._reasons if reason.code not in _OF_FILES]
         for picture in self.pictures:
@@ -246,7 +244,7 @@ class CaptureBuilder:
                 self.keep(replace(picture, subject=subject, files=files))
 
     def console(self, kind: str, words: str, url: str) -> None:
-        """A line that the page wrote to its console."""
+        """Record a line that the page wrote to its console."""
         if len(self._console) < CONSOLE_LINES:
             line = {"kind": kind, "text": _cut(words), "url": clean_url(url)[:_CHARACTERS]}
             self._console.append({**self._now(), **line})
@@ -254,7 +252,7 @@ class CaptureBuilder:
             self._dropped += 1
 
     def log(self, event: str, detail: str) -> None:
-        """A line of `capture/log.jsonl`."""
+        """Add a line to `capture/log.jsonl`."""
         if len(self._log) < _LOG_LINES:
             self._log.append({**self._now(), "event": event, "detail": _cut(detail)})
 
@@ -266,7 +264,7 @@ class CaptureBuilder:
         authorities: Sequence[str] = (),
     ) -> Capture:
         """
-        Write the logs and put together the capture.
+        Write the logs and compose the capture.
 
         Args:
             authorities: Certificates of authorities that this capture trusts, in PEM.
@@ -384,10 +382,10 @@ class CaptureBuilder:
 
     def check_reloads(self, redirects: Iterable[Redirect], *, announced: bool) -> None:
         """
-        Say so where the page loads itself anew without end: its last document is kept.
+        Add a reason if the page reloads itself without end: its last document is kept.
 
         Args:
-            announced: The page was about to go on to another document, or to itself.
+            announced: The page was about to go to another document, or to itself.
         """
         if any(reason.code == "redirect-loop" for reason in self._reasons):
             return
@@ -402,7 +400,7 @@ class CaptureBuilder:
             self.add_reason("reload-loop", words)
 
     def settled(self, settling: Settling) -> None:
-        """Keep how one time of waiting for the page ended."""
+        """Record how one wait for the page ended."""
         self.settlings = (*self.settlings, settling)
         self.log("settled", settling.how.value)
 
@@ -410,7 +408,7 @@ class CaptureBuilder:
         self, urls: Collection[str], recorded: Callable[[str], str] = str
     ) -> None:
         """
-        Images that came from these addresses are not what the page meant, and so are missing.
+        Record that the images from these addresses are placeholders, and so are missing.
 
         Args:
             recorded: Returns an address as it is recorded.
@@ -436,7 +434,7 @@ class CaptureBuilder:
             )
 
     def _add_reasons_for_missing_resources(self, recording: Recording) -> None:
-        """A page without its pictures or style sheets is evidence, and not all of the page."""
+        """Add reasons for pictures and style sheets that did not come."""
         lost = self.images.failed
         if not self.is_light:  # which asks for none that is out of sight
             lost += self.images.pending + self.images.placeholder
@@ -461,12 +459,12 @@ class CaptureBuilder:
 
 
 def _cut(text: str) -> str:
-    """Take user information out before the end goes, which may be the "@" that shows it."""
+    """Remove user information, and then cut the text: the "@" that shows it may be cut off."""
     return clean_text(text)[:_CHARACTERS]
 
 
 def _whole(value: T) -> T:
-    """Return a model value, or a line of a log, with every text one that UTF-8 has a form for."""
+    """Return a value of the model, or a line of a log, without lone surrogates in its texts."""
     made: Any = value
     if type(made) is str:  # an enumeration's member is one too, and stays what it is
         made = replace_lone_surrogates(made)

@@ -1,11 +1,11 @@
 """
 Take all files of a capture again until they show one state of the page.
 
-A page is held still, photographed and read, which takes time. Content that arrives in that time
-would be in the text but not in the picture, or in neither. So the page is checked for changes
-before and after. If it has changed, it settles once more, and everything is taken again. The
-files of the earlier take are dropped, except its first view: with two texts of one page, a
-reader could quote the wrong one, and the first view shows what changed.
+Photographing and reading a frozen page takes time. Content that arrives in that time would be in
+the text but not in the picture, or in neither. So the page is checked for changes before and after.
+If it has changed, it settles once more, and everything is taken again. The files of the earlier
+take are dropped, except its first view: with two texts of one page a reader could quote the wrong
+one, and the first view shows what changed.
 
 A place that changes for ever (a ticker, a counter, a carousel) causes no new take. It is named.
 """
@@ -16,14 +16,11 @@ from typing import Any, Final
 
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext
 from snapshotter.capture.behaviours.reveal import PageReveal
 from snapshotter.capture.browser.call_guard import CallTimeout
 from snapshotter.capture.browser.cdp_sessions import ProtocolError
 from snapshotter.capture.browser.isolated_worlds import FrameResult, ScriptError
-from snapshotter.capture.capture_builder import CaptureBuilder
-from snapshotter.capture.page.main_document import MainDocument
-from snapshotter.capture.spool import Spool
+from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.steps import first_error_line
 
 STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
@@ -37,44 +34,29 @@ _FAILURES = (CallTimeout, ScriptError, ProtocolError, PlaywrightError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeChanges:
-    """Describe what changed on a page since it was held still; "" if nothing did."""
+class PageChanges:
+    """What changed on a page since it was frozen; "" if nothing did."""
 
     fresh: str  # it is in no file yet, or not in all of them
     restless: str  # places that had changed again and again before
 
 
 class Retakes:
-    """
-    Takes all files of one page, again until they show one state.
+    """Takes all files of one page, again until they show one state."""
 
-    Args:
-        is_heavy: Whether another picture of the page may be the last that the browser does.
-    """
-
-    def __init__(
-        self,
-        page_context: PageContext,
-        reveal: PageReveal,
-        *,
-        document: MainDocument,
-        builder: CaptureBuilder,
-        spool: Spool,
-        is_heavy: Callable[[], bool],
-    ) -> None:
+    def __init__(self, page_context: PageContext, reveal: PageReveal) -> None:
         self._page_context = page_context
         self._reveal = reveal
-        self._document = document
-        self._builder = builder
-        self._spool = spool
-        self._is_heavy = is_heavy
+        self._document = page_context.document
+        self._builder = page_context.builder
+        self._spool = page_context.spool
 
     async def take_consistent(self, take: Callable[[], Awaitable[None]]) -> None:
         """
         Take all files; take them again if the page changed meanwhile, three times at most.
 
         Args:
-            take: Does the steps `STEPS`, as many of them as are wanted.
+            take: Does the steps `STEPS`, as far as they are wanted.
 
         Raises:
             PageLost, CaptureTimeout: What was taken before is kept.
@@ -100,8 +82,8 @@ class Retakes:
                 "show them at different moments",
             )
 
-    async def _until_same(self, take: Callable[[], Awaitable[None]]) -> DescribeChanges:
-        """Take everything, up to three times; return what changed during the last time."""
+    async def _until_same(self, take: Callable[[], Awaitable[None]]) -> PageChanges:
+        """Take everything, up to three times; return what changed during the last take."""
         number = 0
         while True:
             number += 1
@@ -113,7 +95,7 @@ class Retakes:
             changes = await self._look()
             if not changes.fresh:
                 return changes
-            if number == _MOST or self._is_heavy() or not self._has_time(took_s):
+            if number == _MOST or self._page_context.memory_is_low() or not self._has_time(took_s):
                 return changes
             self._builder.note("take-again", f"while it was photographed: {changes.fresh}")
             await self._reveal.again()
@@ -121,17 +103,17 @@ class Retakes:
             self._builder.discard_for_retake(BEFORE_SUBJECT, BEFORE, self._spool)
 
     async def _announces_more(self) -> bool:
-        """Say whether the page began something meanwhile that it may show."""
+        """Return whether the page began something meanwhile that it may show."""
         if self._page_context.recorder.awaited > self._document.stuck_requests:
             return True
-        return bool((await self._page_context.watch.look()).waits)
+        return bool((await self._page_context.trace.look()).waits)
 
     def _has_time(self, took_s: float) -> bool:
         needed = took_s * _LONGER + self._page_context.decision.limits.settle_s
         return self._page_context.guard.remaining_s > needed
 
     async def _watch_closed_trees(self) -> None:
-        """Hand closed shadow trees to our scripts, which see what changes in them from here on."""
+        """Pass closed shadow trees to our scripts, which then watch their changes."""
         try:
             await self._page_context.worlds.adopt_closed_roots(
                 self._page_context.decision.limits.step_s
@@ -140,19 +122,19 @@ class Retakes:
             # The step that reads the text meets it again, and says so.
             self._builder.log("look-again", f"closed shadow trees: {first_error_line(error)}")
 
-    async def _look(self) -> DescribeChanges:
-        """Return what changed since the page was held still."""
+    async def _look(self) -> PageChanges:
+        """Return what changed since the page was frozen."""
         limit_s = min(_LOOK_S, self._page_context.decision.limits.step_s)
         try:
             answers = await self._page_context.worlds.ask_all(
                 "sinceHeld", limit_s=limit_s, frame_s=FRAME_S
             )
         except _FAILURES as error:
-            return DescribeChanges(
+            return PageChanges(
                 fresh=f"what changed is not known: {first_error_line(error)}", restless=""
             )
         told = [answer for answer in answers if answer.value]
-        return DescribeChanges(
+        return PageChanges(
             fresh="; ".join(words for answer in told if (words := _fresh(answer)))[:1000],
             restless=", ".join(
                 place
@@ -163,7 +145,7 @@ class Retakes:
 
 
 def _fresh(answer: FrameResult) -> str:
-    """Say in words what is new in a frame."""
+    """Describe what is new in a frame."""
     value: dict[str, Any] = answer.value
     where = "" if answer.frame.is_main else f" of the frame {answer.frame.url[:200]}"
     if value["isOther"]:

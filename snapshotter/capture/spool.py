@@ -1,9 +1,8 @@
 """
-The spool: a capture's files on disk, each digested once, as it is written.
+Write the files of a capture to disk, and digest each once while it is written.
 
-An artifact exists when its file is whole. One that could not be finished is
-removed and named nowhere, so that a list of artifacts never promises a file
-that is half there.
+An artifact exists when its file is whole. A file that could not be finished is removed and listed
+nowhere, so a list of artifacts never names an incomplete file.
 """
 
 import contextlib
@@ -38,7 +37,7 @@ class Spool:
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """What is finished, in the order it was made."""
+        """The finished artifacts, in the order in which they were made."""
         return tuple(self._artifacts)
 
     @contextmanager
@@ -80,9 +79,9 @@ class Spool:
 
     def set_aside(self, steps: Collection[str], *, but: str = "") -> None:
         """
-        Take away the files of these steps, which will be taken anew; see `put_back`.
+        Set the files of these steps aside, which will be taken again; see `put_back`.
 
-        What was set aside before is gone.
+        Files that were set aside before are removed.
 
         Args:
             but: The path of a file of theirs that stays.
@@ -97,7 +96,7 @@ class Spool:
                 self._aside.append(replace(artifact, file=file))
 
     def put_back(self) -> None:
-        """Put back the files that were set aside of steps that made none anew; drop the others."""
+        """Restore the files of steps that made none in the new take; remove the other ones."""
         made = {artifact.step for artifact in self._artifacts}
         for artifact in tuple(self._aside):
             if artifact.step not in made:
@@ -107,7 +106,7 @@ class Spool:
         self._drop_aside()
 
     def keep_aside(self, path: str, new_path: str, note: str) -> bool:
-        """Keep a file that was set aside under another name; say whether there is one."""
+        """Keep a file that was set aside under another name; return whether there is one."""
         for artifact in self._aside:
             if artifact.path == path:
                 self._aside.remove(artifact)

@@ -1,8 +1,8 @@
 """
-The steps of a capture: each ends as a `Step`, and what goes wrong in one is a `Reason`.
+Take the steps of a capture: each ends as a `Step`, and what goes wrong becomes a `Reason`.
 
-The next step is tried unless the page itself is gone. Codes of reasons are documented
-in docs/reference/outcomes.md.
+After a failed step the next one is tried, unless the page itself is gone.
+docs/reference/outcomes.md documents the codes of reasons.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _MOVED = ("context was destroyed", "Not attached to an active page", "frame was 
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """How a step ended, when it did not simply work."""
+    """How a step ended, if it did not simply succeed."""
 
     state: StepState
     detail: str
@@ -41,7 +41,7 @@ class Steps:
     Takes the steps of one page and records how each ended.
 
     Args:
-        revive: Sees that the page answers again after a call that took too long.
+        revive: Makes the page answer again after a call that took too long.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Steps:
                 documents there were before it.
 
         Returns:
-            Whether it did what it is for, wholly or in part.
+            Whether the step succeeded, wholly or in part.
 
         Raises:
             PageLost, CaptureTimeout: No other step makes sense.
@@ -101,10 +101,10 @@ class Steps:
 
     async def beside(self, steps: list[tuple[str, StepBody]]) -> None:
         """
-        Do steps that change nothing beside each other: they wait for different processes.
+        Do steps that change nothing at the same time: they wait for different processes.
 
         Raises:
-            PageLost, CaptureTimeout: The first that one of them met, when all have ended.
+            PageLost, CaptureTimeout: The first of a step, when all have ended.
         """
         ended = await asyncio.gather(
             *(self.take(name, body) for name, body in steps), return_exceptions=True
@@ -115,7 +115,7 @@ class Steps:
 
 
 def reason_for_error(step: str, error: Exception) -> tuple[str, str]:
-    """Return code and detail of what ended a step."""
+    """Return code and detail of the error that ended a step."""
     if isinstance(error, PageLost):
         return error.code, error.detail
     if isinstance(error, CaptureTimeout):
@@ -127,9 +127,9 @@ def reason_for_error(step: str, error: Exception) -> tuple[str, str]:
 
 def first_error_line(error: BaseException) -> str:
     """
-    Return what an error says, short; its type if it is none of ours.
+    Return the first line of an error's message; with its type if it is no error of ours.
 
-    Without secrets, and without the home in a path of this machine: that names who captures.
+    Secrets are removed, and so is the home directory, which names the capturing person.
     """
     words = clean_text(replace_home_path(str(error)))[:200].partition("\n")[0]
     if isinstance(
@@ -140,7 +140,7 @@ def first_error_line(error: BaseException) -> str:
 
 
 def replace_home_path(text: str) -> str:
-    """Return a text without the path of the user's home; in an address it is no path of ours."""
+    """Return a text without the path of the user's home; addresses stay as they are."""
     home = str(Path.home())
     if len(home) == 1:
         return text

@@ -1,8 +1,8 @@
 """
-A capture in which nobody asked for the page: the record that it was given up, and why.
+Produce the record of a capture that was given up: an outcome and a reason, and no page.
 
-A page that ends its browser and its worker each time can not be rendered again to say so.
-What is sealed then has an outcome, a reason and the circumstances, and no page.
+A page that ends its browser and its worker at each attempt is not rendered again. The bundle then
+states that, with the circumstances.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class UnrenderedCapturer:
     Args:
         version: Ours, for the record.
         why: The reason, a sentence.
-        own: What says who captures: also an address can.
+        own: Identifiers of the capturing person, which an address may hold.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class UnrenderedCapturer:
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
     ) -> Capture:
-        """Return a capture that failed for the reason that was given."""
+        """Return a capture that failed for the given reason."""
         builder = CaptureBuilder(requested_url=request.url, clock=self._clock, progress=progress)
         builder.add_reason(GIVEN_UP, self._why)
         files = Spool(spool, self._clock)
@@ -93,4 +93,4 @@ class UnrenderedCapturer:
         """Do nothing: there is no browser."""
 
     def discard(self, spool: Path) -> None:
-        """Do nothing: nothing was made ready."""
+        """Do nothing: there is no browser."""

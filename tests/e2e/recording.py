@@ -12,7 +12,7 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser.binary import find_browser
 from snapshotter.capture.browser.capture_network import CaptureNetwork
-from snapshotter.capture.record.recorder import Recorder, Recording
+from snapshotter.capture.record.recorder import Recorder, Recording, RecordingRules
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.model.request import Decision, Limits
@@ -127,10 +127,12 @@ def record(
                 spool=tmp_path,
                 clock=SystemClock(),
                 ids=RandomIds(),
-                limits=limits,
-                redact_headers=Decision(policy_name="", policy_text="").redact_headers,
-                software="snapshotter/test",
-                way=way,
+                network=way,
+                rules=RecordingRules(
+                    limits=limits,
+                    software="snapshotter/test",
+                    redact_headers=Decision(policy_name="", policy_text="").redact_headers,
+                ),
             )
             await recorder.attach(context, await context.new_cdp_session(page))
             await (act or opening(url))(page, recorder)

@@ -17,7 +17,7 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import Capture, Outcome, StepState, files_open_to
 from snapshotter.model.request import CaptureRequest, Decision, Limits
@@ -297,7 +297,10 @@ def test_a_browser_that_does_not_start_has_the_last_word(tmp_path: Path) -> None
     program.write_text("#!/bin/sh\necho hello >&2\necho 'libnone.so: no such file' >&2\nexit 1\n")
     program.chmod(0o755)
     capturer = ChromiumCapturer(
-        clock=SystemClock(), ids=RandomIds(), version="0", executable=program
+        clock=SystemClock(),
+        ids=RandomIds(),
+        version="0",
+        options=CapturerOptions(executable=program),
     )
     (spool := tmp_path / "spool").mkdir()
     progress: list[tuple[str, str]] = []

@@ -20,7 +20,7 @@ from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
-from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.formats.statements import pack
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Verdict
@@ -119,7 +119,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
         ids=RandomIds(),
         version="0",
         resolver=Loopback(),
-        allow_no_sandbox=True,
+        options=CapturerOptions(allow_no_sandbox=True),
         assessor=wiring.assessor,
     )
     world = CaptureDependencies(

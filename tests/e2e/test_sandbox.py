@@ -20,7 +20,7 @@ CAPTURE = """
 import dataclasses, json, sys
 from pathlib import Path
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
 from tests.servers.site import Site
@@ -29,7 +29,7 @@ with Site() as site:
     try:
         capture = ChromiumCapturer(
             clock=SystemClock(), ids=RandomIds(), version="0",
-            allow_no_sandbox=sys.argv[2] == "allowed",
+            options=CapturerOptions(allow_no_sandbox=sys.argv[2] == "allowed"),
         ).capture(
             CaptureRequest(url=site.url("/graphics")),
             Decision(

@@ -42,20 +42,22 @@ def capturer(
     Args:
         resolver: Resolves host names; None for the system's resolver.
     """
-    from snapshotter.capture.engine import ChromiumCapturer
+    from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 
     _keep_compiled(settings.data_dir / "driver")
     return ChromiumCapturer(
         clock=clock,
         ids=RandomIds(),
         version=snapshotter.__version__,
-        executable=settings.browser_path,
-        upstream=settings.proxy,
-        allow_no_sandbox=settings.allow_no_sandbox,
-        assessor=assessor,
+        options=CapturerOptions(
+            executable=settings.browser_path,
+            allow_no_sandbox=settings.allow_no_sandbox,
+            upstream=settings.proxy,
+            vantage=settings.vantage,
+            own=load_identity_file(settings.identity_file),
+        ),
         resolver=resolver,
-        own=load_identity_file(settings.identity_file),
-        vantage=settings.vantage,
+        assessor=assessor,
     )
 
 

@@ -1,11 +1,10 @@
 """
-Clicks that a policy allows: controls that hide text, and banners that ask for consent.
+Click the controls that a policy allows: those that hide text, and banners that ask for consent.
 
-A control is clicked by script first (`element.click()`), which runs what the
-page listens for and is no action of a user's: no window opens, no sound starts.
-Where nothing comes of it, the mouse is moved there and pressed, if nothing lies
-above the control. Links that lead away and buttons that send a form are never
-clicked; navigations are broken off meanwhile (`hold-page`).
+A control is clicked by script first (`element.click()`). That runs the page's listeners and does
+not count as an action of a user: no window opens and no sound starts. If the page does not change,
+the mouse is moved to the control and pressed, unless something lies above it. Links that lead away
+and buttons that send a form are never clicked. Navigations are aborted meanwhile (`hold-page`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,8 +13,8 @@ from typing import Any
 
 from playwright.async_api import CDPSession
 
-from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext, change
 from snapshotter.capture.browser.isolated_worlds import PageFrame, ScriptError
+from snapshotter.capture.page_context import FRAME_S, PageContext, dom_change_between
 from snapshotter.model.request import ConsentRules, ExpandRules
 
 _LOOK_S = 0.05  # between two looks at what a click set off
@@ -25,7 +24,7 @@ _ROUNDS = 3  # of looking for controls: what was expanded may hold more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clicks:
-    """What was clicked."""
+    """How many controls were clicked, and how many were left."""
 
     count: int
     left: int  # controls that were found and are over the limit
@@ -42,18 +41,17 @@ class _Control:
 
 async def expand(
     page_context: PageContext,
-    cdp: CDPSession,
     rules: ExpandRules,
     before: Callable[[], Awaitable[None]],
 ) -> Clicks:
     """
-    Click what hides text in the main region of the page.
+    Click the controls that hide text in the main region of the page.
 
     Args:
         before: Keeps the page as it is; called once, if there is anything to click.
 
     Raises:
-        TimeLimit, WorldError: The page did not answer.
+        CallTimeout, ScriptError: The page did not answer.
     """
     asked = {"selectors": rules.selectors, "words": rules.words, "region": "main"}
     count = 0
@@ -67,24 +65,23 @@ async def expand(
         for control in found:
             if count == rules.at_most:
                 return Clicks(count=count, left=len(found))
-            count += await _click(page_context, cdp, control, "expand")
+            count += await _click(page_context, control, "expand")
     return Clicks(count=count, left=0)
 
 
 async def refuse_consent(
     page_context: PageContext,
-    cdp: CDPSession,
     rules: ConsentRules,
     before: Callable[[], Awaitable[None]],
 ) -> Clicks:
     """
-    Dismiss a banner that asks for consent: refuse; or close; accept only if the rules say so.
+    Dismiss a banner that asks for consent: refuse, or close, or accept if the rules allow it.
 
     Args:
         before: Keeps the page as it is; called once, if there is a banner.
 
     Raises:
-        TimeLimit, WorldError: The page did not answer.
+        CallTimeout, ScriptError: The page did not answer.
     """
     ways = [(rules.reject_selectors, rules.reject_words), ((), rules.close_words)]
     if rules.accept:
@@ -95,7 +92,7 @@ async def refuse_consent(
             await before()
             count = 0
             for control in await _find(page_context, asked, "consent") or found:
-                count += await _click(page_context, cdp, control, "consent")
+                count += await _click(page_context, control, "consent")
                 if count:
                     break
             return Clicks(count=count, left=0)
@@ -123,12 +120,14 @@ async def _find(
                 )
             )
         for selector in answer.value["bad"] if answer.frame.is_main else ():
-            page_context.note(kind, f"not a selector: {selector}")
+            page_context.builder.note(kind, f"not a selector: {selector}")
     return found
 
 
-async def _click(page_context: PageContext, cdp: CDPSession, control: _Control, kind: str) -> int:
-    """Click, wait for what it sets off, and note it; return 1, or 0 when it was gone."""
+async def _click(page_context: PageContext, control: _Control, kind: str) -> int:
+    """
+    Click a control, wait for the effect, and record it; return 1, or 0 if the control was gone.
+    """
     limit = page_context.decision.limits.step_s
     worlds, frame = page_context.worlds, control.frame
     by = "script"
@@ -141,19 +140,19 @@ async def _click(page_context: PageContext, cdp: CDPSession, control: _Control, 
             point = await worlds.ask(frame, "pointOfControl", control.index, limit_s=limit)
             if point["hit"]:
                 by = "mouse"
-                await page_context.guard.call("a click", _press(cdp, point), limit)
+                await page_context.guard.call("a click", _press(page_context.session, point), limit)
                 after = await _until_quiet(page_context, frame, after)
     except ScriptError as error:
         if frame.is_main:
             raise
-        page_context.note(
+        page_context.builder.note(
             kind, f'"{control.label}" {control.path}: its frame went ({error})'[:1000]
         )
         return 1
-    page_context.note(
+    page_context.builder.note(
         kind,
         f'"{control.label}" {control.path} (found by {control.how}; clicked by {by})',
-        change(answer["before"], after),
+        dom_change_between(answer["before"], after),
     )
     return 1
 
@@ -161,7 +160,7 @@ async def _click(page_context: PageContext, cdp: CDPSession, control: _Control, 
 async def _until_quiet(
     page_context: PageContext, frame: PageFrame, measure: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Wait until nothing loads and the document stands still between two looks."""
+    """Wait until nothing loads and the document does not change between two looks; measure it."""
     end = page_context.clock.monotonic() + _CLICK_S
     while True:
         await page_context.guard.pause(_LOOK_S)

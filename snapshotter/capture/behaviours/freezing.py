@@ -1,8 +1,8 @@
 """
-The end of settling: everything stands still, and is told.
+Stop all animations of a page, decode its images, and count its images, fonts and frames.
 
-Animations go to their end, images are decoded, and what became of each image
-that the page wanted is written down, one line each, in `capture/images.jsonl`.
+Settling ends with this. What became of each image that the page wanted is written as one line of
+`capture/images.jsonl`.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from playwright.async_api import CDPSession
 
-from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext
 from snapshotter.capture.browser.isolated_worlds import FrameResult
+from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats import canonical_json
@@ -28,7 +28,7 @@ _FRAME_URL_CHARACTERS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenPage:
-    """The page as it stands, ready to be photographed."""
+    """Facts about a frozen page, which is ready to be photographed."""
 
     images: ImageCounts
     lines: bytes  # of `capture/images.jsonl`
@@ -39,17 +39,15 @@ class FrozenPage:
     height: int  # CSS pixels of the document
 
 
-async def freeze_page(
-    page_context: PageContext, cdp: CDPSession, lost: Collection[str]
-) -> FrozenPage:
+async def freeze_page(page_context: PageContext, lost: Collection[str]) -> FrozenPage:
     """
-    Finish animations, let none begin, decode images; say what there is.
+    Stop all animations, decode images, and return facts about images, fonts and frames.
 
     Args:
         lost: Addresses of images and media that did not come, as the page asked for them.
 
     Raises:
-        TimeLimit, WorldError: The main frame did not answer.
+        CallTimeout, ScriptError: The main frame did not answer.
         PlaywrightError: The browser did not stop animations.
     """
     limit = page_context.decision.limits.step_s
@@ -64,12 +62,14 @@ async def freeze_page(
             limit_s=limit + _DECODE_S,
             frame_s=FRAME_S + _DECODE_S,
         ),
-        page_context.guard.call("animations", _stop_clock(cdp), limit),
+        page_context.guard.call("animations", _stop_clock(page_context.session), limit),
     )
     if animations := sum(int(answer.value["animations"]) for answer in answers if answer.value):
-        page_context.note("stop-animations", f"{animations} animations")
+        page_context.builder.note("stop-animations", f"{animations} animations")
     if skipped := sum(int(answer.value["skipped"]) for answer in answers if answer.value):
-        page_context.note("show-skipped", f"{skipped} elements with content-visibility: auto")
+        page_context.builder.note(
+            "show-skipped", f"{skipped} elements with content-visibility: auto"
+        )
     main = answers[0].value
     return FrozenPage(
         images=_images(answers, lost),

@@ -1,26 +1,22 @@
 """
-All of a page brought into view before it is photographed: consent, scrolling, expanding, settling.
+Bring all of a page into view before it is photographed: consent, scrolling, expanding, settling.
 
-The behaviours themselves are in `behaviours/`; here is their order, and what is done
-when the page goes to another document meanwhile.
+The other modules of `behaviours/` do each of these. This one orders them, and repeats them when the
+page goes to another document meanwhile.
 """
 
 import asyncio
 from dataclasses import replace
 
-from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.behaviours import controls, freezing, scrolling, segments, settling
-from snapshotter.capture.behaviours.page_context import PageContext
 from snapshotter.capture.browser.call_guard import CallTimeout
-from snapshotter.capture.browser.recovery import PageRecovery
-from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page import text
-from snapshotter.capture.page.main_document import MainDocument
 from snapshotter.capture.page.navigation import Navigation
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.screenshot import Camera
-from snapshotter.capture.spool import Spool, encode_utf8
+from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import StepEnd, Steps, first_error_line
 from snapshotter.model.capture import Scrolling, SettleEnd, StepState
 
@@ -29,38 +25,31 @@ _GROWTH = 2  # times that we scroll on because the page grew while it settled
 
 
 class PageReveal:
-    """Brings all of one page into view, and lets it come to rest."""
+    """Brings all of one page into view, and waits until it is at rest."""
 
     def __init__(
         self,
         page_context: PageContext,
-        session: CDPSession,
         *,
         steps: Steps,
         navigation: Navigation,
-        recovery: PageRecovery,
         camera: Camera,
-        document: MainDocument,
-        builder: CaptureBuilder,
-        spool: Spool,
     ) -> None:
         self._page_context = page_context
-        self._session = session
         self._decision = page_context.decision
-        self._limits = page_context.decision.limits
+        self._limits = page_context.limits
+        self._document = page_context.document
+        self._builder = page_context.builder
+        self._spool = page_context.spool
         self._steps = steps
         self._navigation = navigation
-        self._recovery = recovery
         self._camera = camera
-        self._document = document
-        self._builder = builder
-        self._spool = spool
         self._scrolled: scrolling.ScrollResult | None = None
         self._documents = 0  # how many there had been when the last one was brought into view
 
     async def everything(self) -> None:
         """
-        Scroll and settle, again when the page goes to another document meanwhile.
+        Dismiss banners, scroll, expand and settle; repeat if the page goes to another document.
 
         A light check looks at the page as it opens: nothing is scrolled, clicked or woken.
         """
@@ -75,7 +64,7 @@ class PageReveal:
                     self._page_context.clock.monotonic() + self._limits.settle_s
                 )
             documents, self._steps.moved = self._document.count, False
-            stopped = self._recovery.scripts_stopped
+            stopped = self._document.scripts_stopped
             is_whole = not self._decision.light
             if is_whole and self._decision.consent.enabled:
                 await self._steps.take("consent", self._refuse_consent, documents)
@@ -83,12 +72,12 @@ class PageReveal:
                 await self._steps.take("scroll", self._scroll, documents)
             if is_whole and self._decision.expand.enabled and not self._steps.moved:
                 await self._steps.take("expand", self._expand, documents)
-            if not self._steps.moved and stopped == self._recovery.scripts_stopped:
+            if not self._steps.moved and stopped == self._document.scripts_stopped:
                 await self._steps.take("settle", self._settle, documents)
             stayed = self._document.count == documents and not self._document.away
             if stayed and not self._steps.moved:
                 self._documents = documents
-                if stopped == self._recovery.scripts_stopped or attempt == _ATTEMPTS:
+                if stopped == self._document.scripts_stopped or attempt == _ATTEMPTS:
                     return
                 continue  # what a script kept from being done can be done now
             await self._navigation.wait_for_load(
@@ -96,7 +85,7 @@ class PageReveal:
             )
 
     async def hold(self) -> None:
-        """Hold the page at its document, and bring that into view if it is another one by now."""
+        """Hold the page at its document, and reveal that document if it is a new one."""
         await self._navigation.anchor()
         document = self._document
         if document.count == self._documents and document.expected_at is None:
@@ -109,24 +98,23 @@ class PageReveal:
             await self.everything()
 
     async def wait(self) -> None:
-        """Wait for what is under way, and leave the page as it stands."""
-        await settling.settle(self._page_context, self._document.stuck_requests)
+        """Wait until the page is at rest, and change nothing."""
+        await settling.settle(self._page_context)
 
     async def again(self) -> None:
-        """Let the page come to rest once more: something came after it had been held still."""
-        call = self._session.send("Animation.setPlaybackRate", {"playbackRate": 1})
+        """Settle and freeze the page again, because content arrived after it was frozen."""
         try:
-            await self._page_context.guard.call("animations", call, self._limits.step_s)
+            await self._page_context.send(
+                "animations", "Animation.setPlaybackRate", {"playbackRate": 1}
+            )
         except (CallTimeout, PlaywrightError) as error:
             self._builder.log("settle", f"animations stay stopped: {first_error_line(error)}")
         await self._steps.take("settle", self._settle)
 
     async def _refuse_consent(self) -> StepEnd | str | None:
-        """Dismiss a banner, if there is one; the page with it is kept as a picture."""
+        """Dismiss a banner, if there is one; keep a picture of the page with it."""
         page_context = self._page_context
-        await settling.settle(
-            page_context, self._document.stuck_requests
-        )  # a banner comes by script
+        await settling.settle(page_context)  # a banner comes by script
         await self._navigation.anchor()
 
         async def before() -> None:
@@ -135,13 +123,13 @@ class PageReveal:
                 self._builder.keep(await camera.viewport("consent", "before-consent"))
 
         rules = self._decision.consent
-        clicks = await controls.refuse_consent(page_context, self._session, rules, before)
+        clicks = await controls.refuse_consent(page_context, rules, before)
         return "dismissed" if clicks.count else "no banner that we know how to dismiss"
 
     async def _expand(self) -> StepEnd | str | None:
-        """Click what hides text; the page before is kept as a picture and as text."""
+        """Click the controls that hide text; keep a picture and the text of the page before."""
         page_context, rules = self._page_context, self._decision.expand
-        await settling.settle(page_context, self._document.stuck_requests)
+        await settling.settle(page_context)
         await scrolling.scroll_to_top(page_context)
         await self._navigation.anchor()
 
@@ -159,7 +147,7 @@ class PageReveal:
                 note="text before anything was clicked",
             )
 
-        clicks = await controls.expand(page_context, self._session, rules, before)
+        clicks = await controls.expand(page_context, rules, before)
         if not clicks.count:
             return "nothing to click"
         await scrolling.scroll_to_top(page_context)
@@ -171,7 +159,7 @@ class PageReveal:
         return f"{clicks.count} clicks"
 
     def _is_kept(self, word: str) -> bool:
-        """Whether the page as it was is kept already: it may be brought into view again."""
+        """Whether a picture of the page in this state is kept already: reveals are repeated."""
         return any(picture.subject == word for picture in self._builder.pictures)
 
     async def _scroll(self) -> StepEnd | str | None:
@@ -194,7 +182,7 @@ class PageReveal:
 
     async def _settle(self) -> StepEnd | str | None:
         page_context = self._page_context
-        settled = await settling.settle(page_context, self._document.stuck_requests)
+        settled = await settling.settle(page_context)
         for _ in range(_GROWTH):
             scrolling_ = self._builder.scrolling
             if scrolling_ is None or scrolling_.stopped != "bottom" or scrolling_.container:
@@ -202,20 +190,18 @@ class PageReveal:
             if settled.height <= scrolling_.height + self._decision.viewport_px[1] // 2:
                 break
             await self._scroll()  # what came meanwhile made the page longer
-            settled = await settling.settle(page_context, self._document.stuck_requests)
-        await self._read_segments(page_context)
+            settled = await settling.settle(page_context)
+        await self._read_segments()
         moved = not self._decision.light and await scrolling.scroll_to_top(page_context)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
-            settled = await settling.settle(page_context, self._document.stuck_requests)
-        standing = await freezing.freeze_page(
-            page_context, self._session, self._navigation.lost_media
-        )
-        self._builder.images = standing.images
-        self._builder.image_lines = standing.lines
-        self._builder.fonts = standing.fonts
-        self._builder.frames = standing.frames
-        self._builder.title = standing.title
-        self._builder.language = standing.language
+            settled = await settling.settle(page_context)
+        frozen = await freezing.freeze_page(page_context, self._navigation.lost_media)
+        self._builder.images = frozen.images
+        self._builder.image_lines = frozen.lines
+        self._builder.fonts = frozen.fonts
+        self._builder.frames = frozen.frames
+        self._builder.title = frozen.title
+        self._builder.language = frozen.language
         if settled.how is SettleEnd.CAP and settled.announced:
             self._builder.warn("announced-more", settled.words)
         if settled.open_ends:
@@ -226,17 +212,17 @@ class PageReveal:
             return StepEnd(StepState.PARTIAL, settled.open_ends)
         return settled.words
 
-    async def _read_segments(self, page_context: PageContext) -> None:
-        """Read a page that shows itself only a stretch at a time, stretch by stretch."""
+    async def _read_segments(self) -> None:
+        """Read a page stretch by stretch where it shows only a part of itself at a time."""
         facts, scrolled = self._builder.scrolling, self._scrolled
         if facts is None or scrolled is None:
             return
-        # A box that keeps what it holds is shown whole in one picture: `Album.expanded`.
+        # A box that keeps what it holds is shown whole in one picture: `PictureSet.expanded`.
         in_box = bool(facts.container) and not self._decision.pictures.inner_box
         if not facts.virtualised and not in_box:
             return
         shutter = self._camera.shutter
-        read = await segments.read_segments(page_context, shutter, self._spool, scrolled)
+        read = await segments.read_segments(self._page_context, shutter, scrolled)
         self._builder.scrolling = replace(facts, segments=read.count)
         stretches = f"{read.count} stretches were read one by one, stopped at: {read.stopped}"
         if facts.virtualised:

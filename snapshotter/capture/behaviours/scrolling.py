@@ -1,17 +1,16 @@
 """
-Down the page, so that what loads when it comes near the viewport loads.
+Scroll down a page, so that content loads which loads only near the viewport.
 
-Steps are a part of the viewport and last until they are drawn: lazy images are
-asked for by observers that run once a frame, and a fixed delay misses some of
-them on a busy machine. Many steps are one call, since no frame waits for one.
-Where the document does not scroll and a large element in it does, that element
-is scrolled.
+A step is a part of the viewport and lasts until it is drawn. Observers that run once a frame
+request lazy images, and a fixed delay misses some of them on a busy machine. One call to the
+browser does many steps. Where the document does not scroll and a large element in it does, that
+element is scrolled.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from snapshotter.capture.behaviours.page_context import PageContext, change
+from snapshotter.capture.page_context import PageContext, dom_change_between
 
 _LOOK_S = 0.05  # between two looks at whether the page grows
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
@@ -34,11 +33,11 @@ class ScrollResult:
 
 async def scroll(page_context: PageContext) -> ScrollResult:
     """
-    Go down the page until its end does not move any more, or a limit is reached.
+    Scroll down the page until its height does not grow any more, or a limit is reached.
 
     Raises:
-        TimeLimit: The page did not draw.
-        WorldError, WorldGone: It did not answer.
+        CallTimeout: The page did not draw.
+        ScriptError, FrameGone: It did not answer.
     """
     limits, clock = page_context.decision.limits, page_context.clock
     end = clock.monotonic() + min(limits.scroll_s, page_context.guard.remaining_s * _SCROLL_SHARE)
@@ -59,24 +58,24 @@ async def scroll(page_context: PageContext) -> ScrollResult:
         virtualised=seen >= _VANISHED_SEEN and gone * 100 >= seen * _VANISHED_PERCENT,
     )
     where = f", in {container}" if container else ""
-    page_context.note(
+    page_context.builder.note(
         "scroll",
         f"{steps} steps, {height} px, stopped at: {stopped}{where}",
-        change(begun["change"], ended["change"]),
+        dom_change_between(begun["change"], ended["change"]),
     )
     return scrolled
 
 
 async def scroll_to_top(page_context: PageContext) -> bool:
-    """Scroll back to the top and let it be drawn; say whether the page was anywhere else."""
+    """Scroll back to the top and wait until that is drawn; return whether the page moved."""
     answer: dict[str, Any] = await page_context.ask("toTop")
     if answer["moved"]:
-        page_context.note("return-to-top", "")
+        page_context.builder.note("return-to-top", "")
     return bool(answer["moved"])
 
 
 async def _go_down(page_context: PageContext, which: int, end: float) -> tuple[int, int, str]:
-    """Return steps, height and what stopped it."""
+    """Scroll down step by step; return the steps, the height and why scrolling stopped."""
     limits, clock = page_context.decision.limits, page_context.clock
     steps = height = 0
     while steps < limits.scroll_steps:
@@ -100,7 +99,7 @@ async def _go_down(page_context: PageContext, which: int, end: float) -> tuple[i
 
 
 async def _grows(page_context: PageContext, which: int, height: int) -> bool:
-    """Say whether a page gets longer at its end, as long as it loads something."""
+    """Return whether a page gets longer at its end, as long as it loads something."""
     end = page_context.clock.monotonic() + _GROWTH_S
     while True:
         now = await page_context.ask("pageHeight", which)

@@ -1,20 +1,20 @@
 """
-A page that shows itself only a stretch at a time: read and photographed stretch by stretch.
+Read and photograph a page stretch by stretch where it shows only a part of itself at a time.
 
-Some pages take away the rows that are out of view (virtualised lists), some
-scroll inside an element: neither one document nor one picture holds all of
-them. Each stretch is a line of `capture/segments.jsonl`, with the lines of text
-that the stretch before had not, and a picture of its own.
+Some pages remove the rows that are out of view (virtualised lists), and some scroll inside of an
+element. One document or one picture does not hold all of them. Each stretch becomes a line of
+`capture/segments.jsonl`, with the lines of text that the stretch before did not have, and a
+picture.
 """
 
 import asyncio
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from snapshotter.capture.behaviours.page_context import PageContext
 from snapshotter.capture.behaviours.scrolling import ScrollResult
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
-from snapshotter.capture.spool import Spool, replace_lone_surrogates
+from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats import canonical_json
 from snapshotter.formats.page.png import read_header
 
@@ -28,23 +28,23 @@ _ALL_TEXT = 20_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentsRead:
-    """What was read."""
+    """How many stretches were read, and why reading stopped."""
 
     count: int
     stopped: str  # "bottom", or the limit that was reached: "segments", "time"
 
 
 async def read_segments(
-    page_context: PageContext, shutter: ScreenshotCommand, spool: Spool, scrolled: ScrollResult
+    page_context: PageContext, shutter: ScreenshotCommand, scrolled: ScrollResult
 ) -> SegmentsRead:
     """
     Go from the top to the bottom once more; write `capture/segments.jsonl` and the pictures.
 
     Raises:
-        TimeLimit, WorldError, PlaywrightError, SnapshotterError: A stretch could not be read.
+        CallTimeout, ScriptError, PlaywrightError, SnapshotterError: A stretch could not be read.
             What was read before is written all the same.
     """
-    decision, clock = page_context.decision, page_context.clock
+    decision, clock, spool = page_context.decision, page_context.clock, page_context.spool
     end = clock.monotonic() + min(
         decision.limits.scroll_s, max(0.0, page_context.guard.remaining_s) * _SHARE
     )
@@ -94,12 +94,14 @@ async def read_segments(
                 spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
                 step="settle", note="the page stretch by stretch: what each adds to the text",
             )  # fmt: skip
-            page_context.note("read-segments", f"{len(lines)} stretches, stopped at: {stopped}")
+            page_context.builder.note(
+                "read-segments", f"{len(lines)} stretches, stopped at: {stopped}"
+            )
     return SegmentsRead(count=len(lines), stopped=stopped)
 
 
 async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[str, int], str]:
-    """Scroll there and wait until what stands there does not change while something loads."""
+    """Scroll to a position, and wait until its rows do not change while something loads."""
     end = page_context.clock.monotonic() + _ROWS_S
     text: str | None = None
     while True:
@@ -115,7 +117,7 @@ async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[s
 
 
 def _new_lines(before: list[str], here: list[str]) -> list[str]:
-    """Return the lines that the stretch before had not, in their order; repeated ones stay."""
+    """Return the lines that the previous stretch did not have, in order; repeated lines stay."""
     matcher = SequenceMatcher(None, before, here, autojunk=False)
     return [
         line

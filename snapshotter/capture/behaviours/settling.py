@@ -1,19 +1,19 @@
 """
-Wait until nothing is under way and nothing more is announced. With a cap.
+Wait until a page is at rest: nothing loads, and the page has announced nothing more.
 
-First requests, images and fonts: a page that loads is not done. Images have caps of their own:
-one that never comes does not hold the others up, and others that come are waited for longer
-than quiet is. Then what the page has announced (`pending`): where the browser shows that
-nothing is to come, the page is done. Where it cannot show that, the page is observed until it
-has not changed for a second.
+The wait has a time limit. It is first for requests, images and fonts. Images have limits of their
+own: one that never comes does not delay the others, and others that come are waited for longer than
+the quiet time. Then it is for what the page has announced (`page/pending_callbacks.py`). Where the
+browser shows that nothing is announced, the page is at rest. Where it cannot show that, the page is
+observed until it has not changed for a second.
 """
 
 import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snapshotter.capture.behaviours.page_context import FRAME_S, PageContext
 from snapshotter.capture.page.pending_callbacks import HORIZON_S, AnnouncedWork, PageActivity
+from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.model.capture import SettleEnd, Settling
 
@@ -32,7 +32,7 @@ _REQUESTED_S = 1.0  # for a navigation that a script asked for to begin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleResult:
-    """What was left when waiting ended."""
+    """How waiting ended, and what was still under way."""
 
     open_ends: str  # what was still under way, in words; "" when nothing was
     height: int  # CSS pixels of the document
@@ -44,7 +44,7 @@ class SettleResult:
 
     @property
     def words(self) -> str:
-        """How it ended, for the detail of a step."""
+        """Describe how waiting ended, for the detail of a step."""
         left = ", ".join(
             f"{wait.count} {wait.kind}" + (f" ({wait.longest_ms} ms)" if wait.longest_ms else "")
             for wait in self.left
@@ -60,7 +60,7 @@ class SettleResult:
 
 @dataclass(slots=True)
 class _Progress:
-    """What one call of `settle` has seen so far."""
+    """What one call of `settle` has observed so far."""
 
     height: int = 0
     changed_at: float = 0.0
@@ -74,25 +74,22 @@ class _Progress:
     waited_for: tuple[str, ...] = ()
 
 
-async def settle(page_context: PageContext, stuck_requests: int) -> SettleResult:
+async def settle(page_context: PageContext) -> SettleResult:
     """
-    Wait for quiet; see to images that are held back; wait for what is announced.
-
-    Args:
-        stuck: Requests that will not end because loading was stopped.
+    Wait until the page is at rest or its time is used up; record how the wait ended.
 
     Raises:
-        TimeLimit, WorldError: The main frame did not answer.
+        CallTimeout, ScriptError: The main frame did not answer.
     """
     at, begin = page_context.clock.now(), page_context.clock.monotonic()
     progress = _Progress(look_at=begin)
     settled: SettleResult | None = None
     try:
-        settled = await _settle(page_context, stuck_requests, progress, begin)
+        settled = await _settle(page_context, progress, begin)
     finally:
         now = page_context.clock.monotonic()
-        page_context.patience.spent_s += now - begin
-        page_context.settled(
+        page_context.settling_time.spent_s += now - begin
+        page_context.builder.settled(
             Settling(
                 at=at,
                 duration_ms=round((now - begin) * 1000),
@@ -105,20 +102,20 @@ async def settle(page_context: PageContext, stuck_requests: int) -> SettleResult
     return settled
 
 
-async def _settle(
-    page_context: PageContext, stuck_requests: int, progress: _Progress, begin: float
-) -> SettleResult:
+async def _settle(page_context: PageContext, progress: _Progress, begin: float) -> SettleResult:
     decision, clock, recorder = page_context.decision, page_context.clock, page_context.recorder
     end = begin + decision.limits.settle_s
     end_of_images = max(
         end, begin + min(decision.media.wait_s, page_context.guard.remaining_s * _SETTLE_SHARE)
     )
     documents = page_context.document.count
-    if page_context.patience.documents != documents:
-        page_context.patience.documents, page_context.patience.spent_s = documents, 0.0
+    stuck_requests = page_context.document.stuck_requests  # they do not end: loading was stopped
+    if page_context.settling_time.documents != documents:
+        page_context.settling_time.documents, page_context.settling_time.spent_s = documents, 0.0
     # The cap is one for all times that a document settles; each has a moment of its own.
     patience_s = max(
-        decision.quiet_s + _OBSERVED_S, decision.limits.settle_s - page_context.patience.spent_s
+        decision.quiet_s + _OBSERVED_S,
+        decision.limits.settle_s - page_context.settling_time.spent_s,
     )
     end_of_patience = min(end, begin + patience_s)
     is_light = decision.light  # then it is looked at as it is: what is held back stays so
@@ -135,11 +132,11 @@ async def _settle(
         )
         states = [answer.value for answer in answers if answer.value]
         if woken := sum(int(state["woken"]) for state in states):
-            page_context.note("load-lazy-images", f"{woken} that scrolling had not reached")
+            page_context.builder.note("load-lazy-images", f"{woken} that scrolling had not reached")
         honoured = [str(url) for state in states for url in state["honoured"]]
         if honoured:
             named = " ".join(clean_url(url)[:200] for url in honoured[:_NAMED])
-            page_context.note("set-data-src", f"{len(honoured)} images: {named}")
+            page_context.builder.note("set-data-src", f"{len(honoured)} images: {named}")
         pending = sum(int(state["pending"]) for state in states)
         waiting = sum(int(state["waiting"]) for state in states)
         fonts = all(state["fonts"] for state in states)
@@ -183,9 +180,9 @@ async def _settle(
 
 
 async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
-    """Say how waiting ends now; None where it goes on."""
+    """Return how waiting ends now; None where it goes on."""
     clock = page_context.clock
-    if page_context.scripts_stopped():
+    if page_context.document.scripts_stopped:
         return SettleEnd.STOPPED
     if clock.monotonic() >= progress.look_at:
         await _look(page_context, progress)
@@ -197,9 +194,9 @@ async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | No
 
 
 async def _look(page_context: PageContext, progress: _Progress) -> None:
-    """Learn what is announced, and when to look again."""
+    """Read what the page has announced, and set when to look again."""
     clock, recorder = page_context.clock, page_context.recorder
-    seen = await page_context.watch.look()
+    seen = await page_context.trace.look()
     now = progress.looked_at = clock.monotonic()
     busy_since = await recorder.busy_since()
     progress.activity = activity = _with_others(seen, page_context, progress, busy_since, now)
@@ -223,7 +220,7 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
 
 
 def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
-    """Say how waiting ends by what was seen last; None where it goes on."""
+    """Return how waiting ends by the last look; None where it goes on."""
     activity, now = progress.activity, page_context.clock.monotonic()
     if activity is None or activity.waits:
         return None
@@ -243,7 +240,7 @@ def _with_others(
     busy_since: float,
     now: float,
 ) -> PageActivity:
-    """Add to what the trace shows what else is known to be under way."""
+    """Add what is under way and not in the trace: channels, polls, workers, navigations."""
     waits, unshown, far = [*seen.waits], [*seen.unshown], [*seen.far]
     for kind, since in page_context.recorder.silent_channels:
         due = since + HORIZON_S
@@ -273,8 +270,8 @@ def _with_others(
 
 
 def _take(progress: _Progress, page_context: PageContext, states: list[Any], now: float) -> None:
-    """Take in what the frames say of themselves."""
-    patience = page_context.patience
+    """Update the progress from the states that the frames reported."""
+    patience = page_context.settling_time
     progress.height = int(states[0]["height"]) if states else 0
     mutations = sum(int(state["mutations"]) for state in states)
     if patience.mutations != mutations:
@@ -304,10 +301,11 @@ def _ended(
 
 def seconds_until_next_check(quiet_in: float | None) -> float:
     """
-    Return the seconds until the next look: no later than the network may be quiet.
+    Return the seconds until the next look: no later than the moment the network may be quiet.
 
     Args:
-        quiet_in: Seconds until it is, if nothing new is asked for; None: nobody knows. Once it
-            is, something else is waited for, and a look costs the page time for that.
+        quiet_in: Seconds until that moment, if nothing new is requested; None: not known. Once
+            the network is quiet, the wait is for something else, and frequent looks would slow
+            the page.
     """
     return _LOOK_S if quiet_in is None or quiet_in <= 0 else min(_LOOK_S, max(quiet_in, 0.001))

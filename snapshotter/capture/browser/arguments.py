@@ -54,7 +54,7 @@ def removed_arguments(decision: Decision) -> list[str]:
 
 
 def _network_arguments(port: int, key_log: Path) -> Iterator[str]:
-    """Send everything through the guard, and let the browser resolve no name by itself."""
+    """Yield arguments that send all traffic through the egress guard, which also resolves names."""
     yield f"--proxy-server=http://127.0.0.1:{port}"
     yield "--proxy-bypass-list=<-loopback>"  # or loopback would be asked without the proxy
     # A resolver may be reached through a file (nscd, systemd-resolved), out of any network.

@@ -52,7 +52,7 @@ class BrowserBinary:
 
 def find_browser(kind: str, *, playwright_browsers: Path | None = None) -> BrowserBinary | None:
     """
-    Return the browser of that kind, or nothing.
+    Return the browser of that kind, or None if this machine has none.
 
     Args:
         kind: "shell" (chromium-headless-shell), "chromium" (Chromium or Google
@@ -84,7 +84,7 @@ def find_browser(kind: str, *, playwright_browsers: Path | None = None) -> Brows
 
 def choose_browser(wanted: str, explicit: Path | None) -> tuple[BrowserBinary, str]:
     """
-    Return the browser for a capture, and what has to be said about the choice.
+    Return the browser for a capture, and a remark about the choice ("" for none).
 
     Args:
         wanted: As in `Decision.browser`.
@@ -109,7 +109,7 @@ def _binary(kind: str, path: Path) -> BrowserBinary | None:
 
 
 def _unwrapped(path: Path) -> Path:
-    """Return the real binary behind a distribution's start script, where we know it."""
+    """Return the real binary behind a distribution's start script, if its place is known."""
     resolved = path.resolve()
     if resolved.parent.name == "bin":
         for folder in ("chromium", "chromium-browser"):

@@ -34,12 +34,14 @@ class BrowserProcesses:
         self._ways: tuple[str, str] | None = None
 
     def begin(self) -> None:
-        """Forget what an earlier start of the browser in this place has noted of its files."""
+        """Clear the notes that an earlier start of the browser left in this workspace."""
         self._workspace.browser_view.write_text("")
         self._ways = None
 
     def read_launch_notes(self) -> None:
-        """Read how files were taken away, before there is a page: the notes may be rewritten."""
+        """
+        Read how files are kept from browser and driver, before a page could rewrite the notes.
+        """
         self._ways = (
             _read_note(self._workspace.browser_view),
             _read_note(self._workspace.driver_view),
@@ -47,30 +49,30 @@ class BrowserProcesses:
 
     @property
     def note(self) -> Path:
-        """Where the start script writes "<browser> <driver>"."""
+        """The file into which the start script writes "<browser> <driver>"."""
         return self._note
 
     @property
     def browser(self) -> int | None:
-        """Process id of the browser, once it was started."""
+        """Process id of the browser; None before it was started."""
         return self._ids()[0]
 
     @property
     def is_driver_gone(self) -> bool:
-        """Whether the driver was there and has ended, reaped or not."""
+        """Whether the driver was running and has ended, reaped or not."""
         driver = self._ids()[1]
         return driver is not None and os_processes.has_ended(driver)
 
     def resident_bytes(self) -> int:
         """
-        Memory of the whole group, pages that several processes share counted once where possible.
+        Return the memory of the whole group; pages that processes share count once where possible.
 
-        0 when nothing runs or the system does not say.
+        0 when nothing runs or the system does not report it.
         """
         return sum(self._each_resident().values())
 
     def kill_largest_renderer(self) -> bool:
-        """Kill the renderer that takes most memory; the browser itself lives on."""
+        """Kill the renderer that takes most memory; the browser itself goes on."""
         sizes = self._each_resident()
         renderers = [pid for pid in sizes if "--type=renderer" in os_processes.command(pid)]
         if not renderers:
@@ -78,11 +80,11 @@ class BrowserProcesses:
         return _kill(max(renderers, key=lambda pid: sizes[pid]))
 
     def hold_renderers(self) -> None:
-        """Halt all renderers where they are, until `release_renderers`. They can be killed."""
+        """Pause all renderers until `release_renderers`. They can still be killed."""
         self._signal_renderers(signal.SIGSTOP)
 
     def release_renderers(self) -> None:
-        """Let the renderers run on."""
+        """Let the renderers run again."""
         self._signal_renderers(signal.SIGCONT)
 
     def _signal_renderers(self, number: signal.Signals) -> None:
@@ -92,7 +94,7 @@ class BrowserProcesses:
                     os.kill(pid, number)
 
     def kill_gpu(self) -> bool:
-        """Kill the process that draws; the browser starts another, once or twice."""
+        """Kill the GPU process; the browser starts another, once or twice."""
         for pid in self._each_resident():
             if "--type=gpu-process" in os_processes.command(pid):
                 return _kill(pid)
@@ -107,10 +109,11 @@ class BrowserProcesses:
 
     def kill_browser(self) -> None:
         """
-        Kill the browser's process group, and what has left it. Before the driver ends.
+        Kill the browser's process group and the processes that have left it. Call before the driver
+        ends.
 
-        A process that was taken over can leave its group and its parent. It is then a child of
-        the driver (`egress/enter.py`), until that one ends.
+        A compromised process can leave its group and its parent. It is then a child of the driver
+        (`egress/enter.py`), until that one ends.
         """
         browser, driver = self._ids()
         if browser is not None:
@@ -130,7 +133,7 @@ class BrowserProcesses:
             killed.update(strays)
 
     def sandbox(self, *, asked: bool, how: str) -> SandboxFacts:
-        """Say from the kernel's own words whether a renderer runs inside the sandbox."""
+        """Report from the kernel whether a renderer runs inside the sandbox."""
         browser = self._ids()[0]
         if not sys.platform.startswith("linux") or browser is None:
             return SandboxFacts(
@@ -178,9 +181,9 @@ class BrowserProcesses:
 
     def is_filtered(self) -> bool | None:
         """
-        Whether the system calls of a renderer are filtered; None where nobody says.
+        Whether the system calls of a renderer are filtered; None if the system does not report it.
 
-        Of several one is enough: one that was just started has no filter yet.
+        One filtered renderer is enough: a renderer that was just started has no filter yet.
         """
         browser = self._ids()[0]
         if not sys.platform.startswith("linux") or browser is None:
@@ -196,10 +199,10 @@ class BrowserProcesses:
 
     def _ids(self) -> tuple[int | None, int | None]:
         """
-        Return browser and driver. Each way to start it writes the note anew.
+        Return the process ids of browser and driver. Each launch mode writes the note anew.
 
-        The driver writes the note, and so may a browser that has no other user and no view. Only
-        a child of ours is killed for it, and what that child started.
+        The driver writes the note, and so may a browser without another user and without a file
+        view. So only a child of ours, and what that child started, is ever killed because of it.
         """
         try:
             written = self._note.stat().st_mtime_ns
@@ -237,7 +240,7 @@ class BrowserProcesses:
 
 
 def _read_note(note: Path) -> str:
-    """Return what a note says: no more of it than is meant to be there."""
+    """Return the text of a note, cut to the length of a valid one."""
     with note.open() as file:
         return file.read(_NOTED)
 

@@ -1,9 +1,9 @@
 """
-Every call to the browser, under a time limit and raced against the page's end.
+Call the browser within a time limit, and end the call when the page is lost.
 
-A call over the debugging protocol has no limit of its own: after a crash, or
-while a script spins, it never returns. So nothing in this room awaits the
-browser but through `Guard.call`.
+A call over the debugging protocol has no limit of its own: after a crash, or while a script runs
+without end, it never returns. So all code of this package awaits the browser through
+`CallGuard.call`.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _GOING = ("crashed", "has been closed")  # what such a call says, whoever makes 
 
 
 class PageLost(Exception):
-    """The page is gone and nothing more can be had from it."""
+    """The page is gone, and nothing more can be read from it."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -38,7 +38,7 @@ class CaptureTimeout(Exception):
 
 class CallGuard:
     """
-    Bounds calls within one capture.
+    Limits the time of all calls within one capture.
 
     Args:
         deadline: On the clock's monotonic scale; no call lasts beyond it.
@@ -62,20 +62,20 @@ class CallGuard:
         return self._deadline - self._clock.monotonic()
 
     def lose(self, code: str, detail: str) -> None:
-        """Give the page up: calls now and later raise `PageLost`. The first reason wins."""
+        """Give the page up: current and later calls raise `PageLost`. The first reason counts."""
         if self._lost is None:
             self._lost = PageLost(code, detail)
             self._gone.set()
 
     def extend(self, deadline: float) -> None:
-        """Set another deadline: what has to be done at the end has time of its own."""
+        """Set another deadline, for what is done when the time of the page is used up."""
         self._deadline = deadline
 
     def allow_until(self, moment: float) -> None:
         """
         Let calls take longer than their limits, until a moment on the clock's monotonic scale.
 
-        For a browser that answers, and late. The capture's own deadline stays.
+        For a browser that answers late. The deadline of the capture stays.
         """
         self._allowed_until = moment
 
@@ -85,7 +85,7 @@ class CallGuard:
 
         Raises:
             PageLost: The page went, before or meanwhile.
-            TimeLimit: It took longer than `limit_s` seconds.
+            CallTimeout: It took longer than `limit_s` seconds.
             CaptureTimeout: It ran into the deadline of the capture.
         """
         task = asyncio.ensure_future(work)
@@ -133,7 +133,7 @@ class CallGuard:
         self._raise_if_lost()
 
     async def _explain(self, task: "asyncio.Future[T]") -> None:
-        """A call that failed because its page went has not failed by itself."""
+        """Wait for the news that the page is gone, if that is why a call failed."""
         error = None if task.cancelled() else task.exception()
         if error is not None and any(words in str(error) for words in _GOING):
             try:
@@ -147,7 +147,20 @@ class CallGuard:
             raise PageLost(self._lost.code, self._lost.detail)
 
 
+async def close_within(work: Awaitable[None], limit_s: float) -> Exception | None:
+    """
+    Close something at the end of its life; return the error if it did not close in time.
+
+    No guard bounds it, since the page may be lost. What does not close is killed afterwards.
+    """
+    try:
+        await asyncio.wait_for(work, limit_s)
+    except Exception as error:  # noqa: BLE001 - a driver that dies raises plain ones
+        return error
+    return None
+
+
 def _drop(task: "asyncio.Future[T]") -> None:
-    """Take the error of a call that nobody waits for any more."""
+    """Retrieve the error of an abandoned call, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

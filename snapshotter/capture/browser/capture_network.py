@@ -9,7 +9,7 @@ from snapshotter.egress.guard import EgressGuard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureNetwork:
-    """The network of one capture: its only way out, and where that is written down."""
+    """The network of one capture: its egress guard, and where the traffic is kept."""
 
     guard: EgressGuard
     path: str  # "direct", "proxy" or "tor", as in `NetworkPath`
@@ -18,6 +18,6 @@ class CaptureNetwork:
     vantage: str = ""  # what the settings call the way, as in `NetworkPath`
 
     def destroy(self) -> None:
-        """Leave nothing that holds what passed, or opens it."""
+        """Remove the recorded traffic and the keys that open it."""
         self.key_log.unlink(missing_ok=True)
         shutil.rmtree(self.tee_dir, ignore_errors=True)

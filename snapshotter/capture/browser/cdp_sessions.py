@@ -1,11 +1,10 @@
 """
-Chrome DevTools Protocol sessions of everything that belongs to one page.
+Open Chrome DevTools Protocol sessions to everything that belongs to one page.
 
-Cross-process frames, workers and shared workers have their own network
-events. They are attached as they start, and wait until we listen, so that
-their first request is seen too. Their messages come through the parent's session:
-Playwright's CDPSession speaks for one target alone, so we ask Chromium for
-messages wrapped in messages (`flatten: false`).
+Frames in other processes, workers and shared workers have network events of their own. They are
+attached when they start and wait until we listen, so that their first request is seen too. Their
+messages come through the session of their parent: Playwright's CDPSession serves one target only,
+so we ask Chromium to wrap messages in messages (`flatten: false`).
 """
 
 import asyncio
@@ -26,11 +25,11 @@ class ProtocolError(Exception):
 
 
 class CdpSession(Protocol):
-    """One target's end of the protocol."""
+    """A session of the debugging protocol with one target."""
 
     async def send(self, method: str, params: Params | None = None) -> Params:
         """
-        Send a command and return its result. Waits for ever: bound it.
+        Send a command and return its result. It may never return: limit it.
 
         Raises:
             ProtocolError: The browser refused it or is gone.
@@ -38,13 +37,13 @@ class CdpSession(Protocol):
 
 
 class DirectCdpSession:
-    """A target that Playwright attached for us."""
+    """A session with a target that Playwright attached."""
 
     def __init__(self, cdp: CDPSession) -> None:
         self._cdp = cdp
 
     async def send(self, method: str, params: Params | None = None) -> Params:
-        """See `Session.send`."""
+        """See `CdpSession.send`."""
         try:
             result = await self._cdp.send(method, params or {})
         except PlaywrightError as error:
@@ -53,7 +52,7 @@ class DirectCdpSession:
 
 
 class TunnelledCdpSession:
-    """A target below another one, reached through its parent's session."""
+    """A session with a target below another one, whose messages its parent carries."""
 
     def __init__(
         self, parent: CdpSession, session_id: str, listener: Listener, kind: str = ""
@@ -66,7 +65,7 @@ class TunnelledCdpSession:
         self._waiting: dict[int, asyncio.Future[Params]] = {}
 
     async def send(self, method: str, params: Params | None = None) -> Params:
-        """See `Session.send`."""
+        """See `CdpSession.send`."""
         self._next += 1
         number = self._next
         answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
@@ -84,7 +83,7 @@ class TunnelledCdpSession:
                 answer.exception()
 
     def receive(self, text: str) -> None:
-        """Take a message from this target."""
+        """Handle a message from this target."""
         message = json.loads(text)
         waiting = self._waiting.get(message.get("id", 0))
         if waiting is not None and not waiting.done():
@@ -101,7 +100,7 @@ class TunnelledCdpSession:
         return self._parent
 
     def close(self) -> None:
-        """Fail what still waits: the target is gone."""
+        """Fail all pending commands: the target is gone."""
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ProtocolError("the target is gone"))
@@ -109,13 +108,13 @@ class TunnelledCdpSession:
 
 class CdpTargets:
     """
-    Follows a session's children, and theirs.
+    Attaches the targets below a session, and those below them.
 
     Args:
-        listener: Gets the events of every session, except those about targets.
-        begin: Sets a new session up; the target waits until it returns.
-        spawn: Runs a coroutine in the background and keeps hold of it.
-        gone: Told of every session that has ended; nothing more comes from it.
+        listener: Receives the events of every session, except those about targets.
+        begin: Sets up a new session; the target waits until it returns.
+        spawn: Runs a coroutine in the background and keeps a reference to it.
+        gone: Called with every session that has ended.
     """
 
     def __init__(
@@ -133,7 +132,7 @@ class CdpTargets:
         self._children: dict[str, TunnelledCdpSession] = {}
 
     def listen(self, cdp: CDPSession, events: tuple[str, ...]) -> DirectCdpSession:
-        """Follow a session of Playwright's and return it as one of ours."""
+        """Wrap a CDP session of Playwright and pass its events on."""
         session = DirectCdpSession(cdp)
         for event in (*events, *_TARGET_EVENTS):
             cdp.on(event, self._handler(session, event))
@@ -143,10 +142,10 @@ class CdpTargets:
         self, session: CdpSession, kinds: tuple[str, ...] = (), *, wait: bool = True
     ) -> None:
         """
-        Attach this session's children from now on; of these kinds alone, if any is named.
+        Attach the children of a session from now on, only those of these kinds if any is named.
 
         Args:
-            wait: They wait as they start, until `begin` has returned.
+            wait: New targets wait until `begin` has returned.
         """
         params: Params = {"autoAttach": True, "waitForDebuggerOnStart": wait, "flatten": False}
         if kinds:
@@ -158,7 +157,7 @@ class CdpTargets:
         return tuple(session for session in self._children.values() if session.kind in kinds)
 
     def forget(self, session: CdpSession) -> None:
-        """End a session, and those that are reached through it: nobody tells of their end."""
+        """End a session and those below it, whose end the browser does not report."""
         for number, child in tuple(self._children.items()):
             if child.parent is session and self._children.pop(number, None) is not None:
                 self.forget(child)

@@ -47,7 +47,7 @@ _NODE_GIVEN = os.environ.get(_NODE)  # noqa: TID251
 
 
 def browser_file_view(workspace: BrowserWorkspace, binary: BrowserBinary) -> FileView:
-    """Return the files that the browser may see."""
+    """Return the file view of the browser."""
     return FileView(
         report=workspace.browser_view,
         hidden=workspace.hidden,
@@ -106,7 +106,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
 
 async def start_confined_driver(script: Path) -> Playwright:
     """
-    Start Playwright's driver by a script: with few files and with no environment of ours.
+    Start Playwright's driver by a script, with few files and without our environment.
 
     Raises:
         playwright.async_api.Error: It did not start.
@@ -126,10 +126,10 @@ async def start_confined_driver(script: Path) -> Playwright:
 
 def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     """
-    Return where the driver's compiled scripts are: a driver that has them starts sooner.
+    Return the directory of the driver's compiled scripts, with which it starts sooner.
 
-    The driver may read them and not write them, or one that was taken over would leave its own
-    there for the next. So they are made here, once for each version.
+    The driver may read them and not write them: a compromised one would leave its own there for the
+    next. So they are made here, once for each version.
     """
     named = os.environ.get(_COMPILED)  # noqa: TID251
     if not named:
@@ -157,7 +157,7 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
 
 
 def _needs_setuid(binary: BrowserBinary) -> bool:
-    """Return whether Chromium's sandbox can only be had by its helper that is root's."""
+    """Return whether Chromium's sandbox depends on its helper with the setuid bit of root."""
     helper = binary.path.parent / "chrome-sandbox"
     try:
         if not helper.stat().st_mode & stat.S_ISUID:
@@ -168,7 +168,7 @@ def _needs_setuid(binary: BrowserBinary) -> bool:
 
 
 def _of_browser(binary: BrowserBinary) -> tuple[Path, ...]:
-    """Return the folder of the browser's program; the program alone where many others live."""
+    """Return the folder of the browser's program, or the program alone in a shared folder."""
     folder = binary.path.absolute().parent
     if str(folder) in _FOLDERS_OF_MANY or folder == Path.home():
         return (binary.path.absolute(),)
@@ -179,11 +179,11 @@ def collect_process_facts(
     pids: Iterable[int], driver: int | None, workspace: BrowserWorkspace, ways: tuple[str, str]
 ) -> tuple[ProcessFacts, ...]:
     """
-    Return what the kernel says of each process, those that are alike counted together.
+    Return what the kernel reports about each process; equal processes are counted together.
 
     Args:
         pids: The browser's process group.
-        ways: How files were taken from the browser and from its driver, as they have noted it.
+        ways: How files are kept from the browser and from its driver, as they have noted it.
     """
     if not sys.platform.startswith("linux"):
         user = "root" if os.geteuid() == 0 else "ours"
@@ -228,7 +228,7 @@ def _has_own(name: str, pid: int) -> bool:
 
 
 def _user(status: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Return a word for the user of a process: a number could name a person."""
+    """Return a word for the user of a process, because a number could identify a person."""
     theirs = status.get("Uid", "").split()[:1]
     if theirs == ours.get("Uid", "").split()[:1]:
         return "root" if theirs == ["0"] else "ours"

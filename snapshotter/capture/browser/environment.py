@@ -1,4 +1,4 @@
-"""On what a page was rendered: facts about system, browser and fonts, and nothing about a user."""
+"""Describe what a page was rendered on: system, browser and fonts, and nothing about a user."""
 
 import hashlib
 import platform

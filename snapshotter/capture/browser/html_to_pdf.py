@@ -1,9 +1,9 @@
 """
-A document of ours on paper: HTML to PDF, by a browser that reaches nobody.
+Print one of our own HTML documents to PDF, with a browser that has no network.
 
-The same browser as for captures, in its sandbox and in a profile of its own, whose way out
-knows no name and lets nothing through. What is printed comes from us; that it can ask
-nobody for anything is its own policy as well (`default-src 'none'`).
+The browser is that of a capture, in its sandbox and with a new profile. Its egress guard resolves
+no name and lets nothing through. The document's own policy forbids requests as well
+(`default-src 'none'`).
 """
 
 import re
@@ -16,9 +16,10 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
+from snapshotter.capture.browser.call_guard import close_within
 from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.capture.browser.launch import BrowserSetup
-from snapshotter.capture.browser.prewarm import PrewarmedBrowser, RunningBrowser, close_within
+from snapshotter.capture.browser.prewarm import PrewarmedBrowser, RunningBrowser
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.egress.guard import EgressGuard
@@ -45,14 +46,14 @@ def print_pdf(
     allow_no_sandbox: bool = False,
 ) -> bytes:
     """
-    Return a document as PDF (A4), on as few sheets as a smaller print can make it fit.
+    Return a document as PDF (A4), scaled down where that saves sheets.
 
     Args:
-        html: Asks nobody for anything: pictures stand in it as `data:`.
-        beside: A path next to which the browser may have files; nothing is left there.
-        at: The date that the file gets: the same words on the same machine are the same bytes.
-        executable: A browser to use; else whichever is found.
-        allow_no_sandbox: Start it without its sandbox where that can not be had.
+        html: Requests nothing: its pictures are `data:` URLs.
+        beside: A path next to which the browser may write files; nothing is left there.
+        at: The date that the file gets, so that the same document gives the same bytes.
+        executable: A browser to use; otherwise the one that is found.
+        allow_no_sandbox: Start it without its sandbox where the system allows none.
 
     Raises:
         ServiceUnavailable: No browser could be started, or it did not print in time.
@@ -93,7 +94,7 @@ def print_pdf(
 
 
 class _Print:
-    """What the browser's thread does, and what became of it."""
+    """The job of the browser thread, and its result."""
 
     def __init__(self, html: str) -> None:
         self._html = html
@@ -139,6 +140,6 @@ class _EmptyResolver:
 
 
 def _set_pdf_dates(pdf: bytes, at: datetime) -> bytes:
-    """Return the file with our date in the place of the browser's, as long as it was."""
+    """Return the file with our date in the place of the browser's; its length stays."""
     stamp = f"{at.astimezone(UTC):%Y%m%d%H%M%S}+00'00')".encode("ascii")
     return _DATE.sub(lambda found: found[1] + stamp, pdf)

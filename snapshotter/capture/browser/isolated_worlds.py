@@ -1,14 +1,13 @@
 """
-Scripts of ours in every frame of a page, out of the page's reach.
+Run our own scripts in every frame of a page, out of the page's reach.
 
-A page may replace anything that a script stands on: `Array.prototype`, `JSON`,
-`Promise`, `scrollTo`. So ours run in an isolated world, which shares the document
-with the page and none of its objects (`Page.createIsolatedWorld`). The library
-(`scripts/*.js`) is put there once for each document; after that a call is one
-message and one answer.
+A page may replace anything that a script depends on: `Array.prototype`, `JSON`, `Promise`,
+`scrollTo`. So our scripts run in an isolated world, which shares the document with the page and
+none of its objects (`Page.createIsolatedWorld`). The library (`scripts/*.js`) is loaded once for
+each document; after that a call is one message and one answer.
 
-Frames that live in other processes have sessions of their own, reached through
-their parents' (`cdp_sessions.py`).
+Frames in other processes have sessions of their own, which are reached through those of their
+parents (`cdp_sessions.py`).
 """
 
 import asyncio
@@ -65,11 +64,11 @@ _CALL = """function (library, name, args) {
 
 
 class ScriptError(Exception):
-    """A frame did not do what a script of ours asked."""
+    """A frame did not do what one of our scripts requested."""
 
 
 class FrameGone(ScriptError):
-    """The frame went to another document, or away, before it had answered."""
+    """The frame went to another document, or was removed, before it answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class PageFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameResult:
-    """What one frame said, or why it said nothing."""
+    """The answer of one frame, or why there is none."""
 
     frame: PageFrame
     value: Any = None
@@ -94,7 +93,7 @@ class FrameResult:
 
 class IsolatedWorlds:
     """
-    Asks the frames of one page.
+    Runs our scripts in the frames of one page.
 
     Args:
         guard: Bounds every call.
@@ -127,28 +126,28 @@ class IsolatedWorlds:
         Begin to follow the page's frames.
 
         Raises:
-            TimeLimit, PlaywrightError, ProtocolError: The browser did not answer well.
+            CallTimeout, PlaywrightError, ProtocolError: The browser did not answer well.
         """
         cdp = await self._guard.call("a session", context.new_cdp_session(page), limit_s)
         await self._guard.call("following frames", self._follow(cdp), limit_s)
 
     @property
     def unfollowed_targets(self) -> int:
-        """Processes with frames of the page that are there and can not be asked."""
+        """How many processes hold frames of the page and cannot be reached."""
         return len(self._strange)
 
     @property
     def known_frames(self) -> frozenset[str]:
-        """Ids of the page's frames, as far as they were told."""
+        """Ids of the page's frames, as far as the browser reported them."""
         return frozenset({self._main_id, *self._children, *self._order, *self._found})
 
     @property
     def scheduled(self) -> tuple[float, ...]:
-        """When frames go on to another document, as they announced; on the loop's clock."""
+        """When frames go to another document, as they announced it; on the loop's clock."""
         return tuple(self._scheduled.values())
 
     async def meet(self, limit_s: float) -> None:
-        """Wait for frames that are about to be followed, so long at most."""
+        """Wait up to a limit for frames that are being attached."""
         end = asyncio.get_running_loop().time() + limit_s
         while self._strange - self._refused and asyncio.get_running_loop().time() < end:
             await self._guard.pause(_LOOK_S)
@@ -157,28 +156,28 @@ class IsolatedWorlds:
         """
         Return the frames, the main one first, each before those inside it.
 
-        Of a process that does not say which it has, the outermost one alone.
+        For a process that does not list its frames, only the outermost one is returned.
 
         Raises:
-            TimeLimit: The main process did not answer.
+            CallTimeout: The main process did not answer.
         """
         return await self._guard.call("the frames", self._frames(), limit_s)
 
     async def ask(self, frame: PageFrame, name: str, *args: object, limit_s: float) -> Any:
         """
-        Call a function of the library in a frame and return its answer.
+        Call a function of our library in a frame and return its answer.
 
         Raises:
-            TimeLimit: No answer within `limit_s`.
-            WorldGone: The document went meanwhile.
-            WorldError: The function failed, or the browser refused.
+            CallTimeout: No answer within `limit_s`.
+            FrameGone: The document went meanwhile.
+            ScriptError: The function failed, or the browser refused.
         """
         return await self._guard.call(
             f"{name} in a frame", self._ask(frame.id, frame.session, name, args), limit_s
         )
 
     async def ask_main(self, name: str, *args: object, limit_s: float) -> Any:
-        """Call a function of the library in the main frame; see `ask`."""
+        """Call a function of our library in the main frame; see `ask`."""
         return await self._guard.call(
             name, self._ask(self._main_id, self._need_main(), name, args), limit_s
         )
@@ -191,10 +190,10 @@ class IsolatedWorlds:
 
         Args:
             limit_s: For the main frame.
-            frame_s: For each of the others; one that does not answer says why.
+            frame_s: For each other frame; the result of one that does not answer has the failure.
 
         Raises:
-            TimeLimit, WorldGone, WorldError: Of the main frame.
+            CallTimeout, FrameGone, ScriptError: Of the main frame.
         """
         frames = await self.frames(limit_s)
         main = asyncio.ensure_future(self.ask(frames[0], name, *args, limit_s=limit_s))
@@ -210,10 +209,10 @@ class IsolatedWorlds:
 
     async def adopt_closed_roots(self, limit_s: float) -> tuple[str, ...]:
         """
-        Hand closed shadow roots, which no script can find, to the library of their frames.
+        Pass closed shadow roots, which no script can find, to the library of their frames.
 
         Returns:
-            What could not be handed over, in words.
+            What could not be passed, as sentences.
         """
         sessions = [self._need_main(), *self._children.values()]
         failures = await self._guard.call(
@@ -235,12 +234,12 @@ class IsolatedWorlds:
 
     async def stop_page_scripts(self, limit_s: float) -> tuple[str, ...]:
         """
-        End the scripts of the page in all its processes, and let none run any more.
+        Stop the scripts of the page in all its processes, and let none run any more.
 
-        Ours go on: a world of its own is not the page's.
+        Our scripts go on, because they run in worlds of their own.
 
         Returns:
-            What had no effect, in words.
+            What had no effect, as sentences.
         """
         orders: tuple[tuple[str, Params], ...] = (
             # Side by side: what runs has to end before a process takes the first order.
@@ -416,7 +415,7 @@ class IsolatedWorlds:
         raise FrameGone("the frame's document went away")
 
     async def _context(self, frame_id: str, session: CdpSession) -> int:
-        """Return the number of our world in a frame, with the library in it."""
+        """Return the number of our world in a frame, with the library loaded."""
         known = self._contexts.get(frame_id)
         if known is not None and known[0] is session:
             return known[1]
@@ -440,7 +439,7 @@ class IsolatedWorlds:
         return number
 
     async def _adopt(self, session: CdpSession) -> str:
-        """Hand over the closed roots of one process; return what could not be, in words."""
+        """Pass the closed shadow roots of one process on; return what could not be passed."""
         # Flattened: as a tree, the browser cannot encode a document of thousands of levels.
         await session.send("DOM.enable")
         told = await session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})
@@ -497,7 +496,7 @@ _NO_NODE = "No node with given id"
 
 @cache
 def _library() -> str:
-    """Return the scripts as one expression, which does nothing where it was before."""
+    """Return the scripts as one expression, which does nothing where it has run before."""
     parts = "\n".join((_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in _FILES)
     return (
         f'globalThis["LIBRARY"] ??= (() => {{ "use strict"; const lib = {{}};\n{parts}\n'
@@ -508,7 +507,7 @@ def _library() -> str:
 def _collect(
     tree: dict[str, Any], session: CdpSession, main_id: str, below: dict[str, list[PageFrame]]
 ) -> None:
-    """Add the frames of a process, by the id of the frame that each stands in."""
+    """Add the frames of a process, by the id of the frame that each is in."""
     pending = [tree]
     while pending:
         node = pending.pop(0)

@@ -147,10 +147,10 @@ async def _end(context: BrowserContext, decision: Decision) -> None:
 
 async def _is_unfiltered(context: BrowserContext, processes: BrowserProcesses) -> bool:
     """
-    Whether every renderer stays without a filter of system calls; it starts without one.
+    Return whether every renderer stays without a filter of system calls.
 
-    One that answers has taken its filter, however long its start took. The limit of the launch
-    bounds the answer.
+    A renderer starts without one, and one that answers has taken its filter, however long its start
+    took. The limit of the launch bounds the answer.
     """
     for page in context.pages[:1]:
         await page.evaluate("1")
@@ -211,8 +211,8 @@ def start_script(command: Sequence[str], note: Path) -> str:
     Return the shell script that becomes the browser.
 
     Args:
-        command: The browser's; its paths are whole ones.
-        note: Gets the process ids of browser and driver.
+        command: The browser's command, with absolute paths.
+        note: Receives the process ids of browser and driver.
     """
     return (
         f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(note))}\n'
@@ -227,7 +227,7 @@ def start_script(command: Sequence[str], note: Path) -> str:
 def _before(
     launch_mode: LaunchMode, view: FileView, meeting: Path | None = None
 ) -> tuple[str, ...]:
-    """Return what stands before the browser in its command."""
+    """Return what precedes the browser in its command."""
     if not sys.platform.startswith("linux"):
         return ()
     return namespace.namespace_command(
@@ -276,7 +276,9 @@ async def _run(
 
 
 def last_browser_message(message: str) -> str:
-    """Return the last line that the browser itself wrote, as Playwright tells it; "" if none."""
+    """
+    Return the last line that the browser itself wrote, from an error of Playwright; "" if none.
+    """
     said = [line for line in _OUTPUT.findall(message) if line.strip()]
     return said[-1].strip()[:_WORDS] if said else ""
 

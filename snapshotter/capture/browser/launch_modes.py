@@ -30,14 +30,14 @@ class SystemRestrictions:
 
     @classmethod
     def find(cls) -> "SystemRestrictions":
-        """Look, once a process: it takes 20 ms. What can not be tried is no obstacle yet."""
+        """Probe the system, once a process: it takes 20 ms. A failed probe counts as allowed."""
         network = known_obstacle(namespace.find_obstacle, namespace.USER_AND_NET)
         if not network or os.geteuid() != 0:
             return cls(network, "")
         return cls(network, known_obstacle(namespace.find_obstacle, namespace.USER))
 
     def ways(self) -> Iterator[LaunchMode]:
-        """Yield the ways to start a browser, the safest first. A sandbox is worth more."""
+        """Yield the launch modes, the safest first. A sandbox counts for more than a network."""
         networks = [] if self.network else [namespace.USER_AND_NET]
         root = os.geteuid() == 0
         if not self.user:
@@ -49,7 +49,7 @@ class SystemRestrictions:
 
 
 def known_obstacle(obstacle: Callable[[str], str], namespaces: str) -> str:
-    """Return what is known to be in the way; nothing where it could not be tried."""
+    """Return the obstacle that a probe found; "" if there is none or it could not be probed."""
     try:
         return obstacle(namespaces)
     except namespace.ProbeNotPossible:

@@ -23,7 +23,7 @@ _LIMIT_S = 60
 
 def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
     """
-    Make a database below a HOME with authorities that servers are believed by.
+    Make a database below a HOME with authorities that the browser then trusts.
 
     Args:
         certificates: DER.

@@ -1,8 +1,8 @@
 """
-What the kernel says of processes: who belongs to a group, what each takes, how it was started.
+Read what the kernel reports about processes: their group, memory, command line and sandbox.
 
-Linux says it in files (proc(5)), which are read at every look at a browser's memory,
-ten times a second: so no process of somebody else's is read twice. Elsewhere `ps` is asked.
+Linux reports it in files (proc(5)). They are read ten times a second while a browser runs, so no
+other process of the machine is read twice. Other systems are read with `ps`.
 """
 
 import os
@@ -31,7 +31,7 @@ class ProcessGroup:
         self._looks = 0
 
     def members(self) -> list[int]:
-        """Return the numbers of those that live. Linux only."""
+        """Return the process ids of the living members. Linux only."""
         there = _numbers()
         self._others &= there  # a number that has ended may be given anew
         self._looks += 1
@@ -50,14 +50,14 @@ class ProcessGroup:
         return members
 
     def resident(self) -> dict[int, int]:
-        """Return the bytes that each member takes; see `resident`. Nothing if nobody says."""
+        """Return the resident bytes of each member; empty if the system does not report them."""
         if sys.platform.startswith("linux"):
             return {pid: resident(pid) for pid in self.members()}
         return _resident_by_ps(self.leader)
 
 
 def descendant_pids(root: int) -> list[int]:
-    """Return the processes below one, whatever their groups. Linux only."""
+    """Return the descendants of a process, whatever their groups. Linux only."""
     children: dict[int, list[int]] = {}
     for pid in _numbers():
         if (stat := _stat(pid)) is not None and stat[0] != b"Z":
@@ -71,13 +71,13 @@ def descendant_pids(root: int) -> list[int]:
 
 
 def parent(pid: int) -> int | None:
-    """Return the number of the process that a process is a child of; None if it is gone."""
+    """Return the parent of a process; None if the process is gone."""
     stat = _stat(pid)
     return stat[1] if stat is not None else None
 
 
 def is_group_leader(pid: int) -> bool:
-    """Say whether a process is there and the first of its process group."""
+    """Return whether a process exists and is the first of its process group."""
     stat = _stat(pid)
     return stat is not None and stat[2] == pid
 
@@ -87,21 +87,21 @@ def resident(pid: int, *, shared: bool = False) -> int:
     Return the resident bytes of a process (/proc/<pid>/statm); 0 if it is gone.
 
     Args:
-        shared: Count what it may share with others, too.
+        shared: Include memory that it may share with others.
     """
     fields = _read(f"/proc/{pid}/statm").split()
     return (int(fields[1]) - (0 if shared else int(fields[2]))) * _PAGE if fields else 0
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the seconds of a processor that a process has used; 0 if it is gone."""
+    """Return the processor seconds that a process has used; 0 if it is gone."""
     stat = _read(f"/proc/{pid}/stat")
     fields = stat[stat.rfind(b")") + 2 :].split(None, 14)
     return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 13 else 0.0
 
 
 def has_ended(pid: int) -> bool:
-    """Say whether a process has ended, reaped or not."""
+    """Return whether a process has ended, reaped or not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -111,7 +111,7 @@ def has_ended(pid: int) -> bool:
 
 
 def command(pid: int) -> str:
-    """Return the command line of a process as one text; "" if nobody says."""
+    """Return the command line of a process as one text; "" if the system does not report it."""
     try:
         if sys.platform.startswith("linux"):
             return _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
@@ -125,7 +125,9 @@ def command(pid: int) -> str:
 
 
 def command_line(pid: int) -> tuple[str, ...]:
-    """Return the arguments of a process as the kernel has them; nothing if it does not say."""
+    """
+    Return the arguments of a process as the kernel has them; empty if it does not report them.
+    """
     try:
         return tuple(
             Path(f"/proc/{pid}/cmdline")
@@ -152,7 +154,7 @@ def has_own_seccomp_filter(status: Mapping[str, str], other: Mapping[str, str]) 
     """
     Return whether a process has a filter of system calls that another one does not have.
 
-    In a container every process is under a filter. Kernels before 5.9 do not count them.
+    In a container every process is under a filter. Kernels before 5.9 do not count filters.
     """
     if "Seccomp" not in status:
         return None
@@ -163,9 +165,9 @@ def has_own_seccomp_filter(status: Mapping[str, str], other: Mapping[str, str]) 
 
 def process_type(pid: int) -> str:
     """
-    Return Chromium's word for a process: "renderer", "gpu-process", "browser" for the first.
+    Return Chromium's name for a process: "renderer", "gpu-process", "browser" for the first.
 
-    Of a utility also which: "utility:network.mojom.NetworkService".
+    A utility process has its kind as well: "utility:network.mojom.NetworkService".
     """
     words = command(pid).split()
     kinds = [word.removeprefix("--type=") for word in words if word.startswith("--type=")]
@@ -180,7 +182,7 @@ def _numbers() -> set[int]:
 
 
 def _stat(pid: int) -> tuple[bytes, int, int] | None:
-    """Return state, parent and group of a process; None if it ended while we looked."""
+    """Return state, parent and group of a process; None if it ended meanwhile."""
     stat = _read(f"/proc/{pid}/stat")
     # The name in parentheses may hold anything; what follows the last one is: state ppid pgrp
     fields = stat[stat.rfind(b")") + 2 :].split(None, 3)
@@ -188,7 +190,7 @@ def _stat(pid: int) -> tuple[bytes, int, int] | None:
 
 
 def _read(path: str) -> bytes:
-    """Return a small file of the kernel's; nothing if it is gone or not ours to read."""
+    """Return a small file of the kernel; empty if it is gone or cannot be read."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

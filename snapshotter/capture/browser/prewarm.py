@@ -1,10 +1,9 @@
 """
-A browser that is there before its page is known.
+Start a browser before its page is known, and keep it waiting in a thread of its own.
 
-Starting one takes longer than most pages: half of that is the driver's start, which
-needs nothing of the capture. So the next browser may be started while the bundle of
-this capture is sealed. It waits with an empty page, in its sandbox, its network and
-its profile, which no other capture ever uses.
+Starting a browser takes longer than most pages. Half of that is the start of the driver, which
+needs nothing of the capture. So the next browser may be started while the current bundle is sealed.
+It waits with an empty page, in its own sandbox, network and profile, which no other capture uses.
 """
 
 import asyncio
@@ -18,6 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright
 
 from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser.call_guard import close_within
 from snapshotter.capture.browser.launch import (
     BrowserSetup,
     LaunchedBrowser,
@@ -35,7 +35,7 @@ _SPARE_S = 1.0  # beyond the launch's limit, which Playwright holds itself
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningBrowser:
-    """A browser that runs, and its driver."""
+    """A running browser and its driver."""
 
     playwright: Playwright
     launched: LaunchedBrowser
@@ -60,17 +60,17 @@ class PrewarmedBrowser:
         self.thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     def start(self) -> None:
-        """Start the guard, and the browser in the thread. Once."""
+        """Start the egress guard, and the browser in the thread. Call it once."""
         self.setup.network.guard.start()
         self.thread.start()
 
     def give(self, job: BrowserJob) -> None:
-        """Have the thread do a capture; it is given the browser, which may be still to come."""
+        """Have the thread do a capture with the browser, which may still be starting."""
         self._job.set_result(job)
 
     @property
     def is_usable(self) -> bool:
-        """Whether a browser is there, or still on its way."""
+        """Whether the browser runs or is still starting."""
         start = self._start
         if not self.thread.is_alive():
             return False
@@ -84,10 +84,10 @@ class PrewarmedBrowser:
 
     def end(self) -> None:
         """
-        Let go of everything: browser, driver, network, files. Whatever state it is in.
+        Release everything in any state: browser, driver, network, files.
 
-        A browser that nobody used is closed first; one on its way is waited for, as nobody
-        knows its processes yet.
+        A browser that nobody used is closed first. One that is starting is waited for, because its
+        processes are not known yet.
         """
         was_given = self._job.done()
         try:
@@ -128,7 +128,7 @@ class PrewarmedBrowser:
             await close_within(running.playwright.stop(), limit)
 
     async def _launch(self) -> RunningBrowser:
-        """Raises ServiceUnavailable and PolicyRefused."""
+        """Start driver and browser. Raises ServiceUnavailable and PolicyRefused."""
         limit = self.setup.decision.limits.launch_s
         playwright: Playwright | None = None
         # Beside the driver's start, which is a whole runtime's; asked again, it is known.
@@ -167,20 +167,12 @@ class PrewarmedBrowser:
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """
-    Say on stderr what went wrong where nobody waits for it, but for one thing.
+    Report an error of the event loop on stderr, except for one that is harmless.
 
-    When its driver is killed, Playwright tells a future that it reads during its start and
-    never again; that the driver is gone shows in every call, and is recorded.
+    When its driver is killed, Playwright sets an error on a future that nobody reads. Every call
+    shows that the driver is gone, and the capture records it.
     """
     error = context.get("exception")
     if "never retrieved" in context.get("message", "") and str(error) == _DRIVER_GONE:
         return
     loop.default_exception_handler(context)
-
-
-async def close_within(work: Awaitable[None], limit_s: float) -> None:
-    """Close something that is given up: what does not close is killed afterwards."""
-    try:
-        await asyncio.wait_for(work, limit_s)
-    except Exception:  # noqa: BLE001 - a driver that dies raises plain ones; nobody needs it any more
-        return

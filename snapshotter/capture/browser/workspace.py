@@ -18,11 +18,7 @@ _LEAST = 4096  # bytes that a file counts for, however short
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserWorkspace:
-    """
-    Directories that a browser may write to, all below one that is removed at the end.
-
-    Nothing of the user's is used: HOME, TMPDIR and the profile are new and empty.
-    """
+    """The directories that one browser may write to, all below one root."""
 
     root: Path
     profile: Path
@@ -39,7 +35,7 @@ class BrowserWorkspace:
 
     @classmethod
     def create(cls, beside: Path) -> "BrowserWorkspace":
-        """Make one in the directory that holds `beside`."""
+        """Make the directories beside `beside`."""
         name = f".{beside.name}-browser-{secrets.token_hex(4)}"  # in the spool, with `beside`
         root = beside.absolute().parent / name  # the browser works in another directory
         root.mkdir(mode=0o700)
@@ -67,7 +63,7 @@ class BrowserWorkspace:
 
     @classmethod
     def at(cls, root: Path, temporary: Path | None = None) -> "BrowserWorkspace":
-        """Return the one in a directory, made or not."""
+        """Return the workspace of a root directory, which need not exist."""
         return cls(
             root=root,
             profile=root / "profile",
@@ -88,19 +84,19 @@ class BrowserWorkspace:
         return (self.profile, self.home, self.temporary, self.artifacts)
 
     def remove(self) -> None:
-        """Remove all of it. What a dying process still writes is not an error."""
+        """Remove all directories. Files that a dying process still writes cause no error."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def written_bytes(self, most: int) -> int:
         """
-        Disk that is in use below, as the system counts it: bytes that are there, not lengths.
+        Return the disk space in use, as the system counts it: allocated blocks, not lengths.
 
-        A page can make empty files without end, too, and each takes a place of its own. Some
+        A page can make empty files without end, so each counts at least one block. It takes some
         milliseconds for a browser's hundred files.
 
         Args:
-            most: Looking ends beyond so many bytes.
+            most: Counting ends above so many bytes.
         """
         total = 0
         for top in {self.root, self.temporary}:

@@ -1,8 +1,8 @@
 """
-The document of the page's main frame, and its text block by block.
+Read the document of the main frame and its text block by block.
 
-Both are of one moment (`scripts/blocks.js`), so that a selector of a block names its
-element in the document as it is kept.
+One script reads both at one moment (`scripts/blocks.js`), so the selector of a block names its
+element in the document that is kept.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class DocumentRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageSample:
-    """What can be read of a page at once, to see whether it is worth another try."""
+    """What the live assessment reads of a page."""
 
     html: str  # "" where it is longer than is looked at
     text: str
@@ -36,10 +36,10 @@ class PageSample:
 
 async def read_page(worlds: IsolatedWorlds, *, limit_s: float) -> DocumentRead:
     """
-    Return the document as it stands, doctype included, and its blocks.
+    Return the document as it is, doctype included, and its blocks of text.
 
     Raises:
-        TimeLimit, WorldError: The main frame did not answer.
+        CallTimeout, ScriptError: The main frame did not answer.
     """
     answer = await worlds.ask_main("page", limit_s=limit_s)
     try:
@@ -55,10 +55,10 @@ async def read_page(worlds: IsolatedWorlds, *, limit_s: float) -> DocumentRead:
 
 async def sample_page(worlds: IsolatedWorlds, *, limit_s: float) -> PageSample:
     """
-    Look at the main frame.
+    Read document, text and blocks of the main frame for an assessment.
 
     Raises:
-        TimeLimit, WorldError: It did not answer, or with something else.
+        CallTimeout, ScriptError: It did not answer, or with something else.
     """
     answer = await worlds.ask_main("look", _LOOKED_AT, limit_s=limit_s)
     try:

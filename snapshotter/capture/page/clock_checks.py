@@ -1,9 +1,8 @@
 """
-What others say about the time: the server's `Date`, and times that the page prints for itself.
+Compare our clock with the server's `Date` header and with times that the page states.
 
-None of them is a proof. They are compared with our own clock, and a difference
-over the policy's bound becomes a warning: one of the two is wrong, and a reader
-has to know before a court asks.
+None of them is a proof. A difference over the policy's bound becomes a warning: one of the clocks
+is wrong, and a reader has to know.
 """
 
 import re
@@ -30,7 +29,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def find_page_times(document: str) -> tuple[tuple[str, str, datetime], ...]:
-    """Return name, text and instant of the times of its server that a page holds."""
+    """Return name, text and instant of the times of its server that a page states."""
     found: list[tuple[str, str, datetime]] = []
     for name, text, at in _times(document):
         if len(found) == _CHECKS:
@@ -49,10 +48,10 @@ def check_clock(
     bound_s: float,
 ) -> tuple[ClockCheck, ...]:
     """
-    Compare what others said with our clock.
+    Compare the times that server and page stated with our clock.
 
     Args:
-        began, ended: Of the navigation, by our clock: the answer was made between them.
+        began, ended: Of the navigation, by our clock: the response was made between them.
     """
     if began is None:
         return ()

@@ -12,16 +12,13 @@ calls may take longer meanwhile.
 import asyncio
 from typing import Any
 
-from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, WebError
+from playwright.async_api import ConsoleMessage, WebError
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.browser.browser_processes import BrowserProcesses
-from snapshotter.capture.browser.call_guard import CallGuard
 from snapshotter.capture.browser.recovery import PageRecovery
-from snapshotter.capture.capture_builder import CONSOLE_LINES, CaptureBuilder
-from snapshotter.capture.record.recorder import Recorder
+from snapshotter.capture.capture_builder import CONSOLE_LINES
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.steps import first_error_line
-from snapshotter.ports import Clock
 
 _NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
 _MANY = 20  # lines, from which on the browser is asked
@@ -35,38 +32,22 @@ _AFTER_S = 5.0  # for calls that wait longer than the lines, once these are thro
 
 
 class Console:
-    """
-    Keeps the console lines of the pages of one browser.
+    """Keeps the console lines of the pages of one browser."""
 
-    Args:
-        session: Of the page; answers in turn with what the browser tells of it.
-    """
-
-    def __init__(
-        self,
-        context: BrowserContext,
-        session: CDPSession,
-        guard: CallGuard,
-        *,
-        clock: Clock,
-        builder: CaptureBuilder,
-        processes: BrowserProcesses,
-        recorder: Recorder,
-        recovery: PageRecovery,
-    ) -> None:
-        self._context = context
-        self._session = session
-        self._guard = guard
-        self._clock = clock
-        self._builder = builder
-        self._processes = processes
-        self._recorder = recorder
+    def __init__(self, page_context: PageContext, recovery: PageRecovery) -> None:
+        self._context = page_context.page.context
+        self._session = page_context.session  # answers in turn with what the browser tells of it
+        self._guard = page_context.guard
+        self._clock = page_context.clock
+        self._builder = page_context.builder
+        self._processes = page_context.browser.processes
+        self._recorder = page_context.recorder
         self._recovery = recovery
         self._lines = 0
         self._hears = True
         self._floods = 0  # times that much was in the way of an answer
-        context.on("console", self._on_console)
-        context.on("weberror", self._on_web_error)
+        self._context.on("console", self._on_console)
+        self._context.on("weberror", self._on_web_error)
 
     async def watch(self) -> None:
         """Keep console lines from delaying all other answers. Ends with the page."""
@@ -92,7 +73,7 @@ class Console:
         return answer
 
     async def _is_late(self, answer: "asyncio.Future[Any]") -> bool:
-        """Say whether an answer is late, as it is behind many lines."""
+        """Return whether an answer is late, because many lines are ahead of it."""
         asked, before = self._clock.monotonic(), self._lines
         while not answer.done():
             await asyncio.wait({answer}, timeout=_LOOK_S)
@@ -104,11 +85,11 @@ class Console:
 
     async def _hold(self, answer: "asyncio.Future[Any]") -> None:
         """
-        Hold the page until all that was written is through; a second time, stop its scripts.
+        Halt the page until its lines are read; the second time, stop its scripts as well.
 
-        An order to stop has to pass the same lines. So the page's processes are held from
-        outside until these are through, and find the order as the first thing after that. A
-        page that only wrote much at once, or a machine that is busy, is let go on.
+        An order to stop waits behind the same lines. So the page's processes are halted from
+        outside until these are read, and meet the order first when they run again. A page that only
+        wrote much at once, or a machine that is busy, goes on.
         """
         began = self._clock.monotonic()
         self._guard.allow_until(began + _THROUGH_S)
@@ -139,7 +120,7 @@ class Console:
         self._guard.allow_until(self._clock.monotonic() + _AFTER_S)
 
     def _stop_listening(self) -> None:
-        """Spare the driver and us the lines that are not kept."""
+        """Listen no more: further lines are not kept."""
         if self._hears:
             self._hears = False
             self._context.remove_listener("console", self._on_console)

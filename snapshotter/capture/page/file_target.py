@@ -1,10 +1,9 @@
 """
-The address itself as a file, when it is not a page: PDF, image, JSON, text, archive.
+Keep the address itself as a file when it is not a page: PDF, image, JSON, text, archive.
 
-Such a target is evidence by its bytes. They stand in the network record like any
-body, and once more as `capture/target.<ext>`, so that a reader opens them
-without WARC tools. What the browser does show of one (an image, text) is
-photographed besides.
+The bytes of such a file are the evidence. They are in the network record like any body, and once
+more as `capture/target.<ext>`, so that a reader opens them without WARC tools. If the browser shows
+the file (an image, text), it is photographed as well.
 """
 
 import asyncio
@@ -75,12 +74,12 @@ _CODINGS = {"br": "br", "deflate": "zz", "gzip": "gz", "x-gzip": "gz"}
 
 
 def is_page_media_type(media_type: str) -> bool:
-    """Whether a browser renders documents of this media type; without one it looks for itself."""
+    """Return whether a browser renders this media type as a page; without one it decides itself."""
     return media_type in _PAGES or not media_type
 
 
 def artifact_path(body: MainBody) -> str:
-    """Return the name that the file has in a bundle."""
+    """Return the path that the file has in a bundle."""
     extension = _EXTENSIONS.get(body.media_type, "bin")
     codings = [coding.strip().lower() for coding in body.coding.split(",") if coding.strip()]
     return ".".join(
@@ -90,7 +89,7 @@ def artifact_path(body: MainBody) -> str:
 
 def save_body(body: MainBody, spool: Spool, *, most: int) -> None:
     """
-    Write the body as an artifact, byte for byte, its content coding undone where that can be.
+    Write the body as an artifact, byte for byte, without its content coding if that can be undone.
 
     Args:
         most: Bytes that it may have without its coding; one that opens to more is kept as sent.
@@ -112,7 +111,7 @@ def save_body(body: MainBody, spool: Spool, *, most: int) -> None:
 
 
 def _decoded(body: MainBody, most: int) -> MainBody:
-    """Return the body without its coding, or as it is when that can not be told or is too much."""
+    """Return the body without its coding, or as it is if that fails or gives too much."""
     coding = body.coding.strip().lower()
     file = body.file.with_name(f"{body.file.name}-decoded")
     try:
@@ -135,7 +134,7 @@ def _decoded(body: MainBody, most: int) -> MainBody:
 
 
 def _inflate(source: BinaryIO, out: BinaryIO, most: int, *, is_cut: bool) -> None:
-    """Undo gzip (RFC 1952), of which there may be several members one behind the other."""
+    """Undo gzip (RFC 1952), which may have several members one behind the other."""
     inflater, length = zlib.decompressobj(_GZIP), 0
     while data := source.read(_CHUNK):
         while data:
@@ -153,7 +152,7 @@ def _inflate(source: BinaryIO, out: BinaryIO, most: int, *, is_cut: bool) -> Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedDownload:
-    """What came of a target that the browser saves."""
+    """How much of a target the browser has saved."""
 
     length: int  # bytes
     truncated: str  # as WARC-Truncated says it; "" when it is whole
@@ -202,8 +201,8 @@ def _link(folder: Path, file: Path) -> None:
     """
     Give the one file of a folder another name, unless it has that already.
 
-    A browser that was taken over writes to that folder: what is no file of its own, such as a
-    link to one of ours, is not followed. Nobody but us can exchange the second name.
+    A compromised browser writes to that folder: what is no file of its own, such as a link to one
+    of ours, is not followed. Nobody but us can exchange the second name.
     """
     if os.path.lexists(file):
         return

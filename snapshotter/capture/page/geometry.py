@@ -1,21 +1,18 @@
 """
-Ask a page for its geometry: how large it is, what scrolls in it, where an element stands.
+Measure a page: its size, the box that scrolls in it, and the position of an element.
 
-Questions that need a script are asked in a world of our own (`world.py`,
-`scripts/layout.js`). Elements are found through the browser's own DOM domain,
-which looks into closed shadow trees as well. All lengths are CSS pixels from the
-page's upper left corner.
+Measures that need a script run in an isolated world (`scripts/layout.js`). Elements are found
+through the browser's DOM domain, which also looks into closed shadow trees. All lengths are CSS
+pixels from the page's upper left corner.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.browser.call_guard import CallGuard
-from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds
+from snapshotter.capture.page_context import PageContext
 from snapshotter.errors import SnapshotterError
 
 _MATCHES = 1_000  # elements of one selector that are looked at
@@ -58,39 +55,31 @@ class FoundElement:
 
 
 class PageGeometry:
-    """
-    Questions to one page.
+    """Measures one page."""
 
-    Args:
-        limit_s: For each question.
-    """
-
-    def __init__(
-        self, session: CDPSession, worlds: IsolatedWorlds, guard: CallGuard, limit_s: float
-    ) -> None:
-        self._session = session
-        self._worlds = worlds
-        self._guard = guard
-        self._limit_s = limit_s
+    def __init__(self, page_context: PageContext) -> None:
+        self._page_context = page_context
 
     async def size(self) -> tuple[int, int]:
         """Return width and height of the page."""
-        size = (await self._send("the page's size", "Page.getLayoutMetrics"))["cssContentSize"]
+        size = (await self._page_context.send("the page's size", "Page.getLayoutMetrics"))[
+            "cssContentSize"
+        ]
         return max(1, round(size["width"])), max(1, round(size["height"]))
 
     async def drawn(self) -> None:
-        """Return when two frames were drawn."""
-        await self._worlds.ask_main("drawn", limit_s=self._limit_s)
+        """Wait until two frames are drawn."""
+        await self._page_context.ask("drawn")
 
     async def inner_box(self, top: int | None = None, *, anew: bool = False) -> InnerBox | None:
         """
-        Return the box that scrolls in the page's place, if there is one and it is still there.
+        Return the box that scrolls in the place of the page, if there still is one.
 
         Args:
-            top: Scroll it there before.
-            anew: Look for one; else the one that was found last is told.
+            top: Scroll the box to this position before.
+            anew: Search for a box; otherwise the one that was found last is measured.
         """
-        told = await self._worlds.ask_main("innerBox", top, anew, limit_s=self._limit_s)
+        told = await self._page_context.ask("innerBox", top, anew)
         if not told["there"]:
             return None
         return InnerBox(
@@ -102,42 +91,44 @@ class PageGeometry:
 
     async def shows_something(self, top: int, bottom: int, colour: bytes) -> bool:
         """
-        Say whether the page has text or images between two heights that are not of `colour`.
+        Return whether the page has text or images between two heights that are not of `colour`.
 
         Args:
             colour: Samples of 8 bits, red first; one or two are grey.
         """
         rgb = colour[:3] if len(colour) >= 3 else colour[:1] * 3
-        told = await self._worlds.ask_main(
-            "showsSomething", top, bottom, list(rgb), limit_s=self._limit_s
-        )
+        told = await self._page_context.ask("showsSomething", top, bottom, list(rgb))
         return bool(told["shows"])
 
     async def find(self, selector: str) -> FoundElement:
         """
-        Return the first element that a selector names and that has a box.
+        Return the first element with a box that a selector names.
 
-        Elements of the main document and of its shadow trees, closed ones too.
+        Elements of the main document and of its shadow trees are found, closed ones too.
 
         Raises:
-            SnapshotterError: No such element, none with a box, or no selector.
+            SnapshotterError: No such element, none with a box, or an invalid selector.
         """
-        document = await self._send("the document", "DOM.getDocument", depth=-1, pierce=True)
+        document = await self._page_context.send(
+            "the document", "DOM.getDocument", {"depth": -1, "pierce": True}
+        )
         matches: list[int] = []
         for root in _roots(document["root"]):
             try:
-                answer = await self._send(
-                    "an element", "DOM.querySelectorAll", nodeId=root, selector=selector
+                answer = await self._page_context.send(
+                    "an element", "DOM.querySelectorAll", {"nodeId": root, "selector": selector}
                 )
             except PlaywrightError as error:
                 raise SnapshotterError(f"{selector}: no selector that the browser knows") from error
             matches += [int(node) for node in answer["nodeIds"]]
-        view = (await self._send("the page's size", "Page.getLayoutMetrics"))["cssVisualViewport"]
+        view = (await self._page_context.send("the page's size", "Page.getLayoutMetrics"))[
+            "cssVisualViewport"
+        ]
         for node in matches[:_MATCHES]:
             try:
-                quad = (await self._send("an element", "DOM.getBoxModel", nodeId=node))["model"][
-                    "border"
-                ]
+                quad = (
+                    await self._page_context.send("an element", "DOM.getBoxModel", {"nodeId": node})
+                )["model"]["border"]
             except PlaywrightError:
                 continue  # it is not laid out
             across, down = quad[0::2], quad[1::2]
@@ -153,9 +144,6 @@ class PageGeometry:
                 return FoundElement(area=area, matches=len(matches))
         what = "nothing on the page" if not matches else "nothing that is laid out"
         raise SnapshotterError(f"{selector}: {what}")
-
-    async def _send(self, what: str, method: str, **parameters: object) -> dict[str, Any]:
-        return await self._guard.call(what, self._session.send(method, parameters), self._limit_s)
 
 
 def _roots(node: dict[str, Any]) -> list[int]:

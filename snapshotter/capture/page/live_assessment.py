@@ -1,29 +1,27 @@
 """
-Judge a page while it can still be looked at again.
+Assess a page while it is open, so that it can be waited for or reloaded.
 
-A wall may open by itself, and a page that came empty may come whole when it is asked for
-once more. So the page is judged as soon as it has settled; a wall is waited at for a while,
-and a page that is blank, an error or a frame without its text is asked for again. What was
-there before stays in the record: its traffic, a picture, and an action for what we did.
+A wall may open by itself, and a page that came empty may come whole when it is requested again. So
+the page is assessed when it has settled. At a wall the capture waits for a while; a page that is
+blank, an error or a frame without its text is requested again. The earlier state stays in the
+record: its traffic, a picture, and an action for what was done.
 
-The judgement that counts is made of the files, before they are sealed
-(`app/archive/assessment.py`).
-This one says only whether to look again; that it fails costs the capture nothing.
+The verdict in the bundle comes from the files, before they are sealed
+(`app/archive/assessment.py`). This assessment only decides whether to look again; its failure does
+not harm the capture.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from snapshotter.capture.behaviours.page_context import PageContext
 from snapshotter.capture.behaviours.reveal import PageReveal
 from snapshotter.capture.browser.call_guard import CaptureTimeout, PageLost
-from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page.blocks import PageSample, sample_page
-from snapshotter.capture.page.main_document import MainDocument
 from snapshotter.capture.page.navigation import Navigation
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.screenshot import Camera
-from snapshotter.capture.spool import Spool, encode_utf8
+from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import Steps, first_error_line, reason_for_error
 from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
 from snapshotter.model.capture import StepState
@@ -42,45 +40,39 @@ _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed
 
 class LiveAssessment:
     """
-    Judges one page, and looks again where that may help.
+    Assesses one page while it is open, and looks again where that may help.
 
     Args:
-        assessor: Comes while the browser starts.
-        requested_url: As it was asked for.
+        assessor: Its rules are read while the browser starts.
     """
 
     def __init__(
         self,
         assessor: asyncio.Future[Assessor],
-        *,
-        requested_url: str,
         page_context: PageContext,
+        *,
         steps: Steps,
         navigation: Navigation,
         reveal: PageReveal,
         camera: Camera,
-        document: MainDocument,
-        builder: CaptureBuilder,
-        spool: Spool,
     ) -> None:
         self._assessor = assessor
-        self._url = requested_url
         self._page_context = page_context
+        self._document = page_context.document
+        self._builder = page_context.builder
+        self._spool = page_context.spool
         self._steps = steps
         self._navigation = navigation
         self._reveal = reveal
         self._camera = camera
-        self._document = document
-        self._builder = builder
-        self._spool = spool
         self._seen: PageSample | None = None  # the last time that it was judged
 
     async def settled(self) -> bool:
         """
-        Judge the page that is there; wait, or ask for it again, where that may help.
+        Assess the page; wait at a wall, or reload a page without content.
 
         Returns:
-            Whether there is a page. Asked for again, it may not come; then it is the one before.
+            Whether there is a page. A reload may bring none; then the page before may be there.
 
         Raises:
             PageLost, CaptureTimeout: No other step makes sense.
@@ -112,7 +104,7 @@ class LiveAssessment:
         return True
 
     async def _judged(self) -> ContentVerdict | None:
-        """Return what the page is, as a step; None where that could not be established."""
+        """Assess the page as a step; return None if that failed."""
         self._builder.begin_step(STEP)
         try:
             found = await self._ignore_failure(self._verdicts)
@@ -135,7 +127,7 @@ class LiveAssessment:
         )
         self._seen = seen = await sample_page(self._page_context.worlds, limit_s=limit_s)
         page = Page(
-            requested_url=self._url,
+            requested_url=self._page_context.request.url,
             final_url=builder.final_url,
             captured_at=builder.navigation_ended_at or self._page_context.clock.now(),
             timezone=decision.timezone,
@@ -153,7 +145,7 @@ class LiveAssessment:
         )
 
     async def _wait_at_wall(self, wall: ContentVerdict, grace_s: float) -> bool:
-        """Wait at a wall until another page is there; say whether one is, brought into view."""
+        """Wait at a wall for another page; return whether one came, and reveal it."""
         page_context = self._page_context
         await self._keep_picture("before-wall")
         await self._navigation.release()
@@ -177,12 +169,12 @@ class LiveAssessment:
         return False
 
     async def _state(self) -> tuple[int, int]:
-        """Return which document is there and a number that changes as it does; it may be none."""
+        """Return which document is there, and a number that changes with it (-1: not known)."""
         measured = await self._ignore_failure(lambda: self._page_context.ask("measure"))
         return self._document.count, int(measured["touches"]) if measured else -1
 
     async def _kept(self) -> PageSample | None:
-        """Keep document and text as they are before the page is asked for again, if any."""
+        """Keep document and text before the page is reloaded, if it has text."""
         seen = self._seen
         if seen is None or not seen.text.strip():
             return None
@@ -199,14 +191,14 @@ class LiveAssessment:
         return seen
 
     def _compare(self, before: PageSample) -> None:
-        """Say where the page had more text before it was asked for again."""
+        """Warn if the page had more text before it was reloaded."""
         had, has = _characters(before), _characters(self._seen)
         if has < had:
             detail = f"reloaded, the page had {has} characters instead of {had}; {_KEPT}"
             self._builder.warn("reload-worse", detail)
 
     async def _reload(self, why: str) -> bool:
-        """Ask for the page once more; say whether one came, and bring it into view."""
+        """Request the page once more; return whether one came, and reveal it."""
         await self._keep_picture("before-reload")
         await self._page_context.guard.pause(_PAUSE_S)
         self._builder.note("reload", why)
@@ -225,7 +217,7 @@ class LiveAssessment:
                 self._builder.keep(picture)
 
     async def _ignore_failure(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what comes of it; None where it failed, which the log says."""
+        """Return the result of some work; None if it failed, which the log records."""
         try:
             return await work()
         except (PageLost, CaptureTimeout):
@@ -236,7 +228,7 @@ class LiveAssessment:
 
     @property
     def _may_reload(self) -> bool:
-        """Whether the page can come better: cut off at a limit, it would be again."""
+        """Whether a reload can help: a page that was cut off at a limit would be again."""
         return (
             self._has_time
             and not self._document.cut_at

@@ -1,4 +1,4 @@
-"""What is known of the document that a capture is about, as the browser and we come to know it."""
+"""Hold the state of the page's main document, as the browser reports it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class MainDocument:
-    """The main frame's documents, as the browser announces them."""
+    """State of the main frame's documents."""
 
     count: int = 0  # documents that were committed; error pages do not count
     frame: str = ""  # the browser's id of the main frame
@@ -21,4 +21,5 @@ class MainDocument:
     expected_at: float | None = None  # when a redirect that the page announced is due
     moves: int = 0  # within the document: fragments and history entries
     cut_at: int = 0  # how many documents there were when one was cut off at a limit
+    scripts_stopped: bool = False  # by us: no script of the page runs any more
     stuck_requests: int = 0  # requests that have no end although loading was stopped

@@ -1,32 +1,27 @@
 """
-To the page: the one navigation of a capture, where it leads, and holding the page there.
+Navigate to the address of a capture, follow where it leads, and hold the page at its document.
 
-A page may send us on, never finish loading, or be a file that the browser can only
-save. Once it is there it is held at its document, so that what is photographed and
-what is read are the same.
+A page may redirect, never finish loading, or be a file that the browser can only save. A page that
+was reached is held at its document, so that the pictures and the text show the same one.
 """
 
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import CDPSession, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Request, Response
 
-from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout
+from snapshotter.capture.browser.call_guard import CallTimeout
 from snapshotter.capture.browser.recovery import PageRecovery
-from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page import file_target
-from snapshotter.capture.page.main_document import MainDocument
 from snapshotter.capture.page.popup_blocker import PopupBlocker
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.record.failure_causes import cdp_error_reason, explain_failed_navigation
-from snapshotter.capture.record.recorder import RESPONSE_TOO_LARGE, Recorder
+from snapshotter.capture.record.recorder import RESPONSE_TOO_LARGE
 from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.capture.steps import StepEnd, first_error_line
-from snapshotter.egress.guard import EgressGuard
 from snapshotter.model.capture import StepState
-from snapshotter.model.request import Decision
-from snapshotter.ports import Clock
 
 _LOOK_S = 0.05  # between two looks at a condition
 _LOAD_LOOK_S = 0.01  # at whether the page has loaded, on which everything waits
@@ -55,50 +50,37 @@ _WATCH = [_DOCUMENTS | {"requestStage": "Response"}]  # paused when they are ans
 
 class Navigation:
     """
-    Brings one page to its address and knows which document it shows.
+    Brings one page to its address, and tracks which document it shows.
 
-    Made before the page's events are asked for.
+    Make it before the page's events are enabled.
 
     Args:
-        url: The address that was asked for.
-        saved: Where the browser saves it if it is a file, until it is recorded.
-        folder: Where the browser puts what it saves.
-        way: The page's way to the network, which knows why nothing came.
+        saved: Where the browser saves the address if it is a file, until it is recorded.
     """
 
     def __init__(
         self,
-        page: Page,
-        session: CDPSession,
-        guard: CallGuard,
-        decision: Decision,
+        page_context: PageContext,
         *,
-        url: str,
         saved: Path,
-        folder: Path,
-        clock: Clock,
-        document: MainDocument,
         popup_blocker: PopupBlocker,
-        recorder: Recorder,
         recovery: PageRecovery,
-        builder: CaptureBuilder,
-        way: EgressGuard,
     ) -> None:
-        self._page = page
-        self._session = session
-        self._guard = guard
-        self._decision = decision
-        self._limits = decision.limits
-        self._url = url
+        self._page_context = page_context
+        self._page = page_context.page
+        self._session = page_context.session
+        self._guard = page_context.guard
+        self._decision = page_context.decision
+        self._limits = page_context.limits
+        self._url = page_context.request.url
+        self._clock = page_context.clock
+        self._document = page_context.document
+        self._recorder = page_context.recorder
+        self._builder = page_context.builder
+        self._egress = page_context.browser.network.guard
         self._saved = saved
-        self._folder = folder
-        self._clock = clock
-        self._document = document
         self._popup_blocker = popup_blocker
-        self._recorder = recorder
         self._recovery = recovery
-        self._builder = builder
-        self._way = way
         self.wanted_url = ""  # where the document wanted to go last, while it was held
         self.lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._has_returned = False  # to the document, from what stood in its place
@@ -106,35 +88,31 @@ class Navigation:
         self._is_going = False  # a navigation of ours is under way
         self._failures = 0  # navigations away from a document that failed
         self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
-        page.on("response", self._on_response)
-        page.on("requestfailed", self._on_request_failed)
-        session.on("Page.frameNavigated", self._on_navigated)
-        session.on("Page.navigatedWithinDocument", self._on_navigated_within_document)
-        session.on("Page.loadEventFired", self._on_loaded)
-        session.on("Page.frameScheduledNavigation", self._on_scheduled)
-        session.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
-        session.on("Page.frameRequestedNavigation", self._on_requested)
-        session.on("Fetch.requestPaused", self._on_paused)
+        self._page.on("response", self._on_response)
+        self._page.on("requestfailed", self._on_request_failed)
+        self._session.on("Page.frameNavigated", self._on_navigated)
+        self._session.on("Page.navigatedWithinDocument", self._on_navigated_within_document)
+        self._session.on("Page.loadEventFired", self._on_loaded)
+        self._session.on("Page.frameScheduledNavigation", self._on_scheduled)
+        self._session.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
+        self._session.on("Page.frameRequestedNavigation", self._on_requested)
+        self._session.on("Fetch.requestPaused", self._on_paused)
 
     async def go(self) -> StepEnd | str | None:
-        """Go to the address, and wait for what it leads to; the body of a step."""
+        """Navigate to the address, and wait for the page that it leads to; the body of a step."""
         self._builder.navigation_started_at = self._clock.now()
         # Not before: of an answer that is paused the browser does not say that it is an empty one.
         self._page.once("request", self._on_first_request)
-        self._way.allow_connections()
+        self._egress.allow_connections()
         return await self._go()
 
     async def again(self) -> StepEnd | str | None:
-        """Go to the address once more; the body of a step. What came before is in the record."""
+        """Request the page once more; the body of a step. Earlier traffic stays in the record."""
         await self.release()
         # Else the browser asks whether the page has changed, and "304 Not Modified" without a
         # body would stand in the record as the page.
         try:
-            await self._guard.call(
-                "emptying the cache",
-                self._session.send("Network.clearBrowserCache"),
-                self._limits.step_s,
-            )
+            await self._page_context.send("emptying the cache", "Network.clearBrowserCache")
         except PlaywrightError as error:
             self._builder.log("reload", f"with what the cache has: {first_error_line(error)}")
         self._recorder.requested_again()
@@ -174,7 +152,7 @@ class Navigation:
             else:
                 asked = self._document.asked or self._url
                 code, detail = explain_failed_navigation(
-                    self._way, failure, asked=asked, status=self._document.status
+                    self._egress, failure, asked=asked, status=self._document.status
                 )
                 if code in ("aborted", "network-error"):
                     # Perhaps the page's process crashed, and the news is still on its way.
@@ -190,7 +168,7 @@ class Navigation:
         return state
 
     async def wait_for_load(self, end: float) -> StepEnd | None:
-        """Wait for the load event of the document, and of those that it sends us on to."""
+        """Wait for the load event of the document, and of those that it redirects to."""
         document, limits = self._document, self._limits
         guard, popup_blocker = self._guard, self._popup_blocker
         waits_since = looked_at = self._clock.monotonic()
@@ -220,7 +198,7 @@ class Navigation:
             if document.broken and not document.loaded and self._is_quiet():
                 if not await self._has_body():
                     code, detail = explain_failed_navigation(
-                        self._way, document.error, asked=self._builder.final_url, status=0
+                        self._egress, document.error, asked=self._builder.final_url, status=0
                     )
                     detail = f"the answer broke off before there was anything to show: {detail}"
                     self._builder.add_reason(code, detail)
@@ -249,7 +227,7 @@ class Navigation:
         return StepEnd(StepState.PARTIAL, "stopped before the load event")
 
     async def _end_stalled(self, still_s: float) -> bool:
-        """End scripts and style sheets without a byte for so long; say whether there was one."""
+        """End scripts and style sheets without a byte for so long; return whether there was one."""
         ended = await self._recorder.end_stalled(still_s)
         for url in ended:
             self._builder.note("end-request", f"no byte for {still_s:.3g} s: {url}"[:500])
@@ -257,10 +235,10 @@ class Navigation:
 
     async def _finish_parsing(self) -> None:
         """
-        Let the browser read the document on to its end, without what it still waits for.
+        Let the browser parse the document to its end, without the scripts that it still waits for.
 
-        A script in the document's way keeps all below it from being there. Stopped while it
-        waits for one, the browser would never read that.
+        A pending script keeps everything below it from being there. If loading were stopped while
+        the browser waits for one, it would never parse that.
         """
         end = self._clock.monotonic() + min(_READ_ON_S, self._limits.settle_s)
         waits = True
@@ -273,10 +251,10 @@ class Navigation:
 
     async def _return(self, limit_s: float) -> None:
         """
-        Load the last document once more, its scripts stopped, where something replaced it.
+        Load the last document once more, with its scripts stopped, after the page replaced it.
 
-        A page that replaces itself by `about:blank` hides what it showed. No request is made for
-        that, so it cannot be refused.
+        A page that replaces itself by `about:blank` hides what it showed. It makes no request for
+        that, so the replacement cannot be refused.
         """
         self._has_returned = True
         away, url, documents = self._document.away, self._builder.final_url, self._document.count
@@ -298,17 +276,15 @@ class Navigation:
 
     async def stop_loading(self, cause: str) -> None:
         """
-        Stop: while a navigation is pending, every other call would wait for it.
+        Stop loading: while a navigation is pending, every other call would wait for it.
 
         Args:
-            cause: In the words of WARC-Truncated; see `Recorder.note_cut_off`.
+            cause: A word of WARC-Truncated; see `Recorder.note_cut_off`.
         """
         await self._recorder.note_cut_off(cause)
         self._builder.note("stop-loading", "")
         try:
-            await self._guard.call(
-                "stopping", self._session.send("Page.stopLoading"), self._limits.step_s
-            )
+            await self._page_context.send("stopping", "Page.stopLoading")
         except (CallTimeout, PlaywrightError) as error:
             self._builder.note("stop-loading", f"without effect: {first_error_line(error)}")
         end = self._clock.monotonic() + 2 * self._decision.quiet_s
@@ -318,41 +294,36 @@ class Navigation:
 
     async def anchor(self) -> None:
         """
-        Keep the page at its document: what is photographed and what is read are to be the same.
+        Hold the page at its document, so that pictures and text show the same one.
 
-        A navigation that is broken off leaves its page as it is.
+        A navigation that is aborted leaves its page as it is.
         """
         try:
-            await self._guard.call(
-                "holding the page",
-                self._session.send("Fetch.enable", {"patterns": _HOLD}),
-                self._limits.step_s,
-            )
+            await self._page_context.send("holding the page", "Fetch.enable", {"patterns": _HOLD})
         except (CallTimeout, PlaywrightError) as error:
             self._builder.note("hold-page", f"without effect: {first_error_line(error)}")
 
     async def release(self) -> None:
         """
-        Let the page navigate (again; see `anchor`), and keep its document where that fails.
+        Let the page navigate (again; see `anchor`), and keep its document if that fails.
 
         Chromium replaces a document by an error page of its own when a navigation fails. A
         navigation that is aborted leaves the document as it is.
         """
         try:
-            await self._guard.call(
-                "releasing the page",
-                self._session.send("Fetch.enable", {"patterns": _WATCH}),
-                self._limits.step_s,
+            await self._page_context.send(
+                "releasing the page", "Fetch.enable", {"patterns": _WATCH}
             )
         except (CallTimeout, PlaywrightError) as error:
             self._builder.log("hold-page", f"not ended: {first_error_line(error)}")
 
     async def _save_target(self, end: float) -> StepEnd:
-        """The address is a file: have the browser save it, which is the only thing it can do."""
+        """Have the browser save an address that is a file."""
         while (download := self._popup_blocker.target) is None:  # the event may be behind the error
             await self._guard.pause(_LOOK_S)
         saved = await file_target.save_download(
-            download, self._saved, self._guard, folder=self._folder,
+            download, self._saved, self._guard,
+            folder=self._page_context.browser.workspace.artifacts,
             most=self._limits.response_bytes, end=end, clock=self._clock,
         )  # fmt: skip
         self._builder.navigation_ended_at = self._clock.now()
@@ -378,7 +349,7 @@ class Navigation:
             await self._guard.pause(_LOOK_S / 10)
 
     async def _has_loaded(self, limit_s: float) -> bool:
-        """Wait for the load event of the document that is there; say whether it came."""
+        """Wait for the load event of the current document; return whether it came."""
         end = self._clock.monotonic() + limit_s
         while not self._document.loaded and self._clock.monotonic() < end:
             await self._guard.pause(_LOOK_S)
@@ -386,16 +357,14 @@ class Navigation:
 
     async def _has_body(self) -> bool:
         """
-        Say whether the document came as far as its body.
+        Return whether the document came as far as its body.
 
-        Before that Chromium draws nothing, and every photograph would wait until its time is up.
+        Before that Chromium draws nothing, and every screenshot would wait until its time is used
+        up.
         """
-        limit_s = self._limits.step_s
         try:
-            answer = await self._guard.call(
-                "the document", self._session.send("DOM.getDocument", {"depth": 2}), limit_s
-            )
-            await self._guard.call("the document", self._session.send("DOM.disable"), limit_s)
+            answer = await self._page_context.send("the document", "DOM.getDocument", {"depth": 2})
+            await self._page_context.send("the document", "DOM.disable")
         except (CallTimeout, PlaywrightError) as error:
             self._builder.log("navigate", f"without effect: {first_error_line(error)}")
             return True
@@ -433,7 +402,7 @@ class Navigation:
         self._builder.log("document", url)
 
     def _on_shown(self, url: str) -> None:
-        """Take note of a document in the page's place that came from no server."""
+        """Note a document that replaced the page and came from no server."""
         if not self._document.count:
             return  # the browser's own, from before the page
         self._document.expected_at = None
@@ -484,10 +453,10 @@ class Navigation:
 
     async def _run_for_event(self, work: Awaitable[None]) -> None:
         """
-        Do what an event of the browser calls for.
+        Do what an event of the browser requires, and log its failure.
 
-        Nothing awaits a listener: Playwright would print its error as a traceback. A page that is
-        lost, a time that is used up and a driver that dies are met by the steps, which report them.
+        Nothing awaits a listener: Playwright would print its error as a traceback. The steps meet
+        and report a lost page, a used-up time and a dead driver.
         """
         try:
             await work
@@ -518,9 +487,9 @@ class Navigation:
         await self._session.send(method, details)
 
     def _keep_document(self, url: str, error: str, request_id: str) -> None:
-        """Take note that a navigation away from the document failed, and that it stays."""
+        """Note that a navigation away from the document failed, and that the document stays."""
         self._failure = code, detail = explain_failed_navigation(
-            self._way, error, asked=url, status=0
+            self._egress, error, asked=url, status=0
         )
         self._failures += 1
         self._document.kept = True

@@ -1,52 +1,39 @@
-"""What is written down of a page beside its pictures: MHTML, its document, and its text."""
+"""Write a page's MHTML, document, layout and text to the spool."""
 
 import asyncio
 
-from playwright.async_api import CDPSession
-
-from snapshotter.capture.browser.call_guard import CallGuard
-from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds
-from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page import clock_checks
 from snapshotter.capture.page.blocks import DocumentRead, read_page
 from snapshotter.capture.page.text import PageText, read_text
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.redaction.redactor import clean_mhtml
-from snapshotter.capture.spool import Spool, encode_utf8
+from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import StepEnd
 from snapshotter.formats.page import form_values, layout
 from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.model.capture import StepState
-from snapshotter.model.request import Limits
 
 _PRIVATE = "Private_Use"  # the script of characters that mean what a page's own font makes of them
 _TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
 
 
 class PageWriter:
-    """Writes down what one page says. Each method is the body of a step."""
+    """Writes what one page says to the spool. Each method is the body of a step."""
 
-    def __init__(
-        self,
-        session: CDPSession,
-        worlds: IsolatedWorlds,
-        guard: CallGuard,
-        *,
-        builder: CaptureBuilder,
-        spool: Spool,
-        limits: Limits,
-    ) -> None:
-        self._session = session
-        self._worlds = worlds
-        self._guard = guard
-        self._builder = builder
-        self._spool = spool
-        self._limits = limits
+    def __init__(self, page_context: PageContext) -> None:
+        self._page_context = page_context
+        self._worlds = page_context.worlds
+        self._builder = page_context.builder
+        self._spool = page_context.spool
+        self._limits = page_context.limits
 
     async def mhtml(self) -> None:
-        """Keep the page as MHTML, as the browser saves it."""
-        limit = self._limits.mhtml_s
-        answer = await self._guard.call(
-            "MHTML", self._session.send("Page.captureSnapshot", {"format": "mhtml"}), limit
+        """Write the page as MHTML, as the browser saves it."""
+        session = self._page_context.session
+        answer = await self._page_context.guard.call(
+            "MHTML",
+            session.send("Page.captureSnapshot", {"format": "mhtml"}),
+            self._limits.mhtml_s,
         )
         data = await asyncio.to_thread(lambda: encode_utf8(clean_mhtml(answer["data"])))
         await asyncio.to_thread(
@@ -54,7 +41,7 @@ class PageWriter:
         )
 
     async def document(self) -> StepEnd | str | None:
-        """Keep the main frame's document and its layout; say how many blocks of text it has."""
+        """Write the main frame's document and its layout; return the number of text blocks."""
         read = await read_page(self._worlds, limit_s=self._limits.step_s)
         self._builder.page_times = await asyncio.to_thread(
             clock_checks.find_page_times, read.html[:_TIMES_IN]
@@ -75,7 +62,7 @@ class PageWriter:
         )  # fmt: skip
 
     async def text(self) -> StepEnd | str | None:
-        """Keep the text of all frames: as laid out, normalised, and what is hidden."""
+        """Write the text of all frames: as laid out, normalised, and hidden."""
         read = await read_text(self._worlds, limit_s=self._limits.step_s)
         self._builder.text = read.text
         self._builder.missing = read.missing

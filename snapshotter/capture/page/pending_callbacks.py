@@ -1,16 +1,15 @@
 """
-Read what a page has announced and not done yet from the browser's own trace.
+Read from the browser's trace what a page has announced and not done yet.
 
-A loaded page may still bring content: by a timer, by a later task, by a callback before the
-next frame. The browser notes each of these in its trace (category
-`devtools.timeline`), for all its processes, frames and workers, and no page can see that.
-`TraceReader` keeps account of them; `TraceWatch` asks the browser.
+A loaded page may still bring content: by a timer, by a later task, by a callback before the next
+frame. The browser notes each of these in its trace (category `devtools.timeline`), for all its
+processes, frames and workers, and no page can see that. `TraceReader` interprets the trace;
+`TraceWatch` requests it from the browser.
 
-The browser gives a trace only at its end, and between the end of one and the beginning of the
-next some tens of milliseconds pass unwatched. Timers are numbered without gaps in each
-document: so each look first sets one of our own in each frame, and the numbers in the trace say
-whether all others were seen. Where one was not, the browser cannot show what is to come: see
-`settling`.
+The browser returns a trace only at its end, and some tens of milliseconds between two traces are
+not watched. Timers are numbered without gaps in each document. So each look first sets a timer of
+our own in each frame, and the numbers in the trace show whether all others were seen. If one was
+not, the browser cannot show what is announced; see `behaviours/settling.py`.
 """
 
 import asyncio
@@ -76,7 +75,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncedWork:
-    """Things of one kind that a page has announced."""
+    """Work of one kind that a page has announced."""
 
     kind: str
     count: int
@@ -96,7 +95,7 @@ class PageActivity:
 
     @property
     def pending(self) -> tuple[Pending, ...]:
-        """All of it, as a record has it."""
+        """All announced work, as a record has it."""
         return tuple(
             Pending(kind=wait.kind, count=wait.count, longest_ms=wait.longest_ms)
             for wait in (*self.waits, *self.unshown, *self.far)
@@ -122,7 +121,7 @@ class _Callback:
 
     @property
     def given_up_at(self) -> float:
-        """When an interval is waited for no more."""
+        """When an interval is no longer waited for."""
         return self.at + HORIZON_S if self.fired else self.due + _LATE_S
 
 
@@ -138,7 +137,7 @@ class _Context:
 
 
 class TraceReader:
-    """Keeps account of callbacks over the traces of one browser, given to it in turn."""
+    """Follows callbacks over the traces of one browser, which are read in order."""
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[int, int, str], _Context] = {}
@@ -150,24 +149,24 @@ class TraceReader:
         self.last = 0.0  # time of the newest event, seconds of the trace's clock
 
     def read(self, events: Iterable[Event]) -> None:
-        """Take in the events of one trace, all of them, in any order."""
+        """Read all events of one trace, in any order."""
         for event in sorted(events, key=lambda entry: float(entry.get("ts", 0))):
             if event.get("name") in _OF_INTEREST and event.get("ph") in ("I", "X", "i"):
                 self._take(event)
 
     def gap(self, begin: float, end: float) -> None:
-        """Take note of a time in which nothing was seen, seconds of the trace's clock."""
+        """Note a time that no trace covers, in seconds of the trace's clock."""
         self._gaps.append((begin, end))
 
     def has_timer(self, frame: str, number: int) -> bool:
-        """Say whether the timer of this number was seen to be set in a frame, or a later one."""
+        """Return whether a trace shows that the timer of this number, or a later one, was set."""
         return any(
             key[2] == frame and context.next_timer > number
             for key, context in self._contexts.items()
         )
 
     def lose(self, frame: str = "") -> None:
-        """Take note that not all is known of a frame up to now; without a name: of all frames."""
+        """Note that a frame is not wholly known up to now; without a name: all frames."""
         self._missed_at[frame] = self.last
 
     def activity(
@@ -178,7 +177,7 @@ class TraceReader:
 
         Args:
             now: Seconds of the trace's clock.
-            frames: The page's: a browser has others, of its own.
+            frames: Those of the page: a browser has others of its own.
             workers: How many run, of all kinds.
             offset: Added to the trace's clock to get ours.
         """
@@ -259,7 +258,7 @@ class TraceReader:
         return any(begin - _UNSEEN_S <= due <= end for begin, end in self._gaps)
 
     def _last_paint(self, now: float, frames: Collection[str]) -> tuple[bool, float]:
-        """Say whether the page is painted all the time, and when it was last, if not."""
+        """Return whether the page paints all the time, and when it painted last if not."""
         painted = [at for at, frame in self._painted if frame in frames]
         slots = {int((now - at) / _SLOT_S) for at in painted if 0 <= now - at < 10 * _SLOT_S}
         if len(slots) >= _STEADY:
@@ -357,7 +356,7 @@ class TraceReader:
         self._ran[process] = (begin if at - last < _PAUSE_S else at, max(last, end))
 
     def _unknown(self, kind: str, number: int, at: float, context: _Context) -> _Callback:
-        """Return a callback that was asked for unseen; it may go on what ran before it."""
+        """Return a callback whose request no trace shows; it may continue what ran before it."""
         callback = _Callback(kind, number, at, 0.0, begun=at)
         before, last = context.last.get(kind, (0.0, callback))
         if at - before < _PROMPT_S:
@@ -383,9 +382,9 @@ def _grouped(found: list[tuple[str, _Callback, float]], offset: float) -> tuple[
 
 class TraceWatch:
     """
-    Asks one browser's trace what its page has announced.
+    Requests traces from one browser, and reads what its page has announced.
 
-    Nothing here fails a capture: what the browser does not answer is `no-trace`.
+    A failure here does not fail a capture: without an answer the page counts as `no-trace`.
 
     Args:
         log: Takes what went wrong.
@@ -428,7 +427,7 @@ class TraceWatch:
             self._fail("begin", error)
 
     async def look(self) -> PageActivity:
-        """Return what the page has announced; some tens of milliseconds."""
+        """Return what the page has announced; takes some tens of milliseconds."""
         try:
             if not self._is_running:
                 if self._complete.is_set():  # later than it was waited for
@@ -464,7 +463,9 @@ class TraceWatch:
         )
 
     async def _numbers(self) -> dict[str, int]:
-        """Set a timer in each frame; return their numbers, an unreal one if no answer came."""
+        """
+        Set a timer in each frame; return their numbers, or an impossible one without an answer.
+        """
         try:
             answers = await self._worlds.ask_all("timerNumber", limit_s=_PROBE_S, frame_s=_PROBE_S)
         except (CallTimeout, ScriptError) as error:
@@ -522,9 +523,9 @@ def _config() -> str:
     """
     Return the trace's configuration, a `perfetto.protos.TraceConfig`, in Base64.
 
-    What `Tracing.TraceConfig` asks for has the browser hand it on to each process that it
-    starts, and the end of such a trace takes five seconds. It does not hand on one that names
-    an interceptor; no such interceptor exists, and nothing else follows from the name.
+    With the configuration of `Tracing.TraceConfig` the browser passes it to each process that it
+    starts, and the end of such a trace takes five seconds. It does not pass on a configuration that
+    names an interceptor; no such interceptor exists, and nothing else follows from the name.
     """
     categories = {"included_categories": ["devtools.timeline"], "excluded_categories": ["*"]}
     chrome = _text(1, json.dumps(categories)) + _number(3, 1) + _text(5, "traceEvents")

@@ -1,19 +1,19 @@
 """
-What we do not let a page do to its reader: dialogs, windows, downloads.
+Close the dialogs and windows that a page opens, and cancel the downloads that it starts.
 
-Each is turned away and recorded as an `Action`. A storm of dialogs ends the page's
-scripts, so that what it shows is captured; when that does not help, the page.
+Each is recorded as an `Action`. Too many dialogs end the page's scripts, so that what the page
+shows is captured; if that does not help, the page is given up.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
-from playwright.async_api import BrowserContext, Dialog, Download, Page
+from playwright.async_api import Dialog, Download, Page
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.capture.browser.recovery import PageRecovery
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.redaction.redactor import clean_text, clean_url
-from snapshotter.model.request import Decision
 
 _URL_CHARACTERS = 500
 _WORDS = 200  # characters of a dialog that are kept
@@ -23,29 +23,17 @@ _NOTED_DOWNLOADS = 100  # cancelled ones that are named
 _DIALOG_STORM_S = 30.0
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
-Note = Callable[[str, str], None]  # kind and detail of an action
-
 
 class PopupBlocker:
-    """
-    Turns away what a page throws at its reader: dialogs, windows, downloads.
+    """Closes dialogs and windows of a page, and cancels its downloads."""
 
-    Args:
-        note: Takes each thing that was done.
-        complain: Takes code and detail of a reason why the capture is not complete.
-        stop_scripts: Ends the page's scripts; takes why.
-    """
-
-    def __init__(
-        self, context: BrowserContext, page: Page, guard: CallGuard, decision: Decision, note: Note,
-        add_reason: Note, stop_scripts: Callable[[str], Awaitable[None]],
-    ) -> None:  # fmt: skip
-        self._page = page
-        self._guard = guard
-        self._limits = decision.limits
-        self._note = note
-        self._complain = add_reason
-        self._stop_scripts = stop_scripts
+    def __init__(self, page_context: PageContext, recovery: PageRecovery) -> None:
+        self._page = page_context.page
+        self._guard = page_context.guard
+        self._limits = page_context.limits
+        self._note = page_context.builder.note
+        self._add_reason = page_context.builder.add_reason
+        self._recovery = recovery
         self._dialogs = 0
         self._storm_ends = 0.0  # on the loop's clock
         self._popups = 0
@@ -53,9 +41,9 @@ class PopupBlocker:
         self.awaits_target = True  # until there is a document: a download is the address itself
         self.target: Download | None = None  # the address, where it is a file to save
         self.downloads: list[str] = []  # other ones of the page: URLs, as they began
-        context.on("dialog", self._on_dialog)
-        context.on("page", self._on_page)
-        context.on("download", self._on_download)
+        self._page.context.on("dialog", self._on_dialog)
+        self._page.context.on("page", self._on_page)
+        self._page.context.on("download", self._on_download)
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         self._dialogs += 1
@@ -67,10 +55,10 @@ class PopupBlocker:
             words = clean_text(dialog.message)[:_WORDS]
             self._note("dismiss-dialog", f"{dialog.type}, {answer}: {words}")
         elif self._dialogs == most + 1:
-            self._complain("dialog-storm", detail)
+            self._add_reason("dialog-storm", detail)
             self._storm_ends = asyncio.get_running_loop().time() + _DIALOG_STORM_S
             # Side by side: the order to stop waits for the dialog to be answered.
-            answers.append(self._stop_scripts(detail))
+            answers.append(self._recovery.stop_scripts(detail))
         elif asyncio.get_running_loop().time() > self._storm_ends:
             self._guard.lose("dialog-storm", detail)
         await asyncio.gather(*answers)
@@ -82,7 +70,7 @@ class PopupBlocker:
         if self._popups <= self._limits.popups:
             self._note("close-popup", "")
         elif self._popups == self._limits.popups + 1:
-            self._complain(
+            self._add_reason(
                 "popup-storm",
                 f"the page opened more than {self._limits.popups} windows; all were closed",
             )
@@ -110,7 +98,7 @@ class PopupBlocker:
 
 
 async def _answer(dialog: Dialog) -> None:
-    """Say no to whatever is asked; only leaving the page is allowed."""
+    """Dismiss a dialog; only leaving the page is accepted."""
     try:
         if dialog.type == "beforeunload":
             await dialog.accept()

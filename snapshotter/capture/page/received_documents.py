@@ -1,10 +1,9 @@
 """
-The documents that a page was led through, and how much of each was shown in the end.
+Measure how much of each document that the page's window received was shown in the end.
 
-A page may send its reader on by itself, from an article to a notice: by a refresh, or by a
-script. The network record holds every document on that way. What is photographed and read is
-the last one; so the text of each is compared with the text that was shown, and the record says
-how much of it a reader did not get to see.
+A page may send its reader on, by a refresh or by a script, from an article to a notice. The network
+record holds every document on the way, while pictures and text show the last one. So the text of
+each document is compared with the text that was shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -49,12 +48,12 @@ class DocumentComparison:
 
 def count_endless_reloads(redirects: Iterable[Redirect], *, began: datetime, goes_on: bool) -> int:
     """
-    Return how often a page loaded itself anew by the end of its capture; 0 if it came to rest.
+    Return how often a page reloaded itself by the end of its capture; 0 if it came to rest.
 
     Args:
         redirects: As the record has them.
-        began: When the page was asked for.
-        goes_on: Whether it was about to load itself once more at the end.
+        began: When the page was requested.
+        goes_on: Whether it was about to reload itself once more at the end.
     """
     count = 0
     for redirect in redirects:
@@ -74,10 +73,10 @@ def compare_documents(
     Yield each document with how far it is from the text that was shown.
 
     Args:
-        is_late: Whether to compare no more. The final document always is, before all others.
+        is_late: Whether to stop comparing. The final document is always compared, and first.
 
     Raises:
-        OSError: A body can not be read.
+        OSError: A body cannot be read.
     """
     documents = tuple(received)
     is_late = is_late or cpu_deadline(_CPU_S)
@@ -123,7 +122,7 @@ def _difference(received_document: ReceivedDocument, shown: str) -> TextDifferen
 
 def decode_body_prefix(body: MainBody, most: int) -> bytes | None:
     """
-    Return the first bytes of a body, its content coding undone; None where that can not be.
+    Return the first bytes of a body without its content coding; None if that cannot be undone.
 
     A body that was cut off, or is broken further on, gives what came before.
     """

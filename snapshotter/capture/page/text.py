@@ -1,22 +1,21 @@
 """
-The text and the document of a page, of all its frames and shadow trees.
+Read the text of a page, of all its frames and shadow trees.
 
-`capture/page.txt` is UTF-8 with the line breaks that the layout gives
-(`innerText`): blocks end lines, characters are those of the page, untouched.
-The main frame comes first; after it, each under a line of its own,
+`capture/page.txt` is UTF-8 with the line breaks of the layout (`innerText`): blocks end lines, and
+the characters are those of the page, unchanged. The main frame comes first; after it, each under a
+line of its own,
 
     --- shadow root of <tag> ---
     --- frame: <url> ---
 
-follow the shadow trees of the frame above (open and closed, those of the
-browser's own controls left out) and the frames, in the order in which the
-browser has them.
+follow the shadow trees of the frame above (open and closed, without those of the browser's own
+controls) and the frames, in the order in which the browser has them.
 
-What form controls hold is in none of these: `capture/form-values.jsonl` has it.
+What form controls hold is not in these files: it is in `capture/form-values.jsonl`.
 
-`capture/page-normalised.txt` is the same for searching and comparing; it is
-not what the page says. `capture/page-hidden.txt` has what stands in the
-documents and no reader sees, each block under why it is hidden.
+`capture/page-normalised.txt` is the same text for searching and comparing, not verbatim.
+`capture/page-hidden.txt` has the text of the documents that no reader sees, each block under the
+reason why it is hidden.
 """
 
 from collections import Counter
@@ -38,7 +37,7 @@ _ELEMENTS = 100_000  # of a document that the browser tells us whole, to find cl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageText:
-    """The text of a page and what of it could not be had."""
+    """The text of a page, and which parts of it are missing."""
 
     text: str
     hidden: str  # "" when nothing is
@@ -52,7 +51,7 @@ async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
     Return the text of all frames.
 
     Raises:
-        TimeLimit, WorldError: The main frame did not answer. Other frames that do not are
+        CallTimeout, ScriptError: The main frame did not answer. Other frames that do not are
             named in the result.
     """
     missing: list[str] = []

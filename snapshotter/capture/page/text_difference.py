@@ -1,11 +1,10 @@
 """
-Whether the page that was shown says what its document said when it came.
+Measure how far the text of a document as received differs from the text that was shown.
 
-A page may replace its text by script, or send its reader on to another one.
-Both texts are kept; where they differ by more than the policy's share, the
-record warns. The measure is rough on purpose: which words of one are missing
-from the other. Chinese, Japanese and Korean have no spaces, so two characters
-in a row count as a word there.
+A page may replace its text by script, or send its reader on to another one. Both texts are kept;
+where they differ by more than the policy's share, the capture has a warning. The measure is rough
+on purpose: which words of one are missing from the other. Chinese, Japanese and Korean have no
+spaces, so two characters in a row count as a word there.
 """
 
 import html
@@ -31,7 +30,7 @@ _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDifference:
-    """Per cent of the different words of each side that the other one lacks."""
+    """Per cent of the distinct words of each side that the other one lacks."""
 
     not_shown: int  # of the document's
     not_received: int  # of the text that was shown
@@ -42,11 +41,11 @@ def measure_text_difference(
     document: bytes, shown: str, *, charset: str = ""
 ) -> TextDifference | None:
     """
-    Return how far apart a document and what was shown of it are; None for too little text.
+    Return how far apart a document and its shown text are; None for too little text.
 
     Args:
         document: HTML as it was received, content codings undone.
-        charset: As the server named it; the document's own word is taken else.
+        charset: As the server named it; otherwise the document's own declaration counts.
     """
     received = distinct_words(extract_html_text(_decoded(document[:BYTES], charset)))
     seen = distinct_words(shown[:_CHARACTERS])
@@ -60,7 +59,7 @@ def measure_text_difference(
 
 
 def distinct_words(text: str) -> frozenset[str]:
-    """Return the different words of a text, in a form that can be compared."""
+    """Return the distinct words of a text, in a form that can be compared."""
     found: set[str] = set()
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).lower()):
         if ord(run[0]) >= 0x1100 and re.match(f"[{_IDEOGRAPHIC}]", run):
@@ -71,7 +70,7 @@ def distinct_words(text: str) -> frozenset[str]:
 
 
 def extract_html_text(document: str) -> str:
-    """Return the text of an HTML document, in time that grows with its length and no faster."""
+    """Return the text of an HTML document, in time that is linear in its length."""
     lower, parts, at = document.lower(), [], 0
     unclosed: set[str] = set()  # elements that never end: looked for once
     while True:

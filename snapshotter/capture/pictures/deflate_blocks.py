@@ -1,16 +1,15 @@
 """
-Take zlib streams apart at the boundaries of their blocks, and put the blocks into another one.
+Move the blocks of zlib streams into another stream without compressing them again.
 
-A deflate stream (RFC 1951) is a row of blocks, and a block moves from one stream
-to another as it is if it keeps its place within a byte and nothing in it refers
-to bytes that are not there. So large pictures are joined without compressing
-them again, which is two thirds of the work: a stream has to be inflated all the
-same, for its blocks are found in no other way, and its checksum is to be checked.
+A deflate stream (RFC 1951) is a sequence of blocks. A block can move to another stream unchanged if
+it keeps its place within a byte and refers to no bytes that are not there. So large pictures are
+joined without compressing them again, which is two thirds of the work. A stream has to be inflated
+all the same, to find its blocks and to check its checksum.
 
-Only zlib itself says where blocks end (`Z_BLOCK`), and Python's `zlib` does not
-pass that on: so the library is called directly where it can be loaded and a
-trial has shown that it does what its manual says. Elsewhere no boundary is
-told, and a caller compresses again: the result has the same content.
+Only zlib itself reports where blocks end (`Z_BLOCK`), and Python's `zlib` does not pass that on. So
+the library is called directly where it can be loaded and a trial has shown that it works as its
+manual says. Elsewhere no boundary is reported, and the caller compresses again: the result has the
+same content.
 """
 
 import ctypes
@@ -53,10 +52,10 @@ class InflatedPiece:
 
 def inflate(stream: bytes, *, blocks: bool = True) -> Iterator[InflatedPiece]:
     """
-    Yield what a whole zlib stream holds, in pieces of at most a megabyte.
+    Yield the content of a whole zlib stream, in pieces of at most a megabyte.
 
     Args:
-        blocks: Tell where blocks end, where this system can.
+        blocks: Report where blocks end, if this system can.
 
     Raises:
         zlib.error: It is broken, cut off, or fails its Adler-32.
@@ -69,10 +68,10 @@ def rebase_blocks(
     stream: bytes, start: int, last_header: int, end: int
 ) -> Iterator[bytes | bytearray]:
     """
-    Yield blocks of a stream as they can follow a whole byte of another, and end in one.
+    Yield blocks of a stream so that they can follow a whole byte of another, and end in one.
 
-    They keep their place within a byte, because a stored block is padded to the next
-    one (RFC 1951 §3.2.4): what is missing in front is filled by blocks without content.
+    They keep their place within a byte, because a stored block is padded to the next one (RFC 1951
+    §3.2.4): blocks without content fill what is missing in front.
 
     Args:
         start: Bit at which the first one begins.
@@ -176,7 +175,7 @@ def _inflate_blocks(library: Any, stream: bytes) -> Iterator[InflatedPiece]:
 
 @cache
 def _library() -> Any:
-    """Return zlib as the system has it, if it passes a trial; else None."""
+    """Return the system's zlib if it passes a trial; None otherwise."""
     name = "/usr/lib/libz.dylib" if sys.platform == "darwin" else "libz.so.1"
     try:
         library: Any = ctypes.CDLL(name)
@@ -192,7 +191,9 @@ def _library() -> Any:
 
 
 def _passes(library: Any) -> bool:
-    """Say whether blocks that this library tells can be moved: tried on a stream of several."""
+    """
+    Return whether blocks that this library reports can be moved, tried on a stream of several.
+    """
     content = b"".join(number.to_bytes(3, "big") for number in range(20_000))
     stream = zlib.compress(content, 1)
     try:

@@ -1,10 +1,10 @@
 """
-A first look at a page that may not live to be photographed.
+Take an early picture of a page, in case it crashes before it is photographed.
 
-The picture of the first view is taken when everything has come and the page was scrolled
-through. One that ends its own process, spins or eats memory as soon as it is touched would
-leave no picture at all. So it is looked at before it is touched, and already while it loads
-when that takes long or much memory; the look is kept where nothing better came.
+The picture of the first view is taken when everything has loaded and the page was scrolled. A page
+that ends its own process, runs without end or fills memory as soon as it is touched would leave no
+picture. So a picture is taken before the page is touched, and already while it loads if that takes
+long or much memory. It is kept where no better one came.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _NAME = "viewport"  # of the step that it stands in for
 
 class FirstLook:
     """
-    The first look at one page.
+    The early picture of one page.
 
     Args:
         memory_is_low: Whether the browser has taken much of its memory.
@@ -55,7 +55,7 @@ class FirstLook:
         self._of = 0  # how many documents there had been
 
     async def watch(self) -> None:
-        """Look once at each document that takes long to load, or much memory. Ends never."""
+        """Take one picture of each document that takes long to load, or much memory. Never ends."""
         seen = looked = 0
         came_at = 0.0
         while True:
@@ -70,7 +70,7 @@ class FirstLook:
 
     async def take(self, when: str, *, limit_s: float = _ANSWER_S) -> None:
         """
-        Look now. What keeps us from it is logged: the steps that follow meet it, too.
+        Take a picture now. A failure is logged: the steps that follow meet it, too.
 
         Args:
             when: At which moment, for the note.
@@ -86,7 +86,7 @@ class FirstLook:
             self._data, self._when, self._of = data, when, document
 
     async def keep(self) -> None:
-        """Let what was seen stand in for the picture that did not come; for the page's end."""
+        """Write the early picture in the place of the missing one; for the page's end."""
         if not self._data:
             return
         when = self._when

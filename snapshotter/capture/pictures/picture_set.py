@@ -1,21 +1,18 @@
 """
-All pictures of one capture, in the order in which each harms the next ones least.
+Take all pictures of one capture, in the order in which each harms the next ones least.
 
-First the window as it opens, then the whole page; what changes the page comes last: elements and
-the PDF, then the page in taller and in other windows. Each such change is ours, is
-noted as one, and is undone.
+The window as it opens comes first, then the whole page. Pictures that change the page come last:
+elements and the PDF, then the page in taller and in other windows. Each such change is recorded as
+an action, and undone.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from playwright.async_api import CDPSession
-
 from snapshotter.capture.behaviours import freezing, scrolling, settling
-from snapshotter.capture.behaviours.page_context import PageContext
-from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.page.geometry import InnerBox
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.screenshot import Camera
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import PageSize, Picture, PictureKind
@@ -27,7 +24,7 @@ _HEIGHTS = 10  # told in words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureResult:
-    """What came of one step."""
+    """What a step of pictures has done, and whether it is whole."""
 
     detail: str
     whole: bool
@@ -38,25 +35,18 @@ class PictureSet:
     The pictures of one page.
 
     Args:
-        stuck: Requests that will not end because loading was stopped.
-        lost: Addresses of images that did not come; see `media.hold_still`.
+        lost: Addresses of images that did not load; see `freezing.freeze_page`.
     """
 
     def __init__(
         self,
-        camera: Camera,
         page_context: PageContext,
-        session: CDPSession,
-        builder: CaptureBuilder,
-        *,
-        stuck_requests: int,
+        camera: Camera,
         lost: Collection[str],
     ) -> None:
-        self._camera = camera
         self._page_context = page_context
-        self._session = session
-        self._builder = builder
-        self._stuck_requests = stuck_requests
+        self._builder = page_context.builder
+        self._camera = camera
         self._lost = lost
         self.inner_box: InnerBox | None = None  # what scrolls in the page's place
 
@@ -65,7 +55,7 @@ class PictureSet:
         self._builder.keep(await self._camera.viewport())
 
     async def page(self) -> PictureResult:
-        """Photograph the whole page, and look whether something else scrolls in its place."""
+        """Photograph the whole page, and find out whether a box scrolls in its place."""
 
         def keep(picture: Picture) -> None:
             self._builder.keep(picture)
@@ -90,7 +80,7 @@ class PictureSet:
         return PictureResult(detail=detail, whole=picture.whole)
 
     async def elements(self) -> PictureResult:
-        """Photograph each element that was asked for."""
+        """Photograph each element that the policy names."""
         details, missing = [], 0
         for number, selector in enumerate(self._page_context.decision.pictures.elements, 1):
             try:
@@ -108,12 +98,12 @@ class PictureSet:
         return PictureResult(detail=detail, whole=whole)
 
     async def pdf(self) -> None:
-        """Print the page."""
-        self._page_context.note("print", "to a PDF; a page may notice that it is printed")
+        """Print the page to PDF."""
+        self._builder.note("print", "to a PDF; a page may notice that it is printed")
         self._builder.keep(await self._camera.pdf())
 
     async def expanded(self, box: InnerBox) -> PictureResult:
-        """Photograph all of a box that scrolls in the page's place."""
+        """Photograph all of a box that scrolls in the place of the page."""
         try:
             await self._camera.inner_box(
                 box, self._builder.keep, show=self._show, settle=self._settle_again
@@ -130,14 +120,14 @@ class PictureSet:
         return PictureResult(detail=detail, whole=picture.whole)
 
     async def in_window(self, window: Viewport) -> PictureResult:
-        """Photograph the page in another window, with what it loads only there."""
+        """Photograph the page in another window, with the content that loads only there."""
         step, page_context = f"viewport-{window.name}", self._page_context
         try:
             await self._show(window)
             await self._camera.layout.drawn()
             await self._resume_animations()
             scrolled = await scrolling.scroll(page_context)
-            open_ends = (await settling.settle(page_context, self._stuck_requests)).open_ends
+            open_ends = (await settling.settle(page_context)).open_ends
             await scrolling.scroll_to_top(page_context)
             open_ends = await self._settle_again() or open_ends
             self._builder.keep(await self._camera.viewport(step))
@@ -162,43 +152,42 @@ class PictureSet:
         return found
 
     async def _settle_again(self) -> str:
-        """Settle once more, after the page was shown in another way, and hold it still again."""
+        """Settle and freeze the page again, after it was shown in another way."""
         await self._resume_animations()
-        settled = await settling.settle(self._page_context, self._stuck_requests)
-        await freezing.freeze_page(self._page_context, self._session, self._lost)
+        settled = await settling.settle(self._page_context)
+        await freezing.freeze_page(self._page_context, self._lost)
         return settled.open_ends
 
     async def _resume_animations(self) -> None:
-        """Let animations run again: what comes into view may be faded in."""
+        """Let animations run again: content that comes into view may fade in."""
         await self._send("Animation.setPlaybackRate", playbackRate=1)
 
     async def _show(self, window: Viewport) -> None:
-        """Put the page into another window."""
+        """Show the page in another window."""
         before, self._camera.window = self._camera.window, window
         how = ", as on a phone" if window.mobile else ""
         size = f"{window.width} x {window.height} CSS pixels at {window.scale}{how}"
-        self._page_context.note("set-viewport", size)
-        await set_window(self._page_context, self._session, window)
+        self._builder.note("set-viewport", size)
+        await set_window(self._page_context, window)
         if window.mobile != before.mobile:
             await self._send("Emulation.setTouchEmulationEnabled", enabled=window.mobile)
 
     async def _show_default(self) -> None:
-        """Put the page back into its own window. A page that is lost needs none."""
+        """Show the page in its own window again, unless the page is lost."""
         guard = self._page_context.guard
         if guard.lost is None and guard.remaining_s > 0:
             await self._show(self._camera.default)
 
     async def _send(self, method: str, **parameters: object) -> None:
-        limit_s = self._page_context.decision.limits.step_s
-        await self._page_context.guard.call(method, self._session.send(method, parameters), limit_s)
+        await self._page_context.send(method, method, parameters)
 
 
-async def set_window(page_context: PageContext, session: CDPSession, window: Viewport) -> None:
+async def set_window(page_context: PageContext, window: Viewport) -> None:
     """
-    Tell the browser the window that a page is in.
+    Set the window that a page is in.
 
-    In the session that photographs, from before the first request on: each shot sets the
-    window anew from what its own session knows, and would undo what another one has set.
+    In the session that photographs, and before the first request: each screenshot sets the window
+    anew from what its own session knows, and would undo the setting of another session.
     """
     # A window that was made tall stands on a screen that was not.
     screen = window.height if window.mobile else page_context.decision.viewport_px[1]
@@ -210,11 +199,7 @@ async def set_window(page_context: PageContext, session: CDPSession, window: Vie
         "screenWidth": window.width,
         "screenHeight": min(window.height, screen),
     }
-    await page_context.guard.call(
-        "the window",
-        session.send("Emulation.setDeviceMetricsOverride", parameters),
-        page_context.decision.limits.step_s,
-    )
+    await page_context.send("the window", "Emulation.setDeviceMetricsOverride", parameters)
 
 
 def _page_size(picture: Picture) -> PageSize:

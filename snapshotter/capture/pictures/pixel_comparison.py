@@ -26,7 +26,7 @@ class PixelDifference:
 
 
 def read_png_size(path: Path) -> tuple[int, int]:
-    """Return width and height. Raises SnapshotterError: it is no PNG that we can read."""
+    """Return width and height. Raises SnapshotterError for a PNG that is not supported."""
     with path.open("rb") as stream:
         header = read_header(stream.read(HEAD_BYTES))
     return header.width, header.height
@@ -62,7 +62,7 @@ def compare(first: Path, second: Path) -> PixelDifference:
 
 
 def _equal(one: Any, other: Any) -> int:
-    """Return in how many pixels two images of one size are the same in every channel."""
+    """Return in how many pixels two images of one size are equal in every channel."""
     if one.mode != other.mode:
         one, other = one.convert("RGBA"), other.convert("RGBA")
     channels = ImageChops.difference(one, other).split()

@@ -1,15 +1,13 @@
 """
 Join PNG images of one width, one below the other, without decoding a pixel.
 
-A PNG (W3C PNG, third edition) is one zlib stream of rows, each with a filter
-byte that says from which neighbours its bytes were predicted. Rows keep their
-filters when they are moved, but for the first row of an image: it was
-predicted from a row of zeros and now has a real row above it. So its filter is
-rewritten to one that does not look up; that, and the few rows that a compressed
-block could refer to as they were, are compressed anew, and all blocks behind
-them are moved into the joined stream as they are (`deflate_blocks.py`). A page of 20
-megapixels costs a fifth of a second and a few megabytes of memory; to compress
-its rows again costs three times that, and to decode them ten times.
+A PNG (W3C PNG, third edition) is one zlib stream of rows, each with a filter byte that says from
+which neighbours its bytes were predicted. Moved rows keep their filters, except the first row of an
+image: it was predicted from a row of zeros and now has a real row above it. So its filter is
+rewritten to one that does not refer to the row above. That row, and the few rows that a compressed
+block could refer to, are compressed again; all blocks behind them are moved into the joined stream
+unchanged (`deflate_blocks.py`). A page of 20 megapixels costs a fifth of a second and a few
+megabytes of memory. Compressing its rows again costs three times that, and decoding them ten times.
 """
 
 import struct
@@ -30,7 +28,7 @@ _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)  # filter types (§9.2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PngPart:
-    """What was seen of an image while it was joined to others."""
+    """Header and colour of an image that was joined to others."""
 
     header: PngHeader
     colour: bytes | None  # the samples of its one colour, when all its pixels have the same
@@ -56,12 +54,12 @@ def one_colour(png: bytes) -> bytes | None:
 
 class PngStitcher:
     """
-    Takes images from top to bottom and writes them out as one.
+    Joins images from top to bottom into one.
 
     Args:
-        work: An empty binary file, readable and writable, for the compressed rows: the
-            height stands first in a PNG and is known last.
-        blocks: Move compressed blocks as they are, where this system can; see `deflate_blocks.py`.
+        work: An empty binary file, readable and writable, for the compressed rows: the height comes
+            first in a PNG and is known last.
+        blocks: Move compressed blocks unchanged, if this system can; see `deflate_blocks.py`.
     """
 
     def __init__(self, work: BinaryIO, *, blocks: bool = True) -> None:
@@ -76,7 +74,7 @@ class PngStitcher:
 
     def add(self, png: bytes) -> PngPart:
         """
-        Append one image below the others. One that is refused leaves nothing behind.
+        Append one image below the others. A refused one leaves nothing behind.
 
         Raises:
             SnapshotterError: It is broken, or of another width or pixel format.
@@ -102,7 +100,7 @@ class PngStitcher:
         return PngPart(header=header, colour=colour)
 
     def take_back(self) -> None:
-        """Take the last image away again. Once; then nothing happens."""
+        """Remove the last image. Works once; then nothing happens."""
         at, self._adler, self._height, self._header = self._before
         self._work.seek(at)
         self._work.truncate()
@@ -168,14 +166,14 @@ class PngStitcher:
 
 class _FirstRow:
     """
-    Rewrites the first row of an image so that it does not look up, and passes on the rest.
+    Rewrites the first row of an image so that it does not refer to the row above; passes on the
+    rest.
 
-    The first row was filtered as if zeros stood above it, and now has a real row
-    there. Up of zeros is None, and Paeth of zeros is Sub (§9.2, §9.4); Average is neither,
-    so that row is decoded.
+    The first row was filtered as if zeros were above it, and now a real row is there. Up of zeros
+    is None, and Paeth of zeros is Sub (§9.2, §9.4); Average is neither, so that row is decoded.
 
     Args:
-        kept: It stays the first row, and as it is.
+        kept: It stays the first row, unchanged.
     """
 
     def __init__(self, row: int, pixel_bytes: int, *, kept: bool) -> None:
@@ -186,11 +184,11 @@ class _FirstRow:
         self._done = kept
 
     def is_past(self, position: int) -> bool:
-        """Say whether all bytes from `position` on are as they were."""
+        """Return whether all bytes from `position` on are unchanged."""
         return self._done and (not self._changed or position >= self._changed)
 
     def pass_on(self, data: bytes) -> bytes:
-        """Return the bytes as they are to be."""
+        """Return the bytes as they are to be written."""
         if self._done or not data:
             return data
         kind = self._held[0] if self._held else data[0]
@@ -212,10 +210,10 @@ class _FirstRow:
 
 class _OneColour:
     """
-    Looks at filtered rows and says whether all pixels are one colour.
+    Finds out from filtered rows whether all pixels have one colour.
 
-    Costs next to nothing: most images differ in their first rows. Rows that an encoder
-    filtered in changing ways count as different.
+    It costs next to nothing: most images differ in their first rows. Rows that an encoder filtered
+    in changing ways count as different.
     """
 
     def __init__(self, header: PngHeader) -> None:
@@ -233,7 +231,7 @@ class _OneColour:
         return self._first[1 : 1 + self._pixel_bytes]
 
     def look(self, data: bytes) -> None:
-        """Take the next bytes, as they were filtered."""
+        """Read the next bytes, still filtered."""
         if self.differs:
             return
         if (missing := self._row - len(self._first)) > 0:
@@ -281,7 +279,7 @@ def _idat(png: bytes) -> bytes:
 
 
 def _without_average(row: bytes, pixel_bytes: int) -> bytes:
-    """Return a row filtered by Average below zeros as one without a filter."""
+    """Return a row that was filtered by Average below zeros as one without a filter."""
     plain = bytearray(row[1:])
     for index in range(pixel_bytes, len(plain)):
         plain[index] = (plain[index] + plain[index - pixel_bytes] // 2) & 0xFF

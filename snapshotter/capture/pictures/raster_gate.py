@@ -1,9 +1,9 @@
 """
-A gate before the work that keeps a whole core busy: raster and encoding of pictures.
+Limit how many captures of one process draw and encode pictures at the same time.
 
-Captures of one process run in threads of their own and may wait for the network
-all at once; photographed at once, each would only take longer and more memory.
-So each shot takes a slot, in the order of asking, and gives it back behind it.
+Such work keeps a whole core busy. Captures run in threads of their own and may wait for the network
+all at once; photographed at once, each would only take longer and more memory. So each picture
+takes a slot, in the order of the requests, and returns it afterwards.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 class RasterGate:
     """
-    Lets so many in at once, from any thread and event loop; who asks first comes first.
+    Gives out so many slots at once, to any thread and event loop, in the order of the requests.
 
     Args:
         slots: How many; at least one.

@@ -1,18 +1,16 @@
 """
-Photograph a page: what a person sees first, all of it, and what else was asked for.
+Photograph a page: its first view, the whole page, elements, inner boxes and other windows.
 
-A page is photographed in tiles from scroll position 0, so that fixed and sticky
-elements appear once, and each tile is checked for what it should be: one large
-shot is silently blank below some hundred megapixels. Tiles join edge to edge
-into one PNG file of at most so many pixels; a taller page takes several files.
-What every file and tile shows goes into a `Picture`, and so does what it lacks.
+A page is photographed in tiles from scroll position 0, so that fixed and sticky elements appear
+once. Each tile is checked, since one large screenshot is silently blank above some hundred
+megapixels. Tiles are joined edge to edge into one PNG file of at most so many pixels; a taller page
+takes several files. A `Picture` records what every file and tile shows, and what is missing.
 """
 
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from playwright.async_api import CDPSession
@@ -21,6 +19,7 @@ from playwright.async_api import Error as PlaywrightError
 from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, CaptureTimeout, PageLost
 from snapshotter.capture.browser.isolated_worlds import ScriptError
 from snapshotter.capture.page.geometry import Area, InnerBox, PageGeometry
+from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.png_stitching import PngPart, PngStitcher, one_colour
 from snapshotter.capture.pictures.raster_gate import RasterGate
 from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand, decode_base64
@@ -34,7 +33,7 @@ from snapshotter.model.capture import (
     PictureKind,
     PictureTile,
 )
-from snapshotter.model.request import Decision, Viewport
+from snapshotter.model.request import Viewport
 
 DEFAULT = "default"  # name of the window that every capture has
 
@@ -68,13 +67,12 @@ async def check_paints_below_window(
     session: CDPSession, shutter: ScreenshotCommand, guard: CallGuard, limit_s: float
 ) -> bool:
     """
-    Say whether this browser shows a part of a page below the window, tried on the blank page.
+    Return whether this browser draws the part of a page below the window, tried on the blank page.
 
-    One that does not returns white, without an error: that has to be known before a picture
-    is believed.
+    One that does not returns white, without an error, so this has to be known beforehand.
 
     Raises:
-        TimeLimit, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: It could not be
+        CallTimeout, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: It could not be
             tried.
     """
 
@@ -97,54 +95,45 @@ class Camera:
     Photographs one page.
 
     Args:
-        gate: Passed by each shot.
-        beyond: Ask for parts below the window with `captureBeyondViewport`; see `launch.py`.
-        work: A directory for temporary files.
-        say: Takes the name of a step and its progress in words.
-        warn: Takes a sentence about a picture that may not show what it should.
+        gate: Limits how many captures draw at once.
+        beyond: Request parts below the window with `captureBeyondViewport`; see
+            `browser/arguments.py`.
     """
 
     def __init__(
         self,
-        session: CDPSession,
+        page_context: PageContext,
         shutter: ScreenshotCommand,
-        spool: Spool,
-        guard: CallGuard,
-        decision: Decision,
         *,
-        layout: PageGeometry,
         gate: RasterGate,
         beyond: bool,
-        work: Path,
-        say: Callable[[str, str], None],
-        warn: Callable[[str], None],
     ) -> None:
-        self._session = session
-        self.shutter = shutter
-        self._spool = spool
-        self._guard = guard
+        decision = page_context.decision
+        self._session = page_context.session
+        self._guard = page_context.guard
+        self._spool = page_context.spool
+        self._builder = page_context.builder
         self._limits = decision.limits
-        self.limit_s = decision.limits.tile_s  # of one shot
         self._pictures = decision.pictures
+        self._work = page_context.browser.workspace.root  # for temporary files
         self._gate = gate
         self._beyond = beyond
-        self._work = work
-        self._say = say
-        self._warn = warn
-        self.layout = layout
+        self.shutter = shutter
+        self.limit_s = decision.limits.tile_s  # of one shot
+        self.layout = PageGeometry(page_context)
         width, height = decision.viewport_px
         self.default = Viewport(name=DEFAULT, width=width, height=height, scale=decision.scale)
         self.window = self.default  # that the page is in now
 
     async def viewport(self, step: str = "viewport", word: str = "viewport") -> Picture:
         """
-        Write `capture/viewport.png`: what a person sees first, without scrolling.
+        Write `capture/viewport.png`: the first view, without scrolling.
 
         Args:
-            word: In the file's name instead: it is the page in another state.
+            word: Names the file instead, for the page in another state.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, SnapshotterError: There is no such picture.
+            CallTimeout, PageLost, CaptureTimeout, SnapshotterError: There is no such picture.
         """
         viewport = self.window
         area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
@@ -160,10 +149,10 @@ class Camera:
 
     async def look(self, limit_s: float) -> bytes:
         """
-        Return a PNG image of the window as it is, past the gate; b"" where nothing is drawn.
+        Return a PNG of the window, without waiting for the gate; b"" where nothing is drawn.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: There is none.
+            CallTimeout, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: There is none.
         """
         viewport = self.window
         area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
@@ -172,7 +161,7 @@ class Camera:
         return b"" if blank else data
 
     async def keep_first_look(self, data: bytes, step: str, when: str) -> Picture:
-        """Write `capture/viewport.png` from an earlier look, with the moment in its note."""
+        """Write `capture/viewport.png` from an early picture, with the moment in its note."""
         return await self._keep_viewport(data, step, "viewport", when=when)
 
     async def _keep_viewport(
@@ -208,13 +197,13 @@ class Camera:
         Write `capture/screenshot.png`, and `-02.png` and on for a page that one file cannot hold.
 
         Args:
-            keep: Takes what is finished, each time a file is: so that it counts when
-                the next one fails.
-            word: In the files' names instead: it is the page in another state.
+            keep: Called with the picture each time a file is finished, so that it counts if the
+                next one fails.
+            word: Names the files instead, for the page in another state.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, SnapshotterError: It could not be finished.
-                What was photographed before is written all the same.
+            CallTimeout, PageLost, CaptureTimeout, SnapshotterError: It could not be finished. What
+                was photographed before is written all the same.
         """
         width, height = await self.layout.size()
         area = Area(left=0, top=0, width=width, height=height)
@@ -231,10 +220,10 @@ class Camera:
         Write `capture/element-NN.png`, the first element that a selector names.
 
         Returns:
-            What was found, in words.
+            A description of what was found.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, SnapshotterError: As `page`, or no such element.
+            CallTimeout, PageLost, CaptureTimeout, SnapshotterError: As `page`, or no such element.
         """
         found = await self.layout.find(selector)
         name = f"capture/element-{number:02}"
@@ -260,18 +249,18 @@ class Camera:
         settle: Callable[[], Awaitable[object]],
     ) -> None:
         """
-        Write `capture/screenshot-expanded.png`: all of a box that scrolls in the page's place.
+        Write `capture/screenshot-expanded.png`: all of a box that scrolls in the place of the page.
 
-        The window is made as tall as the box needs, for nothing of the page's own style
-        is touched by that, and what is drawn is what a reader with a tall screen sees. What
-        is taller than a window may be is photographed at several positions of the box.
+        The window is made as tall as the box needs. That does not touch the page's own style, and
+        shows what a reader with a tall screen sees. A taller box than a window may be is
+        photographed at several positions.
 
         Args:
             show: Puts the page into a window of that size.
             settle: Waits until what comes into view has loaded.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, SnapshotterError: As `page`.
+            CallTimeout, PageLost, CaptureTimeout, SnapshotterError: As `page`.
         """
         first = self.window
         most = max(first.height, _TALL_PIXELS // (first.width * first.scale**2))
@@ -305,10 +294,10 @@ class Camera:
 
     async def pdf(self) -> Picture:
         """
-        Write `capture/page.pdf`: the page as it would be printed.
+        Write `capture/page.pdf`: the page as it is printed.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout, SnapshotterError: There is no such file.
+            CallTimeout, PageLost, CaptureTimeout, SnapshotterError: There is no such file.
         """
         limit_s = self._pictures.pdf_s
         async with self._slot():
@@ -362,7 +351,7 @@ class Camera:
         )
 
     def _picture(self, kind: PictureKind, area: Area, subject: str = "") -> Picture:
-        """Return a picture of which nothing is made yet."""
+        """Return the record of a picture of which nothing is photographed yet."""
         viewport = self.window
         return Picture(
             kind=kind,
@@ -396,7 +385,7 @@ class Camera:
         Photograph an area from its top to its bottom, into as many files as it takes.
 
         Args:
-            height: Measures how high it is now, where it may grow.
+            height: Measures the current height of an area that may grow.
         """
         start, most = progress.picture.top_px, self._limits.height_px
         progress.done = start
@@ -438,7 +427,7 @@ class Camera:
     async def _file(
         self, progress: _Progress, path: str, end: int, tile: int, step: str, keep: KeepPicture
     ) -> None:
-        """Photograph on to `end` into one file. What of it was made is written in any case."""
+        """Photograph up to `end` into one file. What was photographed is written in any case."""
         picture, start = progress.picture, progress.done
         failure: Exception | None = None
         with tempfile.TemporaryFile(dir=self._work) as scratch:
@@ -446,7 +435,9 @@ class Camera:
             try:
                 while progress.done < end:
                     at = min(progress.done + tile, end)
-                    self._say(step, f"tile {progress.tiles + 1}, {progress.done} of {end} px")
+                    self._builder.say(
+                        step, f"tile {progress.tiles + 1}, {progress.done} of {end} px"
+                    )
                     area = Area(
                         left=picture.left_px,
                         top=progress.done,
@@ -549,7 +540,7 @@ class Camera:
         return (await self.layout.size())[1]
 
     async def _is_blank(self, area: Area, colour: bytes) -> bool:
-        """Say whether a part of one colour should not be of one."""
+        """Return whether a part of one colour should show text or images."""
         try:
             return await self.layout.shows_something(area.top, area.bottom, colour)
         except (CallTimeout, ScriptError, PlaywrightError):
@@ -565,9 +556,10 @@ class Camera:
         return [(half, await self._shoot(half, self._part(half))) for half in halves if half.height]
 
     def _log_blank_picture(self, path: str, tile: PictureTile) -> None:
-        self._warn(
+        self._builder.add_reason(
+            "picture-blank",
             f"{path}: CSS pixels {tile.top_px} to {tile.bottom_px} have one colour, "
-            "where the page has text or images"
+            "where the page has text or images",
         )
 
     def _path(self, word: str, number: int = 1) -> str:
@@ -587,13 +579,13 @@ class Camera:
 
     async def _shoot(self, area: Area, part: dict[str, Any] | None) -> bytes:
         """
-        Return a PNG image, checked to be what was asked for.
+        Return a PNG of an area, checked for its size.
 
-        Lossless, and as quick as that goes (`optimizeForSpeed`: 16 % larger).
+        It is lossless, and encoded as fast as possible (`optimizeForSpeed`: 16 % larger).
 
         Args:
             area: What it has to show.
-            part: How the browser is told so; the window as it is, if not given.
+            part: The clip for the browser; the window as it is, if not given.
         """
         async with self._slot():
             return await self._shot(area, part, self._limits.tile_s)
@@ -633,10 +625,10 @@ class _Slot:
 
 class _Strip:
     """
-    Joins shots in a thread, one behind the camera, so that at most two are in memory.
+    Joins shots in a thread while the next one is taken, so that at most two are in memory.
 
     Args:
-        is_blank: Says whether an area of one colour should not be one.
+        is_blank: Returns whether an area of one colour should not be one.
     """
 
     def __init__(
@@ -652,12 +644,12 @@ class _Strip:
     async def add(
         self, area: Area, png: bytes, again: Callable[[Area], Awaitable[list[tuple[Area, bytes]]]]
     ) -> None:
-        """Take one more shot; the one before is looked at."""
+        """Add one more shot; the previous one is joined and checked."""
         await self.settle(again)
         self._running = area, asyncio.create_task(asyncio.to_thread(self._stitcher.add, png))
 
     async def settle(self, again: Callable[[Area], Awaitable[list[tuple[Area, bytes]]]]) -> None:
-        """Wait for the last shot to be joined, and look at it; take it anew if it is blank."""
+        """Wait until the last shot is joined, and check it; take it again if it is blank."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -677,7 +669,7 @@ class _Strip:
             self.tiles.append(replace(self._tile(half, part), blank=blank))
 
     async def give_up(self) -> None:
-        """Wait for what is under way; something else has gone wrong already."""
+        """Wait for the running join, after another failure."""
         running, self._running = self._running, None
         if running is None:
             return

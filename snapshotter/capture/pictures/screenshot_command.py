@@ -1,11 +1,10 @@
 """
-Ask the browser for one picture of what it shows: the only place that does.
+Request one screenshot from the browser, and repeat the request when the browser has no frame yet.
 
-Chromium refuses a picture ("Unable to capture screenshot") when the process that draws
-has no frame to copy: just after a start, on a machine that has much else to do, and when
-that process has ended and another one takes its place. It says nothing else about it, and
-gives the same picture when it is asked again a moment later. So that refusal alone is
-asked again; see docs/adr/0052-a-browser-that-refuses.md.
+Chromium refuses a screenshot ("Unable to capture screenshot") when the process that draws has no
+frame to copy: just after a start, on a busy machine, and when that process has ended and another
+one takes its place. It gives no other reason, and returns the same picture a moment later. So only
+that refusal is repeated; see docs/adr/0052-a-browser-that-refuses.md.
 """
 
 import asyncio
@@ -30,10 +29,10 @@ _UNCOLLECTED = 24 << 20  # bytes of pictures that may be held as garbage
 
 class ScreenshotCommand:
     """
-    Takes pictures of one page, as PNG.
+    Takes screenshots of one page, as PNG.
 
     Args:
-        again: Takes what the browser said each time that it is asked again.
+        again: Called with the browser's message before each repetition.
     """
 
     def __init__(self, session: CDPSession, guard: CallGuard, again: Callable[[str], None]) -> None:
@@ -44,16 +43,16 @@ class ScreenshotCommand:
 
     async def take(self, what: str, limit_s: float, **asked: object) -> bytes:
         """
-        Return a picture, however often it has to be asked for within the limit.
+        Return a screenshot; repeat the request within the limit while the browser has no frame.
 
         Args:
-            what: For the error, when it takes too long.
+            what: Names the call in the error when it takes too long.
             asked: Parameters of `Page.captureScreenshot`.
 
         Raises:
-            TimeLimit, PageLost, CaptureTimeout: As `Guard.call`.
-            PlaywrightError: The browser refused, the last time that it was asked.
-            SnapshotterError: What came is no base64.
+            CallTimeout, PageLost, CaptureTimeout: As `CallGuard.call`.
+            PlaywrightError: The browser refused the last request.
+            SnapshotterError: The answer is not base64.
         """
         data = await self._guard.call(what, self._until_given(asked), limit_s)
         # Playwright keeps each answer in a cycle of objects, and text of megabytes does not
@@ -81,10 +80,10 @@ class ScreenshotCommand:
 
 def decode_base64(text: str) -> bytes:
     """
-    Return the bytes of a picture or a part of a PDF, as the protocol wraps them.
+    Return the bytes of a picture or a part of a PDF, which the protocol encodes in base64.
 
     Raises:
-        SnapshotterError: It is no base64.
+        SnapshotterError: It is not base64.
     """
     try:
         return base64.b64decode(text, validate=True)

@@ -1,13 +1,13 @@
 """
-The streams of a capture and the keys that open them, encrypted for those whom the policy names.
+Keep the streams of a capture and their keys, encrypted for the recipients that the policy names.
 
-`capture/streams.p7m` is a CMS AuthEnvelopedData (`formats/signatures/cms.py`), its content a tar
-file: what the egress guard kept of each connection, the browser's key log, and what is known of
-the connections. Whoever has the private key can read all that passed and see for himself
-that the network record is made of it (`rederivation.py`); nobody else can read anything.
-docs/spec/streams.md describes each file.
+`capture/streams.p7m` is a CMS AuthEnvelopedData (`formats/signatures/cms.py`). Its content is a tar
+file: what the egress guard kept of each connection, the browser's key log, and facts about the
+connections. Whoever has the private key can read all traffic and check that the network record is
+made of it (`rederivation.py`); nobody else can read anything. docs/spec/streams.md describes each
+file.
 
-Nothing here is written in clear: the tar file is never on a disk.
+Nothing is written in clear: the tar file is never on a disk.
 """
 
 import dataclasses

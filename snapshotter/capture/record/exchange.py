@@ -1,9 +1,9 @@
 """
-One request and its answer: what the wire carried, and what the browser told of it.
+Pair each request and response on the wire with what the browser reported about it.
 
-The two accounts are made apart and paired here, by method, URL and order. Neither
-is bent to fit the other: an exchange that only the wire knows is recorded, and a
-request that only the browser knows stays one, with its reason.
+The two accounts are made separately and paired here, by method, URL and order. Neither is changed
+to fit the other: an exchange that is only on the wire is recorded, and a request that only the
+browser reports is kept with its reason.
 """
 
 import enum

@@ -1,9 +1,9 @@
 """
-What kept a request from its answer, in the words of the guard that made its connection.
+Find out why a request got no response, from the egress guard that made its connection.
 
-Behind a proxy the browser knows of every failure only that there was one
-(`ERR_EMPTY_RESPONSE`, `ERR_TUNNEL_CONNECTION_FAILED`) and of every server only
-the proxy's address. The guard resolved the name and made the connection, so it is asked.
+Behind a proxy the browser reports only that a request failed (`ERR_EMPTY_RESPONSE`,
+`ERR_TUNNEL_CONNECTION_FAILED`), and of every server only the proxy's address. The guard resolved
+the name and made the connection, so it knows more.
 """
 
 import re

@@ -1,12 +1,12 @@
 """
-Heads of requests and answers as the record holds them: HTTP/1.1, with secrets replaced.
+Build the heads of requests and responses as the record holds them: HTTP/1.1, secrets replaced.
 
-Over HTTP/1 a head is kept octet for octet, but for the values of secret headers
-and the user information in URLs. HTTP/2 has no head in text: one is made of its
-fields (RFC 9113, section 8.3), as WARC files of all archives do it.
+Over HTTP/1 a head is kept octet for octet, except for the values of secret headers and the user
+information in URLs. HTTP/2 has no head in text: one is made of its fields (RFC 9113, section 8.3),
+as WARC files of other archives do.
 
-Secrets are replaced here, before anything else of ours holds the head: what is
-made of it, a log or a traceback, can show none.
+Secrets are replaced here, before other code holds the head. So no log or traceback made from it can
+show them.
 """
 
 import re

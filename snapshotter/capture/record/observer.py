@@ -1,10 +1,10 @@
 """
-What the browser tells of its requests: circumstances, and never a body.
+Follow the browser's network events: which requests there are, and what became of them.
 
-The bytes of the record come from the wire (`wire_reader.py`). The browser's Network
-domain adds what no wire shows: who asked for what and in which frame, what it
-blocked, what failed before anything was sent, what came from its cache. And it
-tells while the page lives what is under way, which the wire tells only after.
+The bytes of the record come from the wire (`wire_reader.py`). The browser's Network domain adds
+what the wire does not show: the initiator and frame of a request, what was blocked, what failed
+before anything was sent, what came from the cache. It also reports while the page lives what is
+under way, which the wire shows only afterwards.
 """
 
 import asyncio
@@ -420,9 +420,9 @@ class RequestObserver:
             frame_id=params.get("frameId", ""),
             loader_id=params.get("loaderId", ""),
             initiator=initiator,
-            session=session,
         )
         if observed is not None:
+            observed.sessions.append(session)
             if adopted := self._adopted.get((observed.method, observed.url)):
                 self._replace(adopted.popleft(), observed)
             else:
@@ -525,8 +525,9 @@ class RequestObserver:
             resource_type=WEBSOCKET,
             at=self._clock.now(),
             initiator=params.get("initiator", {}),
-            session=session,
         )
+        if request is not None:
+            request.sessions.append(session)
         number = request.number if request is not None else -1
         now = self._clock.monotonic()
         self._channels[params["requestId"]] = _MessageChannel(
@@ -581,7 +582,6 @@ class RequestObserver:
         frame_id: str = "",
         loader_id: str = "",
         initiator: Params | None = None,
-        session: CdpSession | None = None,
     ) -> ObservedRequest | None:
         """Take in one request; None beyond the limit, where it is counted alone."""
         if len(self._observed) >= self._limits.requests + _SPARE_REQUESTS:
@@ -598,7 +598,6 @@ class RequestObserver:
             loader_id=loader_id,
             initiator=(initiator or {}).get("type", ""),
             initiator_url=self._redactor.clean_url(_initiator_url(initiator or {}))[:_ADDRESS],
-            sessions=[session] if session is not None else [],
         )
         self._observed.append(request)
         if request_id:

@@ -1,10 +1,10 @@
 """
-How much time and memory the reading of a capture's connections may take.
+Limit the time and memory that reading the connections of a capture may take.
 
-A few bytes of a server can cost much here: an index into HPACK's table stands for
-4 KiB, a million informational answers are headers and nothing else, a WebSocket
-message of 4 KiB may inflate to a thousand times as much. So reading has an
-allowance, far above what any page needs; what it did not suffice for is named.
+A few bytes from a server can be expensive: an index into HPACK's table stands for 4 KiB, a million
+informational responses are headers and nothing else, and a WebSocket message of 4 KiB may inflate
+to a thousand times as much. The limits are far above what any page needs; what they cut off is
+named.
 """
 
 import time

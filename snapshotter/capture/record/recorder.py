@@ -1,11 +1,11 @@
 """
 Record a page's network traffic: the bytes from the wire, their circumstances from the browser.
 
-The egress guard keeps every connection as it was, encrypted. `Recorder` reads them when
-the page is done, with the keys that the browser wrote down: nothing stands between the two
-while the page lives, and what is recorded is what was sent. The keys and the streams are
-destroyed as soon as the archive is written. What can not be read is named
-(`Recording.missing_parts`, docs/spec/network-record.md).
+The egress guard keeps every connection as it was, encrypted. `Recorder` reads the connections when
+the page is done, with the keys that the browser wrote. Nothing is decrypted on the way while the
+page lives, so what is recorded is what was sent. The keys and the streams are destroyed as soon as
+the archive is written. What cannot be read is named (`Recording.missing_parts`,
+docs/spec/network-record.md).
 """
 
 import asyncio
@@ -33,8 +33,7 @@ from snapshotter.capture.record.observer import RELOAD, RequestObserver
 from snapshotter.capture.record.read_budget import SIGNATURES_CPU_S, ReadBudget, cpu_deadline
 from snapshotter.capture.record.scratch import BodyStore
 from snapshotter.capture.record.wire_reader import ReadConnection, read
-from snapshotter.capture.redaction import concealer as viewer
-from snapshotter.capture.redaction.concealer import Concealer
+from snapshotter.capture.redaction.concealer import Concealer, decode_body
 from snapshotter.capture.redaction.redactor import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
 from snapshotter.egress import tee
@@ -125,6 +124,20 @@ class Recording:
     concealer: Concealer | None = None  # what it concealed is to be concealed elsewhere, too
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRules:
+    """What a recorder limits, keeps, replaces and believes."""
+
+    limits: Limits
+    software: str  # name and version, for the warcinfo record
+    redact_headers: frozenset[str]  # lowercase names of headers whose values are secret
+    redact: RedactRules = field(default_factory=RedactRules)  # see `concealer.Concealer`
+    own: tuple[CapturerIdentifier, ...] = ()  # of the capturing person, replaced as `redact` says
+    original: str = ""  # the address that was asked for, where another one is visited
+    keep_for: tuple[Recipient, ...] = ()  # who can open the streams and keys in the bundle
+    authorities: tuple[str, ...] = ()  # certificates that this capture trusts, in PEM
+
+
 class Recorder:
     """
     Records the network traffic of one page, from what the egress guard keeps.
@@ -133,15 +146,8 @@ class Recorder:
 
     Args:
         spool: The capture's directory; files appear below it under their bundle paths.
-        redact_headers: Lowercase names of headers whose values are secret.
-        software: Name and version, for the warcinfo record.
-        way: The network of this capture. What it keeps, it keeps in clear or with its
+        network: The network of this capture. What it keeps, it keeps in clear or with its
             keys: both are destroyed when the files are written, and when that fails.
-        keep_for: Who can open the streams and keys in the bundle; nobody: they are not kept.
-        original: The address that was asked for, where another one is visited; "" otherwise.
-        discloses: Whether the salts of what is replaced are handed out.
-        redact: What says who made the capture; see `viewer.Concealer`.
-        own: The user's own names, which `redact` says what to do with.
     """
 
     def __init__(
@@ -150,31 +156,23 @@ class Recorder:
         spool: Path,
         clock: Clock,
         ids: IdSource,
-        limits: Limits,
-        redact_headers: frozenset[str],
-        software: str,
-        way: CaptureNetwork,
-        keep_for: Sequence[Recipient] = (),
-        original: str = "",
-        discloses: bool = True,
-        redact: RedactRules | None = None,
-        own: Sequence[CapturerIdentifier] = (),
-        authorities: Sequence[str] = (),
+        network: CaptureNetwork,
+        rules: RecordingRules,
     ) -> None:
-        self._authorities = tuple(authorities)
+        self._spool = spool
         self._clock = clock
         self._ids = ids
-        self._limits = limits
-        self._spool = spool
-        self._software = software
-        self._way = way
-        self._guard = way.guard
-        self._keep_for = tuple(keep_for)
-        self._redactor = Redactor(names=redact_headers, ids=ids, discloses=discloses)
-        if original:
-            self._redactor.replace(REQUESTED_URL, "original", original)
-        self._concealer = Concealer.of(self._redactor, redact or RedactRules(), own)
-        self._observer = RequestObserver(clock=clock, limits=limits, redactor=self._redactor)
+        self._network = network
+        self._guard = network.guard
+        self._rules = rules
+        self._limits = rules.limits
+        self._redactor = Redactor(
+            names=rules.redact_headers, ids=ids, discloses=rules.redact.mode != "drop"
+        )
+        if rules.original:
+            self._redactor.replace(REQUESTED_URL, "original", rules.original)
+        self._concealer = Concealer.of(self._redactor, rules.redact, rules.own)
+        self._observer = RequestObserver(clock=clock, limits=rules.limits, redactor=self._redactor)
         self._scratch = BodyStore(spool / _SCRATCH)
         self._stalled: set[int] = set()  # numbers of requests that we ended; see `end_stalled`
         self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
@@ -324,11 +322,11 @@ class Recorder:
                     self._recording = self._made(final_url=final_url, title=title, text=text)
                 finally:
                     self._scratch.remove()
-                    self._way.destroy()
+                    self._network.destroy()
             return self._recording
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
-        key_log = _read_key_log(self._way.key_log)
+        key_log = _read_key_log(self._network.key_log)
         carried = self._read(KeyLog.parse(key_log))
         signatures = server_signature.gather(
             (_recorded(connection) for connection in carried if connection.is_tls),
@@ -371,7 +369,7 @@ class Recorder:
             ids=self._ids,
             redactor=self._redactor,
             concealer=self._concealer,
-            software=self._software,
+            software=self._rules.software,
             page=archive_writer.PageLine(
                 url=self._redactor.clean_url(final_url),
                 title=title,
@@ -419,13 +417,13 @@ class Recorder:
         A server may leave out what signs its certificate. The browser then takes it from another
         server of this capture, or fetches it (RFC 5280, 4.2.2.1), and nobody else sees that.
         """
-        if not self._authorities:
+        if not self._rules.authorities:
             return {}
         others = [der for session in signatures.sessions for der in session.chain[1:]]
         others = [*itertools.chain.from_iterable(map(_issuers_in, found)), *others]
         believed: dict[int, str] = {}
         for session in signatures.sessions:
-            for pem in self._authorities:
+            for pem in self._rules.authorities:
                 if certificate_authority.chain_leads_to(session.chain, others, pem):
                     digest = certificate_authority.facts(pem)["sha256"]
                     numbers = (
@@ -504,7 +502,7 @@ class Recorder:
 
     def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:
         """Keep streams and keys for those who may open them; return what was not, in words."""
-        if not self._keep_for:
+        if not self._rules.keep_for:
             return ()
         listed = [
             (connection, self._guard.tee_file(connection.number))
@@ -512,7 +510,7 @@ class Recorder:
         ]
         try:
             encrypted_streams.write_encrypted_streams(
-                files, self._keep_for, key_log=key_log, connections=listed
+                files, self._rules.keep_for, key_log=key_log, connections=listed
             )
         except (OSError, SnapshotterError) as error:  # what is recorded is no worse for it
             why = (isinstance(error, OSError) and error.strerror) or error
@@ -728,7 +726,7 @@ def _issuers_in(exchange: Exchange) -> tuple[bytes, ...]:
     if not 0 < wire.received.length <= _ISSUER_BYTES:
         return ()
     with wire.received.open() as body:
-        data = viewer.decode_body(wire.response, body, wire.received.length)
+        data = decode_body(wire.response, body, wire.received.length)
     return certificate_authority.certificates_in_body(data) if data else ()
 
 

@@ -1,15 +1,14 @@
 """
-Make the network record anew from the streams of a capture, and compare it with the one that is there.
+Derive the network record again from the streams of a capture, and compare it with the bundle's.
 
-Who can open the streams of a bundle (`streams.py`) need not take its network record on
-trust. Each connection is read again with the keys, as the recorder read it, and what comes
-out is compared with the WARC: every request and answer, heads and bodies, WebSocket frames,
-and the handshakes of `capture/tls.json`.
+Whoever can open the streams of a bundle (`encrypted_streams.py`) need not trust its network record.
+Each connection is read again with the keys, as the recorder read it. The result is compared with
+the WARC: every request and response, heads and bodies, WebSocket frames, and the handshakes of
+`capture/tls.json`.
 
-Values of secret headers stand in a record as commitments with salts of its own. So of two
-such values it is compared where they stand and how long they are; who has the salts can
-compare what they are.
-"""  # noqa: E501
+A record holds values of secret headers as commitments with salts of their own. So for such values
+only position and length are compared; whoever has the salts can compare the values.
+"""
 
 import re
 import zlib

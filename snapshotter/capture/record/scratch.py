@@ -1,9 +1,9 @@
 """
-Bodies between the connection that carried them and the archive that holds them.
+Store bodies between the connection that carried them and the archive that holds them.
 
-Small ones stay in memory, as long as that is not much in all; one that grows goes on in
-a file. So a page of a hundred pictures opens no hundred files, and neither a large
-download nor a thousand pictures cost much memory.
+Small bodies stay in memory, up to a total; one that grows continues in a file. So a page of a
+hundred pictures opens no hundred files, and neither a large download nor a thousand pictures take
+much memory.
 """
 
 import io

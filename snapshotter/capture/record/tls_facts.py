@@ -1,4 +1,6 @@
-"""TLS of a connection as its handshake shows it, in the words of the record."""
+"""
+Describe the TLS of a connection, and problems of its certificates, from the recorded handshake.
+"""
 
 import contextlib
 from collections.abc import Collection, Iterator

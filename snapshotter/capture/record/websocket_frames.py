@@ -1,11 +1,11 @@
 """
-The frames of one WebSocket connection as JSON lines, in the order in which they passed.
+Write the frames of one WebSocket connection as JSON lines, in the order in which they passed.
 
     {"at_us":1795538389029729,"compressed":false,"final":true,"from":"client","opcode":1,"text":"hi"}
 
-A frame is written as it was sent, without its mask. Where the sides compressed
-their messages (RFC 7692) the last frame of one says what it means, too: a reader
-would have to begin at the first one to find out.
+A frame is written as it was sent, without its mask. Where the sides compressed their messages (RFC
+7692), the last frame of a message also has the decompressed message: a reader would have to begin
+at the first message to find it out.
 """
 
 import base64

@@ -1,13 +1,13 @@
 """
-What a connection carried: from the bytes that were teed to requests and answers.
+Read the requests and responses that one connection carried, from the bytes that the guard kept.
 
-The egress guard keeps each connection as it was, encrypted; Chromium writes the
-keys of its TLS sessions to a file. Here the one is read with the other, chunk by
-chunk, and split into exchanges by the splitter of the HTTP that was spoken.
-Nothing is interpreted beyond its framing: bodies stay as they were sent.
+The egress guard keeps each connection as it was, encrypted; Chromium writes the keys of its TLS
+sessions to a file. The bytes are decrypted chunk by chunk with these keys, and split into exchanges
+by the splitter for the HTTP version. Only the framing is interpreted: bodies stay as they were
+sent.
 
-What can not be read is told (`CarriedConnection.unreadable`), and never guessed; so is
-what a server would have us read for ever (`read_budget.py`).
+What cannot be read is named (`ReadConnection.unreadable`) and never guessed. The same holds for
+what a server sends without end (`read_budget.py`).
 """
 
 import re

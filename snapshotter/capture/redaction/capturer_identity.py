@@ -1,10 +1,10 @@
 """
-Find what says who captures: the user's own names, addresses and accounts, in whatever spelling.
+Find names, addresses and accounts of the capturing person in a capture, in any spelling.
 
-A text of the user stands in a page as it is, percent-encoded in an address, escaped in a script,
-as a reference in HTML, composed or decomposed, in another case. All spellings are made before and
-looked for as bytes: that is fast in a text of any length, and no page can make it slow. Texts in
-other encodings are brought into UTF-8 before (`capture/redaction/encodings.py`).
+Such a text may be in a page as it is, percent-encoded in an address, escaped in a script, as a
+reference in HTML, composed or decomposed, in another case. All spellings are made beforehand and
+searched for as bytes: that is fast in a text of any length, and no page can make it slow. Texts in
+other encodings are converted to UTF-8 before (`capture/redaction/encodings.py`).
 """
 
 import base64

@@ -1,15 +1,15 @@
 """
-Take out of a capture what it says of whoever made it: fields of pages, parameters of addresses.
+Replace what identifies the capturing person in a capture: fields of pages, parameters of addresses.
 
-A page that was opened from a client names its visitor: `window.uin = "…"`, and links carry who
-shared them: `?sharer_shareid=…`. The values of the names that a policy lists are replaced by
-commitments (`capture/redaction/redactor.py`), in every text that a bundle holds: bodies as
-received, the document, MHTML, layout, text, logs, addresses. A body in which something is
-replaced is kept without its framing and codings, and says so. What was learnt as such a value,
-and looks like an identifier, is replaced wherever it stands, under any name or none.
+A page that was opened from a client names its visitor (`window.uin = "…"`), and links name who
+shared them (`?sharer_shareid=…`). The values of the names that a policy lists are replaced by
+commitments (`capture/redaction/redactor.py`) in every text of a bundle: bodies as received, the
+document, MHTML, layout, text, logs, addresses. A body with a replacement is kept without its
+framing and codings, and its record states that. A value that was found so and looks like an
+identifier is replaced wherever it occurs, under any name or none.
 
-Pictures and PDFs show what the page showed. Streams that are kept for somebody are encrypted and
-whole. See docs/spec/network-record.md and docs/explanation/what-we-do-to-a-page.md.
+Pictures and PDFs show what the page showed. Encrypted streams are not changed. See
+docs/spec/network-record.md and docs/explanation/what-we-do-to-a-page.md.
 """
 
 import io
@@ -507,8 +507,8 @@ def check_address_is_anonymous(
     Refuse an address that says who captures before it is visited.
 
     Raises:
-        OwnNameShown: The policy says to stop; or to take the name out, and it is in the host,
-            which the record can not do without.
+        CapturerIdentityExposed: The policy says to stop; or it says to replace the name, and the
+            name is in the host, which the record needs.
     """
     if rules.identity not in ("stop", "redact"):
         return
@@ -533,7 +533,7 @@ def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
     layout and logs, and all texts of the capture itself.
 
     Raises:
-        OwnNameShown: A text of the user's own is in it, and the policy says to stop.
+        CapturerIdentityExposed: A text of the user's own is in it, and the policy says to stop.
     """
     if concealer is None or not concealer.is_needed:
         return capture

@@ -1,9 +1,9 @@
 """
-Bring what stands in a body in another coding into UTF-8 and back, to look for values in it.
+Convert the text in a body to UTF-8 and back, so that values can be searched and replaced in it.
 
-A body may be in UTF-16 or in a national encoding, a form of several parts (RFC 7578), each in a
-coding of its own, or hold base64 with a text inside. What changes is written back in the coding
-in which it came; what can not be read in its coding is None, and counted as not looked through.
+A body may be in UTF-16 or in a national encoding, a form of several parts (RFC 7578), each in an
+encoding of its own, or hold base64 with a text inside. Changed text is written back in its original
+encoding. What cannot be decoded is None, and is counted as not searched.
 """
 
 import binascii

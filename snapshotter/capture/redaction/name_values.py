@@ -1,8 +1,8 @@
 """
-Where a text gives a value to a name: fields of pages and scripts, of forms and of XML; parameters.
+Find where a text assigns a value to a name: in pages, scripts, forms, XML and URL parameters.
 
-A name is looked for first, and what stands around it is read then: a pattern over the whole of a
-page would be slow on some. Nothing here knows what is done with a value.
+The name is searched first, and its surroundings are read then: a pattern over a whole page would be
+slow on some pages. What happens to a value is decided elsewhere.
 """
 
 import re

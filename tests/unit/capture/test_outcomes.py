@@ -11,9 +11,9 @@ from snapshotter.capture.steps import first_error_line
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(
-    r'(?:(?:add_reason|complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"'
+    r'(?:(?:add_reason|lose|_note_gone|note_killed|give_up)\(|_crash = \()\s*"([a-z-]+)"'
 )
-_REASONED = re.compile(r'complain\(\*self\._reason\("([a-z]+)"')  # outside of the steps
+_REASONED = re.compile(r'add_reason\(\*self\._reason\("([a-z]+)"')  # outside of the steps
 _RETURNED = re.compile(r'(?:return|code =) "([a-z-]+)"(?:,|\n)')
 
 
@@ -32,7 +32,11 @@ def given() -> set[str]:
             "pictures/picture_set",
             "record/failure_causes",
             "page/popup_blocker",
-            "engine",
+            "page/size_limits",
+            "page_steps",
+            "pictures/screenshot",
+            "recording_checks",
+            "supervision",
             "capture_builder",
             "page/navigation",
             "browser/recovery",

@@ -44,14 +44,13 @@ def ended(seen: Sequence[PageActivity], every_s: float) -> float:
 
     page_context: Any = SimpleNamespace(
         clock=clock,
-        watch=SimpleNamespace(look=look),
+        trace=SimpleNamespace(look=look),
         recorder=SimpleNamespace(
             changed_at=0.0, silent_channels=(), channels=0, polls=0, busy_since=busy_since
         ),
         decision=SimpleNamespace(quiet_s=0.25),
-        document=SimpleNamespace(expected_at=None),
+        document=SimpleNamespace(expected_at=None, scripts_stopped=False),
         worlds=SimpleNamespace(scheduled=()),
-        scripts_stopped=lambda: False,
     )
     progress = settling._Progress()
     while asyncio.run(settling._how(page_context, progress)) is not SettleEnd.OBSERVED:

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser
-from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.request import CaptureRequest, Decision, Limits
 from tests.bundles import RealClock
@@ -22,7 +22,10 @@ DECISION = Decision(policy_name="default", policy_text="", limits=Limits(total_s
 @pytest.fixture
 def capturer() -> ChromiumCapturer:
     return ChromiumCapturer(
-        clock=RealClock(), ids=SeededIds(), version="1", executable=Path("/bin/true")
+        clock=RealClock(),
+        ids=SeededIds(),
+        version="1",
+        options=CapturerOptions(executable=Path("/bin/true")),
     )
 
 

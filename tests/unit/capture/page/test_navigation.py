@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from snapshotter.capture.browser.call_guard import CallGuard, PageLost
+from snapshotter.capture.browser.call_guard import PageLost
 from snapshotter.capture.page.navigation import Navigation
-from tests.fakes.world import FixedClock
 
 _GONE = Exception("Connection closed while reading from the driver")  # as Playwright raises it
 
@@ -21,10 +20,7 @@ def navigation(error: Exception) -> Any:
     async def send(*_: object) -> None:
         raise error
 
-    page_navigation._session = SimpleNamespace(send=send)
-    clock = FixedClock()
-    page_navigation._guard = CallGuard(clock, clock.monotonic() + 60.0)
-    page_navigation._limits = SimpleNamespace(step_s=5.0)
+    page_navigation._page_context = page_navigation._session = SimpleNamespace(send=send)
     page_navigation._answered = set()
     page_navigation._document = SimpleNamespace(frame="main", kept=False)
     page_navigation._builder = SimpleNamespace(

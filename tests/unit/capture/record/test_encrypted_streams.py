@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.capture.record import encrypted_streams, rederivation
 from snapshotter.capture.record.encrypted_streams import RecordedStreams, StreamsInvalid
-from snapshotter.capture.record.recorder import Recorder, Recording
+from snapshotter.capture.record.recorder import Recorder, Recording, RecordingRules
 from snapshotter.capture.record.rederivation import RecordComparison
 from snapshotter.capture.spool import Spool
 from snapshotter.formats import canonical_json
@@ -59,11 +59,13 @@ class Kept:
             spool=self.spool,
             clock=FixedClock(),
             ids=SeededIds(),
-            limits=Limits(),
-            redact_headers=SECRETS,
-            software="snapshotter/test",
-            way=self.carried.wire,
-            keep_for=recipients or (Recipient(KEY.public_key()),),
+            network=self.carried.wire,
+            rules=RecordingRules(
+                limits=Limits(),
+                software="snapshotter/test",
+                redact_headers=SECRETS,
+                keep_for=recipients or (Recipient(KEY.public_key()),),
+            ),
         ).finish_now(final_url="https://a.com/", title="")
 
     def unpack(self, key: cms.PrivateKey = KEY) -> RecordedStreams:
@@ -152,10 +154,8 @@ def test_without_recipients_nothing_is_kept(kept: Kept) -> None:
         spool=kept.spool,
         clock=FixedClock(),
         ids=SeededIds(),
-        limits=Limits(),
-        redact_headers=SECRETS,
-        software="snapshotter/test",
-        way=kept.carried.wire,
+        network=kept.carried.wire,
+        rules=RecordingRules(limits=Limits(), software="snapshotter/test", redact_headers=SECRETS),
     ).finish_now(final_url="https://a.com/", title="")
 
     assert encrypted_streams.PATH not in {artifact.path for artifact in made.artifacts}

@@ -40,8 +40,8 @@ def wire(url: str = "http://a.com/", at: float = 0, status: int = 200, **more: A
         "received": scratch.body(),
         "protocol": "http/1.1",
         "handshake": None,
-        "answer": head(status) if status else None,
-        "answer_end": EndReason.COMPLETE,
+        "response": head(status) if status else None,
+        "response_end": EndReason.COMPLETE,
     } | more
     return WireExchange(**values)
 
@@ -66,7 +66,7 @@ def told(
         "frame_id": "",
         "loader_id": "",
         "initiator": "parser",
-        "answer": response if status else None,
+        "response": response if status else None,
         "end": RequestEnd.ANSWERED,
     } | more
     return ObservedRequest(**values)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hyperframe.frame import DataFrame, GoAwayFrame, PushPromiseFrame, RstStreamFrame, SettingsFrame
 
-from snapshotter.capture.record.recorder import Recorder, Recording
+from snapshotter.capture.record.recorder import Recorder, Recording, RecordingRules
 from snapshotter.formats.http.events import Direction
 from snapshotter.formats.http.http2 import PREFACE
 from snapshotter.model.request import Limits
@@ -83,10 +83,12 @@ def record(tmp_path: Path, authority: tls.Authority) -> Record:
             spool=spool,
             clock=FixedClock(),
             ids=SeededIds(),
-            limits=Limits(),
-            redact_headers=frozenset({"cookie"}),
-            software="snapshotter/test",
-            way=carried.wire,
+            network=carried.wire,
+            rules=RecordingRules(
+                limits=Limits(),
+                software="snapshotter/test",
+                redact_headers=frozenset({"cookie"}),
+            ),
         ).finish_now(final_url="https://a.com/", title="")
         return Recorded(made, items(made))
 

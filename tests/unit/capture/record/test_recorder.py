@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.capture.browser.capture_network import CaptureNetwork
-from snapshotter.capture.record.recorder import Recorder, _read_key_log
+from snapshotter.capture.record.recorder import Recorder, RecordingRules, _read_key_log
 from snapshotter.capture.redaction.redactor import commitment
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
@@ -32,11 +32,13 @@ def recorder(spool: Path, way: CaptureNetwork, *, original: str = "") -> Recorde
         spool=spool,
         clock=FixedClock(),
         ids=SeededIds(),
-        limits=Limits(),
-        redact_headers=frozenset(),
-        software="snapshotter/test",
-        way=way,
-        original=original,
+        network=way,
+        rules=RecordingRules(
+            limits=Limits(),
+            software="snapshotter/test",
+            redact_headers=frozenset(),
+            original=original,
+        ),
     )
 
 

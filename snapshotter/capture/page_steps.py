@@ -1,0 +1,159 @@
+"""
+Take the steps of a capture on an opened page, in this order.
+
+Navigate, look once, bring all of the page into view, judge it, hold it, photograph and read it
+until its files show one state, and take the further pictures that were asked for.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from snapshotter.capture.browser.call_guard import CallTimeout, CaptureTimeout, PageLost
+from snapshotter.capture.browser.isolated_worlds import ScriptError
+from snapshotter.capture.opened_page import OpenedPage
+from snapshotter.capture.page_context import PageContext
+from snapshotter.capture.pictures.picture_set import PictureResult, PictureSet
+from snapshotter.capture.retakes import Retakes
+from snapshotter.capture.steps import StepBody, StepEnd, reason_for_error
+from snapshotter.model.capture import StepState
+from snapshotter.model.request import Viewport
+
+_ENTER_S = 2.0  # for our scripts to be put into the page beforehand
+
+
+async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> None:
+    """
+    Take all steps on a page.
+
+    Args:
+        navigated: Called when the navigation has ended, whether a page came or not.
+
+    Raises:
+        PageLost, CaptureTimeout: No other step makes sense.
+    """
+    context, steps, navigation = opened.context, opened.steps, opened.navigation
+    document, builder = context.document, context.builder
+    looking = asyncio.create_task(opened.first_look.watch())
+    try:
+        arrived = await steps.take("navigate", navigation.go)
+    finally:
+        looking.cancel()
+    navigated()
+    if not arrived or not document.count:
+        return
+    # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
+    await asyncio.gather(opened.first_look.take("before it was scrolled"), _enter(context))
+    await opened.reveal.everything()
+    if opened.live_assessment is not None and not await opened.live_assessment.settled():
+        return
+    if document.away:  # nothing of the page is there to be photographed
+        return
+    await opened.reveal.hold()
+    documents = document.count
+    builder.final_url = context.page.url
+    picture_set = _picture_set(opened)
+    await Retakes(context, opened.reveal).take_consistent(lambda: _take_all(opened, picture_set))
+    if not context.decision.light:
+        for name, body in _further_pictures(context, picture_set):
+            await steps.take(name, body)
+    if document.count != documents or document.away:
+        builder.add_reason("page-navigated", "the page went elsewhere while it was photographed")
+    elif navigation.wanted_url:
+        builder.warn(
+            "page-held",
+            f"the page tried to navigate to {navigation.wanted_url} while it was photographed, "
+            "and was held; pictures and text show the document before",
+        )
+
+
+async def keep_minimum(opened: OpenedPage, until: float) -> None:
+    """
+    Keep at least a picture and a text of a page whose time is used up.
+
+    Args:
+        until: When it has to end, on the clock's monotonic scale.
+    """
+    context = opened.context
+    if context.guard.lost or not context.document.count:
+        return
+    context.guard.extend(until)
+    made = {artifact.path for artifact in context.spool.artifacts}
+    steps: tuple[tuple[str, str, StepBody], ...] = (
+        ("viewport", "capture/viewport.png", _picture_set(opened).viewport),
+        ("dom", "capture/dom.html", opened.page_writer.document),
+        ("text", "capture/page.txt", opened.page_writer.text),
+    )
+    try:
+        await opened.recovery.stop_scripts("the time for the capture was used up")
+        for name, path, body in steps:
+            if path not in made:
+                await opened.steps.take(name, body)
+    except (PageLost, CaptureTimeout) as error:
+        context.builder.log("rescue", f"ended: {reason_for_error('capture', error)[1]}")
+
+
+async def keep_first_look(opened: OpenedPage) -> None:
+    """Keep the early picture of a page that was given up before it was photographed."""
+    made = {artifact.path for artifact in opened.context.spool.artifacts}
+    if "capture/viewport.png" not in made:
+        await opened.first_look.keep()
+
+
+async def _take_all(opened: OpenedPage, picture_set: PictureSet) -> None:
+    """Photograph and read the page as it stands; see `retakes.STEPS`."""
+    steps, page_writer = opened.steps, opened.page_writer
+    await steps.take("viewport", picture_set.viewport)
+    whole: list[tuple[str, StepBody]] = []
+    if not opened.context.decision.light:
+        whole += [
+            ("screenshot", lambda: _step_end_of_picture(picture_set.page())),
+            ("mhtml", page_writer.mhtml),
+        ]
+    whole += [("dom", page_writer.document), ("text", page_writer.text)]
+    if opened.context.memory_is_low():
+        # A photograph beyond the viewport paints the whole page: on one of very much
+        # text it may be the last thing that the browser does.
+        whole.sort(key=lambda step: step[0] == "screenshot")
+        for name, body in whole:
+            await steps.take(name, body)
+    else:
+        await steps.beside(whole)
+
+
+def _picture_set(opened: OpenedPage) -> PictureSet:
+    return PictureSet(opened.context, opened.camera, opened.navigation.lost_media)
+
+
+def _further_pictures(context: PageContext, picture_set: PictureSet) -> list[tuple[str, StepBody]]:
+    """Return the steps that were asked for, those last that change the page most."""
+    wanted, box = context.decision.pictures, picture_set.inner_box
+    steps: list[tuple[str, StepBody]] = []
+    if wanted.elements:
+        steps.append(("elements", lambda: _step_end_of_picture(picture_set.elements())))
+    if wanted.pdf:
+        steps.append(("pdf", picture_set.pdf))
+    if box is not None and wanted.inner_box:
+        steps.append(("inner-box", lambda: _step_end_of_picture(picture_set.expanded(box))))
+    # Phones last: once touch was there, this browser has no mouse that hovers any more.
+    for window in sorted(wanted.viewports, key=lambda viewport: viewport.mobile):
+        body = partial(_in_window, picture_set, window)
+        steps.append((f"viewport-{window.name}", body))
+    return steps
+
+
+async def _in_window(picture_set: PictureSet, window: Viewport) -> StepEnd | str:
+    return await _step_end_of_picture(picture_set.in_window(window))
+
+
+async def _enter(page_context: PageContext) -> None:
+    """Make our world in the main frame, before the first step that needs it."""
+    # A failure is left to that step, which meets it again and reports it.
+    with contextlib.suppress(CallTimeout, ScriptError):
+        await page_context.ask("measure", limit_s=_ENTER_S)
+
+
+async def _step_end_of_picture(work: Awaitable[PictureResult]) -> StepEnd | str:
+    result = await work
+    return result.detail if result.whole else StepEnd(StepState.PARTIAL, result.detail)
