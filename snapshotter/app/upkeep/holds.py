@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from snapshotter.app import store_records
 from snapshotter.app.archive import bundles
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -149,11 +150,8 @@ def is_hold_record(kind: str) -> bool:
 
 
 def _record(store: ReadableStore, key: str) -> bytes:
-    try:
-        with store.open(key) as stream:
-            return stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return b""  # gone since it was listed: no record, which counts as a hold
+    # A record that is gone since it was listed is no record, which counts as a hold.
+    return store_records.read(store, key, limit=MAX_BYTES) or b""
 
 
 def _put(

@@ -8,16 +8,20 @@ object belongs to its bundle before they copy it.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+from snapshotter.app import store_records
+from snapshotter.app.upkeep.tombstones import Tombstones
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.bundle import Retention, StoredObject
-from snapshotter.ports import Content, ReadableStore
+from snapshotter.ports import Clock, Content, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.verify.trust import Trust
 
 _Found = TypeVar("_Found")
 
@@ -26,26 +30,43 @@ _MAX_SIDECAR = 1 << 18  # bytes; no kind that goes along is longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorePair:
+    """A source and a target of copies, with what both replication and repair need."""
+
+    source: ReadableStore
+    source_name: str  # the name of the source in custody events of the target
+    target: CustodialStore
+    trust: Trust
+    tombstones: Tombstones
+    clock: Clock
+    spool_dir: Path  # holds an object on its way between the two stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleObjects:
-    """What a store lists of one bundle: the bundle, its sidecars, or both."""
+    """The objects of one bundle that a store lists: the bundle, its sidecars, or both."""
 
     bundle_id: str
     objects: dict[str, StoredObject] = field(default_factory=dict)  # by kind; "" is the bundle
 
     def name(self) -> str:
-        """By what listings are in order."""
+        """Return the id, by which listings are in order."""
         return self.bundle_id
 
     @property
     def key(self) -> str:
-        """Where the bundle is, or would be."""
+        """The key of the bundle, whether or not it exists."""
         return store_keys.bundle_key(self.bundle_id)
+
+    def key_of(self, kind: str) -> str:
+        """Return the key of a sidecar by its kind; that of the bundle for ""."""
+        return store_keys.sidecar_key(self.key, kind) if kind else self.key
 
 
 def list_bundle_objects(
     store: ReadableStore, prefix: str = f"{store_keys.BUNDLES}/"
 ) -> Iterator[BundleObjects]:
-    """Yield what a store lists, bundle by bundle, in the order of ids. One listing."""
+    """Yield the objects of each bundle, in the order of ids, from one listing."""
     parsed = filter(None, map(_parsed, store.list(prefix)))
     for bundle_id, found in groupby(parsed, key=lambda pair: pair[0].bundle_id):
         yield BundleObjects(bundle_id=bundle_id, objects={key.kind: there for key, there in found})
@@ -54,7 +75,7 @@ def list_bundle_objects(
 def pair_listings(
     one: Iterator[_Found], other: Iterator[_Found], name: Callable[[_Found], str]
 ) -> Iterator[tuple[_Found | None, _Found | None]]:
-    """Yield two listings side by side, each in the order of `name`."""
+    """Merge two listings in the order of `name`; None where one lacks an item."""
     left, right = next(one, None), next(other, None)
     while left is not None or right is not None:
         if right is None or (left is not None and name(left) < name(right)):
@@ -74,11 +95,10 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
 
     Raises:
         FileNotFoundError: There is no such object.
-        EvidenceInvalid: The store says that it has another digest than its bytes, or it is
-            longer than anything of ours.
+        EvidenceInvalid: Its bytes do not have the digest that the store states, or it is
+            longer than any object of ours.
     """
     there = store.head(key)
-    said = there.sha256
     if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
         raise EvidenceInvalid(f"{key} has {there.length} bytes: no object of ours has")
     digest = hashlib.sha256()
@@ -86,26 +106,20 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
         while chunk := source.read(CHUNK):
             digest.update(chunk)
             out.write(chunk)
-    if said and said != digest.hexdigest():
+    if there.sha256 and there.sha256 != digest.hexdigest():
         raise EvidenceInvalid(f"{key} is not what {store.url} says it is")
     return digest.hexdigest()
 
 
 def sidecar_reader(store: ReadableStore, key: str) -> Callable[[str], bytes | None]:
-    """Return what reads a sidecar of the bundle at `key` by its kind; None for none."""
-
-    def read(kind: str) -> bytes | None:
-        try:
-            with store.open(store_keys.sidecar_key(key, kind)) as stream:
-                return stream.read(_MAX_SIDECAR + 1)
-        except FileNotFoundError:
-            return None
-
-    return read
+    """Return a function that reads a sidecar of the bundle at `key` by its kind, or None."""
+    return lambda kind: store_records.read(
+        store, store_keys.sidecar_key(key, kind), limit=_MAX_SIDECAR
+    )
 
 
 def object_sha256(store: ReadableStore, key: str) -> str:
-    """Return the SHA-256 of an object, of its bytes and not of what a store says."""
+    """Return the SHA-256 of an object's bytes, whatever digest the store states."""
     digest = hashlib.sha256()
     with store.open(key) as source:
         while chunk := source.read(CHUNK):
@@ -123,13 +137,13 @@ def put(
     retention: Retention | None,
 ) -> str:
     """
-    Put an object and read it back; return a sentence when it is there and not locked as asked.
+    Put an object and read it back; return a sentence if it is not locked as requested, else "".
 
     Raises:
         FileExistsError: The key holds other bytes.
-        SnapshotterError: The store does not take it, or gives back other bytes.
+        SnapshotterError: The store refuses the object, or returns other bytes.
     """
-    told = ""
+    unlocked = ""
     try:
         target.put_for_event(event, detail, key, content, sha256, retention=retention)
     except ServiceUnavailable:
@@ -137,15 +151,20 @@ def put(
     except SnapshotterError as error:
         if retention is None:
             raise
-        # A copy without a lock is worth more than none; that it has none is told.
+        # A copy without a lock is better than none; the missing lock is reported.
         target.put_for_event(event, detail, key, content, sha256)
-        told = f"it is not locked there: {error}"
+        unlocked = f"it is not locked there: {error}"
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
             f"{target.url} gives back other bytes than were written for {key}",
             hint="do not trust this store: snapshotter store check",
         )
-    return told
+    return unlocked
+
+
+def unexpired(retention: Retention | None, now: datetime) -> Retention | None:
+    """Return a retention that has not ended; else None."""
+    return retention if retention is not None and retention.until > now else None
 
 
 def _parsed(found: StoredObject) -> tuple[store_keys.BundleKey, StoredObject] | None:

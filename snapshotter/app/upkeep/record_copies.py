@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from snapshotter.app import store_records as records
-from snapshotter.app.upkeep.object_copy import pair_listings, put
+from snapshotter.app.upkeep.object_copy import StorePair, pair_listings, put, unexpired
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, store_keys
@@ -25,8 +25,7 @@ from snapshotter.formats.proofs import leaf
 from snapshotter.formats.signatures import keys
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import RECOVERY, REPLICATION
-from snapshotter.ports import Clock, ReadableStore
-from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.ports import ReadableStore
 from snapshotter.verify.audit.record_checks import GAP_RECORDS, TAKEDOWN_RECORDS
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
 
@@ -37,15 +36,15 @@ SIGNATURE = ".sig"  # behind the key of a report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKind:
-    """One kind of records, as they are copied."""
+    """How one kind of record is found and checked."""
 
-    leaf: str  # the kind of their leaves
-    prefix: str  # of their keys
-    limit: int  # bytes of one
-    id_of: Callable[[str], str]  # raises ValueError for what is no key of one
-    # Says nothing of whose a record is. Raises EvidenceInvalid for what is none of that id.
+    leaf: str  # the kind of its leaf in the log
+    prefix: str  # of its keys
+    limit: int  # bytes
+    id_of: Callable[[str], str]  # the id in a key; raises ValueError for another key
+    # Raises EvidenceInvalid for bytes that are no record of this id; does not check the key.
     check: Callable[[bytes, str], object]
-    is_of_copies: bool = False  # a copy has some of its own
+    is_of_copies: bool = False  # a replica has records that its source lacks
 
 
 def _check_report(data: bytes, report_id: str) -> None:
@@ -95,7 +94,7 @@ RECORD_KINDS = (
 
 
 def record_key(kind: str, name: str) -> str:
-    """Return where a record lives that a log names. Raises ValueError for a day that is none."""
+    """Return the key of a record that a log names. Raises ValueError for an invalid name."""
     return _KEYS[kind](name)
 
 
@@ -111,7 +110,7 @@ def _is(data: bytes | None, sha256: str) -> TypeGuard[bytes]:
 
 
 def is_report_signature_valid(document: bytes, signature: bytes, trust: Trust) -> bool | None:
-    """Whether a report's signature holds; None where its key is not known here."""
+    """Whether a report's signature is valid; None if its key is unknown here."""
     try:
         value = canonical_json.loads(document)
     except EvidenceInvalid:
@@ -123,37 +122,32 @@ def is_report_signature_valid(document: bytes, signature: bytes, trust: Trust) -
     return keys.verify_signature(known.public_key, signature, document)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordService:
-    """From where to where records are copied."""
-
-    source: ReadableStore
-    source_name: str
-    target: CustodialStore
-    trust: Trust
-    clock: Clock
-    logged: Mapping[tuple[str, str], str]  # SHA-256 by kind of leaf and name, in the source's log
-
-
 class RecordCopier:
     """
-    Copies records, one by one.
+    Copy or repair records, one by one.
 
     Args:
-        told: Takes what came of each: a state, its key, and a detail.
+        logged: SHA-256 of each record in the log, by kind of leaf and name.
+        progress: Called with the state of each record, its key, and a detail.
     """
 
     def __init__(
-        self, service: RecordService, progress: Callable[[str, str, str], None], *, dry_run: bool
+        self,
+        service: StorePair,
+        logged: Mapping[tuple[str, str], str],
+        progress: Callable[[str, str, str], None],
+        *,
+        dry_run: bool,
     ) -> None:
         self._service = service
+        self._logged = logged
         self._progress = progress
         self._dry_run = dry_run
         self.copied = 0
         self.bytes = 0
 
     def run(self) -> None:
-        """Copy all records. Raises ServiceUnavailable when a store does not answer."""
+        """Copy all records. Raises ServiceUnavailable if a store does not answer."""
         for kind in RECORD_KINDS:
             both = (
                 self._listed(self._service.source, kind),
@@ -165,7 +159,7 @@ class RecordCopier:
                     self._one(kind, found.key, here, there)
 
     def _listed(self, store: ReadableStore, kind: RecordKind) -> Iterator[StoredObject]:
-        """Yield the records; a report's signature goes along with it."""
+        """Yield the records; a report's signature is copied with its report."""
         return (stored for stored in store.list(kind.prefix) if not stored.key.endswith(SIGNATURE))
 
     def _one(
@@ -185,7 +179,7 @@ class RecordCopier:
                 return
             data = self._read(kind, key, record_id, there)
             if data is None:
-                return  # it is there, as it should be
+                return  # the target has it
             if self._dry_run:
                 self._progress("lagging", key, "")
                 return
@@ -207,16 +201,16 @@ class RecordCopier:
     def _read(
         self, kind: RecordKind, key: str, record_id: str, there: StoredObject | None
     ) -> bytes | None:
-        """Return a record of the source that has to be copied; None where it need not."""
+        """Return a record of the source that has to be copied; None if the target has it."""
         data = records.read(self._service.source, key, limit=kind.limit)
         if data is None:
             raise FileNotFoundError(key)
-        wanted = self._service.logged.get((kind.leaf, record_id))
+        wanted = self._logged.get((kind.leaf, record_id))
         if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
             raise EvidenceInvalid("it is not what was logged under this name")
         if len(data) > kind.limit:
             raise EvidenceInvalid(f"longer than {kind.limit} bytes")
-        if wanted is None:  # else it is what was logged, whatever it is
+        if wanted is None:  # a logged record is identified by its digest alone
             kind.check(data, record_id)
         if there is None:
             return data
@@ -235,10 +229,10 @@ class RecordCopier:
 
     def repair(self, name: tuple[str, str], sha256: str, key: str) -> tuple[str, str]:
         """
-        Put a record back that the target's log names.
+        Restore a record that the target's log names.
 
         Returns:
-            What came of it ("", "repaired", "missing", "damaged", "refused") and why.
+            The state ("" if it was intact, "repaired", "missing", "damaged", "refused") and why.
         """
         kind = next(kind for kind in RECORD_KINDS if kind.leaf == name[0])
         there = records.read(self._service.target, key, limit=kind.limit)
@@ -256,28 +250,21 @@ class RecordCopier:
             self._service.target.set_aside(key)
         self._put(key, data, RECOVERY)
         if kind is _REPORTS:
-            again, why = self._repair_signature(key, data)
-            if again not in ("", "repaired"):
-                return again, f"its signature: {why}"
+            signature_state, why = self._repair_signature(key, data)
+            if signature_state not in ("", "repaired"):
+                return signature_state, f"its signature: {why}"
         return "repaired", f"it was {state}"
 
     def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
         name = f"{key}{SIGNATURE}"
-        both = [
-            records.read(store, name, limit=MAX_SIGNATURE_BYTES)
-            for store in (self._service.target, self._service.source)
-        ]
-        holds = [
-            signature is not None
-            and is_report_signature_valid(document, signature, self._service.trust)
-            for signature in both
-        ]
-        there, candidate = both
-        # By a key that is not known here nothing can be said of what is there.
-        if holds[0] or (there is not None and holds[0] is None):
+        trust, limit = self._service.trust, MAX_SIGNATURE_BYTES
+        there = records.read(self._service.target, name, limit=limit)
+        # A signature by a key that is unknown here cannot be judged, and stays.
+        if there is not None and is_report_signature_valid(document, there, trust) is not False:
             return "", ""
+        candidate = records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
-        if candidate is None or not holds[1]:
+        if candidate is None or not is_report_signature_valid(document, candidate, trust):
             return state, "the source's does not hold, by a key that is known here"
         if self._dry_run:
             return state, "the source has its signature"
@@ -287,24 +274,21 @@ class RecordCopier:
         return "repaired", f"its signature was {state}"
 
     def copy_custody_sidecar(self, bundle_id: str, kind: str, place: str, data: bytes) -> None:
-        """Keep a custody sidecar of the source beside the copy, if it is not there yet."""
+        """Copy a custody sidecar of the source to `custody/` of the target."""
         self._put(store_keys.carried_key(bundle_id, place, kind), data)
 
     def _put(self, key: str, data: bytes, event: str = REPLICATION) -> None:
         service = self._service
-        kept: Retention | None = None
+        retention: Retention | None = None
         if not key.startswith(f"{store_keys.CARRIED}/"):
-            kept = service.source.head(key).retention
-        if kept is not None and kept.until <= service.clock.now():
-            kept = None
+            retention = unexpired(service.source.head(key).retention, service.clock.now())
         sha256 = hashlib.sha256(data).hexdigest()
-        progress = put(
-            service.target, event, f"from {service.source_name}", key, data, sha256, kept
-        )
+        detail = f"from {service.source_name}"
+        unlocked = put(service.target, event, detail, key, data, sha256, retention)
         self.copied += 1
         self.bytes += len(data)
-        if progress:
-            self._progress("unlocked", key, progress)
+        if unlocked:
+            self._progress("unlocked", key, unlocked)
 
 
 def _key(found: StoredObject) -> str:

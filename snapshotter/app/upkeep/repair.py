@@ -25,54 +25,46 @@ from snapshotter.app.spool import scratch_directory
 from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.object_copy import (
     BundleObjects,
+    StorePair,
     fetch_object,
     list_bundle_objects,
     pair_listings,
     put,
     sidecar_reader,
+    unexpired,
 )
-from snapshotter.app.upkeep.record_copies import RecordCopier, RecordService, record_key
+from snapshotter.app.upkeep.record_copies import RecordCopier, record_key
 from snapshotter.app.upkeep.sidecar_checks import ReadSidecar, VerifiedBundleFile
-from snapshotter.app.upkeep.tombstones import Tombstones
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats.bundle import custody_sidecars, names, store_keys
+from snapshotter.formats.bundle import custody_sidecars, names
 from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import RECOVERY, Receipt
 from snapshotter.model.finding import Code
-from snapshotter.ports import Clock, CompareAndSwapStore, ReadableStore
+from snapshotter.ports import CompareAndSwapStore
 from snapshotter.store import custodial_store
-from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.log import LogReader
-from snapshotter.verify.trust import Trust
 
-# "repaired", "missing", "damaged" (neither could be put back), "refused" (the source has
-# something else), "erased", "unclear"; and what of the bundle: "" is the bundle itself.
-# For a record of its own its key stands in the place of the id.
-RepairProgress = Callable[[str, str, str, str], None]  # state, bundle id, kind, detail
+# Called with the state of one object: "repaired", "missing", "damaged" (neither could be restored),
+# "refused" (the source has other bytes), "erased", "unclear"; then the bundle id, or the key of
+# a record; then the kind of sidecar, "" for the bundle itself; then a detail.
+RepairProgress = Callable[[str, str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepairService:
-    """What is needed to repair a store from another one."""
+class RepairService(StorePair):
+    """The stores, logs and trust that a repair needs."""
 
-    target: CustodialStore
-    source: ReadableStore
-    source_name: str
-    trust: Trust
-    tombstones: Tombstones
-    clock: Clock
-    spool_dir: Path  # where what is put back is before it is
     logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
     erased: Collection[str] = ()  # bundle ids with a tombstone in the log
-    source_log: LogReader | None = None  # None: no log is known that it could be held against
+    source_log: LogReader | None = None  # None: the log is not repaired
     target_log: CompareAndSwapStore | None = None
     # Gaps, take-down events and reports in the log: SHA-256, by kind of leaf and name.
     records: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -80,20 +72,20 @@ class RepairService:
 
 @dataclass(slots=True, kw_only=True)
 class RepairResult:
-    """What came of a repair, counted."""
+    """The counts of a repair."""
 
-    bundles: int = 0  # that were looked at
+    bundles: int = 0  # that were checked
     repaired: int = 0  # objects
-    left: int = 0  # objects that are still missing, damaged, or of which nothing is known
-    erased: int = 0  # bundles that stay as they are, by order
+    left: int = 0  # objects that are still missing, damaged or unclear
+    erased: int = 0  # bundles that stay erased, by order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What is known to belong to one bundle, by kind."""
+    """The digests of the objects that belong to one bundle, by kind."""
 
     sure: Mapping[str, frozenset[str]]  # SHA-256, by this machine's receipts or the log
-    told: Mapping[str, frozenset[str]]  # by the store's own custody chain
+    in_chain: Mapping[str, frozenset[str]]  # SHA-256, by the store's own custody chain
     locks: Mapping[str, Retention]  # the last retention of each, by receipts
 
 
@@ -105,29 +97,29 @@ def repair(
     dry_run: bool = False,
 ) -> RepairResult:
     """
-    Look at every bundle of the target, and put back what is missing or damaged.
+    Check every bundle of the target, and restore what is missing or damaged.
 
-    One object or receipt that can not be dealt with holds up no other.
+    An object or receipt that cannot be handled stops no other.
 
     Args:
-        only: Bundle ids; empty: all.
-        dry_run: Say what would be done, and write nothing.
+        only: Bundle ids, and then neither records nor the log; empty: everything.
+        dry_run: Report what would be done, and write nothing.
 
     Raises:
-        ServiceUnavailable: A store does not answer; what was repaired is whole.
+        ServiceUnavailable: A store does not answer; what was repaired is complete.
     """
-    this = _Repair(service, progress, dry_run=dry_run)
+    run = _Repair(service, progress, dry_run=dry_run)
     known = (BundleObjects(bundle_id=bundle_id) for bundle_id in _known_ids(service))
     for there, expected in pair_listings(
         list_bundle_objects(service.target), known, BundleObjects.name
     ):
         bundle_id = (there or expected or BundleObjects(bundle_id="")).bundle_id
         if not only or bundle_id in only:
-            this.bundle(there or BundleObjects(bundle_id=bundle_id))
+            run.bundle(there or BundleObjects(bundle_id=bundle_id))
     if not only:
-        this.log()
-        this.records()
-    return this.done
+        run.log()
+        run.records()
+    return run.done
 
 
 def _known_ids(service: RepairService) -> Iterator[str]:
@@ -143,7 +135,7 @@ class _Repair:
         self.done = RepairResult()
 
     def bundle(self, there: BundleObjects) -> None:
-        """Look at one bundle and its sidecars."""
+        """Check and repair one bundle and its sidecars."""
         self.done.bundles += 1
         try:
             if there.bundle_id in self._service.erased or self._service.tombstones.listed(
@@ -155,7 +147,7 @@ class _Repair:
                 self._service.target.complete(there.bundle_id)
             known = self._known(there)
             with scratch_directory(self._service.spool_dir, "repair") as folder:
-                subject = self._whole(there, known, folder)
+                subject = self._restored_bundle(there, known, folder)
                 if subject is not None:
                     self._sidecars(there, known, subject, folder)
         except ServiceUnavailable:
@@ -164,7 +156,7 @@ class _Repair:
             self._left("unclear", there.bundle_id, "", str(error))
 
     def log(self) -> None:
-        """Look at each file of the log, as far as it is published."""
+        """Check and repair each published file of the log."""
         service = self._service
         if (
             service.source_log is None
@@ -195,17 +187,11 @@ class _Repair:
             self._progress("unclear", "log/checkpoint", "", f"the log was not looked at: {error}")
 
     def records(self) -> None:
-        """Look at each record that the log names."""
+        """Check and repair each record that the log names."""
         service = self._service
         copies = RecordCopier(
-            RecordService(
-                source=service.source,
-                source_name=service.source_name,
-                target=service.target,
-                trust=service.trust,
-                clock=service.clock,
-                logged=service.records,
-            ),
+            service,
+            service.records,
             lambda state, key, detail: self._progress(state, key, "", detail),
             dry_run=self._dry_run,
         )
@@ -213,7 +199,7 @@ class _Repair:
             try:
                 key = record_key(*name)
             except ValueError:
-                continue  # of no day that there is: an audit tells of it
+                continue  # an invalid name: an audit reports it
             try:
                 state, detail = copies.repair(name, sha256, key)
             except ServiceUnavailable:
@@ -236,13 +222,13 @@ class _Repair:
         ]
         sure = _digests(receipts, there.key)
         if there.bundle_id in service.logged:
-            # The log counts before a receipt: it has witnesses.
+            # The log takes precedence over a receipt: it has witnesses.
             sure[""] = frozenset({service.logged[there.bundle_id]})
         numbers = [custody_sidecars.number_of(kind) for kind in there.objects]
         chain = custodial_store.read_chain(
             service.target, there.bundle_id, [number for number in numbers if number]
         )
-        told = [link.event.receipt for link in chain.events if link.event.receipt]
+        in_chain = [link.event.receipt for link in chain.events if link.event.receipt]
         locks = {
             receipt.key.removeprefix(f"{there.key}.")
             if receipt.key != there.key
@@ -250,12 +236,12 @@ class _Repair:
             for receipt in receipts
             if receipt.retention is not None
         }
-        return _Known(sure=sure, told=_digests(told, there.key, first=True), locks=locks)
+        return _Known(sure=sure, in_chain=_digests(in_chain, there.key, first=True), locks=locks)
 
-    def _whole(
+    def _restored_bundle(
         self, there: BundleObjects, known: _Known, folder: Path
     ) -> VerifiedBundleFile | None:
-        """Return the bundle, after putting it back where that was needed and could be done."""
+        """Return the intact or restored bundle; None if it could not be restored."""
         service, file = self._service, folder / "bundle"
         state = "missing"
         if "" in there.objects:
@@ -268,11 +254,11 @@ class _Repair:
                 state = "missing"
             except EvidenceInvalid:
                 state = "damaged"
-        elif not known.sure.get("") and not known.told.get(""):
-            return None  # nothing says that it ever was here
+        elif not known.sure.get("") and not known.in_chain.get(""):
+            return None  # nothing shows that it was ever stored here
         damaged = file if state == "damaged" else None
         candidate = folder / "candidate"
-        if not self._take(there, "", state, candidate):
+        if not self._fetch(there, "", state, candidate):
             return None
         try:
             subject = self._accepted(there, known, candidate, damaged)
@@ -292,10 +278,10 @@ class _Repair:
         self, there: BundleObjects, known: _Known, candidate: Path, damaged: Path | None
     ) -> VerifiedBundleFile:
         """
-        Return the bundle that the source offers, if it is the one that belongs here.
+        Return the source's bundle if it is the one that belongs here.
 
         Raises:
-            EvidenceInvalid: It is not, or that can not be told.
+            EvidenceInvalid: It is another one, or that cannot be established.
         """
         sha256 = sidecar_checks.file_sha256(candidate)
         sure = known.sure.get("")
@@ -304,7 +290,7 @@ class _Repair:
         subject = self._subject(candidate, there)
         if sure:
             return subject
-        if sha256 not in known.told.get("", frozenset()) and not (
+        if sha256 not in known.in_chain.get("", frozenset()) and not (
             damaged is not None and _same_seal(candidate, damaged)
         ):
             raise EvidenceInvalid("nothing here says that it is the one that was stored")
@@ -317,11 +303,11 @@ class _Repair:
     def _sidecars(
         self, there: BundleObjects, known: _Known, subject: VerifiedBundleFile, folder: Path
     ) -> None:
-        """Put back what is known to stand beside the bundle, and what is damaged there."""
+        """Restore known sidecars that are missing, and sidecars that are damaged."""
         kinds = dict.fromkeys(
             (
                 *known.sure,
-                *known.told,
+                *known.in_chain,
                 *(stored for stored in there.objects if sidecar_checks.is_copied(stored)),
             )
         )
@@ -347,11 +333,9 @@ class _Repair:
         sure = known.sure.get(kind, frozenset())
         state = "missing"
         try:
-            sha256 = fetch_object(
-                self._service.target, store_keys.sidecar_key(there.key, kind), file
-            )
+            sha256 = fetch_object(self._service.target, there.key_of(kind), file)
         except FileNotFoundError:
-            if not sure and not known.told.get(kind):
+            if not sure and not known.in_chain.get(kind):
                 return
         except EvidenceInvalid:
             state = "damaged"
@@ -362,10 +346,12 @@ class _Repair:
             elif _is_about(kind, file, subject, sidecar_reader(self._service.target, there.key)):
                 return
             state = "damaged"
-        if not self._take(there, kind, state, file):
+        if not self._fetch(there, kind, state, file):
             return
         sha256 = sidecar_checks.file_sha256(file)
-        wanted = sure or (known.told.get(kind, frozenset()) if state == "missing" else frozenset())
+        wanted = sure or (
+            known.in_chain.get(kind, frozenset()) if state == "missing" else frozenset()
+        )
         try:
             if wanted and sha256 not in wanted:
                 raise EvidenceInvalid("not the bytes that were stored here")
@@ -379,10 +365,9 @@ class _Repair:
             return
         self._put(there, kind, state, file, sha256, known)
 
-    def _take(self, there: BundleObjects, kind: str, state: str, file: Path) -> bool:
-        """Fetch what the source has; say whether it has anything."""
-        service = self._service
-        key = store_keys.sidecar_key(there.key, kind) if kind else there.key
+    def _fetch(self, there: BundleObjects, kind: str, state: str, file: Path) -> bool:
+        """Fetch the source's object to a file; return whether that succeeded."""
+        service, key = self._service, there.key_of(kind)
         try:
             if service.tombstones.of(service.source, there.bundle_id) is not None:
                 self.done.erased += 1
@@ -403,8 +388,7 @@ class _Repair:
     def _put(
         self, there: BundleObjects, kind: str, state: str, file: Path, sha256: str, known: _Known
     ) -> None:
-        service = self._service
-        key = store_keys.sidecar_key(there.key, kind) if kind else there.key
+        service, key = self._service, there.key_of(kind)
         if self._dry_run:
             self._left(state, there.bundle_id, kind, "the source has it")
             return
@@ -412,15 +396,15 @@ class _Repair:
             service.target.record_digest(key, sha256, file.stat().st_size)
         if state == "damaged":
             service.target.set_aside(key)
-        retention = known.locks.get(kind)
-        if retention is not None and retention.until <= service.clock.now():
-            retention = None
+        retention = unexpired(known.locks.get(kind), service.clock.now())
         detail = f"{state}; from {service.source_name}"
-        told = put(service.target, RECOVERY, detail, key, file, sha256, retention)
+        unlocked = put(service.target, RECOVERY, detail, key, file, sha256, retention)
         if holds.read(service.target, there.bundle_id, service.tombstones.is_trusted).held:
             service.target.set_legal_hold(key, on=True)
         self.done.repaired += 1
-        self._progress("repaired", there.bundle_id, kind, f"it was {state}; {told}".rstrip("; "))
+        self._progress(
+            "repaired", there.bundle_id, kind, f"it was {state}; {unlocked}".rstrip("; ")
+        )
 
     def _left(self, state: str, bundle_id: str, kind: str, detail: str) -> None:
         self.done.left += 1
@@ -442,7 +426,7 @@ def _digests(
 
 
 def _same_seal(candidate: Path, damaged: Path) -> bool:
-    """Whether a damaged file still has the first signature of the one that is offered."""
+    """Whether a damaged file still has the first signature of the candidate."""
     name = names.signature(1)
     try:
         with candidate.open("rb") as one, damaged.open("rb") as other:

@@ -27,16 +27,17 @@ from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.log_contents import LogContents, read_log
 from snapshotter.app.upkeep.object_copy import (
     BundleObjects,
+    StorePair,
     fetch_object,
     list_bundle_objects,
     object_sha256,
     pair_listings,
     put,
     sidecar_reader,
+    unexpired,
 )
-from snapshotter.app.upkeep.record_copies import RecordCopier, RecordService
+from snapshotter.app.upkeep.record_copies import RecordCopier
 from snapshotter.app.upkeep.sidecar_checks import VerifiedBundleFile
-from snapshotter.app.upkeep.tombstones import Tombstones
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -50,55 +51,45 @@ from snapshotter.formats.proofs.note import SignedCheckpoint
 from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
-from snapshotter.ports import Clock, CompareAndSwapStore, ReadableStore
-from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.ports import CompareAndSwapStore, ReadableStore
 from snapshotter.verify.log import LogReader
-from snapshotter.verify.trust import Trust
 
-# What came of one bundle: "copied", "present", "lagging" (not copied), "divergent",
-# "damaged", "erased", "surplus" (only there), "unlocked", "passed-over", and of the log "apart"
-# (the target has one of its own).
-ReplicationProgress = Callable[
-    [str, str, str], None
-]  # state; bundle id, key of a record, or "log"; detail
+# Called with the state of one object: "copied", "present", "lagging" (not copied), "divergent",
+# "damaged", "erased", "surplus" (only in the target), "unlocked", "passed-over", and for the log
+# "apart" (the target has a log of its own); then a bundle id, the key of a record, or "log"; then
+# a detail.
+ReplicationProgress = Callable[[str, str, str], None]
 
-LOG = "log"  # how the log is told of
+LOG = "log"  # the name of the log in `ReplicationProgress`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicationService:
-    """What is needed to copy from one store to another."""
+class ReplicationService(StorePair):
+    """The stores, logs and trust that a replication needs."""
 
-    source: ReadableStore
-    source_name: str  # as the copies' custody events name it
-    source_place: str  # as receipts name it
+    source_place: str  # the name of the source in receipts
     source_log: LogReader
-    target: CustodialStore
     target_log: CompareAndSwapStore
-    trust: Trust
-    tombstones: Tombstones
-    clock: Clock
-    spool_dir: Path  # where a copy is between the two stores
 
 
 @dataclass(slots=True, kw_only=True)
 class ReplicationResult:
-    """What came of a replication, counted."""
+    """The counts of a replication."""
 
     copied: int = 0  # bundles
     objects: int = 0  # bundles and sidecars
     bytes: int = 0
-    present: int = 0  # bundles that were there already
-    erased: int = 0  # not copied, by order
-    lagging: list[str] = field(default_factory=list)  # bundles that are still missing there
+    present: int = 0  # bundles that the target had already
+    erased: int = 0  # bundles that are erased by order, and not copied
+    lagging: list[str] = field(default_factory=list)  # bundles that the target still lacks
     records: int = 0  # gaps, take-down events, reports, custody of the source: objects copied
-    entries: int | None = None  # of the log that the copy has now; None: it has no copy of it
-    log_lag: int = 0  # entries that the copy's log lacks
+    entries: int | None = None  # in the target's copy of the log; None: it has no copy
+    log_lag: int = 0  # entries that the target's copy of the log lacks
     problems: int = 0  # divergent, damaged, unlocked, surplus, left over after an erasure
 
     @property
     def is_complete(self) -> bool:
-        """Whether the copy is whole."""
+        """Whether the target has everything that the source has, without a problem."""
         return not self.problems and not self.lagging and not self.log_lag
 
 
@@ -111,41 +102,41 @@ def replicate(
     deep: bool = False,
 ) -> ReplicationResult:
     """
-    Copy what the target lacks.
-
-    One bundle that can not be copied holds up no other.
+    Copy what the target lacks; a bundle that cannot be copied stops no other.
 
     Args:
-        told: Called for each bundle, and again for what is wrong with it.
-        only: Bundle ids, and then neither records nor the log; empty: all.
-        dry_run: Say what is missing and what differs, and write nothing.
-        deep: Compare what is there already byte by byte, and not by length and the
-            digests that the stores keep.
+        progress: Called for each bundle, and again for each problem with it.
+        only: Bundle ids, and then neither records nor the log; empty: everything.
+        dry_run: Report what is missing and what differs, and write nothing.
+        deep: Compare existing objects by their bytes, and not by length and the digests that
+            the stores state.
 
     Raises:
-        ServiceUnavailable: A store does not answer; what was copied is whole.
+        ServiceUnavailable: A store does not answer; what was copied is complete.
     """
     logged = LogContents() if only else _logged(service, progress)
-    this = _Replication(service, progress, logged or LogContents(), dry_run=dry_run, deep=deep)
+    replication = _Replication(
+        service, progress, logged or LogContents(), dry_run=dry_run, deep=deep
+    )
     for here, there in pair_listings(
         list_bundle_objects(service.source), list_bundle_objects(service.target), BundleObjects.name
     ):
         bundle_id = (here or there or BundleObjects(bundle_id="")).bundle_id
         if not only or bundle_id in only:
-            this.bundle(bundle_id, here or BundleObjects(bundle_id=bundle_id), there)
+            replication.bundle(bundle_id, here or BundleObjects(bundle_id=bundle_id), there)
     if not only:
-        this.records()
+        replication.records()
         if logged is None:
-            this.done.problems += 1  # told: what can not be read is not copied
+            replication.done.problems += 1  # reported: an invalid log is not copied
         else:
-            this.log(logged.size)
-    return this.done
+            replication.log(logged.size)
+    return replication.done
 
 
 def _logged(service: ReplicationService, progress: ReplicationProgress) -> LogContents | None:
-    """Return what the source's log names at this moment; None if it can not be relied on."""
+    """Return what the source's log names now; None if the log is invalid."""
     try:
-        if service.source_log.policy is None:  # nobody's word: how long it is, and no more
+        if service.source_log.policy is None:  # no key to check it by: only its size is used
             return LogContents(size=service.source_log.checkpoint().size)
         return read_log(service.source, service.source_log.policy)
     except FileNotFoundError:
@@ -168,24 +159,13 @@ class _Replication:
         self._service = service
         self._progress = progress
         self._logged = logged
-        self._records = RecordCopier(
-            RecordService(
-                source=service.source,
-                source_name=service.source_name,
-                target=service.target,
-                trust=service.trust,
-                clock=service.clock,
-                logged=logged.records,
-            ),
-            self._record_told,
-            dry_run=dry_run,
-        )
+        self._records = RecordCopier(service, logged.records, self._report_record, dry_run=dry_run)
         self._dry_run = dry_run
         self._deep = deep
         self.done = ReplicationResult()
 
     def bundle(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> None:
-        """Bring one bundle over, with all that belongs to it."""
+        """Copy one bundle with its sidecars, locks and custody events."""
         try:
             if self._is_erased(bundle_id, here, there):
                 return
@@ -208,7 +188,7 @@ class _Replication:
             self._lags(bundle_id, f"not copied: {error}")
 
     def records(self) -> None:
-        """Bring the records over that stand beside the bundles."""
+        """Copy the records beside the bundles."""
         self._records.run()
         self._count_records()
 
@@ -217,7 +197,7 @@ class _Replication:
         self.done.bytes += self._records.bytes
         self._records.bytes = 0
 
-    def _record_told(self, state: str, key: str, detail: str) -> None:
+    def _report_record(self, state: str, key: str, detail: str) -> None:
         if state == "lagging":
             self._lags(key, detail)
         elif state == "copied":
@@ -227,16 +207,16 @@ class _Replication:
 
     def log(self, known: int) -> None:
         """
-        Bring the log over, after what it names that was not there when we began.
+        Copy the log, after the objects that were logged since the replication began.
 
         Args:
-            known: Entries that it had then.
+            known: The number of entries when the replication began.
         """
         service = self._service
         try:
             signed = self._newest()
             if signed is not None and signed.size > known and not self._dry_run:
-                self._since(known, signed)
+                self._copy_logged_since(known, signed)
             done = log_mirror.mirror(
                 service.source_log,
                 service.target_log,
@@ -267,7 +247,7 @@ class _Replication:
             self._progress(state, LOG, f"{done.lag} of {done.size} entries copied")
 
     def _without_log(self) -> None:
-        """Tell of a source that has no log, and parts of one."""
+        """Report a source that has parts of a log and no checkpoint."""
         try:
             part = next(iter(self._service.source.list("log/tile/")), None)
         except ServiceUnavailable:
@@ -285,8 +265,8 @@ class _Replication:
         except FileNotFoundError:
             return None
 
-    def _since(self, known: int, signed: SignedCheckpoint) -> None:
-        """Copy what was logged while we copied: captures go on meanwhile."""
+    def _copy_logged_since(self, known: int, signed: SignedCheckpoint) -> None:
+        """Copy what was logged during the replication."""
         ids: dict[str, None] = {}
         has_records = False
         for entry in self._service.source_log.entries(known, signed.size):
@@ -308,12 +288,12 @@ class _Replication:
         empty = BundleObjects(bundle_id=bundle_id)
         return next(list_bundle_objects(store, empty.key), empty)
 
-    def _carry(self, here: BundleObjects, copies: Mapping[str, StoredObject]) -> None:
+    def _copy_later_custody(self, here: BundleObjects, copies: Mapping[str, StoredObject]) -> None:
         """
-        Carry along what was written to the source's custody chain since the bundle was copied.
+        Copy the custody events that the source added since the bundle was copied.
 
-        Both chains begin alike, and link each event to the one before: so from the last
-        link that is the same in both, all before it are.
+        Both chains begin alike, and each event contains the digest of the one before: if one
+        sidecar is the same in both, all before it are.
         """
         numbered = {custody_sidecars.number_of(kind): kind for kind in here.objects}
         numbers = sorted((number for number in numbered if number is not None), reverse=True)
@@ -322,15 +302,13 @@ class _Replication:
         found: list[tuple[str, bytes]] = []
         for number in numbers:
             kind = numbered[number]
-            data = records.read(service.source, store_keys.sidecar_key(here.key, kind), limit=limit)
+            data = records.read(service.source, here.key_of(kind), limit=limit)
             if data is None:
                 continue  # gone since it was listed
-            if kind in copies:
-                mine = records.read(
-                    service.target, store_keys.sidecar_key(here.key, kind), limit=limit
-                )
-                if mine == data:
-                    break
+            if kind in copies and data == records.read(
+                service.target, here.key_of(kind), limit=limit
+            ):
+                break
             if there is None:
                 prefix = store_keys.carried_prefix(here.bundle_id)
                 there = frozenset(stored.key for stored in service.target.list(prefix))
@@ -371,7 +349,7 @@ class _Replication:
     def _copy_tombstone(self, here: BundleObjects) -> None:
         if self._dry_run:
             return
-        key = store_keys.sidecar_key(here.key, tombstone.KIND)
+        key = here.key_of(tombstone.KIND)
         with scratch_directory(self._service.spool_dir, "replica") as folder:
             file = folder / "tombstone"
             sha256 = fetch_object(self._service.source, key, file)
@@ -383,12 +361,13 @@ class _Replication:
         if not self._dry_run:
             self._service.target.complete(here.bundle_id)
         file = folder / "bundle"
-        kept = self._service.source.head(here.key).retention
-        retention = kept if kept is not None and kept.until > self._service.clock.now() else None
+        retention = unexpired(
+            self._service.source.head(here.key).retention, self._service.clock.now()
+        )
         missing = "" not in copies
         others = [
             kind for kind in here.objects
-            if kind and kind not in copies and self._goes_along(kind, copies)
+            if kind and kind not in copies and self._is_copied(kind, copies)
         ]  # fmt: skip
         subject: VerifiedBundleFile | None = None
         if missing or others:
@@ -410,7 +389,7 @@ class _Replication:
             self.done.present += 1
             self._progress("present", here.bundle_id, "")
         elif missing:
-            # The chain first: the copy's own begins with the event of its copying.
+            # The chain first: the target's own part begins with the event of this copy.
             chain = [kind for kind in others if custody_sidecars.number_of(kind) is not None]
             self._sidecars(here, chain, subject, retention, folder / "sidecar")
             others = [kind for kind in others if kind not in chain]
@@ -423,12 +402,12 @@ class _Replication:
         if subject is not None:
             self._sidecars(here, others, subject, retention, folder / "sidecar")
         self._compare_sidecars(here, copies)
-        if not missing:  # what was copied just now is all that there is
-            self._carry(here, copies)
-        self._keep(here, retention)
+        if not missing:  # otherwise the whole chain was copied just now
+            self._copy_later_custody(here, copies)
+        self._extend_locks(here, retention)
 
-    def _goes_along(self, kind: str, copies: Mapping[str, StoredObject]) -> bool:
-        """A custody chain is copied before its bundle; from then on there are two."""
+    def _is_copied(self, kind: str, copies: Mapping[str, StoredObject]) -> bool:
+        """Whether a sidecar is copied; a custody chain only before its bundle is."""
         if kind == tombstone.KIND:
             return False
         return custody_sidecars.number_of(kind) is None or "" not in copies
@@ -443,9 +422,7 @@ class _Replication:
     ) -> None:
         for kind in kinds:
             try:
-                sha256 = fetch_object(
-                    self._service.source, store_keys.sidecar_key(here.key, kind), file
-                )
+                sha256 = fetch_object(self._service.source, here.key_of(kind), file)
                 sidecar_checks.check_sidecar(
                     kind, file, subject, sidecar_reader(self._service.source, here.key)
                 )
@@ -467,22 +444,29 @@ class _Replication:
     def _put(
         self, here: BundleObjects, kind: str, file: Path, sha256: str, retention: Retention | None
     ) -> None:
-        key = store_keys.sidecar_key(here.key, kind) if kind else here.key
-        progress = put(self._service.target, REPLICATION, self._from, key, file, sha256, retention)
+        unlocked = put(
+            self._service.target,
+            REPLICATION,
+            self._from,
+            here.key_of(kind),
+            file,
+            sha256,
+            retention,
+        )
         self.done.objects += 1
         self.done.bytes += file.stat().st_size
-        if progress:
-            self._wrong("unlocked", here.bundle_id, progress)
+        if unlocked:
+            self._wrong("unlocked", here.bundle_id, unlocked)
 
-    def _keep(self, here: BundleObjects, retention: Retention | None) -> None:
-        """Keep what is there at least as long as the source does, and held while it is held."""
+    def _extend_locks(self, here: BundleObjects, retention: Retention | None) -> None:
+        """Extend retention and holds of the target to those of the source."""
         target = self._service.target
         there = target.head(here.key)
         if retention is not None and not (there.retention and there.retention.covers(retention)):
             try:
                 target.retain(here.key, retention)
             except PolicyRefused:
-                pass  # it is kept for longer there already
+                pass  # the target keeps it longer already
             except ServiceUnavailable:
                 raise
             except SnapshotterError as error:
@@ -495,7 +479,7 @@ class _Replication:
                 target.set_legal_hold(sidecar, on=True)
         if retention is None and not held:
             return
-        # A record is no less than a record; for what a server enforces it is less.
+        # A recorded lock is as good as a recorded one, and less than an enforced one.
         if self._service.source.lock_state(here.key).enforced and not (
             target.lock_state(here.key).enforced
         ):
@@ -513,8 +497,7 @@ class _Replication:
         ).held
 
     def _is_same(self, here: BundleObjects, kind: str, subject: VerifiedBundleFile | None) -> bool:
-        key = store_keys.sidecar_key(here.key, kind) if kind else here.key
-        service = self._service
+        key, service = here.key_of(kind), self._service
         one, other = service.source.head(key), service.target.head(key)
         if one.length != other.length:
             return False
