@@ -186,7 +186,9 @@ def audit(
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:
     """Return what is wanted; what this machine has published is held against the log as well."""
+    from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.verify.audit.run import AuditRequest
+    from snapshotter.verify.files import first_bytes
 
     since: datetime | None = options["since"]
     return AuditRequest(
@@ -198,18 +200,10 @@ def _wanted(options: dict[str, Any], published: bytes) -> Any:
         jobs=options["jobs"] or min(_cores(), _MOST_JOBS),
         restart=options["restart"],
         checkpoints=tuple(
-            [(str(path), _read(path)) for path in options["checkpoints"]]
+            [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in options["checkpoints"]]
             + [("what this machine has published", published)] * bool(published)
         ),
     )
-
-
-def _read(path: Path) -> bytes:
-    from snapshotter.formats.proofs.note import MAX_BYTES
-    from snapshotter.verify.files import open_file
-
-    with open_file(path) as stream:
-        return stream.read(MAX_BYTES + 1)
 
 
 def _cores() -> int:

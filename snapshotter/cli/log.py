@@ -1,4 +1,4 @@
-"""`snapshotter log`: look at the log of a store, prove entries, check it, and complete it."""
+"""`snapshotter log`: show the log of a store, prove entries, check, complete and repair it."""
 
 from functools import partial
 from pathlib import Path
@@ -6,23 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.log_output import print_log, print_synced
+from snapshotter.cli.log_witness import witness
 from snapshotter.cli.options import recheck_option, store_option
 from snapshotter.cli.output import Steps, print_json, print_message, print_result, write_file
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.formats.proofs.note import SignedCheckpoint
     from snapshotter.model.finding import Finding
-    from snapshotter.seal.witness import WitnessService
     from snapshotter.verify.log import LogReader
 
-_WHAT = {
-    "bundle": "the bundle",
-    "custody": "its custody",
-    "gap": "the record of a gap",
-    "takedown": "the take-down event",
-}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
     "--verifier-key",
@@ -117,52 +111,14 @@ def show(
     ctx: click.Context, store: str | None, verifier_key: str | None, last: int, as_json: bool
 ) -> None:
     """Show the head of the log, who has seen it, and its newest entries."""
-    from snapshotter.formats.canonical_json import instant
+    from snapshotter.app.upkeep.log_reading import newest_checkpoint
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
-    signed = _checkpoint(reader, settings)
+    signed = newest_checkpoint(reader, settings.store)
     entries = list(reader.entries(max(0, signed.size - last), signed.size))
     key = reader.policy.key.text if reader.policy else None
-    if as_json:
-        print_json(
-            {
-                "entries": [
-                    {
-                        "index": entry.index,
-                        "kind": entry.leaf.kind if entry.leaf else None,
-                        "name": entry.leaf.name if entry.leaf else None,
-                        "sha256": entry.leaf.sha256 if entry.leaf else None,
-                    }
-                    for entry in entries
-                ],
-                "origin": signed.checkpoint.origin,
-                "root": signed.root.hex(),
-                "size": signed.size,
-                "verified": reader.policy is not None,
-                "verifier_key": key,
-                "witnesses": [
-                    {"name": cosignature.key.name, "time": instant(cosignature.time)}
-                    for cosignature in signed.cosignatures
-                ],
-            }
-        )
-        return
-    print_result(f"log            {signed.checkpoint.origin}")
-    print_result(
-        f"verifier key   {key or 'not known here: nothing below was verified (--verifier-key)'}"
-    )
-    print_result(f"entries        {signed.size}")
-    print_result(f"root           {signed.root.hex()}")
-    for cosignature in signed.cosignatures:
-        print_result(f"seen by        {cosignature.key.name} at {instant(cosignature.time)}")
-    if not signed.cosignatures:
-        print_result("seen by        no witness that is trusted here")
-    if entries:
-        print_result()
-    for entry in entries:
-        words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a leaf"
-        print_result(f"{entry.index:>8}  {words}")
+    print_log(signed, entries, key, as_json=as_json)
 
 
 @log.command(
@@ -194,30 +150,23 @@ def prove(
     The proof is a C2SP tlog-proof: it needs no network and no store to be verified, and
     is later than the one that stands beside a bundle.
     """
+    from snapshotter.app.upkeep.log_reading import prove_entry
+
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
-    signed = _checkpoint(reader, settings)
-    try:
-        entry = reader.find(kind, name, signed)
-        if entry is None or entry.leaf is None:
-            raise SnapshotterError(
-                f"the log has no {kind} {name}",
-                hint="snapshotter log show; snapshotter log sync adds bundles that are missing",
-            )
-        proof = reader.prove(entry, signed)
-    except EvidenceInvalid as error:
-        raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+    found = prove_entry(reader, settings.store, kind, name)
+    proof, signed, entry = found.data, found.checkpoint, found.entry
     if str(output) != "-":
         write_file(output, proof)
     if as_json:
         print_json(
             {
                 "index": entry.index,
-                "kind": entry.leaf.kind,
-                "name": entry.leaf.name,
+                "kind": kind,
+                "name": name,
                 "origin": signed.checkpoint.origin,
                 "proof": proof.decode(),
-                "sha256": entry.leaf.sha256,
+                "sha256": entry.leaf.sha256 if entry.leaf else None,
                 "size": signed.size,
             }
         )
@@ -262,19 +211,22 @@ def check(
     Ends in 0, 10 or 11, as verify does.
     """
     from snapshotter.app import machine
+    from snapshotter.app.upkeep.log_reading import require_log
     from snapshotter.app.wiring import log as wiring_log
+    from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.model.finding import overall
     from snapshotter.verify import report
+    from snapshotter.verify.files import first_bytes
     from snapshotter.verify.log import check_log
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
     remembered = wiring_log.checkpoint_memory(settings).load()
-    seen = [(str(path), _note(path)) for path in against]
+    seen = [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in against]
     if remembered:
         seen.append(("what this machine saw last", remembered))
     if not seen:
-        _checkpoint_there(reader, settings)
+        require_log(reader, settings.store)
     found: list[Finding] = []
     with Steps(quiet=as_json) as steps:
         steps("log", "")
@@ -348,25 +300,7 @@ def sync(
     trust = wiring_trust.trust(settings)
     for bundle in sync_log(book, trust, machine.SystemClock(), only=bundle_ids, dry_run=dry_run):
         passed_over += bool(bundle.detail)
-        if as_json:
-            state = "passed over" if bundle.detail else "waiting" if dry_run else "logged"
-            print_json(
-                {
-                    "added": bundle.added,
-                    "bundle_id": bundle.bundle_id,
-                    "detail": bundle.detail,
-                    "index": bundle.index,
-                    "kind": bundle.kind,
-                    "state": state,
-                }
-            )
-        elif bundle.detail:
-            print_message(f"{bundle.bundle_id} was passed over: {bundle.detail}")
-        elif dry_run:
-            print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]} would be logged")
-        else:
-            what = "added" if bundle.added else "was there, its proof is written"
-            print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]}, entry {bundle.index}, {what}")
+        print_synced(bundle, dry_run=dry_run, as_json=as_json)
     return 11 if passed_over else 0
 
 
@@ -438,131 +372,21 @@ def repair(
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
     """Open the log of a store for reading, by the key that is given or known."""
+    from snapshotter.app.upkeep.log_reading import read_log_key
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.formats.proofs.note import ED25519, LogPolicy, parse_verifier_key
+    from snapshotter.formats.proofs.note import LogPolicy
     from snapshotter.verify.log import LogReader
 
     policy: LogPolicy | None
     if verifier_key:
         try:
-            key = parse_verifier_key(verifier_key)
-        except EvidenceInvalid as error:
+            policy = LogPolicy(key=read_log_key(verifier_key))
+        except ValueError as error:
             raise click.UsageError(f"--verifier-key: {error}") from error
-        if key.kind != ED25519:
-            raise click.UsageError("--verifier-key: that is the key of a witness, not of a log")
-        policy = LogPolicy(key=key)
     else:
         policy = wiring_trust.log_policy(settings)
     return LogReader(wiring_store.store(settings), policy)
 
 
-def _note(path: Path) -> bytes:
-    """Return the first bytes of a file that has to be a checkpoint. Never waits."""
-    from snapshotter.formats.proofs.note import MAX_BYTES
-    from snapshotter.verify.files import open_file
-
-    with open_file(path) as stream:
-        return stream.read(MAX_BYTES + 1)
-
-
-def _checkpoint_there(reader: "LogReader", settings: "Settings") -> None:
-    try:
-        reader.note()
-    except FileNotFoundError as error:
-        raise SnapshotterError(
-            f"{settings.store} has no log",
-            hint="the first capture begins one, or snapshotter log init",
-        ) from error
-
-
-def _checkpoint(reader: "LogReader", settings: "Settings") -> "SignedCheckpoint":
-    _checkpoint_there(reader, settings)
-    try:
-        return reader.checkpoint()
-    except EvidenceInvalid as error:
-        raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
-
-
-@log.command(
-    epilog="""\b
-Examples:
-  snapshotter log witness --name witness.example/w1 --print-key
-  snapshotter log witness --log "$(ssh evidence snapshotter log show --json | jq -r .verifier_key)"
-  snapshotter log witness --log VERIFIER-KEY --listen 127.0.0.1:8791 --dir /var/lib/witness
-"""
-)
-@click.option(
-    "--log", "log_keys", multiple=True, metavar="KEY", help="The verifier key of a log to witness."
-)
-@click.option("--listen", default="127.0.0.1:8791", show_default=True, metavar="HOST:PORT")
-@click.option("--name", default="", help="The witness's name, when its key is made.")
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where it is kept what was cosigned.  [default: in the data directory]",
-)
-@click.option("--print-key", is_flag=True, help="Print the witness's verifier key, and end.")
-@_JSON
-@click.pass_context
-def witness(
-    ctx: click.Context,
-    log_keys: tuple[str, ...],
-    listen: str,
-    name: str,
-    directory: Path | None,
-    print_key: bool,
-    as_json: bool,
-) -> None:
-    """
-    Be a witness: cosign the checkpoints of logs, and never two histories of one.
-
-    For a second party on a machine of its own. It speaks C2SP tlog-witness in plain http;
-    what is open to the world needs TLS in front of it. Its key is made at its first use.
-    """
-    import asyncio
-
-    from snapshotter.app.wiring import log as wiring_log
-
-    settings = ctx.obj.load()
-    signer = wiring_log.witness_signer(settings, name=name, show_message=print_message)
-    if print_key:
-        if as_json:
-            print_json({"verifier_key": signer.key.text})
-        else:
-            print_result(signer.key.text)
-        return
-    host, _, port = listen.rpartition(":")
-    if not port.isdecimal() or not host or int(port) > 65_535:
-        raise click.UsageError(f"--listen {listen}: not HOST:PORT")
-    serving = wiring_log.witnessing(settings, signer, log_keys, directory)
-    asyncio.run(_serve(serving, host.strip("[]"), int(port), as_json=as_json))
-
-
-async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bool) -> None:
-    """Serve until a signal ends it."""
-    import asyncio
-    import signal
-
-    from snapshotter.seal.witness_server import WitnessServer
-
-    server = WitnessServer(witness, print_message)
-    try:
-        taken = await server.start(host, port)
-    except OSError as error:
-        raise SnapshotterError(f"{host}:{port} can not be listened on: {error.strerror}") from error
-    url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
-    if as_json:
-        print_json({"url": url, "verifier_key": witness.key.text})
-    else:
-        print_result(f"witness {witness.key.name} listens on {url}")
-        print_result(witness.key.text)
-    waiting = asyncio.ensure_future(server.wait())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, waiting.cancel)
-    try:
-        await waiting
-    except asyncio.CancelledError:
-        print_message("the witness ends; what it has cosigned is kept")
+log.add_command(witness)

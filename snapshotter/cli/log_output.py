@@ -1,0 +1,93 @@
+"""Print the log of a store, and what was added to it: for a person, and as JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from snapshotter.cli.output import print_json, print_message, print_result
+
+if TYPE_CHECKING:
+    from snapshotter.app.upkeep.log_sync import LogSyncResult
+    from snapshotter.formats.proofs.note import SignedCheckpoint
+    from snapshotter.verify.log import LogEntry
+
+_WHAT = {
+    "bundle": "the bundle",
+    "custody": "its custody",
+    "gap": "the record of a gap",
+    "takedown": "the take-down event",
+}
+
+
+def print_log(
+    signed: "SignedCheckpoint", entries: "Sequence[LogEntry]", key: str | None, *, as_json: bool
+) -> None:
+    """
+    Print the newest checkpoint of a log, and entries.
+
+    Args:
+        key: The verifier key by which the checkpoint was verified; None: it was not.
+    """
+    from snapshotter.formats.canonical_json import instant
+
+    if as_json:
+        print_json(
+            {
+                "entries": [
+                    {
+                        "index": entry.index,
+                        "kind": entry.leaf.kind if entry.leaf else None,
+                        "name": entry.leaf.name if entry.leaf else None,
+                        "sha256": entry.leaf.sha256 if entry.leaf else None,
+                    }
+                    for entry in entries
+                ],
+                "origin": signed.checkpoint.origin,
+                "root": signed.root.hex(),
+                "size": signed.size,
+                "verified": key is not None,
+                "verifier_key": key,
+                "witnesses": [
+                    {"name": cosignature.key.name, "time": instant(cosignature.time)}
+                    for cosignature in signed.cosignatures
+                ],
+            }
+        )
+        return
+    print_result(f"log            {signed.checkpoint.origin}")
+    print_result(
+        f"verifier key   {key or 'not known here: nothing below was verified (--verifier-key)'}"
+    )
+    print_result(f"entries        {signed.size}")
+    print_result(f"root           {signed.root.hex()}")
+    for cosignature in signed.cosignatures:
+        print_result(f"seen by        {cosignature.key.name} at {instant(cosignature.time)}")
+    if not signed.cosignatures:
+        print_result("seen by        no witness that is trusted here")
+    if entries:
+        print_result()
+    for entry in entries:
+        words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a leaf"
+        print_result(f"{entry.index:>8}  {words}")
+
+
+def print_synced(bundle: "LogSyncResult", *, dry_run: bool, as_json: bool) -> None:
+    """Print what was logged, or would be, or was passed over."""
+    if as_json:
+        state = "passed over" if bundle.detail else "waiting" if dry_run else "logged"
+        print_json(
+            {
+                "added": bundle.added,
+                "bundle_id": bundle.bundle_id,
+                "detail": bundle.detail,
+                "index": bundle.index,
+                "kind": bundle.kind,
+                "state": state,
+            }
+        )
+    elif bundle.detail:
+        print_message(f"{bundle.bundle_id} was passed over: {bundle.detail}")
+    elif dry_run:
+        print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]} would be logged")
+    else:
+        what = "added" if bundle.added else "was there, its proof is written"
+        print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]}, entry {bundle.index}, {what}")
