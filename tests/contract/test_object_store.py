@@ -9,6 +9,7 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import ObjectStore
+from tests.cases import in_one_test
 from tests.contract.stores import Place, Store, file_of, kill_in_mid_write, place_of, race
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("seaweedfs")]
@@ -128,7 +129,7 @@ def test_what_is_no_digest_is_refused(store: Store, tmp_path: Path, sha256: str)
         store.put_new(KEY, file_of(b"x", tmp_path)[0], sha256)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "key",
     [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "../a", "a/./b", ".incoming/a",

@@ -7,12 +7,13 @@ from snapshotter.site import catalogue
 from snapshotter.site.notices import WALLS
 from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.state import BEGIN, SiteState, wall
+from tests.cases import in_one_test
 from tests.unit.assess.pages import assessor, site_page
 
 ASSESSOR = assessor()
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@in_one_test("name", catalogue.names())
 def test_a_page_of_the_fixture_site_gets_its_one_right_verdict(name: str) -> None:
     expected = catalogue.PAGES[name].expected
     assert expected is not None
@@ -51,7 +52,7 @@ def test_every_wall_can_stand_before_a_page_and_is_no_removal(name: str, variant
     assert verdict.availability is Availability.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("name", [name for name in catalogue.names() if catalogue.PAGES[name].rule])
+@in_one_test("name", [name for name in catalogue.names() if catalogue.PAGES[name].rule])
 def test_a_verdict_names_its_rule_and_shows_where_it_was_read(name: str) -> None:
     _, verdict = ASSESSOR.judge(site_page(name))
 

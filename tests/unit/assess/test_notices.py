@@ -23,6 +23,7 @@ from snapshotter.site.notices import (
     X,
     notice_page,
 )
+from tests.cases import in_one_test
 from tests.unit.assess.pages import assessor, page, site_page
 
 ASSESSOR = assessor()
@@ -198,7 +199,7 @@ def name_of(known: Known) -> str:
     return f"{known.rule} {known.shape} {known.text[:30]} {known.cited[:4]}"
 
 
-@pytest.mark.parametrize("known", NOTICES, ids=name_of)
+@in_one_test("known", NOTICES, ids=name_of)
 def test_a_notice_in_its_place_is_known_by_its_rule(known: Known) -> None:
     response = notice_page(known.host, known.text, known.detail, shape=known.shape)
 
@@ -216,8 +217,8 @@ def test_a_notice_in_its_place_is_known_by_its_rule(known: Known) -> None:
     assert languages["zh-Hans"]
 
 
-@pytest.mark.parametrize("known", NOTICES, ids=name_of)
-@pytest.mark.parametrize("place", ["title", "sentence", "whole text"])
+@in_one_test("known", NOTICES, ids=name_of)
+@in_one_test("place", ["title", "sentence", "whole text"])
 def test_a_notice_inside_a_real_article_is_something_that_it_says(known: Known, place: str) -> None:
     words = known.text + known.detail
     others = (
@@ -242,7 +243,7 @@ def test_a_notice_inside_a_real_article_is_something_that_it_says(known: Known, 
         assert not verdict.labels
 
 
-@pytest.mark.parametrize("known", NOTICES, ids=name_of)
+@in_one_test("known", NOTICES, ids=name_of)
 def test_a_notice_in_a_story_of_a_newspaper_is_something_that_it_says(known: Known) -> None:
     sentences = ("Readers sent in what they found.", known.text, "Nobody knows more than that.")
 

@@ -2,14 +2,13 @@
 
 import dataclasses
 
-import pytest
-
 from snapshotter.assess.page_view import PageView
 from snapshotter.assess.rule_matching import every_selector, match
 from snapshotter.model.assessment import Availability
 from snapshotter.model.rules import Match, NoticeRule, RuleDescription, RuleSet
 from snapshotter.policy.takedown_rules import load_rules, shipped_rules
 from snapshotter.site import catalogue
+from tests.cases import in_one_test
 from tests.unit.assess.pages import assessor, markup, site_page
 from tests.unit.assess.specimens import alternatives, specimen
 
@@ -46,7 +45,7 @@ MATCHES = [
 ]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("rules", "about", "rule"), MATCHES, ids=[found_match[1].id for found_match in MATCHES]
 )
 def test_each_word_matches_in_each_place_and_nothing_else_does(
@@ -77,9 +76,7 @@ def test_each_word_matches_in_each_place_and_nothing_else_does(
 NOTICES = [(rules, notice) for rules in SETS for notice in rules.notices if notice.match.select]
 
 
-@pytest.mark.parametrize(
-    ("rules", "notice"), NOTICES, ids=[notice[1].about.id for notice in NOTICES]
-)
+@in_one_test(("rules", "notice"), NOTICES, ids=[notice[1].about.id for notice in NOTICES])
 def test_each_notice_has_what_a_reader_of_the_verdict_needs(
     rules: RuleSet, notice: NoticeRule
 ) -> None:
@@ -96,7 +93,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("file", "rule", "page", "wanted"), PAGES)
+@in_one_test(("file", "rule", "page", "wanted"), PAGES)
 def test_a_rule_is_right_about_its_own_pages(file: str, rule: str, page: str, wanted: bool) -> None:
     assert page in catalogue.PAGES
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from snapshotter import __main__
 from snapshotter.cli.main import COMMANDS
+from tests.cases import in_one_test
 from tests.unit.cli.shell import Shell
 
 GROUPS = {
@@ -29,7 +30,7 @@ def shell(
     return Shell(capsys)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "command",
     [*COMMANDS, *(f"{name} {subcommand}" for name, them in GROUPS.items() for subcommand in them)],
 )

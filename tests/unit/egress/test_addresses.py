@@ -14,6 +14,7 @@ from snapshotter.egress.addresses import (
     is_internal_name,
     loopback_addresses_of,
 )
+from tests.cases import in_one_test
 
 # What the registries of RFC 6890 hold and what hides in it, each with its word.
 REFUSED = [
@@ -104,12 +105,12 @@ PUBLIC = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("address", "word"), REFUSED)
+@in_one_test(("address", "word"), REFUSED)
 def test_an_address_that_no_site_has_is_refused_in_a_word(address: str, word: str) -> None:
     assert address_refusal(address) == word
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@in_one_test("address", PUBLIC)
 def test_a_public_address_may_be_connected_to(address: str) -> None:
     assert address_refusal(address) == ""
 
@@ -164,7 +165,7 @@ def test_an_ipv6_address_has_one_spelling_with_and_without_brackets() -> None:
     assert address_refusal(address_of("[::FFFF:7F00:1]")) == "loopback"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "spelling",
     [
         "", ".", "256.1.1.1", "1.2.3.4.5", "0x100000000", "08.0.0.1", "1..1", "a..b",

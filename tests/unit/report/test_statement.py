@@ -32,6 +32,7 @@ from snapshotter.report import statement
 from snapshotter.report import wording as words
 from snapshotter.site import catalogue
 from tests import exhibits
+from tests.cases import in_one_test
 from tests.exhibits import AT, CITED, GLOSS, NOTICE
 from tests.unit.assess.pages import assessor, site_page
 
@@ -178,7 +179,7 @@ def seen_as(name: str, role: Role = Role.FIRST_GONE) -> statement.Exhibit:
     return exhibits.exhibit(role, observation, record=record, assessment=assessment)
 
 
-@pytest.mark.parametrize("name", REMOVALS)
+@in_one_test("name", REMOVALS)
 def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_that_was_not(
     name: str,
 ) -> None:

@@ -38,6 +38,7 @@ from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.response import Response
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, campaign, removed, wall
+from tests.cases import in_one_test
 
 MINUTE = timedelta(minutes=1)
 REFERER = {"Referer": f"http://{WECHAT}/s/x"}
@@ -95,7 +96,7 @@ def test_a_page_answers_under_its_plain_path_and_its_name_alike() -> None:
     assert render("/nothing/here").status == 404
 
 
-@pytest.mark.parametrize("variant", sorted(NOTICES))
+@in_one_test("variant", sorted(NOTICES))
 def test_every_notice_stands_on_its_page_word_for_word(variant: str) -> None:
     text = notice(variant).text.replace("&amp;", "&")
 

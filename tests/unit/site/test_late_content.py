@@ -12,6 +12,7 @@ from snapshotter.site.catalogue import PAGES, render
 from snapshotter.site.late_content import PAGES as LATE
 from snapshotter.site.late_content import PATCHES, TAKEN_DOWN, TOGETHER
 from snapshotter.site.server import FixtureSite
+from tests.cases import in_one_test
 
 
 def test_each_kind_of_lateness_has_a_word_and_a_colour_of_its_own() -> None:
@@ -24,7 +25,7 @@ def test_each_kind_of_lateness_has_a_word_and_a_colour_of_its_own() -> None:
     assert [patch.word for patch in PATCHES["late/all"]] == [f"arrived-{name}" for name in TOGETHER]
 
 
-@pytest.mark.parametrize("name", PATCHES)
+@in_one_test("name", PATCHES)
 def test_no_markup_has_a_word_that_is_to_come_late(name: str) -> None:
     text = render(name).text
 

@@ -16,6 +16,7 @@ import pytest
 from snapshotter.formats.statements import pack
 from snapshotter.formats.statements.pack import PackInvalid
 from tests import packs
+from tests.cases import in_one_test
 from tests.packs import END, FILES, PAGE, File
 from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS
 
@@ -135,7 +136,7 @@ ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
+@in_one_test("name", ODD)
 def test_both_verifiers_refuse_the_same_lists_with_the_same_code(name: str, openssl: Any) -> None:
     code, make = ODD[name]
     data = make()

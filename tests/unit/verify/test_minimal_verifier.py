@@ -21,11 +21,12 @@ import pytest
 from snapshotter.formats.tls.handshake import Decompressor
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import read_trust
+from tests.cases import in_one_test
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "verify_minimal.py"
 VECTORS = ROOT / "tests" / "vectors"
-ALL = sorted(path.parent.name for path in VECTORS.glob("*/expected.json"))
+ALL = sorted(path.parent.name for path in VECTORS.glob("*/bundle.wacz"))
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
 AGREEMENT = sorted(path.parent.name for path in VECTORS.glob("agreement/*/expected.json"))
 
@@ -71,7 +72,7 @@ def _trust_name(name: str) -> str:
     return str(json.loads((VECTORS / name / "expected.json").read_text())["trust"])
 
 
-@pytest.mark.parametrize("name", ALL)
+@in_one_test("name", ALL)
 def test_it_judges_each_vector_as_the_first_verifier_does(name: str, openssl: Any) -> None:
     now = datetime.now(UTC)
     file = VECTORS / "trust" / _trust_name(name)
@@ -363,7 +364,7 @@ def test_a_directory_or_a_pipe_beside_a_bundle_is_junk_and_no_obstacle(tmp_path:
 
 # --- tokens of real authorities --------------------------------------------------------------
 
-DATA = ROOT / "tests" / "unit" / "formats" / "data"
+DATA = ROOT / "tests" / "unit" / "formats" / "proofs" / "data"
 
 
 def test_a_token_of_digicert_leads_to_the_root_that_we_ship(openssl: Any) -> None:

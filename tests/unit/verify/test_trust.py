@@ -40,6 +40,7 @@ from snapshotter.verify.trust import (
     own_trust,
     trusted_key,
 )
+from tests.cases import in_one_test
 
 ROOT = ec.derive_private_key(11, ec.SECP384R1())
 OTHER_ROOT = ec.derive_private_key(12, ec.SECP384R1())
@@ -451,7 +452,7 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("edit", "message"), EDITS)
+@in_one_test(("edit", "message"), EDITS)
 def test_a_field_that_is_not_as_specified_is_refused_even_when_signed(
     edit: Callable[[dict[str, Any]], object], message: str
 ) -> None:

@@ -25,6 +25,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capturer_identity import CapturerIdentifier, ExposedBox, IdentifierFinding
 from snapshotter.model.request import RedactRules
 from tests import bundles
+from tests.cases import in_one_test
 from tests.fakes.world import SeededIds
 from tests.unit.capture.redaction.test_concealer import head
 
@@ -159,8 +160,8 @@ def test_a_proxys_password_is_replaced_in_a_file_that_is_no_text() -> None:
     assert shown.endswith(b" \xfe")
 
 
-@pytest.mark.parametrize("name", [HANDLE, MAIL, NAME, HAN, V4, V6], ids=lambda name: name.value)
-@pytest.mark.parametrize(
+@in_one_test("name", [HANDLE, MAIL, NAME, HAN, V4, V6], ids=lambda name: name.value)
+@in_one_test(
     "spell",
     [
         str,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
+from tests.cases import in_one_test
 
 LEAVES = [
     bytes.fromhex(text)
@@ -141,8 +142,8 @@ def _flipped(value: bytes) -> bytes:
     return bytes([value[0] ^ 0x10]) + value[1:]
 
 
-@pytest.mark.parametrize("spoil", SPOILED_PROOFS.values(), ids=SPOILED_PROOFS)
-@pytest.mark.parametrize(("index", "size"), [case for case in INCLUSION if case[1] > 1])
+@in_one_test("spoil", SPOILED_PROOFS.values(), ids=SPOILED_PROOFS)
+@in_one_test(("index", "size"), [case for case in INCLUSION if case[1] > 1])
 def test_no_other_inclusion_proof_holds(
     index: int, size: int, spoil: Callable[[Proof, bytes], Proof]
 ) -> None:
@@ -152,8 +153,8 @@ def test_no_other_inclusion_proof_holds(
         merkle.check_inclusion(merkle.leaf_hash(LEAVES[index]), index, size, proof, ROOTS[size])
 
 
-@pytest.mark.parametrize("spoil", SPOILED_PROOFS.values(), ids=SPOILED_PROOFS)
-@pytest.mark.parametrize(("old", "new"), [case for case in CONSISTENCY if case[0] < case[1]])
+@in_one_test("spoil", SPOILED_PROOFS.values(), ids=SPOILED_PROOFS)
+@in_one_test(("old", "new"), [case for case in CONSISTENCY if case[0] < case[1]])
 def test_no_other_consistency_proof_holds(
     old: int, new: int, spoil: Callable[[Proof, bytes], Proof]
 ) -> None:
