@@ -9,7 +9,7 @@ def import_commands() -> None:
     from snapshotter.app.pipeline import run, series
     from snapshotter.app.takedown import campaign_verification, pack_verification
     from snapshotter.app.wiring import capture, proof, queue, takedown, trust, upkeep
-    from snapshotter.cli import batch, bundles, diff, main, policy, verify
+    from snapshotter.cli import batch, diff, export, main, policy, show, verify
     from snapshotter.cli import capture as _capture
     from snapshotter.cli import trust as _trust
     from snapshotter.verify import bundle, proof_pack

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import recheck_option, root_key_option, trust_option
 from snapshotter.cli.output import (
     OutputClosed,

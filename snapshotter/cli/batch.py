@@ -12,6 +12,7 @@ import click
 
 from snapshotter.cli.batch_output import BatchProgress, Forecast, print_summary
 from snapshotter.cli.capture_options import capture_options, load_settings
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 
@@ -228,7 +229,6 @@ def _capture(
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.wiring import capture as wiring
     from snapshotter.app.wiring import queue as wiring_jobs
-    from snapshotter.cli.capture import ask_passphrase
 
     # A table that cannot be read is reported before a key is made and a browser is searched.
     enqueue.refuse_if_queued(*batch.preview())

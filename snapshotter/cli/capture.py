@@ -8,6 +8,7 @@ import click
 from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.capture_output import CaptureOutput, print_failure
 from snapshotter.cli.enqueue import EnqueueOptions, enqueue_options, enqueue_urls
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.model.job import NORMAL
@@ -154,14 +155,3 @@ def _read_urls(urls: tuple[str, ...]) -> list[str]:
         else:
             found.append(url)
     return found
-
-
-def ask_passphrase() -> bytes:
-    """Ask the person at the terminal for the passphrase of the signing key."""
-    if not sys.stdin.isatty():
-        raise SnapshotterError(
-            "the signing key needs a passphrase, and there is nobody to ask",
-            hint="--passphrase-file FILE",
-        )
-    answer: str = click.prompt("passphrase of the signing key", hide_input=True, err=True)
-    return answer.encode()

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from snapshotter.cli.capture import ask_passphrase
-from snapshotter.cli.key_options import passphrase_file_option
+from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError

@@ -63,6 +63,17 @@ def passphrase_reader(passphrase_file: Path | None, name: str) -> Callable[[], b
     return ask
 
 
+def ask_passphrase() -> bytes:
+    """Ask the person at the terminal for the passphrase of the signing key."""
+    if not sys.stdin.isatty():
+        raise SnapshotterError(
+            "the signing key needs a passphrase, and there is nobody to ask",
+            hint="--passphrase-file FILE",
+        )
+    answer: str = click.prompt("passphrase of the signing key", hide_input=True, err=True)
+    return answer.encode()
+
+
 def pin_reader(reference: str) -> Callable[[], bytes]:
     """Return what is called when a token wants a PIN that no file holds: it asks."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.log_output import print_log, print_synced
 from snapshotter.cli.log_witness import witness
 from snapshotter.cli.options import recheck_option, store_option
@@ -285,7 +286,6 @@ def sync(
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.cli.capture import ask_passphrase
 
     settings = ctx.obj.load(store=store or "")
     book = wiring_log.logbook(
@@ -344,7 +344,6 @@ def repair(
     before the lock was lost is finished. A log that is as it should be is left alone.
     """
     from snapshotter.app.wiring import log as wiring_log
-    from snapshotter.cli.capture import ask_passphrase
 
     settings = ctx.obj.load(store=store or "")
     repairing, opened = wiring_log.log_repair(settings, ask=ask_passphrase)

@@ -1,5 +1,5 @@
 """
-The command line's front door: finds the command, and ends every expected error as a sentence.
+Run the command line: find the command, and print every expected error as a sentence.
 
 Commands are imported when they are called, so that `--help` costs no browser,
 no cloud library and no cryptography.
@@ -35,12 +35,12 @@ COMMANDS = {
     "demo": ("demo", "demo", "Prove that a page is gone, without a network: two dozen seconds"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
     "erase": ("erase", "erase", "Erase bundles by order, and leave a tombstone"),
-    "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),
+    "export": ("export", "export", "Copy a bundle and its sidecars out of the store"),
     "hold": ("hold", "hold", "Place, lift and list holds on bundles"),
     "init": ("init", "init", "Write a commented snapshotter.toml"),
     "keys": ("keys", "keys", "Make, list and export signing keys"),
     "log": ("log", "log", "Show, prove, check and complete the log of a store"),
-    "list": ("bundles", "list_", "List the bundles in a store, newest first"),
+    "list": ("list", "list_", "List the bundles in a store, newest first"),
     "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
     "proof": ("proof", "proof", "Prove a take-down: both ends in one file that checks itself"),
     "policy": ("policy", "policy", "Look at policies: how pages are captured, judged and visited"),
@@ -52,7 +52,7 @@ COMMANDS = {
         "schedule",
         "Capture pages again and again, and record what was missed",
     ),
-    "show": ("bundles", "show", "Show what a bundle says of itself"),
+    "show": ("show", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),
     "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),
     "takedown": (

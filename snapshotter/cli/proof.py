@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError

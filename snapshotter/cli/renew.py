@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 
@@ -50,7 +51,6 @@ def renew(
     something could not be renewed: its certificates have ended, or nothing proves its time.
     """
     from snapshotter.app.wiring import upkeep as wiring_desks
-    from snapshotter.cli.capture import ask_passphrase
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")

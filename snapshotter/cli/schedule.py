@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.capture import ask_passphrase
-from snapshotter.cli.key_options import passphrase_file_option
+from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (

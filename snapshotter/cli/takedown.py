@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.takedown_output import (

@@ -30,7 +30,7 @@ def event_json(kept_event: "StoredEvent") -> dict[str, Any]:
 
 
 def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
-    from snapshotter.cli.bundles import describe_verdict
+    from snapshotter.cli.bundle_output import describe_observation
     from snapshotter.model.takedown import OWN_WORD
     from snapshotter.report.wording import format_long_duration
     from snapshotter.verify.takedown import captures_by_role, describe_event
@@ -53,7 +53,7 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
             yield label, text
     for part in captures_by_role(event):
         seen = part.observation
-        words = f"{format_time(seen.at)}  {describe_verdict(seen)}  {seen.bundle_id}"
+        words = f"{format_time(seen.at)}  {describe_observation(seen)}  {seen.bundle_id}"
         yield part.role, words + (f"  by {seen.vantage}" if seen.vantage != "direct" else "")
     if event.articles:
         yield "articles", ", ".join(event.articles)

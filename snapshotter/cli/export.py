@@ -1,0 +1,189 @@
+"""`snapshotter export`: copy bundles out of a store, as they are, masked, or with a verifier."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import (
+    print_json,
+    print_message,
+    print_result,
+)
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.custody import EXPORTING
+from snapshotter.model.finding import Verdict
+
+if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+    from snapshotter.ports import ObjectStore
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter export 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --unpack 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --masked 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-press
+  snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
+    20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+
+\b
+--evidence makes a folder that needs nothing else: bundle, sidecars, trust file, keys and roots,
+a verifier of one file, and a README with every command.
+
+\b
+--masked writes no bundle: copies of its pictures, with what was taken out of its text painted over
+(docs/howto/stay-unnamed.md). The bundle itself stays as it was sealed.
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Directory to write into.  [default: here; with --evidence, BUNDLE-ID]",
+)
+@store_option
+@click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
+@click.option(
+    "--masked", is_flag=True, help="Write copies of the pictures alone, masked, for publication."
+)
+@click.option(
+    "--evidence", is_flag=True, help="Write a new folder with all that checks the bundle."
+)
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --evidence: the trust file to put beside it.",
+)
+@click.option("--root-key", metavar="KEY-ID", help="With --evidence: whose the trust file is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def export(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    output: Path,
+    store: str | None,
+    unpack: bool,
+    masked: bool,
+    evidence: bool,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Copy bundles and their sidecars out of the store.
+
+    The copies are the same bytes: they verify as the originals do.
+    """
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
+
+    if evidence and (unpack or len(bundle_ids) > 1):
+        raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
+    if masked and (unpack or evidence):
+        raise click.UsageError("--masked writes pictures alone")
+    if not evidence and (trust_file or root_key):
+        raise click.UsageError("--trust and --root-key go with --evidence")
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
+    opened = wiring_store.store(settings)
+    if evidence:
+        _export_evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
+        return
+    if masked:
+        for bundle_id in bundle_ids:
+            _export_masked(settings, opened, bundle_id, output, as_json=as_json)
+        return
+    for bundle_id in bundle_ids:
+        files = bundles.export(opened, bundle_id, output)
+        wiring_store.note_access(settings, opened, bundle_id, EXPORTING, show_message=print_message)
+        folder = bundles.unpack(files[0], output) if unpack else None
+        if as_json:
+            print_json(
+                {
+                    "bundle_id": bundle_id,
+                    "files": [str(file) for file in files],
+                    "unpacked": str(folder) if folder else None,
+                }
+            )
+        else:
+            for file in (*files, *([folder] if folder else [])):
+                print_result(str(file))
+
+
+def _export_masked(
+    settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
+) -> None:
+    from snapshotter.app.archive import bundles, masked_pictures
+    from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.wiring import store as wiring_store
+
+    with scratch_directory(settings.spool_dir, "masked") as folder:
+        bundle = bundles.export(store, bundle_id, folder / "copy")[0]
+        wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+        made = masked_pictures.write(bundle, output)
+    if as_json:
+        print_json(
+            {
+                "boxes": made.boxes,
+                "bundle_id": bundle_id,
+                "files": [str(file) for file in made.files],
+                "left_out": list(made.left_out),
+            }
+        )
+        return
+    for file in made.files:
+        print_result(str(file))
+    if made.left_out:
+        print_message(f"not copied, for nobody knows what they show: {', '.join(made.left_out)}")
+    print_message(
+        "painted over is what was text on the page; look at the copies before you publish them"
+    )
+
+
+def _export_evidence(
+    settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
+) -> None:
+    from snapshotter.app import machine
+    from snapshotter.app.archive import evidence_folder
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    if settings.trust_file is None:
+        raise SnapshotterError(
+            "a folder of evidence holds a trust file, and none was named",
+            hint="give --trust and --root-key (snapshotter trust init makes a trust file)",
+        )
+    made = evidence_folder.write(
+        store,
+        bundle_id,
+        output if output != Path() else Path(bundle_id),
+        trust_file=settings.trust_file,
+        root_key_id=settings.trust_root_key,
+        trust=wiring_trust.trust(settings),
+        now=machine.SystemClock().now(),
+    )
+    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    codes = made.report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
+    if as_json:
+        print_json(
+            {
+                "bundle_id": bundle_id,
+                "codes": codes,
+                "files": list(made.files),
+                "folder": str(made.folder),
+                "root_key": made.root_key_id,
+                "verdict": made.report.verdict.value,
+            }
+        )
+        return
+    print_result(str(made.folder))
+    if made.report.verdict is not Verdict.PASSED:
+        print_message(f"by this trust file it is {made.report.verdict.name}: {' '.join(codes)}")
+    print_message(f"hand over the root key's id by another way: {made.root_key_id}")

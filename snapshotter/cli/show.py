@@ -1,0 +1,74 @@
+"""`snapshotter show`: print the capture record of a bundle, unchecked."""
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import (
+    print_json,
+    print_message,
+    print_result,
+    verdict_object,
+)
+from snapshotter.model.custody import DISPLAYING
+
+if TYPE_CHECKING:
+    from snapshotter.model.assessment import Assessment
+
+
+from snapshotter.cli.bundle_output import record_lines
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter show 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter show --json exhibit.wacz
+"""
+)
+@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@store_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the capture record, and what was read."
+)
+@click.pass_context
+def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> None:
+    """
+    Show what a bundle says of itself: what, when, how, from whom, and what is missing; what the
+    page shows, states and counts, its dates and its QR codes.
+
+    Nothing is checked here; `snapshotter verify` does that.
+    """
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.cli.readings_output import describe_readings
+    from snapshotter.formats.canonical_json import plain
+    from snapshotter.model.assessment import AssessmentSummary
+
+    file = file_argument(bundle, store=store)
+    if file is not None:
+        with open_named(file) as stream:
+            record, assessment = bundles.read_record(stream), _read_assessment(stream)
+    else:
+        settings = ctx.obj.load(store=store or "")
+        opened = wiring_store.store(settings)
+        with opened.open(bundles.find_bundle_key(opened, bundle)) as found:
+            record, assessment = bundles.read_record(found), _read_assessment(found)
+        wiring_store.note_access(settings, opened, bundle, DISPLAYING, show_message=print_message)
+    shown = AssessmentSummary.of(assessment) if assessment is not None else None
+    if as_json:
+        kept = {"assessment": plain(assessment), "verdict": verdict_object(shown)}
+        print_json({**record, **kept})
+        return
+    read = describe_readings(assessment.readings) if assessment is not None else []
+    for label, text in (*record_lines(record, shown), *read):
+        print_result(f"{label:<14} {text}")
+
+
+def _read_assessment(stream: BinaryIO) -> "Assessment | None":
+    """Return what a bundle says that it shows; None for one of a time before that was said."""
+    from snapshotter.app.archive import assessment as assessing
+
+    return assessing.read_assessment(assessing.BundleFiles(stream))
