@@ -100,7 +100,7 @@ class VerdictSource(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSummary:
-    """What was read out of one bundle."""
+    """The content of one bundle that the catalog needs."""
 
     verdict_source: VerdictSource
     problem: str = ""  # why there is no observation
@@ -112,7 +112,7 @@ class BundleSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogRow:
-    """One bundle as the catalog has it."""
+    """One bundle in the catalog."""
 
     key: str
     bundle_id: str
@@ -123,7 +123,7 @@ class CatalogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogSyncResult:
-    """What a look at the store changed."""
+    """The number of rows that a sync changed."""
 
     read: int  # bundles that were new, or had new tokens beside them
     removed: int  # rows of bundles that the store does not list any more
@@ -140,11 +140,11 @@ class Catalog:
     The rows of one store. Used from one thread; other processes may use the same file.
 
     Args:
-        path: The file; made if it is not there, and made anew if it is ruined.
+        path: The file; created if it does not exist, and again if it is damaged.
 
     Raises:
-        SnapshotterError: It can not be written.
-        ServiceUnavailable: Another process holds it for longer than a minute.
+        SnapshotterError: The file cannot be written.
+        ServiceUnavailable: Another process locks the file for longer than a minute.
     """
 
     def __init__(self, path: Path) -> None:
@@ -175,7 +175,7 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def _discard(self) -> None:
@@ -184,7 +184,7 @@ class Catalog:
                 self._path.with_name(self._path.name + ending).unlink()
 
     def clear(self) -> None:
-        """Forget every row."""
+        """Remove every row."""
         with self._translated(), self._database:
             self._database.execute("DELETE FROM bundle")
             self._database.execute("DELETE FROM event")
@@ -198,15 +198,15 @@ class Catalog:
         progress: CatalogProgress = lambda count: None,
     ) -> CatalogSyncResult:
         """
-        Read what the store lists and is not here; forget what it does not list any more.
+        Add the bundles that only the store lists; remove those that it lists no longer.
 
         Args:
-            until: Look only into the days from shortly before the newest row until then: what
-                was put in with an older id is found by the next whole look.
+            until: List only the days from shortly before the newest row until then; a bundle
+                added with an older id is found by the next whole sync.
 
         Raises:
-            ServiceUnavailable: The store did not answer. The next look goes on where it was.
-            SnapshotterError: The store, or the file, can not be used.
+            ServiceUnavailable: The store did not answer. The next sync continues there.
+            SnapshotterError: The store or the file cannot be used.
         """
         with self._translated():
             found = [self._sync(store, read, progress, prefix) for prefix in self._prefixes(until)]
@@ -225,14 +225,14 @@ class Catalog:
         until: datetime | None = None,
     ) -> Iterator[CatalogRow]:
         """
-        Yield rows in the order in which the captures ended; all of them if nothing is named.
+        Yield the matching rows in the order in which their captures ended; all by default.
 
         Args:
             identity: Of a page, as `policy/page_identity.py` writes it; also one that other
                 captures show to be the same.
             url: As it was asked for, letter by letter.
             account: As `Observation.account` has it.
-            since, until: When the capture ended; the end is left out.
+            since, until: When the capture ended; `until` is excluded.
         """
         said, values = ["1"], list[Any]()
         if identity:
@@ -274,7 +274,7 @@ class Catalog:
         """
         Return the identity that an address turned out to have.
 
-        Of two that captures of the same address state neither is believed.
+        If captures of the same address state two, neither is used.
         """
         with self._translated():
             found = self._database.execute(
@@ -309,7 +309,7 @@ class Catalog:
         return tuple(sorted({self.resolved(url) for url in found}))
 
     def pages_in_doubt(self) -> tuple[str, ...]:
-        """Return the pages of which a capture says that they, or their account, are not well."""
+        """Return the pages of which a capture shows that they or their account may be gone."""
         with self._translated():
             rows = self._database.execute(
                 "SELECT DISTINCT asked FROM bundle WHERE availability = 'unavailable'"
@@ -321,12 +321,12 @@ class Catalog:
         self, after: Observation, identity: str, *, without: Collection[str] = ()
     ) -> Observation | None:
         """
-        Return the first capture of another page of the host that shows it, since one began.
+        Return the first capture that shows another page of the host, since a capture began.
 
         Args:
             after: The capture; a control took the same way through the network.
             identity: Of the page that it is a control for.
-            without: Ids of bundles that are none.
+            without: Ids of bundles to exclude.
         """
         asked = self.asked_for(identity)
         pages, bundles = (", ".join("?" * len(values)) for values in (asked, without))
@@ -346,7 +346,7 @@ class Catalog:
 
         Args:
             vantage: The way through the network by which it was seen.
-            without: The identity of a page that is not meant.
+            without: The identity of a page to exclude.
         """
         asked = self.asked_for(without)
         pages = ", ".join("?" * len(asked))
@@ -360,7 +360,7 @@ class Catalog:
         return self._row(row).observation if row else None
 
     def names(self, bundle_id: str) -> tuple[str, str]:
-        """Return the identity of the address of a capture, and the other one that it states."""
+        """Return the identity of a capture's address, and the other one that it states."""
         with self._translated():
             row = self._database.execute(
                 "SELECT asked, stated FROM bundle WHERE key = ?",
@@ -369,7 +369,7 @@ class Catalog:
         return (row[0], row[1]) if row else ("", "")
 
     def names_account(self, bundle_id: str) -> bool:
-        """Whether a capture says by itself whose page it is of."""
+        """Whether a capture itself states the account of its page."""
         with self._translated():
             row = self._database.execute(
                 "SELECT account FROM bundle WHERE key = ?", (store_keys.bundle_key(bundle_id),)
@@ -377,7 +377,7 @@ class Catalog:
         return bool(row and row[0])
 
     def of_account(self, identity: str, account: str) -> Observation | None:
-        """Return the first capture of a page that says by itself that it is of an account."""
+        """Return the first capture of a page that itself states this account."""
         asked = self.asked_for(identity)
         pages = ", ".join("?" * len(asked))
         with self._translated():
@@ -399,7 +399,7 @@ class Catalog:
         return self._row(row).observation if row else None
 
     def count_by_verdict_source(self) -> dict[VerdictSource, int]:
-        """Return how many bundles there are of each standing."""
+        """Return the number of bundles by verdict source."""
         with self._translated():
             rows = self._database.execute(
                 "SELECT standing, COUNT(*) FROM bundle GROUP BY standing"
@@ -410,7 +410,7 @@ class Catalog:
 
     def sync_events(self, store: ReadableStore) -> None:
         """
-        Read the events that the store lists and that are not here; forget those that went.
+        Add the events that only the store lists; remove those that it lists no longer.
 
         Raises:
             ServiceUnavailable: The store did not answer.
@@ -440,7 +440,7 @@ class Catalog:
         Args:
             identity: Of a page, or an account.
             sha256: Of the record.
-            pending: Those alone that this machine did not log or tell yet.
+            pending: Only events that this machine has not logged or notified yet.
         """
         said, values = ["1"], list[Any]()
         if identity:
@@ -463,7 +463,7 @@ class Catalog:
         return tuple(map(_kept_event, rows))
 
     def settled(self, key: str, *, logged: bool = False, told: bool = False) -> None:
-        """Note that an event was logged, or told, from here."""
+        """Record that this machine logged an event, or sent its notification."""
         with self._translated(), self._database:
             self._database.execute(
                 "UPDATE event SET logged = logged OR ?, told = told OR ? WHERE key = ?",
@@ -498,7 +498,7 @@ class Catalog:
         )
 
     def _prefixes(self, until: datetime | None) -> list[str]:
-        """Return the beginnings of the keys to look at: of a few days, or of all."""
+        """Return the key prefixes to list: of a few days, or of all."""
         row = self._database.execute("SELECT MAX(key) FROM bundle").fetchone()
         if until is None or row[0] is None:
             return [_ROOT]
@@ -610,7 +610,7 @@ class Catalog:
 
 
 class _Ruined(SnapshotterError):
-    """The file is no catalog: it is made again."""
+    """The file is no valid catalog, and is created again."""
 
 
 def _listed(store: ReadableStore, prefix: str) -> Iterator[tuple[str, int, tuple[str, ...]]]:

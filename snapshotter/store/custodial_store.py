@@ -48,14 +48,14 @@ _SILENT_ENDS = (".tlog-proof",)
 
 class CustodialStore:
     """
-    An `ObjectStore` around another one.
+    An `ObjectStore` that wraps another one and records custody (`ports.CustodyStore`).
 
     Args:
-        place: How receipts name the store: `formats.receipts.store_id`.
-        receipts: Where this machine keeps what the store answered.
+        receipts_name: The name of the store in receipts.
+        receipts: The receipts of this machine.
         software: The agent of every event, with its version.
-        by: Who acts, as configured.
-        tell: Gets a sentence for what could not be written down.
+        by: The acting person, as configured.
+        show_message: Called with a sentence for each record that could not be written.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class CustodialStore:
         return self._store.head(key)
 
     def open(self, key: str) -> BinaryIO:
-        """See `ObjectStore.open`. Who read what is for `note` to say."""
+        """See `ObjectStore.open`. Reading is recorded by `note`."""
         return self._store.open(key)
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
@@ -173,7 +173,7 @@ class CustodialStore:
         return state
 
     def set_aside(self, key: str) -> None:
-        """See `ObjectStore.set_aside`. Whoever puts another in its place says why."""
+        """See `ObjectStore.set_aside`. The event of its replacement states why."""
         self._store.set_aside(key)
 
     def delete(self, key: str, *, now: datetime) -> int:
@@ -431,10 +431,10 @@ def read_chain(
     store: ReadableStore, bundle_id: str, numbers: Collection[int] | None = None
 ) -> Chain:
     """
-    Return the whole custody chain of a bundle, checked.
+    Return the whole custody chain of a bundle, after checking its links.
 
     Args:
-        numbers: Of its sidecars, where a listing has them already.
+        numbers: Of its sidecars, if they are known from a listing.
 
     Raises:
         ValueError: Not a bundle's id.
@@ -468,7 +468,7 @@ def list_sidecar_numbers(store: ReadableStore, key: str) -> list[int]:
 
 
 def read_sidecar(store: ReadableStore, key: str, number: int) -> bytes:
-    """Return a sidecar; one that is too long is cut, and then is none."""
+    """Return a sidecar; one that is too long is cut, and is then invalid."""
     with store.open(store_keys.sidecar_key(key, custody_sidecars.kind(number))) as stream:
         return stream.read(custody_sidecars.MAX_BYTES + 1)
 

@@ -36,7 +36,7 @@ from snapshotter.store.custodial_store import CustodialStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureService:
-    """What is needed to carry out an order."""
+    """The store, keys and tombstones that an erasure needs."""
 
     store: CustodialStore
     signer: Signer
@@ -51,7 +51,7 @@ class ErasureService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """A bundle that was erased."""
+    """The result of an erasure."""
 
     tombstone: Tombstone
     objects: int  # that were removed by this call
@@ -61,11 +61,11 @@ class Erased:
 
 def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
     """
-    Do nothing if a bundle may be erased.
+    Return if a bundle may be erased.
 
     Raises:
-        PolicyRefused: It is under hold or retention, in some version of some object.
-        SnapshotterError: That can not be established.
+        PolicyRefused: A version of one of its objects is under hold or retention.
+        SnapshotterError: That cannot be established.
     """
     key = store_keys.bundle_key(bundle_id)
     found = holds.read(service.store, bundle_id, service.tombstones.is_trusted)
@@ -76,7 +76,7 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
             hint="what is held is not erased: snapshotter hold list, then snapshotter hold lift",
         )
     now = service.clock.now()
-    for name in _doomed(service.store, key):
+    for name in _keys_to_delete(service.store, key):
         for version in service.store.versions(name):
             if version.marker:
                 continue
@@ -91,9 +91,9 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
 
 def check_erasable(service: ErasureService, bundle_id: str) -> None:
     """
-    Do nothing if a bundle is there, or was begun to be erased, and may be erased.
+    Return if a bundle exists, or its erasure was begun, and it may be erased.
 
-    Raises as `refuse_if_kept` does, and SnapshotterError: no such bundle.
+    Raises what `refuse_if_kept` raises, and SnapshotterError: no such bundle.
     """
     _keys(bundle_id)
     if service.tombstones.of(service.store, bundle_id) is None:
@@ -103,7 +103,7 @@ def check_erasable(service: ErasureService, bundle_id: str) -> None:
 
 def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -> Erased:
     """
-    Erase a bundle, or go on with an erasure that was begun.
+    Erase a bundle, or continue an erasure that was begun.
 
     Raises:
         PolicyRefused: It is under hold or retention.
@@ -132,7 +132,7 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
             hint=f"{error.hint}; the same command then goes on",
         ) from error
     objects = versions = 0
-    for name in _doomed(service.store, key):  # (5)
+    for name in _keys_to_delete(service.store, key):  # (5)
         count = service.store.remove(name, now=service.clock.now())
         objects, versions = objects + (count > 0), versions + count
     if versions or not _is_told(service.store, bundle_id):  # (6)
@@ -179,8 +179,8 @@ def _put_tombstone(
         )
 
 
-def _doomed(store: RetentionStore, key: str) -> list[str]:
-    """Return what goes, the bundle last: all but the tombstone, its proofs and the chain."""
+def _keys_to_delete(store: RetentionStore, key: str) -> list[str]:
+    """Return the keys to delete, the bundle last; not the tombstone, its proofs or the chain."""
     found = [name for name in store.remains(key) if name == key or name.startswith(f"{key}.")]
     kinds = {name: name.removeprefix(key).removeprefix(".") for name in found}
     gone = [name for name, kind in kinds.items() if not _stays(kind)]

@@ -32,7 +32,7 @@ IsTrusted = Callable[[str], bool]  # whether a key of this id may lift a hold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldService:
-    """What is needed to place and to lift holds."""
+    """The store, key and trust that placing and lifting holds needs."""
 
     store: CustodialStore
     signer: Signer
@@ -43,7 +43,7 @@ class HoldService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldChange:
-    """A hold that was placed or lifted, and what holds now."""
+    """The result of placing or lifting a hold."""
 
     bundle_id: str
     changed: bool  # False: it was so already
@@ -53,7 +53,7 @@ class HoldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBundle:
-    """One bundle that is held, or of which that can not be told."""
+    """One bundle that is held, or whose hold records are damaged."""
 
     bundle_id: str
     holds: Holds
@@ -67,7 +67,7 @@ def place(
 
     Raises:
         SnapshotterError: No such bundle, or another hold of that name is open.
-        ValueError: Not a hold's name, or a text that is too long.
+        ValueError: An invalid name, or a text that is too long.
     """
     key = bundles.find_bundle_key(service.store, bundle_id)
     for _ in range(_TRIES):
@@ -114,7 +114,7 @@ def lift(service: HoldService, bundle_id: str, *, name: str, reason: str) -> Hol
 
 
 def read(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted) -> Holds:
-    """Return what the hold records of a bundle say."""
+    """Return the holds of a bundle, from its hold records."""
     key = store_keys.bundle_key(bundle_id)
     records: list[tuple[int, bytes]] = []
     for found in store.list(f"{key}.hold-"):
@@ -125,7 +125,7 @@ def read(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted) -> Holds:
 
 
 def held_bundles(store: ReadableStore, is_trusted: IsTrusted) -> Iterator[HeldBundle]:
-    """Yield all bundles of a store that are held, oldest first. One listing, whatever its size."""
+    """Yield all bundles of a store that are held, oldest first, from one listing."""
 
     def bundle_of(key: str) -> str:
         try:
@@ -157,7 +157,7 @@ def _record(store: ReadableStore, key: str) -> bytes:
 def _put(
     service: HoldService, key: str, before: Holds, action: str, name: str, matter: str, reason: str
 ) -> bool:
-    """Write the next record; say whether its number was still free."""
+    """Write the next record; return whether its number was still free."""
     data = holds.encode(
         HoldAction(
             action=action,
@@ -184,7 +184,7 @@ def _put(
 
 
 def _release(service: HoldService, bundle_id: str, key: str) -> tuple[Holds, bool]:
-    """Take the flag off if no hold is left."""
+    """Clear the store's flag if no hold is left."""
     after = read(service.store, bundle_id, service.is_trusted)
     if after.held:
         return after, service.store.lock_state(key).enforced
@@ -198,7 +198,7 @@ def _release(service: HoldService, bundle_id: str, key: str) -> tuple[Holds, boo
 
 
 def _set_flags(store: CustodialStore, key: str, *, on: bool) -> bool:
-    """Set the store's flag on all objects of a bundle; say whether the store enforces it."""
+    """Set the store's flag on all objects of a bundle; return whether the store enforces it."""
     enforced = True
     for name in (key, *list_sidecars(store, key)):
         try:
@@ -215,7 +215,7 @@ def list_sidecars(store: ReadableStore, key: str) -> list[str]:
 
 
 def describe_hold(record: HoldRecord) -> str:
-    """Return a hold for a person."""
+    """Return a hold as a sentence for a person."""
     matter = f" for {record.matter}" if record.matter else ""
     return f"{record.name}{matter}, placed {record.at:%Y-%m-%d} by {record.by}: {record.reason}"
 

@@ -34,15 +34,15 @@ TokenProgress = Callable[[str, str, datetime | None], None]
 
 class SpacedAuthority:
     """
-    An authority that asks its users to leave some time between two requests.
+    An authority with a minimum time between two requests.
 
-    The user is whoever has the note: every process that shares a data directory, the slots
-    of all its workers among them. What several machines ask together is not known here.
+    All processes that share a data directory, also all slots of its workers, share the time.
+    Requests from other machines are not counted.
 
     Args:
         spacing_s: Seconds between two requests.
-        note: A file that says when it may be asked again; made when it is not there.
-        patient: Wait until it may be asked again; otherwise it counts as not
+        note: A file with the time of the next allowed request; created if it does not exist.
+        patient: Wait for the next allowed request; otherwise the authority counts as not
             answering, and the token is fetched later.
     """
 
@@ -67,13 +67,13 @@ class SpacedAuthority:
         return self._authority.name
 
     def stamp(self, message: bytes) -> tuple[bytes, datetime]:
-        """Ask it, if it may be asked now or when it may. Raises as the authority does."""
+        """Request a token when the next request is allowed. Raises what the authority raises."""
         if (wait := self._take_turn()) > 0:
             time.sleep(wait)
         return self._authority.stamp(message)
 
     def _take_turn(self) -> float:
-        """Return the seconds until it may be asked, which are then taken by nobody else."""
+        """Reserve the next allowed request; return the seconds until then."""
         try:
             self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._note.open("a+") as note:
@@ -100,7 +100,7 @@ class SpacedAuthority:
 
 
 def _free_at(text: str) -> float:
-    """Return the noted time (POSIX); 0 where there is none, or what is no time."""
+    """Return the recorded time (POSIX); 0 if there is none, or it is invalid."""
     try:
         at = float(text)
     except ValueError:
@@ -110,7 +110,7 @@ def _free_at(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenService:
-    """What is needed to ask again."""
+    """The authorities, store and reminders that requests for owed tokens need."""
 
     authorities: tuple[TimestampAuthority, ...]  # who is asked
     anchors: tuple[Anchor, ...]  # of all that are configured, asked here or not
@@ -121,7 +121,7 @@ class TokenService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequestResult:
-    """What came of one round."""
+    """The result of one round of requests."""
 
     granted: int = 0  # tokens that came, and were stored
     not_configured: tuple[tuple[str, str], ...] = ()  # bundle, and an authority not configured here
@@ -129,7 +129,7 @@ class TokenRequestResult:
 
 
 class _Round:
-    """One round of asking, as it goes on from reminder to reminder."""
+    """One round of requests, reminder by reminder."""
 
     def __init__(self, service: TokenService, progress: TokenProgress | None) -> None:
         self._service = service
@@ -142,7 +142,7 @@ class _Round:
         self.problems: list[SnapshotterError] = []
 
     def settle(self, entry: owed_tokens.PendingToken) -> None:
-        """Ask for all that one bundle is owed; what is still owed stays remembered."""
+        """Request all owed tokens of one bundle; the reminder keeps what is still owed."""
         owing = list(entry.authorities)
         try:
             self._service.store.head(entry.key)
@@ -176,7 +176,7 @@ class _Round:
         return at is not None
 
     def _stored(self, entry: owed_tokens.PendingToken, anchor: Anchor) -> datetime | None:
-        """Return the time of this authority's token beside the bundle, if one came already."""
+        """Return the time of this authority's token beside the bundle, if there is one."""
         for response in bundles.read_sidecars(self._service.store, entry.key, "late-").late_tokens:
             try:
                 return check_response(response, entry.signature, anchor).time
@@ -187,7 +187,7 @@ class _Round:
     def _ask(
         self, entry: owed_tokens.PendingToken, authority: TimestampAuthority
     ) -> datetime | None:
-        """Fetch and store one token; return its time, or None for an authority that is silent."""
+        """Fetch and store one token; return its time, or None if the authority does not answer."""
         try:
             response, at = authority.stamp(entry.signature)
         except ServiceUnavailable:
@@ -214,20 +214,20 @@ def request_owed_tokens(
     longest_s: float = math.inf,
 ) -> TokenRequestResult:
     """
-    Ask for the tokens owed to bundles of this store.
+    Request the tokens that authorities owe for bundles of this store.
 
-    One reminder or bundle that can not be dealt with is a problem of the answer, and
-    holds up no other. One process asks at a time: of two, each would store its token.
+    A reminder or bundle that cannot be handled becomes a problem in the result and stops no
+    other. Only one process asks at a time: two would each store a token.
 
     Args:
-        only: Bundle ids; empty: all that are remembered.
-        wait_s: How long to wait for another process that is asking; it leaves
-            nothing to do for one that does not wait.
-        longest_s: After so long no further bundle is begun; the rest is for the next round.
+        only: Bundle ids; empty: all with a reminder.
+        wait_s: How long to wait for another process that is asking. With 0, the round does
+            nothing while another process asks.
+        longest_s: After so many seconds no further bundle is begun in this round.
 
     Raises:
         ServiceUnavailable: Another process is asking for longer than `wait_s` (above 0).
-        SnapshotterError: A reminder can not be written.
+        SnapshotterError: A reminder cannot be written.
     """
     if not service.pending_dir.is_dir():
         return TokenRequestResult()
@@ -251,7 +251,7 @@ def request_owed_tokens(
 
 
 def _sealed_at(store: ReadableStore, key: str) -> datetime:
-    """Return when a bundle says that it was sealed. Raises EvidenceInvalid."""
+    """Return the sealing time in a bundle's record. Raises EvidenceInvalid."""
     with store.open(key) as stream:
         value = bundles.read_record(stream)
     return canonical_json.parse_instant(value.get("sealed_at"))
@@ -272,16 +272,16 @@ def remember_missing(
     service: TokenService, bundle_ids: Iterable[str], *, wait_s: float = 0
 ) -> None:
     """
-    Note which configured authorities have given no good token for these bundles.
+    Write reminders of the configured authorities without a valid token for these bundles.
 
-    Who is remembered already and not configured here stays remembered.
+    Reminders of authorities that are not configured here stay.
 
     Args:
         wait_s: How long to wait for another process that is asking.
 
     Raises:
         SnapshotterError: No such bundle in the store.
-        EvidenceInvalid: It can not be read.
+        EvidenceInvalid: A bundle cannot be read.
         ServiceUnavailable: Another process is asking.
     """
     with private_files.lock_directory(service.pending_dir, wait_s=wait_s) as ours:

@@ -17,7 +17,7 @@ from snapshotter.verify.log import LogReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogContents:
-    """What a log names; empty where there is no log that is known."""
+    """What a log names; empty if there is no log, or no key to check it by."""
 
     size: int = 0
     bundles: dict[str, str] = field(default_factory=dict)  # id: SHA-256 of its first entry
@@ -29,13 +29,13 @@ class LogContents:
 
 def read_log(store: ReadableStore, policy: LogPolicy | None) -> LogContents:
     """
-    Return what the log of a store names, after checking it against its checkpoint.
+    Return what the log of a store names, after checking its entries.
 
     Args:
-        policy: Whose log it has to be; without one nothing is believed.
+        policy: The log's key; without one the result is empty.
 
     Raises:
-        EvidenceInvalid: It is not that log, or its entries are not those of its checkpoint.
+        EvidenceInvalid: The log has another key, or its entries do not match its checkpoint.
     """
     if policy is None:
         return LogContents()

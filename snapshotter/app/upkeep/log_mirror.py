@@ -25,19 +25,19 @@ _STEP = 4 * WIDTH  # entries that are held at once
 
 
 class ForeignTargetLog(SnapshotterError):
-    """The target has another log of its own: nothing is copied over it, and nothing is wrong."""
+    """The target has a log of its own, which is not overwritten. This is no fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorResult:
-    """What became of a mirror."""
+    """The result of mirroring a log."""
 
     begin: int  # entries that the target showed before
     size: int  # and that it shows now, or would
 
     @property
     def lag(self) -> int:
-        """Entries that it lacked."""
+        """The number of entries that the target lacked."""
         return self.size - self.begin
 
 
@@ -50,17 +50,18 @@ def mirror(
     signed: SignedCheckpoint | None = None,
 ) -> MirrorResult | None:
     """
-    Bring a target up to the log that `reader` shows; None where neither has one.
+    Copy the log of `reader` to a target; return None if neither has one.
 
     Args:
-        source_place: The store that is copied, as receipts name it.
+        source_place: The name of the source in receipts.
         dry_run: Compare, and write nothing.
-        signed: The checkpoint to come up to; None: the published one.
+        signed: The checkpoint to copy up to; None: the published one.
 
     Raises:
-        Apart: The target has another log, of its own.
-        EvidenceInvalid: The two do not agree, or the source's is not what it signed.
-        ServiceUnavailable, SnapshotterError: As the stores say.
+        ForeignTargetLog: The target has a log of its own.
+        EvidenceInvalid: The two logs contradict each other, or the source's contradicts its
+            checkpoint.
+        ServiceUnavailable, SnapshotterError: A store failed.
     """
     there = _read(target, log_state.CHECKPOINT)
     shown = _opened(there) if there else None
@@ -93,10 +94,10 @@ def damaged_files(
     reader: LogReader, target: CompareAndSwapStore, policy: LogPolicy
 ) -> Iterator[tuple[str, bytes, str]]:
     """
-    Yield the files of a log that are missing or damaged, by what another store has of it.
+    Yield the files of a log that are missing or damaged, with the bytes from another store.
 
-    Key, bytes as they have to be, and "missing" or "damaged". Nothing is written. What they
-    have to be follows from the source's entries, which lead to the target's own checkpoint.
+    Each is a key, the right bytes, and "missing" or "damaged". Nothing is written. The right
+    bytes follow from the source's entries, which must lead to the target's own checkpoint.
 
     Raises:
         EvidenceInvalid: The target's checkpoint is not this log's, or the source's entries do
@@ -127,10 +128,10 @@ def _files(
     reader: LogReader, begin: int, size: int, stands: Callable[[str], bytes]
 ) -> Iterator[tuple[Tile, bytes]]:
     """
-    Work out from its entries the files of a tree that a smaller one has not.
+    Compute from its entries the files of a tree that a smaller tree lacks.
 
     Args:
-        stands: Gives a file of the smaller tree, or one that was yielded, by its path.
+        stands: Returns a file of the smaller tree, or one yielded before, by its path.
     """
     kept: dict[str, bytes] = {}  # the right edge of the tree that is worked out so far
 
@@ -154,7 +155,7 @@ def _files(
 def _refuse_written(
     target: CompareAndSwapStore, origin: str, shown: SignedCheckpoint | None
 ) -> None:
-    """Raise where somebody appends to the target's log, or it is another one."""
+    """Raise an error if the target's log has writers, or is another log."""
     lock = _read(target, log_state.LOCK)
     if lock is not None or (shown is not None and shown.checkpoint.origin != origin):
         name = shown.checkpoint.origin if shown else ""
@@ -171,7 +172,7 @@ def _refuse_written(
 def _check(
     reader: LogReader, signed: SignedCheckpoint, begin: int, shown: SignedCheckpoint | None
 ) -> None:
-    """Build the source's tree from its entries, and hold both checkpoints against it."""
+    """Build the source's tree from its entries, and compare both checkpoints with it."""
     tree = merkle.Frontier()
     for data in _entries(reader, 0, signed.size):
         if shown is not None and tree.size == begin:
@@ -193,7 +194,7 @@ def _require_root(root: bytes, wanted: bytes, size: int) -> None:
 def _copy(
     reader: LogReader, target: CompareAndSwapStore, begin: int, signed: SignedCheckpoint
 ) -> None:
-    """Write the files that the larger tree has. Each is read back."""
+    """Write the files that only the larger tree has, and read each back."""
 
     def stands(path: str) -> bytes:
         return target.read(log_state.key(path), tiles.MAX_FILE).data
@@ -205,7 +206,7 @@ def _copy(
 
 
 def _stays(tile: Tile, size: int) -> bool:
-    """Whether a file of a smaller tree is one of the last as well."""
+    """Whether a file of a smaller tree is also a file of the largest."""
     return tiles.tile_at(tile.level, tile.index, size) == tile
 
 
@@ -218,7 +219,7 @@ def _write(target: CompareAndSwapStore, tile: Tile, data: bytes) -> None:
 def _publish(
     target: CompareAndSwapStore, signed: SignedCheckpoint, there: TaggedContent | None
 ) -> None:
-    """Show the tree, unless another copier was quicker and shows at least as much."""
+    """Write the checkpoint, unless the target shows at least as large a tree already."""
     wanted = signed.note
     while True:
         if there is not None:

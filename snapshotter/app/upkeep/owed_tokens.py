@@ -20,7 +20,7 @@ from snapshotter.formats.bundle.names import MAX_SIGNATURES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingToken:
-    """One bundle that waits for tokens."""
+    """A reminder: one signature of a bundle for which authorities owe tokens."""
 
     bundle_id: str
     store: str  # as in the settings: a directory, made absolute, or s3://…
@@ -63,10 +63,10 @@ def list_reminders(
     Yield all reminders, oldest bundle first.
 
     Args:
-        unreadable: Told of each that can not be read, which is then passed over.
+        unreadable: Called with an error for each reminder that cannot be read and is skipped.
 
     Raises:
-        SnapshotterError: One that can not be read, when nobody is to be told; it says which.
+        SnapshotterError: A reminder cannot be read, and `unreadable` is None.
     """
     for path in sorted(directory.glob("*.json")):
         try:

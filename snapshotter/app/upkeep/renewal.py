@@ -35,7 +35,7 @@ _CHUNK = 1 << 20  # bytes per read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalResult:
-    """What became of one bundle."""
+    """The result for one bundle."""
 
     bundle_id: str
     state: str  # "renewed", "due", "late", "unproven", "failed"
@@ -55,13 +55,13 @@ class _Due:
 
 class Renewer:
     """
-    Renews the bundles of a store.
+    Renew the bundles of a store.
 
     Args:
         reader: The log of the store; None: every bundle gets a token of its own.
-        authorities: Asked in their order until one gives a token that lasts longer.
-        trust: By what bundles and tokens are judged.
-        append: Puts leaves into the log; None: this user does not write it.
+        authorities: Asked in order until one returns a token that expires later.
+        trust: Keys and authorities by which bundles and tokens are verified.
+        append: Appends leaves to the log; None: the log is not written here.
     """
 
     def __init__(
@@ -90,16 +90,16 @@ class Renewer:
         dry_run: bool = False,
     ) -> Iterator[RenewalResult]:
         """
-        Yield what became of each bundle whose certificates end within that time.
+        Yield the result for each bundle whose certificates expire within that time.
 
         Args:
             only: Ids of bundles; empty: all of the store.
-            each: A token for each bundle, over its SHA-512: where SHA-256 weakens.
-            dry_run: Ask nobody, and say what is due.
+            each: Request a token for each bundle, over its SHA-512, in case SHA-256 weakens.
+            dry_run: Request nothing, and report what is due.
 
         Raises:
-            ServiceUnavailable: No authority gave a token; what was yielded is done.
-            SnapshotterError: As the store says.
+            ServiceUnavailable: No authority returned a token; what was yielded is done.
+            SnapshotterError: The store failed.
         """
         due: list[_Due] = []
         for bundle_id in only or bundles.bundle_ids(self._store):
@@ -178,7 +178,7 @@ class Renewer:
         raise SnapshotterError(f"{key} has {names.MAX_RENEWALS} renewals already")
 
     def _entries(self, due: Sequence[_Due]) -> dict[str, LogEntry]:
-        """Return where the bundles are in the log, those that are there as they are now."""
+        """Return the log entries of the bundles with their present digests."""
         if self._reader is None or not due:
             return {}
         wanted = {bundle.bundle_id: bundle.report.sha256 for bundle in due}
@@ -194,7 +194,7 @@ class Renewer:
         return found
 
     def _logged(self, texts: Mapping[str, bytes]) -> dict[str, LogEntry]:
-        """Put what is renewed into the log; return where it is, by bundle."""
+        """Append the texts to be renewed to the log; return their indexes by bundle."""
         if not texts or self._append is None or self._reader is None:
             return {}
         leaves = {path: renewal.leaf_of(text, path) for path, text in texts.items()}
@@ -211,7 +211,7 @@ class Renewer:
         Renew a bundle by the one token over the newest checkpoint.
 
         Args:
-            text: What the entry is the digest of, where it is not the bundle's own.
+            text: The logged text, if the entry is not the bundle's own.
         """
         if self._reader is None:
             raise RuntimeError("an entry of no log")
@@ -226,7 +226,7 @@ class Renewer:
         return RenewalResult(bundle_id=due.bundle_id, state="renewed", until=until, how="log")
 
     def _text(self, due: _Due) -> bytes:
-        """Return what names a bundle and all that its time rests on."""
+        """Return the text that names a bundle and everything that its time rests on."""
         covers: dict[str, str] = {}
         for found in self._store.list(f"{due.key}."):
             kind = found.key.removeprefix(f"{due.key}.")
@@ -255,7 +255,7 @@ class Renewer:
         return strong.hexdigest()
 
     def _stamp(self, message: bytes, longer_than: datetime) -> tuple[bytes, datetime]:
-        """Return a token and when its certificates end, from the first that lasts longer."""
+        """Return the first token that expires later, and when its certificates expire."""
         silent: list[str] = []
         for authority in self._authorities:
             try:
@@ -285,7 +285,7 @@ class Renewer:
         return None  # by nobody who is trusted here
 
     def _put(self, due: _Due, text: bytes, token: bytes) -> None:
-        """Write both files; a text without its token is no renewal, and keeps its number."""
+        """Write both files; a text without its token is no renewal, and its number stays used."""
         for kind, data in zip(names.renewal(due.number), (text, token), strict=True):
             key = store_keys.sidecar_key(due.key, kind)
             self._store.put_new(key, data, hashlib.sha256(data).hexdigest())

@@ -38,23 +38,23 @@ _LATE_TOKEN = re.compile(r"late-0[1-9]\.tsr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBundleFile:
-    """A bundle that was seen to be one, as far as its sidecars are about it."""
+    """A verified bundle, with the facts that its sidecars are checked against."""
 
     bundle_id: str
     sha256: str
     signatures: tuple[bytes, ...]
-    custody: ChainHead  # where the chain inside it ends
-    file: Path  # as long as it is looked at
+    custody: ChainHead  # the end of the chain inside the bundle
+    file: Path  # temporary
 
 
 def verify_bundle_file(
     file: Path, bundle_id: str, trust: Trust, now: datetime
 ) -> VerifiedBundleFile:
     """
-    Return the bundle in a file, after verifying it.
+    Verify the bundle in a file and return it.
 
     Raises:
-        EvidenceInvalid: The verifier calls it FAILED, or it has another id.
+        EvidenceInvalid: The verification FAILED, or the bundle has another id.
     """
     with file.open("rb") as stream:
         report = verify_bundle(stream, trust, now=now)
@@ -78,13 +78,13 @@ def verify_bundle_file(
 
 def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     """
-    Do nothing if the sidecar of this kind in `file` is about this bundle.
+    Return if the sidecar of this kind in `file` is about this bundle.
 
     Args:
-        sibling: Returns another sidecar of the bundle by its kind, or None: a renewal is two.
+        sibling: Returns another sidecar of the bundle by its kind, or None; a renewal has two.
 
     Raises:
-        EvidenceInvalid: It is not, or of no kind that we know.
+        EvidenceInvalid: It is not, or its kind is unknown.
     """
     for matches, test in _CHECKS:
         if matches(kind):
@@ -94,7 +94,7 @@ def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: R
 
 
 def is_copied(kind: str) -> bool:
-    """Whether sidecars of this kind go along when a bundle is copied."""
+    """Whether sidecars of this kind are copied with their bundle."""
     return any(matches(kind) for matches, _ in _CHECKS)
 
 
@@ -124,7 +124,7 @@ def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSid
 
 
 def _proof(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
-    """Of which log it is, and who signed that, is for the verifier; whose leaf, is not."""
+    """Check that the proof is of the bundle's leaf; the verifier checks the log's key."""
     proof = tlog_proof.parse(data)
     checkpoint = note.parse_checkpoint(note.parse(proof.checkpoint).text)
     entry = leaf.Leaf(kind=leaf.BUNDLE, name=subject.bundle_id, sha256=subject.sha256)

@@ -24,10 +24,10 @@ from snapshotter.ports import ReadableStore
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstones:
     """
-    What is known here of erasures.
+    The tombstones that are valid here, in stores and in a folder of this machine.
 
     Args:
-        folder: Of this machine; a file for each tombstone that was seen.
+        folder: Holds a copy of each tombstone that was seen.
         is_trusted: Whether a key of this id may erase.
     """
 
@@ -36,10 +36,10 @@ class Tombstones:
 
     def of(self, store: ReadableStore, bundle_id: str) -> Tombstone | None:
         """
-        Return the tombstone of a bundle in a store, or of which this machine knows.
+        Return the tombstone of a bundle from a store, or this machine's copy of it.
 
         Raises:
-            EvidenceUnverifiable: Something stands there that may be one, or is forged.
+            EvidenceUnverifiable: The object there may be a tombstone or a forgery.
             SnapshotterError: The store does not answer.
         """
         key = store_keys.sidecar_key(store_keys.bundle_key(bundle_id), tombstone.KIND)
@@ -64,20 +64,22 @@ class Tombstones:
                 "do not trust",
                 hint="put the key into the trust file, or remove what was forged",
             )
-        with contextlib.suppress(OSError):  # a memory of our own, and the store's word stands
+        with contextlib.suppress(
+            OSError
+        ):  # the copy is optional: the tombstone in the store counts
             self.remember(bundle_id, data)
         return found
 
     def listed(
         self, store: ReadableStore, bundle_id: str, kinds: Collection[str]
     ) -> Tombstone | None:
-        """Return what `of` does, and ask the store only where its listing names a tombstone."""
+        """Return the tombstone as `of` does; read the store only if its listing names one."""
         if tombstone.KIND in kinds:
             return self.of(store, bundle_id)
         return self.remembered(bundle_id)
 
     def remembered(self, bundle_id: str) -> Tombstone | None:
-        """Return the tombstone of which this machine has a copy."""
+        """Return this machine's copy of a tombstone."""
         try:
             return tombstone.parse(self._file(bundle_id).read_bytes(), bundle_id)
         except FileNotFoundError:
@@ -96,11 +98,11 @@ class Tombstones:
 
     def refuse(self, store: ReadableStore, bundle_id: str) -> None:
         """
-        Do nothing if the bundle was not erased.
+        Return if the bundle was not erased.
 
         Raises:
-            PolicyRefused: It was: it stays erased.
-            EvidenceUnverifiable: That can not be told.
+            PolicyRefused: The bundle was erased, and stays erased.
+            EvidenceUnverifiable: That cannot be established.
         """
         found = self.of(store, bundle_id)
         if found is not None:
