@@ -16,12 +16,11 @@ from snapshotter.formats.signatures.keys import key_id, public_pem, verify_signa
 
 class ExternalSigner:
     """
-    Signs with a key that never comes here (the port `Signer`).
+    Sign with a key that never leaves its holder (the port `Signer`).
 
     Args:
-        where: In words, for errors.
-        sign_digest: Asks the holder for a signature over 48 bytes, a SHA-384 digest; returns it
-            in DER. Raises our errors.
+        where: The holder, for error messages.
+        sign_digest: Returns the holder's signature (DER) over a SHA-384 digest of 48 bytes.
 
     Raises:
         SnapshotterError: The key is not on P-384.
@@ -59,11 +58,11 @@ class ExternalSigner:
 
     @property
     def in_software(self) -> bool:
-        """False: each signature is a request, and not every holder signs SHA-256 for P-384."""
+        """False: a second signature costs a request, and some holders refuse SHA-256 with P-384."""
         return False
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over SHA-384 of `message`, DER. Raises as the port says."""
+        """Return the signature over SHA-384 of `message`, DER. Raises what the port raises."""
         signature = self._sign_digest(hashlib.sha384(message).digest())
         if not verify_signature(self._public_key, signature, message):
             raise ServiceUnavailable(

@@ -26,7 +26,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class KeyFiles:
-    """The files of one directory of keys, which need not be there yet."""
+    """The files of one directory of keys; it need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -54,22 +54,22 @@ _LONGEST_PAUSE_S = 0.5
 
 
 class LogDamaged(SnapshotterError):
-    """The log in the store is not one that may be written to: nothing was signed."""
+    """The log in the store is damaged or another one; nothing was signed or written."""
 
 
 class CheckpointMemory(Protocol):
     """The newest checkpoint that this machine has published or seen. Trusted."""
 
     def load(self) -> bytes:
-        """Return the signed note; nothing if there is none. Raises SnapshotterError."""
+        """Return the signed note; b"" if there is none. Raises SnapshotterError."""
 
     def save(self, checkpoint: bytes) -> None:
-        """Keep it durably. Raises SnapshotterError."""
+        """Write the checkpoint durably. Raises SnapshotterError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendResult:
-    """Where leaves are in the log."""
+    """The indexes of leaves in the log."""
 
     indexes: tuple[int, ...]  # of each leaf, in the order in which they were given
     added: int  # how many of them were not there before
@@ -78,7 +78,7 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """The tree that everybody agrees on, all of it published."""
+    """The committed and published tree."""
 
     tag: str  # of the lock; empty when there is none
     signed: SignedCheckpoint | None  # None: there is no log yet
@@ -94,16 +94,16 @@ class _State:
 
 class LogWriter:
     """
-    One writer of the log in a store. Any number of them may be at work, in any processes.
+    A writer of the log in a store; any number of writers may run, in any processes.
 
-    An instance is for one thread at a time. It keeps the right edge of the tree
-    between calls, which saves most reads.
+    One thread at a time may use an instance. It keeps the right edge of the tree between
+    calls, which saves most reads.
 
     Args:
         signer: The log's key; its name is the origin.
-        witnesses: Asked to cosign what is published. One that fails costs nothing but its word.
-        memory: What this machine knows of the log; None where nothing can be kept.
-        told: Gets a sentence about what went wrong and did not matter.
+        witnesses: Asked to cosign each checkpoint. If one fails, only its cosignature is missing.
+        memory: The newest checkpoint that this machine has seen; None: none is kept.
+        show_message: Called with a sentence about a failure that is not fatal.
     """
 
     def __init__(
@@ -142,19 +142,18 @@ class LogWriter:
 
     def append(self, leaves: Sequence[Leaf], *, seen: int | None = None) -> AppendResult:
         """
-        Return where these leaves are, after adding those that are not there.
+        Append the leaves that the log lacks; return the indexes of all of them.
 
-        Durable and published when this returns. After an error it is not known whether
-        they were added: the same call again is safe if it says `seen`.
+        Durable and published when this returns. After an error it is unknown whether they
+        were appended; repeating the call is safe with `seen`.
 
         Args:
-            seen: The caller knows that none of them is among the first `seen` entries;
-                those behind are searched, so that a leaf is not added a second time.
-                None: they are new for certain.
+            seen: None of the leaves is among the first `seen` entries. The later entries are
+                searched, so that no leaf is appended twice. None: all leaves are new.
 
         Raises:
-            LogDamaged: The store does not show this log, or not all of it.
-            ServiceUnavailable: The store did not answer, or others were always quicker.
+            LogDamaged: The store has another log, or a part of this one.
+            ServiceUnavailable: The store did not answer, or other writers always came first.
             SnapshotterError: The store refused.
         """
         entries = list(dict.fromkeys(leaf.encode() for leaf in leaves))
@@ -192,9 +191,9 @@ class LogWriter:
 
     def create(self) -> SignedCheckpoint:
         """
-        Begin the log if it is not there, without entries, and return what is published.
+        Begin an empty log if there is none; return the published checkpoint.
 
-        Raises as `append` does; LogDamaged also when there is another log.
+        Raises what `append` raises; LogDamaged also if there is another log.
         """
         while True:
             state = self._state()
@@ -208,21 +207,21 @@ class LogWriter:
 
     def published(self) -> SignedCheckpoint | None:
         """
-        Return the published checkpoint as it stands; None when there is no log yet.
+        Return the published checkpoint; None if there is no log yet.
 
         Raises:
-            LogDamaged: It is not one of this log.
-            ServiceUnavailable, SnapshotterError: As the store says.
+            LogDamaged: The checkpoint is not of this log.
+            ServiceUnavailable, SnapshotterError: The store failed.
         """
-        with self._damage_told():
+        with self._damage_translated():
             there = self._read(log_state.CHECKPOINT)
             return self._open(there.data) if there else None
 
     def settle(self) -> SignedCheckpoint | None:
         """
-        Finish what another writer may have left, and return the published checkpoint.
+        Finish an unfinished batch of another writer; return the published checkpoint.
 
-        None: there is no log yet. Raises as `append` does.
+        None: there is no log yet. Raises what `append` raises.
         """
         return self._state().signed
 
@@ -233,15 +232,15 @@ class LogWriter:
         Raises:
             LogDamaged: The tiles do not lead from the leaf to the root.
         """
-        with self._damage_told():
+        with self._damage_translated():
             tree = self._tree(signed.size)
             hashes = merkle.inclusion_proof(index, signed.size, tree.node)
             merkle.check_inclusion(leaf.hash(), index, signed.size, hashes, signed.root)
         return TlogProof(index=index, hashes=hashes, checkpoint=signed.note.encode()).encode()
 
     def _state(self) -> _State:
-        """Read where the log stands, and finish what is committed and not published."""
-        with self._damage_told():
+        """Read the state of the log, and finish a batch that is committed and not published."""
+        with self._damage_translated():
             while True:
                 held, shown = self._read(log_state.LOCK), self._read(log_state.CHECKPOINT)
                 if held is None:
@@ -272,8 +271,8 @@ class LogWriter:
                 return _State(tag=held.tag, signed=published)
 
     def _grow(self, state: _State, entries: Sequence[bytes]) -> bool:
-        """Commit these entries and publish them; False when another writer was quicker."""
-        with self._damage_told():
+        """Commit and publish these entries; return False if another writer came first."""
+        with self._damage_translated():
             before = self._tree(state.size)
             if before.root() != state.root:
                 raise EvidenceInvalid(f"its tiles are not of the tree of {state.size} entries")
@@ -290,7 +289,7 @@ class LogWriter:
         if not self._store.swap(log_state.LOCK, lock.encode(), state.tag):
             self._discard(lock.staging_key)
             return False
-        with self._damage_told():
+        with self._damage_translated():
             self._finish(lock, signed, batch, state.signed)
         return True
 
@@ -302,11 +301,11 @@ class LogWriter:
         published: SignedCheckpoint | None,
     ) -> bool:
         """
-        Put a committed batch in its place and publish it; False when others went on meanwhile.
+        Write and publish a committed batch; return False if others continued meanwhile.
 
         Args:
-            batch: What was staged, where we have it; else it is read.
-            published: What was published before, for what witnesses may have seen.
+            batch: The staged batch; None: it is read from the store.
+            published: The checkpoint before, which witnesses may have seen.
         """
         if batch is None:
             staged = self._read(lock.staging_key, log_state.MAX_BATCH)
@@ -351,7 +350,7 @@ class LogWriter:
                 return
 
     def _with_cosignatures(self, before: Note, more: Sequence[NoteSignature]) -> Note:
-        """Return the note with what is new, as long as it has room: the log's own line first."""
+        """Return the note with new signatures as far as there is room; the log's own line first."""
         merged = note.with_signatures(before, more)
         known = [(key.name, key.id) for key in (self._key, *self._policy.witnesses)]
         ordered = sorted(
@@ -362,7 +361,7 @@ class LogWriter:
     def _cosigned(
         self, committed: SignedCheckpoint, tree: TileTree, published: SignedCheckpoint | None
     ) -> SignedCheckpoint:
-        """Return the checkpoint with the word of each witness that answered in time."""
+        """Return the checkpoint with the cosignature of each witness that answered in time."""
         if not self._witnesses:
             return committed
         seen = (
@@ -410,7 +409,7 @@ class LogWriter:
         return self._open(note.with_signatures(committed.note, lines).encode())
 
     def _refuse_less(self, shown: SignedCheckpoint | None) -> None:
-        """Refuse a store that does not show all that this machine has seen published."""
+        """Refuse a store that shows less than this machine has seen."""
         if shown is not None and self._believed == (shown.size, shown.root):
             return
         remembered = self._memory.load() if self._memory else b""
@@ -430,9 +429,9 @@ class LogWriter:
         self._believed = (shown.size, shown.root)
 
     def _find(self, entries: set[bytes], begin: int, end: int) -> dict[bytes, int]:
-        """Return which of these entries stand in a range of the published log, and where."""
+        """Return the indexes of these entries in a range of the published log."""
         found: dict[bytes, int] = {}
-        with self._damage_told():
+        with self._damage_translated():
             for index, entry in enumerate(self._tree(end).entries(begin, end), start=begin):
                 if entry in entries:
                     found.setdefault(entry, index)
@@ -462,7 +461,7 @@ class LogWriter:
             return None
 
     def _tree(self, size: int, batch: Batch | None = None) -> TileTree:
-        """Return a tree whose files are first looked for in a batch, then in what we keep."""
+        """Return a tree that reads its files from a batch, then from kept files, then the store."""
         new = {tile.path: data for tile, data in batch.files.items()} if batch else {}
 
         def fetch(path: str) -> bytes:
@@ -474,7 +473,7 @@ class LogWriter:
         return TileTree(size, fetch)
 
     def _keep_edge(self, size: int, batch: Batch | None) -> None:
-        """Keep the partial files of the tree: the next batch begins with them."""
+        """Keep the partial files of the tree, with which the next batch begins."""
         if batch is None:
             return
         known = dict(self._edge) | {tile.path: data for tile, data in batch.files.items()}
@@ -488,8 +487,8 @@ class LogWriter:
             self._store.discard(key)
 
     @contextlib.contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        """Say of what can not be a log of ours that nothing is written to it."""
+    def _damage_translated(self) -> Iterator[None]:
+        """Translate EvidenceInvalid into LogDamaged."""
         try:
             yield
         except EvidenceInvalid as error:

@@ -18,12 +18,12 @@ TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
 
 def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> ExternalSigner:
     """
-    Return a signer for the key that a reference names, after it was seen to sign.
+    Return a signer for the key that a reference names, after a test signature.
 
-    A capture that can not be signed is lost, so this is found out before one begins.
+    A capture that cannot be signed is lost, so a failure must show before it begins.
 
     Args:
-        ask: Asked for a token's PIN, when the reference names no file with it.
+        ask: Returns a token's PIN, if the reference names no file with it.
 
     Raises:
         ServiceUnavailable: The holder did not answer.

@@ -35,11 +35,11 @@ def open_pkcs11(
     Return a signer for the key; the session with its token stays open.
 
     Args:
-        ask: Asked once for the PIN, when the reference names no file with it.
+        ask: Called once for the PIN, if the reference names no file with it.
         call_s: Seconds for one signature.
 
     Raises:
-        ServiceUnavailable: The token is not there, or does not answer.
+        ServiceUnavailable: The token is missing, or does not answer.
         SnapshotterError: No such key, not exactly one, a wrong PIN, or a library is missing.
     """
     where = f"the token ({reference.token or reference.serial or reference.module})"
@@ -94,12 +94,12 @@ class _Token:
         self._refused = False  # the PIN was
 
     def open(self) -> ec.EllipticCurvePublicKey:
-        """Log in, find the key, and return its public half. Raises our errors."""
+        """Log in, find the key, and return its public key."""
         with self._lock, _Translated(self._pkcs11, self._where):
             return self._open()
 
     def sign(self, digest: bytes) -> bytes:
-        """Return r and s (IEEE P1363). A token that was taken out and put back is opened again."""
+        """Return r and s (IEEE P1363). Open a token again that was removed and inserted."""
         ecdsa = self._pkcs11.Mechanism.ECDSA
         with self._lock, _Translated(self._pkcs11, self._where):
             try:
@@ -186,7 +186,7 @@ class _Token:
 
 
 class _Translated:
-    """Turns what the library raises into our errors, at the door."""
+    """Translate the library's errors into ours."""
 
     def __init__(self, library: Any, where: str) -> None:
         self._pkcs11 = library
@@ -215,7 +215,7 @@ class _Translated:
 
 
 def _within(seconds: float, where: str, work: Callable[[], _T]) -> _T:
-    """Do it in a thread of its own, and wait no longer than that. Raises what it raises."""
+    """Run a call in its own thread with a time limit. Raises what the call raises."""
     done: list[_T] = []
     failed: list[BaseException] = []
 

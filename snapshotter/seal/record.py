@@ -176,7 +176,7 @@ def content(
 
 
 def court_minimum_line(capture: Capture, decision: Decision) -> str:
-    """Return the line on the court minimum, as it stands in the record and in the output."""
+    """Return the sentence on the court minimum for the record and the output."""
     if decision.light:
         return "court minimum: not asked for (a light check: no full-page capture)"
     if capture.court_minimum.met:
@@ -269,7 +269,7 @@ def _group(values: Any, *without: str) -> dict[str, Any]:
 
 
 def _cut(value: Any, limit: int) -> Any:
-    """Return the value with every text longer than `limit` characters cut, and the cut told."""
+    """Cut every text longer than `limit` characters in a value, with a note of its length."""
     if isinstance(value, str) and len(value) > limit:
         return f"{value[:limit]}… (cut; it has {len(value)} characters)"
     if isinstance(value, list):
@@ -280,5 +280,5 @@ def _cut(value: Any, limit: int) -> Any:
 
 
 def _ms(at: datetime | None) -> int | None:
-    """Milliseconds since 1970, so that the order within a second is kept."""
+    """Return milliseconds since 1970, which keep the order within a second."""
     return None if at is None else canonical_json.milliseconds(at)

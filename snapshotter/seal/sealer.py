@@ -224,7 +224,7 @@ def seal(
 
 def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities: int) -> None:
     """
-    See that a bundle can be sealed by these.
+    Check that these signers can seal a bundle.
 
     Raises:
         SnapshotterError: A key twice, more than nine, more tokens than can be fetched
@@ -260,7 +260,7 @@ def _stamped(
     timeout_s: float,
     hurry: Callable[[], bool] | None,
 ) -> list[tuple[TokenResult, ...]]:
-    """Ask for the tokens over all signatures, under the one time limit that they share."""
+    """Request the tokens over all signatures, within one shared time limit."""
     with ThreadPoolExecutor(len(signatures), thread_name_prefix="stamp") as pool:
         asked = [
             pool.submit(stamp_all, authorities, signature, timeout_s=timeout_s, hurry=hurry)
@@ -281,7 +281,7 @@ def owed_authorities(tokens: Sequence[TokenResult]) -> tuple[str, ...]:
 def _fitting(
     token: TokenResult, sealed_at: datetime, now: datetime, max_skew: timedelta
 ) -> TokenResult:
-    """Refuse a token that a verifier would have to call a contradiction (bundle.md, Time)."""
+    """Mark a token as refused if it contradicts the bundle's own times (bundle.md, Time)."""
     if token.time is None:
         return token
     if sealed_at > token.time + max_skew:
@@ -309,7 +309,7 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
 def write_own_file(
     spool: Path, path: str, media_type: str, data: bytes, *, step: str, made_at: datetime
 ) -> Artifact:
-    """Write a file of ours beside those of a capture; `path` is the one in the bundle."""
+    """Write a file into the spool; `path` is its path in the bundle."""
     file = spool / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)

@@ -59,7 +59,7 @@ _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
 
 class FileSigner:
     """
-    Signs with a private key in this process's memory (the port `Signer`).
+    Sign with a private key in the memory of this process (the port `Signer`).
 
     Raises:
         ValueError: The key is not on P-384.
@@ -109,7 +109,7 @@ class FileSigner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetiredKey:
-    """Since when a key does not sign any more, and why."""
+    """Since when a key is retired, and why."""
 
     at: datetime  # the first instant
     reason: str  # "superseded" or "compromised"
@@ -147,7 +147,7 @@ class RetiredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """A key in the directory, as far as it can be told without its passphrase."""
+    """A key in the directory, described without its passphrase."""
 
     name: str
     public_key: ec.EllipticCurvePublicKey | None  # None: encrypted, and its public file is missing
@@ -159,7 +159,7 @@ class StoredKey:
 
     @property
     def key_id(self) -> str:
-        """SHA-256 hex of the DER SubjectPublicKeyInfo; empty when it can not be told."""
+        """SHA-256 hex of the DER SubjectPublicKeyInfo; empty if it is unknown."""
         return key_id(self.public_key) if self.public_key else ""
 
 
@@ -167,8 +167,8 @@ class KeyDirectory:
     """
     Keys in one directory of this machine.
 
-    Any number of processes may use it at once: of two that create the same
-    name exactly one succeeds, and nobody reads half a key.
+    Any number of processes may use it at once: if two create the same name, exactly one
+    succeeds, and nobody reads a part of a key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,18 +177,18 @@ class KeyDirectory:
 
     @property
     def path(self) -> Path:
-        """The directory; it need not be there yet."""
+        """The directory; it need not exist yet."""
         return self._path
 
     def create(self, name: str, passphrase: bytes | None = None) -> StoredKey:
         """
-        Make a key on P-384 and store it durably before returning.
+        Create a key on P-384, and store it durably before returning.
 
         Args:
             passphrase: Encrypts the private key; None leaves it in clear, for its owner alone.
 
         Raises:
-            SnapshotterError: The name is taken or no name, the passphrase is empty,
+            SnapshotterError: The name is taken or invalid, the passphrase is empty,
                 or the directory refuses.
         """
         _check_name(name)
@@ -216,7 +216,7 @@ class KeyDirectory:
     def ensure(
         self, name: str = DEFAULT_NAME, passphrase: PassphraseSource | None = None
     ) -> tuple[Signer, bool]:
-        """Load the key, or make it without a passphrase; the second value says it was made."""
+        """Load the key, or create it without a passphrase; return whether it was created."""
         made = False
         if not self._private_file(name).exists():
             try:
@@ -229,7 +229,7 @@ class KeyDirectory:
         return self.load(name, passphrase), made
 
     def list(self) -> tuple[StoredKey, ...]:
-        """Return all keys, by name. A directory that is not there has none."""
+        """Return all keys, by name. A directory that does not exist has none."""
         try:
             files = [entry.name for entry in self._path.iterdir()]
         except FileNotFoundError:
@@ -263,10 +263,10 @@ class KeyDirectory:
         self, name: str, reference: str, public_key: ec.EllipticCurvePublicKey
     ) -> StoredKey:
         """
-        Keep what is known of a key that a service or a token holds.
+        Store the reference and public key of a key that a service or a token holds.
 
         Raises:
-            SnapshotterError: The name is taken or no name, or the directory refuses.
+            SnapshotterError: The name is taken or invalid, or the directory refuses.
         """
         _check_name(name)
         self._files.prepare()
@@ -282,7 +282,7 @@ class KeyDirectory:
 
     def retire(self, name: str, retired: RetiredKey) -> StoredKey:
         """
-        Note that a key does not sign any more. This can be made worse, and never undone.
+        Retire a key. A retirement can be made stricter, and never undone.
 
         Raises:
             SnapshotterError: No such key; it is retired for a longer time, or is compromised.
@@ -306,10 +306,10 @@ class KeyDirectory:
         Return a signer for the key.
 
         Args:
-            passphrase: Asked once, when the key is encrypted or its token wants a PIN.
+            passphrase: Called once, if the key is encrypted or its token needs a PIN.
 
         Raises:
-            ServiceUnavailable: Who holds the key did not answer.
+            ServiceUnavailable: The holder of the key did not answer.
             SnapshotterError: No such key, its file is open to others, its passphrase is
                 missing or wrong, its two files do not belong together, or another key is
                 behind its reference.
@@ -371,7 +371,7 @@ class KeyDirectory:
         )
 
     def _describe(self, name: str) -> StoredKey | None:
-        """Tell what can be told without a passphrase; None when there is no such key."""
+        """Describe a key without its passphrase; return None if there is no such key."""
         private, public = self._private_file(name), self._public_file(name)
         has_private = private.exists()
         head = read_limited(private, _MAX_PEM) if has_private else b""

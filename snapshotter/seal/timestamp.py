@@ -41,26 +41,26 @@ _HURRY_S: Final = 0.05  # how soon a wish to wait no longer is noticed
 
 
 class AnswerRefused(ServiceUnavailable):
-    """An authority answered, and its answer was no good: what `stamp_all` calls REFUSED."""
+    """The response of an authority is invalid; `stamp_all` reports REFUSED."""
 
 
 class HttpTimestampAuthority:
     """
     A timestamp authority behind HTTP.
 
-    Safe to use from several threads. Keeps no connection, cookie or state.
+    Any number of threads may use it. It keeps no connection, cookie or state.
 
     Args:
         name: From the configuration; it appears in messages and results.
-        url: http or https. Plain http is what most authorities offer, and does no
-            harm: a token proves itself, and what is sent is a digest.
-        anchor: What a token has to lead to.
+        url: http or https. Most authorities offer plain http only, which is safe: the
+            token is verified, and only a digest is sent.
+        anchor: The root certificate to which a token must lead.
         clock: Measures the limit on the whole exchange.
-        ids: Where nonces come from.
+        ids: The source of nonces.
         timeout_s: For the whole exchange, redirects included.
         proxy: URL of a proxy, if the configuration names one.
-        transport: Makes what each exchange connects by, instead of httpx's own way out.
-            It has a proxy of its own, or none.
+        transport: Returns the transport of each exchange, with its own proxy or none; None:
+            that of httpx.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class HttpTimestampAuthority:
         Return the whole response (DER) over `message`, verified, and its time.
 
         Raises:
-            AnswerRefused: It answered, and the answer was no good.
-            ServiceUnavailable: It did not answer in time, or not as an authority.
+            AnswerRefused: The response is invalid.
+            ServiceUnavailable: No response in time, or none of a timestamp authority.
         """
         nonce = _nonce(self._ids)
         response = self._within_limit(build_request(message, nonce=nonce))
@@ -117,11 +117,11 @@ class HttpTimestampAuthority:
 
     def _within_limit(self, request: bytes) -> bytes:
         """
-        Make the exchange in a thread of its own, for no longer than the limit.
+        Run the exchange in its own thread, within the time limit.
 
-        httpx limits each read: headers that come a byte at a time, or a resolver that
-        hangs, know no limit otherwise. The connection of an exchange that is given up
-        is shut down, so that its thread ends as well.
+        httpx only limits each read: headers that arrive one byte at a time, or a resolver that
+        hangs, would have no limit. The connection of an abandoned exchange is shut down, so
+        that its thread ends as well.
         """
         exchange = _Exchange()
 
@@ -212,16 +212,16 @@ class HttpTimestampAuthority:
 
 def _leave_coded(answer: "httpx.Response") -> None:
     """
-    Have httpx not undo the content coding of an answer.
+    Keep httpx from decoding the content coding of a response.
 
-    httpx reads the body of a redirect whole, without a limit, and undoes every coding for which
-    a library is installed: a few kilobytes of Brotli open to gigabytes.
+    httpx reads the body of a redirect completely, without a limit, and decodes every coding for
+    which a library is installed: a few kilobytes of Brotli can expand to gigabytes.
     """
     answer.headers.pop("Content-Encoding", None)
 
 
 class _Exchange:
-    """One exchange under way in its thread: what came of it, and how to end it from outside."""
+    """One exchange in its own thread, with its result and a way to end it from outside."""
 
     def __init__(self) -> None:
         self.response = b""
@@ -230,7 +230,7 @@ class _Exchange:
         self._given_up = False
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Remember the newest connection; httpx calls this at each of its steps."""
+        """Record the newest connection; httpx calls this at each of its steps."""
         if event.startswith("connection.") and event.endswith(".complete"):
             stream = info.get("return_value")
             ask = getattr(stream, "get_extra_info", None)
@@ -249,7 +249,7 @@ class _Exchange:
 
 
 def _without_userinfo(url: str) -> str:
-    """Return an address as it may be shown: a name and a password in it are secrets."""
+    """Return a URL without its user name and password, which are secrets."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
@@ -262,15 +262,15 @@ def stamp_all(
     hurry: Callable[[], bool] | None = None,
 ) -> tuple[TokenResult, ...]:
     """
-    Ask all authorities at once, and return what came of each, in their order.
+    Request a token from all authorities at once; return the results in their order.
 
-    Never raises for an authority that fails: PENDING is one that gave no answer,
-    REFUSED one whose answer was no good.
+    Never raises for an authority that fails: PENDING means that it gave no response, REFUSED
+    that its response is invalid.
 
     Args:
-        timeout_s: For all together. One that is still silent then is PENDING; its
-            thread is left to end by its own limit, and its late answer is dropped.
-        hurry: Asked while waiting; once it says yes, who is still silent is PENDING.
+        timeout_s: For all together. An authority without a response by then is PENDING; its
+            thread ends by its own limit, and a late response is dropped.
+        hurry: Called while waiting; once it returns True, the remaining ones are PENDING.
     """
     results: dict[int, TokenResult] = {}
     lock = threading.Lock()

@@ -36,7 +36,7 @@ _MAX_FORKS = 16  # kept of each log: one is proof enough
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessResponse:
-    """What a witness answers over HTTP."""
+    """The HTTP response of a witness."""
 
     status: int
     body: bytes = b""
@@ -45,12 +45,12 @@ class WitnessResponse:
 
 class WitnessService:
     """
-    What one witness has cosigned. Any number of threads and processes may use a directory.
+    A witness with what it has cosigned; any number of processes may share the directory.
 
     Args:
-        signer: The witness's key; its name is the witness's.
-        logs: The keys of the logs that it knows; of one origin there may be several.
-        clock: What is written into cosignatures.
+        signer: The key of the witness, and by its name the name of the witness.
+        logs: The keys of the known logs; an origin may have several.
+        clock: The source of the times in cosignatures.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class WitnessService:
 
     @property
     def key(self) -> VerifierKey:
-        """What cosignatures are verified with."""
+        """The key by which cosignatures are verified."""
         return self._key
 
     def add_checkpoint(self, request: bytes) -> WitnessResponse:
         """
-        Answer `POST add-checkpoint`: cosign, or say why not.
+        Answer `POST add-checkpoint`: cosign, or state why not.
 
         Raises:
-            SnapshotterError: The directory can not be used; nothing was cosigned.
+            SnapshotterError: The directory cannot be used; nothing was cosigned.
         """
         try:
             old, proof, checkpoint = _parse(request)
@@ -124,7 +124,7 @@ class WitnessService:
         return WitnessResponse(status=200, body=line.line.encode())
 
     def checkpoint(self, origin_hash: str) -> WitnessResponse:
-        """Answer `GET <origin hash>/checkpoint`: the last one that was cosigned of a log."""
+        """Answer `GET <origin hash>/checkpoint`: the last cosigned checkpoint of a log."""
         for origin in {key.name for key in self._logs}:
             if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
                 with contextlib.suppress(FileNotFoundError):
@@ -144,7 +144,7 @@ class WitnessService:
         return note.signature(self._key, raw, seconds)
 
     def _last(self, origin: str) -> SignedCheckpoint | None:
-        """Return the last one that was cosigned; we believe our own word alone."""
+        """Return the last cosigned checkpoint, if our own cosignature on it is valid."""
         try:
             data = self._file(origin).read_bytes()
         except FileNotFoundError:
@@ -165,7 +165,7 @@ class WitnessService:
             ) from error
 
     def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:
-        """Keep what a log signed that does not fit; of one size as the last, that is proof."""
+        """Keep a contradicting checkpoint; one of the same size as the last is proof of a fork."""
         if not proves:
             return  # a bad proof may be a mistake of whoever sent it
         for number in range(1, _MAX_FORKS + 1):
@@ -189,7 +189,7 @@ class WitnessService:
             os.close(descriptor)
 
     def _write(self, file: Path, data: bytes) -> None:
-        """Replace a file so that it is old or new, and on disk when this returns."""
+        """Replace a file atomically and durably."""
         durable.write(file, data, mode=0o600)
 
     def _file(self, origin: str) -> Path:

@@ -30,14 +30,14 @@ _SIZE_TYPE: Final = "text/x.tlog.size"
 
 class HttpWitness:
     """
-    A witness behind HTTP (the port `Witness`). Safe to use from several threads.
+    A witness behind HTTP (the port `Witness`). Any number of threads may use it.
 
     Args:
-        key: The witness's; only cosignatures of this key are taken.
-        url: Its submission prefix, http or https.
+        key: The key of the witness; only its cosignatures are accepted.
+        url: The submission prefix of the witness, http or https.
         clock: Measures the limit on the whole exchange.
         timeout_s: For the whole exchange.
-        transport: Makes what each exchange connects by.
+        transport: Returns the transport of each exchange.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class HttpWitness:
 
     @property
     def name(self) -> str:
-        """Its key's name."""
+        """The name of its key."""
         return self._key.name
 
     @property
@@ -91,7 +91,7 @@ class HttpWitness:
         return self._line(checkpoint, body)
 
     def _line(self, checkpoint: bytes, body: bytes) -> bytes:
-        """Return the one line that is this witness's, verified."""
+        """Return the verified signature line of this witness."""
         try:
             lines = note.parse_signature_lines(body.decode())
             mine = [

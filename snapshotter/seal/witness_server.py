@@ -40,7 +40,7 @@ LogRequest = Callable[[str], None]
 
 
 class _Refused(Exception):
-    """A request that is answered with a status, and after which the connection ends."""
+    """A request that gets an error status, after which the connection is closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -49,7 +49,7 @@ class _Refused(Exception):
 
 class WitnessServer:
     """
-    Serves one witness. `start`, then `wait` until the task is cancelled.
+    Serve one witness. Call `start`, then `wait` until the task is cancelled.
 
     Args:
         told: Gets a line for each request that was answered.

@@ -86,12 +86,12 @@ class CustodialStore:
 
     @property
     def receipts(self) -> ReceiptFiles:
-        """What this machine kept of the store's answers."""
+        """The receipts of this machine."""
         return self._receipts
 
     @property
     def receipts_name(self) -> str:
-        """How receipts name this store."""
+        """The name of this store in receipts."""
         return self._receipts_name
 
     def put_new(
@@ -112,10 +112,10 @@ class CustodialStore:
         before: Sequence[CustodyEvent] = (),
     ) -> StoredObject:
         """
-        Put an object, as `put_new` does, as part of an event of another type.
+        See `CustodyStore.put_for_event`.
 
         Args:
-            before: What happened before, to be written in the same append.
+            before: Earlier events, to be written in the same append.
         """
         bundle = _bundle_of(key)
         if bundle is None:
@@ -187,14 +187,14 @@ class CustodialStore:
         return count
 
     def remove(self, key: str, *, now: datetime) -> int:
-        """Delete as `delete` does, as part of what the caller writes one event of."""
+        """Delete as `delete` does, without an event: the caller records one for all."""
         return self._store.delete(key, now=now)
 
     def record_digest(self, key: str, sha256: str, length: int) -> None:
         """
-        Write down which bytes belong under a key before they are put there.
+        Record which bytes belong under a key before they are put there.
 
-        For a repair: after a crash it still knows what it was about to do. Raises OSError.
+        A repair that crashed finds them here. Raises OSError.
         """
         bundle = store_keys.parse_bundle_key(key)
         expected = StoredObject(key=key, length=length, sha256=sha256)
@@ -210,10 +210,10 @@ class CustodialStore:
         outcome: str = SUCCESS,
     ) -> bool:
         """
-        Write an event to the chain of a bundle; say whether it stands there.
+        Write an event to the chain of a bundle; return whether that succeeded.
 
         Args:
-            about: What it was done to; the bundle itself if empty.
+            about: The object of the event; the bundle itself if empty.
         """
         return self.note_all(
             bundle_id, (self.event(event, about or _name(bundle_id), detail, outcome),)
@@ -238,7 +238,7 @@ class CustodialStore:
         *,
         at: datetime | None = None,
     ) -> CustodyEvent:
-        """Return an event of ours, at this moment if no other is given, for `note_all`."""
+        """See `CustodyStore.event`; the result is for `note_all`."""
         return CustodyEvent(
             at=at or self._clock.now(),
             event=event,
@@ -251,7 +251,7 @@ class CustodialStore:
         )
 
     def complete(self, bundle_id: str) -> None:
-        """Write down what an earlier run of this machine was kept from writing down."""
+        """Write the events that an earlier run of this machine could not write."""
         if not self._receipts.is_behind(bundle_id):
             return
         try:
@@ -263,7 +263,7 @@ class CustodialStore:
             self._show_message(f"{bundle_id}: its custody could not be completed: {_words(error)}")
 
     def _settle(self, file: ReceiptFile, begun: CustodyEvent) -> None:
-        """Give an event that was begun its receipt, if the object came."""
+        """Add the receipt to an event that was begun, if the object arrived."""
         receipt = begun.receipt
         if receipt is None:
             return
@@ -286,9 +286,9 @@ class CustodialStore:
         Append events to the chain of a bundle; return its new head.
 
         Raises:
-            ServiceUnavailable: The store did not answer, or others were faster every time.
+            ServiceUnavailable: The store did not answer, or other writers were faster every time.
             SnapshotterError: The store refused.
-            OSError: Its receipt can not be kept; the events stand in the chain.
+            OSError: The receipt cannot be written; the events are in the chain.
         """
         head, receipt = self._append(bundle_id, events)
         with self._receipts.opened(bundle_id) as file:
@@ -383,7 +383,7 @@ class CustodialStore:
     def _note(
         self, bundle_id: str, noted: CustodyEvent, before: Sequence[CustodyEvent] = ()
     ) -> None:
-        """Write down a receipt, and the event that it belongs to."""
+        """Write a receipt and the event that it belongs to."""
         fresh = (*before, noted)
         key = noted.receipt.key if noted.receipt else ""
         try:
@@ -397,7 +397,7 @@ class CustodialStore:
             self._complain(bundle_id, noted, error)
 
     def _record(self, bundle_id: str, file: ReceiptFile, fresh: Collection[str]) -> None:
-        """Write to the chain the events that the receipts have and it has not."""
+        """Write to the chain the events that only the receipts have."""
         if any(event.event_id not in fresh for event in file.unrecorded):
             # Of an earlier run, which ended before it could say whether they got there.
             there = {link.event.event_id for link in read_chain(self._store, bundle_id).events}
@@ -418,7 +418,7 @@ class CustodialStore:
         return self._with_receipt(begun, stored, sha256)
 
     def _with_receipt(self, event: CustodyEvent, stored: StoredObject, sha256: str) -> CustodyEvent:
-        """Return an event of this moment with what the store answered."""
+        """Return an event of this moment with the store's answer."""
         receipt = receipt_of(stored, sha256, self._receipts_name, self._clock.now())
         return replace(event, at=receipt.at, receipt=receipt)
 
@@ -479,7 +479,7 @@ def read_chain_in_bundle(store: ReadableStore, key: str) -> bytes:
 
     Raises:
         FileNotFoundError: There is no such bundle.
-        EvidenceInvalid: It is none, or has no chain.
+        EvidenceInvalid: The object is no bundle, or has no chain.
     """
     with store.open(key) as stream:
         for member in container.read_directory(stream):

@@ -28,7 +28,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 @contextlib.contextmanager
 def hold_swap_lock(root: int, url: str) -> Iterator[None]:
     """
-    Be the only process that compares and replaces in this store.
+    Lock the store for one process that compares and replaces.
 
     Args:
         root: The store's directory, opened.

@@ -34,7 +34,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 
 
 def encode(state: LockState) -> bytes:
-    """Return the note of a lock."""
+    """Return the record of a lock as bytes."""
     retention = state.retention
     return canonical_json.dumps(
         {
@@ -48,10 +48,10 @@ def encode(state: LockState) -> bytes:
 
 def parse(data: bytes) -> LockState:
     """
-    Return what a note says.
+    Return the lock that a record states.
 
     Raises:
-        EvidenceInvalid: Not the note of a lock.
+        EvidenceInvalid: Not the record of a lock.
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
@@ -77,7 +77,7 @@ def read(root: int, key: str) -> LockState:
     Return the lock of a key, in the store whose root is open as `root`.
 
     Raises:
-        SnapshotterError: There is a note, and it can not be read.
+        SnapshotterError: There is a record, and it cannot be read.
     """
     try:
         with _folders(root, key, make=False) as folder:
@@ -96,7 +96,7 @@ def read(root: int, key: str) -> LockState:
 
 def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockState:
     """
-    Replace the note of a key by what `how` makes of it, durably; return the new one.
+    Replace the lock of a key by what `how` returns for it, durably; return the new one.
 
     The caller holds `hold_changes_lock`. Raises what `read` and `how` raise, and OSError.
     """
@@ -118,7 +118,7 @@ def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockSt
 
 
 def forget(root: int, key: str) -> None:
-    """Remove the note of a key that is no more. The caller holds `hold_changes_lock`."""
+    """Remove the record of a deleted key. The caller holds `hold_changes_lock`."""
     with contextlib.suppress(FileNotFoundError), _folders(root, key, make=False) as folder:
         for name in (_growing(key), key.rpartition("/")[2]):
             with contextlib.suppress(FileNotFoundError):
@@ -132,7 +132,7 @@ def _growing(key: str) -> str:
 
 @contextlib.contextmanager
 def hold_changes_lock(root: int) -> Iterator[None]:
-    """Hold the one lock under which notes are changed and objects deleted."""
+    """Hold the lock under which records are changed and objects deleted."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(FOLDER, 0o755, dir_fd=root)
     folder = os.open(FOLDER, _DIRECTORY, dir_fd=root)
@@ -154,7 +154,7 @@ def hold_changes_lock(root: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _folders(root: int, key: str, *, make: bool) -> Iterator[int]:
-    """Open the folder with the note of a key."""
+    """Open the folder with the record of a key."""
     with contextlib.ExitStack() as stack:
         inside = root
         for segment in (FOLDER, *key.split("/")[:-1]):

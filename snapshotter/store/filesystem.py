@@ -61,12 +61,12 @@ class DirectoryStore:
     """
     An `ObjectStore` in a directory; one that does not exist yet is an empty store.
 
-    A name can not be both an object and a folder of objects, as it can in S3.
-    Anything below the root that is not a regular file with a key's name is not
-    an object: it is neither listed nor touched.
+    A name cannot be both an object and a folder of objects, as it can in S3. Anything below
+    the root that is not a regular file with a key's name is no object: it is neither listed
+    nor changed.
 
     Args:
-        root: The directory, made by the first write; may itself be a link.
+        root: The directory, created by the first write; may itself be a link.
     """
 
     def __init__(self, root: Path) -> None:
@@ -84,7 +84,7 @@ class DirectoryStore:
         return self._root
 
     def path(self, key: str) -> Path:
-        """Return where a key's object is, or would be, for a person to open."""
+        """Return the path of a key's object, whether or not it exists."""
         return self._root / check_key(key)
 
     def put_new(
@@ -146,7 +146,7 @@ class DirectoryStore:
         )
 
     def _aside(self) -> Sequence[tuple[str, str]]:
-        """Return what was set aside: the last segment of its key, and its name there."""
+        """Return the objects set aside: the last segment of the key, and the name there."""
         try:
             names = sorted(os.listdir(self._root / _ASIDE))
         except FileNotFoundError:
@@ -205,7 +205,7 @@ class DirectoryStore:
         return count
 
     def _unlink(self, root: int, key: str) -> int:
-        """Remove one object; return how many were there."""
+        """Remove one object; return 1, or 0 if it did not exist."""
         try:
             with self._folders(root, key, make=False) as folders:
                 os.close(_open_object(folders[-1], key))
@@ -216,7 +216,7 @@ class DirectoryStore:
         return 1
 
     def _locked(self, root: int, key: str, retention: Retention | None) -> LockState:
-        """Note a retention that was asked for; return what is noted."""
+        """Record a requested retention; return the recorded lock."""
         if retention is None:
             return _noted(root, key)
         with directory_locks.hold_changes_lock(root):
@@ -281,7 +281,7 @@ class DirectoryStore:
         return True
 
     def _sync(self, folders: Sequence[int]) -> None:
-        """Bring the last folder's names to disk, and the folders' own that we have not yet."""
+        """Sync the last folder, and the folders above it that are not synced yet."""
         os.fsync(folders[-1])
         for parent, folder in reversed(list(itertools.pairwise(folders))):
             found = os.fstat(folder)
@@ -389,7 +389,7 @@ class DirectoryStore:
 
     @contextlib.contextmanager
     def _told(self, key: str) -> Iterator[None]:
-        """Turn what the file system says into what the contract says."""
+        """Translate errors of the file system into those of the contract."""
         try:
             yield
         except FileNotFoundError as error:
@@ -434,7 +434,7 @@ class DirectoryStore:
 
 
 def _noted(root: int, key: str) -> LockState:
-    """Return the note of a lock where it can be read: whoever asks for the lock itself is told."""
+    """Return the recorded lock if it can be read; `lock_state` raises the error otherwise."""
     try:
         return directory_locks.read(root, key)
     except SnapshotterError:
@@ -476,7 +476,7 @@ def _open_object(folder: int, key: str) -> int:
 
 
 class _ObjectFile(io.FileIO):
-    """One object; a disk that fails while it is read is told as the store's contract says."""
+    """One open object; read errors become the errors of the store's contract."""
 
     def __init__(self, descriptor: int, told: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__(descriptor, "rb")
@@ -493,7 +493,7 @@ class _ObjectFile(io.FileIO):
 
 @contextlib.contextmanager
 def _incoming_file(incoming: int) -> Iterator[tuple[str, int]]:
-    """Make a file of ours, locked as long as we live; its name is gone at the end."""
+    """Create an incoming file, locked while this process lives, and remove its name at the end."""
     name, descriptor = _make_incoming(incoming)
     try:
         yield name, descriptor
@@ -526,7 +526,7 @@ def _make_incoming(incoming: int) -> tuple[str, int]:
 
 def _sweep(incoming: int) -> None:
     """
-    Remove what dead writers left: the files that nobody holds a lock on.
+    Remove the incoming files of dead writers: those that nobody has locked.
 
     A file that was linked already loses its second name, and stays an object.
     """
@@ -547,7 +547,7 @@ def _sweep(incoming: int) -> None:
 
 
 def _digest_of(folder: int, key: str) -> str:
-    """Return the SHA-256 of an object, or nothing for one that is not there."""
+    """Return the SHA-256 of an object; None if it does not exist."""
     try:
         with os.fdopen(_open_object(folder, key), "rb") as there:
             return hashlib.file_digest(there, "sha256").hexdigest()
@@ -562,7 +562,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
-    """Copy, and return how many bytes. Raises SnapshotterError when the digest is another."""
+    """Copy; return the number of bytes. Raises SnapshotterError if the digest differs."""
     digest, length = hashlib.sha256(), 0
     while chunk := original.read(_CHUNK):
         digest.update(chunk)

@@ -13,7 +13,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryLocation:
-    """A store in a directory, as the user wrote it."""
+    """A store in a directory; the path is as the user wrote it."""
 
     path: Path
 
@@ -28,7 +28,7 @@ class S3Location:
 
 def parse_store_url(text: str) -> DirectoryLocation | S3Location:
     """
-    Return what a person means by `--store`.
+    Return the store that the text of `--store` names.
 
     `s3://bucket`, `s3://bucket/prefix`, `file:///path`, or a path.
 
@@ -56,7 +56,7 @@ def parse_store_url(text: str) -> DirectoryLocation | S3Location:
 
 def s3_location(bucket: str, prefix: str = "") -> S3Location:
     """
-    Return a bucket and a prefix that may be used.
+    Return a valid bucket and prefix.
 
     Raises:
         ValueError: Not a bucket's name (3 to 63 of `[a-z0-9.-]`), or not a prefix.

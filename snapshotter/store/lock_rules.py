@@ -13,7 +13,7 @@ from snapshotter.model.bundle import LOCK_MODES, LockState, Retention
 
 
 def merged_lock(state: LockState, wanted: Retention) -> LockState:
-    """Return the lock that is as long and as firm as what is there and as what is wanted."""
+    """Return the lock that is at least as long and as strict as both given locks."""
     there = state.retention
     if there is None:
         return replace(state, retention=Retention(until=wanted.second, mode=wanted.mode))
@@ -26,7 +26,7 @@ def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
     Return the lock after a person asked for `wanted`.
 
     Raises:
-        PolicyRefused: It would end sooner than what is there.
+        PolicyRefused: It would end sooner than the present lock.
     """
     there = state.retention
     if there is not None and wanted.second < there.second:
@@ -40,10 +40,10 @@ def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
 
 def refuse_if_locked(state: LockState, key: str, url: str, now: datetime) -> None:
     """
-    Do nothing if nothing keeps the object.
+    Return if nothing keeps the object.
 
     Raises:
-        PolicyRefused: It is under hold or retention.
+        PolicyRefused: The object is under hold or retention.
     """
     if not state.holds(now):
         return

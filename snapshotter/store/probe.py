@@ -39,7 +39,7 @@ ESSENTIAL = ("create_if_absent", "list_after_write", "range_reads")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """One promise, whether it is kept, and how we know."""
+    """One promise, whether the store keeps it, and how that was tested."""
 
     name: str
     kept: bool | None  # None: could not be tested, or does not apply
@@ -48,7 +48,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreProbe:
-    """What one store was found to keep."""
+    """The tested promises of one store."""
 
     url: str
     at: datetime
@@ -56,12 +56,12 @@ class StoreProbe:
     left_behind: tuple[str, ...] = ()  # keys that could not be removed yet
 
     def kept(self, name: str) -> bool:
-        """Whether a promise was seen kept; "could not be tested" is no. Raises KeyError."""
+        """Whether a promise is kept; False if it could not be tested. Raises KeyError."""
         return {promise.name: promise.kept for promise in self.promises}[name] is True
 
     @property
     def usable(self) -> bool:
-        """Whether evidence may be stored here at all."""
+        """Whether evidence may be stored here."""
         return all(self.kept(name) for name in ESSENTIAL)
 
     @property
@@ -77,10 +77,10 @@ class StoreProbe:
 
 def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> StoreProbe:
     """
-    Put every promise of a store to the test, in a second or so.
+    Test every promise of a store, in about a second.
 
     Raises:
-        ServiceUnavailable: It did not answer.
+        ServiceUnavailable: The store did not answer.
         SnapshotterError: Not even a first object could be written.
     """
     folder = f"{FOLDER}/{ids.random_bytes(16).hex()}"
@@ -95,10 +95,10 @@ def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> Store
 
 def refuse_if_unfit_for_log(result: StoreProbe) -> None:
     """
-    Refuse to keep a log on a store that was not seen to swap as it has to.
+    Check that a store can hold a log: its compare-and-swap was tested.
 
     Raises:
-        SnapshotterError: It was not.
+        SnapshotterError: The test failed.
     """
     if not result.keeps_logs:
         how = next(p.how for p in result.promises if p.name == "compare_and_swap")
@@ -110,10 +110,10 @@ def refuse_if_unfit_for_log(result: StoreProbe) -> None:
 
 def refuse_if_not_locking(result: StoreProbe) -> None:
     """
-    Refuse to promise retention on a store that was not seen to enforce it.
+    Check that a store enforces retention, before retention is promised.
 
     Raises:
-        SnapshotterError: It was not.
+        SnapshotterError: The test failed.
     """
     if not result.locks:
         how = next(p.how for p in result.promises if p.name == "lock_enforced")
@@ -168,7 +168,7 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
 
 
 def _race(store: DirectoryStore | S3Store, key: str) -> Promise:
-    """Let several writers put one key at once, with two contents."""
+    """Let several writers put two contents under one key at once."""
 
     def write(number: int) -> StoredObject | None:
         try:
@@ -195,7 +195,7 @@ def _race(store: DirectoryStore | S3Store, key: str) -> Promise:
 
 
 def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
-    """Let several writers replace what all of them have seen, and one what nobody has."""
+    """Let several writers replace an object that all have read, and one that nobody has read."""
     name = "compare_and_swap"
     try:
         store.swap(key, b"seen", "")
@@ -218,7 +218,7 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
 
 
 class _S3Probe:
-    """The same for a bucket, with raw calls: what our own adapter would hide counts here."""
+    """The tests of a bucket, with raw calls, because the adapter would hide faults."""
 
     def __init__(self, store: S3Store, folder: str, now: datetime) -> None:
         self._store = store
@@ -309,7 +309,7 @@ class _S3Probe:
         )
 
     def _lock_enforced(self) -> Promise:
-        """Lock a version for less than a minute, then try to get rid of it without the bypass."""
+        """Lock a version for less than a minute, then try to delete it without the bypass."""
         key, name = f"{self._folder}/locked", "lock_enforced"
         until = self._now + timedelta(seconds=LOCK_SECONDS)
         put = self._put(
@@ -348,7 +348,7 @@ class _S3Probe:
         return self._store.attempt("put_object", key, Body=body, **arguments)
 
     def _clean(self) -> None:
-        """Remove our own objects, and what earlier probes had to leave."""
+        """Remove our own objects, and the locked ones of earlier probes."""
         store = self._store
         full = store.full_key(FOLDER)
         found = store.attempt("list_object_versions", Prefix=f"{full}/")
@@ -419,7 +419,7 @@ def _base64(content: bytes) -> str:
 
 
 def _remove_folder(parent: Path, folder: Path) -> None:
-    """Remove our own folder; the one above only if no other probe is at work in it."""
+    """Remove our own folder, and the one above if no other probe is using it."""
     if folder.is_dir() and not folder.is_symlink():
         for file in folder.iterdir():
             file.unlink()

@@ -40,7 +40,7 @@ class ReceiptFile:
 
     @property
     def unrecorded(self) -> tuple[CustodyEvent, ...]:
-        """Events that are not known to stand in the custody chain, oldest first."""
+        """Events that are not recorded to be in the custody chain, oldest first."""
         recorded = {line.recorded for line in self._lines}
         return tuple(
             event for event in self.events if event.event and event.event_id not in recorded
@@ -48,21 +48,21 @@ class ReceiptFile:
 
     @property
     def intended(self) -> tuple[CustodyEvent, ...]:
-        """What was about to be done, and is not known to have been."""
+        """Intents whose completion is not recorded."""
         return _intended(self._lines)
 
     def record_intent(self, event: CustodyEvent) -> None:
-        """Write down what is about to be done, durably. Raises OSError."""
+        """Record what is about to be done, durably. Raises OSError."""
         self._append(lines.intended_line(event))
         self._lines.append(Line(intended=event))
 
     def add(self, event: CustodyEvent) -> None:
-        """Write down an event with its receipt, durably. Raises OSError."""
+        """Record an event with its receipt, durably. Raises OSError."""
         self._append(lines.receipt_line(event))
         self._lines.append(Line(event=event))
 
     def recorded(self, event_id: str) -> None:
-        """Write down that an event stands in the chain, durably. Raises OSError."""
+        """Record that an event is in the chain, durably. Raises OSError."""
         self._append(lines.recorded_line(event_id))
         self._lines.append(Line(recorded=event_id))
 
@@ -78,10 +78,10 @@ class ReceiptFile:
 
 class ReceiptFiles:
     """
-    All receipts of one store. A `ports.Receipts`.
+    All receipts of one store (the port `Receipts`).
 
     Args:
-        directory: Of this store alone; made by the first receipt.
+        directory: Belongs to this store alone; created by the first receipt.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -90,11 +90,11 @@ class ReceiptFiles:
     @contextlib.contextmanager
     def opened(self, bundle_id: str) -> Iterator[ReceiptFile]:
         """
-        Open the receipts of a bundle, and keep others from them meanwhile.
+        Open the receipts of a bundle, and lock them.
 
         Raises:
             ValueError: Not a bundle's id.
-            OSError: They can not be written.
+            OSError: They cannot be written.
         """
         path = self._path(bundle_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -137,7 +137,7 @@ class ReceiptFiles:
         )
 
     def is_behind(self, bundle_id: str) -> bool:
-        """Whether something was begun of which it is not written down how it ended."""
+        """Whether the receipts have an intent whose completion is not recorded."""
         try:
             found = list(lines.parse(self._path(bundle_id).read_bytes()))
         except OSError:
@@ -166,7 +166,7 @@ class ReceiptFiles:
 
 
 def _folders(folder: Path, *, depth: int) -> Iterator[Path]:
-    """Yield the folders of so many levels below that are named by a number, in order."""
+    """Yield the folders with numeric names, so many levels below, in order."""
     for inside in (path for path in _inside(folder) if path.name.isdigit()):
         if depth == 1:
             yield inside
@@ -176,10 +176,10 @@ def _folders(folder: Path, *, depth: int) -> Iterator[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     """
-    Return what a folder holds, by name; nothing where it does not exist.
+    Return the entries of a folder by name; nothing if it does not exist.
 
     Raises:
-        SnapshotterError: It can not be read. What is not known must not look like nothing.
+        SnapshotterError: It cannot be read; an unknown folder must not look empty.
     """
     try:
         return [folder / name for name in sorted(os.listdir(folder))]
@@ -190,7 +190,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _intended(found: Iterable[Line]) -> tuple[CustodyEvent, ...]:
-    """Return the last intent for each key, of those that are not known to have been done."""
+    """Return the last intent for each key whose completion is not recorded."""
     done: set[str] = set()
     last: dict[str, CustodyEvent] = {}
     for line in found:

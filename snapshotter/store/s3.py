@@ -54,9 +54,7 @@ _READS = 3  # tries of one read whose connection broke
 
 
 class S3Store:
-    """
-    An `ObjectStore` in a bucket, on AWS or anything that speaks its protocol.
-    """
+    """An `ObjectStore` in a bucket, on AWS or a service with the same protocol."""
 
     def __init__(self, bucket: S3Bucket) -> None:
         self._bucket = bucket
@@ -78,7 +76,7 @@ class S3Store:
         self._client.close()
 
     def full_key(self, key: str) -> str:
-        """Return a key as the bucket knows it. Raises ValueError when it is too long."""
+        """Return a key with the prefix of the bucket. Raises ValueError if it is too long."""
         return self._bucket.full_key(key)
 
     def attempt(self, operation: str, key: str = "", **arguments: Any) -> CallResult:
@@ -120,8 +118,7 @@ class S3Store:
         """
         Describe one object. Raises FileNotFoundError.
 
-        The digest is the server's checksum; where it keeps none, what the writer
-        noted beside the object.
+        The digest is the server's checksum; if it keeps none, the writer's metadata.
         """
         return self._described(key, self._bucket.head(self._bucket.full_key(key), key, ""))
 
@@ -492,15 +489,15 @@ def _is_locked(there: StoredObject, wanted: Retention) -> bool:
     """
     Whether the lock that was read back is at least the one that was asked for.
 
-    A lock holds one version. Some servers keep our headers as text and give them
-    back (rclone does): an object without a version is not locked, whatever it says.
+    A lock applies to one version. Some servers store our headers as text and return them
+    (rclone does): an object without a version is not locked, whatever its headers state.
     """
     kept = there.retention
     return bool(there.version) and kept is not None and kept.covers(wanted)
 
 
 def _check(source: Content, sha256: str) -> int:
-    """Return its length in bytes. Raises SnapshotterError when it is not what was hashed."""
+    """Return the length in bytes. Raises SnapshotterError if the digest differs."""
     with open_content(source) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         length = stream.seek(0, io.SEEK_END)  # of bytes in memory nothing was read
@@ -518,7 +515,7 @@ def _check(source: Content, sha256: str) -> int:
 
 
 def _kept_sha256(answer: Mapping[str, Any]) -> str:
-    """Return the server's SHA-256 of the whole object, hex, or "" when it keeps none."""
+    """Return the server's SHA-256 of the whole object, hex; "" if it keeps none."""
     text = answer.get("ChecksumSHA256", "")
     if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT" or "-" in text:
         return ""  # a checksum of checksums, of a multipart upload

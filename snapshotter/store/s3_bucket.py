@@ -56,7 +56,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """One raw call and what came of it."""
+    """The result of one raw call."""
 
     code: str  # "" when it was done, else the server's word for why not
     answer: Mapping[str, Any]
@@ -86,7 +86,7 @@ class S3Bucket:
         read_timeout_s: Seconds without a byte.
 
     Raises:
-        ValueError: A name or a mode that can not be.
+        ValueError: An invalid name or endpoint.
         SnapshotterError: boto3 is not installed, or finds no credentials it can use.
     """
 
@@ -150,7 +150,7 @@ class S3Bucket:
         return f"s3://{self.name}" + (f"/{self.prefix}" if self.prefix else "")
 
     def full_key(self, key: str) -> str:
-        """Return a key as the bucket knows it. Raises ValueError when it is too long."""
+        """Return a key with the prefix of the bucket. Raises ValueError if it is too long."""
         check_key(key)
         return check_key(f"{self.prefix}/{key}") if self.prefix else key
 
@@ -180,7 +180,7 @@ class S3Bucket:
         return CallResult(code="", answer=answer)
 
     def key_of(self, name: str) -> str:
-        """Return a key of ours from the bucket's; "" for what is none."""
+        """Return a key without the prefix of the bucket; "" if it is outside of it."""
         key = name.removeprefix(f"{self.prefix}/") if self.prefix else name
         return key if is_key(key) else ""
 
@@ -213,7 +213,7 @@ class S3Bucket:
 
     @contextlib.contextmanager
     def translated(self, key: str) -> Iterator[None]:
-        """Turn what boto3 raises into what the contract says."""
+        """Translate the errors of boto3 into those of the contract."""
         try:
             yield
         except (self.errors.BotoCoreError, self.errors.ClientError) as error:
@@ -222,7 +222,7 @@ class S3Bucket:
             raise self.not_s3(key) from error
 
     def not_s3(self, key: str) -> SnapshotterError:
-        """Return what is raised for an answer that is none, as of a gateway that is no store."""
+        """Return the error for an answer that no S3 server gives, such as a gateway's page."""
         about = f" ({key})" if key else ""
         return SnapshotterError(
             f"{self.url} gives an answer that S3 does not give{about}",
@@ -286,7 +286,7 @@ def version_argument(version: str) -> dict[str, Any]:
 
 
 def _follow_no_redirect(*, context: dict[str, Any], **_: object) -> None:
-    """Tell botocore that it has followed the redirect of this request already."""
+    """Mark the redirect of a request as followed, so that botocore does not follow it."""
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 

@@ -41,7 +41,7 @@ _REFUSED = frozenset({"AccessDenied", "403", "InvalidRequest", "ObjectLocked"})
 
 
 class BucketLocks:
-    """The calls of one bucket that concern what may be deleted. See `ObjectStore`."""
+    """The locks, versions and deletions of one bucket. See `ports.RetentionStore`."""
 
     def __init__(self, bucket: S3Bucket) -> None:
         self._bucket = bucket
@@ -69,7 +69,7 @@ class BucketLocks:
         return frozenset(map(self._bucket.key_of, found)) - {""}
 
     def state(self, key: str, version: str = "") -> LockState:
-        """Return what keeps a version, the current one if none is named."""
+        """Return the lock of a version, the current one if none is named."""
         which: dict[str, Any] = {"VersionId": version} if version else {}
         if not self.enforces():
             # Not asked for: what the server wrote down of our headers, and means nothing.
@@ -109,7 +109,7 @@ class BucketLocks:
 
     def put_retention(self, key: str, version: str, retention: Retention) -> None:
         """
-        Ask for a retention, without the bypass.
+        Request a retention, without the bypass.
 
         Raises:
             SnapshotterError: The bucket has no Object Lock, or refuses.
@@ -126,7 +126,7 @@ class BucketLocks:
             self._bucket.refuse(answer, key)
 
     def set_legal_hold(self, key: str, on: bool) -> LockState:
-        """Set the flag of every version; return what holds of the current one."""
+        """Set the legal hold of every version; return the lock of the current one."""
         self._require(key)
         for version in self._objects(key) if self.enforces() else ():
             answer = self._bucket.attempt(
@@ -146,14 +146,14 @@ class BucketLocks:
         return state
 
     def set_aside(self, key: str) -> None:
-        """Delete without naming a version: a marker, where the bucket keeps versions."""
+        """Delete without naming a version; a bucket with versions adds a marker."""
         self._require(key)
         answer = self._bucket.attempt("delete_object", key)
         if answer.code:
             self._bucket.refuse(answer, key)
 
     def delete(self, key: str, now: datetime) -> int:
-        """Remove every version and marker, if nothing keeps any of them."""
+        """Remove every version and marker, if none of them is locked."""
         found = self.versions(key)
         for version in found:
             if not version.marker:
@@ -201,12 +201,12 @@ class BucketLocks:
 
     def enforces(self) -> bool:
         """
-        Whether the bucket has Object Lock: else the server may take a lock and mean nothing.
+        Whether the bucket has Object Lock; otherwise a server may accept locks and ignore them.
 
-        Nor is a lock asked for without it: a server that does not know the question
+        Without Object Lock no lock is requested: a server that does not know the request
         (rclone) takes `PUT key?legal-hold` for a write of the object, over the evidence.
 
-        That it also refuses deletions is what `probe.py` finds out.
+        `probe.py` tests whether deletions are really refused.
         """
         if self._enforces is None:
             answer = self._bucket.attempt("get_object_lock_configuration")

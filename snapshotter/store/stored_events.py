@@ -13,20 +13,20 @@ from snapshotter.ports import ReadableStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """One object where take-down events are kept."""
+    """One object under the prefix of take-down events."""
 
     key: str
     sha256: str  # of the object
     data: bytes
-    event: Takedown | None = None  # its signature holds; whose it is says trust
-    key_id: str = ""  # who signed it
-    problem: str = ""  # why there is none
+    event: Takedown | None = None  # None: no event with a valid signature
+    key_id: str = ""  # of the signing key; whether it is trusted is not checked here
+    problem: str = ""  # why `event` is None
     logged: bool = False
     told: bool = False
 
 
 def stored_events(store: ReadableStore) -> Iterator[StoredEvent]:
-    """Yield what a store keeps where events are, in the order of keys, whosever they are."""
+    """Yield the objects under the prefix of take-down events, in the order of keys."""
     for found in store.list(f"{store_keys.TAKEDOWNS}/"):
         event = read_stored_event(store, found.key)
         if event is not None:
@@ -34,7 +34,7 @@ def stored_events(store: ReadableStore) -> Iterator[StoredEvent]:
 
 
 def read_stored_event(store: ReadableStore, key: str) -> StoredEvent | None:
-    """Return what stands under a key; None where nothing does any more."""
+    """Return the take-down event under a key; None if there is no such object."""
     try:
         with store.open(key) as stream:
             data = stream.read(takedown.MAX_BYTES + 1)
