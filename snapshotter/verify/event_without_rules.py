@@ -1,14 +1,12 @@
 """
-Verify a take-down event without the rules: with the verifier alone.
+Verify a take-down event without rules, as the stand-alone verifier does.
 
-What needs no rules is judged: the record and its key, each capture by its digest and by
-itself, and the place of the record in the log. That the captures show what the event says,
-and that it follows from them, takes the rules that lie in the bundles and what runs them;
-here that is INDETERMINATE, and is told.
+The record, its key, its place in the log and each capture are judged. Whether the captures show
+what the event states, and whether the event follows from them, needs the rules in the bundles and
+the program that runs them (`app/takedown/event_verification.py`): here this is INDETERMINATE.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.report_excerpt import report_excerpt
 from snapshotter.verify.takedown import (
     EventReport,
-    check_captures,
+    find_and_check_captures,
     not_derived_findings,
     read_event_record,
 )
@@ -38,38 +36,31 @@ def verify_event_without_rules(
     log_proof: bytes | None = None,
 ) -> EventReport:
     """
-    Return what can be said of an event without rules; never PASSED as a whole.
+    Return what can be established about an event without rules; it is never PASSED as a whole.
 
     Args:
         data: The record.
-        folders: Where its bundles may lie, each as `<id>.wacz`, sidecars beside them.
-        log_proof: The C2SP tlog-proof of its leaf, if there is one.
+        folders: The folders of its bundles, which are named `<id>.wacz`, with their sidecars.
+        log_proof: The C2SP tlog-proof of its leaf, if one exists.
 
     Raises:
-        OSError, SnapshotterError: A bundle that is there can not be read.
+        OSError, SnapshotterError: A bundle exists and can not be read.
     """
     found = read_event_record(data, trust)
     if found.event is None:
         return found
-    reports: dict[str, Report | None] = {}
-    for part in found.parts:
-        bundle_id = part.observation.bundle_id
-        if bundle_id not in reports:
-            reports[bundle_id] = _bundle(bundle_id, folders, trust, now)
-    found = check_captures(
-        found,
-        [replace(part, report=reports[part.observation.bundle_id]) for part in found.parts],
-        trust,
+    found = find_and_check_captures(
+        found, lambda bundle_id: _verify_in_folders(bundle_id, folders, trust, now), trust
     )
     return with_log_findings(found, log_proof, trust).with_more(not_derived_findings(), ())
 
 
 def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> EventReport:
     """
-    Return the report with what the log says of the record.
+    Return the report with what the log shows about the record.
 
-    A proof stands where anybody may put anything, and no event needs one: what does not hold
-    is a note.
+    Anybody may have put the proof there, and no event needs one, so a proof that does not hold
+    gives a note and no finding.
 
     Args:
         proof: The C2SP tlog-proof beside the record; None where there is none.
@@ -78,8 +69,8 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
         return found
     if proof is None:
         name = found.event.event_id
-        how = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
-        return found.with_more((), (f"no log proof is beside it ({how})",))
+        command = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
+        return found.with_more((), (f"no log proof is beside it ({command})",))
     if trust.log is None:
         return found.with_more((), ("a log proof is beside it, and no log is trusted",))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
@@ -97,7 +88,9 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     return found.with_more((finding,), ())
 
 
-def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime) -> Report | None:
+def _verify_in_folders(
+    bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime
+) -> Report | None:
     for folder in folders:
         path = folder / f"{bundle_id}{SUFFIX}"
         try:

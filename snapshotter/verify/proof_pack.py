@@ -10,7 +10,7 @@ page that a pack shows is never interpreted: it is bytes that were signed.
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
@@ -32,7 +32,7 @@ from snapshotter.verify.report_excerpt import report_excerpt
 from snapshotter.verify.sidecars import sidecars_in
 from snapshotter.verify.takedown import (
     EventReport,
-    check_captures,
+    find_and_check_captures,
     not_derived_findings,
     read_event_record,
 )
@@ -89,7 +89,7 @@ def verify_pack(
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock.
-        judge: Judges the event, by rules (`app/takedown/pack_verification.py`). Without it the
+        judge: Judges the event by rules (`app/takedown/pack_verification.py`). Without it the
             record and the captures are judged, and an event is INDETERMINATE at best.
 
     Raises:
@@ -271,19 +271,18 @@ def _event(
 
 
 def _by_record(trust: Trust, data: bytes, packed: Mapping[str, LendCapture]) -> EventReport:
-    """Judge an event without any rules; its conclusion is never PASSED without them."""
+    """Judge an event without rules; its conclusion is INDETERMINATE at best."""
+
+    def verified(bundle_id: str) -> Report | None:
+        if bundle_id not in packed:
+            return None
+        with packed[bundle_id]() as (report, _):
+            return report_excerpt(report)
+
     found = read_event_record(data, trust)
-    reports: dict[str, Report] = {}
-    parts = []
-    for part in found.parts:
-        name = part.observation.bundle_id
-        if name in packed and name not in reports:
-            with packed[name]() as (report, _):
-                reports[name] = report_excerpt(report)
-        parts.append(replace(part, report=reports.get(name)))
     if found.event is None:
         return found
-    return check_captures(found, parts, trust).with_more(not_derived_findings(), ())
+    return find_and_check_captures(found, verified, trust).with_more(not_derived_findings(), ())
 
 
 def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:

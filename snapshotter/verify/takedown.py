@@ -1,19 +1,19 @@
 """
-Verify a take-down event, as far as that needs no rules: who signed it, and its captures.
+Verify a take-down event as far as this needs no rules: its record and its captures.
 
-    (1) the record is one of this format, and its signature holds
+    (1) the record has this format, and its signature holds
     (2) its key is trusted, and good
     (3) that key has signed none of the captures
-    (4) each capture is there, has the digest that the event names, and verifies by itself
-    (5) what is proven of their times does not contradict their order
+    (4) each capture is present, has the digest that the event names, and verifies by itself
+    (5) the proven times of the captures do not contradict their order
 
-That the captures show what the event says, and that the event follows from them, is found
-out by running the rules that lie in them (`app/takedown/event_verification.py`). Each finding
-names the capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
+Whether the captures show what the event states, and whether the event follows from them, is
+derived by the rules in the bundles (`app/takedown/event_verification.py`). Each finding names the
+capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,11 +33,11 @@ _HOW = "to do it: snapshotter verify FILE, of the whole package"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventCapture:
-    """One capture that an event rests on."""
+    """A capture on which an event is based."""
 
     role: str  # "last seen", "first gone", "confirmation 1" …
     observation: Observation  # as the event has it
-    report: Report | None = None  # of its bundle; None: it is not here
+    report: Report | None = None  # of its bundle; None: the bundle is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class EventReport:
     """All findings about one event."""
 
     findings: tuple[Finding, ...]
-    event: Takedown | None = None  # None: there is no record
+    event: Takedown | None = None  # None: it is not a valid record
     key_id: str = ""  # who signed it
     sha256: str = ""  # of the record
-    trust: str = ""  # against what it was judged, in words
+    trust: str = ""  # describes the trust file by which it was judged
     parts: tuple[EventCapture, ...] = ()
-    notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
-    own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
-    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
+    notes: tuple[str, ...] = ()  # further statements, which decide nothing
+    own_word: tuple[str, ...] = OWN_WORD  # fields that only the signer states
+    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order is not proven
 
     @property
     def verdict(self) -> Verdict:
@@ -60,12 +60,12 @@ class EventReport:
         return overall(self.findings)
 
     def with_more(self, findings: Iterable[Finding], notes: Iterable[str]) -> "EventReport":
-        """Return the report with what was found out beyond it."""
+        """Return the report with further findings and notes."""
         return replace(self, findings=(*self.findings, *findings), notes=(*self.notes, *notes))
 
 
 def captures_by_role(event: Takedown) -> tuple[EventCapture, ...]:
-    """Return the captures of an event by what they are in it; a bundle may be there twice."""
+    """Return the captures of an event with their roles; a bundle may have two roles."""
     lists = (
         ("confirmation", event.confirmations), ("control", event.controls),
         ("other way", event.vantages), ("address", event.identified_by),
@@ -85,7 +85,7 @@ def captures_by_role(event: Takedown) -> tuple[EventCapture, ...]:
 
 
 def read_event_record(data: bytes, trust: Trust) -> EventReport:
-    """Return what can be said of a record by itself: steps (1) and (2)."""
+    """Return the findings about a record by itself: steps (1) and (2)."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         event, key_id = takedown.parse(data)
@@ -108,7 +108,7 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
             )
         )
     else:
-        # The record carries no token: what is proven of its time, its place in the log proves.
+        # The record has no token; only its place in the log proves its time.
         verdict, code, detail = judge_key(key, None)
         findings.append(Finding(check="event key", verdict=verdict, code=code, detail=detail))
     return EventReport(
@@ -119,6 +119,21 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
         trust=trust.source,
         parts=captures_by_role(event),
     )
+
+
+def find_and_check_captures(
+    found: EventReport, verified: Callable[[str], Report | None], trust: Trust
+) -> EventReport:
+    """
+    Return the report with its captures judged: steps (3), (4) and (5).
+
+    Args:
+        verified: Verifies the bundle of an id; None where it is missing. Called once for an id.
+    """
+    bundle_ids = dict.fromkeys(part.observation.bundle_id for part in found.parts)
+    reports = {bundle_id: verified(bundle_id) for bundle_id in bundle_ids}
+    parts = [replace(part, report=reports[part.observation.bundle_id]) for part in found.parts]
+    return check_captures(found, parts, trust)
 
 
 def check_captures(found: EventReport, parts: Iterable[EventCapture], trust: Trust) -> EventReport:
@@ -139,7 +154,7 @@ def check_captures(found: EventReport, parts: Iterable[EventCapture], trust: Tru
 
 
 def not_derived_findings() -> Iterator[Finding]:
-    """Yield what a verifier without rules says of an event: that it was not derived again."""
+    """Yield the findings that verdicts and event were not derived again, for want of rules."""
     for check, code, what in (
         ("verdicts", Code.VERDICT, "the verdict of each capture was not derived again"),
         ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
@@ -236,7 +251,7 @@ def as_json(found: EventReport) -> dict[str, Any]:
 
 
 def lines(found: EventReport) -> list[str]:
-    """Return the report for a person: one line a check, then what follows from them."""
+    """Return the report for a person: a line for each check, then the verdict."""
     result = finding_lines(found)
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
@@ -244,7 +259,7 @@ def lines(found: EventReport) -> list[str]:
 
 
 def finding_lines(found: EventReport) -> list[str]:
-    """Return one line a check, and a line for each note."""
+    """Return a line for each check and each note."""
     result = [
         reports.finding_line(replace(finding, check=f"{finding.check:<14}"))
         for finding in found.findings
@@ -285,7 +300,7 @@ def _summary(found: EventReport) -> str:
 
 
 def describe_event(event: Takedown) -> str:
-    """Return what an event says, as one sentence without an end."""
+    """Return what an event states, as a sentence without a full stop."""
     begin, end = map(instant, event.bracket)
     between = f"between {begin} and {end}"
     about = printable(event.identity.removeprefix("//"))
