@@ -1,1 +1,8 @@
-"""What a stranger runs: is a bundle, or a whole store, as it was sealed? No browser, no network."""
+"""
+Verify bundles, take-down events, proof packs, logs and whole stores, offline.
+
+`bundle` verifies a bundle, `takedown` and `event_without_rules` an event, `proof_pack` a pack,
+`log` a log and `audit` a store; `trust` reads the trust file by which all of them judge. The
+package runs alone (`python -m snapshotter.verify`): it needs no browser and no network, and of
+snapshotter only `formats`, `model`, `ports` and what they import.
+"""

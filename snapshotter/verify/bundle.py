@@ -1,12 +1,10 @@
 """
-Verify one bundle: is it what was sealed, by whom, and when?
+Verify one bundle: whether it is as it was sealed, by whom and when.
 
-The checks stand in the order of docs/spec/bundle.md, "Verification": size and
-container, names, hashes, signatures, capture record, signers, tokens, time, keys,
-derived files, server signatures, custody, log, agreement of the record with the files. No
-parser of page content runs here at any point, and none of the record's before a signature was
-seen to hold over it. The bundle is read once, in chunks; what is judged are the bytes that were
-digested. Nothing is read from the network, and nothing inside the bundle is an anchor.
+The steps have the numbers of docs/spec/bundle.md, "Verification", and of the second verifier
+(`scripts/verify_minimal.py`). No page content is parsed, and the capture record is parsed only
+after a signature holds over it. The bundle is read once, in chunks, and what is judged are the
+bytes that were digested. Nothing is read from the network, and nothing in the bundle is trusted.
 """
 
 import hashlib
@@ -79,9 +77,9 @@ def verify_bundle(
     """
     Return all findings about the bundle in `stream`.
 
-    Never raises for what is in the bundle: an exception inside a check is a
-    finding, FAILED with code INTERNAL. A bundle that can not be read is another
-    matter: nothing is known of it, and nothing is said against it.
+    Never raises for the content of the bundle: an exception inside a check is a
+    finding, FAILED with code INTERNAL. A bundle that can not be read raises, because
+    nothing is known about it.
 
     Args:
         stream: Binary and seekable; read from its start, left open.
@@ -106,7 +104,7 @@ def verify_bundle(
             state.is_finished = True
     except Exception as error:  # a check that breaks must not look like a check that passed
         if state.contents is None and isinstance(error, OSError | SnapshotterError):
-            raise  # the stream's own: no check was reached
+            raise  # the stream could not be read
         if isinstance(error, _StreamFailed):
             raise error.cause from error
         state.findings.append(
@@ -128,13 +126,13 @@ def verify_bundle(
         record=state.record,
         proven_until=state.renewed_until or state.proven_until,
         renewals=state.renewed,
-        needs_late_tokens=state.rests is not None and state.rests.needs_late_tokens,
+        needs_late_tokens=state.time_basis is not None and state.time_basis.needs_late_tokens,
     )
 
 
 @dataclass(slots=True)
 class _Signature:
-    """One signature that holds, and what was found about its time."""
+    """A signature that holds, and its tokens."""
 
     slot: int
     key: ec.EllipticCurvePublicKey
@@ -151,7 +149,7 @@ class _Signature:
 
 @dataclass(slots=True)
 class _State:
-    """What the checks so far have established."""
+    """What the checks have established so far."""
 
     trust: Trust
     now: datetime
@@ -174,7 +172,7 @@ class _State:
     log_index: int | None = None
     log_origin: str = ""
     is_finished: bool = False  # every check ran
-    rests: renewal.TimeBasis | None = None  # what its time rests on, before any renewal
+    time_basis: renewal.TimeBasis | None = None  # the tokens behind its time, without renewals
     renewed: tuple[RenewalFinding, ...] = ()
     renewed_until: datetime | None = None
 
@@ -191,14 +189,14 @@ class _State:
 
     @property
     def accuracy(self) -> timedelta:
-        """How far the clock behind the proven time may be off, as its authority states it."""
+        """The accuracy of the proven time, as its authority states it."""
         tokens = [token for signature in self.signatures for _, token in signature.tokens]
         first = min(tokens, key=lambda token: token.time, default=None)
         return timedelta(milliseconds=(first.accuracy_ms or 0) if first is not None else 0)
 
     @property
     def proven_until(self) -> datetime | None:
-        """When the first signature loses a token that it needs, of each authority the last."""
+        """When fewer authorities than required have a valid token over the first signature."""
         first = next((signature for signature in self.signatures if signature.slot == 1), None)
         if first is None or not first.tokens:
             return None
@@ -233,7 +231,7 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                     "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
                 )
                 return
-        state.contents = container.read(stream, _is_kept, state.measures.of)
+        state.contents = container.read(stream, _is_held, state.measures.of)
     except ContainerInvalid as error:
         yield Finding.failed("container", error.code, str(error))
         return
@@ -243,7 +241,7 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     )
 
 
-def _is_kept(member: Member) -> bool:
+def _is_held(member: Member) -> bool:
     if member.name == assessments.PATH:  # a longer one is not read, and is no reason to refuse
         return member.length <= assessments.MAX_BYTES
     limit = _limit(member)
@@ -329,14 +327,14 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    """Say what does not hold. Whose signatures they have to be, only the record can say."""
+    """Yield the signatures that do not hold. Whose they have to be follows from the record (6)."""
     kept = state.read.kept
     for slot in range(1, names.MAX_SIGNATURES + 1):
         signature, pem = kept.get(names.signature(slot)), kept.get(names.public_key(slot))
         if signature is None or pem is None:
             if slot == 1:  # every bundle has this one
                 yield Finding.failed(
-                    "signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing"
+                    "signature", Code.SIG_MISSING, f"{_missing_file(kept, slot)} is missing"
                 )
             continue
         try:
@@ -448,11 +446,13 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.failed(
                 "signature", Code.UNLISTED, f"{name} belongs to no signer of the record"
             )
-    yield from _numbered(kept, len(signers))
+    yield from _gap_findings(kept, len(signers))
     for slot, signer in enumerate(signers, start=1):
         signature = there.get(slot)
         if signature is None:
-            yield Finding.failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
+            yield Finding.failed(
+                "signature", Code.SIG_MISSING, f"{_missing_file(kept, slot)} is missing"
+            )
         elif signature.key_id != signer["key_id"]:
             yield Finding.failed(
                 "signature",
@@ -470,8 +470,8 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             )
 
 
-def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
-    """Refuse a gap before a token: where nothing covers the tokens' names, one is not free."""
+def _gap_findings(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
+    """Refuse a gap in the numbers of tokens, because nothing may cover the names of tokens."""
     for slot in range(1, slots + 1):
         there = [names.token(slot, number) in kept for number in range(1, names.MAX_TOKENS + 1)]
         if there != sorted(there, reverse=True):
@@ -482,8 +482,8 @@ def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
             )
 
 
-def _gone(kept: Mapping[str, bytes], slot: int) -> str:
-    """Return which part of a signature is missing."""
+def _missing_file(kept: Mapping[str, bytes], slot: int) -> str:
+    """Return the name of the missing file of a signature."""
     missing = names.signature(slot) not in kept
     return names.signature(slot) if missing else names.public_key(slot)
 
@@ -494,10 +494,10 @@ def _gone(kept: Mapping[str, bytes], slot: int) -> str:
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["timestamps"], state.trust.require.timestamps)
     vouched = state.record["signers"][0]["wacz_auth"]
-    late = _late(state)
+    late = _late_tokens_by_slot(state)
     for signature in state.signatures:
         unknown: list[tuple[str, TokenInvalid]] = []
-        for name, response in (*_inside(state, signature.slot), *late[signature.slot]):
+        for name, response in (*_tokens_in_bundle(state, signature.slot), *late[signature.slot]):
             outcome = _judge_token(response, signature.signature, state.trust.authorities)
             inside = name in state.read.kept
             if isinstance(outcome, tuple):
@@ -517,7 +517,7 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 f"{anchor.name} confirms {instant(token.time)} (token {token.serial})"
                 + (f" for signature {signature.slot}" if len(state.signatures) > 1 else ""),
             )
-        there = _witnesses(signature)
+        there = _authority_count(signature)
         missing = there < required
         for name, refused in unknown:
             # A token that this verifier can not trust is bytes that anybody may have put
@@ -533,15 +533,15 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             )
 
 
-def _inside(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
+def _tokens_in_bundle(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
     for number in range(1, names.MAX_TOKENS + 1):
         name = names.token(slot, number)
         if name in state.read.kept:
             yield name, state.read.kept[name]
 
 
-def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
-    """Give each late token to the signature that it is over; one over none goes to the first."""
+def _late_tokens_by_slot(state: _State) -> dict[int, list[tuple[str, bytes]]]:
+    """Return late tokens by the signature that they are over; one over none is the first's."""
     result: dict[int, list[tuple[str, bytes]]] = {
         signature.slot: [] for signature in state.signatures
     }
@@ -558,15 +558,15 @@ def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
     return result
 
 
-def _witnesses(signature: _Signature) -> int:
-    """Return how many authorities confirm it; two tokens of one authority are one witness."""
+def _authority_count(signature: _Signature) -> int:
+    """Return how many authorities gave a token; several tokens of one authority count once."""
     return len({anchor.witness for anchor, _ in signature.tokens})
 
 
 def _judge_token(
     response: bytes, signature: bytes, anchors: Iterable[Anchor]
 ) -> tuple[Anchor, Token] | TokenInvalid:
-    """Return the authority and its token, or the most telling refusal."""
+    """Return the authority and its token, or why no authority accepts the token."""
     try:
         return check_by_any(response, signature, anchors)
     except TokenInvalid as error:
@@ -611,18 +611,18 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     doubts = []
     if proven - sealed > lag:
         doubts.append(
-            f"proven to exist by {instant(proven)}; that it was sealed {_words(proven - sealed)} "
-            "earlier is the bundle's own word"
+            f"proven to exist by {instant(proven)}; that it was sealed "
+            f"{_format_span(proven - sealed)} earlier is the bundle's own word"
         )
     # A token ties the seal to a time, and only these two tie the capture to the seal.
     if sealed - captured > MAX_CAPTURE:
         doubts.append(
-            f"that it was captured {_words(sealed - captured)} before it was sealed is the "
-            f"bundle's own word: a capture takes {_words(MAX_CAPTURE)} at most"
+            f"that it was captured {_format_span(sealed - captured)} before it was sealed is the "
+            f"bundle's own word: a capture takes {_format_span(MAX_CAPTURE)} at most"
         )
     if abs(named - captured) > skew:
         doubts.append(f"its id is of {instant(named)}, its capture of {instant(captured)}")
-    doubts += _outside(state.record["when"], captured, ended)
+    doubts += _navigation_doubts(state.record["when"], captured, ended)
     for doubt in doubts:
         yield Finding.indeterminate("time", Code.TIME, doubt)
     if not doubts:
@@ -631,8 +631,10 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-def _outside(when: Mapping[str, Any], captured: datetime, ended: datetime) -> Iterator[str]:
-    """Say which instant of the navigation is none of the capture: verdicts reckon from it."""
+def _navigation_doubts(
+    when: Mapping[str, Any], captured: datetime, ended: datetime
+) -> Iterator[str]:
+    """Yield the times of the navigation that are outside the capture: verdicts depend on them."""
     for name in ("navigation_started_at", "navigation_ended_at"):
         if (text := when.get(name)) is None:
             continue
@@ -658,7 +660,7 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
     judged = [
-        (signature, *_judge(state.trust.key(signature.key_id), signature))
+        (signature, *_judge_signer(state.trust.key(signature.key_id), signature))
         for signature in state.signatures
     ]
     state.good_signers = [
@@ -679,7 +681,7 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-def _judge(trusted: TrustedKey | None, signature: _Signature) -> tuple[Verdict, Code, str]:
+def _judge_signer(trusted: TrustedKey | None, signature: _Signature) -> tuple[Verdict, Code, str]:
     if trusted is None:
         return (
             Verdict.INDETERMINATE,
@@ -770,15 +772,15 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         "custody", f"{len(events)} custody events up to the seal, each linked to the last"
     )
     if state.sidecars.custody:
-        yield _custody_after(state)
+        yield _custody_sidecar_finding(state)
 
 
-def _custody_after(state: _State) -> Finding:
+def _custody_sidecar_finding(state: _State) -> Finding:
     """
-    Judge the chain beside the bundle.
+    Judge the custody chain in the sidecars.
 
-    Whoever can write there can leave junk or take a part away: that says nothing
-    against the bundle, and the custody of it is not established.
+    Anybody who can write there can add junk or remove a part. That does not speak against the
+    bundle, but its custody is not established.
     """
     found = custody_sidecars.check(state.read.kept[names.CUSTODY], state.sidecars.custody)
     whole = state.read.whole.sha256
@@ -837,16 +839,16 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     """
-    Ask for all tokens that were asked for, where taking one out would leave no trace.
+    Require a token of each requested authority where removing one would leave no trace.
 
-    The WACZ signature is over them, and a log proof over the whole file. A bundle that has
-    neither looks the same whether an authority never answered or its token was taken out.
+    The WACZ signature covers the tokens, and a log proof the whole file. A bundle with neither
+    looks the same whether an authority never answered or its token was removed.
     """
     if state.record["signers"][0]["wacz_auth"] or _is_logged(state):
         return
     asked = len(set(state.record["authorities"]))
     for signature in state.signatures:
-        there = _witnesses(signature)
+        there = _authority_count(signature)
         if there < asked:
             yield Finding.indeterminate(
                 "timestamp",
@@ -867,12 +869,12 @@ def _is_logged(state: _State) -> bool:
 
 
 def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    """Say which renewals count; what does not count says nothing."""
+    """Yield the renewals that count; one that does not count gives no finding."""
     first = next((signature for signature in state.signatures if signature.slot == 1), None)
     until = state.proven_until
     if first is None or until is None:
         return
-    state.rests = _rests(state, first)
+    state.time_basis = _time_basis(state, first)
     if not state.sidecars.renewals:
         return
     state.renewed = renewal.judge(
@@ -881,7 +883,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             sha256=state.read.whole.sha256,
             sha512=lambda: _sha512(stream, state.read.whole.sha256),
         ),
-        state.rests,
+        state.time_basis,
         state.sidecars.renewals,
         state.trust.authorities,
         now=state.now,
@@ -898,8 +900,8 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     state.renewed_until = renewal.renewed_until(until, state.renewed)
 
 
-def _rests(state: _State, first: _Signature) -> renewal.TimeBasis:
-    """Return what the time of the first signature rests on."""
+def _time_basis(state: _State, first: _Signature) -> renewal.TimeBasis:
+    """Return the tokens on which the time of the first signature is based."""
     inside = [
         renewal.FirstToken(
             witness=anchor.witness, time=token.time, until=renewal.certificates_end(anchor, token)
@@ -922,7 +924,7 @@ def _rests(state: _State, first: _Signature) -> renewal.TimeBasis:
 
 
 class _StreamFailed(Exception):
-    """The bundle can not be read again: nothing is known of it, and no check broke."""
+    """The bundle can not be read a second time; no check broke."""
 
     def __init__(self, cause: OSError | SnapshotterError) -> None:
         super().__init__(str(cause))
@@ -934,8 +936,8 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
     Return the SHA-512 of the file that was read.
 
     Raises:
-        EvidenceInvalid: It changed since.
-        _StreamFailed: It can not be read again.
+        EvidenceInvalid: It has changed since it was read.
+        _StreamFailed: It can not be read a second time.
     """
     strong, known = hashlib.sha512(), hashlib.sha256()
     try:
@@ -984,12 +986,12 @@ _STEPS = (
     _renewals,
     _agreement,
 )
-# Past these, later checks would judge bytes that nobody vouches for.
+# If one of these fails, later checks would judge bytes that no signature covers.
 _STOP_ON_FAILURE = frozenset({_container, _names, _hashes, _signatures, _read_record})
 
 
 def _established(state: _State) -> VerifiedFacts | None:
-    """Return what conclusions may rest on; None unless every check ran and none FAILED."""
+    """Return the verified facts; None unless every check ran and none FAILED."""
     sealed_at = state.sealed_at
     if sealed_at is None or not state.is_finished or overall(state.findings) is Verdict.FAILED:
         return None
@@ -1012,12 +1014,12 @@ def _established(state: _State) -> VerifiedFacts | None:
         logged_by=state.logged_by,
         log_index=state.log_index,
         log_origin=state.log_origin,
-        quoted=_quoted(state.quoted),
+        quoted=_quoted_checkpoint(state.quoted),
         members=dict(state.read.digests),
     )
 
 
-def _quoted(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
+def _quoted_checkpoint(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
     if signed is None:
         return None
     return QuotedCheckpoint(
@@ -1028,7 +1030,7 @@ def _quoted(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
     )
 
 
-def _words(span: timedelta) -> str:
+def _format_span(span: timedelta) -> str:
     if span >= timedelta(days=2):
         return f"{span.days} days"
     return f"{round(span.total_seconds() / 3600)} hours"

@@ -1,4 +1,4 @@
-"""Verify a bundle on disk, with everything that was added beside it."""
+"""Verify a bundle on disk with its sidecars."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +12,14 @@ from snapshotter.verify.trust import Trust
 
 def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime) -> Report:
     """
-    Return what the verification of a bundle found, with the sidecars beside its file.
+    Verify a bundle with the sidecars in its folder.
 
     Args:
         stream: The bundle; left open.
-        path: Where it lies, and its sidecars beside it.
-        now: UTC; what is later than this is not believed.
+        path: The file of the bundle.
+        now: The verifier's clock; a later token is not believed.
 
     Raises:
-        OSError, SnapshotterError: It, or a sidecar, can not be read.
+        OSError, SnapshotterError: The bundle or a sidecar can not be read.
     """
     return verify_bundle(stream, trust, now=now, sidecars=sidecars_on_disk(path))

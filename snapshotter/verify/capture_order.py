@@ -1,11 +1,11 @@
 """
-Compare the order that captures are said to have with what is proven of their times.
+Compare the stated order of captures with their proven times.
 
 A token, and a witness that saw a bundle in the log, give an upper bound: the bundle existed by
-then. One that came late is honest, and says nothing of how long the bundle existed before.
+then. A late token is honest, and shows nothing about how long the bundle existed before.
 A checkpoint of the log that a record quotes gives a lower bound: the capture began after it.
 So only a lower bound contradicts an order (docs/spec/takedown-event.md, "The order of its
-captures"); an upper bound that does not bear it out makes it weak, which is told.
+captures"); where the upper bounds do not prove the order, the report names it as unproven.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _BETWEEN = ("control", "other way")  # after the earlier end, and before the las
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureInRole:
-    """A capture, what it is there for, and what its verification established."""
+    """A capture, its role in the event, and its verified facts."""
 
     role: str  # as `verify.takedown.parts_of` calls it
     found: VerifiedFacts
@@ -41,7 +41,7 @@ class CaptureInRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFindings:
-    """What is proven of the order of captures."""
+    """What is proven about the order of captures."""
 
     findings: tuple[Finding, ...] = ()  # FAILED alone: what contradicts it
     misplaced: tuple[str, ...] = ()  # of each of these the bundle that claims to be the earlier one
@@ -50,11 +50,11 @@ class OrderFindings:
 
 def judge(captures: Sequence[CaptureInRole], *, max_skew: timedelta) -> OrderFindings:
     """
-    Return what contradicts the order of captures, and what does not bear it out.
+    Return what contradicts the order of captures, and where the order is not proven.
 
     Args:
-        captures: Those that are here and did not FAIL; others have no place that could be judged.
-        max_skew: By how much two clocks may differ.
+        captures: The captures that were found and did not FAIL; others can not be judged.
+        max_skew: The most by which two clocks may differ.
     """
     findings: list[Finding] = []
     misplaced: list[str] = []
@@ -75,7 +75,7 @@ def judge(captures: Sequence[CaptureInRole], *, max_skew: timedelta) -> OrderFin
 
 
 def _pairs(captures: Sequence[CaptureInRole]) -> Iterator[tuple[CaptureInRole, CaptureInRole]]:
-    """Yield which capture is said to have come before which other one."""
+    """Yield the pairs of captures of which the first must be the earlier one."""
     ends = [capture for capture in captures if capture.role in _ENDS]
     confirmations = [capture for capture in captures if capture.role.startswith(_CONFIRMATION)]
     between = [capture for capture in captures if capture.role.startswith(_BETWEEN)]
@@ -92,7 +92,7 @@ def _pairs(captures: Sequence[CaptureInRole]) -> Iterator[tuple[CaptureInRole, C
 
 
 def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timedelta) -> str:
-    """Return what proves that the earlier of two was the later one; "" where nothing does."""
+    """Return the proof that the stated order of two captures is wrong; "" if there is none."""
     one, other = earlier.found, later.found
     by = [
         *([other.proven_time + other.accuracy] if other.proven_time else []),
@@ -111,7 +111,7 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
 
 
 def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
-    """Return why the order of two is not borne out by what is proven; "" where it is."""
+    """Return why the order of two captures is not proven; "" if it is."""
     one, other = _by(earlier.found), _by(later.found)
     if _is_logged_before(earlier.found, later.found):
         return (
@@ -127,7 +127,7 @@ def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
 
 
 def _is_logged_before(one: VerifiedFacts, other: VerifiedFacts) -> bool:
-    """Whether the log that a record quotes had another capture already."""
+    """Return whether the log that one record quotes already contained another capture."""
     return (
         one.quoted is not None
         and other.log_index is not None

@@ -1,7 +1,8 @@
 """
-Read a capture record that a stranger may have written, without letting it take the machine.
+Read a capture record that a stranger may have written, with limits on length and values.
 
-What it will become in memory is counted in its bytes, before any of it is parsed.
+The number of values is counted in the bytes of the record before it is parsed, so that a record
+can not exhaust the memory.
 """
 
 from collections.abc import Mapping
@@ -38,10 +39,10 @@ def loads(data: bytes) -> Any:
 
 def capture_facts(record: Mapping[str, Any], *, sha256: str) -> CaptureFacts:
     """
-    Return the fields of a capture record that conclusions rest on, as the record has them.
+    Return the fields of a capture record on which conclusions are based.
 
     Args:
-        sha256: Of the whole bundle.
+        sha256: The digest of the whole bundle.
 
     Raises:
         EvidenceInvalid: A field is missing, or is of another type.
@@ -60,7 +61,7 @@ def capture_facts(record: Mapping[str, Any], *, sha256: str) -> CaptureFacts:
 
 
 def text(record: Mapping[str, Any], *path: str) -> str:
-    """Return a text of a capture record. Raises EvidenceInvalid if there is none, or too long."""
+    """Return a text of a capture record. Raises EvidenceInvalid if it is missing or too long."""
     value = _value(record, *path)
     if not isinstance(value, str):
         raise EvidenceInvalid(f"the capture record has no {'.'.join(path)}")
@@ -77,7 +78,7 @@ def _value(record: Mapping[str, Any], *path: str) -> Any:
 
 
 def _moment(record: Mapping[str, Any], name: str) -> datetime:
-    """Return an instant of the capture to the millisecond; to the second where it has no more."""
+    """Return an instant of the capture, to the millisecond if the record has it, or the second."""
     ms = _value(record, "when", f"{name}_ms")
     if ms is None:
         return canonical_json.parse_instant(_value(record, "when", name))
@@ -93,7 +94,7 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
 
 
 def _vantage(record: Mapping[str, Any]) -> str:
-    """Return the way that a capture took: as the settings call it, else what kind of way it is."""
+    """Return the network path of a capture: its name in the settings, or else its kind."""
     kind = _value(record, "who", "network_path")
     if kind is not None and not isinstance(kind, str):
         raise EvidenceInvalid("the capture record has no who.network_path")

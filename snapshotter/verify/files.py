@@ -1,4 +1,4 @@
-"""Where the verifier finds what it reads on disk: a bundle, its late tokens, the trust file."""
+"""Open the files that a verifier reads from disk, and read trust files."""
 
 import contextlib
 import errno
@@ -6,7 +6,6 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +17,7 @@ from snapshotter.verify.trust import SeenVersion, Trust, load_trust
 MAX_SIDECAR_BYTES = 1 << 16
 LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
 
-# Of the files of a folder among which one is looked for by its digest.
+# Limits of `file_with_digest`.
 MAX_LOOKED_AT = 10_000
 MAX_LOOKED_AT_BYTES = 256 << 20
 
@@ -26,7 +25,7 @@ _MAX_TRUST_BYTES = 4 << 20
 
 
 class NotAFile(SnapshotterError):
-    """A directory, a pipe, a device: something of that name from which nothing is read."""
+    """The path is a directory, a pipe, a device or the like, from which nothing is read."""
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -34,9 +33,9 @@ def open_file(path: Path) -> BinaryIO:
     Open a regular file for reading. Never waits, as opening a named pipe would.
 
     Raises:
-        FileNotFoundError: There is nothing of that name.
-        NotAFile: There is something else of that name.
-        SnapshotterError: It can not be opened.
+        FileNotFoundError: The path does not exist.
+        NotAFile: The path is not a regular file.
+        SnapshotterError: The file can not be opened.
     """
     try:
         return os.fdopen(open_regular(path), "rb")
@@ -52,9 +51,9 @@ def open_file(path: Path) -> BinaryIO:
 
 def open_named_or_none(name: str) -> BinaryIO | None:
     """
-    Open the file of that name; None when there is none, and it may be the id of a bundle.
+    Open the file of that name; None if it does not exist, so that the name may be an id.
 
-    A folder that has an id for its name, as `export --unpack` makes it, is in nobody's way.
+    A folder does not count: `export --unpack` makes folders that are named like ids.
 
     Raises:
         SnapshotterError: It is not a regular file, or can not be opened.
@@ -72,27 +71,26 @@ def open_named_or_none(name: str) -> BinaryIO | None:
 
 def late_token_files(bundle: Path) -> tuple[Path, ...]:
     """
-    Return all that stands beside a bundle and calls itself a late token of it, by name.
+    Return the files in the folder of a bundle that are named as its late tokens, by name.
 
     Raises:
         OSError: The folder can not be read.
     """
-    return tuple(
-        bundle.with_name(name)
-        for name in sorted(entry.name for entry in _beside(bundle, "late-"))
-        if name.endswith(".tsr")
-    )
+    beginning = f"{bundle.name}.late-"
+    with os.scandir(bundle.parent) as entries:  # there may be a million
+        found = [name for entry in entries if (name := entry.name).startswith(beginning)]
+    return tuple(bundle.with_name(name) for name in sorted(found) if name.endswith(".tsr"))
 
 
 def file_with_digest(folder: Path, pattern: str, sha256: str, *, limit: int) -> bytes | None:
     """
-    Return the file of a folder that has this SHA-256 (hex); None when none has.
+    Return the content of the file in a folder that has this SHA-256 (hex), or None.
 
-    What is no regular file, can not be read, or is longer than `limit` bytes is passed over
-    unread; at most `MAX_LOOKED_AT` files are read, and `MAX_LOOKED_AT_BYTES` of them together.
+    What is not a regular file, can not be read, or is longer than `limit` bytes is skipped
+    unread. At most `MAX_LOOKED_AT` files with `MAX_LOOKED_AT_BYTES` together are read.
 
     Args:
-        pattern: Of the names that are looked at, as the shell has it.
+        pattern: A shell pattern for the names of the files that are read.
 
     Raises:
         OSError: The folder can not be read.
@@ -123,10 +121,11 @@ def read_trust(
     Read a trust file and the signature beside it.
 
     Args:
-        seen: The newest version seen so far: an older one is refused.
+        seen: The newest version seen so far; an older one is refused.
 
     Raises:
-        SnapshotterError: It is not there, too long, not signed by the pinned key, or expired.
+        SnapshotterError: It does not exist, is too long, is not signed by the pinned key, or has
+            expired.
     """
     signature = path.with_name(f"{path.name}.sig")
     try:
@@ -140,22 +139,6 @@ def read_trust(
     except EvidenceInvalid as error:
         # A bad trust file says nothing about any bundle: it must not end as FAILED.
         raise EvidenceUnverifiable(error.message, hint=error.hint) from error
-
-
-def _beside(bundle: Path, kind: str) -> Iterator["os.DirEntry[str]"]:
-    """
-    Yield what stands beside a bundle and calls itself of this kind, in no order.
-
-    The folder may hold a million files of others: it is never held in memory.
-
-    Raises:
-        OSError: The folder can not be read.
-    """
-    beginning = f"{bundle.name}.{kind}"
-    with os.scandir(bundle.parent) as entries:
-        for entry in entries:
-            if entry.name.startswith(beginning):
-                yield entry
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -173,8 +156,8 @@ def first_bytes(path: Path, count: int) -> bytes:
     Return the first bytes of a regular file, `count` at most.
 
     Raises:
-        FileNotFoundError: There is nothing of that name.
-        SnapshotterError: It is no regular file, or can not be read.
+        FileNotFoundError: The path does not exist.
+        SnapshotterError: It is not a regular file, or can not be read.
     """
     try:
         with open_file(path) as stream:

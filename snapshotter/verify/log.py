@@ -1,9 +1,9 @@
 """
-Read the log of a store, and check it as a whole; no key of ours is needed, and no network.
+Read the log of a store, prove entries of it, and check it as a whole, offline and without a key.
 
-For whoever wants to look (`snapshotter log show`, `log prove`) or to know that the log
-holds together and continues what was seen before (`log check`). Whether the store and
-the log fit each other is the audit's question (`verify/audit`).
+`snapshotter log show`, `log prove` and `log check` use this module. `log check` finds whether the
+log is consistent and continues the checkpoints that were seen before. Whether store and log agree
+is checked by the audit (`verify/audit`).
 """
 
 import errno
@@ -44,7 +44,7 @@ class LogReader:
     The published log of a store.
 
     Args:
-        policy: Whose log it has to be; None: what is read is not verified.
+        policy: The keys that must have signed the log; None: what is read is not verified.
     """
 
     def __init__(self, store: ReadableStore, policy: LogPolicy | None) -> None:
@@ -54,7 +54,7 @@ class LogReader:
 
     @property
     def policy(self) -> LogPolicy | None:
-        """Whose log it has to be."""
+        """The keys that must have signed the log."""
         return self._policy
 
     def note(self) -> bytes:
@@ -63,7 +63,7 @@ class LogReader:
 
     def checkpoint(self) -> SignedCheckpoint:
         """
-        Return the published checkpoint, verified if it is known whose it has to be.
+        Return the published checkpoint, verified if there is a policy.
 
         Raises:
             FileNotFoundError: The store has no log.
@@ -76,7 +76,7 @@ class LogReader:
         return SignedCheckpoint(checkpoint=note.parse_checkpoint(parsed.text), note=parsed)
 
     def tree(self, size: int) -> TileTree:
-        """Return the tree of so many entries; nothing of it is verified yet."""
+        """Return the tree of the first entries, unverified."""
         return TileTree(size, self.fetch)
 
     def fetch(self, path: str) -> bytes:
@@ -95,12 +95,12 @@ class LogReader:
             raise FileNotFoundError(errno.ENOENT, error.message, key) from error
 
     def take_missing(self) -> frozenset[str]:
-        """Return the keys that were not there since this was asked last."""
+        """Return the keys that were found missing since the last call."""
         missing, self._missing = frozenset(self._missing), set()
         return missing
 
     def is_listed(self, keys: Iterable[str]) -> bool:
-        """Whether a listing shows any of these keys."""
+        """Return whether a listing shows any of these keys."""
         return any(found.key == key for key in keys for found in self._store.list(key))
 
     def entries(self, begin: int, end: int) -> Iterator[LogEntry]:
@@ -109,7 +109,7 @@ class LogReader:
             yield LogEntry(index=index, leaf=_leaf(data), data=data)
 
     def find(self, kind: str, name: str, signed: SignedCheckpoint) -> LogEntry | None:
-        """Return the first entry of that kind and name; None when there is none."""
+        """Return the first entry of that kind and name, or None."""
         for entry in self.entries(0, signed.size):
             if entry.leaf and (entry.leaf.kind, entry.leaf.name) == (kind, name):
                 return entry
@@ -136,19 +136,19 @@ def check_log(
     step: LogProgress = lambda _, __: None,
 ) -> Iterator[Finding]:
     """
-    Yield what is found about a log: its head, its witnesses, its files, and its past.
+    Yield the findings about a log: its head, its witnesses, its files and its earlier checkpoints.
 
-    Every file is worked out from the entries again; memory does not grow with the log.
+    Every file is computed again from the entries; memory does not grow with the log.
 
-    A file that is missing is FAILED if it is missing once more after a pause, and no listing
-    shows it. One that can not be read is INDETERMINATE.
+    A missing file is FAILED if it is still missing after a pause and no listing shows it. A file
+    that can not be read is INDETERMINATE.
 
     Args:
-        pause: Waits until what a store has been told is visible everywhere.
-        seen: Checkpoints of this log from before, each with a name for it.
+        pause: Waits until writes to a store are visible everywhere.
+        seen: Earlier checkpoints of this log, each with a name.
 
     Raises:
-        FileNotFoundError: The store has no log, and none of it was seen before.
+        FileNotFoundError: The store has no log, and no earlier checkpoint is known.
         ServiceUnavailable: The store does not answer.
     """
     try:
@@ -237,7 +237,7 @@ def _rebuilt(
     step: LogProgress,
     pause: Callable[[], None],
 ) -> int:
-    """Rebuild the log; where files were missing, a second time after a pause. See `_rebuild`."""
+    """Rebuild the log; if files were missing, again after a pause. See `_rebuild`."""
     reader.take_missing()
     try:
         return _rebuild(reader, signed, roots, step)
@@ -259,13 +259,13 @@ def _rebuild(
     reader: LogReader, signed: SignedCheckpoint, roots: dict[int, bytes | None], step: LogProgress
 ) -> int:
     """
-    Work every file out from the entries, and fill in the roots of the trees that are asked for.
+    Compute every file from the entries, and fill in the roots of the requested trees.
 
     Returns:
-        How many entries are no leaves.
+        How many entries are not valid leaves.
 
     Raises:
-        EvidenceInvalid: A file is missing or another, or the root is.
+        EvidenceInvalid: A file or the root is missing or differs.
     """
     size, strangers = signed.size, 0
     frontier = merkle.Frontier()
@@ -320,7 +320,7 @@ def _continues(
     *,
     readable: bool,
 ) -> Finding:
-    """Say whether the log continues a checkpoint from before."""
+    """Return the finding whether the log continues an earlier checkpoint."""
     try:
         known = note.parse_checkpoint(note.parse(data).text)
         if reader.policy is not None:

@@ -1,9 +1,8 @@
 """
 Judge a bundle by the log proof beside it (docs/spec/log.md, "Judging a bundle by it").
 
-A proof stands where anybody may put anything, so one that does not hold says nothing
-against a bundle. What a log and its witnesses have signed can still contradict what
-the bundle says of itself, and that is said.
+Anybody may have put the proof there, so a proof that does not hold does not speak against the
+bundle. But what a log and its witnesses have signed can contradict what the bundle states.
 """
 
 from collections.abc import Collection, Iterator
@@ -20,7 +19,7 @@ from snapshotter.model.finding import Code, Finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleClaim:
-    """What a verified bundle says of itself, as far as a log can contradict it."""
+    """What a verified bundle states about itself that a log can contradict."""
 
     bundle_id: str
     sha256: str  # of the whole file
@@ -31,7 +30,7 @@ class BundleClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogJudgement:
-    """What the log says of a bundle."""
+    """What the log shows about a bundle."""
 
     findings: tuple[Finding, ...] = ()  # none where nothing is required or shown
     # The earliest time at which a witness saw the bundle in the log; None unless a proof is good.
@@ -43,9 +42,9 @@ def log_policy_for(
     quoted: object, proof: bytes | None, policy: LogPolicy | None
 ) -> LogPolicy | None:
     """
-    Return the policy for the log of a bundle, where several are believed.
+    Return the policy for the log of a bundle, of several trusted logs.
 
-    It is the log that the signed record quotes, or else the one of the proof beside the bundle.
+    It is the log that the signed record quotes, or else the log of the proof.
     """
     if policy is None or not policy.others:
         return policy
@@ -55,7 +54,7 @@ def log_policy_for(
 
 
 def read_quoted_checkpoint(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
-    """Return the checkpoint that a record quotes; None unless it is one of the trusted log."""
+    """Return the checkpoint that a record quotes; None if it is not of the trusted log."""
     if policy is None or not isinstance(text, str):
         return None
     try:
@@ -73,11 +72,11 @@ def judge(
     max_skew: timedelta,
 ) -> LogJudgement:
     """
-    Return what the log says of a bundle.
+    Return what the log shows about a bundle.
 
     Args:
-        proof: The sidecar's bytes; None when there is none.
-        policy: The log that the verifier believes; None for none.
+        proof: The bytes of the sidecar; None if there is none.
+        policy: The trusted log; None for none.
     """
     if policy is None:
         words = (
@@ -130,7 +129,7 @@ def judge(
 
 
 def _quoted_too_late(claim: BundleClaim, max_skew: timedelta) -> Iterator[Finding]:
-    """Fail a capture that quotes a checkpoint from after its own begin."""
+    """Yield FAILED for a capture that quotes a checkpoint from after its own beginning."""
     if claim.quoted is None or not claim.quoted.cosignatures:
         return
     latest = max(cosignature.latest for cosignature in claim.quoted.cosignatures)

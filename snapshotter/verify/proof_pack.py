@@ -1,10 +1,10 @@
 """
-Verify a proof pack: is the file as it was made, by whom, and does each capture in it hold?
+Verify a proof pack: whether the file is as it was made, by whom, and whether each capture holds.
 
-The checks stand in the order of docs/spec/proof-pack.md, "Verification": form and
-signature of the manifest, every byte of the file, the key, the captures, the event. The
-file is read in blocks, nothing is unpacked to disk, and nothing in it is an anchor. The
-page that a pack shows is never interpreted: it is bytes that were signed.
+The checks have the order of docs/spec/proof-pack.md, "Verification": form and signature of the
+manifest, every byte of the file, the key, the captures, the event. The file is read in blocks,
+nothing is unpacked to disk, and nothing in the file is trusted. The page that a pack shows is not
+interpreted, only compared with what was signed.
 """
 
 import io
@@ -41,7 +41,7 @@ from snapshotter.verify.trust import Trust, judge_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureReport:
-    """One capture of a pack, and what its own verification found."""
+    """A capture of a pack, and the report of its own verification."""
 
     part: Part
     report: Report
@@ -49,17 +49,17 @@ class CaptureReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """All findings about one pack: about the file, and about each capture in it."""
+    """All findings about one pack: about the file and about each capture."""
 
     findings: tuple[Finding, ...]  # about the file
     captures: tuple[CaptureReport, ...] = ()
-    manifest: PackManifest | None = None  # None: none could be read
+    manifest: PackManifest | None = None  # None: it could not be read
     key_id: str = ""  # who signed it
     length: int = 0  # bytes
-    trust: str = ""  # against what it was judged, in words
-    event: EventReport | None = None  # None: there is none, or it was not come to
-    own_word: tuple[str, ...] = OWN_WORD  # fields and parts that are its signer's own word
-    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
+    trust: str = ""  # describes the trust file by which it was judged
+    event: EventReport | None = None  # None: the pack has none, or it was not judged
+    own_word: tuple[str, ...] = OWN_WORD  # fields and parts that only the signer states
+    weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order is not proven
 
     @property
     def verdict(self) -> Verdict:
@@ -70,11 +70,11 @@ class PackReport:
         )
 
 
-# Lends a capture of a pack: what was found about it, and its bytes.
+# Opens and verifies a capture of a pack: gives its report and its bytes.
 LendCapture = Callable[[], AbstractContextManager[tuple[Report, BinaryIO]]]
 
-# Judges the record of an event by the captures of its pack, by the ids of their bundles. It asks
-# for each once at most, and keeps none: two hundred of them are more than a machine may hold.
+# Judges the record of an event by the captures of its pack, given by the ids of their bundles. It
+# opens each at most once and keeps none, because two hundred of them may not fit into memory.
 JudgeEvent = Callable[[bytes, Mapping[str, LendCapture]], EventReport]
 
 
@@ -84,7 +84,7 @@ def verify_pack(
     """
     Return all findings about the pack in `stream`.
 
-    Never raises for what is in the pack.
+    Never raises for the content of the pack.
 
     Args:
         stream: Binary and seekable; read from its start, left open.
@@ -93,7 +93,7 @@ def verify_pack(
             record and the captures are judged, and an event is INDETERMINATE at best.
 
     Raises:
-        OSError: As the stream does while it is read, or when it changes meanwhile.
+        OSError: The stream can not be read, or changes meanwhile.
     """
     length = stream.seek(0, io.SEEK_END)
     try:
@@ -110,7 +110,7 @@ def verify_pack(
     captures: list[CaptureReport] = []
     event: EventReport | None = None
     order = orders.OrderFindings()
-    if not altered:  # what follows would judge bytes that nobody vouches for
+    if not altered:  # otherwise the rest would judge bytes that no signature covers
         findings.append(_key(found, trust))
         read = _Captures(stream, found, trust, now)
         event, more = _event(stream, found, trust, judge or partial(_by_record, trust), read)
@@ -121,7 +121,7 @@ def verify_pack(
         findings += _signed_apart(found, captures)
         findings += more
         findings += _lacks(found.manifest, event.event if event else None)
-        if event is None:  # its roles say the order all the same
+        if event is None:  # the roles of its captures still state an order
             order = _order(captures, trust)
             findings += order.findings
     return PackReport(
@@ -140,7 +140,7 @@ def _as_made(found: Pack) -> str:
     return f"every byte of the page and of its {len(found.manifest.parts)} parts is as it was made"
 
 
-# Who signed it. A pack has no token: what its time rests on are those of its captures.
+# The key. A pack has no token; its time is based on the tokens of its captures.
 
 
 def _key(found: Pack, trust: Trust) -> Finding:
@@ -153,7 +153,7 @@ def _key(found: Pack, trust: Trust) -> Finding:
 
 
 def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Finding]:
-    """Whoever stole a key that captures must not be able to make the page around them as well."""
+    """Yield FAILED if one key signed the pack and captures: a stolen key must not make both."""
     both = [
         pack.describe(capture.part, found.manifest.parts)
         for capture in captures
@@ -165,18 +165,18 @@ def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Fi
         yield Finding.failed("key", Code.EVENT_KEY, detail)
 
 
-# The captures, each by the verifier of bundles, with what stands beside it in the pack.
+# The captures, each verified as a bundle with its sidecars in the pack.
 
 
 class _Captures:
-    """The captures of a pack, each verified when it is first asked for."""
+    """The captures of a pack, each verified when it is first needed."""
 
     def __init__(self, stream: BinaryIO, found: Pack, trust: Trust, now: datetime) -> None:
         self._stream, self._found, self._trust, self._now = stream, found, trust, now
         self._reports: dict[str, Report] = {}
 
     def report(self, part: Part) -> Report:
-        """Return what was found about a capture, without what is long."""
+        """Return an excerpt of the report about a capture."""
         if part.name not in self._reports:
             with self.lent(part):
                 pass
@@ -184,7 +184,7 @@ class _Captures:
 
     @contextmanager
     def lent(self, part: Part) -> Iterator[tuple[Report, BinaryIO]]:
-        """Lend a capture with all that was found about it."""
+        """Open and verify a capture; give its whole report and its bytes."""
         beside = {
             sidecar.name.removeprefix(f"{part.name}."): pack.read_part(
                 self._stream, self._found, sidecar, limit=sidecar.length
@@ -202,7 +202,7 @@ _MAX_BESIDE = max(MAX_SIDECAR_BYTES, tlog_proof.MAX_BYTES, renewals.MAX_BYTES)
 
 
 def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
-    """Say where a capture is not the one that the pack names."""
+    """Yield the finding about a capture: whether it is the one that the pack names, and holds."""
     what = pack.describe(part, found.manifest.parts)
     if report.sha256 and report.sha256 != part.sha256:
         yield Finding.failed("captures", Code.HASH, f"{what} changed while it was read")
@@ -286,7 +286,7 @@ def _by_record(trust: Trust, data: bytes, packed: Mapping[str, LendCapture]) -> 
 
 
 def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
-    """Say which captures of the pack stand in a role that the event does not give them."""
+    """Yield the captures of the pack whose role the event does not give them."""
     wanted: dict[str, set[Role]] = {}
     for role, observations in _roles_of(event):
         for observation in observations:
@@ -309,7 +309,7 @@ def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
 
 
 def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
-    """Say what the manifest calls left out and is here, or is nothing that the event names."""
+    """Yield what the manifest lists as left out although it is present or not part of the event."""
     here = {part.role for part in manifest.parts}
     wrong = [role.value for role in (Role.PICTURE, Role.PDF) if role in here]
     names = {part.name for part in manifest.captures}
@@ -342,7 +342,7 @@ _LEFT_OUT = {
 
 
 def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterator[Finding]:
-    """Say what the log proof shows; one that does not hold says nothing against the event."""
+    """Yield the finding of the event's log proof; one that does not hold is INDETERMINATE."""
     proofs = found.manifest.of_role(Role.EVENT_PROOF)
     if trust.log is None or not proofs:
         return

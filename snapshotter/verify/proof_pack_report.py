@@ -1,4 +1,4 @@
-"""What the verification of a pack found, in plain language and as JSON."""
+"""Write the report about a pack as text and as JSON."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
 
 
 def lines(report: PackReport) -> list[str]:
-    """Return the report for a person: the file, then each capture, then what follows."""
+    """Return the report for a person: the file, then each capture, then the verdict."""
     result = [reports.finding_line(finding) for finding in report.findings]
     if report.manifest is not None:
         for capture in report.captures:
@@ -60,7 +60,7 @@ def _own_word(report: PackReport) -> str:
 
 
 def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:
-    """Return the lines of one capture; those that passed are one."""
+    """Return the lines of one capture; the checks that passed are one line."""
     what = printable(describe(capture.part, manifest.parts))
     passed = sum(finding.verdict is Verdict.PASSED for finding in capture.report.findings)
     proven = capture.report.proven_time

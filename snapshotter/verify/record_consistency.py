@@ -1,10 +1,10 @@
 """
-Check that a capture record agrees with itself, and with the files that it is about.
+Check that a capture record agrees with itself and with the files of its bundle.
 
-A record states facts twice: an artifact's digest beside the file, a status beside the answer.
-Who has the signing key can make them differ, and then each reader believes another one. The
-facts are those of docs/spec/capture-record.md, "What is stated twice". Nothing here parses what
-a page wrote: `MemberMeasures` counts while the container is read, and the rest is compared.
+A record repeats facts that a file states as well, such as digests or a status. A person with the
+signing key can make them differ, and then two readers believe different things. The facts are
+those of docs/spec/capture-record.md, "What is stated twice". No content of a page is parsed:
+`MemberMeasures` counts while the container is read, and the rest is compared.
 """
 
 import base64
@@ -54,7 +54,7 @@ _TWICE: Final = (
 
 
 class MemberMeasures:
-    """Counts of members that are not held in memory, taken while the container is read."""
+    """Counts about members that are not held in memory, taken while the container is read."""
 
     def __init__(self) -> None:
         self.characters: int | None = None  # of the page's text
@@ -64,7 +64,7 @@ class MemberMeasures:
         self.heads: dict[str, bytes] = {}  # of each PNG image: signature and IHDR
 
     def of(self, member: Member) -> Callable[[bytes], None] | None:
-        """Return what takes the bytes of a member, piece by piece; None for one of no interest."""
+        """Return a function that takes the bytes of a member, piece by piece; None to skip it."""
         if member.name == _TEXT:
             self.characters = 0
             return self._count
@@ -94,7 +94,7 @@ class MemberMeasures:
             self.heads[name] += data[:left]
 
     def size(self, name: str) -> tuple[int, int] | None:
-        """Return width and height of a PNG image; None if it is none."""
+        """Return width and height of a PNG image; None if it is not a PNG."""
         head = self.heads.get(name, b"")
         if len(head) < _PNG_HEAD or not head.startswith(_PNG) or head[12:16] != b"IHDR":
             return None
@@ -108,12 +108,12 @@ def contradictions(
     kept: Mapping[str, bytes],
 ) -> tuple[Contradiction, ...]:
     """
-    Return what the record states otherwise than itself, or than the bundle's files show.
+    Return where the record contradicts itself or the files of the bundle.
 
     Args:
-        digests: Of every member.
-        kept: The bytes of `capture/custody.jsonl`, and of `capture/assessment.json` where it is
-            there and short enough to be read.
+        digests: The digests of every member.
+        kept: The bytes of `capture/custody.jsonl`, and of `capture/assessment.json` if it exists
+            and is short enough to be read.
     """
     found: list[Contradiction] = []
     for contradiction in (
@@ -141,7 +141,7 @@ def contradictions(
 
 
 def _at(record: Mapping[str, Any], path: str) -> Any:
-    """Return a value of the record; null of what is null; `_ABSENT` of what is not there."""
+    """Return a value of the record; None below a null; `_ABSENT` if it is missing."""
     value: Any = record
     for name in path.split("."):
         if value is None:
@@ -203,7 +203,7 @@ def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[
 
 
 def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
-    """Whether the record states the digests and the length of a file as they are."""
+    """Return whether the record states the digests and the length of a file correctly."""
     listed = _at(record, "content.artifacts")
     of_it = [
         entry
@@ -264,7 +264,7 @@ def _pictures(
 
 
 def _files_of(pictures: object) -> Iterator[dict[str, Any] | None]:
-    """Yield each file of all pictures; None for what is none."""
+    """Yield each file of all pictures; None for an entry that is no file."""
     for picture in pictures if isinstance(pictures, list) else (None,):
         files = picture.get("files") if isinstance(picture, dict) else None
         for file in files if isinstance(files, list) else (None,):
@@ -273,7 +273,7 @@ def _files_of(pictures: object) -> Iterator[dict[str, Any] | None]:
 
 
 def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
-    """Compare the files of rules that the assessment names. One that is not readable names none."""
+    """Compare the rule files that the assessment names; an unreadable assessment names none."""
     if data is None:
         return
     try:
@@ -390,7 +390,7 @@ def _redactions(record: Mapping[str, Any]) -> Iterator[Contradiction]:
 
 
 def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
-    """Compare the digest of each certificate with its PEM, where nothing in it was replaced."""
+    """Compare the digest of each certificate with its PEM, unless something was redacted in it."""
     chain = _at(record, "from_whom.tls.chain")
     if chain is _ABSENT or chain is None or _has_replaced_texts(record):
         return
@@ -404,7 +404,7 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
 
 
 def _pem_digest(pem: str) -> str | None:
-    """Return the SHA-256 of what is in a PEM; None for none."""
+    """Return the SHA-256 of the content of a PEM; None if it is not a PEM."""
     head, tail = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
     if not (pem.startswith(head) and pem.endswith(tail) and pem.isascii()):
         return None
@@ -419,7 +419,7 @@ def _pem_digest(pem: str) -> str | None:
 
 
 def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
-    """Compare the line from which a replay begins. A list without a page states nothing."""
+    """Compare the line of the page list from which a replay begins; it may have no page."""
     texts = [_at(record, "what.title"), _at(record, "what.final_url")]
     end = measures.pages_end
     has_none = not end or (measures.pages == 1 and end.endswith(b"\n"))
@@ -469,11 +469,11 @@ def _events(
     record: Mapping[str, Any], there: int
 ) -> Iterator[tuple[str, int, dict[str, tuple[object, ...]]]]:
     """
-    Yield name and number of custody events, and what their fields have to be.
+    Yield name and number of custody events, and the required values of their fields.
 
     Args:
-        there: How many files of the bundle are listed. Where the record names another number of
-            artifacts, that is told by itself.
+        there: How many files of the bundle are listed. If the record names another number of
+            artifacts, another check reports it.
     """
     software = record["software"]
     ended = canonical_json.parse_clock(record["when"]["ended_at"])
@@ -513,7 +513,7 @@ def _events(
 
 
 def _texts_of(values: object, name: str) -> list[str] | None:
-    """Return a text of each of a list's objects; None if that is none."""
+    """Return one text of each object of a list; None if an entry has none."""
     if not isinstance(values, list):
         return None
     found = [fields.get(name) if isinstance(fields, dict) else None for fields in values]

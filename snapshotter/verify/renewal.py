@@ -1,10 +1,10 @@
 """
 Judge the renewals beside a bundle (docs/spec/renewal.md).
 
-A renewal counts when its token is good, is over this bundle and over what its time
-rests on, and came while that still stood: before the first certificates behind it
-ended, or before those of a renewal that it covers. It adds to a bundle's time and never
-takes from it: one that does not count says nothing.
+A renewal counts if its token is good, covers this bundle and the tokens on which its time is
+based, and was given in time: before the certificates of those tokens, or of a renewal that it
+covers, ended. A renewal extends the proven time and never shortens it; one that does not count has
+no effect on the verdict.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from snapshotter.model.finding import RenewalFinding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalFiles:
-    """Renewal 1, 2 … of a bundle, as its two sidecars hold it."""
+    """The two sidecars of a renewal of a bundle."""
 
     number: int
     text: bytes  # `.renewal-NN.txt`
@@ -40,23 +40,22 @@ class FirstToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeBasis:
-    """What a bundle's time rests on before any renewal."""
+    """The tokens on which a bundle's time is based before any renewal."""
 
     required: int  # tokens by different authorities
     tokens: tuple[FirstToken, ...]
 
     @property
     def needs_late_tokens(self) -> bool:
-        """Whether the tokens inside are not enough, so that a renewal has to name others."""
+        """Return whether a renewal has to name late tokens, for want of tokens in the bundle."""
         return self.covered_by(frozenset()) is None
 
     def covered_by(self, digests: Collection[str]) -> tuple[datetime, datetime] | None:
         """
-        Return what a renewal renews that names these sidecars; None if it is not enough.
+        Return what a renewal covers that names these sidecars; None if it covers too little.
 
         Returns:
-            The latest time of those tokens, and when so many of them have ended that
-            fewer than are required are left.
+            The latest time of those tokens, and when fewer of them than are required are left.
         """
         usable = [token for token in self.tokens if not token.sha512 or token.sha512 in digests]
         ends: dict[bytes, datetime] = {}
@@ -70,7 +69,7 @@ class TimeBasis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewedBundle:
-    """The bundle itself."""
+    """The bundle that renewals are about."""
 
     bundle_id: str
     sha256: str  # of the whole file
@@ -86,7 +85,7 @@ def judge(
     now: datetime,
     max_skew: timedelta,
 ) -> tuple[RenewalFinding, ...]:
-    """Return what became of each renewal, in the order of their numbers."""
+    """Return for each renewal whether it counts, in the order of their numbers."""
     held: dict[str, RenewalFinding] = {}  # SHA-512 of text and token, one behind the other
     result: list[RenewalFinding] = []
     for files in sorted(renewals, key=lambda renewal: renewal.number):
@@ -109,7 +108,7 @@ def judge(
 
 
 def certificates_end(anchor: Anchor, token: Token) -> datetime:
-    """Return when a token's certificates end: the signer's, or the root's if that is earlier."""
+    """Return when the certificates of a token end: the signer's, or the root's if earlier."""
     return min(token.signer_not_after, anchor.root.not_valid_after_utc)
 
 
@@ -119,12 +118,12 @@ def renewed_until(until: datetime, renewals: Iterable[RenewalFinding]) -> dateti
 
 
 def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Token]:
-    """Return the token and who gave it. Raises TokenInvalid."""
+    """Return the token and its authority. Raises TokenInvalid."""
     return check_by_any(files.token, timestamped_message(files.text), anchors)
 
 
 def timestamped_message(text: bytes) -> bytes:
-    """Return what the token is over: a checkpoint of the log, or the whole text."""
+    """Return the bytes that the token covers: a checkpoint of the log, or the whole text."""
     proof = text if text.startswith(tlog_proof.FORMAT.encode()) else renewal.split(text)[1]
     return text if proof is None else tlog_proof.parse(proof).checkpoint
 
@@ -148,12 +147,12 @@ def _covers(files: RenewalFiles, subject: RenewedBundle) -> Mapping[str, str]:
 
 def check_log_entry(data: bytes, entry: Leaf) -> None:
     """
-    Do nothing if a log proof leads from a leaf to the root of its own checkpoint.
+    Check that a log proof leads from a leaf to the root of its own checkpoint.
 
-    Nobody's signature is needed: the token is over the root, and the root over the leaf.
+    No signature is needed: the token covers the root, and the root covers the leaf.
 
     Raises:
-        EvidenceInvalid: It does not, or is none.
+        EvidenceInvalid: It does not, or is not a log proof.
     """
     proof = tlog_proof.parse(data)
     head = note.parse_checkpoint(note.parse(proof.checkpoint).text)
@@ -169,7 +168,7 @@ def _check_order(
     now: datetime,
     max_skew: timedelta,
 ) -> None:
-    """Raise EvidenceInvalid unless it came in time for something that it covers."""
+    """Raise EvidenceInvalid unless the token was given in time for something that it covers."""
     if token.time > now + max_skew:
         raise EvidenceInvalid("it is from the future")
     digests = set(covers.values())

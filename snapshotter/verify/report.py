@@ -1,4 +1,4 @@
-"""What a verification found, in plain language and as JSON."""
+"""Write the report about a bundle as text and as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, str]:
-    """Return one check's answer as every `--json` prints it."""
+    """Return a finding as the object that every `--json` prints."""
     return {
         "check": finding.check,
         "code": finding.code.value,
@@ -50,7 +50,7 @@ def finding_json(finding: Finding) -> dict[str, str]:
 
 
 def lines(report: Report) -> list[str]:
-    """Return the report for a person: one line a check, then what follows from them."""
+    """Return the report for a person: a line for each check, then the verdict."""
     result = [finding_line(finding) for finding in report.findings]
     result.append("")
     result.append(f"{report.verdict.name}: {_summary(report)}")
@@ -61,7 +61,7 @@ def lines(report: Report) -> list[str]:
 
 
 def outcome_lines(report: Report) -> list[str]:
-    """Return what a bundle says of its capture: its own word, which changes no verdict."""
+    """Return what a bundle states about its outcome, which changes no verdict."""
     state, reasons = stated_outcome(report.record)
     if not report.record:
         return []
@@ -78,7 +78,7 @@ def outcome_lines(report: Report) -> list[str]:
 
 
 def stated_outcome(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return the outcome of a capture by its record, with codes and sentences; "" for none."""
+    """Return the outcome that a record states, with its codes and sentences; "" for none."""
     outcome = record.get("outcome")
     if not isinstance(outcome, dict) or outcome.get("state") not in _OUTCOMES:
         return "", ()
@@ -96,7 +96,7 @@ def stated_outcome(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str
 
 
 def json_line(value: Any) -> str:
-    """Return `value` as one line of JSON that is safe for a terminal, and the same value."""
+    """Return `value` as one line of JSON that is safe for a terminal and has the same meaning."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     # All that is unsafe stands inside texts, where JSON has an escape for it.
     return "".join(
@@ -105,7 +105,7 @@ def json_line(value: Any) -> str:
 
 
 def finding_line(finding: Finding) -> str:
-    """Return one check's answer as a line for a person."""
+    """Return a finding as a line for a person."""
     code = "" if finding.verdict is Verdict.PASSED else f"{finding.code} "
     return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"
 

@@ -1,8 +1,8 @@
 """
-What is kept of the report about a bundle where many bundles are held at once.
+Shorten the report about a bundle where the reports of many bundles are held at once.
 
 A record has up to 8 MiB, and takes some 40 MB once it is parsed; an event or a pack has two
-hundred captures. So each report is spared of what is as long as its bundle's maker likes.
+hundred captures. So everything is removed or cut whose length the maker of a bundle can choose.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ def report_excerpt(report: Report) -> Report:
     """
     Return a report without the record, the custody chain and the digests of members.
 
-    Of the record stay its signers and its outcome, as far as it is shown to anybody.
+    The signers and the outcome of the record stay, as far as reports show them.
     """
     facts = report.established
     return replace(
@@ -34,7 +34,7 @@ def report_excerpt(report: Report) -> Report:
 
 
 def _findings(report: Report) -> tuple[Finding, ...]:
-    """Return the first findings, and behind them the first of each further kind."""
+    """Return the first findings, and of the rest the first of each further kind."""
     kept: list[Finding] = []
     kinds: set[tuple[Verdict, Code]] = set()
     for finding in report.findings:

@@ -1,9 +1,9 @@
 """
-Judge what servers signed in the TLS handshakes of a capture: `capture/tls.json`.
+Check the signatures of servers in the recorded TLS handshakes: `capture/tls.json`.
 
-The signatures are checked and nothing behind them: whose certificates they are is
-for whoever knows the roots of that time. A bundle without the file, from a version
-that kept none or of a page without TLS, gets no finding.
+Only the signatures are checked, and not the chains of the certificates, because the trusted roots
+of that time are not known here. A bundle without the file gets no finding: its version did not
+record it, or its page had no TLS.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +25,8 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     Yield the findings about a bundle's `capture/tls.json`.
 
     Args:
-        record: The capture record, of which the list of artifacts is read.
-        data: The file as it was hashed; None when there is none.
+        record: The capture record, whose list of artifacts is read.
+        data: The file as it was digested; None if the bundle has none.
     """
     if data is None:
         if names.SERVER_SIGNATURES in _announced(record):
@@ -82,7 +82,7 @@ def _count(number: int, word: str) -> str:
 
 
 def _announced(record: Mapping[str, Any]) -> set[str]:
-    """Return the paths of the artifacts in the record, of which no other check reads the form."""
+    """Return the paths of the artifacts in the record, whose form no other check has validated."""
     content = record.get("content")
     artifacts = content.get("artifacts") if isinstance(content, dict) else None
     if not isinstance(artifacts, list):

@@ -1,9 +1,9 @@
 """
-What a verifier trusts: keys, timestamp authorities and what it requires of a bundle.
+Read and edit trust files: trusted keys, timestamp authorities, logs and requirements.
 
-All of it comes from a trust file (`docs/spec/trust-file.md`) that an offline
-root key signed, or from this user's own keys; nothing inside a bundle is ever
-an anchor. An auditor pins one fingerprint, the root key's id.
+A trust file (`docs/spec/trust-file.md`) is signed by an offline root key, of which an auditor pins
+the id. Without a trust file, a user's own keys are trusted (`own_trust`). Nothing inside a bundle
+is ever trusted.
 
 `load_trust` goes in this order, and the first step that fails ends it:
 
@@ -66,7 +66,7 @@ _REASONS = ("", SUPERSEDED, COMPROMISED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedKey:
-    """A key whose signatures count, and when."""
+    """A key whose signatures count, and in which period."""
 
     key_id: str
     algorithm: str  # "ecdsa-p384-sha384" or "ecdsa-p256-sha256"
@@ -94,7 +94,7 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What a bundle must have to be PASSED, whatever it says of itself."""
+    """What a bundle must have to be PASSED, whatever its record requires."""
 
     signatures: int = 1  # good ones, by different keys
     timestamps: int = 1  # good tokens, by different authorities
@@ -109,7 +109,7 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Against what a bundle is judged."""
+    """The keys, authorities and logs by which a bundle is judged, and the requirements."""
 
     source: str  # in words, for the report
     keys: tuple[TrustedKey, ...]
@@ -124,28 +124,28 @@ class Trust:
 
     @property
     def seen(self) -> "SeenVersion | None":
-        """What is to be remembered of the trust file; None when it is from none."""
+        """The version to remember of the trust file; None without a trust file."""
         return (
             None if self.version is None else SeenVersion(version=self.version, sha256=self.sha256)
         )
 
     def key(self, key_id: str) -> TrustedKey | None:
-        """Return the key of that id, or None when it is not known."""
+        """Return the trusted key of an id, or None."""
         return next((key for key in self.keys if key.key_id == key_id), None)
 
 
 def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Code, str]:
     """
-    Say whether a signature by a known key counts, at the time that is proven for it.
+    Judge whether a signature by a known key counts, by its proven time.
 
     A token proves that a signature existed by then, and not when it was made
-    (`docs/spec/trust-file.md`, "Judging a key"). So FAILED means that a rule was
-    broken for certain, or that the key's owner declared void all that can not
-    show that it is older than the compromise; INDETERMINATE means that the
-    signature may have been made in time and does not show it.
+    (`docs/spec/trust-file.md`, "Judging a key"). So FAILED means that a rule was certainly
+    broken, or that the owner of a compromised key declared void every signature that is not
+    proven to be older. INDETERMINATE means that the signature may have been made in time, and
+    that this is not proven.
 
     Args:
-        proven: Time of the earliest good token; None when there is none.
+        proven: The time of the earliest good token; None if there is none.
     """
     revoked_at = trusted.revoked_at
     if revoked_at is not None and (proven is None or proven >= revoked_at):
@@ -181,19 +181,19 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenVersion:
-    """A version of a trust file that somebody has seen: what they are shown later is not older."""
+    """A version of a trust file that was accepted before; an older one is refused later."""
 
     version: int
     sha256: str = ""  # of trust.json, hex; "" when only the number was kept
 
     @classmethod
     def of(cls, document: "TrustDocument") -> "SeenVersion":
-        """Return what is to be remembered of a trust file that was accepted."""
+        """Return the version to remember of a trust file that was accepted."""
         return cls(version=document.version, sha256=hashlib.sha256(document.encode()).hexdigest())
 
     def check(self, later: "SeenVersion") -> None:
         """
-        See that what is shown now may follow what was seen before.
+        Check that a version may follow the one that was seen before.
 
         Raises:
             EvidenceInvalid: It is older, or two different files have one version.
@@ -220,10 +220,10 @@ def own_trust(
     revoked: Mapping[str, tuple[datetime, str]] = MappingProxyType({}),
 ) -> Trust:
     """
-    Return the trust of somebody who checks bundles of their own, without a trust file.
+    Return the trust of a user who verifies their own bundles without a trust file.
 
     Args:
-        revoked: Of keys that must not sign any more, by their ids: since when, and why.
+        revoked: The keys that must not sign any more, by id: since when, and why.
     """
     distinct = {keys.key_id(key): key for key in public_keys}
     known = [trusted_key(key, owner="this user") for _, key in sorted(distinct.items())]
@@ -247,11 +247,11 @@ def trusted_key(
     not_after: datetime | None = None,
 ) -> TrustedKey:
     """
-    Return a key that is not revoked, with what can be computed from it filled in.
+    Return a key that is not revoked, with id and algorithm computed from it.
 
     Raises:
-        ValueError: The period ends before it begins, or the owner is no line of text.
-        KeyInvalid: The key is on a curve that is not ours.
+        ValueError: The period ends before it begins, or the owner is not a line of text.
+        KeyInvalid: The key is on a curve that is not supported.
     """
     return TrustedKey(
         key_id=keys.key_id(public_key),
@@ -270,8 +270,8 @@ class TrustDocument:
     """
     One version of a trust file, as its owner edits it. Signing it is not done here.
 
-    Every edit returns the next version; versions only go up, so that whoever
-    has seen one can not be shown an older one in its place.
+    Every edit returns the next version. Versions only increase, so that nobody who has seen one
+    accepts an older one in its place.
     """
 
     version: int
@@ -318,7 +318,7 @@ class TrustDocument:
 
     @property
     def leaf(self) -> Leaf:
-        """What the log holds of this version: that it was published, and which it is."""
+        """The leaf of this version in the log, which shows that it was published."""
         return Leaf(kind=TRUST, name=str(self.version), sha256=SeenVersion.of(self).sha256)
 
     @classmethod
@@ -334,7 +334,7 @@ class TrustDocument:
 
     def with_key(self, key: TrustedKey) -> "TrustDocument":
         """
-        Return the next version, with one key more.
+        Return the next version, with a further key.
 
         Raises:
             SnapshotterError: The key is there already, or is the root key.
@@ -350,13 +350,13 @@ class TrustDocument:
 
     def with_key_revoked(self, key_id: str, *, at: datetime, reason: str) -> "TrustDocument":
         """
-        Return the next version, in which a key is no longer good from `at` on.
+        Return the next version, in which a key is revoked from `at` on.
 
-        A revocation can be made worse and never better: a retired key may turn
-        out to be compromised, and the instant may move back.
+        A revocation can become stricter and never milder: a retired key may turn out to be
+        compromised, and the instant may move back.
 
         Raises:
-            SnapshotterError: The key is not there, or is revoked for a longer time.
+            SnapshotterError: The file does not have the key, or it is revoked from an earlier time.
         """
         for key in self.keys:
             if key.key_id != key_id:
@@ -375,13 +375,13 @@ class TrustDocument:
 
     def with_authority(self, anchor: Anchor, *, replacing: bool = False) -> "TrustDocument":
         """
-        Return the next version, with one timestamp authority more.
+        Return the next version, with a further timestamp authority.
 
         Args:
-            replacing: Put it in the place of the one that has its name.
+            replacing: Replace the authority of the same name.
 
         Raises:
-            SnapshotterError: The name is taken, or (when replacing) is not there.
+            SnapshotterError: The name exists already, or (when replacing) does not exist.
         """
         others = tuple(other for other in self.authorities if other.name != anchor.name)
         if replacing is (len(others) == len(self.authorities)):
@@ -395,7 +395,7 @@ class TrustDocument:
         )
 
     def with_expiry(self, expires: datetime | None) -> "TrustDocument":
-        """Return the next version, which expires at another time, or never."""
+        """Return the next version, with another expiry or none."""
         return self._next(expires=expires)
 
     def with_key_replaced(
@@ -433,7 +433,7 @@ class TrustDocument:
 
     def with_log(self, log: LogPolicy | None) -> "TrustDocument":
         """
-        Return the next version, which believes this log and its witnesses, or none.
+        Return the next version, which trusts this log and its witnesses, or no log.
 
         Raises:
             SnapshotterError: A log proof is required, and no log would be left.
@@ -503,13 +503,13 @@ def load_trust(
     seen: "SeenVersion | None" = None,
 ) -> Trust:
     """
-    Read a trust file and say what it trusts.
+    Verify a trust file, and return what it trusts.
 
     Args:
         signature: The bytes of `trust.json.sig`.
         pinned_root: The root key's id, from a channel that the caller trusts.
-        now: The caller's time, to judge the expiry by.
-        seen: The newest version seen before; None: none.
+        now: The caller's clock, by which the expiry is judged.
+        seen: The newest version that was seen before; None: none.
 
     Raises:
         EvidenceInvalid: Not signed by the pinned root, not a trust file, an older version, or
@@ -543,7 +543,7 @@ def load_trust(
 
 def load_document(trust_json: bytes, signature: bytes, *, pinned_root: str) -> TrustDocument:
     """
-    Read a trust file that the pinned root signed, expired or not, to edit or to show it.
+    Read a trust file that the pinned root signed, even an expired one, to edit or to show it.
 
     Raises:
         EvidenceInvalid: Not signed by the pinned root, or not a trust file.
@@ -554,7 +554,7 @@ def load_document(trust_json: bytes, signature: bytes, *, pinned_root: str) -> T
 
 
 def check_pin(pinned_root: str) -> None:
-    """Raise SnapshotterError unless this is spelled as a root key's fingerprint."""
+    """Raise SnapshotterError unless this has the form of a root key's id."""
     if not keys.is_key_id(pinned_root):
         raise SnapshotterError(
             f"{pinned_root!r} is not the fingerprint of a root key",
@@ -564,7 +564,7 @@ def check_pin(pinned_root: str) -> None:
 
 def load_unpinned_document(trust_json: bytes, signature: bytes) -> TrustDocument:
     """
-    Read a trust file that *some* root signed, to show it. Proves nothing about who made it.
+    Read a trust file that any root key signed, to show it. It proves nothing about its maker.
 
     Raises:
         EvidenceInvalid: Not signed by the root key that it names, or not a trust file.
@@ -600,7 +600,7 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
 
 def load_draft(data: bytes) -> TrustDocument:
     """
-    Read a trust file that nobody signed yet, as a person may have edited it, to sign it.
+    Read an unsigned trust file, which a person may have edited, to sign it.
 
     Raises:
         EvidenceInvalid: It could not be signed as it is.
@@ -616,7 +616,7 @@ def load_draft(data: bytes) -> TrustDocument:
 
 
 def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
-    """Return the fields of a file of our format, and the root key that it names."""
+    """Return the fields of a trust file, and the root key that it names."""
     # Counted before it is parsed: nobody has vouched for these bytes yet.
     document = _Object(canonical_json.loads(trust_json, max_values=_MAX_VALUES), "the file")
     if document.take("format", str) != FORMAT:
@@ -770,7 +770,7 @@ def _seconds(count: int) -> timedelta:
 
 
 def _is_text(text: str) -> bool:
-    """Whether a text can be shown on a terminal as it is: one line, no control characters."""
+    """Return whether a text is safe for a terminal: one line, no control characters."""
     return (
         0 < len(text) <= _MAX_TEXT
         and text == text.strip(" ")
@@ -790,7 +790,7 @@ def _at(at: datetime) -> str:
 
 
 class _Object:
-    """A JSON object from which every field is taken once, and that must be empty at the end."""
+    """A JSON object whose fields are taken one by one; it must be empty at the end."""
 
     def __init__(self, value: object, what: str) -> None:
         if not isinstance(value, dict):
@@ -827,7 +827,7 @@ class _Object:
         return [_Object(value, f"an entry of {name!r}") for value in self._take_list(name, limit)]
 
     def take_texts(self, name: str, limit: int) -> list[str]:
-        """Take a sorted list of distinct strings: a set has one spelling."""
+        """Take a sorted list of distinct strings, so that a set has one encoding."""
         values = self._take_list(name, limit)
         if not all(isinstance(value, str) for value in values) or values != sorted(set(values)):
             raise EvidenceInvalid(f"{name!r} of {self._what} is not a sorted list of texts")

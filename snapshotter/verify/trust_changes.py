@@ -1,9 +1,8 @@
 """
-What changed between two versions of a trust file, and what that means for bundles.
+Describe what changed between two versions of a trust file, and what it means for bundles.
 
-An auditor who gets a new version should not have to compare JSON. Each change says in a
-sentence what is different and what follows, and whether less counts than before
-(`stricter`), more (`wider`) or neither (`neutral`).
+The text for a change states in a sentence what differs and what follows from it. Its effect
+states whether less counts than before (`stricter`), more (`wider`) or neither (`neutral`).
 """
 
 import enum
@@ -18,7 +17,7 @@ from snapshotter.verify.trust import COMPROMISED, TrustDocument, TrustedKey
 
 
 class Effect(enum.StrEnum):
-    """Which way a change goes."""
+    """Whether less or more counts after a change."""
 
     STRICTER = "stricter"  # something that counted may no longer
     WIDER = "wider"  # something counts that did not
@@ -27,7 +26,7 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference."""
+    """A difference between two versions."""
 
     subject: str  # key, authority, log, require, tolerance, expiry, version or root
     name: str  # which key, authority or field
@@ -37,7 +36,7 @@ class Change:
 
 
 def changes(old: TrustDocument, new: TrustDocument) -> tuple[Change, ...]:
-    """Return all differences, the gravest kinds first."""
+    """Return all differences, the most serious kinds first."""
     return tuple(
         change
         for part in (_root, _keys, _authorities, _log, _require, _tolerances, _expiry, _version)
