@@ -30,7 +30,7 @@ FRAMES_TYPE = "application/x-ndjson; profile=websocket-frames"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLine:
-    """The page as the list of pages names it."""
+    """The page, as the list of pages names it."""
 
     url: str
     title: str
@@ -49,7 +49,7 @@ def write(
     software: str,
     page: PageLine,
 ) -> tuple[cdxj.Entry, ...]:
-    """Write the three files, and return what the index has."""
+    """Write the WARC, its index and the list of pages; return the entries of the index."""
     entries: list[cdxj.Entry] = []
     concealer.where = WARC_PATH
     with files.create(WARC_PATH, "application/warc", step=_STEP) as sink:
@@ -73,7 +73,7 @@ def write(
 
 
 class _ArchiveWriter:
-    """Turns exchanges into WARC records."""
+    """Writes exchanges as WARC records."""
 
     def __init__(
         self, writer: warc.Writer, ids: IdSource, redactor: Redactor, concealer: Concealer
@@ -98,7 +98,7 @@ class _ArchiveWriter:
         self._writer.write_block(warc.Record(kind="warcinfo", id=self._new_id(), at=at), block)
 
     def add(self, exchange: Exchange) -> cdxj.Entry | None:
-        """Write one exchange; return its index entry if there is an answer to be shown."""
+        """Write one exchange; return its index entry if it has a response to be shown."""
         wire = exchange.wire
         if wire is None:
             self._add_metadata(exchange, "", "nothing of it is on the wire")
@@ -177,7 +177,7 @@ class _ArchiveWriter:
     def _add_interim(
         self, exchange: Exchange, wire: WireExchange, head: RecordedHead, concerns: str
     ) -> None:
-        """Keep an informational answer where no reader takes it for the answer."""
+        """Write an informational response where no reader takes it for the response."""
         self._writer.write_block(
             warc.Record(
                 kind="metadata",
@@ -193,7 +193,7 @@ class _ArchiveWriter:
     def _add_frames(
         self, exchange: Exchange, wire: WireExchange, frames: StoredBody, concerns: str
     ) -> None:
-        """Keep the frames of a WebSocket beside the handshake that opened it."""
+        """Write the frames of a WebSocket beside the handshake that opened it."""
         cut = (("WARC-Truncated", "time"),) if wire.connection.ended_by in ("", "cut") else ()
         record = warc.Record(
             kind="metadata",
@@ -207,7 +207,7 @@ class _ArchiveWriter:
             self._writer.write(record, self._concealer.conceal_frames(lines, frames.length))
 
     def _add_metadata(self, exchange: Exchange, concerns: str, note: str) -> None:
-        """Say what no head and no body shows: how it ended, trailers, what was odd."""
+        """Write what no head and no body shows: how it ended, trailers, oddities."""
         told, wire = exchange.observed, exchange.wire
         internal = told is not None and told.internal
         pairs = [
@@ -247,7 +247,7 @@ class _ArchiveWriter:
 
 
 def _shared_fields(exchange: Exchange, wire: WireExchange) -> Iterator[tuple[str, str]]:
-    """What all records of one exchange say alike."""
+    """Return the fields that all records of one exchange have."""
     if wire.connection.address:
         yield ("WARC-IP-Address", wire.connection.address)
     yield ("WARC-Protocol", wire.protocol)
@@ -269,6 +269,8 @@ def _concurrent_to(record_id: str) -> tuple[tuple[str, str], ...]:
 
 
 def _initiator(exchange: Exchange) -> str:
-    """Return who asked for it, as the browser says: "script https://a.com/app.js"."""
+    """
+    Return the initiator of a request, as the browser reports it: "script https://a.com/app.js".
+    """
     told = exchange.observed
     return f"{told.initiator} {told.initiator_url}".strip() if told is not None else ""

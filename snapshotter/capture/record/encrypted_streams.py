@@ -58,14 +58,14 @@ class StreamsInvalid(SnapshotterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedStreams:
-    """The files of one capture's streams, in clear, in a directory of the caller's."""
+    """The decrypted files of one capture's streams, in a directory of the caller's."""
 
     directory: Path
     connections: tuple[Connection, ...]
     key_log: bytes
 
     def tee_file(self, number: int) -> Path | None:
-        """Return what passed on a connection; None when it was never made."""
+        """Return the file with the traffic of a connection; None if it was never made."""
         file = self.directory / _tee_name(number)
         return file if file.is_file() else None
 
@@ -81,11 +81,11 @@ def write_encrypted_streams(
     Write the encrypted file.
 
     Args:
-        connections: Each with the file that the guard keeps of it, closed; None: it has none.
+        connections: Each with the closed file that the guard keeps of it; None: it has none.
 
     Raises:
         SnapshotterError: There is more than one file may hold.
-        OSError: A file can not be read or written.
+        OSError: A file cannot be read or written.
     """
     listed = canonical_json.dumps(
         {"connections": plain([connection for connection, _ in connections]), "format": FORMAT}
@@ -109,14 +109,14 @@ def write_encrypted_streams(
 
 def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -> RecordedStreams:
     """
-    Decrypt the streams into a directory, in clear; whoever asked for that removes it.
+    Decrypt the streams into a directory; the caller removes it.
 
     Args:
         directory: An empty one that nobody else can read.
 
     Raises:
         CmsInvalid: The file was changed, or is for other keys.
-        StreamsInvalid: What is in it was not written by `write_encrypted_streams`.
+        StreamsInvalid: Its content was not written by `write_encrypted_streams`.
     """
     tar = directory / "streams.tar"
     try:
@@ -137,7 +137,7 @@ def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -
 
 
 def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
-    """Yield a tar file (POSIX.1-1988 ustar) that says nothing of this machine."""
+    """Yield a tar file (POSIX.1-1988 ustar) that names nothing of this machine."""
     for name, content, size in members:
         yield _header(name, size)
         left = size
@@ -153,7 +153,7 @@ def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
 
 
 def _header(name: str, size: int) -> bytes:
-    """Return the one header that a member of this name and size has here."""
+    """Return the one valid header of a member with this name and size."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, _MODE
     return info.tobuf(tarfile.USTAR_FORMAT)
@@ -161,11 +161,11 @@ def _header(name: str, size: int) -> bytes:
 
 def _extract(tar: Path, directory: Path) -> None:
     """
-    Write the members down: plain files with the names that are written here, each once.
+    Write the members of a tar file: plain files with the expected names, each once.
 
-    Anybody can encrypt anything for a public key. So a header is taken apart, put together
-    again and compared: no extension of the format is read, by which a short file could become
-    one without end (sparse files) or a thousand headers describe one file.
+    Anybody can encrypt anything for a public key. So a header is parsed, built again and compared:
+    no extension of the format is read, by which a short file could become an endless one (sparse
+    files) or a thousand headers describe one file.
     """
     try:
         with tar.open("rb") as stream:

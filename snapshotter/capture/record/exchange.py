@@ -42,7 +42,7 @@ class RequestEnd(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedResponse:
-    """What the browser says of an answer."""
+    """What the browser reports about a response."""
 
     status: int
     status_text: str
@@ -54,7 +54,7 @@ class ObservedResponse:
 
 @dataclass(slots=True, kw_only=True)
 class ObservedRequest:
-    """A request as the browser tells of it, event by event. Changed by the observer alone."""
+    """A request as the browser reports it, event by event. Changed by the observer only."""
 
     number: int
     request_id: str
@@ -79,18 +79,18 @@ class ObservedRequest:
 
     @property
     def is_main_request(self) -> bool:
-        """Whether it asked for the document of its frame."""
+        """Whether it requested the document of its frame."""
         return self.resource_type == "Document" and self.request_id == self.loader_id
 
     @property
     def claims_the_network(self) -> bool:
-        """Whether the browser says that a server answered this."""
+        """Whether the browser reports that a server answered it."""
         return self.response is not None and not self.from_cache and not self.internal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request of the record. At least one of `wire` and `observed` is there."""
+    """One request of the record. At least one of `wire` and `observed` is given."""
 
     wire: WireExchange | None
     observed: ObservedRequest | None
@@ -101,27 +101,27 @@ class Exchange:
 
     @property
     def url(self) -> str:
-        """What was asked for."""
+        """The address that was requested."""
         return self._either.url
 
     @property
     def method(self) -> str:
-        """The request's method, upper case as it was sent."""
+        """The request's method, in the case in which it was sent."""
         return self._either.method
 
     @property
     def at(self) -> datetime:
-        """When it began: its head had left, or the browser says so of what never left."""
+        """When it began: its head had left, or the browser reported a request that never left."""
         return self._either.at
 
     @property
     def has_response(self) -> bool:
-        """Whether an answer's head came over the wire."""
+        """Whether the head of a response came over the wire."""
         return self.wire is not None and self.wire.response is not None
 
     @property
     def status(self) -> int:
-        """The status of the answer, by the wire before the browser; 0 without one."""
+        """The status on the wire, or the one that the browser reports; 0 without a response."""
         if self.wire is not None and self.wire.response is not None:
             return self.wire.response.status
         response = self.observed.response if self.observed is not None else None
@@ -129,7 +129,7 @@ class Exchange:
 
     @property
     def end(self) -> RequestEnd:
-        """How it ended: as the browser says, and as the wire shows where the browser is silent."""
+        """How it ended: as the browser reports, or as the wire shows where the browser does not."""
         told = self.observed.end if self.observed is not None else RequestEnd.PENDING
         if self.wire is None or told not in (RequestEnd.PENDING, RequestEnd.CANCELLED):
             return told
@@ -149,14 +149,14 @@ class Exchange:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the body is here: wholly, as far as it came, or as the nothing that it is."""
+        """Whether the body is recorded: whole, as far as it came, or empty."""
         if self.wire is None or self.wire.response is None:
             return False
         return self.wire.is_whole or self.wire.received.length > 0
 
     @property
     def is_missing(self) -> bool:
-        """Whether the browser had an answer from the network that the wire does not hold."""
+        """Whether the browser had a response from the network that is not on the wire."""
         told = self.observed
         return told is not None and told.claims_the_network and not self.has_response
 
@@ -170,11 +170,11 @@ class Exchange:
 
 def cross_check(found: Iterable[Exchange], observed: Iterable[ObservedRequest]) -> CrossCheck:
     """
-    Count what the browser told against what connections carried, and name each difference.
+    Count the requests that the browser reported and those on the wire, and name each difference.
 
     Args:
         found: As `pair_exchanges` returns them.
-        observed: All that the browser told.
+        observed: All requests that the browser reported.
     """
     exchanges, told = tuple(found), tuple(observed)
     differences = [
@@ -194,7 +194,7 @@ def cross_check(found: Iterable[Exchange], observed: Iterable[ObservedRequest]) 
 
 
 def _discrepancy(exchange: Exchange) -> Discrepancy | None:
-    """Return what the two accounts say otherwise of one request; None when nothing."""
+    """Return how the two accounts of one request differ; None if they do not."""
     wire, told = exchange.wire, exchange.observed
     told_status = told.response.status if told is not None and told.response is not None else 0
     carried_status = wire.response.status if wire is not None and wire.response is not None else 0
@@ -229,8 +229,8 @@ def pair_exchanges(
     Return every exchange of either account once, by the time at which it began.
 
     Args:
-        observed: In the order told. What came from a cache takes part in nothing.
-        cause: Why we stopped loading, in the words of WARC-Truncated; "" if we did not.
+        observed: In the order of the reports. Requests that the cache answered are left out.
+        cause: Why loading was stopped, as a word of WARC-Truncated; "" if it was not.
     """
     by_key: dict[tuple[str, str], list[WireExchange]] = defaultdict(list)
     for exchange in sorted(wire, key=lambda exchange: exchange.at):
@@ -259,8 +259,8 @@ def _pair_equal_requests(
     """
     Pair requests of one method and URL.
 
-    In order, but that statuses agree: the network stack repeats a request by
-    itself (after a 401 whose password it has, after a reset) and tells of one.
+    They are paired in order, except that statuses have to agree: the network stack repeats a
+    request by itself (after a 401 whose password it has, after a reset) and reports it once.
     """
     left = list(wire)
     partner: dict[int, WireExchange] = {}
@@ -298,7 +298,7 @@ def _may_have_been_sent(told: ObservedRequest) -> bool:
 
 
 def _cut(wire: WireExchange, told: ObservedRequest | None, cause: str) -> str:
-    """Return why an answer is not whole, in the words of WARC-Truncated; "" if it is."""
+    """Return why a response is not whole, as a word of WARC-Truncated; "" if it is whole."""
     if wire.is_whole or wire.response is None:
         return ""
     if wire.troubles:

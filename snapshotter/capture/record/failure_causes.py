@@ -83,7 +83,7 @@ _ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """Why no answer came."""
+    """Why no response came."""
 
     code: str  # of a `Reason`
     detail: str
@@ -94,7 +94,7 @@ def cause(guard: EgressGuard, url: str, error: str) -> FailureCause | None:
     Return why a request failed, if the guard knows more than the browser.
 
     Args:
-        error: What the browser said: "net::ERR_EMPTY_RESPONSE".
+        error: What the browser reported: "net::ERR_EMPTY_RESPONSE".
     """
     if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (place := host_and_port(url)) is None:
         return None
@@ -132,9 +132,9 @@ def explain_failed_navigation(
     Return code and detail for a navigation that ended without a document.
 
     Args:
-        message: What Playwright said of it.
+        message: Playwright's message.
         asked: The address that failed, the last one if there were redirects.
-        status: HTTP status of the last answer, if there was one.
+        status: HTTP status of the last response, if there was one.
     """
     error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
     if status in (204, 205):
@@ -154,12 +154,12 @@ def explain_failed_navigation(
 
 
 def cdp_error_reason(reason: str) -> str:
-    """Return the error that the protocol names so (`Network.ErrorReason`): "TimedOut"."""
+    """Return the error for a word of the protocol (`Network.ErrorReason`): "TimedOut"."""
     return "net::ERR_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason).upper()
 
 
 def _was_closed(guard: EgressGuard, url: str) -> bool:
-    """Whether the newest connection to the place of an address was closed by its server."""
+    """Return whether the newest connection to the host of an address was closed by its server."""
     place = host_and_port(url)
     newest = (
         connection

@@ -41,14 +41,14 @@ class RecordedHead:
         return self.header("content-type").partition(";")[0].strip().lower()
 
     def written(self, place: str, redactor: Redactor) -> bytes:
-        """Return the octets, and count the secrets as replaced in a file."""
+        """Return the octets, and count their secrets as replaced in a file."""
         for name, token in self.secrets:
             redactor.written(place, name, token)
         return self.data
 
 
 def record_head(event: events.MessageHead, redactor: Redactor) -> RecordedHead:
-    """Return the head of a request, an answer or a trailer section."""
+    """Return the head of a request, a response or a trailer section, secrets replaced."""
     if event.raw:
         return _as_sent(event.raw, event.status, redactor, has_first_line=not event.trailers)
     fields = list(event.headers)
@@ -86,7 +86,7 @@ def conceal_trailers(shown: RecordedHead, tail: bytes) -> bytes:
 
 
 def decode_octets(octets: bytes) -> str:
-    """Return octets as text: UTF-8 if they are, else one character for each (ISO 8859-1)."""
+    """Return octets as text: UTF-8 if valid, otherwise ISO 8859-1."""
     try:
         return octets.decode()
     except UnicodeDecodeError:
@@ -94,7 +94,7 @@ def decode_octets(octets: bytes) -> str:
 
 
 def _as_sent(raw: bytes, status: int, redactor: Redactor, *, has_first_line: bool) -> RecordedHead:
-    """Change values alone, and those in their place; what is no header line stays."""
+    """Replace secret values in their place; lines that are no header lines stay."""
     lines = _unfolded(raw)
     kept: list[bytes] = []
     headers: list[tuple[str, str]] = []
@@ -129,7 +129,7 @@ def _as_sent(raw: bytes, status: int, redactor: Redactor, *, has_first_line: boo
 
 
 def _unfolded(raw: bytes) -> list[bytes]:
-    """Return the lines with their ends; one that is folded (RFC 9112, section 5.2) is one."""
+    """Return the lines with their ends; a folded line (RFC 9112, section 5.2) is one."""
     lines: list[bytes] = []
     for line in _LINES.findall(raw):
         if line.startswith(_FOLD) and len(lines) > 1:
@@ -165,7 +165,7 @@ def _value(name: bytes, value: bytes, redactor: Redactor) -> bytes:
 
 
 def _clean_octets(octets: bytes, clean: Callable[[str], str]) -> bytes:
-    """Return octets whose text was cleaned; the very same ones if there was nothing to clean."""
+    """Return octets whose text was cleaned; the same octets if there was nothing to clean."""
     try:
         shown, codec = octets.decode(), "utf-8"
     except UnicodeDecodeError:

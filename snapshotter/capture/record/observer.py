@@ -133,7 +133,7 @@ class RequestObserver:
         self._asked_again: list[int] = []  # how many requests there were
 
     async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
-        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
+        """Begin, before the page's first navigation. Raises PlaywrightError; limit its time."""
         root = self._targets.listen(cdp, _EVENTS)
         try:
             await root.send("Page.enable")
@@ -151,7 +151,7 @@ class RequestObserver:
             await self._watch_shared_workers(context.browser)
 
     async def halt_workers(self) -> None:
-        """Hold all workers at their next statement, for good: no order disables their scripts."""
+        """Pause all workers at their next statement, for good: no order disables their scripts."""
         orders = ("Runtime.terminateExecution", "Debugger.enable", "Debugger.pause")
         await asyncio.gather(
             *[
@@ -163,29 +163,29 @@ class RequestObserver:
         )
 
     def stop(self) -> None:
-        """Take in nothing more: what happens from here on is our doing. From any thread."""
+        """Ignore all further events, which our own actions cause. From any thread."""
         self._stopped = True
 
     # What was observed
 
     @property
     def observed(self) -> tuple[ObservedRequest, ...]:
-        """Every request, in the order told."""
+        """Every request, in the order of the reports."""
         return tuple(self._observed)
 
     @property
     def ignored(self) -> int:
-        """Requests beyond the limit, of which no circumstances were kept."""
+        """How many requests beyond the limit were counted only."""
         return self._ignored
 
     @property
     def unfollowed_targets(self) -> int:
-        """Frames, windows and workers whose requests were not told."""
+        """How many frames, windows and workers could not be followed."""
         return self._unfollowed_targets
 
     @property
     def in_flight(self) -> int:
-        """Requests without an end."""
+        """How many requests have no end yet."""
         return len(self._open)
 
     @property
@@ -195,18 +195,18 @@ class RequestObserver:
 
     @property
     def awaited(self) -> int:
-        """Requests without an end, but for polls and for event streams that are open."""
+        """How many requests have no end, without polls and open event streams."""
         streams = {channel.number for channel in self._channels.values() if channel.is_open}
         return len(self._open - self._polls - streams)
 
     @property
     def changed_at(self) -> float:
-        """`clock.monotonic()` of the last news from the network that is no poll."""
+        """`clock.monotonic()` of the last network event that is no poll."""
         return self._changed_at
 
     @property
     def workers(self) -> int:
-        """Workers that run, shared ones too."""
+        """How many workers run, shared ones included."""
         return len(self._workers) + len(self._shared_workers - self._ended_workers)
 
     @property
@@ -220,16 +220,16 @@ class RequestObserver:
 
     @property
     def polls(self) -> int:
-        """Requests without an end that scripts make again and again."""
+        """How many requests without an end are repeated by scripts."""
         return len(self._open & self._polls)
 
     @property
     def channels(self) -> int:
-        """Sockets and event streams that are open and have had a message."""
+        """How many sockets and event streams are open and have had a message."""
         return sum(channel.is_open and channel.messages > 0 for channel in self._channels.values())
 
     async def busy_since(self) -> float:
-        """Return since when a worker has not answered; 0.0: all do."""
+        """Return since when a worker has not answered; 0.0 if all do."""
         workers = tuple(self._workers)
         if not workers:
             return 0.0
@@ -252,7 +252,7 @@ class RequestObserver:
 
     @property
     def response_too_large(self) -> bool:
-        """Whether one answer has passed the limit of one."""
+        """Whether a response has passed the limit of one response."""
         return self._too_large
 
     def open_requests(self, kinds: Collection[str]) -> tuple[ObservedRequest, ...]:
@@ -267,7 +267,7 @@ class RequestObserver:
 
     @property
     def document_in_flight(self) -> int:
-        """Bytes that have come of the page's document, while more may come; else 0."""
+        """Bytes of the page's document so far, while more may come; otherwise 0."""
         still = (self._observed[number] for number in self._open)
         return max((request.body_length for request in still if self._is_main(request)), default=0)
 
@@ -299,21 +299,21 @@ class RequestObserver:
         return tuple(redirects), tuple(loads[loader][-1] for loader in path)
 
     def requested_again(self) -> None:
-        """Take note that the next document comes because we ask for the page once more."""
+        """Note that the next document comes because we request the page once more."""
         self._asked_again.append(len(self._observed))
 
     def failed(self, request_id: str, error: str) -> None:
-        """Take note how a request failed that we are about to abort because of that."""
+        """Note the error of a request that we abort because of it."""
         self._failed[request_id] = error
 
     # Sessions
 
     async def _begin(self, session: CdpSession) -> None:
-        """Set a target up that waits for us, and its page with it: no longer than `_CALL_S`."""
+        """Set up a target, which waits with its page for us: no longer than `_CALL_S`."""
         await asyncio.wait_for(self._listen(session), _CALL_S)
 
     async def _listen(self, session: CdpSession) -> None:
-        """Ask for a target's events. No body is asked for, so none is to be kept for us."""
+        """Enable a target's events. No body is requested, so the browser need not keep any."""
         nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": _POSTED}
         if isinstance(session, TunnelledCdpSession) and "worker" in session.kind:
             self._workers.add(session)
@@ -321,7 +321,7 @@ class RequestObserver:
         await self._targets.follow(session)
 
     async def _follow_popup(self, context: BrowserContext, page: Page) -> None:
-        """Listen to a window that the page opened; it may be gone before we do."""
+        """Follow a window that the page opened; it may be gone already."""
         with contextlib.suppress(PlaywrightError, ProtocolError):
             session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
             page.on("close", lambda _: self._targets.forget(session))
@@ -330,14 +330,14 @@ class RequestObserver:
             await self._begin(session)
 
     def _on_gone(self, session: CdpSession) -> None:
-        """A window was closed, a frame removed, a worker ended."""
+        """Forget a closed window, a removed frame or an ended worker."""
         self._gone.add(session)
         if isinstance(session, TunnelledCdpSession):
             self._workers.discard(session)
         self._spawn(self._end_orphaned_requests())
 
     async def _end_orphaned_requests(self) -> None:
-        """End what nobody is left to tell of, unless it goes on in another process."""
+        """End requests of targets that are gone, unless another process continues them."""
         await asyncio.sleep(_GRACE_S)
         if self._stopped:
             return
@@ -349,9 +349,9 @@ class RequestObserver:
 
     async def _watch_shared_workers(self, browser: Browser) -> None:
         """
-        Learn of shared workers, whose requests nobody tells us.
+        Follow shared workers, whose requests are not reported to us.
 
-        Chromium attaches them through the browser's session alone, and wraps no messages there.
+        Chromium attaches them through the browser's session only, and wraps no messages there.
         """
         session = await browser.new_browser_cdp_session()
         session.on("Target.targetCreated", self._on_shared_worker)
@@ -366,7 +366,7 @@ class RequestObserver:
         self._end_shared_worker_script(target)
 
     def _end_shared_worker_script(self, target: str) -> None:
-        """End the request for a shared worker's script: its end is told to the worker alone."""
+        """End the request for a shared worker's script, which only the worker is told of."""
         hops = self._hops.get(target, [])
         waits = bool(hops) and hops[-1].end is RequestEnd.PENDING
         if waits and target in self._shared_workers and target in self._heard:
@@ -583,7 +583,7 @@ class RequestObserver:
         loader_id: str = "",
         initiator: Params | None = None,
     ) -> ObservedRequest | None:
-        """Take in one request; None beyond the limit, where it is counted alone."""
+        """Add a request; return None beyond the limit, where it is only counted."""
         if len(self._observed) >= self._limits.requests + _SPARE_REQUESTS:
             self._ignored += 1
             return None
@@ -653,10 +653,10 @@ class RequestObserver:
 
     def _note_poll(self, request: ObservedRequest, posted: str = "") -> None:
         """
-        Take note of a request that scripts make again and again.
+        Note a request that scripts repeat.
 
         Args:
-            posted: What it sends: an address may answer all questions of an application.
+            posted: What it sends: one address may answer all questions of an application.
         """
         if request.resource_type not in ("XHR", "Fetch", "Ping"):
             return
@@ -675,7 +675,7 @@ class RequestObserver:
             self._changed_at = self._quiet_since
 
     async def _begin_from_playwright(self, request: Request) -> None:
-        """Take in a request that Playwright tells of and our sessions do not."""
+        """Add a request that Playwright reports and our sessions do not."""
         if not request.url.startswith(("http:", "https:")):
             return
         await asyncio.sleep(_GRACE_S)  # the same news may still be on its way to us
@@ -702,7 +702,7 @@ class RequestObserver:
             self._touch(observed)
 
     def _replace(self, adopted: ObservedRequest, own: ObservedRequest) -> None:
-        """Put what a session of ours tells in the place of what Playwright told before it."""
+        """Replace a request that Playwright reported by the report of our own session."""
         self._observed.pop()
         self._open.discard(adopted.number)
         own.number, own.at = adopted.number, adopted.at
@@ -712,7 +712,7 @@ class RequestObserver:
                 self._claimed[request] = own
 
     async def _end_from_playwright(self, request: Request) -> None:
-        """End a request of which Playwright says that it ended, and our sessions do not."""
+        """End a request whose end Playwright reports and our sessions do not."""
         await asyncio.sleep(2 * _GRACE_S)
         observed = self._claimed.pop(request, None)
         if observed is None or observed.end is not RequestEnd.PENDING or self._stopped:
@@ -735,13 +735,13 @@ def _end_of_failure(request: ObservedRequest, *, cancelled: bool) -> RequestEnd:
 
 
 def _has_no_body(request: ObservedRequest) -> bool:
-    """Whether HTTP forbids a body here (RFC 9110, section 6.4.1)."""
+    """Return whether HTTP forbids a body here (RFC 9110, section 6.4.1)."""
     status = request.response.status if request.response is not None else 0
     return request.method == "HEAD" or status in (204, 304) or 100 <= status < 200
 
 
 def _has_come(request: ObservedRequest) -> bool:
-    """Whether all bytes of a body are there, as far as its head announced how many."""
+    """Return whether all bytes of a body have come, if its head announced how many."""
     headers = (
         {name.lower(): value for name, value in request.response.headers}
         if request.response
@@ -753,7 +753,7 @@ def _has_come(request: ObservedRequest) -> bool:
 
 
 def _initiator_url(initiator: Params) -> str:
-    """Return the document or script that asked, as its page names it; "" if that is no address."""
+    """Return the address of the document or script that made a request; "" without one."""
     frames = initiator.get("stack", {}).get("callFrames", [])
     url = str((frames[0] if frames else initiator).get("url", "")).partition("#")[0]
     is_address = url.startswith(("http:", "https:")) and _NO_ADDRESS.search(url) is None

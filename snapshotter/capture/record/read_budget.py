@@ -24,15 +24,15 @@ _TOO_MUCH = "its heads are too many and too long"
 
 class ReadBudget:
     """
-    What is left for all connections of a capture. For one thread.
+    What is left of the limits for all connections of a capture. For one thread.
 
     A connection gets at most half of what is left, so that no server can take it all.
 
     Args:
-        cpu_s: Seconds of a processor, for all connections.
+        cpu_s: Processor seconds, for all connections.
         heads_bytes: About as many bytes of memory as all heads may take.
         inflated_bytes: Bytes of WebSocket messages that are shown inflated.
-        used_s: Tells how much of a processor this thread has used, in seconds.
+        used_s: Returns the processor seconds that this thread has used.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ReadBudget:
         self._is_too_much = False
 
     def spend(self, head: events.MessageHead) -> bool:
-        """Return whether a head may be kept, too; if not, this connection is read no further."""
+        """Return whether another head may be kept; if not, this connection is read no further."""
         text = len(head.raw) or sum(len(name) + len(value) for name, value in head.headers)
         fields = max(head.raw.count(b"\n"), head.raw.count(b"\r"), len(head.headers))
         cost = _HEAD_BYTES + 2 * text + _FIELD_BYTES * fields
@@ -69,7 +69,7 @@ class ReadBudget:
         return True
 
     def inflate(self, count: int) -> bool:
-        """Return whether so many inflated bytes may be kept, too."""
+        """Return whether so many more inflated bytes may be kept."""
         if count > self._inflated_left:
             return False
         self._inflated_left -= count
@@ -86,6 +86,8 @@ class ReadBudget:
 def cpu_deadline(
     cpu_s: float, used_s: Callable[[], float] = time.thread_time
 ) -> Callable[[], bool]:
-    """Return what tells whether this thread has used so much of a processor since now."""
+    """
+    Return a function that tells whether this thread has used so much processor time since now.
+    """
     until_s = used_s() + cpu_s
     return lambda: used_s() > until_s

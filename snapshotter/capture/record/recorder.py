@@ -74,7 +74,7 @@ _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MainBody:
-    """The body of the answer that the way led to, as a file of its own, without its framing."""
+    """The body of the page's final response, as a file of its own, without its framing."""
 
     file: Path  # beside the spool's artifacts; whoever gets it removes it
     media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
@@ -101,7 +101,7 @@ class ReceivedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What a recorder has to say, all files written."""
+    """The result of a recorder, all files written."""
 
     redirects: tuple[Redirect, ...]
     response: MainResponse | None
@@ -142,12 +142,12 @@ class Recorder:
     """
     Records the network traffic of one page, from what the egress guard keeps.
 
-    It may not see everything: what it knows it missed is in `Recording.missing_parts`.
+    It may not see everything: `Recording.missing_parts` names what is known to be missing.
 
     Args:
         spool: The capture's directory; files appear below it under their bundle paths.
-        network: The network of this capture. What it keeps, it keeps in clear or with its
-            keys: both are destroyed when the files are written, and when that fails.
+        network: The network of this capture. Its traffic and its keys are destroyed when the files
+            are written, and when that fails.
     """
 
     def __init__(
@@ -180,12 +180,12 @@ class Recorder:
         self._recording: Recording | None = None
 
     async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
-        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
+        """Begin, before the page's first navigation. Raises PlaywrightError; limit its time."""
         await self._observer.attach(context, cdp)
 
     @property
     def in_flight(self) -> int:
-        """Requests without an end."""
+        """How many requests have no end yet."""
         return self._observer.in_flight
 
     @property
@@ -195,22 +195,22 @@ class Recorder:
 
     @property
     def awaited(self) -> int:
-        """Requests without an end, but for polls and for event streams that are open."""
+        """How many requests have no end, without polls and open event streams."""
         return self._observer.awaited
 
     @property
     def changed_at(self) -> float:
-        """`clock.monotonic()` of the last news from the network that is no poll."""
+        """`clock.monotonic()` of the last network event that is no poll."""
         return self._observer.changed_at
 
     @property
     def workers(self) -> int:
-        """Workers that run, shared ones too."""
+        """How many workers run, shared ones included."""
         return self._observer.workers
 
     @property
     def polls(self) -> int:
-        """Requests without an end that scripts make again and again."""
+        """How many requests without an end are repeated by scripts."""
         return self._observer.polls
 
     @property
@@ -220,16 +220,16 @@ class Recorder:
 
     @property
     def channels(self) -> int:
-        """Sockets and event streams that are open and have had a message."""
+        """How many sockets and event streams are open and have had a message."""
         return self._observer.channels
 
     async def busy_since(self) -> float:
-        """Return since when a worker has not answered; 0.0: all do."""
+        """Return since when a worker has not answered; 0.0 if all do."""
         return await self._observer.busy_since()
 
     @property
     def over_limit(self) -> str:
-        """The reason code of a limit that was passed, the gravest, or an empty text."""
+        """The reason code of the gravest limit that was passed; "" if none was."""
         if self._observer.requests > self._limits.requests:
             return TOO_MANY_REQUESTS
         if self._guard.over_limit or self._observer.bytes_received > self._limits.capture_bytes:
@@ -238,16 +238,16 @@ class Recorder:
 
     @property
     def document_in_flight(self) -> int:
-        """Bytes that have come of the page's document, while more may come; else 0."""
+        """Bytes of the page's document so far, while more may come; otherwise 0."""
         return self._observer.document_in_flight
 
     def requested_again(self) -> None:
-        """Take note that the next document comes because we ask for the page once more."""
+        """Note that the next document comes because we request the page once more."""
         self._observer.requested_again()
 
     def failed(self, request_id: str, error: str) -> None:
         """
-        Take note how a request failed that we are about to abort because of that.
+        Note the error of a request that we abort because of it.
 
         Args:
             request_id: The browser's.
@@ -257,31 +257,31 @@ class Recorder:
 
     async def note_cut_off(self, cause: str) -> None:
         """
-        Take note that loading is stopped from here on.
+        Note that loading is stopped from here on.
 
         Args:
-            cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
+            cause: A word of WARC-Truncated: "time", "length" or "unspecified".
         """
         self._stopped_for = self._stopped_for or cause
 
     async def halt_workers(self) -> None:
-        """Let no worker of the page run on; what it asks for from here on is not known."""
+        """Pause all workers of the page for good; their later requests are not observed."""
         await self._observer.halt_workers()
 
     @property
     def is_waiting_for_scripts(self) -> bool:
-        """Whether a script or a style sheet was asked for and has no end yet."""
+        """Whether a request for a script or a style sheet has no end yet."""
         return bool(self._observer.open_requests(_BLOCKING))
 
     async def end_stalled(self, still_s: float) -> tuple[str, ...]:
         """
-        End requests that keep a document from being read on: scripts and style sheets.
+        End requests that keep a document from being parsed: scripts and style sheets.
 
         Args:
             still_s: Seconds for which their connections have had no byte.
 
         Returns:
-            Their addresses. The browser may ask for one of them once more.
+            Their addresses. The browser may request one of them once more.
         """
         before = self._clock.now() - timedelta(seconds=still_s)
         waiting: dict[tuple[str, int], list[ObservedRequest]] = {}
@@ -299,10 +299,10 @@ class Recorder:
 
     async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
         """
-        End every connection of the page and write the files. Never raises for what a page does.
+        End every connection of the page and write the files. No page can make it raise.
 
-        It takes what its bytes take: some seconds for hundreds of MiB. Whoever can not wait
-        so long lets go and calls `finish_now`, which waits for what is being written.
+        It takes some seconds for hundreds of MiB. A caller that cannot wait so long cancels it and
+        calls `finish_now`, which waits for what is being written.
         """
         self._observer.stop()  # what the browser tells from here on is our doing
         return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
@@ -412,10 +412,11 @@ class Recorder:
         self, found: Sequence[Exchange], signatures: server_signature.ServerSignatures
     ) -> dict[int, str]:
         """
-        Return the SHA-256 of the authority of ours behind each connection that has one.
+        Return the SHA-256 of our private authority behind each connection that has one.
 
-        A server may leave out what signs its certificate. The browser then takes it from another
-        server of this capture, or fetches it (RFC 5280, 4.2.2.1), and nobody else sees that.
+        A server may leave out the certificate that signs its own. The browser then takes it from
+        another server of this capture, or fetches it (RFC 5280, 4.2.2.1), which only the wire
+        shows.
         """
         if not self._rules.authorities:
             return {}
@@ -435,7 +436,7 @@ class Recorder:
         return believed
 
     def _learn(self, found: Iterable[Exchange]) -> None:
-        """Look through what is recorded for values that say who made the capture."""
+        """Search the record for values that identify the capturing person."""
         if not self._concealer.is_needed:
             return
         for exchange in found:
@@ -452,10 +453,10 @@ class Recorder:
         self, way: Iterable[tuple[Exchange, bool]], main_body: MainBody | None
     ) -> Iterator[ReceivedDocument]:
         """
-        Yield what the page's window showed in turn, as far as it is on the wire.
+        Yield the documents that the page's window showed, as far as they are on the wire.
 
         Args:
-            way: Each, and whether we asked for the next one ourselves.
+            way: Each, and whether we requested the next one ourselves.
         """
         shown = list(way)
         for number, (exchange, was_reloaded) in enumerate(shown, start=1):
@@ -478,10 +479,10 @@ class Recorder:
 
     def _body(self, of: Exchange, name: str, most: int | None = None) -> MainBody | None:
         """
-        Write a document's body down once more, as it is without its framing.
+        Write a document's body to a file of its own, without its framing.
 
         Args:
-            most: Bytes of it, about; None: all.
+            most: About how many bytes of it; None: all.
         """
         if of.wire is None or of.wire.response is None:
             return None
@@ -501,7 +502,7 @@ class Recorder:
         )
 
     def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:
-        """Keep streams and keys for those who may open them; return what was not, in words."""
+        """Keep streams and keys, encrypted for their recipients; return what could not be kept."""
         if not self._rules.keep_for:
             return ()
         listed = [
@@ -518,7 +519,7 @@ class Recorder:
         return ()
 
     def _read(self, keys: KeyLog) -> tuple[ReadConnection, ...]:
-        """Read every connection with the keys that the browser wrote down."""
+        """Read every connection with the keys that the browser wrote."""
         carried, budget = [], ReadBudget()
         for connection in self._guard.connections():
             file = self._guard.tee_file(connection.number)
@@ -629,7 +630,7 @@ class Recorder:
         )
 
     def _cause_of(self, exchange: Exchange) -> str:
-        """Return why no answer came, where the guard knows more than the browser."""
+        """Return why no response came, if the guard knows more than the browser."""
         if exchange.end is not RequestEnd.FAILED or exchange.observed is None:
             return ""
         if exchange.observed.number in self._stalled:
@@ -640,7 +641,7 @@ class Recorder:
     def _missing_parts(
         self, found: Sequence[Exchange], carried: Sequence[ReadConnection]
     ) -> tuple[str, ...]:
-        """Say in words what a reader would look for and not find, with numbers."""
+        """Describe, with numbers, what a reader would expect in the record and not find."""
         absent: Counter[str] = Counter()
         for exchange in found:
             absent["answers that the browser had and the wire does not show"] += exchange.is_missing
@@ -669,7 +670,7 @@ class Recorder:
 
 
 def _read_key_log(log: Path) -> bytes:
-    """Return the browser's TLS secrets. It may have made the file as long as it likes."""
+    """Return the browser's TLS secrets, cut to a length: the browser may write without end."""
     if not log.is_file():
         return b""
     with log.open("rb") as file:
@@ -691,7 +692,7 @@ def _recorded(carried: ReadConnection) -> server_signature.TlsRecording:
 def _session_of(
     number: int, signatures: server_signature.ServerSignatures
 ) -> server_signature.SignedSession | None:
-    """Return what a connection's server signed, in it or in the one it goes on from."""
+    """Return what a connection's server signed, in it or in the one that it resumes."""
     for session in signatures.sessions:
         if session.connection == number or any(
             resumed.connection == number for resumed in session.resumed
@@ -706,7 +707,9 @@ def _chain_of(number: int, signatures: server_signature.ServerSignatures) -> tup
 
 
 def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatures) -> str:
-    """Return what was wrong with the certificate behind an answer, if the browser says so."""
+    """
+    Return what was wrong with the certificate of a response, if the browser reports it insecure.
+    """
     told, wire = exchange.observed, exchange.wire
     if told is None or told.response is None or not told.response.is_insecure or wire is None:
         return ""
@@ -731,14 +734,14 @@ def _issuers_in(exchange: Exchange) -> tuple[bytes, ...]:
 
 
 def _private(exchange: Exchange, believed: Mapping[int, str]) -> str:
-    """Return the authority of ours that stands behind an answer: "private-authority <SHA-256>"."""
+    """Return our private authority behind a response: "private-authority <SHA-256>"."""
     wire = exchange.wire
     found = believed.get(wire.connection.number, "") if wire is not None else ""
     return f"{_PRIVATE} {found}" if found else ""
 
 
 def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:
-    """Name each server that was believed by an authority of ours."""
+    """Name each server that was trusted because of our private authorities."""
     return tuple(
         sorted(
             {
@@ -751,7 +754,7 @@ def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:
 
 
 def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
-    """Name each server whose bad certificate was let pass, with what was wrong."""
+    """Name each server whose bad certificate was accepted, with what was wrong."""
     counts = Counter(
         f"{exchange.wire.connection.host}:{exchange.wire.connection.port}: {exchange.certificate}"
         for exchange in found

@@ -47,7 +47,7 @@ _ANSWER_TYPE: Final = "application/http; msgtype=response"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDifference:
-    """One thing that the record and the streams do not say alike."""
+    """One difference between the record and the streams."""
 
     place: str  # as Snapshotter-Connection: "3/0", or "3" of a whole connection
     url: str
@@ -56,7 +56,7 @@ class RecordDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordComparison:
-    """What came of it."""
+    """The result of a comparison of a record with its streams."""
 
     connections: int  # with streams
     exchanges: int  # in the streams
@@ -81,12 +81,12 @@ def compare(
 
     Args:
         warc: `archive/data.warc.gz`.
-        redact_headers: Lowercase names of the headers whose values are secret, as the policy says.
-        signatures: `capture/tls.json`; None when the bundle has none.
-        scratch: A directory that this may make; it is gone at the end.
+        redact_headers: Lowercase names of the headers whose values are secret, by the policy.
+        signatures: `capture/tls.json`; None if the bundle has none.
+        scratch: A directory that is made here, and removed at the end.
 
     Raises:
-        ValueError: The WARC can not be read.
+        ValueError: The WARC cannot be read.
     """
     bodies = BodyStore(scratch)
     try:
@@ -133,7 +133,7 @@ def _read(
 
 
 class _ArchiveComparison:
-    """Compares the records of a WARC, one by one, with what the connections carried."""
+    """Compares the records of a WARC, one by one, with the content of the connections."""
 
     def __init__(self, carried: dict[int, ReadConnection]) -> None:
         self._exchanges = {
@@ -145,7 +145,7 @@ class _ArchiveComparison:
         self.records = 0
 
     def differences(self, stream: BinaryIO) -> Iterator[RecordDifference]:
-        """Yield what is not alike, and then what the record lacks."""
+        """Yield the differences, and then what the record lacks."""
         for record in ArchiveIterator(stream, no_record_parse=True):
             place = record.rec_headers.get_header("Snapshotter-Connection") or ""
             url = str(record.rec_headers.get_header("WARC-Target-URI"))
@@ -176,7 +176,7 @@ class _ArchiveComparison:
                     yield RecordDifference(place=place, url=recorded.url, what=what)
 
     def _compared(self, record: Any, place: str, exchange: WireExchange) -> Iterator[str]:
-        """Yield what of one record is not as in the streams."""
+        """Yield how one record differs from the streams."""
         kind, media_type = record.rec_type, record.rec_headers.get_header("Content-Type")
         if kind == "metadata" and media_type == FRAMES_TYPE:
             kind = "frames"
@@ -206,7 +206,7 @@ def _head(block: BinaryIO, head: RecordedHead, kind: str) -> Iterator[str]:
 
 def _body(block: BinaryIO, body: StoredBody, kind: str, *, tail: int) -> Iterator[str]:
     """
-    Compare what is left of a block with a body.
+    Compare the rest of a block with a body.
 
     Args:
         tail: So many bytes at the end may hold commitments in place of secrets.
@@ -251,7 +251,7 @@ def _holds(carried: ReadConnection) -> bool:
 
 
 def _unfinished(carried: dict[int, ReadConnection]) -> Iterator[RecordDifference]:
-    """Yield the handshakes that a side did not finish as they stand in the streams."""
+    """Yield the handshakes whose Finished does not match the streams."""
     for number, connection in carried.items():
         for side in mismatched_finished_sides(connection.handshake):
             yield RecordDifference(

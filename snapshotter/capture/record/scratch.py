@@ -19,7 +19,7 @@ _MORE_IN_MEMORY = 24 << 20  # bytes of all bodies together, beyond the first of 
 
 
 class BodyStore:
-    """A directory of ours for the bodies of one capture. Made when it is needed."""
+    """A directory for the bodies of one capture. Made when it is needed."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -27,11 +27,11 @@ class BodyStore:
         self._more = _MORE_IN_MEMORY
 
     def body(self) -> "StoredBody":
-        """Return a body of no bytes yet."""
+        """Return a new empty body."""
         return StoredBody(self._directory / f"{next(self._numbers):06}", self.grant)
 
     def grant(self, more: int) -> bool:
-        """Say whether a body may hold so many bytes more in memory."""
+        """Return whether a body may hold so many more bytes in memory."""
         granted = more <= self._more
         self._more -= more if granted else 0
         return granted
@@ -68,7 +68,7 @@ class StoredBody:
             self._store()
 
     def close(self) -> None:
-        """Take note that nothing more is coming for now; little is left in memory."""
+        """Note that nothing more comes for now; little stays in memory."""
         if self._stored and self._parts:
             self._store()
 
@@ -85,7 +85,7 @@ class StoredBody:
             return stream.read(most)
 
     def change_end(self, most: int, change: Callable[[bytes], bytes]) -> None:
-        """Replace the last bytes, at most so many, by what `change` makes of them."""
+        """Replace the last bytes, at most so many, by the result of `change`."""
         with self.open() as stream:
             stream.seek(max(0, self.length - most))
             before = stream.read()
@@ -103,7 +103,7 @@ class StoredBody:
         self.length += len(after) - len(before)
 
     def _in_memory(self) -> int:
-        """Return how many bytes may be in memory: more than before if these fit in then."""
+        """Return how many bytes may be in memory: more than before if these fit then."""
         if self._waiting <= _AT_ONCE:
             while self._allowed < self._waiting and self._grant(self._allowed):
                 self._allowed *= 2

@@ -23,11 +23,11 @@ def facts(
     handshake: Handshake | None, chain: tuple[bytes, ...], transparency: str
 ) -> TlsFacts | None:
     """
-    Return what a handshake says; None for a plain connection, or one that never had an answer.
+    Return what a handshake shows; None for a plain connection, or one that never had an answer.
 
     Args:
         chain: DER, leaf first. What is no certificate is left out.
-        transparency: What the browser says of Certificate Transparency.
+        transparency: What the browser reports about Certificate Transparency.
     """
     if handshake is None or not handshake.version:
         return None
@@ -43,12 +43,11 @@ def facts(
 
 def certificate_problems(session: SignedSession | None, at: datetime) -> tuple[str, ...]:
     """
-    Return what is wrong with a certificate that the browser would have refused, in stable words.
+    Return what is wrong with a certificate that the browser would refuse, in stable words.
 
-    The browser says only that it would have. So this is what can be seen of the certificate
-    itself: `expired`, `not-yet-valid`, `other-host`, `self-signed`; where nothing can,
-    `unknown-authority`: no authority that the browser trusts stands behind it, or it refused
-    it for a reason of its own.
+    The browser reports only that it would refuse it. These words follow from the certificate:
+    `expired`, `not-yet-valid`, `other-host`, `self-signed`; or `unknown-authority` if none of them
+    applies: no authority that the browser trusts has signed it, or the browser has another reason.
 
     Args:
         session: What the server signed; None: its certificate is not known.
@@ -90,12 +89,11 @@ _FAULTS = (
 
 def certificate_fault(error: str, shown: Collection[str]) -> str:
     """
-    Return which fault the browser names, in a stable word (docs/reference/outcomes.md).
+    Return the fault that the browser names, as a stable word (docs/reference/outcomes.md).
 
     Args:
-        error: What it said: "net::ERR_CERT_DATE_INVALID".
-        shown: What is wrong with the certificates that were shown, as `certificate_problems` has
-        it.
+        error: What it reported: "net::ERR_CERT_DATE_INVALID".
+        shown: The problems of the certificates that were shown; see `certificate_problems`.
     """
     word = error.rpartition("net::ERR_")[2]
     if word.startswith("CERT_DATE_INVALID"):
@@ -105,7 +103,7 @@ def certificate_fault(error: str, shown: Collection[str]) -> str:
 
 
 def connection_tls(handshake: Handshake | None) -> network.Tls | None:
-    """Return the same for the list of connections."""
+    """Return the TLS facts for the list of connections."""
     if handshake is None or not handshake.version:
         return None
     return network.Tls(
@@ -122,7 +120,7 @@ def connection_tls(handshake: Handshake | None) -> network.Tls | None:
 
 
 def mismatched_finished_sides(handshake: Handshake | None) -> tuple[Direction, ...]:
-    """Return the sides whose Finished is not over the handshake that was recorded."""
+    """Return the sides whose Finished does not match the recorded handshake."""
     if handshake is None:
         return ()
     states = (

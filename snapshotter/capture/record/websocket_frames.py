@@ -31,12 +31,12 @@ _MESSAGE = 1 << 22  # bytes of one message, as compressed and as inflated; longe
 
 class WebSocketFrameWriter:
     """
-    Writes the frames of both directions down.
+    Writes the frames of both directions.
 
     Args:
         into: Where the lines go.
-        extensions: The answer's Sec-WebSocket-Extensions.
-        afford: Tells whether a message of so many bytes may be shown inflated.
+        extensions: The response's Sec-WebSocket-Extensions.
+        afford: Returns whether a message of so many bytes may be shown inflated.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class WebSocketFrameWriter:
         }
 
     def feed(self, direction: Direction, at: datetime, data: bytes) -> None:
-        """Take what one side sent at a time."""
+        """Read what one side sent at a time."""
         for line in self._sides[direction].feed(at, data):
             self._into.add(line)
 
     @property
     def left_out(self) -> int:
-        """How many messages were not shown inflated, though they are whole and deflated."""
+        """How many whole compressed messages are not shown inflated."""
         return sum(side.left_out for side in self._sides.values())
 
     def close(self, at: datetime) -> None:
@@ -137,7 +137,7 @@ class _Side:
 
 
 def _payload_as_json(data: bytes, *, is_text: bool) -> dict[str, str]:
-    """Return bytes as text where they are some, and else in base64."""
+    """Return bytes as text if they are valid text, otherwise in base64."""
     if is_text:
         try:
             return {"text": data.decode()}

@@ -44,7 +44,7 @@ _PIECE = 1 << 14  # bytes that are split between two looks at what it costs
 
 @dataclass(slots=True, kw_only=True)
 class WireExchange:
-    """One request and what was answered, as the connection carried them."""
+    """One request and its response, as the connection carried them."""
 
     connection: Connection
     stream: int
@@ -71,12 +71,12 @@ class WireExchange:
 
     @property
     def request_is_whole(self) -> bool:
-        """Whether the request was sent to its end; what follows a WebSocket's are frames."""
+        """Whether the request was sent to its end; a WebSocket's is followed by frames."""
         return self.request_end is EndReason.COMPLETE or self.frames is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether the answer came to its end, as the server sent it."""
+        """Whether the response came to its end, as the server sent it."""
         if self.response is None or self.troubles:
             return False
         if self.frames is not None:
@@ -109,10 +109,10 @@ def read(
     budget: ReadBudget | None = None,
 ) -> ReadConnection:
     """
-    Read one connection to its end, from its tee.
+    Read one connection to its end, from the file that the guard kept of it.
 
     Args:
-        budget: Of all connections of the capture.
+        budget: For all connections of the capture.
     """
     reader = _ConnectionReader(connection, keys, scratch, redactor, budget or ReadBudget())
     try:
@@ -124,7 +124,7 @@ def read(
 
 
 class _ConnectionReader:
-    """Holds what one connection needs while it is read."""
+    """The state of one connection while it is read."""
 
     def __init__(
         self,
@@ -205,12 +205,12 @@ class _ConnectionReader:
 
     @property
     def _server_closed(self) -> bool:
-        """Whether the server ended the connection; in TLS it says so before (close_notify)."""
+        """Return whether the server ended the connection; TLS announces it (close_notify)."""
         said_so = self._tls is not None and self._tls.closed_cleanly(Direction.SERVER)
         return said_so or self._connection.ended_by == "server"
 
     def _may_be_cut(self, exchange: WireExchange) -> bool:
-        """Whether anybody on the way could have ended an answer (RFC 8446, 6.1)."""
+        """Return whether somebody on the way could have cut a response (RFC 8446, 6.1)."""
         return (
             self._tls is not None
             and exchange.response_end is EndReason.CLOSED
@@ -221,11 +221,11 @@ class _ConnectionReader:
 
     def _close_tls(self, connection: tls.TlsConnection) -> None:
         """
-        Say what could not be decrypted.
+        Note what could not be decrypted.
 
-        What ends in the middle of a record is no problem: it is cut off, and its exchange
-        says so. Nor is what a server goes on to say to a client that has asked for nothing,
-        as one does that does not accept the certificate.
+        A record that is cut off at the end is no problem, because its exchange states it. Neither
+        is what a server still sends to a client that has requested nothing, such as one that does
+        not accept the certificate.
         """
         self._notes += [f"{who.value}: alert {what}" for who, what in connection.alerts]
         self._notes += connection.notes
@@ -307,7 +307,7 @@ class _ConnectionReader:
         )
 
     def _head(self, event: http.MessageHead) -> RecordedHead | None:
-        """Return a head as it is kept; None when it costs too much, and reading stops."""
+        """Return a head as it is kept; None if it costs too much, and reading stops."""
         if self._budget.spend(event) or self._is_over:
             self._stopped = self._stopped or self._budget.exceeded
             return http_heads.record_head(event, self._redactor)
@@ -345,7 +345,7 @@ class _ConnectionReader:
                 exchange.protocol = "http/1.0"
 
     def _switch(self, exchange: WireExchange) -> None:
-        """From here on the exchange is a WebSocket."""
+        """Read the exchange as a WebSocket from here on."""
         response = exchange.response
         extensions = response.header("sec-websocket-extensions") if response is not None else ""
         exchange.frames = self._scratch.body()
@@ -396,13 +396,13 @@ class _ConnectionReader:
             self._left_out[exchange.stream, "more troubles with it"] += 1
 
     def complain(self, detail: str) -> None:
-        """Take note of something that could not be read."""
+        """Note something that could not be read."""
         if len(self._unreadable) < _TROUBLES:
             self._unreadable[self._redactor.clean_text(detail)] = None
 
 
 def _ends(event: http.Event) -> bool:
-    """Whether an event ends what had begun, or tells of trailers, which may be secret."""
+    """Return whether an event ends what had begun, or holds trailers, which may be secret."""
     return isinstance(event, http.DirectionEnd) or (
         isinstance(event, http.MessageHead) and event.trailers
     )

@@ -36,12 +36,12 @@ _LEAST_BARE = 4  # bytes of a handle that is looked for without its @; less is f
 
 
 class CapturerIdentityExposed(PolicyRefused):
-    """The capture shows who makes it, and the policy says to stop. A further try would, too."""
+    """The capture identifies its maker, and the policy says to stop. Another attempt would, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifierMatch:
-    """An own name in a text."""
+    """An identifier of the capturing person in a text."""
 
     begin: int
     end: int
@@ -49,7 +49,7 @@ class IdentifierMatch:
 
 
 class CapturerIdentifiers:
-    """The texts of one user, ready to be looked for."""
+    """The identifiers of one person, prepared for searching."""
 
     def __init__(self, names: Sequence[CapturerIdentifier]) -> None:
         found: dict[bytes, CapturerIdentifier] = {}
@@ -63,7 +63,7 @@ class CapturerIdentifiers:
         return bool(self._spellings)
 
     def find(self, data: bytes) -> Iterator[IdentifierMatch]:
-        """Yield where they stand in a text in UTF-8; hits may overlap."""
+        """Yield the matches in a UTF-8 text; they may overlap."""
         if not self._spellings:
             return
         lower = data.lower()
@@ -82,10 +82,10 @@ class CapturerIdentifiers:
 
 def credential_spellings(user: str, password: str) -> tuple[CapturerIdentifier, ...]:
     """
-    Return the texts by which a user and a password can be found again in what a proxy returns.
+    Return the texts by which the user and password of a proxy are found in what the proxy returns.
 
-    They are looked for as one text, in base64 (RFC 7617) and in hexadecimal, and the password by
-    itself as well where that is no word: a proxy whose password is "password" would empty every
+    They are searched as one text, in base64 (RFC 7617) and in hexadecimal. The password is searched
+    by itself as well, unless it is a word: a proxy whose password is "password" would empty every
     log-in page. Without a password the user is the secret: services give out keys to be sent so.
     """
     if not (user or password):
@@ -101,7 +101,7 @@ def credential_spellings(user: str, password: str) -> tuple[CapturerIdentifier, 
 
 
 def _coded(text: str) -> Iterator[str]:
-    """Yield a text in base64 and in hexadecimal, as it stands there alone and inside of others."""
+    """Yield a text in base64 and in hexadecimal, alone and as a part of a longer text."""
     data = text.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(data).decode().rstrip("=")
@@ -115,7 +115,7 @@ def _coded(text: str) -> Iterator[str]:
 
 
 def identifier_spellings(name: CapturerIdentifier) -> Iterator[bytes]:
-    """Yield the forms in which a text stands in pages, addresses and scripts, as UTF-8."""
+    """Yield the forms in which a text occurs in pages, addresses and scripts, as UTF-8."""
     for text in dict.fromkeys(_forms(name)):
         raw = text.encode()
         yield raw
@@ -167,7 +167,7 @@ def _is_odd(character: str) -> bool:
 
 
 def _stands_alone(data: bytes, at: int, end: int, kind: str) -> bool:
-    """Whether this is the text, and not a part of a longer word or number."""
+    """Return whether a match is the whole text, and no part of a longer word or number."""
     if kind == CREDENTIAL and end - at >= _LEAST_CODED:
         return True
     before, behind = data[max(0, at - _LONGEST_ESCAPE) : at], data[end : end + 2]
@@ -185,12 +185,12 @@ def _stands_alone(data: bytes, at: int, end: int, kind: str) -> bool:
 
 
 def is_within_host(data: bytes, at: int) -> bool:
-    """Whether what begins here is a part of the host of an address."""
+    """Return whether a match begins within the host of an address."""
     return _IN_HOST.search(data, max(0, at - _HOST_BYTES), at) is not None
 
 
 def host_label_for_token(token: str) -> str:
-    """Return what stands in a host's name in place of an own text: as long as a label can be."""
+    """Return the label that replaces an identifier in a host name, as long as a label may be."""
     return "redacted-" + token.rpartition(":")[2][:40]
 
 

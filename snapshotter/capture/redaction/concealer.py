@@ -97,14 +97,15 @@ class ConcealedBody:
 
 class Concealer:
     """
-    Replaces the values of names in texts of one capture, and finds the user's own texts in them.
+    Replaces the values of named fields in one capture, and finds identifiers of the capturing
+    person.
 
     Args:
         params: Names of parameters in addresses; one that ends in `*` names all that begin so.
         viewer_fields: The same, of fields in pages.
-        own: What says who captures, wherever it stands.
-        action: What is done with it: "redact", "stop", "warn" or "ignore". Credentials among it
-            are always replaced, in files that are no texts as well.
+        own: Identifiers of the capturing person.
+        action: What is done with them: "redact", "stop", "warn" or "ignore". Credentials among them
+            are always replaced, also in files that are no texts.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class Concealer:
     def of(
         cls, redactor: Redactor, rules: RedactRules, own: Sequence[CapturerIdentifier] = ()
     ) -> "Concealer":
-        """Return what conceals what a policy names."""
+        """Return the concealer for the rules of a policy."""
         return cls(
             redactor,
             params=rules.url_params,
@@ -146,30 +147,30 @@ class Concealer:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is anything to look for."""
+        """Whether there is anything to search for."""
         return bool(self._names) or bool(self._own)
 
     @property
     def identifier_findings(self) -> tuple[IdentifierFinding, ...]:
-        """Where the user's own texts stood, as far as was looked."""
+        """Where identifiers of the capturing person were found."""
         return tuple(
             IdentifierFinding(kind=kind, where=where, count=count)
             for (kind, where), count in sorted(self._own_found.items())
         )
 
     def learn(self, data: bytes) -> None:
-        """Take note of the values in a text, so that they are found elsewhere as well."""
+        """Remember the values in a text, so that they are found elsewhere as well."""
         for found_value in self._values(data):
             value = percent_decode(found_value.value)
             if len(self._known) < _MAX_VALUES and is_identifier(value):
                 self._known.setdefault(value, (found_value.place, found_value.name))
 
     def conceal_bytes(self, data: bytes) -> bytes:
-        """Return a text in UTF-8, and those in base64 inside of it, without what says so."""
+        """Return a UTF-8 text, and the base64 texts in it, concealed."""
         return self.replaced(encodings.rewrite_base64(data, self.replaced))
 
     def replaced(self, data: bytes) -> bytes:
-        """Return a text in UTF-8 without what says who made the capture."""
+        """Return a UTF-8 text concealed."""
         found = sorted(
             (*self._values(data), *self._again(data), *self._capturer_identifiers_in(data)),
             key=lambda found_value: found_value.begin,
@@ -196,7 +197,7 @@ class Concealer:
         return b"".join((*pieces, data[done:])) if pieces else data
 
     def conceal_text(self, text: str) -> str:
-        """Return the same of a text that UTF-8 has a form for."""
+        """Return a string concealed; it has to have a UTF-8 form."""
         if not self.is_needed:
             return text
         return self.conceal_bytes(text.encode("utf-8", "surrogatepass")).decode(
@@ -204,7 +205,7 @@ class Concealer:
         )
 
     def names_in(self, text: str) -> tuple[str, ...]:
-        """Return the names under which something of a text is replaced."""
+        """Return the names whose values are replaced in a text."""
         data = text.encode("utf-8", "surrogatepass")
         own = self._capturer_identifiers_in(data, count=False)
         return tuple(
@@ -217,7 +218,7 @@ class Concealer:
         )
 
     def conceal_file(self, content_type: str, data: bytes) -> bytes:
-        """Return a text of any encoding, and the texts in base64 inside of it, concealed."""
+        """Return a text of any encoding, and the base64 texts in it, concealed."""
         shown = self._through(content_type, data, self.replaced)
         return data if shown is None else shown
 
@@ -225,7 +226,7 @@ class Concealer:
         self, head: RecordedHead, written: bytes, body: BinaryIO, length: int
     ) -> ConcealedBody:
         """
-        Return a body and its head as they are written.
+        Return a body and its head, concealed.
 
         Args:
             written: The head's octets.
@@ -257,7 +258,7 @@ class Concealer:
         return _changed(same.head, bare if shown is None else shown)
 
     def _conceal_hidden_credentials(self, body: BinaryIO, length: int) -> bytes | None:
-        """Return a body as it came without the credentials in it; None where it has none."""
+        """Return a body as it came without the credentials in it; None if it has none."""
         if not self._secrets or length > _MAX_BODY:
             return None
         data = body.read()
@@ -266,7 +267,7 @@ class Concealer:
         return None if bare == data else bare
 
     def conceal_credentials(self, data: bytes) -> bytes:
-        """Return any bytes without the credentials in them, each replaced by a commitment."""
+        """Return any bytes with each credential replaced by a commitment."""
         pieces: list[bytes] = []
         done = 0
         for hit in sorted(self._secrets.find(data), key=lambda hit: (hit.begin, -hit.end)):
@@ -278,10 +279,10 @@ class Concealer:
 
     def conceal_frames(self, lines: BinaryIO, length: int) -> BinaryIO:
         """
-        Return the frames of a WebSocket (docs/spec/network-record.md) concealed.
+        Return the frames of a WebSocket (docs/spec/network-record.md), concealed.
 
-        Of a compressed message in which something is replaced, the frames that carried it lose
-        their payload: what is left of it is the message.
+        If something is replaced in a compressed message, its frames lose their payload: only the
+        message itself is kept.
         """
         if not self.is_needed or not length:
             return lines
@@ -314,7 +315,7 @@ class Concealer:
         return made
 
     def _of_head(self, written: bytes) -> bytes:
-        """Return a head as it is written; what a body is read by stays, whatever it equals."""
+        """Return a head concealed; fields that a body is read by stay."""
         pieces, done = [], 0
         for match in _FRAME.finditer(written):
             pieces += [
@@ -325,23 +326,23 @@ class Concealer:
         return b"".join((*pieces, self.conceal_bytes(written[done:])))
 
     def look(self, head: RecordedHead, body: BinaryIO, length: int) -> None:
-        """Take note of the values in a body, as far as it is a text."""
+        """Remember the values in a body, if it is a text."""
         if length and _TEXTS.fullmatch(head.media_type):
             text = decode_body(head, body, length)
             if text is not None:
                 self._through(head.header("content-type"), text, self.learning)
 
     def learn_from_file(self, data: bytes) -> None:
-        """Take note of the values in a file that is a text, and in texts in base64 inside of it."""
+        """Remember the values in a text file, and in the base64 texts in it."""
         self._through("", data, self.learning)
 
     def learning(self, data: bytes) -> bytes:
-        """Take note of the values in a text, and return it as it is."""
+        """Remember the values in a text, and return it unchanged."""
         self.learn(data)
         return data
 
     def _through(self, content_type: str, data: bytes, rewrite: encodings.Rewrite) -> bytes | None:
-        """Return a body with each text in it rewritten; None where its encoding is not followed."""
+        """Return a body with each text in it rewritten; None if its encoding is not supported."""
 
         def inside(text: bytes) -> bytes:
             return rewrite(encodings.rewrite_base64(text, rewrite))
@@ -359,7 +360,7 @@ class Concealer:
         return inside(data) if shown is None else shown
 
     def rewrite_parts(self, data: bytes, boundary: bytes, rewrite: encodings.Rewrite) -> bytes:
-        """Return a body of several parts: a form (RFC 7578) or MIME, each in its own coding."""
+        """Return a body of several parts, a form (RFC 7578) or MIME, each in its own encoding."""
         mark = b"--" + boundary
         return mark.join(self._of_part(part, rewrite) for part in data.split(mark))
 
@@ -394,7 +395,9 @@ class Concealer:
         return head + through(body)
 
     def _of_form_value(self, name: bytes, body: bytes) -> bytes | None:
-        """Return the value of a form's field that the policy names, replaced; None: it does not."""
+        """
+        Return the replaced value of a form's field that the policy names; None for other fields.
+        """
         value = body.rstrip(b"\r\n")
         lower = name.lower()
         for (stem, begins), place, _ in self._names:
@@ -413,7 +416,7 @@ class Concealer:
         return None
 
     def _values(self, data: bytes) -> Iterator["_Value"]:
-        """Yield the values that a text gives the names. Names are looked for, not all of it."""
+        """Yield the values that a text assigns to the names."""
         lower = data.lower() if self._names else b""
         for (stem, begins), place, read in self._names:
             at = lower.find(stem)
@@ -433,7 +436,7 @@ class Concealer:
                 at = lower.find(stem, end)
 
     def _again(self, data: bytes) -> Iterator["_Value"]:
-        """Yield what is known as such a value, under another name or none."""
+        """Yield known values under another name or none."""
         usual = _usual_quote(data)
         for value, (place, name) in self._known.items():
             for spelling in {value, quote_from_bytes(value, safe="").encode()}:
@@ -446,7 +449,7 @@ class Concealer:
                     at = data.find(spelling, end)
 
     def _capturer_identifiers_in(self, data: bytes, *, count: bool = True) -> Iterator["_Value"]:
-        """Count the user's own texts; yield them where they are to be replaced."""
+        """Count identifiers of the capturing person; yield those that are to be replaced."""
         done = 0
         for hit in sorted(self._own.find(data), key=lambda hit: (hit.begin, -hit.end)):
             if hit.begin < done:
@@ -477,7 +480,7 @@ def _usual_quote(data: bytes) -> bytes:
 
 
 def _without_payload(frame: dict[str, Any]) -> dict[str, Any]:
-    """Return a frame of a compressed message, or what continues one, without what it carried."""
+    """Return a frame of a compressed message, or its continuation, without its payload."""
     if "base64" not in frame or not (frame.get("compressed") or frame.get("opcode") == 0):
         return frame
     return {name: value for name, value in frame.items() if name != "base64"} | {"withheld": True}
@@ -504,7 +507,7 @@ def check_address_is_anonymous(
     url: str, rules: RedactRules, own: Sequence[CapturerIdentifier]
 ) -> None:
     """
-    Refuse an address that says who captures before it is visited.
+    Refuse an address that identifies the capturing person before it is visited.
 
     Raises:
         CapturerIdentityExposed: The policy says to stop; or it says to replace the name, and the
@@ -527,13 +530,13 @@ def check_address_is_anonymous(
 
 def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
     """
-    Return a capture whose files and values say nothing of whoever made it.
+    Return a capture whose files and values do not identify the capturing person.
 
-    What the recorder wrote is concealed already; here it is the rest: the document, MHTML, text,
-    layout and logs, and all texts of the capture itself.
+    The recorder's files are concealed already. This conceals the document, MHTML, text, layout and
+    logs, and all texts of the capture itself.
 
     Raises:
-        CapturerIdentityExposed: A text of the user's own is in it, and the policy says to stop.
+        CapturerIdentityExposed: An identifier was found, and the policy says to stop.
     """
     if concealer is None or not concealer.is_needed:
         return capture
@@ -565,7 +568,7 @@ def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
 
 
 def _boxes(layout: bytes, concealer: Concealer) -> tuple[ExposedBox, ...]:
-    """Return the blocks of a page that a reader saw, and whose text is going to be replaced."""
+    """Return the visible blocks of a page whose text is going to be replaced."""
     found: list[ExposedBox] = []
     for block in json.loads(layout)["blocks"]:
         box = block["box"]
@@ -607,7 +610,7 @@ def _is_text(artifact: Artifact) -> bool:
 
 
 def _is_derived_copy(artifact: Artifact) -> bool:
-    """Whether an artifact holds the bytes of an answer as they came."""
+    """Return whether an artifact holds the bytes of a response as they came."""
     return artifact.path.startswith(_COPY) and artifact.digests.length <= _MAX_BODY
 
 
@@ -655,7 +658,7 @@ def _named(control: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form_value(line: bytes, concealer: Concealer) -> bytes:
-    """Return a form control without its value, where its name is one that is replaced."""
+    """Return a form control without its value, if its name is one that is replaced."""
     control = canonical_json.loads(line.removesuffix(b"\n"))
     before = canonical_json.dumps(_named(control))
     if (shown := concealer.replaced(before)) == before:
@@ -677,7 +680,7 @@ def _mhtml(concealer: Concealer, data: bytes) -> bytes:
 
 
 def decode_body(head: RecordedHead, body: BinaryIO, length: int) -> bytes | None:
-    """Return a body without framing and codings; None where that can not be, or is too long."""
+    """Return a body without framing and codings; None if that fails or gives too much."""
     if length > _MAX_BODY:
         return None
     is_chunked = "chunked" in head.header("transfer-encoding").lower()

@@ -37,7 +37,7 @@ _PADDING = re.compile(rb"(?:=|%3[Dd])*\Z")
 
 
 def detect_encoding(content_type: str, data: bytes) -> str:
-    """Return the name of a text's encoding as Python has it; "utf-8" where nothing says another."""
+    """Return the Python name of a text's encoding; "utf-8" if nothing names another."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name
@@ -66,12 +66,14 @@ def _is_utf_8(data: bytes) -> bool:
 
 
 def is_wide(encoding: str) -> bool:
-    """Whether a character takes two or four bytes, so that no name is found as bytes."""
+    """
+    Return whether a character takes two or four bytes, so that names cannot be searched as bytes.
+    """
     return _WIDE.fullmatch(encoding) is not None
 
 
 def rewrite_text(data: bytes, encoding: str, rewrite: Rewrite) -> bytes | None:
-    """Return a text of this encoding as `rewrite` has it; the same bytes where nothing changes."""
+    """Return a text of this encoding rewritten; the same bytes if nothing changes."""
     if encoding in _AS_IT_IS:
         return rewrite(data)
     mark = next(
@@ -95,7 +97,7 @@ def rewrite_text(data: bytes, encoding: str, rewrite: Rewrite) -> bytes | None:
 
 
 def rewrite_base64(data: bytes, rewrite: Rewrite) -> bytes:
-    """Return a text in which the texts inside of base64 are as `rewrite` has them."""
+    """Return a text with the base64 texts in it rewritten."""
     pieces: list[bytes] = []
     done = runs = 0
     for run in _RUN.finditer(data):
@@ -113,7 +115,7 @@ def rewrite_base64(data: bytes, rewrite: Rewrite) -> bytes:
 
 
 def decode_base64_text(run: bytes) -> bytes | None:
-    """Return what a run of base64 holds, if that is a text."""
+    """Return the text in a run of base64; None if it is no text."""
     plain = re.sub(rb"\s|%3[Dd]|=", b"", run).translate(bytes.maketrans(b"-_", b"+/"))
     head = _unpadded(plain[:_HEAD_OF_RUN])
     if head is None or not _TEXT.fullmatch(head):
@@ -136,7 +138,7 @@ def _unpadded(plain: bytes) -> bytes | None:
 
 
 def _encode_base64_like(run: bytes, inner: bytes) -> bytes:
-    """Return a text in base64, in the alphabet and the lines of `run`."""
+    """Return a text in base64, in the alphabet and line lengths of `run`."""
     if b"\n" in run:
         width, end = len(run.split(b"\n")[0].rstrip(b"\r")), b"\r\n" if b"\r\n" in run else b"\n"
         coded = binascii.b2a_base64(inner, newline=False)
@@ -163,5 +165,5 @@ def encode_base64_lines(data: bytes) -> bytes:
 
 
 def decode_quoted_printable(body: bytes) -> bytes:
-    """Return what stands in quoted-printable."""
+    """Return the decoded bytes of quoted-printable."""
     return quopri.decodestring(body)

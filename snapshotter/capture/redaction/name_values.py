@@ -69,7 +69,7 @@ _CODED_VALUE = re.compile(
 
 
 def name_stems(names: Sequence[str]) -> tuple[tuple[bytes, bool], ...]:
-    """Return how names begin, lowercase, and whether more of the name may follow."""
+    """Return the lowercase beginnings of names, and whether more of the name may follow."""
     return tuple(
         dict.fromkeys(
             (name.lower().removesuffix("*").encode(), name.endswith("*")) for name in names
@@ -83,7 +83,7 @@ MatchedValue = tuple[
 
 
 def find_field_value(data: bytes, at: int, end: int) -> MatchedValue:
-    """Return the value of a field of a page whose name stands here."""
+    """Return the value of a page's field whose name is at this position."""
     before = data[max(0, at - _CONTEXT) : at]
     if _NAMED.search(before):
         return _find_form_value(data, at, end), b""
@@ -113,7 +113,7 @@ def _find_form_value(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
 
 
 def quotes_for_number(data: bytes, at: int, end: int, usual: bytes) -> bytes:
-    """Return the quotation marks for what stands in place of a number; none inside of a text."""
+    """Return the quotation marks for a replacement of a number; none inside of a text."""
     before = _BEFORE_NUMBER.search(data, max(0, at - 60), at)
     if before is None or not _BEHIND_NUMBER.match(data, end):
         return b""
@@ -121,7 +121,7 @@ def quotes_for_number(data: bytes, at: int, end: int, usual: bytes) -> bytes:
 
 
 def find_parameter_value(data: bytes, at: int, end: int) -> MatchedValue:
-    """Return the value of a parameter of an address whose name stands here."""
+    """Return the value of an address's parameter whose name is at this position."""
     before = data[max(0, at - _CONTEXT) : at]
     if not at or _LEAD.search(before):
         return _PARAMETER_VALUE.match(data, end), b""
@@ -129,18 +129,18 @@ def find_parameter_value(data: bytes, at: int, end: int) -> MatchedValue:
 
 
 def is_replaceable_value(value: bytes, name: bytes) -> bool:
-    """Return whether this was not replaced before, and is no word of a program."""
+    """Return whether a value was not replaced before, and is no word of a program."""
     shown = value.lower()
     return not value.startswith(_TOKEN) and shown not in _DECLINED and name not in shown
 
 
 def percent_decode(value: bytes) -> bytes:
-    """Return a value without percent-encoding: in every spelling it is the same one."""
+    """Return a value without percent-encoding, so that all spellings are equal."""
     return unquote_to_bytes(value) if b"%" in value else value
 
 
 def is_identifier(value: bytes) -> bool:
-    """Return whether a value can be nothing else, wherever it stands: long, and with a digit."""
+    """Return whether a value can only be an identifier: long, and with a digit."""
     return (
         len(value) >= _LEAST
         and re.search(rb"\d", value) is not None

@@ -59,8 +59,8 @@ def clean_url(url: str, found: _Found = _ignore) -> str:
     """
     Return a URL, absolute or not, without its user information.
 
-    Nothing stands in its place, because a URL with another name in it would be
-    another URL. URLs inside the path and the query are left alone.
+    Nothing replaces it, because a URL with another name in it would be another URL. URLs inside of
+    the path and the query are not changed.
     """
     if "@" not in url:
         return url
@@ -72,9 +72,9 @@ def clean_url(url: str, found: _Found = _ignore) -> str:
 
 def clean_text(text: str, found: _Found = _ignore) -> str:
     """
-    Return text with each URL in it cleaned; white space ends a URL.
+    Return a text with each URL in it cleaned; white space ends a URL.
 
-    Time grows with the length of the text and no faster, whatever a page writes into it.
+    The time is linear in the length of the text, whatever a page writes into it.
     """
 
     def cleaned(match: re.Match[str]) -> str:
@@ -115,7 +115,7 @@ def clean_mhtml(text: str) -> str:
 
 
 def _part_starts(text: str, boundary: str) -> Iterator[int]:
-    """Yield where heads begin. A pattern would look at each line of bodies of megabytes."""
+    """Yield where heads begin. A pattern would be slow on bodies of megabytes."""
     yield 0
     at = 0
     while boundary and (at := text.find(f"\n{boundary}", at) + 1):
@@ -129,8 +129,8 @@ class Redactor:
 
     Args:
         names: Lowercase names of the headers whose values are secret.
-        discloses: Whether the salts are handed out. Without them the commitments still stand,
-            and nobody can ever show what they are of.
+        discloses: Whether the salts are handed out. Without them the commitments stay valid, and
+            nobody can ever show their values.
     """
 
     def __init__(self, *, names: frozenset[str], ids: IdSource, discloses: bool = True) -> None:
@@ -143,18 +143,18 @@ class Redactor:
         self._used: Counter[tuple[str, str, str]] = Counter()  # place, name, commitment
 
     def is_secret(self, name: str) -> bool:
-        """Whether values of this header are replaced."""
+        """Return whether values of this header are replaced."""
         return name.strip().lower() in self._names
 
     def replace(self, place: str, name: str, value: str | bytes) -> str:
-        """Return what is written instead of `value`, and count it as written."""
+        """Return the replacement of `value`, and count it as written."""
         token = self.conceal(name, value)
         self.written(place, name, token)
         return token
 
     def conceal(self, name: str, value: str | bytes) -> str:
         """
-        Return what would be written instead of `value`; call `written` when it is.
+        Return the replacement of `value`; call `written` when it is written.
 
         Args:
             value: Octets as they were on the wire, or a browser's string.
@@ -167,19 +167,19 @@ class Redactor:
         return _PREFIX + self._salts[key][0]
 
     def written(self, place: str, name: str, token: str) -> None:
-        """Count one value that `conceal` replaced and a file now shows."""
+        """Count a value that `conceal` replaced and a file now shows."""
         self._used[place, name.strip().lower(), token.removeprefix(_PREFIX)] += 1
 
     def clean_url(self, url: str) -> str:
-        """Clean a URL, which is whole characters then, and count what was taken out."""
+        """Clean a URL, and count what was removed."""
         return clean_url(replace_lone_surrogates(url), self._count)
 
     def clean_text(self, text: str) -> str:
-        """Clean each URL in a text, which is whole characters then, and count."""
+        """Clean each URL in a text, and count what was removed."""
         return clean_text(replace_lone_surrogates(text), self._count)
 
     def clean_header(self, name: str, value: str) -> str:
-        """Clean the URLs in a header that is not secret, and count."""
+        """Clean the URLs in a header that is not secret, and count what was removed."""
         name = name.strip().lower()
         if name in _URL_NAMES:
             return self.clean_url(value)
@@ -196,7 +196,7 @@ class Redactor:
         self.replace(URL, "userinfo", userinfo)
 
     def redactions(self) -> tuple[Redaction, ...]:
-        """What was replaced in files, by place and name."""
+        """Return what was replaced in files, by place and name."""
         counts: Counter[tuple[str, str]] = Counter()
         commitments: dict[tuple[str, str], set[str]] = {}
         for (place, name, value), count in self._used.items():
@@ -213,7 +213,7 @@ class Redactor:
         )
 
     def disclosures(self) -> tuple[Disclosure, ...]:
-        """What opens each commitment, given the value. Not for the bundle."""
+        """Return what opens each commitment, given the value. Not for the bundle."""
         if not self._discloses:
             return ()
         salts = dict(self._salts.values())
