@@ -157,10 +157,10 @@ class CaptureBuilder:
         for name in tuple(self._running):
             self.end_step(state, detail, name)
 
-    def say(self, name: str, words: str) -> None:
+    def say(self, name: str, progress: str) -> None:
         """Report the progress of a running step."""
         if name in self._running:
-            self._progress(name, words)
+            self._progress(name, progress)
 
     def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:
         """Record an action on the page, and how it changed the document."""
@@ -243,10 +243,10 @@ class CaptureBuilder:
                 files = (replace(picture.files[0], path=path),)
                 self.keep(replace(picture, subject=subject, files=files))
 
-    def console(self, kind: str, words: str, url: str) -> None:
+    def console(self, kind: str, text: str, url: str) -> None:
         """Record a line that the page wrote to its console."""
         if len(self._console) < CONSOLE_LINES:
-            line = {"kind": kind, "text": _cut(words), "url": clean_url(url)[:_CHARACTERS]}
+            line = {"kind": kind, "text": _cut(text), "url": clean_url(url)[:_CHARACTERS]}
             self._console.append({**self._now(), **line})
         else:
             self._dropped += 1
@@ -450,8 +450,8 @@ class CaptureBuilder:
             if failed.resource_type in _SHOWN and _NETWORK.fullmatch(failed.error)
         )
         if lost_types:
-            words = ", ".join(f"{count} {kind}" for kind, count in sorted(lost_types.items()))
-            self.add_reason("resources-missing", f"no answer came for: {words}")
+            counted = ", ".join(f"{count} {kind}" for kind, count in sorted(lost_types.items()))
+            self.add_reason("resources-missing", f"no answer came for: {counted}")
 
     def _now(self) -> dict[str, Any]:
         at = self._clock.now()

@@ -22,7 +22,7 @@ from snapshotter.capture.pictures.raster_gate import RASTER_GATE, RasterGate
 from snapshotter.capture.record.recorder import Recorder, RecordingRules
 from snapshotter.capture.redaction import capturer_identity, concealer
 from snapshotter.capture.session import CaptureAttempt, CaptureSession
-from snapshotter.capture.supervision import supervise
+from snapshotter.capture.supervision import Supervisor
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules, parse_upstream
@@ -143,7 +143,7 @@ class ChromiumCapturer:
             )
             prewarmed.give(session.go)
             try:
-                supervise(session, prewarmed, clock=self._clock, kill_at=attempt.kill_at)
+                Supervisor(session, prewarmed, self._clock, attempt.kill_at).run()
             finally:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
                 browser.processes.kill()

@@ -133,12 +133,12 @@ class Retakes:
             return PageChanges(
                 fresh=f"what changed is not known: {first_error_line(error)}", restless=""
             )
-        told = [answer for answer in answers if answer.value]
+        answered = [answer for answer in answers if answer.value]
         return PageChanges(
-            fresh="; ".join(words for answer in told if (words := _fresh(answer)))[:1000],
+            fresh="; ".join(words for answer in answered if (words := _fresh(answer)))[:1000],
             restless=", ".join(
                 place
-                for answer in told
+                for answer in answered
                 for place in answer.value.get("places", {}).get("restless", ())
             )[:1000],
         )
@@ -158,5 +158,5 @@ def _fresh(answer: FrameResult) -> str:
         (value["height"], f"{value['height']:+} px of height"),
         (value["grown"] and not value["fresh"], "more text"),
     )
-    words = ", ".join(words for there, words in parts if there)
-    return words + where if words else ""
+    described = ", ".join(described for there, described in parts if there)
+    return described + where if described else ""

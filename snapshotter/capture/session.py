@@ -278,8 +278,8 @@ class CaptureSession:
         self._recording = await self._recorder.finish(
             final_url=self._builder.final_url, title=self._builder.title, text=self._builder.text
         )
-        words = f"{self._recording.counts.total} requests"
-        self._builder.end_step(StepState.OK, words, name="record")
+        detail = f"{self._recording.counts.total} requests"
+        self._builder.end_step(StepState.OK, detail, name="record")
 
     async def _close(self, running: RunningBrowser | None) -> None:
         self._closing = True
@@ -294,8 +294,8 @@ class CaptureSession:
         else:
             self._browser.processes.kill()
         await self._close_within(running.playwright.stop())
-        words = "" if is_closed else "the browser was killed"
-        self._builder.end_step(StepState.OK, words, name="close")
+        detail = "" if is_closed else "the browser was killed"
+        self._builder.end_step(StepState.OK, detail, name="close")
 
     async def _close_within(self, work: Awaitable[None]) -> bool:
         error = await close_within(work, self._limits.close_s)

@@ -111,8 +111,8 @@ class Spool:
             if artifact.path == path:
                 self._aside.remove(artifact)
                 file = artifact.file.rename(self._root / new_path)
-                words = f"{artifact.note}, {note}"
-                self._artifacts.append(replace(artifact, path=new_path, file=file, note=words))
+                full_note = f"{artifact.note}, {note}"
+                self._artifacts.append(replace(artifact, path=new_path, file=file, note=full_note))
                 return True
         return False
 

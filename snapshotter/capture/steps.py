@@ -131,12 +131,12 @@ def first_error_line(error: BaseException) -> str:
 
     Secrets are removed, and so is the home directory, which names the capturing person.
     """
-    words = clean_text(replace_home_path(str(error)))[:200].partition("\n")[0]
+    message = clean_text(replace_home_path(str(error)))[:200].partition("\n")[0]
     if isinstance(
         error, PlaywrightError | ProtocolError | SnapshotterError | CallTimeout | ScriptError
     ):
-        return words
-    return f"{type(error).__name__}: {words}"
+        return message
+    return f"{type(error).__name__}: {message}"
 
 
 def replace_home_path(text: str) -> str:

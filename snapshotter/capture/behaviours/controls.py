@@ -83,10 +83,10 @@ async def refuse_consent(
     Raises:
         CallTimeout, ScriptError: The page did not answer.
     """
-    ways = [(rules.reject_selectors, rules.reject_words), ((), rules.close_words)]
+    attempts = [(rules.reject_selectors, rules.reject_words), ((), rules.close_words)]
     if rules.accept:
-        ways.append((rules.accept_selectors, rules.accept_words))
-    for selectors, words in ways:
+        attempts.append((rules.accept_selectors, rules.accept_words))
+    for selectors, words in attempts:
         asked = {"selectors": selectors, "words": words, "region": "overlay"}
         if found := await _find(page_context, asked, "consent"):
             await before()

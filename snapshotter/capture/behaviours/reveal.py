@@ -203,14 +203,14 @@ class PageReveal:
         self._builder.title = frozen.title
         self._builder.language = frozen.language
         if settled.how is SettleEnd.CAP and settled.announced:
-            self._builder.warn("announced-more", settled.words)
+            self._builder.warn("announced-more", settled.description)
         if settled.open_ends:
             limit = self._limits.settle_s
             self._builder.add_reason(
                 "not-settled", f"after {limit:g} s still under way: {settled.open_ends}"
             )
             return StepEnd(StepState.PARTIAL, settled.open_ends)
-        return settled.words
+        return settled.description
 
     async def _read_segments(self) -> None:
         """Read a page stretch by stretch where it shows only a part of itself at a time."""

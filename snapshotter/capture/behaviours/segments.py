@@ -64,8 +64,8 @@ async def read_segments(
             at, text = await _rows(page_context, top, which)
             here = text.splitlines()
             new = _new_lines(before[:_LINES], here[:_LINES]) + here[_LINES:]
-            words = replace_lone_surrogates("\n".join(new)) if length < _ALL_TEXT else ""
-            length += len(words)
+            added_text = replace_lone_surrogates("\n".join(new)) if length < _ALL_TEXT else ""
+            length += len(added_text)
             name = f"capture/segment-{len(lines) + 1:03}.png"
             note = f"the viewport, scrolled to CSS pixel {at['top']} of {at['height']}"
             png = await shutter.take(
@@ -79,7 +79,7 @@ async def read_segments(
                 "at_ms": canonical_json.milliseconds(now),
                 "height_px": at["height"],
                 "picture": name,
-                "text": words,
+                "text": added_text,
                 "top_px": at["top"],
                 "view_px": at["view"],
             }

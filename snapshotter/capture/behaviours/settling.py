@@ -43,7 +43,7 @@ class SettleResult:
     left: tuple[AnnouncedWork, ...]  # announced, and not waited for to the end, all of it
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Describe how waiting ended, for the detail of a step."""
         left = ", ".join(
             f"{wait.count} {wait.kind}" + (f" ({wait.longest_ms} ms)" if wait.longest_ms else "")
@@ -174,8 +174,8 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
                 ),
                 (not fonts, "fonts"),
             )
-            words = ", ".join(words for there, words in parts if there)
-            return _ended(progress, page_context, SettleEnd.CAP, words)
+            under_way = ", ".join(under_way for there, under_way in parts if there)
+            return _ended(progress, page_context, SettleEnd.CAP, under_way)
         await page_context.guard.pause(seconds_until_next_check(quiet_in))
 
 
@@ -196,11 +196,11 @@ async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | No
 async def _look(page_context: PageContext, progress: _Progress) -> None:
     """Read what the page has announced, and set when to look again."""
     clock, recorder = page_context.clock, page_context.recorder
-    seen = await page_context.trace.look()
+    announced = await page_context.trace.look()
     now = progress.looked_at = clock.monotonic()
     busy_since = await recorder.busy_since()
-    progress.activity = activity = _with_others(seen, page_context, progress, busy_since, now)
-    progress.changed_at = max(progress.changed_at, seen.changed_at)
+    progress.activity = activity = _with_others(announced, page_context, progress, busy_since, now)
+    progress.changed_at = max(progress.changed_at, announced.changed_at)
     kinds = {wait.kind for wait in activity.waits}
     progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
     progress.look_at = clock.monotonic() + progress.interval_s
@@ -234,14 +234,14 @@ def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | N
 
 
 def _with_others(
-    seen: PageActivity,
+    announced: PageActivity,
     page_context: PageContext,
     progress: _Progress,
     busy_since: float,
     now: float,
 ) -> PageActivity:
     """Add what is under way and not in the trace: channels, polls, workers, navigations."""
-    waits, unshown, far = [*seen.waits], [*seen.unshown], [*seen.far]
+    waits, unshown, far = [*announced.waits], [*announced.unshown], [*announced.far]
     for kind, since in page_context.recorder.silent_channels:
         due = since + HORIZON_S
         wait = AnnouncedWork(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
@@ -266,7 +266,7 @@ def _with_others(
         left_ms = round((progress.animated_until - now) * 1000)
         due = progress.animated_until
         waits.append(AnnouncedWork(kind="animation", count=1, longest_ms=left_ms, due_at=due))
-    return replace(seen, waits=tuple(waits), unshown=tuple(unshown), far=tuple(far))
+    return replace(announced, waits=tuple(waits), unshown=tuple(unshown), far=tuple(far))
 
 
 def _take(progress: _Progress, page_context: PageContext, states: list[Any], now: float) -> None:
@@ -287,15 +287,15 @@ def _take(progress: _Progress, page_context: PageContext, states: list[Any], now
 def _ended(
     progress: _Progress, page_context: PageContext, how: SettleEnd, open_ends: str
 ) -> SettleResult:
-    now, seen = page_context.clock.monotonic(), progress.activity or PageActivity()
+    now, activity = page_context.clock.monotonic(), progress.activity or PageActivity()
     return SettleResult(
         open_ends=open_ends,
         height=progress.height,
         how=how,
         unchanged_s=max(0.0, now - max(progress.changed_at, page_context.recorder.changed_at)),
         waited_for=progress.waited_for,
-        announced=seen.waits,
-        left=(*seen.waits, *seen.unshown, *seen.far),
+        announced=activity.waits,
+        left=(*activity.waits, *activity.unshown, *activity.far),
     )
 
 

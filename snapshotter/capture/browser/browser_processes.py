@@ -148,7 +148,7 @@ class BrowserProcesses:
             namespaced = len(status.get("NSpid", "").split()) > 1 or _has_other_namespace(
                 pid, browser
             )
-            seen = (
+            observed = (
                 f"renderer under seccomp mode {seccomp or '?'}"
                 f"{' of the whole browser' if filtered is False else ''}, NoNewPrivs "
                 f"{status.get('NoNewPrivs', '?')}, "
@@ -158,7 +158,7 @@ class BrowserProcesses:
             return SandboxFacts(
                 asked=asked,
                 enforced=enforced,
-                detail=f"{how}; {seen}",
+                detail=f"{how}; {observed}",
                 processes=self.facts(),
             )
         return SandboxFacts(

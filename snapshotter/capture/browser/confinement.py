@@ -176,14 +176,14 @@ def _of_browser(binary: BrowserBinary) -> tuple[Path, ...]:
 
 
 def collect_process_facts(
-    pids: Iterable[int], driver: int | None, workspace: BrowserWorkspace, ways: tuple[str, str]
+    pids: Iterable[int], driver: int | None, workspace: BrowserWorkspace, reports: tuple[str, str]
 ) -> tuple[ProcessFacts, ...]:
     """
     Return what the kernel reports about each process; equal processes are counted together.
 
     Args:
         pids: The browser's process group.
-        ways: How files are kept from the browser and from its driver, as they have noted it.
+        reports: How files are kept from the browser and from its driver, as they have noted it.
     """
     if not sys.platform.startswith("linux"):
         user = "root" if os.geteuid() == 0 else "ours"
@@ -195,15 +195,15 @@ def collect_process_facts(
         )  # fmt: skip
     found: Counter[ProcessFacts] = Counter()
     for pid in pids:
-        if facts := _facts(pid, os_processes.process_type(pid), workspace, ways[0]):
+        if facts := _facts(pid, os_processes.process_type(pid), workspace, reports[0]):
             found[facts] += 1
-    if driver is not None and (facts := _facts(driver, "driver", workspace, ways[1])):
+    if driver is not None and (facts := _facts(driver, "driver", workspace, reports[1])):
         found[facts] += 1
     kinds = sorted(found.items(), key=lambda pair: (pair[0].type, pair[0].files))
     return tuple(replace(facts, count=count) for facts, count in kinds)
 
 
-def _facts(pid: int, kind: str, workspace: BrowserWorkspace, way: str) -> ProcessFacts | None:
+def _facts(pid: int, kind: str, workspace: BrowserWorkspace, report: str) -> ProcessFacts | None:
     """Return the facts about one process; None if it is gone."""
     status, ours = os_processes.status(pid), os_processes.status(os.getpid())
     own = tuple(namespace for namespace in _NAMESPACES if _has_own(namespace, pid))
@@ -216,7 +216,7 @@ def _facts(pid: int, kind: str, workspace: BrowserWorkspace, way: str) -> Proces
         no_new_privs=status.get("NoNewPrivs") == "1",
         namespaces=own,
         user=_user(status, ours),
-        files=_files(pid, workspace, way, _user(status, ours)),
+        files=_files(pid, workspace, report, _user(status, ours)),
     )
 
 
@@ -235,7 +235,7 @@ def _user(status: Mapping[str, str], ours: Mapping[str, str]) -> str:
     return "own"
 
 
-def _files(pid: int, workspace: BrowserWorkspace, way: str, user: str) -> str:
+def _files(pid: int, workspace: BrowserWorkspace, report: str, user: str) -> str:
     """Return how files are kept from a process, one of the words of `ProcessFacts.files`."""
     root = f"/proc/{pid}/root"
     try:
@@ -253,6 +253,6 @@ def _files(pid: int, workspace: BrowserWorkspace, way: str, user: str) -> str:
     except OSError:
         return "unknown"
     # What the kernel shows to nobody: the process itself noted it, after it had tried.
-    if file_view.LANDLOCK in way.split("+"):
+    if file_view.LANDLOCK in report.split("+"):
         return file_view.LANDLOCK
     return file_view.UID if user == "own" else file_view.NONE

@@ -222,15 +222,15 @@ class IsolatedWorlds:
         )
         if isinstance(failures[0], ProtocolError):
             raise _translated(failures[0]) from failures[0]
-        said: list[str] = []
-        for session, words in zip(sessions, failures, strict=True):
-            if isinstance(words, ProtocolError | ScriptError):
-                said += [] if session in self._ended else [clean_text(str(words))[:200]]
-            elif isinstance(words, BaseException):
-                raise words
+        described: list[str] = []
+        for session, failure in zip(sessions, failures, strict=True):
+            if isinstance(failure, ProtocolError | ScriptError):
+                described += [] if session in self._ended else [clean_text(str(failure))[:200]]
+            elif isinstance(failure, BaseException):
+                raise failure
             else:
-                said += [words] if words else []
-        return tuple(said)
+                described += [failure] if failure else []
+        return tuple(described)
 
     async def stop_page_scripts(self, limit_s: float) -> tuple[str, ...]:
         """
@@ -442,8 +442,8 @@ class IsolatedWorlds:
         """Pass the closed shadow roots of one process on; return what could not be passed."""
         # Flattened: as a tree, the browser cannot encode a document of thousands of levels.
         await session.send("DOM.enable")
-        told = await session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})
-        found = _closed_roots(told["nodes"])
+        document = await session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})
+        found = _closed_roots(document["nodes"])
         root_frame = self._main_id
         for frame_id, known in self._children.items():
             if known is session:

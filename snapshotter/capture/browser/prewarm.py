@@ -157,8 +157,8 @@ class PrewarmedBrowser:
             if not is_ours and type(error) is not Exception:
                 raise
             why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
-            if words := clean_text(last_browser_message(str(error))):
-                why += f"; it said: {words}"
+            if message := clean_text(last_browser_message(str(error))):
+                why += f"; it said: {message}"
             raise ServiceUnavailable(
                 f"the browser did not start: {why}", hint="snapshotter doctor"
             ) from error

@@ -81,8 +81,8 @@ class PageRecovery:
             failures = await self._page_context.worlds.stop_page_scripts(_ORDER_S)
         except PageLost:
             return  # and with it its scripts
-        for words in failures:
-            self._builder.log("stop-scripts", f"without effect: {words}")
+        for failure in failures:
+            self._builder.log("stop-scripts", f"without effect: {failure}")
 
     def stop_scripts_soon(self, detail: str) -> None:
         """Stop the scripts from outside of a step, once; for the thread of the loop."""

@@ -138,8 +138,8 @@ class Console:
     def _on_web_error(self, error: WebError) -> None:
         self._record_line("exception", str(error.error), "")
 
-    def _record_line(self, kind: str, words: str, url: str) -> None:
+    def _record_line(self, kind: str, text: str, url: str) -> None:
         self._lines += 1
-        self._builder.console(kind, words, url)
+        self._builder.console(kind, text, url)
         if self._lines > CONSOLE_LINES:
             self._stop_listening()

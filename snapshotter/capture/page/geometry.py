@@ -79,14 +79,14 @@ class PageGeometry:
             top: Scroll the box to this position before.
             anew: Search for a box; otherwise the one that was found last is measured.
         """
-        told = await self._page_context.ask("innerBox", top, anew)
-        if not told["there"]:
+        measured = await self._page_context.ask("innerBox", top, anew)
+        if not measured["there"]:
             return None
         return InnerBox(
-            name=str(told["name"]),
-            whole=int(told["whole"]),
-            shown=int(told["shown"]),
-            top=int(told["top"]),
+            name=str(measured["name"]),
+            whole=int(measured["whole"]),
+            shown=int(measured["shown"]),
+            top=int(measured["top"]),
         )
 
     async def shows_something(self, top: int, bottom: int, colour: bytes) -> bool:
@@ -97,8 +97,8 @@ class PageGeometry:
             colour: Samples of 8 bits, red first; one or two are grey.
         """
         rgb = colour[:3] if len(colour) >= 3 else colour[:1] * 3
-        told = await self._page_context.ask("showsSomething", top, bottom, list(rgb))
-        return bool(told["shows"])
+        answer = await self._page_context.ask("showsSomething", top, bottom, list(rgb))
+        return bool(answer["shows"])
 
     async def find(self, selector: str) -> FoundElement:
         """

@@ -65,7 +65,7 @@ class LiveAssessment:
         self._navigation = navigation
         self._reveal = reveal
         self._camera = camera
-        self._seen: PageSample | None = None  # the last time that it was judged
+        self._sample: PageSample | None = None  # the last time that it was judged
 
     async def settled(self) -> bool:
         """
@@ -89,9 +89,9 @@ class LiveAssessment:
                     return True
             elif verdict.kind in _EMPTY and self._may_reload and reloads < rules.reloads:
                 reloads += 1
-                words = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
+                why = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
                 before = await self._kept()
-                if not await self._reload(words):
+                if not await self._reload(why):
                     if not self._document.away:
                         return True  # the page before is still there
                     if before is not None:
@@ -115,8 +115,8 @@ class LiveAssessment:
             self._builder.end_step(StepState.FAILED, "no verdict; the log says why", STEP)
             return None
         content, takedown = found
-        words = f"{content.kind}, {takedown.availability}: {content.detail}"
-        self._builder.end_step(StepState.OK, words, STEP)
+        detail = f"{content.kind}, {takedown.availability}: {content.detail}"
+        self._builder.end_step(StepState.OK, detail, STEP)
         return content
 
     async def _verdicts(self) -> tuple[ContentVerdict, TakedownVerdict]:
@@ -125,7 +125,7 @@ class LiveAssessment:
         assessor = await self._page_context.guard.call(
             "the rules", asyncio.shield(self._assessor), limit_s
         )
-        self._seen = seen = await sample_page(self._page_context.worlds, limit_s=limit_s)
+        self._sample = sample = await sample_page(self._page_context.worlds, limit_s=limit_s)
         page = Page(
             requested_url=self._page_context.request.url,
             final_url=builder.final_url,
@@ -135,9 +135,9 @@ class LiveAssessment:
             status=document.status or None,
             media_type=document.headers.get("content-type", "").partition(";")[0].strip().lower(),
             headers=dict(document.headers),
-            html=seen.html,
-            text=seen.text,
-            blocks=seen.blocks,
+            html=sample.html,
+            text=sample.text,
+            blocks=sample.blocks,
             images=builder.images.in_sight if decision.light else builder.images,
         )
         return await self._page_context.guard.call(
@@ -150,16 +150,19 @@ class LiveAssessment:
         await self._keep_picture("before-wall")
         await self._navigation.release()
         began, waited = page_context.clock.monotonic(), 0.0
-        documents, seen = self._document.count, None  # it may have gone on while it was judged
+        documents, last_state = (
+            self._document.count,
+            None,
+        )  # it may have gone on while it was judged
         while (waited := page_context.clock.monotonic() - began) < grace_s and self._has_time:
             await page_context.guard.pause(_LOOK_S)
-            if (now := await self._state()) == seen:
+            if (state := await self._state()) == last_state:
                 continue
             if self._document.count != documents:
                 documents = self._document.count
                 end = page_context.clock.monotonic() + page_context.decision.limits.settle_s
                 await self._navigation.wait_for_load(end)
-            seen = now
+            last_state = state
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
                 self._builder.note("wait-at-wall", f"{wall.detail}; it opened by itself")
@@ -175,24 +178,24 @@ class LiveAssessment:
 
     async def _kept(self) -> PageSample | None:
         """Keep document and text before the page is reloaded, if it has text."""
-        seen = self._seen
-        if seen is None or not seen.text.strip():
+        sample = self._sample
+        if sample is None or not sample.text.strip():
             return None
-        for name, kind, words in (
-            ("txt", "text/plain", seen.text),
-            ("html", "text/html", seen.html),
+        for name, kind, content in (
+            ("txt", "text/plain", sample.text),
+            ("html", "text/html", sample.html),
         ):
             path = f"capture/before-reload.{name}"
-            if words and all(artifact.path != path for artifact in self._spool.artifacts):
+            if content and all(artifact.path != path for artifact in self._spool.artifacts):
                 await asyncio.to_thread(
-                    self._spool.write, path, kind, encode_utf8(words),
+                    self._spool.write, path, kind, encode_utf8(content),
                     step=STEP, note="as it was before the page was asked for again",
                 )  # fmt: skip
-        return seen
+        return sample
 
     def _compare(self, before: PageSample) -> None:
         """Warn if the page had more text before it was reloaded."""
-        had, has = _characters(before), _characters(self._seen)
+        had, has = _characters(before), _characters(self._sample)
         if has < had:
             detail = f"reloaded, the page had {has} characters instead of {had}; {_KEPT}"
             self._builder.warn("reload-worse", detail)
@@ -241,5 +244,7 @@ class LiveAssessment:
         return left > self._page_context.decision.limits.total_s * _KEPT_SHARE
 
 
-def _characters(seen: PageSample | None) -> int:
-    return sum(1 for character in seen.text if not character.isspace()) if seen is not None else 0
+def _characters(sample: PageSample | None) -> int:
+    return (
+        sum(1 for character in sample.text if not character.isspace()) if sample is not None else 0
+    )

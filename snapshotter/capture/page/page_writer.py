@@ -94,7 +94,7 @@ class PageWriter:
                 form_values.PATH, "application/jsonl", form_values.encode(read.forms),
                 step="text", note="what form controls held, without passwords",
             )  # fmt: skip
-        for name, words, note in (
+        for name, content, note in (
             ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
             (
                 "page-normalised.txt",
@@ -103,7 +103,7 @@ class PageWriter:
             ),
             ("page-hidden.txt", read.hidden, "text of the documents that a reader does not see"),
         ):
-            if words or name == "page.txt":
+            if content or name == "page.txt":
                 self._spool.write(
-                    f"capture/{name}", "text/plain", encode_utf8(words), step="text", note=note
+                    f"capture/{name}", "text/plain", encode_utf8(content), step="text", note=note
                 )

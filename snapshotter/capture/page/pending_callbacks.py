@@ -545,13 +545,13 @@ def _varint(value: int) -> bytes:
     return bytes(made)
 
 
-def _number(place: int, value: int) -> bytes:
-    return _varint(place << 3) + _varint(value)
+def _number(field_number: int, value: int) -> bytes:
+    return _varint(field_number << 3) + _varint(value)
 
 
-def _bytes(place: int, value: bytes) -> bytes:
-    return _varint(place << 3 | 2) + _varint(len(value)) + value
+def _bytes(field_number: int, value: bytes) -> bytes:
+    return _varint(field_number << 3 | 2) + _varint(len(value)) + value
 
 
-def _text(place: int, value: str) -> bytes:
-    return _bytes(place, value.encode())
+def _text(field_number: int, value: str) -> bytes:
+    return _bytes(field_number, value.encode())

@@ -52,8 +52,8 @@ class PopupBlocker:
         answers: list[Awaitable[None]] = [_answer(dialog)]
         if self._dialogs <= most:
             answer = "accepted" if dialog.type == "beforeunload" else "dismissed"
-            words = clean_text(dialog.message)[:_WORDS]
-            self._note("dismiss-dialog", f"{dialog.type}, {answer}: {words}")
+            message = clean_text(dialog.message)[:_WORDS]
+            self._note("dismiss-dialog", f"{dialog.type}, {answer}: {message}")
         elif self._dialogs == most + 1:
             self._add_reason("dialog-storm", detail)
             self._storm_ends = asyncio.get_running_loop().time() + _DIALOG_STORM_S

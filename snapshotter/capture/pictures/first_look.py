@@ -56,14 +56,14 @@ class FirstLook:
 
     async def watch(self) -> None:
         """Take one picture of each document that takes long to load, or much memory. Never ends."""
-        seen = looked = 0
+        current = looked = 0
         came_at = 0.0
         while True:
-            if (count := self._document.count) != seen:
-                seen, came_at = count, self._clock.monotonic()
+            if (count := self._document.count) != current:
+                current, came_at = count, self._clock.monotonic()
             is_late = self._clock.monotonic() - came_at > _LONG_S and not self._document.loaded
-            if looked < seen and (is_late or self._memory_is_low()):
-                looked = seen
+            if looked < current and (is_late or self._memory_is_low()):
+                looked = current
                 limit_s = self._camera.limit_s  # nobody waits for this one
                 await self.take("before the page had loaded", limit_s=limit_s)
             await asyncio.sleep(_LOOK_S)

@@ -215,10 +215,10 @@ def _page_size(picture: Picture) -> PageSize:
 
 def _describe_picture(picture: Picture) -> str:
     tiles = sum(len(file.tiles) for file in picture.files)
-    words = f"{picture.captured_height_px} of {picture.height_px} px in {tiles} tiles"
+    description = f"{picture.captured_height_px} of {picture.height_px} px in {tiles} tiles"
     if len(picture.heights_px) > 1:
         heights = ", ".join(f"{height}" for height in picture.heights_px[:_HEIGHTS])
-        words += f", while its height changed: {heights} px"
+        description += f", while its height changed: {heights} px"
     if picture.reason is not None:
-        words += f", cut by {picture.reason.value}"
-    return words
+        description += f", cut by {picture.reason.value}"
+    return description

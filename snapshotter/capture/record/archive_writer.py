@@ -208,14 +208,14 @@ class _ArchiveWriter:
 
     def _add_metadata(self, exchange: Exchange, concerns: str, note: str) -> None:
         """Write what no head and no body shows: how it ended, trailers, oddities."""
-        told, wire = exchange.observed, exchange.wire
-        internal = told is not None and told.internal
+        observed, wire = exchange.observed, exchange.wire
+        internal = observed is not None and observed.internal
         pairs = [
             ("outcome", exchange.end.value),
             ("status", str(exchange.status) if exchange.is_missing else ""),
-            ("error", told.error if told is not None else ""),
+            ("error", observed.error if observed is not None else ""),
             ("cause", exchange.cause),
-            ("blockedReason", told.block_reason if told is not None else ""),
+            ("blockedReason", observed.block_reason if observed is not None else ""),
             ("method", exchange.method),
             ("resourceType", exchange.resource_type),
             ("initiator", _initiator(exchange)),
@@ -272,5 +272,5 @@ def _initiator(exchange: Exchange) -> str:
     """
     Return the initiator of a request, as the browser reports it: "script https://a.com/app.js".
     """
-    told = exchange.observed
-    return f"{told.initiator} {told.initiator_url}".strip() if told is not None else ""
+    observed = exchange.observed
+    return f"{observed.initiator} {observed.initiator_url}".strip() if observed is not None else ""

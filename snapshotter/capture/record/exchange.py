@@ -130,20 +130,20 @@ class Exchange:
     @property
     def end(self) -> RequestEnd:
         """How it ended: as the browser reports, or as the wire shows where the browser does not."""
-        told = self.observed.end if self.observed is not None else RequestEnd.PENDING
-        if self.wire is None or told not in (RequestEnd.PENDING, RequestEnd.CANCELLED):
-            return told
+        reported = self.observed.end if self.observed is not None else RequestEnd.PENDING
+        if self.wire is None or reported not in (RequestEnd.PENDING, RequestEnd.CANCELLED):
+            return reported
         if self.wire.is_whole:
             return RequestEnd.ANSWERED
-        if told is RequestEnd.CANCELLED:
-            return told  # what had come whole by then was saved, or nobody wanted it any more
+        if reported is RequestEnd.CANCELLED:
+            return reported  # what had come whole by then was saved, or nobody wanted it any more
         if self.wire.connection.ended_by in ("", "cut", "limit"):
             return RequestEnd.PENDING
         return RequestEnd.CANCELLED if self.wire.response is not None else RequestEnd.FAILED
 
     @property
     def body(self) -> BodyState:
-        """Whether bytes of a body came over the wire."""
+        """AS_RECEIVED if bytes of a body came over the wire, otherwise EMPTY."""
         there = self.wire is not None and self.wire.received.length
         return BodyState.AS_RECEIVED if there else BodyState.EMPTY
 
@@ -157,8 +157,8 @@ class Exchange:
     @property
     def is_missing(self) -> bool:
         """Whether the browser had a response from the network that is not on the wire."""
-        told = self.observed
-        return told is not None and told.claims_the_network and not self.has_response
+        observed = self.observed
+        return observed is not None and observed.claims_the_network and not self.has_response
 
     @property
     def _either(self) -> WireExchange | ObservedRequest:
@@ -195,15 +195,17 @@ def cross_check(found: Iterable[Exchange], observed: Iterable[ObservedRequest]) 
 
 def _discrepancy(exchange: Exchange) -> Discrepancy | None:
     """Return how the two accounts of one request differ; None if they do not."""
-    wire, told = exchange.wire, exchange.observed
-    told_status = told.response.status if told is not None and told.response is not None else 0
+    wire, observed = exchange.wire, exchange.observed
+    told_status = (
+        observed.response.status if observed is not None and observed.response is not None else 0
+    )
     carried_status = wire.response.status if wire is not None and wire.response is not None else 0
-    if told is None:
+    if observed is None:
         kind = "not-told"
-    elif told.from_cache or told.internal:
+    elif observed.from_cache or observed.internal:
         return None
     elif not carried_status and (
-        told_status or (told.sent and wire is None and not exchange.cause)
+        told_status or (observed.sent and wire is None and not exchange.cause)
     ):
         kind = "not-carried"
     elif carried_status and not told_status:
@@ -237,14 +239,14 @@ def pair_exchanges(
         # Over HTTP/2 a WebSocket is asked for by CONNECT (RFC 8441), else by GET.
         kind = WEBSOCKET if exchange.is_websocket else exchange.method
         by_key[kind, exchange.url].append(exchange)
-    told: dict[tuple[str, str], list[ObservedRequest]] = defaultdict(list)
+    observed_by_key: dict[tuple[str, str], list[ObservedRequest]] = defaultdict(list)
     for request in observed:
         if not request.from_cache and not request.internal:
             kind = WEBSOCKET if request.resource_type == WEBSOCKET else request.method
-            told[kind, request.url].append(request)
+            observed_by_key[kind, request.url].append(request)
     found: list[Exchange] = []
-    for key in {**by_key, **told}:
-        found += _pair_equal_requests(by_key.get(key, []), told.get(key, []), cause)
+    for key in {**by_key, **observed_by_key}:
+        found += _pair_equal_requests(by_key.get(key, []), observed_by_key.get(key, []), cause)
     found += [
         Exchange(wire=None, observed=request, resource_type=request.resource_type, cut="")
         for request in observed
@@ -254,7 +256,7 @@ def pair_exchanges(
 
 
 def _pair_equal_requests(
-    wire: list[WireExchange], told: list[ObservedRequest], cause: str
+    wire: list[WireExchange], observed: list[ObservedRequest], cause: str
 ) -> Iterable[Exchange]:
     """
     Pair requests of one method and URL.
@@ -266,7 +268,7 @@ def _pair_equal_requests(
     partner: dict[int, WireExchange] = {}
     # Those first that surely were sent: of two alike, one may have been blocked before.
     for may in (_was_sent, _may_have_been_sent):
-        for request in told:
+        for request in observed:
             if request.number in partner or not left or not may(request):
                 continue
             status = request.response.status if request.response is not None else None
@@ -274,8 +276,8 @@ def _pair_equal_requests(
             chosen = next(same, left[0])
             left = [exchange for exchange in left if exchange is not chosen]
             partner[request.number] = chosen
-    resource_type = told[0].resource_type if told else OTHER
-    for request in told:
+    resource_type = observed[0].resource_type if observed else OTHER
+    for request in observed:
         carried = partner.get(request.number)
         yield Exchange(
             wire=carried,
@@ -289,15 +291,15 @@ def _pair_equal_requests(
         )
 
 
-def _was_sent(told: ObservedRequest) -> bool:
-    return told.sent or told.response is not None
+def _was_sent(request: ObservedRequest) -> bool:
+    return request.sent or request.response is not None
 
 
-def _may_have_been_sent(told: ObservedRequest) -> bool:
-    return not (told.end is RequestEnd.BLOCKED and told.block_reason in _BLOCKED_BEFORE)
+def _may_have_been_sent(request: ObservedRequest) -> bool:
+    return not (request.end is RequestEnd.BLOCKED and request.block_reason in _BLOCKED_BEFORE)
 
 
-def _cut(wire: WireExchange, told: ObservedRequest | None, cause: str) -> str:
+def _cut(wire: WireExchange, observed: ObservedRequest | None, cause: str) -> str:
     """Return why a response is not whole, as a word of WARC-Truncated; "" if it is whole."""
     if wire.is_whole or wire.response is None:
         return ""
@@ -305,11 +307,11 @@ def _cut(wire: WireExchange, told: ObservedRequest | None, cause: str) -> str:
         return "unspecified"
     if wire.connection.ended_by == "limit":
         return "length"
-    if told is None:
+    if observed is None:
         is_pending = is_ours = wire.connection.ended_by in ("", "cut")
     else:
-        is_pending = told.end is RequestEnd.PENDING
-        is_ours = is_pending or told.end is RequestEnd.CANCELLED
+        is_pending = observed.end is RequestEnd.PENDING
+        is_ours = is_pending or observed.end is RequestEnd.CANCELLED
     if is_ours and cause:
         return cause
     return "time" if is_pending else "disconnect"

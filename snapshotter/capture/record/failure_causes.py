@@ -96,9 +96,9 @@ def cause(guard: EgressGuard, url: str, error: str) -> FailureCause | None:
     Args:
         error: What the browser reported: "net::ERR_EMPTY_RESPONSE".
     """
-    if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (place := host_and_port(url)) is None:
+    if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (server := host_and_port(url)) is None:
         return None
-    found = guard.why(*place)
+    found = guard.why(*server)
     if found is None:
         return None
     if found.refusal:
@@ -160,11 +160,11 @@ def cdp_error_reason(reason: str) -> str:
 
 def _was_closed(guard: EgressGuard, url: str) -> bool:
     """Return whether the newest connection to the host of an address was closed by its server."""
-    place = host_and_port(url)
+    server = host_and_port(url)
     newest = (
         connection
         for connection in reversed(guard.connections())
-        if (connection.host.lower(), connection.port) == place
+        if (connection.host.lower(), connection.port) == server
     )
     return next((connection.ended_by == "server" for connection in newest), False)
 

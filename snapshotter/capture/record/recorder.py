@@ -286,14 +286,14 @@ class Recorder:
         before = self._clock.now() - timedelta(seconds=still_s)
         waiting: dict[tuple[str, int], list[ObservedRequest]] = {}
         for request in self._observer.open_requests(_BLOCKING):
-            if request.at <= before and (place := host_and_port(request.url)) is not None:
-                waiting.setdefault(place, []).append(request)
+            if request.at <= before and (server := host_and_port(request.url)) is not None:
+                waiting.setdefault(server, []).append(request)
         if not waiting:
             return ()
         ended = await asyncio.to_thread(
             self._guard.end_stalled_connections, frozenset(waiting), still_s
         )
-        stalled = [request for place in ended for request in waiting[place]]
+        stalled = [request for server in ended for request in waiting[server]]
         self._stalled.update(request.number for request in stalled)
         return tuple(request.url for request in stalled)
 
@@ -327,18 +327,18 @@ class Recorder:
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
         key_log = _read_key_log(self._network.key_log)
-        carried = self._read(KeyLog.parse(key_log))
+        connections = self._read(KeyLog.parse(key_log))
         signatures = server_signature.gather(
-            (_recorded(connection) for connection in carried if connection.is_tls),
+            (_recorded(connection) for connection in connections if connection.is_tls),
             is_late=cpu_deadline(SIGNATURES_CPU_S),
         )
         paired = pair_exchanges(
-            itertools.chain.from_iterable(connection.exchanges for connection in carried),
+            itertools.chain.from_iterable(connection.exchanges for connection in connections),
             self._observer.observed,
             cause=self._stopped_for,
         )
         believed = self._believed(paired, signatures)
-        found = tuple(
+        exchanges = tuple(
             replace(
                 exchange,
                 cause=self._cause_of(exchange),
@@ -346,24 +346,24 @@ class Recorder:
             )
             for exchange in paired
         )
-        redirects, way = self._observer.redirects_and_documents()
-        by_told = {
+        redirects, shown_requests = self._observer.redirects_and_documents()
+        by_request = {
             exchange.observed.number: exchange
-            for exchange in found
+            for exchange in exchanges
             if exchange.observed is not None
         }
         reloaded = [redirect.kind == RELOAD for redirect in redirects if redirect.kind != "http"]
-        shown = [
-            (by_told[request.number], was_reloaded)
-            for request, was_reloaded in zip(way, [*reloaded, False], strict=False)
-            if request.number in by_told
+        shown_exchanges = [
+            (by_request[request.number], was_reloaded)
+            for request, was_reloaded in zip(shown_requests, [*reloaded, False], strict=False)
+            if request.number in by_request
         ]
-        told = way[-1] if way else None
-        main = by_told.get(told.number) if told is not None else None
+        main_request = shown_requests[-1] if shown_requests else None
+        main = by_request.get(main_request.number) if main_request is not None else None
         files = Spool(self._spool, self._clock)
-        self._learn(found)
+        self._learn(exchanges)
         entries = archive_writer.write(
-            found,
+            exchanges,
             files=files,
             clock=self._clock,
             ids=self._ids,
@@ -377,14 +377,14 @@ class Recorder:
                 at=main.at if main is not None else None,
             ),
         )
-        self._write_connections(files, carried, signatures, found)
+        self._write_connections(files, connections, signatures, exchanges)
         main_body = self._body(main, _MAIN_BODY) if main is not None else None
         not_kept = self._keep_streams(files, key_log)
         return Recording(
             redirects=redirects,
-            response=self._main_response(main, told, signatures),
-            counts=self._counts(found, carried),
-            failed=tuple(_failed(found)),
+            response=self._main_response(main, main_request, signatures),
+            counts=self._counts(exchanges, connections),
+            failed=tuple(_failed(exchanges)),
             main_body_recorded=main is not None and main.is_recorded,
             main_body_cut=main is not None and bool(main.cut),
             main_body=main_body,
@@ -393,9 +393,9 @@ class Recorder:
                 for entry in entries
                 if entry.media_type.startswith("image/")
             ),
-            documents=tuple(self._documents(shown, main_body)),
-            certificate_errors=_certificate_errors(found),
-            private_hosts=_private_hosts(found),
+            documents=tuple(self._documents(shown_exchanges, main_body)),
+            certificate_errors=_certificate_errors(exchanges),
+            private_hosts=_private_hosts(exchanges),
             certificate_problems=frozenset(
                 problem
                 for session in signatures.sessions
@@ -403,13 +403,15 @@ class Recorder:
             ),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
-            missing_parts=self._missing_parts(found, carried) + not_kept + self._unchecked(),
+            missing_parts=self._missing_parts(exchanges, connections)
+            + not_kept
+            + self._unchecked(),
             artifacts=files.artifacts,
             concealer=self._concealer,
         )
 
     def _believed(
-        self, found: Sequence[Exchange], signatures: server_signature.ServerSignatures
+        self, exchanges: Sequence[Exchange], signatures: server_signature.ServerSignatures
     ) -> dict[int, str]:
         """
         Return the SHA-256 of our private authority behind each connection that has one.
@@ -421,7 +423,7 @@ class Recorder:
         if not self._rules.authorities:
             return {}
         others = [der for session in signatures.sessions for der in session.chain[1:]]
-        others = [*itertools.chain.from_iterable(map(_issuers_in, found)), *others]
+        others = [*itertools.chain.from_iterable(map(_issuers_in, exchanges)), *others]
         believed: dict[int, str] = {}
         for session in signatures.sessions:
             for pem in self._rules.authorities:
@@ -435,11 +437,11 @@ class Recorder:
                     break
         return believed
 
-    def _learn(self, found: Iterable[Exchange]) -> None:
+    def _learn(self, exchanges: Iterable[Exchange]) -> None:
         """Search the record for values that identify the capturing person."""
         if not self._concealer.is_needed:
             return
-        for exchange in found:
+        for exchange in exchanges:
             self._concealer.learn(exchange.url.encode("utf-8", "surrogatepass"))
             if exchange.wire is not None and exchange.wire.response is not None:
                 with exchange.wire.received.open() as body:
@@ -450,15 +452,15 @@ class Recorder:
             self._concealer.learn_from_file(file.read_bytes())
 
     def _documents(
-        self, way: Iterable[tuple[Exchange, bool]], main_body: MainBody | None
+        self, documents: Iterable[tuple[Exchange, bool]], main_body: MainBody | None
     ) -> Iterator[ReceivedDocument]:
         """
         Yield the documents that the page's window showed, as far as they are on the wire.
 
         Args:
-            way: Each, and whether we requested the next one ourselves.
+            documents: Each, and whether we requested the next one ourselves.
         """
-        shown = list(way)
+        shown = list(documents)
         for number, (exchange, was_reloaded) in enumerate(shown, start=1):
             if exchange.wire is None or exchange.wire.response is None:
                 continue
@@ -477,18 +479,18 @@ class Recorder:
                 body=body,
             )
 
-    def _body(self, of: Exchange, name: str, most: int | None = None) -> MainBody | None:
+    def _body(self, exchange: Exchange, name: str, most: int | None = None) -> MainBody | None:
         """
         Write a document's body to a file of its own, without its framing.
 
         Args:
             most: About how many bytes of it; None: all.
         """
-        if of.wire is None or of.wire.response is None:
+        if exchange.wire is None or exchange.wire.response is None:
             return None
-        head, file, length = of.wire.response, self._spool / name, 0
+        head, file, length = exchange.wire.response, self._spool / name, 0
         is_chunked = "chunked" in head.header("transfer-encoding").lower()
-        with of.wire.received.open() as source, file.open("wb") as out:
+        with exchange.wire.received.open() as source, file.open("wb") as out:
             for part in remove_chunking(source) if is_chunked else identity_parts(source):
                 length += out.write(part)
                 if most is not None and length >= most:
@@ -497,7 +499,7 @@ class Recorder:
             file=file,
             media_type=head.media_type,
             coding=head.header("content-encoding"),
-            truncated=of.cut,
+            truncated=exchange.cut,
             length=length,
         )
 
@@ -545,9 +547,9 @@ class Recorder:
     def _write_connections(
         self,
         files: Spool,
-        carried: Sequence[ReadConnection],
+        connections: Sequence[ReadConnection],
         signatures: server_signature.ServerSignatures,
-        found: Sequence[Exchange],
+        exchanges: Sequence[Exchange],
     ) -> None:
         listed = (
             network.ListedConnection(
@@ -560,9 +562,9 @@ class Recorder:
                 unreadable=connection.unreadable,
                 notes=connection.notes,
             )
-            for connection in carried
+            for connection in connections
         )
-        data = network.encode(listed, cross_check(found, self._observer.observed))
+        data = network.encode(listed, cross_check(exchanges, self._observer.observed))
         files.write(network.PATH, "application/json", data, step="record")
         if signatures.sessions or signatures.unsigned:
             data = server_signature.encode(signatures)
@@ -571,30 +573,30 @@ class Recorder:
     def _main_response(
         self,
         main: Exchange | None,
-        told: ObservedRequest | None,
+        main_request: ObservedRequest | None,
         signatures: server_signature.ServerSignatures,
     ) -> MainResponse | None:
-        response = told.response if told is not None else None
+        response = main_request.response if main_request is not None else None
         transparency = response.transparency if response is not None else ""
         if main is not None and main.wire is not None and main.wire.response is not None:
-            there, head = main.wire, main.wire.response
-            chain = _chain_of(there.connection.number, signatures)
+            wire, head = main.wire, main.wire.response
+            chain = _chain_of(wire.connection.number, signatures)
             return MainResponse(
-                url=there.url,
+                url=wire.url,
                 status=head.status,
                 status_text=head.first_line.partition(" ")[2].partition(" ")[2],
-                protocol=there.protocol,
+                protocol=wire.protocol,
                 headers=head.headers,
-                remote_ip=there.connection.address,
-                remote_port=there.connection.port if there.connection.address else 0,
+                remote_ip=wire.connection.address,
+                remote_port=wire.connection.port if wire.connection.address else 0,
                 date_header=head.header("date"),
-                tls=tls_facts.facts(there.handshake, chain, transparency),
+                tls=tls_facts.facts(wire.handshake, chain, transparency),
             )
-        if told is None or response is None or told.internal:
+        if main_request is None or response is None or main_request.internal:
             return None
         # Only the browser's word is left; that the bytes are missing is named.
         return MainResponse(
-            url=told.url,
+            url=main_request.url,
             status=response.status,
             status_text=response.status_text,
             protocol=response.protocol,
@@ -606,17 +608,18 @@ class Recorder:
         )
 
     def _counts(
-        self, found: Sequence[Exchange], carried: Sequence[ReadConnection]
+        self, exchanges: Sequence[Exchange], connections: Sequence[ReadConnection]
     ) -> RequestCounts:
-        ends = Counter(exchange.end for exchange in found)
+        ends = Counter(exchange.end for exchange in exchanges)
         unseen = max(
-            0, self._observer.ignored - sum(exchange.observed is None for exchange in found)
+            0, self._observer.ignored - sum(exchange.observed is None for exchange in exchanges)
         )
         return RequestCounts(
-            total=len(found) + unseen,
+            total=len(exchanges) + unseen,
             answered=ends[RequestEnd.ANSWERED],
             http_errors=sum(
-                exchange.end is RequestEnd.ANSWERED and exchange.status >= 400 for exchange in found
+                exchange.end is RequestEnd.ANSWERED and exchange.status >= 400
+                for exchange in exchanges
             ),
             failed=ends[RequestEnd.FAILED],
             blocked=ends[RequestEnd.BLOCKED],
@@ -624,9 +627,9 @@ class Recorder:
             pending=ends[RequestEnd.PENDING] + unseen,
             bodies_missing=sum(
                 exchange.end is RequestEnd.ANSWERED and (exchange.is_missing or bool(exchange.cut))
-                for exchange in found
+                for exchange in exchanges
             ),
-            bytes_received=sum(connection.connection.bytes_received for connection in carried),
+            bytes_received=sum(connection.connection.bytes_received for connection in connections),
         )
 
     def _cause_of(self, exchange: Exchange) -> str:
@@ -639,11 +642,11 @@ class Recorder:
         return known.code if known else ""
 
     def _missing_parts(
-        self, found: Sequence[Exchange], carried: Sequence[ReadConnection]
+        self, exchanges: Sequence[Exchange], connections: Sequence[ReadConnection]
     ) -> tuple[str, ...]:
         """Describe, with numbers, what a reader would expect in the record and not find."""
         absent: Counter[str] = Counter()
-        for exchange in found:
+        for exchange in exchanges:
             absent["answers that the browser had and the wire does not show"] += exchange.is_missing
             absent["bodies that are cut off"] += bool(exchange.cut)
             absent["requests that are cut off"] += exchange.wire is not None and (
@@ -654,12 +657,12 @@ class Recorder:
         )
         absent["requests over the limit, which have no circumstances"] = self._observer.ignored
         troubles: Counter[str] = Counter()
-        for connection in carried:
-            place = f"{connection.connection.host}:{connection.connection.port}"
+        for connection in connections:
+            server = f"{connection.connection.host}:{connection.connection.port}"
             for why in connection.unreadable:
-                troubles[f"parts of connections to {place} ({why})"] += 1
+                troubles[f"parts of connections to {server} ({why})"] += 1
             for side in tls_facts.mismatched_finished_sides(connection.handshake):
-                name = f"handshakes with {place} that the {side.value} did not finish as recorded"
+                name = f"handshakes with {server} that the {side.value} did not finish as recorded"
                 troubles[name] += 1
         for name, count in troubles.most_common(_NAMED):
             absent[name] = count
@@ -710,8 +713,13 @@ def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatur
     """
     Return what was wrong with the certificate of a response, if the browser reports it insecure.
     """
-    told, wire = exchange.observed, exchange.wire
-    if told is None or told.response is None or not told.response.is_insecure or wire is None:
+    observed, wire = exchange.observed, exchange.wire
+    if (
+        observed is None
+        or observed.response is None
+        or not observed.response.is_insecure
+        or wire is None
+    ):
         return ""
     session = _session_of(wire.connection.number, signatures)
     return ", ".join(tls_facts.certificate_problems(session, wire.at))
@@ -740,24 +748,24 @@ def _private(exchange: Exchange, believed: Mapping[int, str]) -> str:
     return f"{_PRIVATE} {found}" if found else ""
 
 
-def _private_hosts(found: Sequence[Exchange]) -> tuple[str, ...]:
+def _private_hosts(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
     """Name each server that was trusted because of our private authorities."""
     return tuple(
         sorted(
             {
                 f"{exchange.wire.connection.host}:{exchange.wire.connection.port}"
-                for exchange in found
+                for exchange in exchanges
                 if exchange.wire is not None and exchange.certificate.startswith(_PRIVATE)
             }
         )
     )
 
 
-def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
+def _certificate_errors(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
     """Name each server whose bad certificate was accepted, with what was wrong."""
     counts = Counter(
         f"{exchange.wire.connection.host}:{exchange.wire.connection.port}: {exchange.certificate}"
-        for exchange in found
+        for exchange in exchanges
         if exchange.wire is not None
         and exchange.certificate
         and not exchange.certificate.startswith(_PRIVATE)
@@ -765,15 +773,17 @@ def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
     return tuple(f"{name} (answers: {count})" for name, count in sorted(counts.items()))
 
 
-def _failed(found: Sequence[Exchange]) -> Iterator[FailedRequest]:
+def _failed(exchanges: Sequence[Exchange]) -> Iterator[FailedRequest]:
     failed = [
-        exchange for exchange in found if exchange.end in (RequestEnd.FAILED, RequestEnd.BLOCKED)
+        exchange
+        for exchange in exchanges
+        if exchange.end in (RequestEnd.FAILED, RequestEnd.BLOCKED)
     ]
     for exchange in failed[:_FAILED_KEPT]:
-        told = exchange.observed
-        error = told.error if told is not None else "the connection ended without an answer"
+        observed = exchange.observed
+        error = observed.error if observed is not None else "the connection ended without an answer"
         if exchange.cause:
             error += f": {exchange.cause}"
-        elif told is not None and told.block_reason:
-            error = f"{error} ({told.block_reason})".strip()
+        elif observed is not None and observed.block_reason:
+            error = f"{error} ({observed.block_reason})".strip()
         yield FailedRequest(url=exchange.url, resource_type=exchange.resource_type, error=error)

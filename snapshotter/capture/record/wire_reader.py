@@ -119,7 +119,7 @@ def read(
         for chunk in chunks:
             reader.take(chunk)
     except ValueError as error:  # a damaged file; what came before counts
-        reader.complain(str(error))
+        reader.note_unreadable(str(error))
     return reader.finish()
 
 
@@ -176,7 +176,7 @@ class _ConnectionReader:
         if self._tls is not None:
             self._close_tls(self._tls)
         if self._stopped:
-            self.complain(f"{self._stopped}: at least {self._unread:,} bytes were not read")
+            self.note_unreadable(f"{self._stopped}: at least {self._unread:,} bytes were not read")
         for (stream, what), count in self._left_out.items():
             self._exchanges[stream].notes.append(f"{what} were left out: {count:,}")
         for exchange in self._exchanges.values():
@@ -232,7 +232,7 @@ class _ConnectionReader:
         if not connection.problem:
             return
         if self._exchanges or connection.problem_of(Direction.CLIENT):
-            self.complain(connection.problem)
+            self.note_unreadable(connection.problem)
         else:
             self._notes.append(connection.problem)
 
@@ -275,7 +275,7 @@ class _ConnectionReader:
             elif isinstance(event, http.MessageHead) and event.direction is Direction.CLIENT:
                 self._request(event)
             elif (exchange := self._exchanges.get(event.stream)) is None:
-                self.complain("an answer that no request came before")
+                self.note_unreadable("an answer that no request came before")
             elif isinstance(event, http.MessageHead):
                 self._answer(exchange, event)
             elif isinstance(event, http.Data):
@@ -389,13 +389,13 @@ class _ConnectionReader:
     def _trouble(self, event: http.ReadTrouble) -> None:
         exchange = None if event.stream is None else self._exchanges.get(event.stream)
         if exchange is None:
-            self.complain(event.detail)
+            self.note_unreadable(event.detail)
         elif len(exchange.troubles) < _TROUBLES:
             exchange.troubles.append(self._redactor.clean_text(event.detail))
         else:
             self._left_out[exchange.stream, "more troubles with it"] += 1
 
-    def complain(self, detail: str) -> None:
+    def note_unreadable(self, detail: str) -> None:
         """Note something that could not be read."""
         if len(self._unreadable) < _TROUBLES:
             self._unreadable[self._redactor.clean_text(detail)] = None

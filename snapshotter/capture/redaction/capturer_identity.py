@@ -67,15 +67,15 @@ class CapturerIdentifiers:
         if not self._spellings:
             return
         lower = data.lower()
-        told: set[tuple[CapturerIdentifier, int]] = (
+        yielded: set[tuple[CapturerIdentifier, int]] = (
             set()
         )  # a handle with its sign is one without it, too
         for spelling, name in self._spellings:
             at = lower.find(spelling)
             while at >= 0:
                 end = at + len(spelling)
-                if (name, end) not in told and _stands_alone(data, at, end, name.kind):
-                    told.add((name, end))
+                if (name, end) not in yielded and _stands_alone(data, at, end, name.kind):
+                    yielded.add((name, end))
                     yield IdentifierMatch(begin=at, end=end, name=name)
                 at = lower.find(spelling, end)
 

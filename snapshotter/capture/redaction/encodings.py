@@ -43,8 +43,8 @@ def detect_encoding(content_type: str, data: bytes) -> str:
             return name
     found = _CHARSET.search(content_type)
     named = found[1] if found else ""
-    if not named and (told := _META.search(data[:_BEGINNING])) is not None:
-        named = told[1].decode("ascii")
+    if not named and (declared := _META.search(data[:_BEGINNING])) is not None:
+        named = declared[1].decode("ascii")
     try:
         name = codecs.lookup(named).name if named else "utf-8"
     except LookupError:
