@@ -1,1 +1,4 @@
-"""The command line: parse, call one function of `app`, print. click lives here alone."""
+"""
+Provide the command line: declare options, call one function of `app`, and print its result. Only
+this package imports click.
+"""

@@ -1,4 +1,4 @@
-"""`snapshotter audit`: a whole store in, one verdict out."""
+"""Provide `snapshotter audit`: audit a whole store, and print findings and a verdict."""
 
 import os
 import sys
@@ -185,7 +185,7 @@ def audit(
 
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:
-    """Return what is wanted; what this machine has published is held against the log as well."""
+    """Return the audit of the options. The log must also continue the published checkpoint."""
     from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.verify.audit.run import AuditRequest
     from snapshotter.verify.files import first_bytes
@@ -213,7 +213,7 @@ def _cores() -> int:
 
 
 def _signer(settings: "Settings") -> "Signer | None":
-    """Return the key that signs the report. An auditor who has none gets none made."""
+    """Return the key that signs the report; None if this machine has no key, since none is made."""
     from snapshotter.app.wiring import keys as wiring_keys
 
     if not wiring_keys.key_directory(settings).list():
@@ -231,7 +231,7 @@ def _show(steps: Steps, stage: str, done: int, of: int) -> None:
 
 
 class _Printer:
-    """Prints findings as they come; when nobody listens any more, the verdict is still wanted."""
+    """Print findings as they come. If the output is closed, the audit goes on without output."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json

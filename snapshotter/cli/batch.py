@@ -1,4 +1,4 @@
-"""`snapshotter batch`: capture a table of addresses, and write a table with the results."""
+"""Provide `snapshotter batch`: capture a table of addresses, and write a table with the results."""
 
 import shlex
 import sys

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from snapshotter.ports import Progress
 
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
-_LONG = timedelta(seconds=10)  # a wait that is told of at once
+_LONG = timedelta(seconds=10)  # a longer wait is shown at once
 _NAMED = 5  # rows that are named; the table has them all
 
 
 def format_counts(counts: "Counts") -> str:
-    """Return what became of the rows so far: `5 rows: 3 done, 2 to do`."""
+    """Return the counts of rows by their result: `5 rows: 3 done, 2 to do`."""
     parts = [f"{count:,} {status}" for status, count in counts.by_status.items()]
     if counts.handled:
         parts.append(f"{counts.handled:,} left as they were")
@@ -91,7 +91,7 @@ def print_summary(
 
 
 def print_failures(state: "BatchState") -> None:
-    """Say which rows failed and why, the first of them, and what to do."""
+    """Print the first rows that failed, why they failed, and what to do next."""
     from snapshotter.model.capture_url import printable_url
 
     failed = [
@@ -159,7 +159,7 @@ class BatchProgress:
             self._bar = None
 
     def begin(self, entries: "tuple[BatchRow, ...]", rules: "Politeness") -> None:
-        """Rows are about to be captured."""
+        """Show which rows are about to be captured."""
         self._entries, self._rules = entries, rules
         for entry in entries:
             key = rules.key(entry.url)
@@ -177,10 +177,10 @@ class BatchProgress:
                 "least"
             )
 
-    # What a run says.
+    # Calls of the run.
 
     def row_started(self, entry: "BatchRow") -> "Progress":
-        """A row's capture begins."""
+        """Show that the capture of a row begins; return the display of its steps."""
         from snapshotter.model.capture_url import printable_url
 
         url = printable_url(entry.url)
@@ -199,7 +199,7 @@ class BatchProgress:
         return step
 
     def ended(self, entry: "BatchRow", result: "RowResult", done: "CaptureResult | None") -> None:
-        """A row is over, or put off."""
+        """Show the result of a row, or that it was deferred."""
         from snapshotter.model.capture_url import printable_url
 
         if self._rules is not None:
@@ -223,7 +223,7 @@ class BatchProgress:
         self._begun = False
 
     def waiting(self, until: datetime, why: str) -> None:
-        """Nothing may be visited until then."""
+        """Show until when no host may be visited."""
         if self._quiet:
             return
         if why != self._wait[0]:
@@ -238,7 +238,7 @@ class BatchProgress:
             print_message(text)
 
     def message(self, sentence: str) -> None:
-        """Something has to be known."""
+        """Show a sentence."""
         if self._bar is not None:
             self._bar.stop()
             print_message(sentence)
@@ -249,10 +249,10 @@ class BatchProgress:
     def _object(self, entry: "BatchRow") -> None:
         result = self._state.result(entry)
         if result is not None:
-            print_json(object_of(entry, result))
+            print_json(row_json(entry, result))
 
     def _rate(self) -> str:
-        """Return how fast it goes and how long it takes still, in words."""
+        """Return the rate and the time that is left, for a person."""
         began = time.monotonic()
         took = began - self._since
         if not self._done or took <= 0:
@@ -275,8 +275,8 @@ class BatchProgress:
         ).takes
 
 
-def object_of(entry: "BatchRow", result: "RowResult") -> dict[str, Any]:
-    """Return the object of a row that `--json` prints, as docs/reference/json.md promises it."""
+def row_json(entry: "BatchRow", result: "RowResult") -> dict[str, Any]:
+    """Return the object of a row that `--json` prints (docs/reference/json.md)."""
     from snapshotter.model.capture_url import printable_url
 
     return {
@@ -304,11 +304,11 @@ def object_of(entry: "BatchRow", result: "RowResult") -> dict[str, Any]:
 
 class Forecast:
     """
-    What a run would visit, and how long that would take.
+    The pages that a run would visit, and how long that would take.
 
     Args:
-        over: How many rows are over, by runs before.
-        visited: Those that would be captured.
+        over: How many rows earlier runs have finished.
+        visited: The rows that would be captured.
         name: Of the table.
     """
 

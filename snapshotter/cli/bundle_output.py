@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
     format_bytes,
+    verdict_json,
     verdict_lines,
-    verdict_object,
 )
 from snapshotter.errors import SnapshotterError
 
@@ -44,7 +44,7 @@ def bundle_json(entry: "ListedBundle", *, held: bool) -> dict[str, Any]:
         "problem": entry.problem or None,
         "requested_url": what.get("requested_url"),
         "title": what.get("title"),
-        "verdict": verdict_object(entry.shown),
+        "verdict": verdict_json(entry.shown),
     }
 
 
@@ -70,7 +70,7 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
 def record_lines(
     record: dict[str, Any], shown: "AssessmentSummary | None"
 ) -> list[tuple[str, str]]:
-    """Return the record's main facts as label and text."""
+    """Return the main facts of a capture record, each as a label and a text."""
     from snapshotter.model.capture import Outcome
     from snapshotter.model.conclusion import headline, qualify_court_minimum
 
@@ -141,7 +141,7 @@ def record_lines(
             ),
         ]
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        # Nothing says that a record is as it has to be: a stranger may have written it.
+        # A stranger may have written the record, so it may lack fields.
         why = (
             f"has no {error}" if isinstance(error, KeyError) else f"is not as it has to be: {error}"
         )
@@ -153,7 +153,7 @@ def record_lines(
 
 
 def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
-    """Return label and text of values that a commitment stands in place of."""
+    """Return label and text for values that commitments replace."""
     if source == "viewer-field":
         return "removed", f"viewer field removed: {name} ({count} times)"
     return "replaced", f"{count} {name} values ({source})"

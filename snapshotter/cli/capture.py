@@ -1,4 +1,4 @@
-"""`snapshotter capture`: capture URLs into sealed and stored bundles."""
+"""Provide `snapshotter capture`: capture URLs into sealed and stored bundles."""
 
 import sys
 from typing import TYPE_CHECKING

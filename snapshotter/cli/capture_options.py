@@ -1,4 +1,4 @@
-"""Options that say how pages are captured, for every command that captures."""
+"""Declare the options of every command that captures pages."""
 
 import functools
 from collections.abc import Callable

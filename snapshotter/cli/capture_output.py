@@ -13,8 +13,8 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
     program_name,
+    verdict_json,
     verdict_lines,
-    verdict_object,
 )
 from snapshotter.errors import SnapshotterError
 
@@ -157,7 +157,7 @@ def _result_json(done: "CaptureResult") -> dict[str, Any]:
             for token in signed.tokens
         ],
         "title": captured.title,
-        "verdict": verdict_object(done.shown),
+        "verdict": verdict_json(done.shown),
         "warnings": [
             {"code": reason.code, "detail": reason.detail} for reason in captured.warnings
         ],

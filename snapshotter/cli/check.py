@@ -1,4 +1,4 @@
-"""`snapshotter check`: look whether pages are still there, by light captures."""
+"""Provide `snapshotter check`: look whether pages are still there, by light captures."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,6 @@
-"""`snapshotter counts`: what a page counted, capture by capture, and over which thresholds."""
+"""
+Provide `snapshotter counts`: show the counts that a page displayed, and the thresholds crossed.
+"""
 
 import csv
 import io
@@ -105,7 +107,7 @@ def _threshold(text: str) -> "Threshold":
 
 
 def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
-    """Return those of the configured policy; where it has none, of the one that is for the page."""
+    """Return the thresholds of the configured policy, else of the policy for the page."""
     from snapshotter.app.policies import choice
     from snapshotter.policy import load as policies
     from snapshotter.policy.decide import monitoring
@@ -132,7 +134,7 @@ def _print(counted: "PageCounts", *, chart: bool) -> None:
 
 
 def _shown(count: "Count") -> int:
-    """Return what a bar is long by: what is certain."""
+    """Return the length of a bar: the number that is certain."""
     return count.lower
 
 

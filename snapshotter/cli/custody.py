@@ -1,4 +1,4 @@
-"""`snapshotter custody`: who did what to a bundle, when, with what outcome."""
+"""Provide `snapshotter custody`: show the custody chain of a bundle, and whether it is intact."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

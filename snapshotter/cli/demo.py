@@ -1,4 +1,4 @@
-"""`snapshotter demo`: a take-down from its beginning to its proof, on this machine alone."""
+"""Provide `snapshotter demo`: make and verify the proof of a removal, on this machine alone."""
 
 import contextlib
 import os
@@ -103,7 +103,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
 
 
 def _own(ctx: click.Context) -> "Settings":
-    """Return this user's settings; without them where they can not be read."""
+    """Return the settings of this user; default settings if they cannot be read."""
     from snapshotter.app import settings
 
     try:
@@ -121,7 +121,7 @@ def _print(number: int, step: "Step") -> None:
 
 
 def has_desktop() -> bool:
-    """Whether there is a person at a desktop to show something to."""
+    """Return whether a person sits at a desktop that can show a file."""
     if not (sys.stdout.isatty() and on_terminal()):
         return False
     # What the session can show is not a setting of ours.
@@ -138,7 +138,7 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
             browser still reads it.
     """
     if not stays:
-        # The person is told where it is, and whose it is.
+        # The output names the folder, which belongs to the person.
         folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))  # noqa: TID251
         file = Path(shutil.move(file, folder / file.name))
     if webbrowser.open(file.as_uri()):

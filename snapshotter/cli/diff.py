@@ -1,4 +1,4 @@
-"""`snapshotter diff`: compare two captures of a page."""
+"""Provide `snapshotter diff`: compare two captures of a page."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -121,7 +121,7 @@ def diff(
                 there = wiring_store.store(stored())
                 trust = wiring_trust.trust(stored(), by_bundle=True)
                 opened = stack.enter_context(comparison.open_stored_bundle(name, there, trust, now))
-            _tell(opened, altered=altered)
+            _print_verification(opened, altered=altered)
             given.append(opened)
         rules = (
             decide(policies.load(policy, settings.policies_dir)).mask
@@ -147,8 +147,8 @@ def diff(
     return DIFFER if exit_code and differs(found, main_only=main_only) else 0
 
 
-def _tell(given: "NamedBundle", *, altered: bool) -> None:
-    """Say what the verification of a bundle gave; stop at one that was altered."""
+def _print_verification(given: "NamedBundle", *, altered: bool) -> None:
+    """Print the result of a verification. Raise EvidenceInvalid for a bundle that was altered."""
     from snapshotter.model.finding import Verdict
 
     report = given.report

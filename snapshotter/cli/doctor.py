@@ -1,4 +1,4 @@
-"""`snapshotter doctor`: is everything there that a capture needs?"""
+"""Provide `snapshotter doctor`: check that everything a capture needs is there."""
 
 import click
 

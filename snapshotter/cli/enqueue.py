@@ -1,4 +1,4 @@
-"""`capture --enqueue` and `--wait`: hand URLs to the queue, and follow what becomes of them."""
+"""Provide `capture --enqueue` and `--wait`: hand URLs to the queue, and follow their jobs."""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.conclusion import combined_exit_code
 from snapshotter.model.job import MOST_PRIORITY, NORMAL, CaptureJob, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
 
 _LOOK_S = 0.5
-_NO_WORKER_S = 5.0  # without a worker that takes jobs, before somebody is told
+_NO_WORKER_S = 5.0  # without a live worker, before a message is printed
 # What goes with a job; everything else about a capture is the worker's and its policy's.
 _HANDED_OVER = frozenset(
     {"urls", "policy", "as_json", "quiet", "enqueue", "wait", "priority", "tags"}
@@ -28,7 +29,7 @@ _HANDED_OVER = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnqueueOptions:
-    """What the options said about handing over."""
+    """The options of handing URLs to the queue."""
 
     wait: bool
     priority: int
@@ -38,7 +39,7 @@ class EnqueueOptions:
 
 
 def enqueue_options(command: Any) -> Any:
-    """Give a command the options that hand captures over."""
+    """Give a command the options of handing URLs to the queue."""
     for option in (
         click.option(
             "--tag", "tags", multiple=True, metavar="TEXT",
@@ -70,19 +71,22 @@ def enqueue_urls(
     options: EnqueueOptions,
 ) -> int:
     """
-    Hand URLs over, tell of each, and return the exit code; refused ones were told of.
+    Hand URLs to the queue, print their jobs, and return the exit code.
+
+    Args:
+        refused: URLs that cannot be captured, by number; they were printed before.
 
     Raises:
-        UsageError: An option that no job takes along.
+        UsageError: An option was given that a job cannot carry.
         ServiceUnavailable: The queue can not be reached. Nothing was handed over.
     """
     from snapshotter.app.policies import choice
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.policy import picking
 
-    _refuse_what_stays(ctx)
+    _refuse_local_options(ctx)
     if policy:
-        choice.configured_policy(settings)  # a name that is none is told here and now
+        choice.configured_policy(settings)  # raises for an unknown name before anything is enqueued
     with wiring_jobs.queue_database(settings) as database:
         queue = wiring_jobs.queue(settings, database)
         jobs = [
@@ -90,7 +94,7 @@ def enqueue_urls(
                 id=wiring_jobs.new_job_id(),
                 url=url,
                 enqueued_at=queue.now(),
-                policy=_whole(policy or ""),
+                policy=_absolute(policy or ""),
                 origin="cli",
                 priority=options.priority,
                 tags=options.tags,
@@ -106,7 +110,7 @@ def enqueue_urls(
             print_message(f"policies by address: {picked}{worker}")
         code = SnapshotterError.exit_code if refused else 0
         if options.wait:
-            return _followed(database, queue, jobs, options) or code
+            return _follow(database, queue, jobs, options) or code
     for job in jobs:
         if options.as_json:
             print_json(
@@ -117,7 +121,7 @@ def enqueue_urls(
     return code
 
 
-def _refuse_what_stays(ctx: click.Context) -> None:
+def _refuse_local_options(ctx: click.Context) -> None:
     for parameter in ctx.command.params:
         name = parameter.name or ""
         given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
@@ -128,32 +132,32 @@ def _refuse_what_stays(ctx: click.Context) -> None:
             )
 
 
-def _whole(policy: str) -> str:
-    """Return a policy that is a file by its whole path: a worker runs elsewhere."""
+def _absolute(policy: str) -> str:
+    """Return a policy with an absolute path if it is a file, since a worker runs elsewhere."""
     is_file = "/" in policy or policy.endswith(".toml")
     return str(Path(policy).absolute()) if is_file else policy
 
 
-def _followed(
+def _follow(
     database: "Database",
     queue: "DatabaseQueue",
     jobs: Sequence[CaptureJob],
     options: EnqueueOptions,
 ) -> int:
-    """Wait until all are over, telling of each; return the worst exit code."""
+    """Wait until all jobs are over, and print each; return the exit code."""
     left = {job.id: JobState.WAITING for job in jobs}
     codes: list[int] = []
-    began, asked, complained = time.monotonic(), False, False
+    since, asked, is_reported = time.monotonic(), False, False
     while left:
         try:
             found = queue.some(list(left))
         except ServiceUnavailable as error:
-            if not complained:
+            if not is_reported:
                 print_message(f"{error.message}; waiting for it")
-            complained = True
+            is_reported = True
             found = []
         else:
-            complained = False
+            is_reported = False
             for gone in set(left) - {status.job.id for status in found}:
                 print_message(f"{gone}: it was purged from the queue")
                 codes.append(SnapshotterError.exit_code)
@@ -165,13 +169,13 @@ def _followed(
             left[status.job.id] = status.state
             if status.state.over:
                 del left[status.job.id]
-                codes.append(_told(status, options))
-        if not asked and time.monotonic() - began > _NO_WORKER_S:
+                codes.append(_print_end(status, options))
+        if not asked and time.monotonic() - since > _NO_WORKER_S:
             asked = True
             _look_for_workers(database)
         if left:
             time.sleep(_LOOK_S)
-    return _worst(codes)
+    return combined_exit_code(codes)
 
 
 def _look_for_workers(database: "Database") -> None:
@@ -181,7 +185,7 @@ def _look_for_workers(database: "Database") -> None:
         print_message("no worker is at work; start one with: snapshotter worker")
 
 
-def _told(status: JobStatus, options: EnqueueOptions) -> int:
+def _print_end(status: JobStatus, options: EnqueueOptions) -> int:
     """Print the end of one job; return its exit code."""
     from snapshotter.cli.queue_output import job_json, print_job
 
@@ -190,9 +194,3 @@ def _told(status: JobStatus, options: EnqueueOptions) -> int:
     else:
         print_job(status)
     return SnapshotterError.exit_code if status.exit_code is None else status.exit_code
-
-
-def _worst(codes: Sequence[int]) -> int:
-    """Return the code of a whole command: a failure before what is incomplete before success."""
-    failures = [code for code in codes if code not in (0, 3)]
-    return failures[-1] if failures else max(codes, default=0)

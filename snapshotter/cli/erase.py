@@ -1,4 +1,4 @@
-"""`snapshotter erase`: remove a bundle by order, so that everybody can see that it was."""
+"""Provide `snapshotter erase`: erase bundles by order, and leave a signed tombstone of each."""
 
 import sys
 from pathlib import Path
@@ -52,7 +52,7 @@ def erase(
     service = wiring_desks.erasure_service(settings, ask=ask_passphrase, show_message=print_message)
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
-    if not (yes or _is_wanted(bundle_ids, service.store.url)):
+    if not (yes or _is_confirmed(bundle_ids, service.store.url)):
         raise SnapshotterError("nothing was erased", hint="--yes where nobody can be asked")
     for bundle_id in bundle_ids:
         try:
@@ -79,8 +79,8 @@ def erase(
             )
 
 
-def _is_wanted(bundle_ids: tuple[str, ...], url: str) -> bool:
-    """Ask the person, by the names of what is about to go."""
+def _is_confirmed(bundle_ids: tuple[str, ...], url: str) -> bool:
+    """Ask the person to confirm the erasure of these bundles."""
     return sys.stdin.isatty() and click.confirm(
         f"erase {', '.join(bundle_ids)} from {url} for good?", err=True
     )

@@ -1,4 +1,4 @@
-"""`snapshotter export`: copy bundles out of a store, as they are, masked, or with a verifier."""
+"""Provide `snapshotter export`: copy bundles out of a store, whole, masked or with a verifier."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

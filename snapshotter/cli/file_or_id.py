@@ -1,5 +1,5 @@
 """
-Decide whether an argument names a file or something in the store: in one way for all commands.
+Decide whether an argument names a file or an object of the store, for all commands alike.
 
     a/b, ./ID, exhibit.wacz   a file: it has a slash or a dot, and no id has either
     20261124t160642z-k3v4…    the id of a bundle or an event: the store has it
@@ -20,10 +20,10 @@ from snapshotter.errors import SnapshotterError
 
 def file_argument(name: str, *, store: str | None) -> Path | None:
     """
-    Return the file that an argument names; None for an id, which the store has to resolve.
+    Return the file that an argument names; None for an id of the store.
 
     Args:
-        store: What the option --store said.
+        store: The value of the option --store.
 
     Raises:
         UsageError: The argument may mean two things; the message says how to write either.
@@ -48,7 +48,7 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
 
 def open_named(file: Path) -> BinaryIO:
     """
-    Open a file that was named.
+    Open the file that an argument names.
 
     Raises:
         SnapshotterError: It does not exist, is not a regular file, or cannot be opened.

@@ -1,4 +1,4 @@
-"""`snapshotter hold`: keep bundles from being deleted while a matter is open."""
+"""Provide `snapshotter hold`: place, lift and list holds, which keep bundles from deletion."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def place(
             done = holds.place(service, bundle_id, name=name, matter=matter, reason=reason)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        _tell(done, as_json, "held" if done.changed else "was held already")
+        _print_change(done, as_json, "held" if done.changed else "was held already")
 
 
 @hold.command(
@@ -106,7 +106,7 @@ def lift(
     )
     for bundle_id in bundle_ids:
         done = holds.lift(service, bundle_id, name=name, reason=reason)
-        _tell(done, as_json, "lifted" if done.changed else "was lifted already")
+        _print_change(done, as_json, "lifted" if done.changed else "was lifted already")
 
 
 @hold.command(
@@ -146,7 +146,7 @@ def list_(
         found = list(holds.held_bundles(opened, is_trusted))
     for entry in found:
         if as_json:
-            print_json(_object(entry.bundle_id, entry.holds))
+            print_json(_holds_json(entry.bundle_id, entry.holds))
             continue
         state = "held" if entry.holds.held else "not held"
         print_result(f"{entry.bundle_id}  {state}")
@@ -162,11 +162,11 @@ def _settings(ctx: click.Context, store: str | None, passphrase_file: Path | Non
     return ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
 
 
-def _tell(done: "HoldChange", as_json: bool, words: str) -> None:
+def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
     if as_json:
         print_json(
             {
-                **_object(done.bundle_id, done.holds),
+                **_holds_json(done.bundle_id, done.holds),
                 "changed": done.changed,
                 "enforced": done.enforced,
             }
@@ -184,7 +184,7 @@ def _tell(done: "HoldChange", as_json: bool, words: str) -> None:
         )
 
 
-def _object(bundle_id: str, found: "Holds") -> dict[str, Any]:
+def _holds_json(bundle_id: str, found: "Holds") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant
 
     opened = {(hold.name, hold.sequence) for hold in found.open}

@@ -1,4 +1,4 @@
-"""`snapshotter init`: a commented configuration file to begin with."""
+"""Provide `snapshotter init`: write a configuration file with comments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the commands about keys share: their options, passphrases, and the directory of keys."""
+"""Declare options, ask passphrases and describe keys, for the commands that use signing keys."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _Command = Callable[..., Any]
 
 
 def passphrase_options(command: _Command) -> _Command:
-    """Add the two ways to give a passphrase for a key that is made: a file, or being asked."""
+    """Add the options that give a new key a passphrase: from a file, or by a question."""
     command = click.option(
         "--ask-passphrase", is_flag=True, help="Ask for a passphrase for a new key."
     )(command)
@@ -24,7 +24,7 @@ def passphrase_options(command: _Command) -> _Command:
 
 
 def passphrase_file_option(command: _Command) -> _Command:
-    """Add the option that names the file with a passphrase; there is none for the passphrase."""
+    """Add the option that names a file with a passphrase. No option takes a passphrase itself."""
     return click.option(
         "--passphrase-file",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
@@ -50,7 +50,7 @@ def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes 
 
 
 def passphrase_reader(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
-    """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
+    """Return a function that reads the passphrase of a key from the file, or asks for it."""
 
     def ask() -> bytes:
         from snapshotter.seal.key_files import passphrase_from_file
@@ -75,7 +75,7 @@ def ask_passphrase() -> bytes:
 
 
 def pin_reader(reference: str) -> Callable[[], bytes]:
-    """Return what is called when a token wants a PIN that no file holds: it asks."""
+    """Return a function that asks for the PIN of a token."""
 
     def ask() -> bytes:
         if not sys.stdin.isatty():
@@ -103,7 +103,7 @@ def json_option(command: _Command) -> _Command:
 
 
 def key_state_text(key: "StoredKey") -> str:
-    """Return where a key is and whether it still signs, in words."""
+    """Return where a key is, and whether it still signs."""
     from snapshotter.formats.canonical_json import instant
 
     where = _where(key)
@@ -121,7 +121,7 @@ def _where(key: "StoredKey") -> str:
     return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
 
 
-def key_object(key: "StoredKey") -> dict[str, Any]:
+def key_json(key: "StoredKey") -> dict[str, Any]:
     """Return a key for `--json`."""
     from snapshotter.formats.canonical_json import instant
 

@@ -1,4 +1,4 @@
-"""`snapshotter keys rotate|revoke`: end a signing key, here and in the trust file."""
+"""Provide `snapshotter keys rotate` and `keys revoke`, also in the trust file."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from snapshotter.cli.key_options import (
     json_option,
-    key_object,
+    key_json,
     new_passphrase,
     passphrase_options,
 )
@@ -211,8 +211,8 @@ def _print_change(
     if as_json:
         print_json(
             {
-                "old": key_object(old),
-                "new": key_object(new) if new else None,
+                "old": key_json(old),
+                "new": key_json(new) if new else None,
                 "trust_version": document.version if document else None,
                 "where_the_root_key_is": None if document else done.command,
             }

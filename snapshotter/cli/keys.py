@@ -1,4 +1,8 @@
-"""`snapshotter keys`: make, list, show and export signing keys. A private key is never printed."""
+"""
+Provide `snapshotter keys`: make, list, show and export signing keys.
+
+A private key is never printed.
+"""
 
 from pathlib import Path
 
@@ -8,7 +12,7 @@ from snapshotter import durable
 from snapshotter.cli.key_options import (
     json_option,
     key_directory,
-    key_object,
+    key_json,
     key_state_text,
     new_passphrase,
     passphrase_options,
@@ -52,7 +56,7 @@ def init(
     passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
     stored = key_directory(ctx).create(name, passphrase)
     if as_json:
-        print_json(key_object(stored))
+        print_json(key_json(stored))
     else:
         print_result(stored.key_id)
     print_message(
@@ -92,7 +96,7 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
         name or f"held-{held.key_id[:12]}", reference, held.public_key
     )
     if as_json:
-        print_json(key_object(stored))
+        print_json(key_json(stored))
     else:
         print_result(stored.key_id)
     print_message(
@@ -115,7 +119,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     directory = key_directory(ctx)
     stored = directory.list()
     if as_json:
-        print_json({"keys": [key_object(key) for key in stored]})
+        print_json({"keys": [key_json(key) for key in stored]})
         return
     if not stored:
         print_message(f"no keys in {directory.path}; snapshotter keys init makes one")
@@ -139,7 +143,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show one key: its id, its files, whether it has a passphrase."""
     key = key_directory(ctx).find(name)
     if as_json:
-        print_json(key_object(key))
+        print_json(key_json(key))
         return
     print_result(f"name         {key.name}")
     print_result(f"key id       {key.key_id or 'not known without the passphrase'}")

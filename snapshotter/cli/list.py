@@ -1,4 +1,4 @@
-"""`snapshotter list`: list the bundles in a store, or the captures of one page."""
+"""Provide `snapshotter list`: list the bundles in a store, or the captures of one page."""
 
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -79,7 +79,7 @@ def list_(
 
 
 def _list_identity(
-    settings: "Settings", wanted: str, limit: int, since: datetime | None, *, as_json: bool
+    settings: "Settings", identity: str, limit: int, since: datetime | None, *, as_json: bool
 ) -> None:
     """Print the captures of one page, the newest first."""
     from snapshotter.app.archive.observations import observations
@@ -89,9 +89,11 @@ def _list_identity(
     begins = since.replace(tzinfo=UTC) if since else None
     with wiring_takedown.observation_source(settings) as source:
         source.sync()
-        # What is no address is an identity as `--json` prints it.
-        named = source.identity(wanted) if "://" in wanted else source.catalog.resolved(wanted)
-        found = observations(source, identity=named, since=begins, sync=False)
+        # A text that is not an address is an identity, as `--json` prints it.
+        resolved = (
+            source.identity(identity) if "://" in identity else source.catalog.resolved(identity)
+        )
+        found = observations(source, identity=resolved, since=begins, sync=False)
     for observation in found[::-1][:limit]:
         if as_json:
             print_json(plain(observation))
@@ -101,4 +103,4 @@ def _list_identity(
                 f"{describe_observation(observation)}  {observation.url}"
             )
     if not found and not as_json:
-        print_message(f"{source.store.url} holds no capture of {named} with a verdict")
+        print_message(f"{source.store.url} holds no capture of {resolved} with a verdict")

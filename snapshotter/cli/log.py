@@ -1,4 +1,6 @@
-"""`snapshotter log`: show the log of a store, prove entries, check, complete and repair it."""
+"""
+Provide `snapshotter log`: show the log of a store, prove entries, check, complete and repair it.
+"""
 
 from functools import partial
 from pathlib import Path

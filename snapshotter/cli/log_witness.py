@@ -1,4 +1,4 @@
-"""`snapshotter log witness`: cosign the checkpoints of logs for a second party."""
+"""Provide `snapshotter log witness`: cosign the checkpoints of logs as a second party."""
 
 import asyncio
 import signal

@@ -69,7 +69,7 @@ COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported when they are called."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -92,7 +92,7 @@ class _LazyGroup(click.Group):
 
 
 class _Deferred:
-    """The settings, read when a command first looks at one: help needs none."""
+    """The settings, which are read when a command first uses one; `--help` reads none."""
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
@@ -102,7 +102,8 @@ class _Deferred:
         Read the settings, with options on top.
 
         Args:
-            found: Also read a `snapshotter.toml` that is only found. What judges a file does not.
+            found: Also read a `snapshotter.toml` of the working directory; the verification of a
+                file does not.
         """
         from snapshotter.app import settings
 
@@ -139,7 +140,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code. Everything expected ends as a sentence."""
+    """Run the command line, print expected errors as sentences, and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if any("\0" in argument for argument in arguments):  # no path can have one
@@ -186,7 +187,7 @@ def _hint(error: OSError) -> str:
 
 
 def _show(error: click.ClickException) -> None:
-    """Print a usage error as click words it; a file's name in it can not steer the terminal."""
+    """Print a usage error of click, with control characters of file names escaped."""
     from snapshotter.formats.printable import printable
 
     words = io.StringIO()
@@ -203,7 +204,7 @@ def entry() -> None:
             if stream is not None:  # as it is where the caller closed it
                 stream.flush()
         except OSError:
-            # Whatever could not be written was told of, or nobody listens: the interpreter
+            # The error was printed before, or the output is closed: the interpreter
             # would try again, and end in a code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`snapshotter notify`: try who is told of what, see what is owed, and send it."""
+"""Provide `snapshotter notify`: test channels, show the messages that wait, and send them."""
 
 from contextlib import closing
 from pathlib import Path

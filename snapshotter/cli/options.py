@@ -1,4 +1,4 @@
-"""Options that more than one command takes."""
+"""Declare options that several commands take."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ root_key_option = click.option(
 
 
 def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option that says how long to wait before `missing` are looked for again."""
+    """Return the option for the wait before a second look for missing objects or files."""
     return click.option(
         "--recheck-after",
         type=click.IntRange(0, 3_600),

@@ -1,6 +1,4 @@
-"""
-What commands print: results on stdout, talk on stderr, a live display only on a terminal.
-"""
+"""Print results on stdout and messages on stderr, and show progress on a terminal."""
 
 import contextlib
 import os
@@ -57,7 +55,7 @@ _WORDS = {
 
 def write_file(path: Path, data: bytes) -> None:
     """
-    Write a file that was asked for, whole or not at all; one that stood there is replaced.
+    Write a file whole or not at all; a file of that name is replaced.
 
     Raises:
         SnapshotterError: It can not be written.
@@ -73,7 +71,7 @@ def write_file(path: Path, data: bytes) -> None:
         ) from error
 
 
-def verdict_object(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
+def verdict_json(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
     """Return what a capture shows as `--json` prints it (docs/reference/json.md)."""
     if shown is None:
         return None
@@ -85,7 +83,7 @@ def verdict_object(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
 
 
 def verdict_lines(shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
-    """Return what a capture shows as lines with labels: in few words, then the platform's own."""
+    """Return what a capture shows, each fact as a label and a text."""
     if shown is None:
         return []
     from snapshotter.formats.printable import printable
@@ -106,7 +104,7 @@ def verdict_lines(shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
 
 class OutputClosed(BrokenPipeError):
     """
-    The reader of our output went away (`| head`): nothing is wrong, and nobody wants the rest.
+    The reader closed our output (`| head`), which is not an error.
 
     It has no errno: for EPIPE click would end the process, with an exit code of its own.
     """
@@ -114,10 +112,10 @@ class OutputClosed(BrokenPipeError):
 
 def print_message(text: str) -> None:
     """
-    Say something to the person, on stderr.
+    Print a message on stderr, with control characters escaped.
 
-    Whatever it quotes can not steer the terminal. Lines after the first are indented,
-    so that a line end in what it quotes can not begin a line that looks like ours.
+    Lines after the first are indented, so that quoted text with a line end cannot imitate a
+    message of ours.
     """
     from snapshotter.formats.printable import printable
 
@@ -130,21 +128,21 @@ def print_message(text: str) -> None:
 
 
 def print_error(error: SnapshotterError) -> None:
-    """Say what went wrong, and on a second line what to do about it."""
+    """Print an error, and on a second line what to do about it."""
     print_message(str(error))
     if error.hint:
         print_message(f"try: {error.hint}")
 
 
 def print_result(text: str = "") -> None:
-    """Print one line of the result, on stdout; what it quotes can not steer the terminal."""
+    """Print one line of the result on stdout, with control characters escaped."""
     from snapshotter.formats.printable import printable
 
     _print(printable(text))
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object as one line, on stdout; the terminal sees escapes, a parser none."""
+    """Print one JSON object as one line on stdout."""
     from snapshotter.verify.report import json_line
 
     _print(json_line(value))
@@ -162,7 +160,7 @@ def _print(line: str) -> None:
 
 
 def program_name() -> str:
-    """Return what a person types to run this program here: `snapshotter`, or where it is."""
+    """Return the command that runs this program here: `snapshotter`, or its path."""
     ran = Path(sys.argv[0])
     if ran.name == "__main__.py":
         isolated = " -I" if sys.flags.isolated else ""
@@ -204,7 +202,7 @@ def milliseconds(duration: timedelta) -> int:
 
 
 def on_terminal() -> bool:
-    """Whether a display that moves can be shown to a person."""
+    """Return whether stderr is a terminal that can show a live display."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # noqa: TID251  what the terminal can do is not a setting
 
 
@@ -221,7 +219,7 @@ class Steps:
         self._live = on_terminal()
         self._lock = threading.Lock()
         self._stage = ""
-        self._told: set[str] = set()  # stages of this round: a capture may be one of several
+        self._shown: set[str] = set()  # stages of this round: a capture may be one of several
         self._status: Any = None
 
     def __enter__(self) -> Self:
@@ -254,17 +252,17 @@ class Steps:
                 from snapshotter.formats.printable import printable
 
                 self._status.update(escape(printable(text)))
-            elif stage != self._stage and not (detail and stage in self._told):
+            elif stage != self._stage and not (detail and stage in self._shown):
                 print_message(
                     words
                 )  # how it goes on is no line of its own, also where others run beside it
-            if not detail and stage in self._told:
-                self._told.clear()
-            self._told.add(stage)
+            if not detail and stage in self._shown:
+                self._shown.clear()
+            self._shown.add(stage)
             self._stage = stage
 
 
 def step_text(stage: str) -> str:
-    """Return what a person reads while a stage runs."""
+    """Return the text for a stage that runs."""
     window = stage.removeprefix("viewport-")
     return f"photographing it in window {window}" if window != stage else _WORDS.get(stage, stage)

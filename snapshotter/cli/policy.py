@@ -1,4 +1,4 @@
-"""`snapshotter policy`: list, show, check, try and compare policies."""
+"""Provide `snapshotter policy`: list, show, explain, check, test and compare policies."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What `snapshotter policy explain` says: in words, and as JSON."""
+"""Print what `snapshotter policy explain` found: for a person, and as JSON."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

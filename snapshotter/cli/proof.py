@@ -1,4 +1,4 @@
-"""`snapshotter proof`: it was there, it is gone, in one file."""
+"""Provide `snapshotter proof`: write the proof of a removal into one file."""
 
 import contextlib
 import re
@@ -145,7 +145,7 @@ def _target(output: Path | None, case: "ProofCase") -> Path:
 
 
 def _refuse_others(target: Path) -> None:
-    """A pack takes the place of an older one, and of nothing else."""
+    """Raise SnapshotterError if the target exists and is not a proof pack."""
     from snapshotter.formats.statements.pack import MAGIC
 
     try:

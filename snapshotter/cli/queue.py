@@ -1,4 +1,4 @@
-"""`snapshotter queue`: show, cancel, retry and forget the jobs of the queue."""
+"""Provide `snapshotter queue`: show, cancel, retry and forget the jobs of the queue."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -204,11 +204,11 @@ def top(ctx: click.Context, as_json: bool) -> None:
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
     with wiring_jobs.queue_database(ctx.obj) as database:
-        found, roster = wiring_jobs.queue(ctx.obj, database), WorkerRegistry(database)
+        found, registry = wiring_jobs.queue(ctx.obj, database), WorkerRegistry(database)
         if as_json:
-            print_json(top_json(found, roster))
+            print_json(top_json(found, registry))
         else:
-            show_live(lambda: top_lines(found, roster))
+            show_live(lambda: top_lines(found, registry))
 
 
 def _unknown(job_id: str) -> SnapshotterError:

@@ -1,4 +1,4 @@
-"""`snapshotter queue hosts`: who may be asked, and who is left alone."""
+"""Provide `snapshotter queue hosts`: show the limits and waits of hosts, and end a wait."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -11,8 +11,8 @@ from snapshotter.cli.output import (
     instant_json,
     print_json,
     print_result,
+    verdict_json,
     verdict_lines,
-    verdict_object,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
@@ -34,7 +34,7 @@ _TOP_JOBS = 20  # that are shown at most
 _RUNNING = frozenset({JobState.RUNNING})
 
 
-def top_json(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, Any]:
+def top_json(found: "DatabaseQueue", registry: "WorkerRegistry") -> dict[str, Any]:
     return {
         "jobs": {state.value: count for state, count in found.counts().items()},
         "running": [job_json(status) for status in found.jobs(states=_RUNNING)],
@@ -45,28 +45,30 @@ def top_json(found: "DatabaseQueue", roster: "WorkerRegistry") -> dict[str, Any]
                 "state": worker.state.value,
                 "worker": worker.id,
             }
-            for worker in roster.live_workers()
+            for worker in registry.live_workers()
         ],
     }
 
 
-def top_lines(found: "DatabaseQueue", roster: "WorkerRegistry") -> list[str]:
+def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
     counts, now = found.counts(), found.now()
-    told = [
+    lines = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
         or "no jobs",
         "",
     ]
-    for worker in roster.live_workers():
+    for worker in registry.live_workers():
         silent = max((now - worker.beat_at).total_seconds(), 0)
-        told.append(
+        lines.append(
             f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
             f"{worker.done} done, "
             f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
         )
-    told.append("")
-    told += [_running_line(status, now) for status in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
-    return told
+    lines.append("")
+    lines += [
+        _running_line(status, now) for status in found.jobs(states=_RUNNING, newest=_TOP_JOBS)
+    ]
+    return lines
 
 
 def show_live(lines: Callable[[], list[str]]) -> None:
@@ -99,8 +101,8 @@ def _running_line(status: JobStatus, now: "datetime") -> str:
     return f"{since:5.0f} s  {status.worker:<30} {status.job.url}{note}"
 
 
-def print_action_results(ruled: "dict[str, JobActionResult]", done: str, as_json: bool) -> int:
-    """Tell what became of each job; return the exit code."""
+def print_action_results(results: "dict[str, JobActionResult]", done: str, as_json: bool) -> int:
+    """Print the result of an action on each job; return the exit code."""
     from snapshotter.jobs.queue.job_table import JobActionResult
 
     words = {
@@ -111,17 +113,17 @@ def print_action_results(ruled: "dict[str, JobActionResult]", done: str, as_json
         JobActionResult.HAS_BUNDLE: "it has its bundle; capture the page anew",
         JobActionResult.UNDER_WAY: "it has not come to its end yet",
     }
-    for job_id, ruling in ruled.items():
+    for job_id, result in results.items():
         if as_json:
-            print_json({"job_id": job_id, "result": ruling.value})
+            print_json({"job_id": job_id, "result": result.value})
         else:
-            print_result(f"{job_id}: {words[ruling]}")
-    good = all(ruling is JobActionResult.DONE for ruling in ruled.values())
+            print_result(f"{job_id}: {words[result]}")
+    good = all(result is JobActionResult.DONE for result in results.values())
     return 0 if good else SnapshotterError.exit_code
 
 
 def job_json(status: JobStatus) -> dict[str, Any]:
-    """Return the object that `--json` prints, as docs/reference/json.md promises it."""
+    """Return the object that `--json` prints (docs/reference/json.md)."""
     job = status.job
     return {
         "attempts": status.attempts,
@@ -151,7 +153,7 @@ def job_json(status: JobStatus) -> dict[str, Any]:
         "tags": list(job.tags),
         "title": status.title,
         "vantage": job.vantage,
-        "verdict": verdict_object(status.shown),
+        "verdict": verdict_json(status.shown),
         "worker": status.worker,
     }
 

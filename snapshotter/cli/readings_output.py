@@ -1,4 +1,4 @@
-"""What a page shows and what was read off it, in words."""
+"""Describe the counts, dates and texts that were read from a page."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ def describe_count(count: "Count") -> str:
 
 
 def describe_bounds(count: "Count") -> str:
-    """Return what is certain of a count, and how it is written."""
+    """Return the bounds of a count, and the text on the page."""
     if count.exact:
         words = f"{count.lower:,}"
     elif count.upper is None:

@@ -1,4 +1,4 @@
-"""`snapshotter renew`: later tokens for bundles whose certificates end soon."""
+"""Provide `snapshotter renew`: renew the time proofs of bundles before certificates end."""
 
 from datetime import timedelta
 from typing import Any

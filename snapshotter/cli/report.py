@@ -1,4 +1,4 @@
-"""`snapshotter report`: what many captures together say, for a case and a period."""
+"""Provide `snapshotter report`: report what became of the pages of a campaign."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -146,7 +146,7 @@ def _scope(
     since: str | None,
     until: str | None,
 ) -> tuple["Scope", str]:
-    """Return the pages, and the policy under which they were watched; "" where none was named."""
+    """Return the pages of the report, and the policy of their schedule or watch; "" for none."""
     from snapshotter.app.takedown.campaign_report import Scope
     from snapshotter.app.wiring import queue as wiring_jobs
     from snapshotter.app.wiring import watches as wiring_watch
@@ -189,7 +189,7 @@ def _scope(
 
 
 def _time(text: str | None, *, at_end: bool) -> datetime | None:
-    """Return an instant, of a day its first one, or the first behind it."""
+    """Return an instant; for a day its beginning, or at the end of a period the next day's."""
     from datetime import date, timedelta
 
     if text is None:

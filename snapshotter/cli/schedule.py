@@ -1,4 +1,4 @@
-"""`snapshotter schedule`: capture pages again and again."""
+"""Provide `snapshotter schedule`: capture pages again and again."""
 
 import sys
 from dataclasses import replace
@@ -319,7 +319,7 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
         # Nothing is removed of a list with a typo; what can not be read here can be removed.
         unread = [name for name in names if not book.is_readable(name)]
         found = [book.get(name) for name in names if name not in unread]
-        if not (yes or _is_wanted(found, unread)):
+        if not (yes or _is_confirmed(found, unread)):
             raise SnapshotterError("nothing was removed", hint="--yes where nobody can be asked")
         for name in unread:
             book.remove(name, by=settings.operator)
@@ -448,6 +448,6 @@ def history(
                     print_result(entry_line(entry))
 
 
-def _is_wanted(found: "list[Schedule]", unread: list[str]) -> bool:
+def _is_confirmed(found: "list[Schedule]", unread: list[str]) -> bool:
     told = ", ".join([*(f"{schedule.name} ({schedule.urls} URLs)" for schedule in found), *unread])
     return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe_schedule(entry: "Schedule") -> str:
-    """Return how a schedule is set, in one line."""
+    """Return the settings of a schedule in one line."""
     from snapshotter.policy.times import format_short_duration
 
     plan = entry.plan
@@ -31,7 +31,7 @@ def describe_schedule(entry: "Schedule") -> str:
 
 
 def describe_schedule_state(entry: "Schedule") -> str:
-    """Return whether it goes on, and when."""
+    """Return the state of a schedule: ended, paused, or its next visit."""
     if entry.has_ended:
         return "ended"
     if entry.next_at is not None:
@@ -42,7 +42,7 @@ def describe_schedule_state(entry: "Schedule") -> str:
 
 
 def print_changed(entry: "Schedule", as_json: bool, words: str, changed: bool) -> None:
-    """Say what became of a schedule."""
+    """Print the result of a change to a schedule."""
     if as_json:
         print_json({**schedule_json(entry), "changed": changed})
     else:
@@ -55,13 +55,13 @@ def format_count_of(count: int, noun: str) -> str:
 
 
 def print_visits(found: "list[tuple[Slot, str]]") -> None:
-    """Print visits to come, one a line."""
+    """Print coming visits, one a line."""
     for slot, url in found:
         print_result(f"  {instant(slot.at)}  {url}")
 
 
 def visits_json(found: "list[tuple[Slot, str]]") -> list[dict[str, Any]]:
-    """Return visits to come, as JSON has them."""
+    """Return coming visits for `--json`."""
     return [
         {"at": instant_json(slot.at), "slot": instant_json(slot.nominal), "url": url}
         for slot, url in found
@@ -69,7 +69,7 @@ def visits_json(found: "list[tuple[Slot, str]]") -> list[dict[str, Any]]:
 
 
 def schedule_json(entry: "Schedule") -> dict[str, Any]:
-    """Return a schedule, as JSON has it."""
+    """Return a schedule for `--json`."""
     state = "ended" if entry.has_ended else entry.state
     return {
         "created_at": instant_json(entry.created_at),
@@ -87,7 +87,7 @@ def schedule_json(entry: "Schedule") -> dict[str, Any]:
 
 
 def plan_json(plan: "Plan") -> dict[str, Any]:
-    """Return a plan, as JSON has it."""
+    """Return a plan for `--json`."""
     return {
         "catch_up": plan.catch_up.value,
         "cron": plan.cron or None,
@@ -112,7 +112,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
 
 
 def entry_json(entry: "HistoryEntry") -> dict[str, Any]:
-    """Return an entry of a history, as JSON has it."""
+    """Return an entry of a history for `--json`."""
     return {
         "at": instant_json(entry.at),
         "bundle_id": entry.bundle_id or None,
@@ -147,7 +147,7 @@ def entry_line(entry: "HistoryEntry") -> str:
 
 
 def print_signed(kept: "StoredGap", as_json: bool, trusted: bool) -> None:
-    """Print a record that is kept in a store."""
+    """Print a signed gap record of a store."""
     from snapshotter.verify.audit.record_checks import describe_gap
 
     found = kept.record
@@ -187,7 +187,7 @@ def _record_json(found: "GapRecord") -> dict[str, Any]:
 
 
 def instant(at: datetime) -> str:
-    """Return an instant as we write it."""
+    """Return an instant in RFC 3339, as bundles have it."""
     from snapshotter.formats.canonical_json import instant
 
     return instant(at)

@@ -1,4 +1,4 @@
-"""`snapshotter show`: print the capture record of a bundle, unchecked."""
+"""Provide `snapshotter show`: print the capture record of a bundle, unchecked."""
 
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,7 +10,7 @@ from snapshotter.cli.output import (
     print_json,
     print_message,
     print_result,
-    verdict_object,
+    verdict_json,
 )
 from snapshotter.model.custody import DISPLAYING
 
@@ -59,7 +59,7 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
         wiring_store.note_access(settings, opened, bundle, DISPLAYING, show_message=print_message)
     shown = AssessmentSummary.of(assessment) if assessment is not None else None
     if as_json:
-        kept = {"assessment": plain(assessment), "verdict": verdict_object(shown)}
+        kept = {"assessment": plain(assessment), "verdict": verdict_json(shown)}
         print_json({**record, **kept})
         return
     read = describe_readings(assessment.readings) if assessment is not None else []
@@ -68,7 +68,7 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
 
 
 def _read_assessment(stream: BinaryIO) -> "Assessment | None":
-    """Return what a bundle says that it shows; None for one of a time before that was said."""
+    """Return the assessment in a bundle; None for a bundle from before assessments existed."""
     from snapshotter.app.archive import assessment as assessing
 
     return assessing.read_assessment(assessing.BundleFiles(stream))

@@ -1,4 +1,4 @@
-"""`snapshotter store`: what a store promises, what it keeps, and copies of it."""
+"""Provide `snapshotter store`: test a store, add bundles to it, retain them, and index it."""
 
 import contextlib
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`snapshotter store replicate` and `store repair`: from one store to another."""
+"""Provide `snapshotter store replicate` and `store repair`, which copy between two stores."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ def _endpoint(what: str) -> Callable[[_Command], _Command]:
 
 
 class _Incomplete(SnapshotterError):
-    """The two stores are not in step afterwards."""
+    """The two stores still differ after the command."""
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""`snapshotter streams`: open the encrypted streams of a bundle, and check its record by them."""
+"""Provide `snapshotter streams`: decrypt the streams of a bundle, and check its record by them."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`snapshotter takedown`: conclude removals from captures, and show and export signed events."""
+"""Provide `snapshotter takedown`: conclude removals from captures, and show and export events."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,7 +127,7 @@ def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) ->
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     with wiring_takedown.observation_source(ctx.obj.load(store=store or "")) as source:
-        found = _found(source, event_id)
+        found = _find_event(source, event_id)
     if as_json:
         print_json(event_json(found))
         return
@@ -209,7 +209,7 @@ def export(
 
     settings = ctx.obj.load(store=store or "")
     with wiring_takedown.observation_source(settings) as source:
-        found = _found(source, event_id)
+        found = _find_event(source, event_id)
         files = takedowns.export_event(source, found, output or Path(event_id))
     for observation in captures_of_event(found.event) if found.event is not None else ():
         wiring_store.note_access(
@@ -223,11 +223,11 @@ def export(
 
 
 def _identity(source: "ObservationSource", wanted: str) -> str:
-    """Return the identity of a page; what is no address is one, as `--json` prints it."""
+    """Return the identity of a page; a text that is not an address is an identity already."""
     return source.identity(wanted) if "://" in wanted else wanted
 
 
-def _found(source: "ObservationSource", event_id: str) -> "StoredEvent":
+def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":
     source.catalog.sync_events(source.store)
     for kept_event in source.catalog.events(event_id=event_id):
         if kept_event.event is not None:

@@ -1,4 +1,4 @@
-"""`snapshotter timestamp`: ask again for the tokens that authorities still owe."""
+"""Provide `snapshotter timestamp`: request the tokens that authorities have not delivered yet."""
 
 from datetime import datetime
 from typing import Any

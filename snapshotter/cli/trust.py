@@ -1,5 +1,5 @@
 """
-`snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
+Provide `snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
 
 The edits are in `app/trust/editing.py`; the commands about versions and about the log are in
 `trust_versions.py` and `trust_log.py`.

@@ -1,4 +1,4 @@
-"""Options and output that the commands share which edit a trust file."""
+"""Declare the options and print the results of the commands that edit a trust file."""
 
 import contextlib
 import functools
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from snapshotter.verify.trust import TrustDocument
 
 _Command = Callable[..., Any]
-_EXPIRY = timedelta(days=2 * 365)  # when nothing is said: long enough to forget, short of for ever
+_EXPIRY = timedelta(days=2 * 365)  # by default
 
 
 def instant_option(
@@ -41,7 +41,7 @@ def instant_option(
 
 
 def expiry(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Read an instant, or `never` as None; when nothing is said, two years from now."""
+    """Read an instant, or `never` as None; by default, two years from now."""
     if value is None:
         return now() + _EXPIRY
     return None if value == "never" else instant_option(ctx, parameter, value)
@@ -70,7 +70,7 @@ def root_key_option(command: _Command) -> _Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustEdit:
-    """What the options of a command say of an edit of a trust file."""
+    """An edit of a trust file, by the options of a command."""
 
     editor: "TrustEditor"
     as_json: bool
@@ -90,7 +90,7 @@ class TrustEdit:
 def trust_editor(
     context: click.Context, root_key_name: str, passphrase_file: Path | None, draft: Path | None
 ) -> "TrustEditor":
-    """Return what edits trust files with the keys and the data directory of the settings."""
+    """Return the editor of trust files for the keys and the data directory of the settings."""
     from snapshotter.app.trust.editing import TrustEditor
 
     return TrustEditor(

@@ -1,4 +1,4 @@
-"""`snapshotter trust set-log|add-witness|publish`: a trust file and the log."""
+"""Provide `snapshotter trust set-log`, `add-witness` and `publish`: the log in a trust file."""
 
 from pathlib import Path
 

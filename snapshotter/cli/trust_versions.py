@@ -1,4 +1,4 @@
-"""`snapshotter trust sign|bump|renew|diff`: the versions of a trust file."""
+"""Provide `snapshotter trust sign`, `bump`, `renew` and `diff`: the versions of a trust file."""
 
 from dataclasses import replace
 from datetime import datetime

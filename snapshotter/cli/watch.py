@@ -1,4 +1,4 @@
-"""`snapshotter watch`: poll lists, and capture the pages that they newly name."""
+"""Provide `snapshotter watch`: poll lists, and capture the pages that they newly name."""
 
 from collections.abc import Callable
 from contextlib import closing, contextmanager
@@ -17,12 +17,12 @@ from snapshotter.cli.watch_output import (
     describe_state,
     format_interval,
     format_time_or_never,
-    item_object,
-    poll_object,
+    item_json,
+    poll_json,
     print_dry_run,
     print_watch,
     print_watch_change,
-    watch_object,
+    watch_json,
     watch_source,
 )
 from snapshotter.errors import ServiceUnavailable
@@ -83,7 +83,7 @@ def _moment(text: str | None, *, is_end: bool) -> datetime | None:
         raise click.BadParameter(str(error)) from error
 
 
-# What a watch can have, and what of it can be changed; None and empty: nothing was said.
+# The options of a watch that can be changed later; None and empty: not given.
 _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--kind",
@@ -214,7 +214,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         book.add(wanted)
         status = book.status(wanted.name)
     if as_json:
-        print_json(watch_object(status))
+        print_json(watch_json(status))
         return
     print_result(f"{wanted.name}  watched, {format_interval(wanted)}")
     if wanted.existing is Existing.CAPTURE:
@@ -285,7 +285,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         found = list(book.statuses())
     for status in found:
         if as_json:
-            print_json(watch_object(status))
+            print_json(watch_json(status))
         else:
             waiting = f"  {status.waiting} waiting" if status.waiting else ""
             print_result(
@@ -320,10 +320,10 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **watch_object(found.status),
+                **watch_json(found.status),
                 "jobs": dict(found.jobs),
                 "late": found.late,
-                "last_polls": [poll_object(poll) for poll in found.polls],
+                "last_polls": [poll_json(poll) for poll in found.polls],
                 "unlearnt": found.unlearnt,
             }
         )
@@ -425,12 +425,12 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         last = book.polls(name, 1)
     if status.watch.render and status.polls == before.polls:
         if as_json:
-            print_json({**watch_object(status), "last_polls": []})
+            print_json({**watch_json(status), "last_polls": []})
         else:
             print_result(f"{name}  its page is captured first, and read when that is done")
         return
     if as_json:
-        print_json({**watch_object(status), "last_polls": [poll_object(poll) for poll in last]})
+        print_json({**watch_json(status), "last_polls": [poll_json(poll) for poll in last]})
     else:
         counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
         print_result(f"{name}  {describe_state(status)}  {status.listed} listed, {counts}")
@@ -479,7 +479,7 @@ def items(
         queue = wiring_jobs.queue(settings, book.engine)
         for found in watch_summary.items_with_jobs(book, queue, name, state=wanted, newest=newest):
             if as_json:
-                print_json(item_object(found))
+                print_json(item_json(found))
                 continue
             item, job = found.item, found.job
             what = job.state.value if job is not None else item.state.value

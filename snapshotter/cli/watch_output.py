@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def describe_state(status: WatchStatus) -> str:
-    """Return how a list stands, in a word: `ended`, `paused`, or its state."""
+    """Return the state of a list in a word: `ended`, `paused`, or its state."""
     if status.ended:
         return "ended"
     return "paused" if status.paused else status.state.value
 
 
 def watch_source(status: WatchStatus) -> str:
-    """Return where a list is: a file, or its address without what is secret in it."""
+    """Return the source of a list: a file, or its address without secrets."""
     from snapshotter.model.capture_url import printable_url
 
     return status.watch.source if status.watch.is_file else printable_url(status.watch.source)
@@ -46,14 +46,14 @@ def format_interval(watched: Watch) -> str:
 
 
 def describe_poll(poll: "Poll") -> str:
-    """Return what became of a poll, or of a gap between polls, on one line."""
+    """Return the result of a poll, or a gap between polls, on one line."""
     if poll.state is None:
         return f"{'GAP':<12} {poll.detail}"
     counts = f"{poll.listed} listed, {poll.new} new, {poll.queued} handed over"
     return f"{poll.state.value:<12} {counts}  {poll.detail}".rstrip()
 
 
-def watch_object(status: WatchStatus) -> dict[str, Any]:
+def watch_json(status: WatchStatus) -> dict[str, Any]:
     """Return a watched list for `--json`."""
     watched = status.watch
     return {
@@ -97,7 +97,7 @@ def watch_object(status: WatchStatus) -> dict[str, Any]:
     }
 
 
-def poll_object(poll: "Poll") -> dict[str, Any]:
+def poll_json(poll: "Poll") -> dict[str, Any]:
     """Return a poll, or a gap between polls, for `--json`."""
     return {
         "at": instant_json(poll.at),
@@ -113,8 +113,8 @@ def poll_object(poll: "Poll") -> dict[str, Any]:
     }
 
 
-def item_object(found: "ItemWithJob") -> dict[str, Any]:
-    """Return a page that a list named for `--json`, with what its job became."""
+def item_json(found: "ItemWithJob") -> dict[str, Any]:
+    """Return a page of a list for `--json`, with the state of its job."""
     item, job = found.item, found.job
     return {
         "aliases": list(item.aliases),
@@ -215,6 +215,6 @@ def print_watch(found: "WatchSummary") -> None:
 
 def print_watch_change(status: WatchStatus, done: str, as_json: bool) -> None:
     if as_json:
-        print_json(watch_object(status))
+        print_json(watch_json(status))
     else:
         print_result(f"{status.watch.name}  {done}")

@@ -1,4 +1,4 @@
-"""`snapshotter worker`: capture what is in the queue, and list the workers."""
+"""Provide `snapshotter worker`: capture the jobs of the queue, and list the workers."""
 
 import signal
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Print what happens to a worker, and the list of workers."""
+"""Print the events of a worker, and the list of workers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,12 @@ _WORDS = {
 
 class WorkerLog:
     """
-    What happens, a line each: for people on stderr, or as JSON on stdout.
+    Print log events, one a line: for a person on stderr, or as JSON on stdout.
 
     Args:
-        as_json: Print JSON, and say nothing.
-        quiet: Say nothing: somebody else writes the log.
-        level: From what on something is said.
+        as_json: Print JSON only.
+        quiet: Print nothing for a person: the log is written elsewhere.
+        level: Lowest level that is printed.
     """
 
     def __init__(self, as_json: bool, *, quiet: bool = False, level: str = "info") -> None:
@@ -63,7 +63,7 @@ class WorkerLog:
         self._level = level
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Tell of one event."""
+        """Print one event."""
         from snapshotter.telemetry.logs import LogLevel, level_of, redact_fields
 
         if self._as_json:
@@ -71,14 +71,14 @@ class WorkerLog:
         elif self._quiet:
             return
         elif words := _WORDS.get(event):
-            # What is said of a job is said at every level that says anything of jobs at all.
+            # Events of jobs count as INFO at least.
             matters = max(level_of(event), LogLevel.INFO)
             if matters >= LogLevel[self._level.upper()]:
                 print_message(words.format(**redact_fields(fields)))
 
 
 def worker_json(worker: "Enrolled") -> dict[str, Any]:
-    """Return the object that `--json` prints, as docs/reference/json.md promises it."""
+    """Return the object that `--json` prints (docs/reference/json.md)."""
     return {
         "detail": worker.detail,
         "done": worker.done,

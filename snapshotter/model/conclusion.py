@@ -6,7 +6,7 @@ minimum is which required parts exist. A log-in page can be captured whole. Ther
 prints one of the three alone. docs/spec/assessment.md#in-one-sentence has all combinations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -85,6 +85,12 @@ def qualify_court_minimum(line: str, met: bool, shown: AssessmentSummary | None)
 def exit_code(met: bool, *, required: bool) -> int:
     """Return the exit code of a capture that was sealed and stored: 3 where it lacks something."""
     return 0 if met or not required else CaptureIncomplete.exit_code
+
+
+def combined_exit_code(codes: Sequence[int]) -> int:
+    """Return the exit code of several captures: the last failure, else the incomplete, else 0."""
+    failures = [code for code in codes if code not in (0, CaptureIncomplete.exit_code)]
+    return failures[-1] if failures else max(codes, default=0)
 
 
 def _is_uncertain(shown: AssessmentSummary) -> bool:

@@ -10,7 +10,7 @@ from snapshotter.app.pipeline.run import CaptureResult
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
 from snapshotter.model.capture_url import check_url
-from snapshotter.model.conclusion import exit_code
+from snapshotter.model.conclusion import combined_exit_code, exit_code
 from snapshotter.model.request import Decision
 from snapshotter.policy.host_answers import response_of
 from snapshotter.ports import Progress
@@ -67,7 +67,7 @@ def capture_each(
         refused: URLs that cannot be captured, by number.
         raise_errors: Raise the error of a URL, unless the run was interrupted.
     """
-    code = 0
+    codes: list[int] = []
     for number, url in enumerate(urls):
         error = refused.get(number)
         if error is None:
@@ -82,7 +82,7 @@ def capture_each(
                     results.append(result)
                 observer.captured(number, result, series.warnings(result))
                 met = result.capture.court_minimum.met
-                code = code or exit_code(met, required=decision.require_court_minimum)
+                codes.append(exit_code(met, required=decision.require_court_minimum))
             except SnapshotterError as failure:
                 if raise_errors and not series.stop.wanted:
                     raise
@@ -95,12 +95,12 @@ def capture_each(
                 error = bug(failure)
         if error is not None:
             observer.failed(number, error)
-            code = error.exit_code
+            codes.append(error.exit_code)
         series.stop.release()
         if series.stop.wanted:
             observer.interrupted(len(urls) - number - 1)
             return INTERRUPTED_EXIT_CODE
-    return code
+    return combined_exit_code(codes)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 
 from snapshotter.app import settings
 from snapshotter.app.wiring import queue as wiring_jobs
-from snapshotter.cli import enqueue
 from snapshotter.jobs.database import TABLES_VERSION
 from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts
@@ -17,6 +16,7 @@ from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
+from snapshotter.model.conclusion import combined_exit_code
 from snapshotter.model.job import JobState
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.making import BUNDLE, job, made
@@ -154,7 +154,7 @@ def test_waiting_ends_as_a_capture_would(
     ("codes", "worst"), [([], 0), ([0, 0], 0), ([0, 3, 0], 3), ([1, 3], 1), ([20, 0, 3], 20)]
 )
 def test_a_failure_is_worse_than_what_is_incomplete(codes: list[int], worst: int) -> None:
-    assert enqueue._worst(codes) == worst
+    assert combined_exit_code(codes) == worst
 
 
 def test_waiting_for_what_is_cancelled_ends_in_a_failure(
