@@ -1,16 +1,16 @@
 """
-Files and folders that stand whole under their name or not at all, whatever ends the writer.
+Write files and folders atomically: they exist whole under their name or not at all.
 
-They grow under a hidden name beside their own, `.<name>.<16 hex digits>.growing`, are
-synced, and only then get the name. The growing one is locked (flock) as long as its
-writer lives; the system lets go of the lock when the writer dies, however it dies. So
-whoever writes into the same folder next can tell what a dead writer left from what is in
-use, and removes the former: a crash leaves no evidence and no secret lying about.
+They are written under a hidden name in the same folder, `.<name>.<16 hex digits>.growing`,
+synced, and only then renamed. The growing one is locked (flock) as long as its writer lives;
+the system releases the lock when the writer dies. So the next writer into the same folder can
+tell what a dead writer left from what is in use, and removes it: a crash leaves no evidence and
+no secret behind.
 
-A file system without locks can not tell. There nothing is swept, and what a crash left
-stays, under a name that says what it is.
+A file system without locks cannot tell. There nothing is removed, and what a crash left
+stays, under a name that shows what it is.
 
-All functions here raise OSError; what it means is for the caller to say.
+All functions here raise OSError; the caller translates it.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _SHARED = 0o666  # less the umask
 
 
 def write(target: Path, data: bytes, *, mode: int | None = None, over: bool = True) -> None:
-    """Write a file whole; arguments and errors as `growing` has them."""
+    """Write a whole file; arguments and errors as for `growing`."""
     with growing(target, mode=mode, over=over) as out:
         out.write(data)
 
@@ -42,18 +42,18 @@ def write(target: Path, data: bytes, *, mode: int | None = None, over: bool = Tr
 @contextlib.contextmanager
 def growing(target: Path, *, mode: int | None = None, over: bool = True) -> Iterator[BinaryIO]:
     """
-    Give a stream, to be written and read; at the end of the block it is the file `target`.
+    Open a stream for writing and reading; at the end of the block it becomes the file `target`.
 
-    It is durable then. When the block raises, what stood there before is still there.
+    The file is durable then. If the block raises, a file that existed before is unchanged.
 
     Args:
         mode: Permission bits; its owner alone can read it until it is whole. None: as the
             umask says.
-        over: Whether it may take the place of another file.
+        over: Whether it may replace another file.
 
     Raises:
         FileExistsError: Something has the name, and `over` is False.
-        OSError: It can not be written.
+        OSError: It cannot be written.
     """
     sweep(target.parent)
     with _claimed(target, _SHARED if mode is None else 0o600) as (part, descriptor):
@@ -73,10 +73,10 @@ def growing(target: Path, *, mode: int | None = None, over: bool = True) -> Iter
 @contextlib.contextmanager
 def growing_folder(target: Path) -> Iterator[Path]:
     """
-    Give an empty folder; at the end of the block it is `target`, whole.
+    Make an empty folder; at the end of the block it becomes `target`, whole.
 
     Raises:
-        OSError: It can not be made, or `target` is there and has something in it.
+        OSError: It cannot be made, or `target` exists and is not empty.
     """
     sweep(target.parent)
     with _claimed(target, None) as (part, _):
@@ -113,7 +113,7 @@ def sweep(folder: Path) -> int:
 
 
 def sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where it may be opened for that."""
+    """Sync the names in a folder to the disk, if it can be opened for that."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:
@@ -138,7 +138,7 @@ def _name_new(part: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _claimed(target: Path, mode: int | None) -> Iterator[tuple[Path, int]]:
-    """Make a growing file, or a folder without a mode, locked; its name is gone at the end."""
+    """Make a growing file, or a folder without a mode, locked; its name is removed at the end."""
     part, descriptor = _claim(target, mode)
     try:
         yield part, descriptor
@@ -172,7 +172,7 @@ def _claim(target: Path, mode: int | None) -> tuple[Path, int]:
 
 
 def _is_held(descriptor: int, part: Path) -> bool:
-    """Lock what was just made; False when a sweep saw it before that, and took it."""
+    """Lock what was just made; False if a sweep found and removed it before that."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
 """
-The errors that we expect, each with the exit code it ends in.
+The expected errors, each with its exit code.
 
     SnapshotterError              1   something expected went wrong
-    ├── CaptureIncomplete         3   a bundle was sealed, and says what it lacks
+    ├── CaptureIncomplete         3   a bundle was sealed, and lacks something required
     ├── EvidenceInvalid          10   checked, and it does not hold
     ├── EvidenceUnverifiable     11   could not be checked; says nothing about the evidence
     ├── PolicyRefused            20   the policy forbids this
@@ -26,7 +26,7 @@ class SnapshotterError(Exception):
 
     Args:
         message: What happened, for a person: lower case, no full stop.
-        hint: What to do about it, or nothing.
+        hint: What to do about it, or "".
     """
 
     exit_code = 1
@@ -44,7 +44,7 @@ class CaptureIncomplete(SnapshotterError):
 
 
 class EvidenceInvalid(SnapshotterError):
-    """A check was made, and it does not hold."""
+    """A check was made, and the evidence failed it."""
 
     exit_code = 10
 
@@ -68,12 +68,12 @@ class ServiceUnavailable(SnapshotterError):
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Return whether an error says that a disk, or what one may use of it, is full."""
+    """Return whether an error means that a disk or a quota is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def bug(error: Exception) -> SnapshotterError:
-    """Return what nobody expected as a sentence, with what a report of it needs."""
+    """Describe an unexpected error in a sentence, with what a report of it needs."""
     if isinstance(error, OSError) and is_disk_full(error):  # anywhere, and nobody's mistake
         where = f": {error.filename} could not be written" if error.filename else ""
         return SnapshotterError(

@@ -1,5 +1,5 @@
 """
-Keep the working directory off Python's import path: of this program, and of its processes.
+Keep the working directory off Python's import path, in this program and its child processes.
 
 `python -m` and `python -c` look for modules in the working directory first. Inside an
 exhibit's folder a file `hashlib.py` would then run in the verifier. The installed commands
@@ -13,7 +13,7 @@ import sys
 
 
 def leave_out_working_directory() -> None:
-    """Remove the working directory from `sys.path`, unless this package itself lies there."""
+    """Remove the working directory from `sys.path`, unless this package itself is there."""
     if sys.flags.safe_path or not sys.path:
         return
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -24,8 +24,8 @@ def leave_out_working_directory() -> None:
 
 def protect_children() -> None:
     """
-    Have each Python process that is started from now on leave out the working directory.
+    Make each Python process that is started from now on leave out the working directory.
 
-    `multiprocessing` starts its processes with `python -c`, whatever started this one.
+    `multiprocessing` starts its processes with `python -c`, however this one was started.
     """
     os.environ["PYTHONSAFEPATH"] = "1"  # noqa: TID251  nothing is read: the processes inherit it

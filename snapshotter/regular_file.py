@@ -1,10 +1,10 @@
 """
-Open a regular file, and nothing else: the one way in which paths of strangers are opened.
+Open regular files only: the one way in which paths of strangers are opened.
 
 Whoever can write to a folder can put anything under a name: a folder, a named pipe, a socket,
 a device, a link. Opening a pipe waits for a writer, and opening a device may change its state.
-So the kind of a path is looked at first, the path is opened without waiting, and the kind of
-what was opened is looked at again, because the name may have changed hands in between.
+So the kind of a path is checked first, the path is opened without waiting, and the kind of
+the opened file is checked again, because the name may have been replaced in between.
 """
 
 import errno
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 class NotRegularFile(OSError):
-    """The name is taken by something that is no regular file; `strerror` names it."""
+    """The path is not a regular file; `strerror` names what it is."""
 
 
 def open_regular(path: Path | str, *, inside: int | None = None, follow: bool = True) -> int:
@@ -35,7 +35,7 @@ def open_regular(path: Path | str, *, inside: int | None = None, follow: bool = 
         follow: Whether the last part of the path may be a symbolic link.
 
     Raises:
-        FileNotFoundError: Nothing has that name; with `follow`, also a link that leads nowhere.
+        FileNotFoundError: Nothing has that name; with `follow`, also a link without a target.
         NotRegularFile: Something else has it.
         OSError: It cannot be opened.
         ValueError: A name with a zero byte.

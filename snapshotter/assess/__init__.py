@@ -1,6 +1,6 @@
 """
-What does this capture show? Pure: the same page and the same rules give the same answer.
+Assess captured pages: verdicts, readings, take-down events and campaign findings.
 
-No browser, no store, no network and no clock: a stranger who has a bundle and the rules
-that lie in it comes to the same verdicts (`docs/explanation/verdicts.md`).
+The functions are pure: no browser, store, network or clock. A stranger who has a bundle and the
+rules in it gets the same verdicts (`docs/explanation/verdicts.md`).
 """

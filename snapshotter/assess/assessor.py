@@ -1,9 +1,9 @@
 """
-The verdicts and readings of one decision's rules (`ports.Assessor`).
+Assess a page by the rules of one decision (`ports.Assessor`).
 
-Pure, and never in the way: a page may be made to break who judges it. Whatever goes wrong
-is the verdict "error" with the reason, and never an exception. What goes wrong in one reading,
-or after the verdict was found, is named in `Assessment.unread` and costs nothing else.
+An assessment never raises, because a page may be made to break it. Any failure is the verdict
+"error" with the reason. A failure in one reading, or after the verdict was found, is named in
+`Assessment.unread` and leaves all other results intact.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _STATED = "wechat:"  # accounts whose pages state the number of the article
 
 @dataclass(slots=True)
 class _PageReading:
-    """What was read of a page, for who needs it next."""
+    """The parts of a page that several readings use."""
 
     document: DomDocument | None = None
     unread: list[FailedReading] = field(default_factory=list)
@@ -49,11 +49,11 @@ class _PageReading:
 
 class RuleAssessor:
     """
-    Judges pages by files of rules, and reads them.
+    Judges pages by rule files, and reads them.
 
     Args:
-        sets: In the order of matching.
-        verdict: What the policy says of main regions.
+        rule_sets: In the order of matching.
+        verdict: The policy's rules for the main region.
         readings: What is read off a page.
     """
 
@@ -70,10 +70,10 @@ class RuleAssessor:
     @classmethod
     def of(cls, decision: Decision) -> "RuleAssessor":
         """
-        Return the assessor of a decision: by the texts of its rules, else by those shipped.
+        Return the assessor of a decision: with the texts of its rules, else with the shipped files.
 
         Raises:
-            SnapshotterError: A file of rules is not there, or is none.
+            SnapshotterError: A rule file does not exist or is invalid.
         """
         verdict = decision.verdict
         rule_sets = (
@@ -85,15 +85,15 @@ class RuleAssessor:
 
     @property
     def rules(self) -> tuple[RuleSet, ...]:
-        """The files of rules, in the order of matching."""
+        """The rule files, in the order of matching."""
         return self._rule_sets
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
-        """Return the verdicts alone: quick enough while the browser waits."""
+        """Return the verdicts alone, which is quick enough while the browser waits."""
         return self._verdicts(page, _PageReading())
 
     def assess(self, page: Page) -> Assessment:
-        """Return the verdicts, and everything that can be read off the page."""
+        """Return the verdicts and all readings of the page."""
         reading = _PageReading()
         content, takedown = self._verdicts(page, reading)
         readings, stated = Readings(), ""
@@ -164,7 +164,9 @@ class RuleAssessor:
         judged: TakedownJudgement,
         document: DomDocument | None,
     ) -> tuple[ContentVerdict, TakedownVerdict]:
-        """A main region with less text than the policy asks for is a frame without its text."""
+        """
+        Return the verdicts; "shell" if the main region has less text than the policy requires.
+        """
         if page.media_type not in ("", "text/html", "application/xhtml+xml"):
             return content, judged.verdict  # a file has no main region
         regions = regions_of(
@@ -193,7 +195,9 @@ class RuleAssessor:
         return ContentVerdict(kind=Content.SHELL, detail=detail, evidence=(shown,)), verdict
 
     def _stated(self, page: Page) -> str:
-        """Return which page it is, where it says that itself: an article behind a short link."""
+        """
+        Return the page's identity if the page states it: that of an article behind a short link.
+        """
         for rules in rules_for(self._rule_sets, hosts_of(page)):
             if rules.account_id is not None and rules.account_id.prefix == _STATED:
                 found = wechat_identity_from_page(page.html)
@@ -203,12 +207,12 @@ class RuleAssessor:
 
 @lru_cache(maxsize=64)
 def _parsed(name: str, text: str) -> RuleSet:
-    """Return a file of rules; the captures of a batch have the same ones."""
+    """Parse a rule file, once for all captures of a batch."""
     return parse_rules(text, f"rules {name}")
 
 
 def hosts_of(page: Page) -> tuple[str, ...]:
-    """Return the hosts by which rules are chosen: where it ended, and where it was asked for."""
+    """Return the hosts whose rules apply: those of the final and of the requested address."""
     urls = (page.final_url, page.requested_url)
     return tuple(dict.fromkeys(host for host in map(host_of, urls) if host)) or ("",)
 

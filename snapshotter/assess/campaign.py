@@ -1,9 +1,10 @@
 """
-What became of the pages of a campaign. Pure: the same captures give the same numbers.
+Compute the findings of a campaign from its captures: fates, removals, survival, numbers.
 
-Nothing is guessed between two captures. How long a page lived is an interval; the curve of
-survival has two edges, between which the truth lies whatever happened while nobody looked; a
-median has two bounds, and no upper one where half of the pages may still be there.
+Pure: the same captures give the same numbers. Nothing is guessed between two captures. How long
+a page lived is an interval. The survival curve has two edges, and the truth lies between them
+whatever happened between captures. A median has two bounds, and no upper one if half of the
+pages may still be available.
 """
 
 from collections import Counter, defaultdict
@@ -47,7 +48,7 @@ _MS = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """How long a page lived since it was first seen, in ms: more than one, at most the other."""
+    """How long a page lived since it was first seen, in ms, as bounds."""
 
     at_least: int
     at_most: int | None  # None: its end was not seen
@@ -60,7 +61,7 @@ _Bracket = Callable[[Takedown], tuple[datetime, datetime]]
 def compute_findings(
     campaign: Campaign, *, bracket: _Bracket = lambda event: event.bracket
 ) -> CampaignFindings:
-    """Return what follows from a campaign's captures."""
+    """Return the findings of a campaign."""
     campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
     told = [_page(page, campaign, bracket) for page in campaign.pages]
     rows = [row for row, _ in told]
@@ -100,9 +101,9 @@ def concluded_events(campaign: Campaign) -> tuple[Takedown, ...]:
 
 def events_with_unproven_order(campaign: Campaign) -> tuple[str, ...]:
     """
-    Return the ids of the events of which the times that are proven do not bear out the order.
+    Return the ids of the events whose order of captures the proven times do not confirm.
 
-    By the proven times that the report names. What contradicts an order says who verifies it.
+    Proven times are those that the report names. The verification tells what contradicts an order.
     """
     return tuple(
         event.event_id for event in concluded_events(campaign) if not _is_order_proven(event)
@@ -128,7 +129,7 @@ def _conclude(
 
 
 def _of_one_page(page: WatchedPage) -> WatchedPage:
-    """Return a page whose captures are all of it, and of the account that one of them names."""
+    """Return a page with its identity and account set in all captures."""
     account = _account(page.captures)
     return replace(
         page,
@@ -192,10 +193,9 @@ def _seen(page_captures: Sequence[Observation], campaign: Campaign) -> list[Obse
 
 def bracket_by_start(event: Takedown) -> tuple[datetime, datetime]:
     """
-    Return the interval as older reports have it: from the capture that began first.
+    Return the interval of an event as older reports have it: from the capture that began first.
 
-    Of two captures of which one lies within the other that is another interval than the one in
-    which it happened.
+    It differs from `Takedown.bracket` if one capture was made during the other.
     """
     earlier, later = sorted(
         (event.last_seen, event.first_gone), key=lambda observation: observation.began_at
@@ -234,7 +234,7 @@ def _fate(
     *,
     removed_inside: bool,
 ) -> tuple[Fate, tuple[Observation, ...]]:
-    """Return what became of a page, and the captures that say so."""
+    """Return the fate of a page, and the captures that decided it."""
     if not page_captures:
         return Fate.UNCAPTURED, ()
     if standing is PagePresence.GONE:
@@ -290,7 +290,7 @@ def _life(
     removals: Sequence[Removal],
     events: Sequence[Takedown],
 ) -> _Life | None:
-    """Return how long a page lived; None of one that nobody saw, or that was not watched."""
+    """Return how long a page lived; None if no capture shows it, or none is in the period."""
     if first_seen is None or not inside:
         return None
     removed = next((event for event in events if event.kind is TakedownKind.REMOVED), None)
@@ -304,10 +304,10 @@ def _life(
 
 def _survival(lives: Sequence[_Life]) -> tuple[tuple[Survival, ...], Span | None]:
     """
-    Return the curve, and the bounds of the median.
+    Return the survival curve, and the bounds of the median.
 
-    At any moment at least those are there that were seen later, and at most those that were not
-    yet seen to be gone: each step holds until the next.
+    At any moment at least those pages are available that were seen later, and at most those that
+    were not yet seen to be gone. Each step holds until the next.
     """
     if not lives:
         return (), None
@@ -335,8 +335,8 @@ def _median(spans: Sequence[Span]) -> Span | None:
     """
     Return the bounds of the median of lengths that are known as intervals.
 
-    The least that each can be gives the least that the median can be, and so above: it is
-    monotone in each. Of an even number the lower of the two in the middle is taken.
+    The median is monotone in each length, so the lower bounds give its lower bound and the upper
+    bounds its upper one. Of an even number the lower of the two in the middle is taken.
     """
     if not spans:
         return None
@@ -386,7 +386,7 @@ def _events_of_account(
 
 
 def _crossings(campaign: Campaign) -> Iterable[Crossing]:
-    """Yield each time in the period that a count of a page went over a threshold."""
+    """Yield each time in the period at which a count of a page crossed a threshold."""
     for page in campaign.pages:
         page_captures = (
             observation for observation in page.captures if observation.at < campaign.until
@@ -485,7 +485,7 @@ def _of_captures(campaign: Campaign) -> Iterable[Number]:
 
 
 def _few_words(page: WatchedPage, campaign: Campaign) -> list[Observation]:
-    """Return the captures of a page that show few words where it was, and not the page."""
+    """Return the captures that show few words in place of the page."""
     page_captures = sorted(
         (observation for observation in page.captures if observation.at < campaign.until),
         key=capture_order_key,
@@ -499,7 +499,9 @@ def _few_words(page: WatchedPage, campaign: Campaign) -> list[Observation]:
 
 
 def _captured(name: str, its: Sequence[tuple[int, Observation]], *, listed: bool = True) -> Number:
-    """Return a number of captures; of those that show content their pages name them."""
+    """
+    Return a number of captures. Those that show content are named by their pages, not by bundles.
+    """
     return Number(
         name=name,
         value=len(its),

@@ -1,9 +1,9 @@
 """
-What kind of page is it: content, notice, wall, shell, blank, error, partial.
+Decide what kind of page was captured: content, notice, wall, shell, blank, error, partial.
 
-Made of the take-down verdict, so that the two never disagree: content and partial are
-available, a wall and an error are inconclusive. It is asked for while the browser is still
-there, because a page that came empty can be asked for once more.
+The kind follows from the take-down verdict, so that the two never contradict each other: content
+and partial are available, a wall and an error are inconclusive. The kind is computed while the
+browser is still open, because an empty page can then be loaded once more.
 """
 
 from snapshotter.assess.page_view import PageView
@@ -26,8 +26,8 @@ def content_kind(
     Return what kind of page was captured.
 
     Args:
-        has_rules: Whether there are any for the page's host; without them what is shown is
-            content, as far as anybody knows.
+        has_rules: Whether there are rules for the page's host. Without rules, what is shown counts
+            as content.
     """
     verdict = judged.verdict
     if verdict.availability is Availability.AVAILABLE:
@@ -74,7 +74,7 @@ def _missing_images(view: PageView) -> int:
 
 
 def _empty(view: PageView, *, has_rules: bool) -> ContentVerdict:
-    """A page that no rule knows: something of it is there, or nothing at all."""
+    """Return the kind of a page that no rule matches: some of it is there, or nothing at all."""
     root = view.document.root if view.document is not None else None
     # What the browser showed counts where the document could not be read to its end.
     seen = sum(1 for character in view.page.text if not character.isspace())

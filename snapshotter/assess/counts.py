@@ -1,8 +1,8 @@
 """
-Numbers as pages write them: `3797`, `1,234`, `6.1万`, `1.2K`, `10万+`.
+Read counts off a page: `3797`, `1,234`, `6.1万`, `1.2K`, `10万+`.
 
-A shortened number is an interval, and which one depends on how the site shortens. Nothing is
-read as exact that is not written out: what a count proves is its lower bound.
+A shortened number is an interval, which depends on how the site shortens. Only a number that is
+written out is exact. A count proves its lower bound.
 """
 
 import re
@@ -56,7 +56,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a written number says: `lower` <= value <= `upper`."""
+    """The interval that a written number means: `lower` <= value <= `upper`."""
 
     lower: int
     upper: int | None
@@ -66,7 +66,7 @@ class Bounds:
 
 def parse_count(raw: str, rounding: Rounding = Rounding.ROUNDED) -> Bounds | None:
     """
-    Return what a number says as it is written; None if it is none, or not one alone.
+    Return the interval that a written number means; None if the text is not exactly one number.
 
         6.1万, truncated     61,000 to 61,999
         6.1万, rounded       60,500 to 61,499
@@ -86,7 +86,9 @@ def parse_count(raw: str, rounding: Rounding = Rounding.ROUNDED) -> Bounds | Non
 
 
 def plain_digits(text: str) -> str:
-    """Return a text with every decimal digit of Unicode as 0 to 9, and full-width signs plain."""
+    """
+    Return a text with every decimal digit of Unicode as 0 to 9, and full-width signs as ASCII.
+    """
     if text.isascii():
         return text
     return "".join(
@@ -129,7 +131,7 @@ def _bounds(found: re.Match[str], rounding: Rounding) -> Bounds | None:
 
 
 def _last_digit(value: int) -> int:
-    """Return the worth of the last digit that is not 0: 10,000 of 30,000."""
+    """Return the value of the last digit that is not 0: 10,000 of 30,000."""
     worth = 1
     while value and value % (worth * 10) == 0:
         worth *= 10
@@ -138,9 +140,9 @@ def _last_digit(value: int) -> int:
 
 def _decimal(digits: str, *, has_scale: bool) -> tuple[Decimal, Decimal] | None:
     """
-    Return a value and what one step of its last digit is worth.
+    Return a value, and the value of one step of its last digit.
 
-    A count without a scale is whole: `1.234` is a thousand and more, in the way of German.
+    A number without a scale is whole: `1.234` is 1,234, as written in German.
     """
     groups = re.split(r"[^\d]", digits)
     marks = re.findall(r"[^\d]", digits)
@@ -171,14 +173,14 @@ class CountWords:
 
 
 def count_words_for_sites(sites: Sequence[SiteReadings]) -> CountWords:
-    """Return the words of some sites; those of the first one come first."""
+    """Return the words of some sites; those of the first site come first."""
     merged = {word: unit for site in reversed(sites) for word, unit in site.units.items()}
     return count_words_from_pairs(tuple(sorted(merged.items())))
 
 
 @lru_cache(maxsize=16)
 def count_words_from_pairs(pairs: tuple[tuple[str, str], ...]) -> CountWords:
-    """Return what is needed to find some words, each with its unit."""
+    """Return the words of pairs of unit and word, prepared for searching."""
     units = dict(pairs)
     ordered = sorted(units, key=len, reverse=True)
     inside = "|".join(re.escape(phrase) for phrase in ordered) or r"(?!)"
@@ -198,9 +200,9 @@ def counts_in(
     text: str, words: CountWords, rounding: Rounding
 ) -> tuple[tuple[str, str, Bounds], ...]:
     """
-    Return what a short text counts, if it does nothing else: unit, words as written, bounds.
+    Return the counts in a short text that has nothing else: unit, verbatim words, bounds.
 
-    A sentence that holds a number is none: "reposted 500 times" in an article is its text.
+    A sentence that contains a number is no count: "reposted 500 times" in an article is its text.
     """
     plain = plain_digits(_INVISIBLE.sub("", text))
     if len(plain) > 2 * _MAX_RAW:
@@ -224,7 +226,7 @@ def counts_in(
 
 
 def _is_sign(text: str, at: int) -> bool:
-    """Whether a number below zero begins here: no count, and not the one without its sign."""
+    """Return whether a minus sign is at this place: a negative number is not a count."""
     return (
         text[at] in _DASHES
         and (at == 0 or text[at - 1].isspace())
@@ -244,9 +246,9 @@ def read_counts(
     sites: Sequence[SiteReadings],
 ) -> tuple[Count, ...]:
     """
-    Return the counts of a page, one a unit and place in the order of how well they are founded.
+    Return the counts of a page, one for each unit and place, the best founded first.
 
-    What the page's data says comes before what it shows, and says where the two differ.
+    What the page's data states comes before what the page shows, and a difference is recorded.
     """
     rounding = next((site.rounding for site in sites), Rounding.EITHER)
     stated = list(_stated(page, document, sites, rounding))
@@ -283,7 +285,7 @@ def _overlap(one: Count, other: Count) -> bool:
 def _stated(
     page: Page, document: DomDocument | None, sites: Sequence[SiteReadings], rounding: Rounding
 ) -> Iterator[Count]:
-    """Yield what the page's own data says."""
+    """Yield the counts in the page's own data."""
     scripts = document.scripts if document is not None else ()
     answer: Any = None
     if page.media_type.endswith("json"):
@@ -322,7 +324,7 @@ _ACTIONS = {
 
 
 def _of_json_ld(data: Any, where: str, rounding: Rounding) -> Iterator[Count]:
-    """Yield `interactionStatistic` (schema.org) of the first node that has some."""
+    """Yield `interactionStatistic` (schema.org) of the first node that has it."""
     nodes = data if isinstance(data, list) else [data]
     if isinstance(data, dict) and isinstance(data.get("@graph"), list):
         nodes = [data, *data["@graph"]]
@@ -347,7 +349,7 @@ def _of_json_ld(data: Any, where: str, rounding: Rounding) -> Iterator[Count]:
 def _placed(
     document: DomDocument, sites: Sequence[SiteReadings], rounding: Rounding
 ) -> Iterator[Count]:
-    """Yield what stands in the elements that a site's file names."""
+    """Yield the counts in the elements that a site's file names."""
     for site in sites:
         for rule in site.counts:
             for element in match_selectors(
@@ -375,7 +377,7 @@ def _shown(
     words: CountWords,
     rounding: Rounding,
 ) -> Iterator[Count]:
-    """Yield what short texts count that a reader sees, outside of other people's pieces."""
+    """Yield the counts in short visible texts, outside of other authors' pieces."""
     for number, block in enumerate(blocks):
         if block.hidden or len(block.text) > 2 * _MAX_RAW or not _has_digit(block.text):
             continue
@@ -397,7 +399,7 @@ def _has_digit(text: str) -> bool:
 def _unit_beside(
     document: DomDocument | None, blocks: Sequence[Block], number: int, words: CountWords
 ) -> str:
-    """Return the unit of a number that stands alone: its label, or the word right beside it."""
+    """Return the unit of a number that stands alone: from its label, or from the word beside it."""
     block = blocks[number]
     element = document.at(block.selector) if document is not None else None
     for _ in range(3):
@@ -429,7 +431,7 @@ _NAMES = {
 
 
 def _unit_of_names(element: Any) -> str:
-    """Return the unit by the names of an element and of the icon in it, or right before it."""
+    """Return the unit from the names of an element and of the icon in it, or right before it."""
     for near in (element, *islice(element.iterchildren(), 3), element.getprevious()):
         names = (near.get("class") or "")[:300] if near is not None and near.tag in _ICONS else ""
         for word in re.split(r"[\W_]+", names.lower()):

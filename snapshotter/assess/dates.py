@@ -1,14 +1,14 @@
 """
-Dates as pages write them, each as an interval: `3 weeks ago`, `昨天 21:03`, `M月D日`, ISO 8601.
+Read dates off a page, each as an interval: `3 weeks ago`, `昨天 21:03`, `M月D日`, ISO 8601.
 
     3 weeks ago, rounded    2.5 to 3.5 weeks before the capture (a first week is one at least)
     3 weeks ago, truncated  3 to 4 weeks before it
     昨天 21:03              one minute, in the zone of the browser
     2014-05-27              one day, in the zone of the browser
 
-What a page does not say is not guessed: `03/04/2014` is two days, so it is none. What is read
-by the browser's zone says so. A time of the clock that a change of clocks makes twice, or not at
-all, is the interval of all that it can mean.
+Nothing is guessed: `03/04/2014` can be two days, so it is no date. A date that was read in the
+browser's zone is marked. A local time that occurs twice, or never, because clocks change is the
+interval of all that it can mean.
 """
 
 import re
@@ -36,7 +36,7 @@ _FARTHEST = timedelta(hours=14)  # a zone's offset from UTC, at most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """What a written date says: `first` <= date < `end`, UTC."""
+    """The interval that a written date means: `first` <= date < `end`, UTC."""
 
     first: datetime
     end: datetime
@@ -46,7 +46,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateContext:
-    """By what a date is read."""
+    """What is needed to read a date: the time of the capture, the zone, how the site rounds."""
 
     now: datetime  # UTC
     zone: tzinfo
@@ -128,13 +128,13 @@ def _pattern(text: str, edge: str = _EDGE, end: str = _END) -> re.Pattern[str]:
 
 
 def parse_date(raw: str, when: DateContext) -> Interval | None:
-    """Return what a date says as it is written; None if it is none, or not one alone."""
+    """Return the interval that a written date means; None if the text is not exactly one date."""
     found = find_date(raw.strip(), when)
     return found[1] if found is not None and found[0] == raw.strip() else None
 
 
 def find_date(text: str, when: DateContext) -> tuple[str, Interval] | None:
-    """Return the first date in a short text, verbatim, and what it says."""
+    """Return the first date in a short text, verbatim, and its interval."""
     plain = plain_digits(text[:_MAX_TEXT])
     best: tuple[int, int, Interval] | None = None
     for pattern, reader in _FORMS:
@@ -154,7 +154,7 @@ def find_date(text: str, when: DateContext) -> tuple[str, Interval] | None:
 
 
 def changes_daily(text: str) -> bool:
-    """Return whether a short text has a date that the page writes anew as time goes: 昨天 21:03."""
+    """Return whether a short text has a date that the page rewrites as time passes: 昨天 21:03."""
     plain = plain_digits(text)
     return any(pattern.search(plain) for pattern, reader in _FORMS if reader in _MOVING)
 
@@ -184,7 +184,7 @@ def _ago(found: re.Match[str], when: DateContext) -> Interval | None:
 
 
 def _age(number: float, unit: int, about: str, when: DateContext) -> Interval | None:
-    """Return when something of this age was: `least` to `most` units before now."""
+    """Return the time of something of this age: `least` to `most` units before the capture."""
     if number > 10_000:
         return None
     mode = Rounding.EITHER if about in ("about", "around", "大约", "约") or number < 1 else when.age
@@ -232,7 +232,7 @@ def _named(found: re.Match[str], when: DateContext) -> Interval | None:
 
 
 def _either_order(found: re.Match[str], when: DateContext) -> Interval | None:
-    """Read `27/05/2014`: a day and a month, if only one order makes sense."""
+    """Read `27/05/2014`: a day and a month, if only one order is possible."""
     one, other = int(found["one"]), int(found["other"])
     if one <= 12 and other <= 12 and one != other:
         return None
@@ -247,7 +247,7 @@ def _date(year: int, month: int, day: int) -> date:
 
 
 def _of_last(month: int, day: int, found: re.Match[str], when: DateContext) -> Interval | None:
-    """Return the last such day: a page leaves the year away where it is plain."""
+    """Return the last such day before the capture: a page leaves the year away if it is plain."""
     for year in range(when.today.year + 1, when.today.year - 9, -1):
         try:
             interval = _on(date(year, month, day), found, when, "no-year")
@@ -313,7 +313,7 @@ def _offset(written: str) -> timedelta | None:
 
 
 def _utc(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return the first and the last moment that a clock's reading can mean."""
+    """Return the first and the last moment that a local time can mean."""
     both = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
     return min(both), max(both)
 
@@ -412,7 +412,7 @@ _MOVING = frozenset({_just_now, _ago, _day_word})
 
 
 def date_context(page: Page, sites: Sequence[SiteReadings]) -> DateContext:
-    """Return by what the dates of a page are read."""
+    """Return the context in which the dates of a page are read."""
     try:
         zone: tzinfo = ZoneInfo(page.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -429,10 +429,10 @@ def read_dates(
     when: DateContext,
 ) -> tuple[DateReading, ...]:
     """
-    Return the dates that a page states: of itself, in `time` elements, and in short texts.
+    Return the dates of a page: in its metadata, in `time` elements, and in short texts.
 
-    A sentence of the main text is not looked at: when its "three weeks ago" was is not said by
-    the time of the capture.
+    Sentences of the main text are left out: a "three weeks ago" in them is not relative to the
+    capture.
     """
     found: dict[tuple[str, str, str], DateReading] = {}
     for reading in (

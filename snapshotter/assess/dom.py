@@ -1,9 +1,9 @@
 """
-A page's document as a tree, and the blocks of text in it.
+Parse a page's document into a tree, and derive the blocks of text in it.
 
-The tree is made of `formats/plain_markup`, so that no markup costs more than its length.
-Scripts are no part of it: what they hold is kept as text. What is hidden can be told from the
-document alone only where an attribute says so; the browser's own blocks (`Page.blocks`) know.
+The tree is made from `formats/plain_markup`, so that no markup costs more than its length.
+Scripts are not in the tree: their text is kept apart. The document alone shows that something is
+hidden only if an attribute says so; the browser's own blocks (`Page.blocks`) show it always.
 """
 
 import re
@@ -55,7 +55,7 @@ _ONE_ID = re.compile(r"#[A-Za-z_][\w-]*")  # most rules' selectors: they need no
 
 @dataclass(slots=True)
 class _BlockDraft:
-    """A block while it is put together."""
+    """A block under construction."""
 
     element: Any
     hidden: bool
@@ -87,12 +87,12 @@ class DomDocument:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """Its blocks as its markup tells them; see `blocks_of`."""
+        """Its blocks by its markup alone; see `blocks_of`."""
         return blocks_of(self)
 
     @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
-        """Each script's selector and text, in their order."""
+        """The selector and text of each script, in their order."""
         found = [element for element in self.elements if element.tag == "script"]
         if len(found) != len(self._scripts):  # the parser made something else of it
             return tuple((f"script {n}", text) for n, text in enumerate(self._scripts, 1) if text)
@@ -125,7 +125,7 @@ class DomDocument:
         return " > ".join(reversed(steps))
 
     def at(self, selector: str) -> Any | None:
-        """Return the element of a block's selector; None where the document has no such one."""
+        """Return the element of a block's selector; None if the document does not have it."""
         return self._paths.at(selector)
 
     def select(self, selector: str) -> list[Any]:
@@ -133,7 +133,7 @@ class DomDocument:
         Return the outermost elements that a CSS selector matches, in the document's order.
 
         Raises:
-            SnapshotterError: It is none, or one that is not matched here.
+            SnapshotterError: The selector is invalid, or not supported here.
         """
         if _ONE_ID.fullmatch(selector):
             return self._ids.get(selector[1:], [])
@@ -157,7 +157,7 @@ class DomDocument:
         return (self.elements[number] for number in sorted(numbers))
 
     def _outermost(self, elements: Iterable[Any]) -> list[Any]:
-        """Return those of some elements, in their order, that stand in no other one of them."""
+        """Return those elements that are not inside another one of them."""
         found: list[Any] = []
         end = 0
         for element in elements:
@@ -174,7 +174,7 @@ class DomDocument:
 
     @cached_property
     def ends(self) -> list[int]:
-        """Of each element, by its place: the place behind its last descendant."""
+        """For each element, by its number: the number after its last descendant."""
         ends = [len(self.elements)] * len(self.elements)
         under_way: list[int] = []
         for number, element in enumerate(self.elements):
@@ -186,7 +186,7 @@ class DomDocument:
 
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
-        """The places of elements by what they are called: "#id", ".class" or a tag."""
+        """The numbers of elements by "#id", ".class" or tag."""
         found: dict[str, list[int]] = {}
         for number, element in enumerate(self.elements):
             keys = [element.tag]
@@ -208,7 +208,7 @@ class DomDocument:
 
 
 def read_document(markup: str) -> DomDocument | None:
-    """Return the document of a page; None where there is none, or none that can be read."""
+    """Return the document of a page; None if the markup is empty or cannot be parsed."""
     if not markup.strip():
         return None
     scripts: list[str] = []
@@ -226,7 +226,7 @@ def read_document(markup: str) -> DomDocument | None:
 
 
 def text_of(element: Any, most: int = 2000) -> str:
-    """Return an element's text as the document has it, at most so many characters."""
+    """Return an element's text, at most `most` characters."""
     parts: list[str] = []
     length = 0
     for part in element.itertext():
@@ -239,9 +239,9 @@ def text_of(element: Any, most: int = 2000) -> str:
 
 def blocks_of(document: DomDocument) -> tuple[Block, ...]:
     """
-    Return the blocks of a document as far as its markup tells them: no boxes.
+    Return the blocks of a document by its markup alone, without boxes.
 
-    For bundles that were made before the browser's own blocks were kept.
+    It is for bundles made before the browser's own blocks were stored.
     """
     found: dict[Any, _BlockDraft] = {}
     state: dict[Any, tuple[Any, bool, bool, bool]] = {}  # block, whether hidden, link, no text
@@ -273,7 +273,7 @@ def blocks_of(document: DomDocument) -> tuple[Block, ...]:
 
 
 def _shown(block: _BlockDraft) -> str:
-    """Return the text of a block as a browser would lay it out: white space is one space."""
+    """Return the text of a block with white space as a browser shows it."""
     text = "".join(block.parts)
     if block.element.tag == "pre":
         return text.strip("\n")
@@ -281,7 +281,7 @@ def _shown(block: _BlockDraft) -> str:
 
 
 def _texts(document: DomDocument) -> Iterator[tuple[str, Any]]:
-    """Yield texts in their order, each with the element that it stands in; NUL for `br`."""
+    """Yield texts in their order, each with the element that contains it; NUL for `br`."""
     last = document.elements[-1] if document.elements else None
     depth = 0
     for event, element in etree.iterwalk(document.root, events=("start", "end")):
@@ -304,7 +304,7 @@ def _texts(document: DomDocument) -> Iterator[tuple[str, Any]]:
 def _state(
     element: Any, state: dict[Any, tuple[Any, bool, bool, bool]]
 ) -> tuple[Any, bool, bool, bool]:
-    """Return what holds of texts right in an element; `state` remembers it."""
+    """Return the state of the texts directly in an element; `state` caches it."""
     missing: list[Any] = []
     at = element
     while at is not None and at not in state:
@@ -326,7 +326,7 @@ def _state(
 
 
 def _has_own_line(element: Any) -> bool:
-    """Return whether an element stands in a row of dates, categories and the like."""
+    """Return whether an element is in a line of dates, categories and the like."""
     parent = element.getparent()
     if parent is None or parent.tag not in _BLOCK_TAGS or parent.tag in ("p", "td", "th", "pre"):
         return False
@@ -353,7 +353,7 @@ def _hides(element: Any) -> bool:
 
 
 def match_selectors(document: DomDocument, selectors: Sequence[str]) -> Iterator[Any]:
-    """Yield what each of some selectors matches; one that is none matches nothing."""
+    """Yield the elements that the selectors match; an invalid selector matches nothing."""
     for selector in selectors:
         try:
             yield from document.select(selector)

@@ -1,9 +1,9 @@
 """
-What a page states about itself, each value with where it is stated.
+Read the metadata that a page states about itself, each value with its place.
 
-The same thing is often stated in several ways: in JSON-LD, in `meta`, in an element, in a
-variable of a script. All of them are kept, the best founded first; where two do not say the
-same, the name is in `conflicts`, and nobody chooses between them.
+The same fact is often stated in several places: in JSON-LD, in `meta`, in an element, in a
+variable of a script. All of them are kept, the best founded first. If two differ, the name is
+in `conflicts`, and neither is chosen.
 """
 
 import re
@@ -60,7 +60,7 @@ def read_metadata(
     regions: Regions,
     sites: Sequence[SiteReadings],
 ) -> tuple[Metadatum, ...]:
-    """Return what a page states about itself, the best founded first within each name."""
+    """Return the metadata of a page, the best founded first within each name."""
     found: dict[tuple[str, str, str], Metadatum] = {}
     sources: list[Iterator[Metadatum]] = [_of_sites(page, document, sites)]
     if document is not None:
@@ -82,10 +82,10 @@ def read_metadata(
 
 def conflicts_of(metadata: Iterable[Metadatum], when: DateContext) -> tuple[str, ...]:
     """
-    Return the names of what a page states in several ways that do not agree.
+    Return the names of which a page states values that do not agree.
 
-    Two dates agree if they can be the same moment; two texts if they say the same, or one is
-    the other with a bit more, as a title with the site's name behind it.
+    Two dates agree if they can be the same moment. Two texts agree if they are equal, or if one is
+    the other with an addition, as a title with the site's name at its end.
     """
     values: dict[str, list[str]] = {}
     for metadatum in metadata:
@@ -190,7 +190,7 @@ def _is_hidden(element: Any) -> bool:
 
 
 def _instant(value: str) -> str:
-    """Return seconds since 1970 as an instant; "" for what is none."""
+    """Return seconds since 1970 as an instant; "" for anything else."""
     if not _EPOCH.fullmatch(value):
         return ""
     return f"{datetime.fromtimestamp(int(value), UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -274,7 +274,7 @@ def _of_elements(document: DomDocument, regions: Regions) -> Iterator[Metadatum]
 
 
 def _is_of_page(title: Any) -> bool:
-    """Return whether a `title` is the page's: drawings have titles too."""
+    """Return whether a `title` element is the page's: drawings have titles too."""
     parent = title.getparent()
     return parent is not None and parent.tag in ("head", "html")
 
@@ -285,7 +285,7 @@ _OF_OTHERS = frozenset(
 
 
 def _of_time(element: Any, regions: Regions) -> str:
-    """Return of what a `time` is the date: of the page's piece, if it stands in or at it."""
+    """Return which date a `time` element states: that of the page's piece, if it is in or at it."""
     if not element.get("datetime"):
         return ""
     if regions.element_labels.get(element) in _OF_OTHERS or regions.main is None:
@@ -302,7 +302,7 @@ def _of_time(element: Any, regions: Regions) -> str:
 
 
 def _of_blocks(blocks: Sequence[Block], regions: Regions) -> Iterator[Metadatum]:
-    """Yield what is written as a headline, a byline and a platform's mark of an edit."""
+    """Yield the blocks labelled as headline, byline, or a platform's mark of an edit."""
     names = {Region.HEADLINE: "title", Region.BYLINE: "byline"}
     for block in blocks:
         name = names.get(regions.labels[block.selector])

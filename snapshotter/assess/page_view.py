@@ -1,8 +1,8 @@
 """
-A page as rules look at it: read once, for all of them.
+A view of a page for matching rules: read once, used by all of them.
 
-Everything has an end: elements, texts, scripts and data are looked at up to a bound, and
-what lies behind it does not exist for a rule. So no page can hold its judgement up.
+Elements, texts, scripts and data are read up to a bound, and anything beyond it does not exist
+for a rule. So no page can make its judgement slow.
 """
 
 import json
@@ -44,7 +44,7 @@ _TINY_PX = 3  # a picture of this side or less counts visitors
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """A value in the page's data, and where it is."""
+    """A value in the page's data, and its place."""
 
     path: str
     value: object
@@ -55,7 +55,7 @@ class PageView:
     One page.
 
     Args:
-        selectors: All that will be asked for by `select`.
+        selectors: All selectors that `select` is called with.
         json_scripts: Variables of scripts that hold data of the page.
     """
 
@@ -80,17 +80,17 @@ class PageView:
 
     @cached_property
     def address(self) -> str:
-        """The final address as patterns see it: "host/path?query", without a port."""
+        """The final address in the form that patterns match: "host/path?query", without a port."""
         return address_for_patterns(self.url)
 
     @cached_property
     def is_redirected(self) -> bool:
-        """Whether the page ended at another address than was asked for."""
+        """Whether the final address is another than the requested one."""
         return self.address != address_for_patterns(self.page.requested_url)
 
     @cached_property
     def redirected_to_front_page(self) -> bool:
-        """Whether a page was asked for, and the front page of its own host came instead."""
+        """Whether a page was requested, and the front page of its own host was received instead."""
         asked, came = address_for_patterns(self.page.requested_url), self.address
         (asked_host, _, asked_path), (host, _, path) = asked.partition("/"), came.partition("/")
         has_mark = bool(urlsplit(self.url[:MAX_URL]).fragment) if came else False
@@ -106,17 +106,17 @@ class PageView:
         return self._found.get(selector, [])
 
     def selector(self, element: Any) -> str:
-        """Return the way to an element, as blocks and evidence name it."""
+        """Return the selector of an element, as blocks and evidence name it."""
         return self.document.selector(element) if self.document is not None else ""
 
     def is_inside(self, element: Any, others: Sequence[Any]) -> bool:
-        """Whether an element is one of others, or lies in one."""
+        """Return whether an element is one of others, or inside one."""
         at = self._span(element)[0]
         return any(begin <= at < end for begin, end in map(self._span, others))
 
     @cached_property
     def is_laid_out(self) -> bool:
-        """Whether a browser told what is shown; else the markup alone has to say it."""
+        """Whether a browser laid the page out; else the markup alone shows what is visible."""
         return bool(self.page.blocks)
 
     @property
@@ -155,7 +155,9 @@ class PageView:
             yield numbers[at], blocks[at]
 
     def shown_blocks(self, element: Any, most: int) -> Iterator[tuple[Any, str]]:
-        """Yield the blocks that a reader sees in an element, outside what frames the page."""
+        """
+        Yield the visible blocks in an element, outside navigation, footers, asides and dialogs.
+        """
         if self.document is None:
             return
         for number, block in self._within(element):
@@ -166,7 +168,7 @@ class PageView:
                 yield self.document.elements[number], block.text.strip()
 
     def text(self, element: Any) -> str:
-        """Return what a reader sees of an element, at most `MAX_TEXT` + 1 characters."""
+        """Return the visible text of an element, at most `MAX_TEXT` + 1 characters."""
         begin, _ = self._span(element)
         parts: list[str] = []
         length, is_block = 0, False
@@ -182,7 +184,9 @@ class PageView:
         return self._text_in_line(element)
 
     def _text_in_line(self, element: Any) -> str:
-        """Return the text of an element that is no block: it is seen where the one around it is."""
+        """
+        Return the text of an element that is no block; it is visible if the block around it is.
+        """
         if _is_silent(element):
             return ""  # a template is a part of no page until a script takes it out
         around = self._block_around(element.getparent())
@@ -208,7 +212,7 @@ class PageView:
         return " ".join("".join(parts).split())[: MAX_TEXT + 1]
 
     def is_seen(self, element: Any) -> bool:
-        """Whether nothing says that an element is hidden: neither its markup nor the layout."""
+        """Return whether neither the markup nor the layout hides an element."""
         if _is_silent(element) or _is_hidden_by_markup(element):
             return False
         within = [block for _, block in self._within(element)]
@@ -221,7 +225,7 @@ class PageView:
         self, element: Any, *, links: bool = True, without: Sequence[Any] = (), framed: bool = True
     ) -> int:
         """
-        Return how many characters of text an element shows, white space left out.
+        Return the number of visible characters in an element, without white space.
 
         Args:
             links: Text in links counts.
@@ -243,7 +247,9 @@ class PageView:
 
     def page_text(self, *, links: bool) -> int:
         """
-        Return how many characters the page shows outside forms and its frame, without white space.
+        Return the number of visible characters outside forms, navigation and the like.
+
+        White space is not counted.
 
         Args:
             links: Text in links counts.
@@ -252,7 +258,7 @@ class PageView:
 
     @cached_property
     def _page_texts(self) -> tuple[int, int]:
-        """Characters outside forms and the page's frame: without links, and with them."""
+        """The characters outside forms, navigation and the like: without links, and with them."""
         running = every = 0
         in_form = self._inside(element for element in self._elements if element.tag == "form")
         for number, block in zip(*self._blocks, strict=True):
@@ -269,7 +275,9 @@ class PageView:
 
     @cached_property
     def _framed(self) -> list[bool]:
-        """Of each element, by its number: whether it lies in the page's frame."""
+        """
+        For each element, by its number: whether it is in navigation, a footer, aside or dialog.
+        """
         return self._inside(
             element
             for element in self._elements
@@ -277,7 +285,7 @@ class PageView:
         )
 
     def _inside(self, others: Iterable[Any]) -> list[bool]:
-        """Return of each element, by its number, whether it is one of others or lies in one."""
+        """Return for each element, by its number, whether it is one of others or inside one."""
         marks = [False] * len(self._ends)
         for begin, end in map(self._span, islice(others, _MAX_BLOCKS)):
             if begin >= 0 and not marks[begin]:
@@ -288,7 +296,7 @@ class PageView:
         return self._framed[number]
 
     def pictures(self, element: Any, most: int) -> int:
-        """Return how many pictures an element has, counted up to `most`."""
+        """Return the number of pictures in an element, counted up to `most`."""
         if self.document is None:
             return 0
         begin, end = self._span(element)
@@ -301,7 +309,7 @@ class PageView:
         return total
 
     def box(self, element: Any) -> Box | None:
-        """Return where an element's text stands on the page."""
+        """Return the box of an element's text on the page."""
         boxes = [
             block.box for _, block in self._within(element) if block.box and not block.hidden
         ][:_MAX_MATCHES]  # fmt: skip
@@ -333,17 +341,17 @@ class PageView:
 
     @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
-        """Selector and text of the scripts: of the page as shown, and as it was received."""
+        """The selector and text of the scripts: of the page as shown, and as it was received."""
         shown = self.document.scripts if self.document is not None else ()
         received = read_document(self.markup(self.page.raw)) if self.page.raw else None
         return shown if received is None else (*shown, *received.scripts)
 
     def markup(self, raw: bytes) -> str:
-        """Return the text of an answer as it was received."""
+        """Return the text of a response as it was received."""
         return decode(raw, self.page.headers.get("content-type", ""))
 
     def find_in_scripts(self, pattern: str) -> tuple[str, "re.Match[str]"] | None:
-        """Return the first place in the page's scripts that a pattern matches, and where it is."""
+        """Return the first match of a pattern in the page's scripts, and its place."""
         compiled, beginning = compile_pattern(pattern), literal_beginning(pattern)
         left = _MAX_PLACES
         for where, script in self.scripts:
@@ -357,7 +365,7 @@ class PageView:
 
     @cached_property
     def data(self) -> tuple[object, ...]:
-        """The page's data: the answer itself where it is JSON, and variables of scripts."""
+        """The page's data: the response itself if it is JSON, and variables of scripts."""
         answer = self._answer()
         return (*([] if answer is None else [answer]), *self._variables())
 
@@ -370,7 +378,7 @@ class PageView:
         return _json(self.page.text[:_MAX_JSON], whole=False)  # the browser's viewer adds to it
 
     def _looks_like_json(self) -> bool:
-        """Whether an answer without a type of its own is data: APIs send it as text too."""
+        """Whether a response without a type of its own is data: APIs send it as text too."""
         if self.page.media_type not in ("text/plain", "text/html", "text/javascript", ""):
             return False
         beginning = self.page.raw[:64].lstrip()
@@ -416,7 +424,7 @@ class PageView:
 
 
 def address_for_patterns(url: str) -> str:
-    """Return an address as patterns see it: "host/path?query"; "" if it has no host."""
+    """Return an address in the form that patterns match: "host/path?query"; "" without a host."""
     try:
         parts = urlsplit(url[:MAX_URL])
         host = (parts.hostname or "").rstrip(".").lower()
@@ -459,7 +467,9 @@ def _at(value: object, path: str) -> object:
 
 
 def _json(text: str, *, whole: bool = True) -> Any:
-    """Return a JSON value; None for what is none, or is made to be hard to read."""
+    """
+    Return a JSON value; None if the text is not JSON, is nested too deeply, or has a huge number.
+    """
     try:
         return json.loads(text) if whole else json.JSONDecoder().raw_decode(text.lstrip())[0]
     except (ValueError, RecursionError):  # ValueError: numbers without an end, too
@@ -467,7 +477,7 @@ def _json(text: str, *, whole: bool = True) -> Any:
 
 
 def _is_silent(element: Any) -> bool:
-    """Whether an element lies in what shows nothing: a template, a `noscript`."""
+    """Return whether an element is inside one that is never shown: a template, a `noscript`."""
     return next(element.iterancestors(*_SILENT), None) is not None
 
 

@@ -59,11 +59,11 @@ def find_removal_phrase(
     view: PageView, rule_sets: Sequence[RuleSet], *, explained: bool = False
 ) -> FoundPhrase | None:
     """
-    Return the phrase that a page consists of; None where it does not.
+    Return the removal phrase that a page consists of; None if there is none.
 
     Args:
-        sets: The rules for the page's host. Where one of them is of this host alone and says what
-            content is, nothing is looked for.
+        rule_sets: The rules for the page's host. If one of them is for this host alone and defines
+            its content, no phrase is searched.
         explained: The page has more text than a short notice. Look for a phrase that is its title
             or main heading, with few paragraphs below that explain it.
     """
@@ -118,7 +118,7 @@ def _is_explanation(view: PageView, root: Any) -> bool:
 
 
 def _is_written(view: PageView) -> bool:
-    """Whether a page is marked as what somebody wrote, and is it."""
+    """Return whether a page is marked as an article or post; an `article` needs several blocks."""
     if view.select(WRITTEN):
         return True
     for article in view.select(ARTICLE):

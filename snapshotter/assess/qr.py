@@ -1,8 +1,8 @@
 """
-QR codes in the pictures of a page: read, and never followed.
+Decode QR codes in the pictures of a page. Their addresses are never visited.
 
-A picture is read strip by strip, so that a page of any length costs the memory of one strip,
-and to a bound in pixels, not in time: the same picture gives the same codes on any machine.
+A picture is read strip by strip, so that a page of any length uses the memory of one strip. The
+bound is in pixels, not in time: the same picture gives the same codes on any machine.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _READ = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One file of a picture, and where on the page it stands."""
+    """One file of a picture, and its position on the page."""
 
     path: str  # in the bundle
     stream: BinaryIO  # PNG, seekable, at its beginning
@@ -47,7 +47,7 @@ class QrReadings:
 
 def read_codes(shots: Iterable[Shot]) -> QrReadings:
     """
-    Return the codes of a page's pictures. A file that is no picture has none.
+    Return the codes of a page's pictures. A file that is not a picture has none.
 
     Pictures that continue each other are searched across their border, too. A part that
     cannot be searched is named, and all others are searched.

@@ -1,9 +1,8 @@
 """
-All that can be read off a page: counts, dates, metadata, QR codes, regions.
+Read everything off a page: counts, dates, metadata, QR codes, regions.
 
-Pure: the same page, the same rules and the same pictures give the same readings. What one
-reader can not make sense of is left out by it, and keeps no other from reading. A reader that
-a page breaks is named.
+Pure: the same page, rules and pictures give the same readings. Each reader leaves out what it
+cannot interpret. A reader that fails on a page is named, and the others still run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,12 +41,12 @@ def read_page(
     unread: list[FailedReading] | None = None,
 ) -> Readings:
     """
-    Return what a page shows.
+    Return the readings of a page.
 
     Args:
         main_regions: The policy's selectors of the main region, before those of the site.
-        document: Of the page, if it was read before; None: it is read here.
-        unread: Gets the readers that the page broke. None: the first error is raised.
+        document: Of the page, if it was parsed before; None: it is parsed here.
+        unread: Receives the readers that failed. None: the first error is raised.
     """
 
     def attempt(reading: str, work: Callable[[], _T], otherwise: _T) -> _T:
@@ -99,7 +98,7 @@ def read_page(
 
 
 def _within(most: int, values: Iterable[_T], length: Callable[[_T], int]) -> Iterator[_T]:
-    """Yield values from the first on, as long as they are no longer than that together."""
+    """Yield values from the first on, as long as their total length is within the limit."""
     for value in values:
         most -= length(value)
         if most < 0:
@@ -114,14 +113,14 @@ def regions_of(
     main_regions: Sequence[str] = (),
     document: DomDocument | None = None,
 ) -> Regions:
-    """Return the regions of a page alone: what a verdict needs while the browser waits."""
+    """Return the regions of a page alone, which a verdict needs while the browser waits."""
     document = document if document is not None else read_document(page.html)
     sites = sites_for_page(page, rules.sites, document)
     return _regions(document, blocks_of_page(page, document), sites, main_regions)
 
 
 def blocks_of_page(page: Page, document: DomDocument | None) -> tuple[Block, ...]:
-    """Return the browser's blocks of a page; of an older bundle those that its markup tells."""
+    """Return the browser's blocks of a page; for an older bundle those that its markup gives."""
     if page.blocks or document is None:
         return page.blocks[:_MAX_BLOCKS]
     return document.blocks[:_MAX_BLOCKS]
@@ -130,7 +129,9 @@ def blocks_of_page(page: Page, document: DomDocument | None) -> tuple[Block, ...
 def sites_for_page(
     page: Page, sites: Iterable[SiteReadings], document: DomDocument | None
 ) -> tuple[SiteReadings, ...]:
-    """Return what is known of a page's site: files of its host, files of its software, the rest."""
+    """
+    Return the rules for a page's site: by its host, by its software, then those for all pages.
+    """
     host = (urlsplit(page.final_url or page.requested_url).hostname or "").lower()
     of_host: list[SiteReadings] = []
     of_kind: list[SiteReadings] = []

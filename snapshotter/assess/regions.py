@@ -1,10 +1,10 @@
 """
-Which part of a page each of its blocks is, and where the main text stands.
+Label each block of a page with its region, and find the main region.
 
-Nothing is thrown away: every block keeps its text and gets a label. The main region is what
-the policy or the site's file names; else what the page's own structure says (`article`,
-`main`, `itemprop=articleBody`); else a guess, by trafilatura, brought back onto the blocks.
-How it was found is said (`Readings.main_by`), because a guess may differ with the version.
+Nothing is removed: every block keeps its text and gets a label. The main region is the one that
+the policy or the site's file names; else the one that the page's structure marks (`article`,
+`main`, `itemprop=articleBody`); else a guess of trafilatura, mapped back to the blocks.
+`Readings.main_by` names the method, because a guess may differ between versions.
 """
 
 import hashlib
@@ -116,7 +116,7 @@ _LONGEST_NAME = 60  # characters of a class that is a word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
-    """What part of the page each block is."""
+    """The region of each block."""
 
     labels: Mapping[str, Region]  # of every block, by selector
     main: Any = None  # its element, of the document; None where nothing was found
@@ -138,7 +138,7 @@ class Regions:
 
 
 def main_digest(main_text: str) -> str:
-    """Return the SHA-256 by which two main texts are the same; "" of none."""
+    """Return the SHA-256 by which two main texts are compared; "" for an empty text."""
     text = normalise_text(main_text)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
 
@@ -156,8 +156,8 @@ def read_regions(
 
     Args:
         main: Selectors of the main region, in the order of preference.
-        named: Selectors of what is to be labelled so, whatever its structure says.
-        passing: Says of a block in the main region that it is no text of it: a count, an age.
+        named: Selectors whose elements get this label, whatever the structure says.
+        passing: Returns whether a block in the main region is no text of it: a count, an age.
     """
     if document is None:
         return Regions(labels={block.selector: Region.OTHER for block in blocks})
@@ -202,7 +202,7 @@ class _Reader:
         )
 
     def _name_blocks(self) -> None:
-        """A line of a name and a date is one block: it is what the first of its parts is."""
+        """Label a line of a name and a date, which is one block, by the first of its parts."""
         of_blocks = {self._of[block.selector]: block for block in self._blocks}
         for element, region in tuple(self._named.items()):
             at = element
@@ -214,7 +214,7 @@ class _Reader:
     # Where it stands
 
     def _all_apart(self) -> set[Any]:
-        """Return what stands in a part of the page that is never main."""
+        """Return the elements in parts of the page that are never main."""
         apart: set[Any] = set()
         for element in self._document.elements:
             if self._marks.get(element) in _APART or element.getparent() in apart:
@@ -244,7 +244,7 @@ class _Reader:
         return self._guess(), "guess"
 
     def _weigh(self) -> None:
-        """Add up, for each element, the characters below it that are not links, nor apart."""
+        """Add up, for each element, the characters below it outside links and never-main parts."""
         weight: dict[Any, int] = {}
         for block in self._blocks:
             element = self._of[block.selector]
@@ -261,7 +261,7 @@ class _Reader:
         self._weight = weight
 
     def _guess(self) -> Any:
-        """Return the smallest element around what trafilatura takes for the main text."""
+        """Return the smallest element around the main text that trafilatura finds."""
         lines = _guessed_lines(self._document)
         if lines:
             share: dict[Any, int] = {}
@@ -277,7 +277,7 @@ class _Reader:
         return self._smallest(dict(self._weight), of_elements=True)
 
     def _smallest(self, share: dict[Any, int], *, of_elements: bool = False) -> Any:
-        """Return the smallest element that has nearly all of something."""
+        """Return the smallest element that has nearly all of the weight."""
         if not of_elements:
             for element in reversed(self._document.elements):
                 own = share.get(element, 0)
@@ -322,7 +322,7 @@ class _Reader:
                 yield element, region
 
     def _labels_of_elements(self, main: Any) -> dict[Any, Region | None]:
-        """Return what each element is by its own name and those of what it stands in."""
+        """Return the label of each element, by its own name and those of its ancestors."""
         around = set(_up(main)) if main is not None else set()
         found: dict[Any, Region | None] = {}
         for element in self._document.elements:
@@ -391,7 +391,7 @@ def _is_list(element: Any) -> bool:
 
 
 def _up(element: Any) -> Iterator[Any]:
-    """Yield an element and all that it stands in."""
+    """Yield an element and its ancestors."""
     while element is not None:
         yield element
         element = element.getparent()
@@ -399,7 +399,7 @@ def _up(element: Any) -> Iterator[Any]:
 
 @lru_cache(maxsize=4096)
 def _named_by(tag: str, role: str, properties: str, names: str) -> Region | None:
-    """Return what an element is by its tag, its role or its names."""
+    """Return the label that a tag, a role or names give."""
     if tag in _TAGS:
         return _TAGS[tag]
     if role.strip().lower() in _ROLES:
@@ -416,7 +416,7 @@ def _named_by(tag: str, role: str, properties: str, names: str) -> Region | None
 
 
 def _words(names: str) -> Iterator[str]:
-    """Yield the names of an element, and the words that they are made of."""
+    """Yield the names of an element, and the words in them."""
     for name in names.split()[:30]:
         if len(name) > _LONGEST_NAME:
             continue
@@ -430,7 +430,7 @@ def _squeezed(text: str) -> str:
 
 
 def _guessed_lines(document: DomDocument) -> str:
-    """Return what trafilatura takes for the main text, without white space; "" for none."""
+    """Return the main text that trafilatura finds, without white space; "" if it finds none."""
     if len(document.elements) > _GUESS_ELEMENTS:
         return ""
     # Slow to load, and needed for few pages.

@@ -1,7 +1,7 @@
 """
-Match a page by its structure: "these words in that element", never "these words somewhere".
+Match rules against a page by its structure: certain words in a certain element.
 
-An article about a notice quotes it, in its title too, and is not gone. So words count only
+An article about a notice quotes it, in its title too, and is not removed. So words count only
 in the elements that a rule names, and only as the whole of their text, or its beginning.
 """
 
@@ -47,7 +47,7 @@ _WEB = re.compile(r"https?://[^\s]{1,990}")
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """What a rule matched."""
+    """The place on a page that a rule matched."""
 
     way: str  # "url", "select", "script", "json", "header", "status"
     region: str  # selector, path, address: as evidence names it
@@ -65,13 +65,13 @@ def match(
     seen: bool = False,
 ) -> RuleMatch | None:
     """
-    Return what a rule matches on a page; None if it does not match.
+    Return the match of a rule on a page; None if it does not match.
 
     Args:
-        ways: That are tried.
+        ways: The ways to match that are tried.
         outside: Elements in which nothing counts.
-        seen: An element counts only where it is not hidden. One whose words are asked for is
-            always looked at so; one that has only to be there is not.
+        seen: An element counts only if it is visible. If the rule has words, this always holds; if
+            the element only has to be present, it does not.
     """
     if rule.status and view.page.status not in rule.status:
         return None
@@ -105,19 +105,21 @@ def match(
 
 
 def text_matches_rule(rule: Match, text: str, normaliser: Normaliser) -> bool:
-    """Whether a text is what a rule's words say."""
+    """Return whether a text has the words of a rule."""
     if len(text) > MAX_TEXT or len(" ".join(text.split())) > rule.most_text:
         return False
     return _test(rule, normaliser)(normalise_notice_text(text, normaliser))
 
 
 def address_matches(patterns: Sequence[str], where: str) -> bool:
-    """Whether an address ("host/path?query") begins as one of some patterns says."""
+    """
+    Return whether an address ("host/path?query") matches one of the patterns from its beginning.
+    """
     return any(compile_pattern(pattern).match(where) for pattern in patterns)
 
 
 def notice_messages(view: PageView, rules: RuleSet) -> Iterator[tuple[MessageRule, RuleMatch]]:
-    """Yield the words of notices that stand in addresses and in data, as a file's rules say."""
+    """Yield the words of notices in addresses and in data, as a file's rules locate them."""
     for rule in rules.messages:
         if rule.url:
             words = (
@@ -136,7 +138,7 @@ def notice_messages(view: PageView, rules: RuleSet) -> Iterator[tuple[MessageRul
 
 
 def addresses_in_data(view: PageView, rules: RuleSet) -> Iterator[tuple[MessageRule, RuleMatch]]:
-    """Yield the addresses in which a file's rules look for words, whatever is in them."""
+    """Yield the addresses in which a file's rules look for words, whether or not they have any."""
     for rule in rules.messages:
         if rule.path and rule.query:
             value = _of_message(view, rule, rules.normalise)
@@ -152,7 +154,7 @@ def _of_message(view: PageView, rule: MessageRule, normaliser: Normaliser) -> st
 
 
 def matches_address(rule: Match, url: str) -> bool:
-    """Whether a rule knows an address."""
+    """Return whether a rule matches an address."""
     return (
         bool(rule.url)
         and not rule.redirected
@@ -161,7 +163,7 @@ def matches_address(rule: Match, url: str) -> bool:
 
 
 def extract(view: PageView, rule: NoticeRule, found: RuleMatch) -> dict[str, str]:
-    """Return what a rule reads off the page on which it matched, by name; each not empty."""
+    """Return the values that a rule extracts from the page it matched, by name; each not empty."""
     values: dict[str, str] = {}
     waiting = list(rule.extracts)
     for _ in range(len(waiting) + 1):  # one that is read from another waits for it
@@ -177,7 +179,7 @@ def extract(view: PageView, rule: NoticeRule, found: RuleMatch) -> dict[str, str
 
 
 def make_evidence(view: PageView, rule: str, rules: str, step: Step, found: RuleMatch) -> Evidence:
-    """Return a record of what was found."""
+    """Return the evidence of a match."""
     box = view.box(found.element) if found.element is not None else None
     return Evidence(
         rule=rule,
@@ -191,7 +193,7 @@ def make_evidence(view: PageView, rule: str, rules: str, step: Step, found: Rule
 
 
 def every_selector(rule_sets: Iterable[RuleSet]) -> Selectors:
-    """Return the selectors of files of rules, parsed."""
+    """Return the parsed selectors of all rule files."""
     return _parsed(
         tuple(sorted({selector for rules in rule_sets for selector in _selectors(rules)}))
     )
@@ -227,7 +229,7 @@ def _selectors(rules: RuleSet) -> Iterator[str]:
 
 
 def _holds_of_page(view: PageView, rule: Match, normaliser: Normaliser) -> bool:
-    """Whether the rest of the page is as a rule wants it to be."""
+    """Return whether the rest of the page meets the rule's conditions."""
     for most, links in ((rule.most_page_text, True), (rule.most_running_text, False)):
         if most is not None and view.page_text(links=links) > most:
             return False
@@ -245,7 +247,7 @@ def _has_element(view: PageView, test: ElementTest, normaliser: Normaliser) -> b
 
 
 def _in_headers(view: PageView, tests: Sequence[HeaderTest]) -> RuleMatch | None:
-    """Return the first header that has one of the values that a test names."""
+    """Return the first header with one of the values that a test names."""
     for test in tests:
         value = view.page.headers.get(test.name)
         if value is not None and (not test.values or value.strip().lower() in test.values):
@@ -268,7 +270,7 @@ def _in_elements(
 
 
 def _in_data(view: PageView, tests: Sequence[JsonTest], normaliser: Normaliser) -> RuleMatch | None:
-    """Return the first value that was tested, if all tests hold."""
+    """Return the first tested value, if all tests pass."""
     first: RuleMatch | None = None
     for test in tests:
         datum = view.datum(test.path)
@@ -301,7 +303,7 @@ def _words(value: object) -> str:
 
 @lru_cache(maxsize=2048)
 def _test(rule: Match, normaliser: Normaliser) -> Callable[[str], bool]:
-    """Return whether a normalised text is what a rule's words say."""
+    """Return whether a normalised text meets a rule's words."""
 
     def plain(words: Sequence[str]) -> tuple[str, ...]:
         # What is nothing once it is normalised would match every text.
@@ -358,6 +360,6 @@ def _of_element(view: PageView, rule: Extract, found: RuleMatch) -> str:
 
 
 def _picture(view: PageView) -> str:
-    """Return the picture in which boxes are found: of the whole page, where it is one file."""
+    """Return the picture for boxes: the one of the whole page, if it is one file."""
     pictures = view.page.pictures
     return "" if not pictures else pictures[1] if len(pictures) == 2 else pictures[0]

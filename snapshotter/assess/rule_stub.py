@@ -1,8 +1,8 @@
 """
-A rule for a notice that none knows, ready to be put into a file and given a cause.
+Draft a rule for an unknown notice, ready to be put into a rule file.
 
-What it says is what was seen, and no more: where the words stood, the words, the day. Its
-cause is `not_stated` and its grade D until somebody has looked.
+It contains only what was observed: the place of the words, the words, the day. Its cause is
+`not_stated` and its grade D until a person has checked it.
 """
 
 import json
@@ -24,11 +24,11 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 def stub(view: PageView, rules: RuleSet, found: RuleMatch, shape: str, select: str = "") -> str:
     """
-    Return a file of rules with one notice, which the loader takes as it is.
+    Return a rule file with one notice, which the loader accepts.
 
     Args:
-        shape: Selector of the shape in which it stood; "" for words in an address or data.
-        select: Instead, where the element has neither an id nor classes.
+        shape: Selector of the notice's shape; "" for words in an address or data.
+        select: Selector of the element, if it has neither an id nor classes.
     """
     host = host_of(view.url)
     words = " ".join(_CONTROLS.sub(" ", found.text).split())

@@ -1,5 +1,5 @@
 """
-What a page's scripts say, read as text: variables and data. Nothing is run.
+Read variables and data out of a page's scripts, as text. Nothing is run.
 
     var read_num = "3797" * 1;          variable read_num is "3797"
     ori_create_time: '1767346773' * 1   variable ori_create_time is "1767346773"
@@ -33,7 +33,7 @@ _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 def variable(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tuple[str, str]]:
     """
-    Yield what scripts give a name, each with where: texts and numbers alone, none empty.
+    Yield the texts and numbers that scripts assign to a name, each with its place; none empty.
 
     Args:
         scripts: Selector and text of each.
@@ -49,7 +49,9 @@ def variable(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tuple[st
 
 
 def find_json_data(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the data (JSON) that scripts give a name; with "" that which a script is as a whole."""
+    """
+    Yield the data (JSON) that scripts assign to a name; for "", that which a script is as a whole.
+    """
     for where, text in scripts:
         if len(text) > _MAX_DATA:
             continue
@@ -64,7 +66,7 @@ def find_json_data(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tu
 
 
 def _places(text: str, name: str) -> Iterator[int]:
-    """Yield where values begin that a script gives a name, by `=` or as a key of an object."""
+    """Yield where values begin that a script assigns to a name, by `=` or as a key of an object."""
     at = -1
     for _ in range(_MAX_PLACES):
         if (at := text.find(name, at + 1)) < 0:
@@ -79,12 +81,12 @@ def _places(text: str, name: str) -> Iterator[int]:
 
 
 def parse_json(text: str) -> Any | None:
-    """Return what JSON says; None if it is none, or too deep."""
+    """Return a JSON value; None if the text is not JSON, or nested too deeply."""
     return _decoded(text.lstrip("\ufeff"), 0) if len(text) <= _MAX_DATA else None
 
 
 def at_path(data: Any, path: str) -> Any | None:
-    """Return what stands at a path of keys and numbers; None where there is none."""
+    """Return the value at a path of keys and numbers; None if there is none."""
     steps = path.split(".")
     if len(steps) > _MAX_STEPS:
         return None

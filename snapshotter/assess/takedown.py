@@ -1,17 +1,18 @@
 """
-Is the thing still there? In the order of docs/reference/takedown-rules.md; the first answer counts.
+Judge whether a page is still available, in the order of docs/reference/takedown-rules.md.
 
     (1) walls: by final address, then by structure and data
     (2) content: it is there, outside any notice, and no phrase of (7) is its title or heading
     (3) notices by structure and by address, then the platform's own errors
     (4) notices in the page's data
     (5) HTTP status
-    (6) a page that has the shape of a notice, in words that no rule knows
-    (7) a general phrase for something that is gone, on a host that no rule file knows
+    (6) a page that has the shape of a notice, in words that no rule has
+    (7) a general phrase for something that is gone, on a host without a rule file
     (8) what is content only if it is nothing else
     (9) nothing: inconclusive
 
-A wall is never a removal, and nothing is guessed: what no rule knows is inconclusive.
+The first step that applies decides. A wall is never a removal. Nothing is guessed: a page that
+no rule matches is inconclusive.
 """
 
 from collections.abc import Iterator, Sequence
@@ -85,7 +86,7 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakedownJudgement:
-    """A verdict, and what on the page it was made of."""
+    """A verdict, and the evidence on the page that it was made from."""
 
     verdict: TakedownVerdict
     content: tuple[Evidence, ...] = ()  # that content is there, or lies in what was received
@@ -111,7 +112,7 @@ _LITTLE = (
 
 @dataclass(slots=True)
 class _Content:
-    """Where content is, on a page or in what was received."""
+    """The place of content on a page, or in the response."""
 
     rules: str  # id of the file; "" for what is the same everywhere
     rule: ContentRule
@@ -122,10 +123,10 @@ class _Content:
 
 def judge(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
     """
-    Return whether the thing at an address is there.
+    Return whether the page at an address is available.
 
     Args:
-        sets: The rules for the page's host, in the order of matching.
+        rule_sets: The rules for the page's host, in the order of matching.
     """
     if view.page.failure and not view.page.html:
         return TakedownJudgement(
@@ -162,11 +163,11 @@ def judge(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement:
 
 def _find_content(view: PageView, rule_sets: Sequence[RuleSet], *, last: bool) -> _Content | None:
     """
-    Return where a page's content is; None where there is none, or too little.
+    Return the place of a page's content; None if there is none, or too little.
 
-    Files for all hosts are asked only about hosts that no other file knows: a page that a
-    site's own file does not call content is none, however much text it has. A front page
-    that came for another one is content of itself alone.
+    Files for all hosts apply only to hosts that no other file names: a page that a site's own file
+    does not call content is none, however much text it has. A front page that was received in place
+    of another page is not that page's content.
     """
     if view.page.status is not None and view.page.status >= _BAD:
         return None
@@ -214,7 +215,7 @@ def _rich_enough(
 
 
 def _file(view: PageView, rule_sets: Sequence[RuleSet]) -> _Content | None:
-    """A file that is no page of text (PDF, image, data) is what was asked for."""
+    """Return the content of a response that is a file (PDF, image, data) and no page of text."""
     kind = view.page.media_type
     is_page = kind in ("", "text/html", "application/xhtml+xml")
     if is_page or view.page.status is None or view.page.failure:
@@ -225,7 +226,7 @@ def _file(view: PageView, rule_sets: Sequence[RuleSet]) -> _Content | None:
 
 
 def _outside(view: PageView, selector: str, notices: Sequence[Any]) -> list[Any]:
-    """Return the elements of a selector that lie in no notice."""
+    """Return the elements of a selector that are not in a notice."""
     return [element for element in view.select(selector) if not view.is_inside(element, notices)]
 
 
@@ -240,7 +241,9 @@ def _notice_elements(view: PageView, rules: RuleSet) -> list[Any]:
 
 
 def _authored(view: PageView, rules: RuleSet) -> list[Any]:
-    """Return the elements that authors fill: what looks like a notice in there is theirs."""
+    """
+    Return the elements that authors fill: what looks like a notice inside is the author's text.
+    """
     return [element for selector in rules.authored for element in view.select(selector)]
 
 
@@ -250,7 +253,7 @@ def _authored(view: PageView, rules: RuleSet) -> list[Any]:
 def _wall(
     view: PageView, rule_sets: Sequence[RuleSet], inside: Sequence[Any]
 ) -> TakedownJudgement | None:
-    """A wall in an article is something that the article shows."""
+    """Return the wall that hides the page; one inside an article is part of the article."""
     # The whole document is no article: what stands in it may well be a wall.
     articles = [
         element for element in inside if element is not None and element.tag not in ("html", "body")
@@ -347,7 +350,7 @@ def _accounts(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[AccountS
 
 
 def account_of_page(view: PageView, rule_sets: Sequence[RuleSet]) -> str:
-    """Return whose page it is, as it says itself: "wechat:MzA…"; "" where it does not."""
+    """Return the account that a page states as its own: "wechat:MzA…"; "" if it states none."""
     for rules in rule_sets:
         where = rules.account_id
         if where is None:
@@ -375,7 +378,7 @@ def _groups(view: PageView, pattern: str) -> Iterator[str]:
 
 
 def _quoted(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Evidence]:
-    """Yield notices that stand where a page shows another one."""
+    """Yield notices in places where a page shows another page."""
     seen: set[tuple[str, str]] = set()
     for rules in rule_sets:
         for found in _quotes(view, rules):
@@ -402,7 +405,7 @@ def _quotes(view: PageView, rules: RuleSet) -> Iterator[RuleMatch]:
 
 
 def _known(rules: RuleSet, text: str) -> NoticeRule | None:
-    """Return the notice of a file that says these words, wherever they stand."""
+    """Return the notice of a file that has these words, wherever they are."""
     for rule in rules.notices:
         if rule.match.has_words and text_matches_rule(rule.match, text, rules.normalise):
             return rule
@@ -461,7 +464,7 @@ def _errors(view: PageView, rules: RuleSet, rule: ErrorRule, found: RuleMatch) -
 
 
 def _unknown_words(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJudgement | None:
-    """Words of a notice in an address or in data, which no rule knows."""
+    """Return words of a notice in an address or in data that no rule has."""
     for rules in rule_sets:
         for _, found in notice_messages(view, rules):
             return _unknown(view, rules, found, "")
@@ -515,14 +518,14 @@ def _of_unknown_shape(view: PageView, rule_sets: Sequence[RuleSet]) -> TakedownJ
 
 
 def _places_without_content(view: PageView, rules: RuleSet) -> Iterator[str]:
-    """Yield where content would stand, on a page that lacks what goes with it: its author."""
+    """Yield the places of content on a page that lacks its author or another required part."""
     for rule in rules.contents:
         if any(not view.select(selector) for selector in rule.all):
             yield from rule.any
 
 
 def _heading(view: PageView, element: Any, text: str) -> tuple[Any, str]:
-    """Return the first element in a notice whose text is its first line: that is what it says."""
+    """Return the first element in a notice whose text is the notice's first line."""
     first = next(line.strip() for line in text.splitlines() if line.strip())
     inner = element
     for _ in range(200):
@@ -638,7 +641,7 @@ def _gone(view: PageView, rule_sets: Sequence[RuleSet], notice: _Notice) -> Take
 
 
 def _received(view: PageView, rule_sets: Sequence[RuleSet]) -> Iterator[Evidence]:
-    """Yield content that lies in what was received, of a page that shows none."""
+    """Yield content in the response of a page that shows none."""
     answers = [answer for answer in (*view.page.raw_before, view.page.raw) if answer]
     for raw in answers[-_MAX_RAW:]:
         page = Page(

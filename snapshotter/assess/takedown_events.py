@@ -1,28 +1,28 @@
 """
-Conclude from captures of one page that it was there, and is gone: events, and what is missing.
+Conclude removals and reinstatements from the captures of one page, or what evidence is missing.
 
 Pure: the same observations give the same events, in whatever order they arrived. Captures
-are taken in the order in which they ended. One at a time changes the state:
+are taken in the order in which they ended. Each may change the state:
 
     there ──unavailable──► doubted ──times, after, control──► REMOVED: gone
       ▲                       │ available                               │ available
       └───────────────────────┴───────────────REINSTATED◄───────────────┘
 
-- Only what shows content is *available*, only the word of a rule is *unavailable*. A wall, an
-  error, a notice that no rule knows and an owner's setting change nothing either way.
+- A page is *available* only if a capture shows its content, and *unavailable* only by a rule. A
+  wall, an error, a notice that no rule has and an owner's setting do not change the state.
 - Captures by one way through the network (`vantage`) confirm each other. A page that is gone
   by one way and then seen by another is a difference between the two, and no removal:
-  the doubt begins anew, and needs that other way to say the same.
-- Where the rules name another way, a removal waits until the page was asked for by it as well,
-  whatever came of that; for an hour at most, for that way may be closed.
-- A page of few words on a host that no rule file knows (`ambiguous`) may be a notice that nobody
-  has described. Once a capture has certainly shown the page, only the same main text shows it;
-  and it is no control: a host in trouble says a few words in the place of every page.
-- An event is concluded by a capture, and rests on what came before it. Captures that come
+  the doubt begins anew, and needs the other way to agree.
+- If the rules name another way, a removal waits until the page was requested by it as well,
+  whatever the result; for an hour at most, because that way may be closed.
+- A page of few words on a host without a rule file (`ambiguous`) may be an unknown notice. Once
+  a capture has certainly shown the page, only the same main text shows it. Such a page is no
+  control: a host in trouble shows a few words in the place of every page.
+- An event is concluded at one capture, and rests on those before it. Captures that come
   later never change an event: they make further ones.
 
-Accounts go the same way, page by page: what a page says of the account behind it is a state
-of the account and none of the page (docs/explanation/it-was-there-it-is-gone.md).
+Accounts are treated in the same way, page by page: what a page states of the account behind it
+is a state of the account, not of the page (docs/explanation/it-was-there-it-is-gone.md).
 """
 
 import base64
@@ -53,7 +53,7 @@ _STATES: Mapping[Cause, str] = {
 
 
 class PagePresence(enum.StrEnum):
-    """What is known of a page now. The words are part of `--json`."""
+    """The present state of a page. The values are part of `--json`."""
 
     UNSEEN = "unseen"  # no capture shows it
     THERE = "there"
@@ -62,7 +62,7 @@ class PagePresence(enum.StrEnum):
 
 
 class MissingKind(enum.StrEnum):
-    """What keeps a doubt from being an event. The words are part of `--json`."""
+    """What keeps a doubt from being an event. The values are part of `--json`."""
 
     SEEN = "seen"  # it was never seen by this way before
     AGREEING = "agreeing"  # further captures that say the same
@@ -84,7 +84,9 @@ class MissingEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What follows from the captures of one page, or of one account."""
+    """
+    The events and the present state that follow from the captures of one page, or one account.
+    """
 
     events: tuple[Takedown, ...]  # in their order; `previous` is not filled in
     standing: PagePresence
@@ -96,7 +98,7 @@ class Conclusion:
 
 
 def capture_order_key(observation: Observation) -> tuple[datetime, datetime, str]:
-    """Return by what captures are put in their order."""
+    """Return the key by which captures are ordered."""
     return observation.at, observation.began_at, observation.bundle_id
 
 
@@ -131,13 +133,13 @@ def conclude(
     of_the_page: Collection[str] = (),
 ) -> Conclusion:
     """
-    Return what follows from the captures of one page.
+    Return the events and the state that follow from the captures of one page.
 
     Args:
-        few_words: Pages of few words are controls, as they were when older events were concluded.
-        of_the_page: Ids of captures in few words that are known to show the page.
         identity: Of the page; captures of other pages are controls.
-        before: The newest event that was concluded: what came until then is done with.
+        before: The newest event that was concluded: captures up to it are not used again.
+        few_words: Pages of few words are controls, as when older events were concluded.
+        of_the_page: Ids of captures in few words that are known to show the page.
     """
     every = sorted(observations, key=capture_order_key)
     machine = _Machine(
@@ -165,11 +167,10 @@ def conclude_account(
     of_the_page: Collection[str] = (),
 ) -> Conclusion:
     """
-    Return what follows for an account from what pages of it say of it.
+    Return the events and the state of an account that follow from what its pages state of it.
 
-    Each page is compared with itself: one that shows no state says nothing against another
-    one that does. What the first page to show a new state makes an event of, the
-    others only say again.
+    Each page is compared with itself: a page that states nothing does not contradict another one
+    that does. The first page to show a new state makes an event; the others make no further one.
     """
     every = sorted(observations, key=capture_order_key)
     confirm = replace(confirm, vantage="")  # pages are asked for by another way, and not accounts
@@ -221,13 +222,13 @@ def conclude_account(
 
 def conclude_again(event: Takedown, observations: Iterable[Observation]) -> Takedown | None:
     """
-    Return the event as it follows from these captures alone; None if it does not.
+    Conclude an event again from its own captures; return None if it does not follow from them.
 
-    What is told beside it (`previous`, `articles`, `identified_by`) is left as it is, and
-    so is the time that tokens prove.
+    `previous`, `articles` and `identified_by` are not concluded: they are copied, and so are the
+    times that tokens prove.
 
     Args:
-        observations: What was made of the event's own captures.
+        observations: Made from the event's own captures.
     """
     made = {observation.bundle_id: observation for observation in observations}
     about = {observation.bundle_id for observation in event.identified_by}
@@ -274,7 +275,7 @@ def _concluded(
 
 
 def _state_before(event: Takedown, *, of_account: bool) -> Takedown | None:
-    """Return what stands for the event before: that what its earlier end shows was the state."""
+    """Return an event that stands for the state before `event`, which its earlier end shows."""
     earlier = event.first_gone if event.kind in _RESTORED else event.last_seen
     if event.kind is TakedownKind.REMOVED or (
         event.kind is TakedownKind.ACCOUNT_CHANGED and not account_state_in(earlier)
@@ -285,7 +286,9 @@ def _state_before(event: Takedown, *, of_account: bool) -> Takedown | None:
 
 
 def _same(one: Takedown, other: Takedown) -> bool:
-    """Whether two events rest on the same captures, in the same roles, to the same end."""
+    """
+    Return whether two events rest on the same captures, in the same roles, with the same result.
+    """
     said = [
         (
             event.kind, event.at, event.identity, event.url, event.state, event.confirm,
@@ -300,11 +303,11 @@ def _same(one: Takedown, other: Takedown) -> bool:
 
 def account_state_in(observation: Observation) -> str | None:
     """
-    Return what a capture says of the account behind the page.
+    Return the state that a capture shows of the account behind the page.
 
     Returns:
-        "frozen", or several in the order of letters; "" where a page is shown and says nothing
-        against its account; None where nothing can be said.
+        "frozen", or several in alphabetical order; "" if the page is shown and states nothing
+        against its account; None if nothing can be concluded.
     """
     said = sorted({account.state for account in observation.accounts})
     if said:
@@ -317,7 +320,7 @@ def account_state_in(observation: Observation) -> str | None:
 
 
 def account_of(event: Takedown) -> str:
-    """Return the account that an event is about, or whose page it is about; "" if unknown."""
+    """Return the account of an event, or of its page; "" if unknown."""
     return event.last_seen.account or event.first_gone.account
 
 
@@ -325,9 +328,9 @@ def group_bursts(
     events: Iterable[Takedown], *, within: timedelta = BURST
 ) -> tuple[tuple[Takedown, ...], ...]:
     """
-    Return events in groups: those of one account, each within that time of the one before.
+    Group events of one account that are each within that time of the one before.
 
-    What belongs to no account that is known stands alone.
+    An event without a known account is a group of its own.
     """
     groups: list[list[Takedown]] = []
     newest: dict[str, list[Takedown]] = {}
@@ -342,7 +345,9 @@ def group_bursts(
 
 
 def event_id(event: Takedown) -> str:
-    """Return the id of an event: the same for all who conclude it from the same captures."""
+    """
+    Return the id of an event, which follows from its captures: whoever concludes it gets the same.
+    """
     said = [event.kind.value, event.identity]
     for role in (
         (event.last_seen,), (event.first_gone,), event.confirmations, event.controls, event.vantages
@@ -359,7 +364,7 @@ _Controls = Mapping[tuple[str, str], Sequence[Observation]]
 
 @dataclass(slots=True)
 class _Path:
-    """What is known by one way through the network since the last event."""
+    """The state since the last event by one way through the network."""
 
     seen: Observation | None = None  # the newest one in the state that holds
     doubt: list[Observation] = field(default_factory=list)  # in another one since
@@ -369,14 +374,15 @@ class _Path:
 
 class _Machine:
     """
-    The state of a page, or that of an account as one page shows it.
+    The state of a page, or of an account as one page shows it.
 
     Args:
-        subject: What events are about: the page, or the account.
-        page: Whose captures it is given.
-        state: Of a capture: "" where all is well, a word where not, None: it says nothing.
-        word: In what captures of such a state have to agree.
-        kinds: Of the event that a state is another one, and of the one that it is well again.
+        subject: The subject of the events: the page, or the account.
+        page: The page whose captures are given.
+        state: Returns "" for a capture in the good state, a word for another one, or None if the
+            capture shows no state.
+        word: Returns in what the captures of a state have to agree.
+        kinds: Of the event that leaves the good state, and of the one that returns to it.
         of_the_page: Ids of captures in few words that are known to show the page.
     """
 
@@ -435,7 +441,9 @@ class _Machine:
         return self._conclusion(passed_over)
 
     def _may_be_a_notice(self, observation: Observation) -> bool:
-        """Whether what a capture shows may be a notice in the page's place; takes note of texts."""
+        """
+        Return whether a capture may show a notice in place of the page; remember certain texts.
+        """
         if observation.availability is not Availability.AVAILABLE:
             return False
         if not observation.ambiguous:
@@ -443,7 +451,7 @@ class _Machine:
         return observation.bundle_id not in self._of_the_page and _is_other(observation, self._text)
 
     def _begin(self, event: Takedown) -> None:
-        """Stand as after an event: nothing that came before it plays a part any more."""
+        """Begin anew after an event: captures before it are not used any more."""
         self._paths.clear()
         self._looks.clear()
         self._elsewhere = None
@@ -457,7 +465,7 @@ class _Machine:
         self._by = last.vantage if self._holds else ""
 
     def _came_late(self, event: Takedown, observation: Observation) -> bool:
-        """Whether a capture lies in the time of an event, and would have changed it."""
+        """Return whether a capture lies in the time of an event, and would have changed it."""
         state = self._state(observation)
         early, late = sorted((event.last_seen, event.first_gone), key=capture_order_key)
         if state is None or (observation.vantage, observation.identity) != (
@@ -489,7 +497,9 @@ class _Machine:
                 other.contested[observation.vantage] = observation
 
     def _is_well(self, observation: Observation) -> None:
-        """All is well again, by the way by which it was found not to be."""
+        """
+        Take a capture in the good state, by the way that showed the other state or by another.
+        """
         before = self._path(observation).seen
         if observation.vantage != self._by:
             self._elsewhere = observation
@@ -551,7 +561,7 @@ class _Machine:
         self._begin(made)
 
     def _agreeing(self, path: _Path) -> list[Observation]:
-        """Return the captures of a doubt that say the same as its newest."""
+        """Return the captures of a doubt that agree with its newest."""
         return [
             observation
             for observation in path.doubt
@@ -593,7 +603,7 @@ class _Machine:
         return tuple(found)
 
     def _control(self, begin: Observation) -> Observation | None:
-        """Return the first page of the same host that was seen to be there since `begin`."""
+        """Return the first capture since `begin` that shows another page of the same host."""
         known = self._controls.get((host_and_port(begin.url), begin.vantage), ())
         start = bisect.bisect_left(known, begin.began_at, key=lambda observation: observation.at)
         for observation in known[start:]:
@@ -602,14 +612,14 @@ class _Machine:
         return None
 
     def _look(self, first: Observation) -> Observation | None:
-        """Return the first look by the way that the rules name, since a doubt began."""
+        """Return the first capture by the way that the rules name, since a doubt began."""
         return next(
             (observation for observation in self._looks if observation.began_at >= first.began_at),
             None,
         )
 
     def _by_other_ways(self, seen: Observation, first: Observation) -> tuple[Observation, ...]:
-        """Return the newest that other ways said since it was last seen by this one."""
+        """Return the newest captures by other ways since this way last saw the page."""
         found: list[Observation] = []
         if self._confirm.vantage != first.vantage and (look := self._look(first)) is not None:
             found.append(look)  # what the removal waited for, whatever it shows
@@ -663,7 +673,7 @@ class _Machine:
 
 
 def _later(at: datetime, after: timedelta) -> datetime:
-    """Return when so long has passed; the end of all time where that is beyond it."""
+    """Return a moment plus a duration; the latest possible moment if it is beyond that."""
     try:
         return at + after
     except OverflowError:
@@ -701,8 +711,8 @@ def captures_that_show(observations: Iterable[Observation]) -> tuple[Observation
     """
     Return the captures of one page that show it, in the order given.
 
-    Few words are the page where nothing else was ever seen, and where they are the same words as
-    those of a capture that certainly showed it.
+    Few words show the page if nothing else was ever seen, or if they are the same as in a capture
+    that certainly showed it.
     """
     found: list[Observation] = []
     text = ""
@@ -715,5 +725,5 @@ def captures_that_show(observations: Iterable[Observation]) -> tuple[Observation
 
 
 def _is_other(observation: Observation, text: str) -> bool:
-    """Whether few words stand where a text was certain before; `text` is its digest, or ""."""
+    """Return whether few words replace a certain text; `text` is its digest, or ""."""
     return observation.ambiguous and bool(text) and observation.main_sha256 != text

@@ -1,8 +1,8 @@
 """
-Texts in one form, for comparing notices and for nothing else.
+Normalise the texts of notices before they are compared.
 
-Platforms write one notice in several ways: 此帐号已被屏蔽, 内容… and 此账号已被屏蔽，内容…. What is
-kept, shown and signed is always the text as it stood.
+Platforms write one notice in several ways: 此帐号已被屏蔽, 内容… and 此账号已被屏蔽，内容….
+Only comparisons use the normalised text. The original text is stored, shown and signed.
 """
 
 import unicodedata
@@ -14,12 +14,12 @@ _TYPEWRITER = str.maketrans("‘’“”", "''\"\"")
 
 def normalise_notice_text(text: str, how: Normaliser) -> str:
     """
-    Return a text as it is compared.
+    Return a text in the form in which it is compared.
 
     `zh-notice`: NFKC (so half- and full-width commas are one), no white space and no
     characters without a width, 帐 is 账, and one 。 at the end does not count.
 
-    `notice`: NFKC, white space is one space, typewriter's quotes, lower case, and one full
+    `notice`: NFKC, white space is one space, straight quotes, lower case, and one full
     stop at the end does not count.
     """
     plain = "".join(

@@ -1,8 +1,8 @@
 """
-Counts of one page over time, and between which two readings they went over a threshold.
+Find when a count of a page crossed a threshold: between which two readings.
 
-A reading may be an interval: it is below a threshold only if its upper bound is, and at or
-above only if its lower bound is. What lies between is neither, and is never rounded to one.
+A reading may be an interval. It is below a threshold only if its upper bound is, and at or
+above only if its lower bound is. A reading in between is neither, and is never rounded.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +30,7 @@ def series(observations: Iterable[Observation]) -> dict[str, tuple[CountReading,
     """
     Return the counts of one page by unit, in the order of the captures.
 
-    Of several counts of the same unit in one capture the best founded one is taken, which
-    stands first.
+    Of several counts of the same unit in one capture the first is taken, which is the best founded.
     """
     found: dict[str, list[CountReading]] = {}
     for observation in sorted(
@@ -52,9 +51,9 @@ def crossings(
     readings: dict[str, tuple[CountReading, ...]], thresholds: Sequence[Threshold]
 ) -> tuple[Crossing, ...]:
     """
-    Return each time that a count of one page went over a threshold, in the order of time.
+    Return each time that a count of one page crossed a threshold, in the order of time.
 
-    A count that falls below again and rises again goes over twice.
+    A count that falls below a threshold and rises again crosses it twice.
     """
     found = [
         crossing

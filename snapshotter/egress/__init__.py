@@ -1,1 +1,1 @@
-"""The one way out: every connection of a capture and of its helpers is vetted and made here."""
+"""The egress guard: it checks and makes every outgoing connection of a capture and its helpers."""

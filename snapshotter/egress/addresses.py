@@ -1,15 +1,14 @@
 """
-Which addresses may be connected to, and which address a spelling means.
+Decide which addresses may be connected to, and normalise hosts before that.
 
-The special-purpose registries of RFC 6890 stand here in words, for both families.
-`ipaddress.is_global` is not asked: it calls translated and tunnelled addresses
+The special-purpose registries of RFC 6890 are written out here, for both families.
+`ipaddress.is_global` is not used: it calls translated and tunnelled addresses
 global, multicast too, and a host inside a cloud (168.63.129.16).
 
-An IPv6 address may carry an IPv4 address that somebody on the way unwraps: it is
-judged by what it carries as well. Of the ways to carry one only two are let through
-with a public address inside: NAT64's well-known prefix (RFC 6052), by which a network
-without IPv4 reaches everything, and an interface identifier of ISATAP under a public
-prefix, which is only that, an identifier.
+An IPv6 address may embed an IPv4 address that a gateway on the way extracts: the embedded
+address is checked as well. Only two embeddings are allowed with a public address inside:
+NAT64's well-known prefix (RFC 6052), by which a network without IPv4 reaches everything, and an
+interface identifier of ISATAP under a public prefix, which is only an identifier.
 """
 
 import re
@@ -112,7 +111,7 @@ _DOTS: Final = str.maketrans({"。": ".", "．": ".", "｡": "."})  # UTS 46
 
 
 class NotAHost(ValueError):
-    """A spelling that is neither a name nor an address."""
+    """A text that is neither a name nor an address."""
 
     def __init__(self, detail: str, word: str = "malformed") -> None:
         super().__init__(detail)
@@ -120,18 +119,18 @@ class NotAHost(ValueError):
 
 
 def parse_networks(networks: Sequence[str]) -> tuple[Network, ...]:
-    """Return networks that were opened by name. Raises ValueError, with the one that is none."""
+    """Return the networks that were opened. Raises ValueError, which names the invalid one."""
     return tuple(ip_network(network, strict=True) for network in networks)
 
 
 def address_refusal(address: str, allowed: Sequence[Network] = ()) -> str:
     """
-    Return why an address is not connected to, in a stable word; "" when it may be.
+    Return why an address is not connected to, as a stable word; "" if it may be.
 
     Args:
         address: As `ipaddress` reads it. Anything else is "malformed".
-        allowed: Networks opened by name. They open the address as it is written, not
-            an address that another one carries.
+        allowed: Networks that were opened. They open the address itself, not an address that
+            another one embeds.
     """
     try:
         parsed = _parse(address)
@@ -164,13 +163,13 @@ def address_refusal(address: str, allowed: Sequence[Network] = ()) -> str:
 
 def address_of(host: str) -> str:
     """
-    Return the address that a spelling of one means, in its canonical form; "" for a name.
+    Return the address that a host is, in its canonical form; "" for a name.
 
-    What `inet_aton` and browsers take for an address is one here: one to four numbers,
-    decimal, octal or hexadecimal. So is whatever becomes one by normalisation.
+    Whatever `inet_aton` and browsers read as an address is one: one to four numbers, decimal, octal
+    or hexadecimal. So is whatever becomes one by normalisation.
 
     Raises:
-        NotAHost: It can only be meant as an address, and is none; or no name either.
+        NotAHost: It can only be meant as an address, and is invalid; or it is no name either.
     """
     text = canonical_host(host)
     return text if ":" in text or _is_dotted(text) else ""
@@ -178,10 +177,10 @@ def address_of(host: str) -> str:
 
 def canonical_host(host: str) -> str:
     """
-    Return a host in the one spelling that is resolved, vetted and connected to.
+    Return a host in the one form that is resolved, checked and connected to.
 
     Lower case, percent-encodings and full-width characters resolved, no final dot, no
-    brackets; an address in the form in which it is dialled.
+    brackets; an address in its canonical form.
 
     Raises:
         NotAHost: Neither a name in letters, digits, hyphens and underscores nor an address.
@@ -213,14 +212,14 @@ def canonical_host(host: str) -> str:
 
 
 def loopback_addresses_of(name: str) -> tuple[str, ...]:
-    """Return the addresses of a name that means this machine (RFC 6761), or nothing."""
+    """Return the addresses of a name that means this machine (RFC 6761); () for other names."""
     if name in _LOCALHOST_NAMES or name.endswith(".localhost"):
         return _LOCALHOST
     return ()
 
 
 def is_internal_name(name: str) -> bool:
-    """Whether a name means something only inside somebody's network."""
+    """Return whether a name has a meaning only inside a private network."""
     return "." not in name or any(
         name == suffix or name.endswith(f".{suffix}") for suffix in _INSIDE
     )
@@ -246,7 +245,9 @@ def _refusal_v4(address: IPv4Address, allowed: Sequence[Network]) -> str:
 def _opened(
     address: IPv4Address | IPv6Address, allowed: Sequence[Network], *, at_least: int = 0
 ) -> bool:
-    """Whether a network with a prefix of `at_least` so many bits opens an address."""
+    """
+    Return whether an allowed network with a prefix of at least `at_least` bits has the address.
+    """
     return any(
         address.version == network.version and address in network and network.prefixlen >= at_least
         for network in allowed
@@ -254,7 +255,7 @@ def _opened(
 
 
 def _carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return every IPv4 address that somebody may find in this one."""
+    """Return every IPv4 address that is embedded in this one."""
     bits = int(address)
     low = IPv4Address(bits & 0xFFFFFFFF)
     if address in _6TO4:
@@ -273,12 +274,12 @@ def _isatap(bits: int) -> tuple[IPv4Address, ...]:
 
 
 def _is_number(label: str) -> bool:
-    """Whether a last label makes the whole an address (WHATWG URL, "ends in a number")."""
+    """Return whether a last label makes the whole an address (WHATWG URL, "ends in a number")."""
     return bool(re.fullmatch(r"[0-9]+|0x[0-9a-f]*", label))
 
 
 def _inet_aton(labels: list[str]) -> IPv4Address:
-    """Return the address that one to four numbers mean, the last one filling what is left."""
+    """Return the address of one to four numbers, of which the last one fills the rest."""
     if len(labels) > 4:
         raise NotAHost("an address of more than four numbers")
     try:

@@ -1,4 +1,4 @@
-"""What becomes of each connection, written by the guard's thread and read from any."""
+"""The log entry of one connection, written by the guard's thread and read from any thread."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from snapshotter.model.network import Connection
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ConnectionEntry:
-    """One connection while it is asked for, open, and after. `ended_at` is set last."""
+    """One connection from the request to its end. `ended_at` is set last."""
 
     number: int
     purpose: str
@@ -32,7 +32,7 @@ class ConnectionEntry:
     slot: ConnectionSlot | None = field(default=None, repr=False)
 
     def as_connection(self) -> Connection:
-        """Return it as it stands now."""
+        """Return the connection in its present state."""
         ended_at = self.ended_at  # first: whoever reads an end reads the whole of it
         over = ended_at is not None
         return Connection(

@@ -1,4 +1,6 @@
-"""What all connections of a guard share: numbers, limits, the record, the files of their bytes."""
+"""
+State that all connections of a guard share: numbers, limits, the log, the files of their bytes.
+"""
 
 import asyncio
 import socket
@@ -25,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 class ConnectionManager:
     """
-    Belongs to one event loop; only what is marked so may be read from elsewhere.
+    The connections of one guard. It belongs to one event loop; only marked members are thread-safe.
 
     Args:
         tee: A directory for a file of each connection's bytes, or None.
@@ -64,11 +66,11 @@ class ConnectionManager:
     # For the guard
 
     def client(self) -> asyncio.BaseProtocol:
-        """Return the protocol of a client that was accepted."""
+        """Return the protocol for an accepted client."""
         return Conversation(self).client
 
     def client_for_user(self, user: int) -> asyncio.BaseProtocol:
-        """Return the protocol of a client that is turned away if it is not this user's."""
+        """Return the protocol for an accepted client, which refuses clients of other users."""
         conversation = Conversation(self)
         side, accept_client = conversation.client, conversation.client.on_made
 
@@ -84,7 +86,7 @@ class ConnectionManager:
 
     @property
     def via(self) -> str:
-        """By what way it goes out; see `Dialer.via`."""
+        """The way that connections take; see `Dialer.via`."""
         return self._dialer.via
 
     async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
@@ -92,7 +94,9 @@ class ConnectionManager:
         await Conversation(self).dial(host, port, sock, limit_s)
 
     async def accept_client(self, sock: socket.socket) -> None:
-        """Have one end of a pair of sockets for a client, which asks as a browser does."""
+        """
+        Accept one end of a pair of sockets as a client, which sends requests as a browser does.
+        """
         await asyncio.get_running_loop().create_connection(self.client, sock=sock)
 
     def end_all(self, by: str, detail: str, *, error: str = "", now: bool = False) -> None:
@@ -103,7 +107,7 @@ class ConnectionManager:
     def end_stalled_connections(
         self, places: Collection[tuple[str, int]], still_s: float
     ) -> frozenset[tuple[str, int]]:
-        """End what goes to one of these places and has had no byte for so long."""
+        """End the connections to these places that have transferred nothing for so long."""
         now = asyncio.get_running_loop().time()
         ended: set[tuple[str, int]] = set()
         for conversation in tuple(self._conversations):
@@ -115,7 +119,7 @@ class ConnectionManager:
         return frozenset(ended)
 
     async def watch(self) -> None:
-        """End what has been idle for too long, for ever."""
+        """End idle connections, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(self._rules.idle_s, _LINGER_S) / 5)
@@ -130,11 +134,11 @@ class ConnectionManager:
 
     @property
     def credentials(self) -> bytes:
-        """What a client has to show; see `Dialer.credentials`."""
+        """The header that a proxy needs; see `Dialer.credentials`."""
         return self._dialer.credentials
 
     def ask(self, kind: str, host: str, port: int) -> ConnectionEntry:
-        """Write down that somebody asks for a host, before it is decided."""
+        """Log the request for a host, before it is decided."""
         entry = ConnectionEntry(
             number=len(self.entries) + 1,
             purpose=_BROWSER if self.awaits_page else self._purpose,
@@ -152,7 +156,7 @@ class ConnectionManager:
         return entry
 
     async def open(self, entry: ConnectionEntry) -> OpenedConnection:
-        """Connect to where an entry asks. Raises EgressRefused or EgressFailed."""
+        """Make the connection that an entry requests. Raises EgressRefused or EgressFailed."""
         if entry.purpose == _BROWSER:
             raise EgressRefused(
                 "before-page", "the browser's own: the page had not been asked for yet"
@@ -170,7 +174,7 @@ class ConnectionManager:
         return await self._dialer.open(entry)
 
     def connected(self, entry: ConnectionEntry) -> None:
-        """Note that a connection stands, and begin the file of its bytes. Raises EgressFailed."""
+        """Log that a connection was made, and begin the file of its bytes. Raises EgressFailed."""
         entry.connected_at = self._now()
         self._touch(0)
         if self._tee is None:
@@ -187,7 +191,7 @@ class ConnectionManager:
         return allowed
 
     def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
-        """Keep bytes that passed, with their time."""
+        """Write bytes that passed to the connection's file, with their time."""
         at_s = self._clock.monotonic()
         tee = self._tees.get(entry.number)
         if tee is None:
@@ -211,19 +215,19 @@ class ConnectionManager:
         self._touch(-1)
 
     def exceeded(self) -> None:
-        """End everything: as many bytes as are allowed have passed."""
+        """End everything, because the allowed number of bytes has passed."""
         self.over_limit = True
         self.end_all("limit", f"{self._rules.total_bytes} bytes were reached")
 
     def joined(self, conversation: Conversation) -> bool:
-        """Take a conversation in; False: there are too many."""
+        """Add a conversation; False if there are too many."""
         if len(self._conversations) >= self._rules.connections + _SPARE_CLIENTS:
             return False
         self._conversations.add(conversation)
         return True
 
     def left(self, conversation: Conversation) -> None:
-        """Forget a conversation."""
+        """Remove a conversation."""
         self._conversations.discard(conversation)
 
     def _is_of(self, side: Side, user: int) -> bool:
@@ -246,7 +250,7 @@ class ConnectionManager:
         return False
 
     def _stop_recording(self, error: OSError) -> None:
-        """What can not be recorded must not happen: nothing passes any more."""
+        """End everything after an error: bytes that cannot be recorded must not pass."""
         self.closed = self.closed or f"the bytes can not be kept: {error.strerror}"
         self.end_all("error", self.closed, error="record", now=True)
 

@@ -1,4 +1,4 @@
-"""Places among the connections that may be open at once: so many in all, so many to one host."""
+"""Limit how many connections are open at once, in all and to one host."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSlot:
-    """A place among the connections that may be open at once."""
+    """The right to one open connection."""
 
     host: str
 
 
 class ConnectionSlots:
-    """Places: so many at once, and so many to one host. Used within one event loop."""
+    """The slots for open connections. Used within one event loop."""
 
     def __init__(self, total: int, per_host: int) -> None:
         self._total = total
@@ -22,7 +22,7 @@ class ConnectionSlots:
         self._changed: list[asyncio.Future[None]] = []
 
     async def take(self, host: str) -> ConnectionSlot:
-        """Wait for a place."""
+        """Wait for a slot."""
         while self._all >= self._total or self._taken.get(host, 0) >= self._per_host:
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._changed.append(change)
@@ -32,7 +32,7 @@ class ConnectionSlots:
         return ConnectionSlot(host)
 
     def give_back(self, slot: ConnectionSlot) -> None:
-        """Let somebody else have it."""
+        """Release a slot for the next connection."""
         self._all -= 1
         self._taken[slot.host] -= 1
         if not self._taken[slot.host]:

@@ -1,6 +1,4 @@
-"""
-From a host as it was asked for to a connected socket: resolve once, vet all, dial what was vetted.
-"""
+"""Connect to a host by the rules: resolve it once, check all its addresses, dial only those."""
 
 import asyncio
 import errno
@@ -45,7 +43,7 @@ class OpenedConnection:
 
 
 class Dialer:
-    """Makes connections by the rules, and writes down what it found."""
+    """Makes connections by the rules, and logs their addresses and results."""
 
     def __init__(self, rules: EgressRules, resolver: Resolver) -> None:
         self._rules = rules
@@ -56,7 +54,7 @@ class Dialer:
 
     @property
     def via(self) -> str:
-        """Which way connections take."""
+        """The way that connections take."""
         return self._proxy.via if self._proxy else "direct"
 
     @property
@@ -66,11 +64,11 @@ class Dialer:
 
     async def open(self, entry: ConnectionEntry) -> OpenedConnection:
         """
-        Make the connection that `entry` asks for, and give it its turn.
+        Make the connection that `entry` requests, when a slot is free.
 
         Raises:
             EgressRefused: The rules forbid it.
-            EgressFailed: It did not come about.
+            EgressFailed: It could not be made.
         """
         host, addresses = await self._vetted(entry)
         rules = self._rules
@@ -87,13 +85,13 @@ class Dialer:
         return await self._through_proxy(entry, addresses[0] if addresses else host)
 
     def end(self, entry: ConnectionEntry) -> None:
-        """Take a connection's turn back, if it has one."""
+        """Release the slot of a connection, if it has one."""
         slot, entry.slot = entry.slot, None
         if slot is not None:
             self._slots.give_back(slot)
 
     async def _vetted(self, entry: ConnectionEntry) -> tuple[str, tuple[str, ...]]:
-        """Return the host in its canonical form, and its addresses, none of them refused."""
+        """Return the host in its canonical form, and its addresses, all of them allowed."""
         try:
             host, literal = canonical_host(entry.host), address_of(entry.host)
         except NotAHost as error:
@@ -138,7 +136,7 @@ class Dialer:
         return answers
 
     def _vet(self, host: str, addresses: Sequence[str]) -> None:
-        """Refuse all when one is refused: a name that points inside is no name of a site."""
+        """Refuse all addresses if one is refused: a site's name does not lead inside a network."""
         for address in addresses:
             word = address_refusal(address, self._networks)
             if word:
@@ -170,7 +168,7 @@ class Dialer:
         return OpenedConnection(sock=sock, first=first, absolute=False)
 
     async def _connect(self, addresses: Sequence[str], port: int) -> tuple[socket.socket, str]:
-        """Try one address after another, each beside those before it, until one answers."""
+        """Try one address after another, each in parallel with those before, until one connects."""
         waiting = list(addresses[:_MAX_TRIED])
         trying: dict[asyncio.Task[socket.socket], str] = {}
         failures: list[EgressFailed] = []
@@ -216,7 +214,7 @@ async def _connect_one(address: str, port: int) -> socket.socket:
 
 
 def _let_go(task: "asyncio.Task[socket.socket]") -> None:
-    """Close what a try that nobody waits for came to after all."""
+    """Close the connection of an abandoned attempt."""
     with suppress(asyncio.CancelledError, OSError):
         task.result().close()
 

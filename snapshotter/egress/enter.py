@@ -1,19 +1,18 @@
 """
-Become another program that sees few files, in a network of its own whose one way out is ours.
+Start another program that sees few files, in a network of its own whose one exit is the guard.
 
-A program, run as `python -I -S enter.py …` in the place of the browser or of its driver, before
-it: it unshares what it is told to, takes away every file that is not in a list, hands a
+This program runs as `python -I -S enter.py …` in the place of the browser or of its driver. It
+unshares the namespaces that it is given, removes every file that is not in a list, hands a
 listening socket from inside to whoever waits outside, and becomes the other program under the
-same process id. It costs every launch, so it imports next to nothing (`socket` alone would take
-7 ms).
+same process id. It runs at every launch, so it imports next to nothing (`socket` alone would
+take 7 ms).
 
     enter.py NAMESPACES UID MEETING PORT VIEW COMMAND [ARGUMENT…]
 
-NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: tried, and not of
-use for anything else) or "none"; UID what our user is called inside;
-MEETING the path of a Unix socket that expects us ("-": nobody does).
-VIEW is the list of files, or "-" for all files; `file_view.py` describes it.
-`namespace.py` is the other side.
+NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: only tried) or
+"none". UID is the user's number inside. MEETING is the path of a Unix socket that receives the
+listening socket ("-": none). VIEW is the list of files, or "-" for all files; `file_view.py`
+describes it. `namespace.py` is the other side.
 """
 
 import _socket
@@ -84,7 +83,7 @@ def unshare(flags: int) -> None:
 
 
 def map_user(uid: int, gid: int, inside: int) -> None:
-    """Give our one user and group a name inside (user_namespaces(7)); needs no helper."""
+    """Map the one user and group into the namespace (user_namespaces(7)); needs no helper."""
     for name, line in (
         ("setgroups", "deny"),  # or an ordinary user may not map the group
         ("gid_map", f"{inside} {gid} 1"),
@@ -98,7 +97,7 @@ def map_user(uid: int, gid: int, inside: int) -> None:
 
 
 def raise_loopback() -> None:
-    """Bring the loopback device up: a new network has it, and it is down."""
+    """Bring the loopback device up: it is down in a new network namespace."""
     any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     # struct ifreq: the name in 16 bytes, the flags, and the rest of 40 bytes
     request = b"lo".ljust(16, b"\0") + _IFF_UP.to_bytes(2, sys.byteorder)
@@ -116,7 +115,9 @@ def listener(port: int) -> _socket.socket:
 
 
 def send_listener(meeting: str, made: _socket.socket) -> None:
-    """Send the descriptor of a socket to whoever waits at `meeting` (unix(7), SCM_RIGHTS)."""
+    """
+    Send the descriptor of a socket to the process that waits at `meeting` (unix(7), SCM_RIGHTS).
+    """
     there = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     there.connect(meeting)
     number = made.fileno().to_bytes(4, sys.byteorder)
@@ -126,32 +127,32 @@ def send_listener(meeting: str, made: _socket.socket) -> None:
 
 def use_empty_keyring() -> None:
     """
-    Get an empty session keyring (keyrings(7)): ours may hold keys, and every child has it.
+    Join an empty session keyring (keyrings(7)): ours may hold keys, and every child inherits it.
 
-    A container's runtime may forbid the call, and then those that read keys as well.
+    A container's runtime may forbid the call, and then reading keys is forbidden as well.
     """
     if (number := _KEYCTL.get(os.uname().machine)) is not None:
         _LIBRARY.syscall(number, _JOIN_SESSION_KEYRING, None)
 
 
 def drop_capabilities() -> None:
-    """Be root without one right of root's, also after the next program was started."""
+    """Drop all rights of root, also for the next program."""
     _LIBRARY.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # or that start would give all of them back
     header = _CAPABILITY_VERSION.to_bytes(4, sys.byteorder) + bytes(4)  # of this process
     _checked(_LIBRARY.capset(header, bytes(24)))
 
 
 def unshare_ipc() -> None:
-    """Leave shared memory and queues of System V and POSIX (ipc_namespaces(7)), where allowed."""
+    """Leave shared memory and queues of System V and POSIX (ipc_namespaces(7)), if allowed."""
     _LIBRARY.unshare(_CLONE_NEWIPC)
 
 
 def restrict_scopes() -> None:
     """
-    Reach no process outside by a signal or an abstract Unix socket (landlock(7), scopes).
+    Block signals and abstract Unix sockets to processes outside (landlock(7), scopes).
 
-    A mount namespace prevents neither, and an ordinary user's browser is the same user as the
-    worker. Kernels before 6.12 can not do it.
+    A mount namespace blocks neither, and an ordinary user's browser has the same user as the
+    worker. Kernels before 6.12 do not support it.
     """
     version = _LIBRARY.syscall(_LANDLOCK_CREATE, None, 0, 1)
     if version < _LL_SCOPES_SINCE:
@@ -164,7 +165,7 @@ def restrict_scopes() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Be killed when our parent ends, however it does. After `unshare`, which undoes it."""
+    """Be killed when the parent ends. Call it after `unshare`, which undoes it."""
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
         raise NotPermitted("whoever started this is gone")
@@ -172,7 +173,7 @@ def die_with_parent(parent: int) -> None:
 
 class EnforcedFileView:
     """
-    The files that a program may see; everything else is taken away.
+    The files that a program may see; all others are hidden from it.
 
     Args:
         text: One entry a line: a letter and its words, with tabs between them.
@@ -202,9 +203,9 @@ class EnforcedFileView:
 
     def apply(self) -> None:
         """
-        Take the other files away by the first way that this system allows; write which one.
+        Hide the other files in the first way that this system allows, and report which one it is.
 
-        A child tries each way first: half of one would be in the way of the next.
+        A child process tries each way first, because half of one would obstruct the next.
         """
         out = os.open(self.report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for way in self.ways:
@@ -227,12 +228,12 @@ class EnforcedFileView:
         return os.waitpid(child, 0)[1] == 0 and self._is_left_to_us()
 
     def _is_left_to_us(self) -> bool:
-        """Say whether we may open what another user owns: root without its rights may not."""
+        """Return whether we may open what another user owns: root without its rights may not."""
         places = [source for kind, source, _ in self.binds if kind == "write"]
         return all(os.access(place, os.R_OK | os.W_OK, effective_ids=True) for place in places)
 
     def _try(self) -> None:
-        """Check what the program will need, and that the other files are gone."""
+        """Check that the program can open what it needs, and that the other files are hidden."""
         for kind, _, place in self.binds:
             wanted = os.R_OK | (os.W_OK if kind == "write" else 0)
             if kind in ("read", "write") and not os.access(place, wanted):
@@ -270,7 +271,7 @@ class EnforcedFileView:
             drop_capabilities()
 
     def _give(self, owner: int) -> None:
-        """Make what the program may write to its user's, with all that is in it already."""
+        """Give the files that the program may write to its user."""
         for kind, source, _ in self.binds:
             if kind != "write" or os.stat(source).st_uid == owner:
                 continue
@@ -280,7 +281,7 @@ class EnforcedFileView:
                     os.chown(os.path.join(folder, name), owner, owner, follow_symlinks=False)
 
     def _mount(self) -> None:
-        """Make a root of its own with the listed files in it (mount_namespaces(7))."""
+        """Mount a root of its own with the listed files in it (mount_namespaces(7))."""
         _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
         _mount("tmpfs", _BASE, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")
         os.mkdir(_BASE + _OLD)
@@ -362,10 +363,10 @@ def _attributes(place: str, wanted: int, *, recursive: bool = True) -> None:
 
 def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> None:
     """
-    Do all of it. What can not be done raises, and the program is not started.
+    Do all steps. A step that is not allowed raises, and the program is not started.
 
     Raises:
-        Obstacle: It says which step was not allowed.
+        NotPermitted: The message names the step.
     """
     parent = os.getppid()
     uid, gid = os.geteuid(), os.getegid()
@@ -402,7 +403,7 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
 
 
 def main(arguments: list[str]) -> int:
-    """Run; returns only when something was in the way."""
+    """Run. Returns only if the other program could not be started."""
     namespaces, inside, meeting, port, view, *command = arguments
     try:
         enter(namespaces, int(inside), meeting, int(port), view)

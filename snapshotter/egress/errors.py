@@ -1,13 +1,13 @@
-"""Why a connection was not made, in words that stay; OSErrors, as callers of sockets expect."""
+"""Errors of connections that were not made. They are OSErrors, as callers of sockets expect."""
 
 
 class EgressError(OSError):
     """
-    A connection that there is not.
+    A connection was not made.
 
     Args:
         word: Stable, for programs.
-        detail: For a person. Never holds a password of an upstream proxy.
+        detail: For a person. Never contains a password of an upstream proxy.
     """
 
     def __init__(self, word: str, detail: str) -> None:
@@ -21,4 +21,4 @@ class EgressRefused(EgressError):
 
 
 class EgressFailed(EgressError):
-    """It was allowed and did not come about."""
+    """The connection was allowed, and could not be made."""

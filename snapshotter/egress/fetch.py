@@ -1,12 +1,12 @@
 """
-One GET through a guard of its own, bounded in time and in bytes, however the server behaves.
+Fetch one address through a guard of its own, bounded in time and in bytes.
 
-For what helpers read besides pages: lists that are polled. No cookie is kept, nothing of the
-environment is read, and each address that a redirect names is vetted like the first. A guard
-that is made for one fetch and cut at its end limits also what httpx does not: a head that
+It reads what helpers need besides pages: lists that are polled. No cookie is kept, nothing of
+the environment is read, and each address of a redirect is checked like the first. The guard is
+made for one fetch and cut at its end, so it also limits what httpx does not: a head that
 comes a byte at a time, and the sum of all reads.
 
-Import this module where httpx is there.
+Import this module only where httpx is installed.
 """
 
 import functools
@@ -36,7 +36,7 @@ _MAX_HEADER: Final = 1_000  # characters of one that is kept
 
 class FetchFailed(ServiceUnavailable):
     """
-    No answer that could be read.
+    No response that could be read.
 
     Args:
         word: Stable, for programs: "unreachable", "refused", "timeout", "too-large",
@@ -50,7 +50,7 @@ class FetchFailed(ServiceUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedResponse:
-    """An answer, whatever its status."""
+    """A response, whatever its status."""
 
     status: int
     url: str  # that answered, after redirects
@@ -70,18 +70,18 @@ def fetch(
     known: Mapping[str, Mapping[str, str]] | None = None,
 ) -> FetchedResponse:
     """
-    Return what a server answers.
+    Return the response of a server.
 
     Args:
-        rules: Which networks, and through which proxy. Their limit on bytes is replaced.
-        purpose: As the record of connections says it.
-        limit: Most bytes of the body, as it comes and opened.
+        rules: Allowed networks, and the proxy. Their limit on bytes is replaced.
+        purpose: As the record of connections states it.
+        limit: Most bytes of the body, as received and decoded.
         timeout_s: For all of it, redirects included.
         known: By address, headers that make the request of that address conditional: they
             are sent to no other address that a redirect names.
 
     Raises:
-        FetchFailed: There is no answer, or none within the limits.
+        FetchFailed: There is no response, or none within the limits.
     """
     guard = EgressGuard(
         replace(rules, total_bytes=limit + _OVERHEAD, connections=4, connections_in_all=32),
@@ -131,7 +131,7 @@ def fetch(
 
 @functools.cache
 def _trusted() -> ssl.SSLContext:
-    """Return how servers are checked: httpx's own way, its certificates read once."""
+    """Return the TLS context: httpx's own, its certificates read once."""
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -179,7 +179,7 @@ def _body(answer: httpx.Response, limit: int) -> bytes:
 
 
 def _opened(answer: httpx.Response, limit: int) -> Iterator[bytes]:
-    """Yield the body with its content coding undone; of a bomb, little more than the limit."""
+    """Yield the decoded body; of a decompression bomb, little more than the limit."""
     coding = answer.headers.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
         yield from answer.iter_raw()

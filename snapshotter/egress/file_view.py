@@ -38,7 +38,7 @@ _FIRST_UID, _UIDS = 61_184, 4_336
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileView:
     """
-    What one program may see.
+    The files that one program may see.
 
     A path that does not exist when the view is written is left out.
     """
@@ -51,7 +51,7 @@ class FileView:
     ways: Sequence[str] = (MOUNT, LANDLOCK, NONE)
 
     def text(self) -> str:
-        """Return it in the words of `enter.py`."""
+        """Return the view in the format that `enter.py` reads."""
         uid = _FIRST_UID + secrets.randbelow(_UIDS)
         lines = [
             _line("ways", *self.ways),
@@ -82,10 +82,10 @@ class FileView:
 
 def driver_file_view(view: FileView, *, drop_setuid_allowed: bool = True) -> FileView:
     """
-    Return a view with the ways that the driver has: it makes its own user namespace.
+    Return a view with the ways for the driver, which makes its own user namespace.
 
     Args:
-        may_lose_rights: Programs below it may do without the setuid bit, which Landlock costs.
+        drop_setuid_allowed: Programs below it may lose the setuid bit, which Landlock costs.
     """
     ways: tuple[str, ...] = (f"user+{MOUNT}", LANDLOCK, NONE)
     if os.geteuid() == 0:  # then it need not stay root

@@ -1,11 +1,11 @@
 """
-Heads and bodies of HTTP/1 (RFC 9112), as strictly as a proxy has to read them.
+Parse heads and find the ends of bodies of HTTP/1 messages (RFC 9112), strictly.
 
 A proxy and a server that disagree on where a request ends can be made to disagree on
 purpose (request smuggling). So a request that can be read in two ways is not passed
-on: two lengths, a length and chunks, a fold, a bare line feed. An answer is passed on
-as it is, whatever it is: only where it ends has to be known here, and an answer that
-leaves it open ends with its connection.
+on: two lengths, a length and chunks, a fold, a bare line feed. A response is passed on
+unchanged: only its end has to be found. A response without a defined end ends with its
+connection.
 """
 
 import enum
@@ -34,7 +34,7 @@ class MalformedHttp(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestHead:
-    """A request's head, taken apart; its field lines are kept as they were sent."""
+    """A parsed request head. Its field lines are kept as they were sent."""
 
     method: bytes
     target: bytes
@@ -56,7 +56,7 @@ class RequestHead:
 
 
 def parse_request(raw: bytes) -> RequestHead:
-    """Return a request's head from its bytes, the empty line included. Raises Malformed."""
+    """Return a request's head from its bytes, the empty line included. Raises MalformedHttp."""
     first, *rest = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
@@ -77,7 +77,7 @@ def split_absolute(target: bytes) -> tuple[str, int, bytes]:
     Return host, port and origin form of an absolute http URL (RFC 9112 section 3.2.2).
 
     Raises:
-        Malformed: Another form, another scheme, a user name, a fragment.
+        MalformedHttp: Another form, another scheme, a user name, a fragment.
     """
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
@@ -89,13 +89,13 @@ def split_absolute(target: bytes) -> tuple[str, int, bytes]:
 
 def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, int]:
     """
-    Return host and port; the host as it was spelled, an IPv6 address without brackets.
+    Return host and port; the host as it was written, an IPv6 address without brackets.
 
     Args:
         default_port: For an authority without a port; 0 means that it needs one.
 
     Raises:
-        Malformed: A user name, no host, or a port that is none.
+        MalformedHttp: A user name, no host, or an invalid port.
     """
     try:
         text = authority.decode("utf-8")
@@ -109,7 +109,7 @@ def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, in
 
 
 class ReadState(enum.Enum):
-    """Where in a message its reader stands."""
+    """The place in a message that its reader has reached."""
 
     HEAD = "head"
     BODY = "body"
@@ -134,7 +134,9 @@ class BodyFraming:
         self._trailers = 0
 
     def feed(self, data: bytes, start: int) -> int:
-        """Return where in `data` the body's bytes end; at its end `done`. Raises Malformed."""
+        """
+        Return where in `data` the body's bytes end; sets `done` at its end. Raises MalformedHttp.
+        """
         if not self._chunked:
             taken = min(self._left, len(data) - start)
             self._left -= taken
@@ -186,10 +188,10 @@ class BodyFraming:
 
 def request_body(head: RequestHead) -> BodyFraming:
     """
-    Return where a request's body ends (RFC 9112 section 6.3).
+    Return the framing of a request's body (RFC 9112 section 6.3).
 
     Raises:
-        Malformed: More than one thing says so, or something that no proxy can follow.
+        MalformedHttp: The end is defined twice, or in a way that no proxy can follow.
     """
     lengths, codings = head.values(b"content-length"), head.values(b"transfer-encoding")
     if codings:
@@ -205,9 +207,9 @@ def request_body(head: RequestHead) -> BodyFraming:
 
 class ResponseReader:
     """
-    Follows an answer to one request, to know where it ends.
+    Reads the response to one request, to find its end.
 
-    Never raises: an answer that can not be followed is one without a known end.
+    Never raises: a response that cannot be parsed is one without a known end.
     """
 
     def __init__(self, method: bytes, *, upgrade: bool) -> None:
@@ -220,7 +222,7 @@ class ResponseReader:
         self._body: BodyFraming | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take what the server sent. Bytes beyond the answer's end leave the end unknown."""
+        """Take what the server sent. Bytes beyond the response's end leave the end unknown."""
         position = 0
         while position < len(data):
             if self.part is ReadState.HEAD:
@@ -279,7 +281,7 @@ class ResponseReader:
 
 
 def _response_body_framing(lines: list[bytes]) -> BodyFraming | None:
-    """Return where an answer's body ends; None when only its connection's end says so."""
+    """Return the framing of a response's body; None if only the connection's end defines it."""
     values: dict[bytes, list[bytes]] = {b"content-length": [], b"transfer-encoding": []}
     for line in lines:
         name, _, value = line.partition(b":")

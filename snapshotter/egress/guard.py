@@ -1,14 +1,13 @@
 """
-The guard: a forward proxy of ours that a browser has for its only way out.
+The egress guard: a forward proxy through which the browser makes all its connections.
 
-It speaks HTTP to the browser, CONNECT for what is encrypted and plain requests for
-what is not, and does not look inside TLS. It has a thread and an event loop of its own,
-so that a busy capture and the bytes do not wait for each other; every method may be
-called from any thread but that one.
+It accepts CONNECT for encrypted connections and plain HTTP requests for others, and does not
+look inside TLS. It has a thread and an event loop of its own, so that a busy capture and the
+connections do not delay each other; every method may be called from any other thread.
 
-A page never gets an answer of the guard's own that could be taken for a site's: a plain
-request that is refused or fails is answered by the end of its connection, and a tunnel
-that is not built by a status without a body. `why` has the cause.
+A page never gets a response of the guard that could be taken for a site's: a plain request that
+is refused or fails ends with its connection, and a tunnel that is not built is answered by a
+status without a body. `why` returns the cause.
 """
 
 import asyncio
@@ -42,16 +41,16 @@ _STEP_S: Final = 5.0  # for a call into the loop that does nothing long
 
 class EgressGuard:
     """
-    Vets, makes, counts and records every connection.
+    Checks, makes, counts and records every connection.
 
     Args:
-        rules: What is let through. Fewer connections at once where the system gives
-            this process fewer descriptors.
+        rules: Which connections are allowed. Fewer at once if the system gives this process fewer
+            descriptors.
         clock: For the times in the record.
         tee: An existing directory for a file of each connection's bytes; None for none.
-        resolver: Who knows names; None for the system's, asked once a name.
-        purpose: What the connections are for, as their record says it.
-        awaits_page: Until `allow_connections` everything is refused: it is the browser's own.
+        resolver: None for the system's, asked once a name.
+        purpose: What the connections are for, as their record states it.
+        awaits_page: Everything is refused until `allow_connections`: it is the browser's own.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class EgressGuard:
         self._servers: list[asyncio.Server] = []
 
     def start(self) -> None:
-        """Start the thread and its loop. Once."""
+        """Start the thread and its loop. Call it once."""
         with self._lock:
             if self._thread is not None:
                 raise RuntimeError("a guard starts once")
@@ -92,7 +91,7 @@ class EgressGuard:
 
     def listen(self, listener: socket.socket) -> None:
         """
-        Be the proxy on a listening socket, which is the guard's from here on.
+        Serve as proxy on a listening socket, which the guard closes.
 
         It may have been made in another network namespace: connections that it accepts
         are there, and those that the guard makes are here.
@@ -101,12 +100,13 @@ class EgressGuard:
 
     def listen_on_loopback(self, user: int | None = None) -> int:
         """
-        Be the proxy on a port of 127.0.0.1, and return it.
+        Serve as proxy on a port of 127.0.0.1, and return the port.
 
-        Where the system says whose a client is (`peer.can_tell`), only one user's are served.
+        If the system tells the owner of a client (`peer_owner.can_find_owner`), only one user's are
+        served.
 
         Args:
-            user: Their number; our own if not given.
+            user: The user's number; our own if not given.
         """
         served = partial(self._manager.client_for_user, os.geteuid() if user is None else user)
         listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
@@ -144,7 +144,7 @@ class EgressGuard:
 
     def client(self) -> socket.socket:
         """
-        Return a connection to this proxy, for a helper of ours that speaks to one.
+        Return a connection to this proxy, for a helper that uses a proxy.
 
         Raises:
             EgressRefused: The guard is not running.
@@ -161,11 +161,11 @@ class EgressGuard:
 
     @property
     def via(self) -> str:
-        """Which way connections take, as their record says it."""
+        """The way that connections take, as their record states it."""
         return self._manager.via
 
     def allow_connections(self) -> None:
-        """Let connections out from here on: the page is about to be asked for."""
+        """Allow connections from now on: the page is about to be requested."""
         self._manager.awaits_page = False
 
     def cut(self, why: str) -> None:
@@ -182,7 +182,7 @@ class EgressGuard:
         self, places: Collection[tuple[str, int]], still_s: float
     ) -> frozenset[tuple[str, int]]:
         """
-        End the connections to these hosts and ports that have had no byte for so long.
+        End the connections to these hosts and ports that have transferred nothing for so long.
 
         Returns:
             The places to which there was one.
@@ -193,7 +193,7 @@ class EgressGuard:
             return frozenset()
 
     def stop(self) -> None:
-        """Cut, end the thread and let go of everything. Idempotent; never raises."""
+        """Cut all connections, end the thread and release everything. Idempotent; never raises."""
         self.cut("the guard was stopped")
         with self._lock:
             loop, thread = self._loop, self._thread
@@ -204,7 +204,7 @@ class EgressGuard:
             thread.join(_STEP_S)
 
     def connections(self) -> tuple[Connection, ...]:
-        """Return every connection that was asked for so far, as it stands."""
+        """Return every connection that was requested so far, in its present state."""
         return tuple(entry.as_connection() for entry in tuple(self._manager.entries))
 
     def why(self, host: str, port: int) -> Connection | None:
@@ -218,7 +218,7 @@ class EgressGuard:
         return None
 
     def tee_file(self, number: int) -> Path | None:
-        """Return where a connection's bytes are; None when there are none."""
+        """Return the file of a connection's bytes; None if there is none."""
         if self._tee is None:
             return None
         path = self._tee / f"{number:05d}.tee"
@@ -226,17 +226,17 @@ class EgressGuard:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all connections, both directions."""
+        """The bytes of all connections, both directions."""
         return self._manager.total_bytes
 
     @property
     def over_limit(self) -> bool:
-        """Whether there was more than the rules' `total_bytes`; everything was cut there."""
+        """Whether the rules' `total_bytes` were exceeded, at which everything was cut."""
         return self._manager.over_limit
 
     @property
     def open_connections(self) -> int:
-        """How many connections were asked for and have not ended."""
+        """How many connections were requested and have not ended."""
         return self._manager.open_connections
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -278,9 +278,9 @@ class EgressGuard:
 
     def _call(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
         """
-        Have something done in the loop. Raises RuntimeError when it is not running.
+        Run a coroutine in the loop. Raises RuntimeError if the loop is not running.
 
-        What takes longer than `limit_s` is cancelled, and raises TimeoutError.
+        After `limit_s` it is cancelled, and TimeoutError raised.
         """
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():

@@ -1,11 +1,10 @@
 """
-A network of the browser's own, without an interface to anywhere: the kernel holds the door.
+Start the browser in a network namespace without any interface, so that the guard is its one exit.
 
 The browser is started inside a new user and network namespace (Linux;
-user_namespaces(7), network_namespaces(7)). There is one listening socket in it,
-made there and handed out to us; who accepts on it decides what leaves. UDP, DNS
-and connections to anything else end in the kernel. It takes no privileges, and
-some systems forbid it: `find_obstacle` says why.
+user_namespaces(7), network_namespaces(7)). One listening socket is made in it and handed out to
+us; the guard accepts on it. UDP, DNS and connections to anything else end in the kernel. It
+takes no privileges, and some systems forbid it: `find_obstacle` returns the reason.
 """
 
 import contextlib
@@ -33,20 +32,20 @@ _tried: dict[tuple[str, ...], str] = {}
 
 
 class HandoverFailed(ServiceUnavailable):
-    """No socket came out of the browser's network."""
+    """The browser's network did not hand out its socket."""
 
 
 class ProbeNotPossible(ServiceUnavailable):
-    """The machine was too busy to try something: that says nothing of what it allows."""
+    """The machine was too busy for a test, which therefore has no result."""
 
 
 def namespace_command(
     namespaces: str, meeting: Path | None = None, view: FileView | None = None
 ) -> tuple[str, ...]:
     """
-    Return what to put before a command, so that it runs in new namespaces and sees few files.
+    Return a command's prefix, so that it runs in new namespaces and sees few files.
 
-    With no namespaces at all the program still ends with its parent.
+    Without any namespace the program still ends with its parent.
 
     Args:
         namespaces: `USER_AND_NET`, `USER` or `NONE`.
@@ -63,23 +62,23 @@ def namespace_command(
 
 def find_sandbox_obstacle(namespaces: str) -> str:
     """
-    Return why Chromium's sandbox can not be had inside such namespaces, "" if it can.
+    Return why Chromium's sandbox does not work inside such namespaces; "" if it does.
 
-    It makes namespaces of its own and goes into an empty directory (chroot(2)) in them. Where
-    it can not, it says so in many ways, one of which is to say nothing.
+    Chromium makes namespaces of its own and enters an empty directory (chroot(2)) in them. If that
+    fails, its messages differ, and there may be none.
 
     Raises:
-        NotTried: It may be so or not.
+        ProbeNotPossible: Unknown.
     """
     return _failure([*namespace_command(namespaces), *namespace_command(_SANDBOX), "/bin/true"])
 
 
 def find_obstacle(namespaces: str) -> str:
     """
-    Try to start a program in such namespaces; return why it can not be, "" if it can.
+    Start a program in such namespaces as a test; return why that fails, "" if it works.
 
     Raises:
-        NotTried: It may be so or not.
+        ProbeNotPossible: Unknown.
     """
     if not sys.platform.startswith("linux"):
         return "this system has no network namespaces"
@@ -90,10 +89,10 @@ def find_obstacle(namespaces: str) -> str:
 
 def _failure(arguments: list[str]) -> str:
     """
-    Run a command that should do nothing, once a process, and return what it complained about.
+    Run a command that should do nothing, once a process; return its error message.
 
-    That a machine was too busy to try is not remembered, and is no complaint: a worker would go
-    without a network of the browser's own, or be told that it has no sandbox.
+    If the machine was too busy, the result is not remembered and is no failure: else a worker would
+    run without a network of the browser's own, or report that it has no sandbox.
     """
     known = tuple(arguments)
     if known in _tried:
@@ -110,7 +109,7 @@ def _failure(arguments: list[str]) -> str:
 
 class ListenerHandover:
     """
-    Where the socket from inside is expected, once.
+    Receives the socket from inside, once.
 
     Args:
         directory: One of ours that nobody else may enter, with a short path.
@@ -134,7 +133,7 @@ class ListenerHandover:
         Wait for the socket and return it; the caller closes it.
 
         Raises:
-            NotHandedOver: None came, or we were closed meanwhile.
+            HandoverFailed: None was received, or this was closed meanwhile.
         """
         descriptors: list[int] = []
         try:
@@ -150,7 +149,7 @@ class ListenerHandover:
         return socket.socket(fileno=descriptors[0])
 
     def close(self) -> None:
-        """Expect nothing any more; a `receive` that waits ends. Safe to call twice."""
+        """Stop waiting; a `receive` that waits ends. Safe to call twice."""
         with contextlib.suppress(OSError):  # nobody waits
             self._expecting.shutdown(socket.SHUT_RDWR)
         self._expecting.close()

@@ -1,8 +1,8 @@
 """
-Whose process is at the other end of a connection over this machine's loopback.
+Find the user whose process is at the other end of a loopback connection.
 
 A port of loopback is open to every user of the machine. The kernel knows who holds
-the other end of a connection and says so in a table (proc(5), /proc/net/tcp).
+the other end of a connection and lists it in a table (proc(5), /proc/net/tcp).
 """
 
 import os
@@ -17,7 +17,7 @@ _ESTABLISHED: Final = "01"  # include/net/tcp_states.h
 
 
 def can_find_owner() -> bool:
-    """Whether this system says whose a connection is."""
+    """Return whether this system has the table."""
     return sys.platform.startswith("linux") and os.access(_TABLE, os.R_OK)
 
 
@@ -25,11 +25,11 @@ def owner(accepted: socket.socket) -> int | None:
     """
     Return the number of the user who holds the other end of an accepted IPv4 connection.
 
-    None when nobody holds it any more: the kernel forgets whose an end was that is closed,
-    and calls it root's.
+    None if nobody holds it any more: the kernel forgets the owner of an end that is closed, and
+    calls it root's.
 
     Raises:
-        OSError: The table can not be read.
+        OSError: The table cannot be read.
     """
     wanted = (_spelled(accepted.getpeername()), _spelled(accepted.getsockname()), _ESTABLISHED)
     with _TABLE.open() as table:
@@ -42,6 +42,6 @@ def owner(accepted: socket.socket) -> int | None:
 
 
 def _spelled(address: tuple[str, int]) -> str:
-    """Return an address as the table has it: in this machine's order of bytes."""
+    """Return an address as the table writes it: in this machine's order of bytes."""
     (word,) = struct.unpack("=I", socket.inet_aton(address[0]))
     return f"{word:08X}:{address[1]:04X}"

@@ -1,12 +1,12 @@
 """
-One accepted connection: understood as far as a proxy must, relayed, counted and teed.
+Relay one accepted connection: parse it as far as a proxy must, count and record its bytes.
 
 A `Conversation` is a client with at most one server at a time. In a tunnel bytes pass
-both ways untouched. A plain request is read up to where it ends, sent on in origin
-form, and the next one waits until its answer is over; so nothing is ever pipelined to
-a server, and a client may ask for another host on the same connection.
+both ways untouched. A plain request is read up to its end and sent on in origin
+form. The next one waits until the response has ended, so nothing is ever pipelined to
+a server, and a client may request another host on the same connection.
 
-Memory: what one side does not take is held back up to `_HIGH` and one read; then the
+Memory: bytes that one side does not accept are held up to `_HIGH` and one read; then the
 other side is not read from.
 """
 
@@ -49,15 +49,15 @@ _NO: Final = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class ConversationOwner(Protocol):
-    """Whom a conversation belongs to: who opens, counts and records. Within one event loop."""
+    """The owner of a conversation: it opens, counts and records. Within one event loop."""
 
     @property
     def buffer(self) -> bytearray:
-        """`READ` bytes to read into, used within one call."""
+        """A buffer of `READ` bytes to read into, used within one call."""
 
     @property
     def credentials(self) -> bytes:
-        """The header line that an HTTP proxy wants with a plain request."""
+        """The header line that an HTTP proxy needs with a plain request."""
 
     def ask(self, kind: str, host: str, port: int) -> ConnectionEntry:
         """Begin the record of a connection."""
@@ -66,29 +66,29 @@ class ConversationOwner(Protocol):
         """Make the connection. Raises EgressError."""
 
     def connected(self, entry: ConnectionEntry) -> None:
-        """Note that it was made, and begin to keep its bytes. Raises EgressFailed."""
+        """Log that it was made, and begin to record its bytes. Raises EgressFailed."""
 
     def allow(self, count: int) -> int:
         """Return how many of `count` bytes may still pass, and count them."""
 
     def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
-        """Keep bytes that are about to pass. Ends everything when it can not."""
+        """Record bytes that are about to pass. Ends everything if it cannot."""
 
     def ended(self, entry: ConnectionEntry) -> None:
         """Finish the record of a connection."""
 
     def exceeded(self) -> None:
-        """End everything: no more bytes may pass."""
+        """End everything, because no more bytes may pass."""
 
     def joined(self, conversation: "Conversation") -> bool:
-        """Take a client in; False when there are too many."""
+        """Add a conversation; False if there are too many."""
 
     def left(self, conversation: "Conversation") -> None:
-        """Both ends of a conversation are closed."""
+        """Remove a conversation whose two ends are closed."""
 
 
 class Side(asyncio.BufferedProtocol):
-    """One end of a conversation. Tells whoever it belongs to what happens to its socket."""
+    """One end of a conversation. It reports the events of its socket to its owner."""
 
     def __init__(self, buffer: bytearray) -> None:
         self._buffer = memoryview(buffer)
@@ -102,7 +102,7 @@ class Side(asyncio.BufferedProtocol):
         self.on_flow: Callable[[], None] = _do_nothing
 
     def let_go(self) -> None:
-        """Nobody is interested any more."""
+        """Stop reporting events."""
         self.on_data, self.on_eof, self.on_flow = _ignore, _do_nothing, _do_nothing
         self.on_lost = _ignore_error
 
@@ -144,18 +144,18 @@ class Side(asyncio.BufferedProtocol):
         self.on_lost(exc)
 
     def write(self, data: bytes) -> None:
-        """Send, or hold back."""
+        """Send, or hold until the socket accepts more."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def write_eof(self) -> None:
-        """Send what is held back, and that it was the last."""
+        """Send what is held, and then the end of the stream."""
         if self.transport is not None and not self.transport.is_closing():
             with suppress(OSError):  # the other end has gone meanwhile
                 self.transport.write_eof()
 
     def read(self, wanted: bool) -> None:
-        """Go on reading, or stop."""
+        """Continue reading, or stop."""
         if self.transport is None or self.eof:
             return
         if wanted:
@@ -164,7 +164,9 @@ class Side(asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     def close(self, *, reset: bool = False) -> None:
-        """Send what is held back, then end; with `reset` so that it can not pass for an end."""
+        """
+        Send what is held, then end; with `reset` so that it cannot be taken for a regular end.
+        """
         if self.transport is None or self.transport.is_closing():
             return
         if reset:
@@ -172,13 +174,13 @@ class Side(asyncio.BufferedProtocol):
         self.transport.close()
 
     def abort(self) -> None:
-        """End now, without what is held back."""
+        """End now, without what is held."""
         if self.transport is not None:
             self._reset_on_close()
             self.transport.abort()
 
     def _reset_on_close(self) -> None:
-        """Let the other end see that this was not the end of what there was to say."""
+        """Make the close a reset, so that the other end sees that the data is incomplete."""
         if self.transport is not None:
             sock = self.transport.get_extra_info("socket")
             with suppress(OSError):
@@ -187,10 +189,10 @@ class Side(asyncio.BufferedProtocol):
 
 class Conversation:
     """
-    A client and the server that it is talking to.
+    A client and the server that it is connected to.
 
     Args:
-        keeper: The guard.
+        owner: The guard.
     """
 
     def __init__(self, owner: ConversationOwner) -> None:
@@ -220,10 +222,10 @@ class Conversation:
 
     async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
         """
-        Tunnel for a helper of ours, whose end of a pair of sockets is `sock`'s other end.
+        Tunnel for a helper, which has the other end of `sock`'s pair of sockets.
 
         Raises:
-            EgressError: There is no connection.
+            EgressError: The connection was not made.
         """
         self._mode = "opening"
         self._entry = entry = self._owner.ask("dial", host, port)
@@ -249,11 +251,11 @@ class Conversation:
         answer: bytes = b"",
     ) -> None:
         """
-        End it. What was received is still sent, unless it is to end `now`.
+        End the conversation. What was received is still sent, unless it has to end `now`.
 
         Args:
             by: Who ended it, as in the record.
-            answer: Of the proxy to its client, once the record is whole.
+            answer: The proxy's answer to its client, once the record is complete.
         """
         if self.over:
             return
@@ -276,12 +278,12 @@ class Conversation:
 
     @property
     def place(self) -> tuple[str, int]:
-        """The host, lowercase, and the port of its server; ("", 0) where there is none."""
+        """The host, lowercase, and the port of its server; ("", 0) if there is none."""
         entry = self._entry
         return (entry.host.lower().strip("[]"), entry.port) if entry is not None else ("", 0)
 
     def abort(self) -> None:
-        """Let go of sockets that do not take what is held back for them."""
+        """Release sockets that do not accept what is held for them."""
         self.client.abort()
         if self.server is not None:
             self.server.abort()
@@ -346,7 +348,7 @@ class Conversation:
             self.end("error", error="reset", detail=f"connection lost: {exc}")
 
     def _regulate(self) -> None:
-        """Read from each side as long as the other one takes it."""
+        """Read from each side as long as the other one accepts it."""
         if self.over:
             return
         server_full = self.server is not None and self.server.full
@@ -360,7 +362,7 @@ class Conversation:
     # Requests
 
     def _advance(self) -> None:
-        """Go on with what the client sent, as far as it goes."""
+        """Process what the client sent, as far as possible."""
         while not self.over:
             if self._mode == "head":
                 if not self._take_head():
@@ -372,7 +374,7 @@ class Conversation:
                 return
 
     def _take_head(self) -> bool:
-        """Begin with the next request; False while its head is not all here."""
+        """Begin with the next request; False if its head is incomplete."""
         end = self._waiting.find(b"\r\n\r\n")
         if end < 0:
             if len(self._waiting) > MAX_HEAD:
@@ -430,7 +432,7 @@ class Conversation:
         self._send(origin, wire)
 
     def _take_body(self) -> bool:
-        """Send more of the request; False when there is nothing to do but wait."""
+        """Send more of the request; False if more has to be received first."""
         request, answer = self._request, self._answer
         if request is None or answer is None:
             return False
@@ -464,7 +466,7 @@ class Conversation:
         return bool(self._waiting)
 
     def _is_next(self) -> bool:
-        """Whether what the client sent after its request is another one, with its whole head."""
+        """Return whether the client sent another whole request head after its request."""
         try:
             end = self._waiting.index(b"\r\n\r\n")
             parse_request(bytes(self._waiting[: end + 4]))
@@ -473,7 +475,7 @@ class Conversation:
         return True
 
     def _refuse_head(self, why: str) -> None:
-        """A request that can be read in two ways, or in none, goes nowhere."""
+        """Refuse a request that can be read in two ways, or in none."""
         self._drop_server()
         self._entry = self._owner.ask("http", "", 0)
         self.end("error", refusal="malformed-request", detail=why)
@@ -483,7 +485,7 @@ class Conversation:
     async def _open_for_client(
         self, entry: ConnectionEntry, then: Callable[[], None] | None = None
     ) -> None:
-        """Open what a client asked for; what goes wrong is between the record and the client."""
+        """Open what a client requested; an error is recorded and answered to the client."""
         try:
             if then is None:
                 await self._open_tunnel(entry, answer=_ESTABLISHED)
@@ -500,7 +502,9 @@ class Conversation:
             return
 
     def _repeat_eof(self) -> None:
-        """Tell the server what the client said before there was one."""
+        """
+        Repeat to the server the end of stream that the client sent before the server was connected.
+        """
         if self.client.eof and not self.over and self.server is not None:
             self.server.write_eof()
 
@@ -518,7 +522,7 @@ class Conversation:
         self._listen_to_server()
 
     async def _attach(self, entry: ConnectionEntry) -> None:
-        """Have the connection made and become its other end. Raises EgressError, after the end."""
+        """Make the connection and become its other end. Raises EgressError, after the end."""
         try:
             opened = await self._owner.open(entry)
         except EgressError as error:
@@ -550,7 +554,7 @@ class Conversation:
         self.last_moved = self._loop.time()
 
     def _listen_to_server(self) -> None:
-        """The client has its answer, or its request is on its way: let the server speak."""
+        """Start reading from the server, after the client's answer or request was sent."""
         if self.over or self.server is None:
             return
         self.server.on_data = self._server_data
@@ -560,7 +564,9 @@ class Conversation:
         self._regulate()
 
     def _fail(self, entry: ConnectionEntry, error: EgressError) -> None:
-        """End with an answer that no page can be made of: a status for a tunnel, else nothing."""
+        """
+        End with an answer that cannot be rendered as a page: a status for a tunnel, else nothing.
+        """
         refused = isinstance(error, EgressRefused)
         answer = _NO % (b"403 Forbidden" if refused else b"502 Bad Gateway")
         self.end(
@@ -572,7 +578,7 @@ class Conversation:
         )
 
     def _drop_server(self) -> None:
-        """Be done with a server whose answers are all here."""
+        """Disconnect a server whose responses are complete."""
         server, self.server = self.server, None
         if server is not None:
             server.let_go()
@@ -600,7 +606,7 @@ class Conversation:
 
         Args:
             data: As the server gets it; recorded.
-            wire: As a proxy on the way gets it, if that is something else.
+            wire: As a proxy on the way gets it, if that differs.
         """
         entry, server = self._entry, self.server
         if entry is None or server is None:
@@ -670,12 +676,12 @@ def _current_task() -> "asyncio.Task[object] | None":
 
 
 def _do_nothing() -> None:
-    """Take no notice."""
+    """Ignore a call."""
 
 
 def _ignore(data: bytes) -> None:
-    """Take no notice of bytes."""
+    """Ignore bytes."""
 
 
 def _ignore_error(error: Exception | None) -> None:
-    """Take no notice of an end."""
+    """Ignore an end."""

@@ -1,10 +1,10 @@
 """
-Names to addresses, all of them, within a bounded time.
+Resolve names to all their addresses, within a bounded time.
 
-The addresses that were vetted are the ones that are dialled: between the two there is
-no second question to answer otherwise (DNS rebinding). A page that wants a hundred
-files of one host asks for its name once, and not a hundred times: a name server that
-is asked too much drops questions, and each dropped one costs seconds.
+The addresses that were checked are the ones that are dialled: there is no second query between
+the two that could be answered otherwise (DNS rebinding). For a page with a hundred files of one
+host the name is resolved once: a name server that gets too many queries drops some, and each
+dropped one costs seconds.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _MAX_NAMES: Final = 4096
 
 
 class ResolutionFailed(Exception):
-    """A name without an address."""
+    """A name could not be resolved."""
 
     def __init__(self, word: str, detail: str) -> None:
         super().__init__(detail)
@@ -32,7 +32,7 @@ class ResolutionFailed(Exception):
 
 class Resolver(Protocol):
     """
-    Whoever knows names. Not trusted: each of its answers is vetted.
+    A resolver of names. Not trusted: each of its addresses is checked.
 
     Called from the guard's own loop; may be cancelled at any time.
     """
@@ -42,16 +42,16 @@ class Resolver(Protocol):
         Return every address of a name, the preferred one first.
 
         Raises:
-            ResolutionFailed: There is none, or nobody knew.
+            ResolutionFailed: The name has no address, or no server answered.
         """
 
 
 class SystemResolver:
     """
-    The machine's own resolver: getaddrinfo, in a thread for each question.
+    The machine's own resolver: getaddrinfo, in a thread for each query.
 
-    The threads are daemons, because nothing can end a question that hangs; how many
-    there may be at once is bounded.
+    The threads are daemons, because a query that hangs cannot be ended; their number is
+    bounded.
     """
 
     def __init__(self) -> None:
@@ -108,9 +108,9 @@ class SystemResolver:
 
 class CachingResolver:
     """
-    Another resolver, asked once for a name and not again for a while.
+    Caches another resolver's results for a short time.
 
-    Who asks while the question is open waits for the same answer; who stops waiting
+    Callers that ask for a name while its query runs share the result; one that stops waiting
     does not end it for the others. Used within one event loop.
     """
 
@@ -121,7 +121,7 @@ class CachingResolver:
         self._until: dict[str, float] = {}  # of what was answered; an open question has none
 
     async def resolve(self, host: str) -> tuple[str, ...]:
-        """Return what the other resolver says of a name, or said a moment ago."""
+        """Return the addresses of a name, from the cache if they are recent."""
         if self._clock() >= self._until.get(host, float("inf")):
             self._forget(host)
         question = self._asked.get(host)

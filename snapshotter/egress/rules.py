@@ -1,4 +1,4 @@
-"""What the guard lets through: opened networks, the upstream proxy, and the limits."""
+"""The rules of the egress guard: opened networks, blocked hosts, the upstream proxy, the limits."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _MAX_CREDENTIAL: Final = 255  # bytes, RFC 1929 section 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """A proxy that everything goes through. Its user name and password are never shown."""
+    """A proxy through which everything goes. Its user name and password are never shown."""
 
     kind: str  # "http", "socks5" or "tor"
     host: str
@@ -26,7 +26,7 @@ class Upstream:
 
     @property
     def via(self) -> str:
-        """As a connection's record says it."""
+        """The proxy as a connection's record states it."""
         return "tor" if self.kind == "tor" else f"{self.kind}-proxy"
 
     @override
@@ -38,10 +38,10 @@ class Upstream:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressRules:
     """
-    Which connections are made, and how many and how much of them.
+    Which connections are made, how many, and how many bytes they may transfer.
 
     Raises:
-        ValueError: A network or an upstream that is none, or a limit below one.
+        ValueError: An invalid network or upstream, or a limit below one.
     """
 
     allowed: tuple[str, ...] = ()  # networks opened by name: "192.0.2.0/24"
@@ -67,11 +67,11 @@ class EgressRules:
             raise ValueError("a limit of nothing lets nothing through")
 
     def networks(self) -> tuple[Network, ...]:
-        """Return the networks opened by name."""
+        """Return the networks that were opened."""
         return parse_networks(self.allowed)
 
     def proxy(self) -> Upstream | None:
-        """Return the upstream proxy, if there is one."""
+        """Return the upstream proxy, or None."""
         return parse_upstream(self.upstream) if self.upstream else None
 
 
@@ -81,7 +81,7 @@ def parse_upstream(url: str) -> Upstream:
 
     Raises:
         ValueError: Another scheme, no host or port, or anything after them. The message
-            does not quote the URL, for a password may be in it.
+            does not quote the URL, because a password may be in it.
     """
     tor = url == "tor"
     try:

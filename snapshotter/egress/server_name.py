@@ -9,7 +9,7 @@ _LIMIT: Final = 32 << 10  # bytes; a ClientHello that is longer is not read
 
 
 class ServerName:
-    """Takes a client's first bytes, in any pieces, until the name is known or there is none."""
+    """Reads a client's first bytes, in any pieces, until the name is known or there is none."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -19,7 +19,7 @@ class ServerName:
         self._message = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take what the client sent. Never raises: what is no ClientHello has no name."""
+        """Take bytes of the client. Never raises: bytes that are no ClientHello have no name."""
         if self.done:
             return
         piece = data[: self._left]
@@ -40,7 +40,7 @@ class ServerName:
             self._message.clear()
 
     def _is_whole(self) -> bool:
-        """Whether the message is all here; cuts off what is behind it."""
+        """Return whether the message is complete; cut off the bytes after it."""
         message = self._message
         if message and message[0] != CLIENT_HELLO:
             raise TlsMalformed("not a ClientHello")

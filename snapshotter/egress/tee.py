@@ -1,12 +1,12 @@
 """
-One file a connection: what went over it, in both directions, in order, with times.
+Write and read the bytes of one connection: both directions, in order, with times, in one file.
 
     direction  1 byte   "C" client to server, "S" server to client
     time       8 bytes  microseconds since 1970-01-01 UTC
     length     4 bytes
     data       as many
 
-Numbers are big-endian. A file that ends in the middle of a chunk was cut there: its
+Numbers are big-endian. A file that ends in the middle of a chunk was cut there, because its
 writer was killed. These files hold a page in clear, or what a key log opens; they are
 destroyed once the record is made from them.
 """
@@ -32,7 +32,7 @@ _DIRECTIONS: Final = {letter: direction for direction, letter in _LETTERS.items(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """What one side sent at a time."""
+    """Bytes that one side sent at one time."""
 
     direction: Direction
     at_us: int  # microseconds since 1970-01-01 UTC
@@ -40,12 +40,12 @@ class Chunk:
 
     @property
     def at(self) -> datetime:
-        """The same time, aware and in UTC."""
+        """The time as an aware value in UTC."""
         return _EPOCH + timedelta(microseconds=self.at_us)
 
 
 class TeeWriter:
-    """Writes one connection's file, readable by its owner alone. Raises OSError when it can not."""
+    """Writes one connection's file, readable by its owner alone. Raises OSError if it cannot."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,22 +60,22 @@ class TeeWriter:
             self._file.write(piece)
 
     def flush(self) -> None:
-        """Let a reader see what was written so far."""
+        """Flush, so that a reader sees what was written so far."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write what is held back and let go of the file. Idempotent."""
+        """Flush and close the file. Idempotent."""
         self._file.close()
 
 
 def read(path: Path) -> Iterator[Chunk]:
     """
-    Yield a connection's chunks, as far as the file goes.
+    Yield a connection's chunks, to the end of the file.
 
-    Of a last chunk that was cut, what is there of its data is yielded.
+    Of a last chunk that was cut, the data that exists is yielded.
 
     Raises:
-        ValueError: From here on the file is damaged. What came before was yielded.
+        ValueError: The file is damaged from here on. What came before was yielded.
     """
     with path.open("rb") as file:
         while len(head := file.read(_HEAD.size)) == _HEAD.size:

@@ -1,16 +1,16 @@
 """
-httpx over the guard: every connection of a client is one that the guard made.
+An httpx transport whose connections are all made by the guard.
 
     with httpx.Client(transport=transport(guard)) as client:
         client.get("https://authority.example/")
 
-Names are resolved, vetted and dialled by the guard; TLS is httpx's own, with its own
-checks, over the socket that the guard hands out. Where the way leads through an HTTP proxy,
-plain http is asked of the guard as a browser does: such proxies build tunnels to few ports,
-and want a request in absolute form for the others. A client with a `proxy` would go past
-its transport: an upstream is the guard's affair.
+The guard resolves, checks and dials names. TLS is httpx's own, with its own checks, over the
+socket that the guard returns. If the guard uses an HTTP proxy, plain http is requested from the
+guard as a browser does it: such proxies build tunnels to few ports, and want a request in
+absolute form for the others. A client with a `proxy` would bypass its transport: only the guard
+uses an upstream proxy.
 
-Import this module where httpx is there: it is not part of a bare verifier.
+Import this module only where httpx is installed: it is not part of a bare verifier.
 """
 
 import select
@@ -50,7 +50,7 @@ def transport(
     Return a transport for an `httpx.Client`; closing the client closes it.
 
     Args:
-        ssl_context: How servers are checked; httpx's own way without one.
+        ssl_context: How servers are checked; httpx's own way if not given.
     """
     return _GuardedTransport(guard, ssl_context or httpx.create_ssl_context(trust_env=False))
 
@@ -85,12 +85,12 @@ class HttpxBackend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        """Raises httpcore.ConnectError: there is no network behind it to guard."""
+        """Raises httpcore.ConnectError: the guard makes no connections to Unix sockets."""
         raise httpcore.ConnectError("no sockets of the file system")
 
 
 class _ProxyBackend(HttpxBackend):
-    """Makes connections to the guard itself, for a pool that takes it for its proxy."""
+    """Makes connections to the guard itself, for a pool that uses it as its proxy."""
 
     @override
     def connect_tcp(

@@ -1,9 +1,8 @@
 """
-Ask an upstream proxy for a connection: HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5
-(RFC 1928, with RFC 1929).
+Connect through an upstream proxy: HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928).
 
-Names go to the proxy as they are, and it resolves them: nothing is asked of a resolver
-here. Whatever goes wrong is an error; there is no way around the proxy.
+SOCKS5 authenticates by RFC 1929. Names go to the proxy unresolved, and no resolver is used here.
+Any failure is an error; the proxy is never bypassed.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ _REPLIES: Final = {  # RFC 1928 section 6
 
 
 def credentials(upstream: Upstream) -> bytes:
-    """Return the header line that authenticates to an HTTP proxy (RFC 7617), or nothing."""
+    """Return the header line that authenticates to an HTTP proxy (RFC 7617), or b""."""
     if not upstream.user and not upstream.password:
         return b""
     pair = f"{upstream.user}:{upstream.password}".encode()
@@ -46,16 +45,16 @@ def credentials(upstream: Upstream) -> bytes:
 
 async def connect_through(sock: socket.socket, upstream: Upstream, host: str, port: int) -> bytes:
     """
-    Have a connected, non-blocking socket carried on to `host`.
+    Have the proxy connect a connected, non-blocking socket to `host`.
 
     Args:
         host: A name in ASCII, or an address in its canonical form.
 
     Returns:
-        What the server sent already, behind the proxy's answer.
+        What the server sent already, after the proxy's answer.
 
     Raises:
-        EgressFailed: The proxy said no, or something that is no answer.
+        EgressFailed: The proxy refused, or its answer is invalid.
     """
     try:
         if upstream.kind == "http":

@@ -138,7 +138,7 @@ def test_the_program_ends_with_the_one_that_started_it(namespaces: str) -> None:
 
 
 def test_where_namespaces_are_forbidden_that_is_said(no_namespaces: tuple[str, ...]) -> None:
-    script = "from snapshotter.egress import namespace as n; print(n.obstacle(n.USER_AND_NET))"
+    script = "from snapshotter.egress import namespace as n; print(n.find_obstacle(n.USER_AND_NET))"
     done = subprocess.run(
         [*no_namespaces, sys.executable, "-c", script],
         cwd=ROOT,
@@ -164,7 +164,8 @@ def test_what_keeps_chromium_from_its_sandbox_is_said_by_the_call_that_failed(
     if reason := namespace.find_obstacle(namespace.USER):
         pytest.skip(reason)
     script = (
-        "from snapshotter.egress import namespace as n; print(n.sandbox_obstacle(n.USER), end='')"
+        "from snapshotter.egress import namespace as n; "
+        "print(n.find_sandbox_obstacle(n.USER), end='')"
     )
     done = subprocess.run(
         [sys.executable, "-m", "tests.confined", forbidden, sys.executable, "-c", script],
