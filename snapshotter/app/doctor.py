@@ -341,7 +341,7 @@ def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[Doct
 
 
 def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool) -> DoctorCheck:
-    name, words = settings.key, "cosigns" if cosigns else "signs"
+    name, verb = settings.key, "cosigns" if cosigns else "signs"
     asked = False
 
     def ask() -> bytes:
@@ -355,11 +355,11 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     except SnapshotterError as error:
         if not asked:
             return _failure("keys", error.message, error.hint)
-        return _ok("keys", f"key {name} {words}, behind a passphrase or PIN that a person gives")
+        return _ok("keys", f"key {name} {verb}, behind a passphrase or PIN that a person gives")
     if not signer.in_software:
-        detail = f"key {name} ({signer.key_id[:16]}…) {words}, and is held elsewhere"
+        detail = f"key {name} ({signer.key_id[:16]}…) {verb}, and is held elsewhere"
         return _ok("keys", detail)
-    return _ok("keys", f"key {name} ({signer.key_id[:16]}…) {words}; is it backed up?")
+    return _ok("keys", f"key {name} ({signer.key_id[:16]}…) {verb}; is it backed up?")
 
 
 def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator[DoctorCheck]:
@@ -418,11 +418,11 @@ def _disk(settings: Settings) -> Iterator[DoctorCheck]:
         places.setdefault(existing.stat().st_dev, existing)
     for folder in places.values():
         free = shutil.disk_usage(folder).free
-        words = f"{free / (1 << 30):.1f} GiB free at {folder}"
+        text = f"{free / (1 << 30):.1f} GiB free at {folder}"
         if free < _LOW_SPACE:
-            yield _warning("disk", words, "free some space")
+            yield _warning("disk", text, "free some space")
         else:
-            yield _ok("disk", words)
+            yield _ok("disk", text)
 
 
 class _Page(BaseHTTPRequestHandler):

@@ -249,12 +249,12 @@ class Settings:
     """All settings of this installation, resolved."""
 
     store: str
-    # False: none was named, and `captures` of the working directory, which may have come with an
-    # exhibit, is not asked.
+    # False: none was named, and the folder `captures` of the working directory is not used, since
+    # it may have come with an exhibit.
     has_store: bool
     policy: str  # a name, the path of a file, or "auto", which holds where none is named
-    policies_dir: Path | None  # where the user's own policies lie
-    key: str  # name of the signing key, or where a service or a token holds it
+    policies_dir: Path | None  # the folder of the user's own policies
+    key: str  # name of the signing key, or its reference in a service or on a token
     event_key: str  # name of the key that signs take-down events, and never a capture
     cosigners: tuple[str, ...]  # further keys that sign each bundle, named in the same way
     passphrase_file: Path | None
@@ -262,16 +262,16 @@ class Settings:
     data_dir: Path  # pending tokens, salts of remote stores
     spool_dir: Path  # captures in progress
     browser_path: Path | None
-    allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
-    allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
+    allow_no_sandbox: bool  # start the browser without its sandbox if it is not possible
+    allow_networks: tuple[str, ...]  # networks that are not public and are allowed, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
     queue: str = field(repr=False)  # sqlite:///FILE or postgresql://…; may hold a password
-    notify_file: Path | None  # who is told of what; None: nobody of anything
-    identity_file: Path | None  # what says who captures; None: nothing is looked for
-    politeness_file: Path | None  # how hard hosts may be worked; None: as it is shipped
-    operator: str  # who acts; "": nobody in custody events, this machine's user in holds, erasures
-    record_access: bool  # looking at a bundle and giving it out leave custody events
-    pywb_dir: Path | None  # where its programs are; None: on PATH
+    notify_file: Path | None  # rules of notifications; None: there are none
+    identity_file: Path | None  # identifiers of the capturing person; None: none are searched
+    politeness_file: Path | None  # limits of visits to hosts; None: the shipped ones
+    operator: str  # who acts; "": not named in custody events; in holds and erasures the user
+    record_access: bool  # reading and exporting a bundle write custody events
+    pywb_dir: Path | None  # the folder of its programs; None: on PATH
     trust_file: Path | None
     trust_root_key: str
     s3_endpoint: str
@@ -284,7 +284,7 @@ class Settings:
     vantages: tuple[VantageEntry, ...]  # other ways to the same pages, by name
     vantage: str  # the one of these that `proxy` is; "": the usual way
     sources: tuple[str, ...]  # the files that were read, for `doctor`
-    # By its name each setting whose value a file says that was only found.
+    # The settings whose value is in a file that was only found, by their names.
     found: Mapping[str, FoundValue] = field(default_factory=dict, hash=False)
 
     @property

@@ -155,8 +155,8 @@ def worker(
         log_level=log_level,
         listen=listen,
         listen_anywhere=listen_anywhere,
-        words=WorkerLog(as_json, quiet=log_format == "json", level=log_level),
-        say=print_message,
+        print_event=WorkerLog(as_json, quiet=log_format == "json", level=log_level),
+        print_text=print_message,
         start_s=rules.start_s,
     ) as watched:
         made = wiring_worker.worker(

@@ -217,7 +217,7 @@ def plan_rows(
             if page not in first or (known(entry.key) and not known(first[page].key)):
                 first[page] = entry
     if rules is not None:
-        entries = [_told(entry, first, rules) for entry in entries]
+        entries = [_merge_same_page(entry, first, rules) for entry in entries]
     notes = [*table.notes, *columns.notes]
     return BatchPlan(table=table, columns=columns, entries=tuple(entries), notes=tuple(notes))
 
@@ -236,8 +236,8 @@ def _entry(
         return BatchRow(row=row, problem=SnapshotterError(row.problem))
     if "status" in columns.there:
         status = row.text(columns.names["status"]).lower()
-        again = "failed" in status if retry_failed else False
-        if status and not again:
+        is_retried = "failed" in status if retry_failed else False
+        if status and not is_retried:
             return BatchRow(row=row, url=row.text(columns.names["url"]), handled=True)
     url = row.text(columns.names["url"])
     policy = row.text(columns.names["policy"]) if "policy" in columns.names else ""
@@ -264,8 +264,8 @@ def row_key(url: str, policy: str, number: int) -> str:
     """
     Return the key of a row: a digest of its address, its policy and its number among equal rows.
     """
-    told = "\0".join((url, policy, str(number)))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    parts = "\0".join((url, policy, str(number)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _page(url: str, rules: PageIdentityRules) -> str:
@@ -275,7 +275,7 @@ def _page(url: str, rules: PageIdentityRules) -> str:
         return url  # it is captured, and means only itself
 
 
-def _told(
+def _merge_same_page(
     entry: BatchRow, first: Mapping[tuple[str, str], BatchRow], rules: PageIdentityRules
 ) -> BatchRow:
     if not entry.needs_capture:

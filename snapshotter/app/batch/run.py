@@ -15,7 +15,7 @@ then the run ends.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -46,7 +46,7 @@ from snapshotter.policy.addresses import strip_parameters
 from snapshotter.policy.host_answers import response_of
 from snapshotter.ports import Progress
 
-_IN_A_ROW = 3  # failures that end the run
+_MAX_FAILURES = 3  # failures that end the run
 _TITLE = 1_000  # characters of a title that are kept in a table
 _LONGEST_NAP_S = 30.0  # the machine may have been asleep meanwhile
 _LONG_S = 20.0  # of waiting, after which a prewarmed browser is ended
@@ -278,64 +278,59 @@ def capture_all(
     return RunResult()
 
 
+@dataclass(slots=True)
 class _Run:
-    def __init__(
-        self,
-        state: BatchState,
-        entries: tuple[BatchRow, ...],
-        series: CaptureSeries,
-        line: VisitQueue,
-        decide: Decide,
-        observer: BatchObserver,
-    ) -> None:
-        self._state = state
-        self._entries = entries
-        self._series = series
-        self._line = line
-        self._decide = decide
-        self._observer = observer
-        self._left = len(entries)
-        self._failures = 0
-        self.stopped: SnapshotterError | None = None
+    state: BatchState
+    entries: tuple[BatchRow, ...]
+    series: CaptureSeries
+    line: VisitQueue
+    decide: Decide
+    observer: BatchObserver
+    failures: int = 0  # one after the other
+    stopped: SnapshotterError | None = None
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = len(self.entries)
 
     def wait(self, held: AllHostsWaiting, pause: Callable[[float], None]) -> None:
         """Wait until a host is free, or for a while at most."""
-        now = self._state.now()
+        now = self.state.now()
         until = held.until or now + timedelta(seconds=1)
         left_s = (until - now).total_seconds()
         if left_s > _LONG_S:
-            self._series.rest()
-        if self._state.output.due:
-            self._state.write()
-        self._observer.waiting(until, f"{held.key}: {held.why}")
+            self.series.rest()
+        if self.state.output.due:
+            self.state.write()
+        self.observer.waiting(until, f"{held.key}: {held.why}")
         pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
     def one(self, turn: VisitTurn) -> None:
         """Capture one row, and record its result."""
-        entry = self._entries[turn.number]
-        self._left -= 1
-        decision = self._decide(entry.policy, entry.url)
+        entry = self.entries[turn.number]
+        self.left -= 1
+        decision = self.decide(entry.policy, entry.url)
         answered = False
         try:
-            done = self._series.run(
-                entry.url, decision, self._observer.row_started(entry),
-                following=self._left > 0, lease=_RecordingLease(self._state, entry),
+            done = self.series.run(
+                entry.url, decision, self.observer.row_started(entry),
+                following=self.left > 0, lease=_RecordingLease(self.state, entry),
             )  # fmt: skip
-            at = self._line.done(
-                turn, response_of(done.capture), revisits=self._state.known(entry).deferred
+            at = self.line.done(
+                turn, response_of(done.capture), revisits=self.state.known(entry).deferred
             )
             answered = True
             result = row_result(done, decision)
             if at is not None:
-                self._line.again(turn.number, entry.url, at)
-                self._left += 1
+                self.line.again(turn.number, entry.url, at)
+                self.left += 1
                 result = replace(
                     result,
                     status=DEFERRED,
                     error="the host said that it is too much",
                     hint=f"it is visited once more, after {instant(at)}",
                 )
-            self._failures = 0
+            self.failures = 0
         except SnapshotterError as error:
             self._failed(entry, error)
         except (BrokenPipeError, ModuleNotFoundError):
@@ -343,20 +338,20 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - shown, and the other rows are captured
             self._failed(entry, bug(error), counts=False)
         else:
-            for warning in self._series.warnings(done):
-                self._observer.message(warning)
-            self._state.note(entry, result)
-            self._observer.ended(entry, result, done)
+            for warning in self.series.warnings(done):
+                self.observer.message(warning)
+            self.state.note(entry, result)
+            self.observer.ended(entry, result, done)
         finally:
             if not answered:
-                self._line.done(turn, None)
+                self.line.done(turn, None)
 
     def _failed(self, entry: BatchRow, error: SnapshotterError, *, counts: bool = True) -> None:
         result = RowResult(
             status=FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code
         )
-        self._state.note(entry, result)
-        self._observer.ended(entry, result, None)
-        self._failures = self._failures + 1 if counts else 0
-        if self._failures >= _IN_A_ROW:
+        self.state.note(entry, result)
+        self.observer.ended(entry, result, None)
+        self.failures = self.failures + 1 if counts else 0
+        if self.failures >= _MAX_FAILURES:
             self.stopped = error

@@ -33,17 +33,17 @@ class GapService:
     signer: Signer
     ids: IdSource
     salts_dir: Path
-    # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
+    # Adds leaves to the log; True if they may be in it already. None: nothing is logged.
     log: Callable[[Sequence[Leaf], bool], object] | None
 
 
 def record(service: GapService, given: Sequence[Gap]) -> None:
     """
-    Sign, store and log gaps; those that are stored are logged, and not signed again.
+    Sign, store and log gaps; a gap that is stored already is only logged.
 
     Raises:
-        ServiceUnavailable: Store, log or key did not answer. The same again goes on.
-        SnapshotterError: They refuse, or something else stands where a record has to be.
+        ServiceUnavailable: Store, log or key did not answer. The same call may be repeated.
+        SnapshotterError: They refuse, or another object has the key of a record.
     """
     leaves: list[Leaf] = []
     was_there = False
@@ -69,7 +69,7 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
 def _put(service: GapService, key: str, gap: Gap) -> bytes:
     urls = {url for missed in gap.missed for url in missed.urls}
     opened = gaps.disclosures(gap, [service.ids.random_bytes(SALT_BYTES) for _ in urls])
-    # Another process here may be at the same gap, or have died at it: its salts count.
+    # Another process may be recording the same gap, or have died doing so: its salts count.
     there = commitment_salts.write_salts_once(
         service.salts_dir, gap.gap_id, list(opened.values())
     )  # (1)
@@ -77,4 +77,4 @@ def _put(service: GapService, key: str, gap: Gap) -> bytes:
     data = gaps.encode(gap, opened, service.signer)
     if store_records.put(service.store, key, data):  # (2)
         return data
-    return read_gap(service.store, key) or b""  # another was quicker: its record counts
+    return read_gap(service.store, key) or b""  # another process stored it first: its record counts

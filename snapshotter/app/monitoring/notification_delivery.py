@@ -29,8 +29,8 @@ from snapshotter.notify.rules import NotifyRules, reduce_event
 from snapshotter.ports import Channel, Clock, IdSource
 
 _FIRST_S: Final = 5.0  # until the second attempt; then three times as long, and so on
-_LONGEST_S: Final = 15 * 60.0  # so that who was away for an hour is told soon after
-_A_ROUND: Final = 100  # messages handed over before others have their turn
+_LONGEST_S: Final = 15 * 60.0  # so that a receiver gets messages soon after an outage of an hour
+_PER_ROUND: Final = 100  # messages sent before other tasks run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +135,14 @@ class NotificationService:
     def _hand_over(self, gathered: int) -> DeliveryRound:
         sent = failed = given_up = 0
         problems: list[str] = []
-        for _ in range(_A_ROUND):
+        for _ in range(_PER_ROUND):
             message = self._outbox.claim(tuple(self._channels))
             if message is None:
                 break
             delivery = self._channels[message.channel].deliver(message)
             too_old = self._clock.now() - message.created_at >= GIVE_UP_AFTER
             give_up = too_old and not delivery.delivered
-            self._outbox.settle(message, delivery, again_s=_again_s(message, delivery),
+            self._outbox.settle(message, delivery, again_s=_retry_wait_s(message, delivery),
                                 give_up=give_up)  # fmt: skip
             if delivery.delivered:
                 sent += 1
@@ -169,7 +169,7 @@ class NotificationService:
         return f"msg_{base64.b32encode(self._ids.random_bytes(15)).decode('ascii').lower()}"
 
 
-def _again_s(message: UndeliveredMessage, delivery: DeliveryResult) -> float:
+def _retry_wait_s(message: UndeliveredMessage, delivery: DeliveryResult) -> float:
     """
     Return the seconds until the next attempt: 5, 15, 45… up to 15 minutes, and up to a fifth more.
 

@@ -58,7 +58,7 @@ def audit_event(
     Return the event of an audit that ended FAILED.
 
     Args:
-        place: The store, as receipts name it: a digest, since a path or bucket may reveal
+        receipts_name: The store, as receipts name it: a digest, since a path or bucket may reveal
             something.
     """
     codes = [count.code.value for count in report.counts if count.severity is Severity.FAILED]
@@ -83,7 +83,7 @@ def withheld_event(
 
     Args:
         count: How many; 0 if no audit of the store ends.
-        place: The store, as receipts name it.
+        receipts_name: The store, as receipts name it.
     """
     if count:
         objects = "1 object" if count == 1 else f"{count} objects"

@@ -15,9 +15,9 @@ from snapshotter.model.job import CaptureJob, JobStatus
 from snapshotter.model.notification import NotificationEvent
 from snapshotter.ports import Clock, JobObserver, Notifier
 
-_AGAIN_S: Final = 5.0  # until a database that did not take an event is asked again
-_MOST: Final = 10_000  # events that are kept while it is gone
-_GOODBYE_S: Final = 5.0  # for what is not written when the worker ends
+_RETRY_S: Final = 5.0  # until the next attempt at a database that did not accept an event
+_MAX_KEPT: Final = 10_000  # events, while the database does not answer
+_CLOSE_S: Final = 5.0  # for events that are left when the worker ends
 
 ReportProblem = Callable[[str], None]
 
@@ -70,7 +70,7 @@ class CombinedObserver(JobObserver):
         for observer in self._listeners:
             try:
                 hear(observer)
-            except Exception as error:  # noqa: BLE001  a bug in what only watches ends no capture
+            except Exception as error:  # noqa: BLE001  a bug in an observer ends no capture
                 self._complain(f"{type(error).__name__}: {error}")
 
 
@@ -86,7 +86,7 @@ class NotificationObserver(JobObserver):
         self._notifier = notifier
         self._clock = clock
         self._complain = complain
-        self._events: queue.Queue[NotificationEvent | None] = queue.Queue(_MOST)
+        self._events: queue.Queue[NotificationEvent | None] = queue.Queue(_MAX_KEPT)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="telling", daemon=True)
         self._thread.start()
@@ -97,7 +97,7 @@ class NotificationObserver(JobObserver):
             self._events.put_nowait(None)
         except queue.Full:
             self._over.set()
-        self._thread.join(_GOODBYE_S)
+        self._thread.join(_CLOSE_S)
         self._over.set()
 
     @override
@@ -115,7 +115,7 @@ class NotificationObserver(JobObserver):
         try:
             self._events.put_nowait(event)
         except queue.Full:
-            self._complain(f"{event.kind} is not told: {_MOST} others wait for the database")
+            self._complain(f"{event.kind} is not told: {_MAX_KEPT} others wait for the database")
 
     def _work(self) -> None:
         while not self._over.is_set():
@@ -130,6 +130,6 @@ class NotificationObserver(JobObserver):
                 return self._notifier.notify(event)
             except ServiceUnavailable as error:
                 self._complain(error.message)
-                self._over.wait(_AGAIN_S)
-            except Exception as error:  # noqa: BLE001  the others are told all the same
+                self._over.wait(_RETRY_S)
+            except Exception as error:  # noqa: BLE001  the other events are passed on
                 return self._complain(f"{event.kind} is not told: {type(error).__name__}: {error}")

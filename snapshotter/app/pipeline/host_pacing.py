@@ -330,7 +330,7 @@ class RateLimiter:
         """
         key = self._visits.politeness.key(url)
         rules = self._visits.politeness.rules(key)
-        told = False
+        is_shown = False
         began = self._clock.now()
         while True:
             found = self._visits.begin(key, urgent=urgent)
@@ -346,9 +346,9 @@ class RateLimiter:
                     else f"{host} is not asked now: {why}",
                     hint="later, by the queue, or with other rules: docs/reference/politeness.md",
                 )
-            if left_s >= 1 and not told:
+            if left_s >= 1 and not is_shown:
                 show_message(f"waiting {left_s:.0f} s for {host}: {why}")
-                told = True
+                is_shown = True
             self._pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
     def done(self, visit: AllowedVisit, answer: HostResponse | None) -> None:

@@ -129,7 +129,7 @@ class PywbReplayer:
             return self._check(request, decision, captured, bundle, work, spool, progress)
         except (SnapshotterError, OSError, zipfile.BadZipFile) as error:
             return unchecked(str(error))
-        except Exception as error:  # noqa: BLE001 - told, and costs no bundle that is stored
+        except Exception as error:  # noqa: BLE001 - shown, and costs no bundle that is stored
             return unchecked(f"{type(error).__name__}: {error}"[:_WORDS])
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -160,13 +160,13 @@ class PywbReplayer:
                 lambda stage, _: progress("replay", stage),
             )
         progress("replay", "comparing pictures")
-        again = {artifact.path: artifact.file for artifact in shown.artifacts}
-        if _VIEWPORT not in again:
+        replayed = {artifact.path: artifact.file for artifact in shown.artifacts}
+        if _VIEWPORT not in replayed:
             why = "; ".join(f"{reason.code}: {reason.detail}" for reason in shown.reasons)
             return unchecked(f"the replay gave no picture: {why}")
-        compared = tuple(_compared(path, file, again) for path, file in pictures.items())
+        compared = tuple(_compared(path, file, replayed) for path, file in pictures.items())
         unanswered = {request.url for request in captured.failed_requests} | _without_answer(bundle)
-        missed = tuple(_missed(again.get(_RECORD), shown, unanswered, _errors_in(bundle)))
+        missed = tuple(_missed(replayed.get(_RECORD), shown, unanswered, _errors_in(bundle)))
         same = not any(
             difference.differing or difference.replayed_px is None for difference in compared
         )
@@ -218,8 +218,8 @@ def _pictures(bundle: Path, folder: Path) -> dict[str, Path]:
     return {name: found[name] for name in sorted(found, key=lambda name: (name != _VIEWPORT, name))}
 
 
-def _compared(path: str, file: Path, again: dict[str, Path]) -> PictureDifference:
-    if path not in again:
+def _compared(path: str, file: Path, replayed: dict[str, Path]) -> PictureDifference:
+    if path not in replayed:
         width, height = pixel_comparison.read_png_size(file)
         return PictureDifference(
             path=path,
@@ -228,7 +228,7 @@ def _compared(path: str, file: Path, again: dict[str, Path]) -> PictureDifferenc
             pixels=width * height,
             differing=width * height,
         )
-    found = pixel_comparison.compare(file, again[path])
+    found = pixel_comparison.compare(file, replayed[path])
     return PictureDifference(
         path=path,
         captured_px=found.first,
@@ -267,14 +267,14 @@ def _missed(
             socket.
         errors: Address and status of the bundle's own error responses.
     """
-    told: set[str] = set()
+    reported: set[str] = set()
     for method, url, status in _without_memento(record):
         if url not in unanswered and (url, status) not in errors:
-            told.add(url)
+            reported.add(url)
             yield MissedRequest(method=method, url=url, why="not in the record")
     for request in shown.failed_requests:
-        if request.url not in unanswered and request.url not in told:
-            told.add(request.url)
+        if request.url not in unanswered and request.url not in reported:
+            reported.add(request.url)
             yield MissedRequest(method="", url=request.url, why=request.error)
 
 

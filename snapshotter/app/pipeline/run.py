@@ -72,7 +72,7 @@ class CaptureDependencies:
     authorities: tuple[TimestampAuthority, ...]
     timestamp_timeout_s: float
     store: ObjectStore
-    service: TokenService  # where owed tokens are asked for again
+    service: TokenService  # requests owed tokens
     trust: Trust  # what our own verifier judges a new bundle by
     spool_dir: Path
     pending_dir: Path
@@ -164,10 +164,10 @@ def run(
     bundle_id = dependencies.ids.bundle_id(began)
     right = lease or UncontestedLease()
     right.began(bundle_id)
-    made_ready = prewarmer or Prewarmer(
+    prewarmed = prewarmer or Prewarmer(
         dependencies.capturer, dependencies.spool_dir, dependencies.ids
     )
-    with made_ready.spool_directory(bundle_id) as spool:
+    with prewarmed.spool_directory(bundle_id) as spool:
         capture = dependencies.capturer.capture(request, decision, spool, timer)
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:

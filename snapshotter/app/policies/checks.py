@@ -311,7 +311,9 @@ def _dead(rules: RuleSet) -> Iterator[LintMessage]:
         for rule in kind:
             match = rule.match
             words = [normalise_notice_text(text, rules.normalise) for text in match.equals]
-            pairs = [(place.strip(), word) for place in match.select.split(",") for word in words]
+            pairs = [
+                (selector.strip(), word) for selector in match.select.split(",") for word in words
+            ]
             others = (match.url, match.starts, match.matches, match.contains, match.script)
             is_more = any(others) or match.json or match.status or match.redirected
             if pairs and not is_more and all(pair in first for pair in pairs):
@@ -350,7 +352,7 @@ def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
                 for page in pages:
                     if page not in seen:
                         seen[page] = _seen(assessor, page, about.id)
-                    matched, words = seen[page]
+                    matched, verdict = seen[page]
                     found.append(
                         RuleTrial(
                             rules=rules.file.id,
@@ -358,7 +360,7 @@ def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
                             page=page,
                             wanted=wanted,
                             matched=(rules.file.id, about.id) in matched,
-                            verdict=words,
+                            verdict=verdict,
                         )
                     )
     return tuple(found)

@@ -241,8 +241,8 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> RedactionSum
 def _observers(
     settings: Settings, chosen: EffectivePolicy, decision: Decision, url: str
 ) -> Iterator[Disclosure]:
-    way = _way(settings)
-    us = {"direct": "this machine", "proxy": "the proxy", "tor": "a Tor exit"}[way]
+    route = _route(settings)
+    us = {"direct": "this machine", "proxy": "the proxy", "tor": "a Tor exit"}[route]
     if decision.require_proxy and not settings.proxy:
         yield Disclosure(
             who="nobody",
@@ -256,14 +256,14 @@ def _observers(
     if decision.block_hosts:
         others += f", but for {len(decision.block_hosts)} that the policy blocks"
     yield Disclosure(who=others, learns="what is loaded", from_where=us)
-    yield from _of_the_way(settings, way)
+    yield from _route_observers(settings, route)
     for authority in settings.authorities:
         yield Disclosure(
             who=f"timestamp authority {authority.name} ({urlsplit(authority.url).hostname})",
             learns="a digest, and when",
             from_where=us,
         )
-    yield _of_the_store(settings)
+    yield _store_observer(settings)
     for witness in settings.witnesses if settings.log else ():
         yield Disclosure(
             who=f"witness of the log {urlsplit(witness.url).hostname}",
@@ -290,14 +290,14 @@ def _observers(
         )
 
 
-def _way(settings: Settings) -> str:
+def _route(settings: Settings) -> str:
     if not settings.proxy:
         return "direct"
     return "tor" if parse_upstream(settings.proxy).kind == "tor" else "proxy"
 
 
-def _of_the_way(settings: Settings, way: str) -> Iterator[Disclosure]:
-    if way == "direct":
+def _route_observers(settings: Settings, route: str) -> Iterator[Disclosure]:
+    if route == "direct":
         yield Disclosure(
             who="the resolver of this machine",
             learns="the name of each host",
@@ -305,15 +305,15 @@ def _of_the_way(settings: Settings, way: str) -> Iterator[Disclosure]:
         )
         return
     upstream = parse_upstream(settings.proxy)
-    learns = "that Tor is used" if way == "tor" else "each host, when, and how much"
+    learns = "that Tor is used" if route == "tor" else "each host, when, and how much"
     yield Disclosure(
-        who="the first relay of Tor" if way == "tor" else f"the proxy {upstream}",
+        who="the first relay of Tor" if route == "tor" else f"the proxy {upstream}",
         learns=learns,
         from_where="this machine",
     )
 
 
-def _of_the_store(settings: Settings) -> Disclosure:
+def _store_observer(settings: Settings) -> Disclosure:
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:

@@ -35,9 +35,7 @@ def signer(
         SnapshotterError: The key does not exist, its passphrase is wrong, or others can read it.
     """
     directory = key_directory(settings)
-    source = ask
-    if settings.passphrase_file:
-        source = partial(passphrase_from_file, settings.passphrase_file)
+    source = _passphrase_source(settings, ask)
     # A key for events may have been made before anything was captured here.
     others = [key for key in directory.list() if key.name != settings.event_key]
     if settings.key != DEFAULT_NAME or others:
@@ -68,9 +66,7 @@ def event_signer(
         SnapshotterError: The key does not exist, its passphrase is wrong, or it signs captures.
     """
     directory = key_directory(settings)
-    name, source = settings.event_key, ask
-    if settings.passphrase_file:
-        source = partial(passphrase_from_file, settings.passphrase_file)
+    name, source = settings.event_key, _passphrase_source(settings, ask)
     if name in (settings.key, *settings.cosigners):
         raise SnapshotterError(
             f"the key {name} signs captures, and may not sign take-down events as well",
@@ -89,6 +85,15 @@ def event_signer(
     return found
 
 
+def _passphrase_source(
+    settings: Settings, ask: Callable[[], bytes] | None
+) -> Callable[[], bytes] | None:
+    """Return a function that reads the configured passphrase file, or else `ask`."""
+    if settings.passphrase_file:
+        return partial(passphrase_from_file, settings.passphrase_file)
+    return ask
+
+
 def _known_or_none(directory: KeyDirectory, name: str) -> StoredKey | None:
     return next((key for key in directory.list() if key.name == name), None)
 
@@ -98,9 +103,7 @@ def cosigners(
 ) -> tuple[Signer, ...]:
     """Return the further keys that sign each bundle, in order. Raises as `signer` does."""
     directory = key_directory(settings)
-    source = ask
-    if settings.passphrase_file:
-        source = partial(passphrase_from_file, settings.passphrase_file)
+    source = _passphrase_source(settings, ask)
     return tuple(_signer(directory, name, source, show_message) for name in settings.cosigners)
 
 

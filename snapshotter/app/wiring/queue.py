@@ -281,5 +281,5 @@ def gap_service(
         salts_dir=salts_dir(settings),
         log=None
         if book is None
-        else lambda leaves, again: book.append(leaves, seen=0 if again else None),
+        else lambda leaves, was_there: book.append(leaves, seen=0 if was_there else None),
     )

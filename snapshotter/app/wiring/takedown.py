@@ -114,8 +114,10 @@ def takedown_service(
             lock_dir=settings.data_dir / "takedowns" / wiring_store.store_name(settings),
             log=None
             if book is None
-            else lambda leaves, again: book.append(leaves, seen=0 if again else None),
-            notify=_teller(settings, show_message, now=not quick) if settings.notify_file else None,
+            else lambda leaves, was_there: book.append(leaves, seen=0 if was_there else None),
+            notify=_notifier(settings, show_message, now=not quick)
+            if settings.notify_file
+            else None,
             show_message=show_message,
             jobs=partial(_jobs, settings),
         )
@@ -219,7 +221,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
         raise EvidenceInvalid(f"it can not be judged: {error}") from error
 
 
-def _teller(
+def _notifier(
     settings: Settings, show_message: ShowMessage, *, now: bool
 ) -> Callable[[Sequence[NotificationEvent]], None]:
     """
@@ -229,7 +231,7 @@ def _teller(
         now: Send the messages at once. If False, a worker sends them later and groups them.
     """
 
-    def told(events: Sequence[NotificationEvent]) -> None:
+    def notify(events: Sequence[NotificationEvent]) -> None:
         from snapshotter.app.wiring import notifications as wiring_notify
 
         try:
@@ -243,4 +245,4 @@ def _teller(
         except ModuleNotFoundError as error:
             raise SnapshotterError(f"{error.name} is not installed") from error
 
-    return told
+    return notify

@@ -60,18 +60,18 @@ def worker_telemetry(
     log_level: str,
     listen: str,
     listen_anywhere: bool,
-    words: LogEvent,
-    say: ShowMessage,
+    print_event: LogEvent,
+    print_text: ShowMessage,
     start_s: float,
 ) -> Iterator[WorkerTelemetry]:
     """
     Yield the telemetry of a worker; it ends with the block.
 
     Args:
-        log_format: "text": sentences, by `words` and `say`. "json": lines on stderr.
+        log_format: "text": sentences, by `print_event` and `print_text`. "json": lines on stderr.
         listen: The address of metrics and health; "" for none.
-        words: Shows an event with its fields to a person.
-        say: Shows a sentence to a person.
+        print_event: Shows an event with its fields to a person.
+        print_text: Shows a sentence to a person.
         start_s: How long to wait for the queue's database.
 
     Raises:
@@ -82,7 +82,7 @@ def worker_telemetry(
 
     with ExitStack() as stack:
         listeners: list[JobObserver] = []
-        log_event, show_message = words, say
+        log_event, show_message = print_event, print_text
         if log_format == "json":
             log = WorkerLog(sys.stderr, LogLevel[log_level.upper()])
             stack.enter_context(log_libraries(sys.stderr))
@@ -90,7 +90,7 @@ def worker_telemetry(
 
             def both(event: str, **fields: Any) -> None:
                 log(event, **fields)
-                words(event, **fields)
+                print_event(event, **fields)
 
             def line(text: str) -> None:
                 log("said", text=text)

@@ -63,18 +63,18 @@ def worker(
             f"have at most, as {polite.source} says"
         )
         rules = replace(rules, slots=polite.worker_at_once)
-    heard = observer or JobObserver()
+    job_observer = observer or JobObserver()
     opened = wiring_jobs.open_within(settings, rules.start_s, show_message=show_message)
     return Worker(
         opened,
         WorkerParts(
             opener=partial(open_job_runner, settings),
-            admission=wiring_jobs.host_admission(settings, heard),
+            admission=wiring_jobs.host_admission(settings, job_observer),
             periodic_tasks=(
-                *periodic_tasks(settings, opened, show_message=show_message, observer=heard),
+                *periodic_tasks(settings, opened, show_message=show_message, observer=job_observer),
                 *more,
             ),
-            observer=heard,
+            observer=job_observer,
             log=log_event,
             chance=random.SystemRandom().random,
         ),

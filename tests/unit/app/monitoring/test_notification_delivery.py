@@ -194,7 +194,7 @@ def test_one_message_that_is_never_taken_holds_up_no_other(house: House) -> None
 def test_messages_that_are_never_taken_do_not_fill_a_round(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("snapshotter.app.monitoring.notification_delivery._A_ROUND", 1)
+    monkeypatch.setattr("snapshotter.app.monitoring.notification_delivery._PER_ROUND", 1)
     house.post.answer = lambda message: REFUSED if b"job-1" in message.body else TAKEN
     house.service.notify(event(1))
     house.live(301, every=301)

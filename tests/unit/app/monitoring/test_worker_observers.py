@@ -88,7 +88,7 @@ def test_every_word_of_a_worker_reaches_every_listener() -> None:
 def test_a_database_that_is_gone_delays_what_is_told_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, clock: FixedClock
 ) -> None:
-    monkeypatch.setattr("snapshotter.app.monitoring.worker_observers._AGAIN_S", 0.001)
+    monkeypatch.setattr("snapshotter.app.monitoring.worker_observers._RETRY_S", 0.001)
     notifier = Told(gone=3)
     said: list[str] = []
     telling = NotificationObserver(notifier, clock, said.append)
@@ -158,7 +158,7 @@ def watched(**more: Any) -> Any:
     given: dict[str, Any] = {
         "log_format": "text", "log_level": "info", "listen": "", "listen_anywhere": False,
         "start_s": 0,
-        "words": lambda event, **fields: None, "say": lambda text: None, **more,
+        "print_event": lambda event, **fields: None, "print_text": lambda text: None, **more,
     }  # fmt: skip
     return wiring_telemetry.worker_telemetry(settings.load(), **given)
 
@@ -237,7 +237,7 @@ def test_a_disk_that_is_nearly_full_is_told_and_a_worker_is_not_ready(
     monkeypatch.setattr(wiring_telemetry, "_usage", lambda directory: Usage)
     said: list[tuple[str, dict[str, Any]]] = []
     with watched(
-        listen="127.0.0.1:0", words=lambda event, **fields: said.append((event, fields))
+        listen="127.0.0.1:0", print_event=lambda event, **fields: said.append((event, fields))
     ) as telemetry:
         heard: list[NotificationEvent] = []
         monkeypatch.setattr(telemetry.observer, "tell", heard.append)

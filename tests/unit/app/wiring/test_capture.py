@@ -477,7 +477,7 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else
 
     watched = wiring_telemetry.worker_telemetry(
         settings, log_format="text", log_level="info", listen="", listen_anywhere=False,
-        words=lambda _event, **_fields: None, say=say, start_s=60,
+        print_event=lambda _event, **_fields: None, print_text=say, start_s=60,
     )  # fmt: skip
     with pytest.raises(InterruptedError), watched:
         pytest.fail("it worked")
