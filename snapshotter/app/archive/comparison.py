@@ -84,7 +84,7 @@ def select_bundles(
         names: One address (the last two captures of it), or two of: a file, an id, an address
             (the last capture), an address and a time (`URL@2026-11-27T10:00:00Z`: the last
             capture until then).
-        place: Called only where captures have to be looked for.
+        source: Opens the store; called only if captures have to be looked up.
 
     Raises:
         SnapshotterError: There are none, or fewer than two.
@@ -114,7 +114,7 @@ def open_file_bundle(stream: BinaryIO, file: Path, trust: Trust, now: datetime) 
 
 @contextmanager
 def open_stored_bundle(
-    name: str, there: ReadableStore, trust: Trust, now: datetime
+    name: str, store: ReadableStore, trust: Trust, now: datetime
 ) -> Iterator[NamedBundle]:
     """
     Copy a bundle out of a store, verify it, and remove the copy at the end of the `with` block.
@@ -125,16 +125,16 @@ def open_stored_bundle(
     Raises:
         SnapshotterError: The store does not have it, or it can not be read.
     """
-    key = bundles.find_bundle_key(there, name)
+    key = bundles.find_bundle_key(store, name)
     with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
-        with there.open(key) as source:
+        with store.open(key) as source:
             left = container.MAX_BYTES
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
                     raise EvidenceInvalid(f"{name} is longer than a bundle can be")
                 copy.write(chunk)
-        report = verify_in_store(copy, there, key, trust, now=now)
+        report = verify_in_store(copy, store, key, trust, now=now)
         yield NamedBundle(name=name, stream=copy, report=report)
 
 
@@ -338,13 +338,13 @@ def _pictured(
     pictures: Iterable[Mapping[str, Any]], files: BundleFiles
 ) -> dict[str, PictureSource]:
     found: dict[str, PictureSource] = {}
-    there = set(files.names())
+    paths_in_bundle = set(files.names())
     for picture in pictures:
         words = PICTURES.get(picture["kind"])
         if words is None or picture["viewport"] != "default" or picture["subject"]:
             continue
         paths = [str(file["path"]) for file in picture["files"]]
-        if paths and all(path in there for path in paths):
+        if paths and all(path in paths_in_bundle for path in paths):
             found[words] = PictureSource(
                 files=tuple(partial(_member, files, path) for path in paths),
                 scale=max(1, int(picture["scale"])),

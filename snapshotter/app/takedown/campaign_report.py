@@ -225,13 +225,15 @@ def _pages(
             continue
         for row in unassessed_bundles(service.source, identity=identity):
             judge.left_out.setdefault(row.bundle_id, row.problem)
-        mine = judge.good(observations(service.source, identity=identity, until=until, sync=False))
+        captures = judge.good(
+            observations(service.source, identity=identity, until=until, sync=False)
+        )
         monitoring = service.monitoring(url)
         pages[identity] = WatchedPage(
             identity=identity,
             url=url,
-            captures=mine,
-            controls=judge.good(_controls(service, identity, mine, until, judge)),
+            captures=captures,
+            controls=judge.good(_controls(service, identity, captures, until, judge)),
             confirm=monitoring.confirm,
             thresholds=monitoring.thresholds,
         )
@@ -243,13 +245,13 @@ def _pages(
 def _controls(
     service: CampaignService,
     identity: str,
-    mine: Sequence[Observation],
+    captures: Sequence[Observation],
     until: datetime,
     judge: _Judge,
 ) -> list[Observation]:
     """Return other pages of the host that were available after each capture of a removal."""
     found: dict[str, Observation] = {}
-    for observation in mine:
+    for observation in captures:
         if observation.cause is None and not observation.accounts:
             continue
         bad = [*judge.left_out, *judge.no_control]

@@ -207,23 +207,23 @@ class _Work:
         return self._subject(account, found, conclude_account)
 
     def _subject(
-        self, subject: str, mine: Sequence[Observation], rule: Callable[..., Conclusion]
+        self, subject: str, captures: Sequence[Observation], rule: Callable[..., Conclusion]
     ) -> Derivation:
         """Conclude (2), without the bundles that do not verify (3), and record (4)."""
         chain = self._chain(subject)
-        url = mine[-1].url if mine else ""
+        url = captures[-1].url if captures else ""
         confirm = self._service.confirm(url) if url else ConfirmRules()
         before = chain[-1].event if chain else None
         last = chain[-1].sha256 if chain else ""
-        passed: dict[str, SkippedCapture] = {}
+        skipped: dict[str, SkippedCapture] = {}
         while True:
-            left = [observation for observation in mine if observation.bundle_id not in passed]
-            every = [*left, *self._controls_for(left, before, passed)]
+            left = [observation for observation in captures if observation.bundle_id not in skipped]
+            every = [*left, *self._controls_for(left, before, skipped)]
             found = rule(subject, every, confirm, before=before)
             bad = [left_out for event in found.events for left_out in self._bad(event)]
             if not bad:
                 break
-            passed |= {left_out.observation.bundle_id: left_out for left_out in bad}
+            skipped |= {left_out.observation.bundle_id: left_out for left_out in bad}
         recorded = []
         for event in found.events:
             made = self._record(event, last)
@@ -233,7 +233,7 @@ class _Work:
             subject=subject,
             conclusion=found,
             recorded=tuple(recorded),
-            passed=tuple(passed.values()),
+            passed=tuple(skipped.values()),
         )
 
     def _chain(self, subject: str) -> list[StoredEvent]:
@@ -246,26 +246,26 @@ class _Work:
 
     def _is_believed(self, key_id: str) -> bool:
         """Return whether a key is trusted or this user's own, so that its events count."""
-        mine = self._signer is not None and key_id == self._signer.key_id
-        return mine or key_id in self._service.own_keys or key_counts(self._trust, key_id)
+        is_own = self._signer is not None and key_id == self._signer.key_id
+        return is_own or key_id in self._service.own_keys or key_counts(self._trust, key_id)
 
     def _controls_for(
         self,
-        mine: Iterable[Observation],
+        captures: Iterable[Observation],
         before: Takedown | None,
-        passed: dict[str, SkippedCapture],
+        skipped: dict[str, SkippedCapture],
     ) -> list[Observation]:
         """Return other pages of the host that were available after each capture of a removal."""
         found: dict[str, Observation] = {}
-        for observation in mine:
+        for observation in captures:
             if before is not None and observation.at <= before.at:
                 continue
             if observation.cause is None and not observation.accounts:
                 continue
-            control = self._catalog.control(observation, observation.identity, without=passed)
+            control = self._catalog.control(observation, observation.identity, without=skipped)
             if control is not None:
                 found[control.bundle_id] = control
-        known = {observation.bundle_id for observation in mine}
+        known = {observation.bundle_id for observation in captures}
         return [observation for observation in found.values() if observation.bundle_id not in known]
 
     def _bad(self, event: Takedown) -> list[SkippedCapture]:

@@ -38,7 +38,7 @@ def find(
         wanted: An address; or the id of an event; or the ids of two captures, the last that
             shows the page and the first that does not, and of further ones that confirm it.
         proof_of: Finds an event's proof in the log.
-        tell: Shows messages to the person who makes the proof.
+        show_message: Shows messages to the person who makes the proof.
 
     Raises:
         SnapshotterError: Nothing of that name, or no event yet: what is missing, and the
@@ -59,10 +59,10 @@ def find(
             hint="snapshotter proof https://…, or the ids of two captures from snapshotter list",
         ) from error
     service.source.catalog.sync_events(service.source.store)
-    for kept in service.source.catalog.events(event_id=one):
-        if kept.event is not None:
-            _require_believed(service, kept)
-            return _case(kept, proof_of)
+    for stored in service.source.catalog.events(event_id=one):
+        if stored.event is not None:
+            _require_believed(service, stored)
+            return _case(stored, proof_of)
     raise SnapshotterError(
         f"{service.source.store.url} has no take-down event {one}",
         hint="of captures give two: the last that shows the page, and the first that does not",
@@ -122,10 +122,10 @@ class _NotPrintedError(Exception):
     """The PDF could not be made; the text is the reason."""
 
 
-def _case(kept: StoredEvent, proof_of: ProofOf) -> ProofCase:
-    if kept.event is None:
+def _case(stored: StoredEvent, proof_of: ProofOf) -> ProofCase:
+    if stored.event is None:
         raise ValueError("no event was read")
-    return ProofCase.of(kept.event, kept.data, proof_of(kept.event.event_id))
+    return ProofCase.of(stored.event, stored.data, proof_of(stored.event.event_id))
 
 
 def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> StoredEvent:
@@ -143,24 +143,26 @@ def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> S
         if kept_event.event is not None and kept_event.event.kind is TakedownKind.REMOVED
     ]
     if not removals:
-        (mine,) = (page for page in derived if page.subject == identity)
-        raise _nothing_yet(url, mine, observations(service.source, identity=identity, sync=False))
+        (derivation,) = (page for page in derived if page.subject == identity)
+        raise _nothing_yet(
+            url, derivation, observations(service.source, identity=identity, sync=False)
+        )
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
         show_message(f"it came back since: the event {last.event.event_id} says so")
     return found
 
 
-def _is_believed(service: TakedownService, kept: StoredEvent) -> bool:
-    if kept.key_id in service.own_keys or key_counts(service.trust(), kept.key_id):
+def _is_believed(service: TakedownService, stored: StoredEvent) -> bool:
+    if stored.key_id in service.own_keys or key_counts(service.trust(), stored.key_id):
         return True
-    return kept.key_id == service.signer().key_id  # which may have been made just now
+    return stored.key_id == service.signer().key_id  # which may have been made just now
 
 
-def _require_believed(service: TakedownService, kept: StoredEvent) -> None:
-    if not _is_believed(service, kept):
+def _require_believed(service: TakedownService, stored: StoredEvent) -> None:
+    if not _is_believed(service, stored):
         raise SnapshotterError(
-            f"{kept.key} is signed by the key {kept.key_id}, which is not trusted",
+            f"{stored.key} is signed by the key {stored.key_id}, which is not trusted",
             hint="look who may write to this store, or put the key into the trust file",
         )
 
@@ -172,7 +174,7 @@ def _nothing_yet(
     url: str, derived: Derivation, captures: Sequence[Observation]
 ) -> SnapshotterError:
     """Return the sentence on why there is no event, and the command that helps."""
-    again = f"snapshotter capture {shlex.quote(url)}"
+    command = f"snapshotter capture {shlex.quote(url)}"
     known = derived.conclusion
     if derived.passed:
         why = "; ".join(
@@ -184,11 +186,12 @@ def _nothing_yet(
     match known.standing:
         case PagePresence.DOUBTED:
             return SnapshotterError(
-                f"no take-down of this page is confirmed: {_doubt(known)}", hint=_help(known, again)
+                f"no take-down of this page is confirmed: {_doubt(known)}",
+                hint=_help(known, command),
             )
         case PagePresence.THERE:
             return SnapshotterError("this page is there, as the captures in the store say",
-                                    hint=again)  # fmt: skip
+                                    hint=command)  # fmt: skip
         case PagePresence.UNSEEN if known.missing:
             return SnapshotterError(
                 "this page is gone, and no capture in the store shows it: nothing says that it "
@@ -200,10 +203,10 @@ def _nothing_yet(
                 f"no capture in the store says whether this page is there; of the last one, "
                 f"{wording.format_second(captures[-1].at)}, "
                 f"{wording.describe_observation(captures[-1])}",
-                hint=again,
+                hint=command,
             )
         case PagePresence.UNSEEN:
-            return SnapshotterError("no capture of this page is in the store", hint=again)
+            return SnapshotterError("no capture of this page is in the store", hint=command)
         case _:
             return SnapshotterError(
                 "this page is gone, and the event that says so is not of a removal",
@@ -219,7 +222,7 @@ def _doubt(known: Conclusion) -> str:
     return gone + ", and ".join(map(events.describe_missing, known.missing))
 
 
-def _help(known: Conclusion, again: str) -> str:
+def _help(known: Conclusion, command: str) -> str:
     if known.missing and known.missing[0].lack is MissingKind.CONTROL:
         return "snapshotter capture another page of the host that is there, and this one again"
-    return again
+    return command
