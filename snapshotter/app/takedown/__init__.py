@@ -5,4 +5,9 @@ Use cases: conclude and sign events (`events`), verify an event (`event_verifica
 captures of a proof and make its pack (`proof_case`, `proof_pack`), verify the event in a pack
 (`pack_verification`), make and verify a campaign report (`campaign_report`,
 `campaign_verification`).
+
+Both verifications derive verdicts again (`rederivation`) from the bundles that they find
+(`bundle_finder`). The parts of an event's are `event_captures`, `event_identity` and
+`previous_event`; those of a report's are `campaign_captures`, `campaign_pages`,
+`campaign_numbers` and `campaign_store`.
 """
