@@ -123,23 +123,19 @@ def diff(
                 opened = stack.enter_context(comparison.open_stored_bundle(name, there, trust, now))
             _print_verification(opened, altered=altered)
             given.append(opened)
-        rules = (
-            decide(policies.load(policy, settings.policies_dir)).mask
-            if policy
-            else comparison.combined_masks(given)
+        pair = comparison.compare_bundles(
+            (given[0], given[1]),
+            decide(policies.load(policy, settings.policies_dir)).mask if policy else None,
+            wiring.assessor,
+            page_identity.shipped_identity_rules(),
+            decide(choice.judging_policy(settings)),
+            pictures=not no_pictures,
         )
-        today = decide(choice.judging_policy(settings))
-        identity_rules = page_identity.shipped_identity_rules()
-        before, after = (
-            comparison.captured(opened, wiring.assessor, identity_rules, today) for opened in given
-        )
-        if before.captured.side.captured_at > after.captured.side.captured_at:
+        if pair.is_swapped:
             print_message(f"{names[0]} is the later one: compared in the order of time")
-            before, after = after, before
-        found = comparison.compare(before, after, rules, pictures=not no_pictures)
-        shots = before.captured.shots, after.captured.shots
+        found = pair.comparison
         if page is not None:
-            _write(page, found, shots)
+            _write(page, found, pair.shots)
     if as_json:
         print_json(comparison_json(found, main_only=main_only))
     else:

@@ -195,6 +195,47 @@ def compare(
     return captures.compare(one, other, chosen_masks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPair:
+    """Two captures that were compared in the order of time."""
+
+    comparison: Comparison
+    shots: tuple[Mapping[str, PictureSource], Mapping[str, PictureSource]]
+    is_swapped: bool  # the first of the two bundles has the later capture
+
+
+def compare_bundles(
+    pair: tuple[NamedBundle, NamedBundle],
+    mask_rules: MaskRules | None,
+    assessor_of: AssessorOf,
+    rules: PageIdentityRules,
+    today: Decision,
+    *,
+    pictures: bool = True,
+) -> ComparedPair:
+    """
+    Compare the captures in two bundles, the earlier one with the later one.
+
+    Args:
+        mask_rules: What to mask; None: what the policies in the bundles mask.
+        today: Assesses a capture that was made before assessments were.
+        pictures: Compare the pictures too.
+
+    Raises:
+        SnapshotterError: A bundle can not be read, or a mask can not be used.
+    """
+    masked = combined_masks(pair) if mask_rules is None else mask_rules
+    before, after = (captured(bundle, assessor_of, rules, today) for bundle in pair)
+    is_swapped = before.captured.side.captured_at > after.captured.side.captured_at
+    if is_swapped:
+        before, after = after, before
+    return ComparedPair(
+        comparison=compare(before, after, masked, pictures=pictures),
+        shots=(before.captured.shots, after.captured.shots),
+        is_swapped=is_swapped,
+    )
+
+
 def _alike(
     of: ComparableCapture, decision: Decision, *, laid_out: bool, pictures: bool
 ) -> ComparableCapture:
