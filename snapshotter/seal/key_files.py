@@ -32,7 +32,7 @@ class KeyFiles:
         self._path = path
 
     def prepare(self) -> None:
-        """Make the directory if it is missing. Raises SnapshotterError, as `check` does."""
+        """Create the directory if it does not exist. Raises SnapshotterError, as `check` does."""
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -40,7 +40,7 @@ class KeyFiles:
         self.check()
 
     def check(self) -> None:
-        """Refuse a directory in which others could put their own key in place of ours."""
+        """Refuse a directory in which others could replace a key."""
         if self._path.stat().st_mode & _OTHERS_WRITE:
             raise SnapshotterError(
                 f"others may write in the key directory {self._path}",
@@ -48,14 +48,14 @@ class KeyFiles:
             )
 
     def replace(self, target: Path, content: bytes) -> None:
-        """Write a file for its owner alone, durably and whole, in the place of another."""
+        """Replace a file durably and atomically, for its owner alone."""
         try:
             durable.write(target, content, mode=0o600)
         except OSError as error:
             raise file_error(self._path, error) from error
 
     def put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
-        """Write durably, whole, and only where nothing is; return whether it was written."""
+        """Write a file durably if there is none; return whether it was written."""
         try:
             durable.write(target, content, mode=mode, over=False)
         except FileExistsError:
@@ -70,7 +70,7 @@ def passphrase_from_file(path: Path) -> bytes:
     Return the first line of a file that its owner alone can read, without its line ending.
 
     Raises:
-        SnapshotterError: The file is open to others, empty, too long or not there.
+        SnapshotterError: The file is open to others, empty, too long or missing.
     """
     content = read_secret(path, MAX_PASSPHRASE + 2, what="a passphrase")
     line = content.split(b"\n", 1)[0].removesuffix(b"\r")
@@ -82,7 +82,7 @@ def passphrase_from_file(path: Path) -> bytes:
 
 
 def read_secret(path: Path, limit: int, *, what: str) -> bytes:
-    """Read a file that nobody but its owner may touch; rights are asked of the open file."""
+    """Read a file that only its owner may use; the rights of the open file are checked."""
     try:
         with open(path, "rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
@@ -97,7 +97,7 @@ def read_secret(path: Path, limit: int, *, what: str) -> bytes:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a new file that its owner alone can read; one that is there stays as it is."""
+    """Write a new file that its owner alone can read; an existing one stays unchanged."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with open(os.open(path, flags, 0o600), "wb") as stream:
@@ -127,7 +127,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 
 def file_error(path: Path, error: OSError) -> SnapshotterError:
-    """Return what the file system said of a path, as our error."""
+    """Return an error of the file system as one of ours."""
     hint = "make room on its disk" if is_disk_full(error) else ""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         hint = "check the owner of that directory, or set keys_dir to one that is yours"

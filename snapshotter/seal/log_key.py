@@ -39,7 +39,7 @@ _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
 
 
 class FileLogSigner:
-    """Signs checkpoints with a key in this process's memory (the port `LogSigner`)."""
+    """Sign checkpoints with a key in the memory of this process (the port `LogSigner`)."""
 
     def __init__(self, private_key: Ed25519PrivateKey, key: VerifierKey) -> None:
         if private_key.public_key().public_bytes_raw() != key.public_key:
@@ -49,7 +49,7 @@ class FileLogSigner:
 
     @property
     def key(self) -> VerifierKey:
-        """What others verify with."""
+        """The verifier key."""
         return self._key
 
     @property
@@ -70,9 +70,9 @@ class FileLogSigner:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeyDirectory:
     """
-    The directory in which the keys of logs and of a witness are, beside the signing keys.
+    The directory with the keys of logs and of a witness, beside the signing keys.
 
-    Any number of processes may use it at once: nobody reads half a key.
+    Any number of processes may use it at once: nobody reads a part of a key.
     """
 
     path: Path
@@ -81,16 +81,16 @@ class LogKeyDirectory:
         self, role: str = LOG, *, name: str = "", passphrase: bytes | None = None
     ) -> VerifierKey:
         """
-        Make a key and store it durably before returning.
+        Create a key, and store it durably before returning.
 
         Args:
             role: `LOG` or `WITNESS`.
-            name: The origin, or the witness's name; one that is nobody's host if empty.
+            name: The origin, or the name of the witness; empty: a generated name.
             passphrase: Encrypts the private key; None leaves it in clear, for its owner alone.
 
         Raises:
-            SnapshotterError: A key has that name already, a name or passphrase that can
-                not be, or the directory refuses.
+            SnapshotterError: A key has that name already, the name or passphrase is invalid, or
+                the directory refuses.
         """
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
             raise SnapshotterError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes")
@@ -125,10 +125,10 @@ class LogKeyDirectory:
 
     def list(self, role: str = LOG) -> tuple[VerifierKey, ...]:
         """
-        Return the keys that others verify with, by name. Needs no passphrase.
+        Return the verifier keys, by name. Needs no passphrase.
 
         Raises:
-            SnapshotterError: A file is not one of a key, or others may read it.
+            SnapshotterError: A file is not a key, or others may read it.
         """
         try:
             files = sorted(self.path.glob(f"{role}-*.key"))
@@ -143,7 +143,7 @@ class LogKeyDirectory:
         Return a signer for the key of that name, or for the only one.
 
         Args:
-            passphrase: Asked once, when the key is encrypted.
+            passphrase: Called once, if the key is encrypted.
 
         Raises:
             SnapshotterError: No such key, its file is open to others, or its passphrase is
@@ -177,7 +177,7 @@ class LogKeyDirectory:
         return signer
 
     def file(self, key: VerifierKey) -> Path:
-        """Return where a key is, or would be."""
+        """Return the path of a key, whether or not it exists."""
         role = next(role for role, kind in _KINDS.items() if kind == key.kind)
         return self.path / f"{role}-{_short(key.public_key)}.key"
 
@@ -190,7 +190,7 @@ def _short(public_key: bytes) -> str:
 
 
 def _read(file: Path) -> tuple[bytes, VerifierKey]:
-    """Return the private key as it stands there, and the verifier key behind it."""
+    """Return the stored private key, and the verifier key that follows it."""
     content = read_secret(file, _MAX_FILE, what="a private key")
     pem, separator, text = content.rpartition(b"-----\n")
     try:

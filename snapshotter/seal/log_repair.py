@@ -31,7 +31,7 @@ _MOST_STAGED = 100  # batches that are looked at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRepair:
-    """What a new lock names."""
+    """The content of a new lock."""
 
     size: int  # entries of the tree
     published: int  # entries that were published before
@@ -42,11 +42,11 @@ class LockRepair:
 
 class LogRepair:
     """
-    Makes a log's lock anew.
+    Rebuild the lock of a log.
 
     Args:
-        listing: The same store, as what lists its objects.
-        memory: What this machine knows of the log; None where nothing is kept.
+        listing: The same store, to list its objects.
+        memory: The newest checkpoint that this machine has seen; None: none is kept.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class LogRepair:
 
     def run(self, *, batch: str = "", take_over: bool = False, dry_run: bool = False) -> LockRepair:
         """
-        Make the lock anew, if it is not as it should be; the next writer finishes the rest.
+        Rebuild the lock if it is missing or wrong; the next writer finishes the rest.
 
         Args:
-            batch: The staged batch to take, where several are there.
-            take_over: Make a log of one that is a copy of another store's.
-            dry_run: Say what would be done.
+            batch: The staged batch to use, if there are several.
+            take_over: Turn the copy of another store's log into a log.
+            dry_run: Report what would be done, and write nothing.
 
         Raises:
-            LogDamaged: Two histories were signed, entries are missing, or it can not be told
-                what was committed. Nothing was written.
-            ServiceUnavailable, SnapshotterError: As the store says.
+            LogDamaged: Two histories were signed, entries are missing, or it is unclear what was
+                committed. Nothing was written.
+            ServiceUnavailable, SnapshotterError: The store failed.
         """
         try:
             while True:
@@ -120,7 +120,7 @@ class LogRepair:
         batch: str,
         take_over: bool,
     ) -> tuple[LockRepair, Lock | None]:
-        """Return what the lock has to name, after holding all that is known against the tree."""
+        """Return what the lock must name, after comparing all known checkpoints with the tree."""
         published = self._policy.open(shown.data).checkpoint if shown else None
         shows = published.size if published else 0
         locked = self._locked(held)
@@ -163,7 +163,7 @@ class LogRepair:
         )
 
     def _locked(self, held: TaggedContent | None) -> Checkpoint | None:
-        """Return what a lock names; None for one that is gone, or that is none of this log."""
+        """Return the content of the lock; None if it is missing, or not of this log."""
         if held is None:
             return None
         try:
@@ -176,7 +176,7 @@ class LogRepair:
         return self._policy.open(data).checkpoint if data else None
 
     def _require_one_history(self, size: int, known: Sequence[Checkpoint]) -> None:
-        """Build the tree from all of its entries, and hold every checkpoint against it."""
+        """Build the tree from all of its entries, and compare every checkpoint with it."""
         roots: dict[int, bytes] = {}
         for checkpoint in known:
             if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
@@ -196,7 +196,7 @@ class LogRepair:
             )
 
     def _taken(self, size: int, wanted: str) -> "_Candidate | None":
-        """Return the batch that was committed behind a tree of `size`, or may have been."""
+        """Return the batch that was, or may have been, committed after a tree of `size`."""
         later = self._later(size)
         found = list(self._candidates(size))
         begun = [candidate for candidate in found if candidate.is_begun(later)]
@@ -220,7 +220,7 @@ class LogRepair:
         return next(iter(trees.values()), None)
 
     def _later(self, size: int) -> list[str]:
-        """Return the paths of files in place that no tree of up to `size` entries has."""
+        """Return the paths of existing files that no tree of up to `size` entries has."""
         result = []
         for found in self._listing.list(f"{log_state.FOLDER}/tile/"):
             path = found.key.removeprefix(f"{log_state.FOLDER}/")
@@ -233,7 +233,7 @@ class LogRepair:
         return result
 
     def _candidates(self, size: int) -> Iterator["_Candidate"]:
-        """Yield the staged batches that go on from a tree of `size`, each seen to be one."""
+        """Yield the valid staged batches that extend a tree of `size`."""
         prefix = f"{log_state.STAGING}/"
         for count, found in enumerate(self._listing.list(prefix)):
             if count == _MOST_STAGED:
@@ -249,7 +249,7 @@ class LogRepair:
                     yield self._candidate(name, after, batch)
 
     def _candidate(self, name: str, size: int, batch: Batch) -> "_Candidate":
-        """Return a batch after working it out again from its entries. Raises EvidenceInvalid."""
+        """Return a batch after computing it again from its entries. Raises EvidenceInvalid."""
         new = {tile.path: data for tile, data in batch.files.items()}
         entries = list(self._tree(size, new).entries(batch.begin, size))
         if tiles.extend(self._tree(batch.begin), entries) != batch.files:
@@ -284,7 +284,7 @@ class LogRepair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A staged batch that leads on from the tree that is known."""
+    """A staged batch that extends the known tree."""
 
     name: str
     size: int
@@ -293,5 +293,5 @@ class _Candidate:
     in_place: frozenset[str]  # paths of its files that stand where they belong
 
     def is_begun(self, later: Sequence[str]) -> bool:
-        """Whether its files were being put in place: then it was committed."""
+        """Whether the later files in place are all of this batch: then it was committed."""
         return bool(later) and set(later) <= self.in_place

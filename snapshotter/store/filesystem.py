@@ -317,8 +317,8 @@ class DirectoryStore:
         """
         Return one folder's names in key order, folders with their "/", with lengths.
 
-        A name that begins otherwise costs no look at its file: the sidecars of one bundle
-        are found quickly among those of a day.
+        No file is opened for a name with another prefix, so that the sidecars of one bundle are
+        found quickly among those of a day.
         """
         with self._told(folder), contextlib.ExitStack() as stack:
             try:
@@ -547,7 +547,7 @@ def _sweep(incoming: int) -> None:
 
 
 def _digest_of(folder: int, key: str) -> str:
-    """Return the SHA-256 of an object; None if it does not exist."""
+    """Return the SHA-256 of an object; "" if it does not exist."""
     try:
         with os.fdopen(_open_object(folder, key), "rb") as there:
             return hashlib.file_digest(there, "sha256").hexdigest()

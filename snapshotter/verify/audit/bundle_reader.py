@@ -65,7 +65,7 @@ class ReadTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadResult:
-    """What reading one bundle gave."""
+    """The result of reading one bundle."""
 
     fingerprint: str  # "" when it has to be read again the next time
     facts: BundleFacts | None  # None: all is as the fingerprint says
@@ -80,7 +80,7 @@ class ReadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSetup:
-    """What a process that reads bundles has to know."""
+    """The setup of a process that reads bundles."""
 
     open_store: Callable[[], ReadableStore]
     trust: Trust
@@ -89,20 +89,20 @@ class ReaderSetup:
 
 
 def verdict_basis(trust: Trust) -> str:
-    """Return a digest of all that a verdict rests on, besides the bytes that are read."""
+    """Return a digest of everything that a verdict depends on, except the bytes that are read."""
     return _digest_of(
         {"facts": _FACTS, "program": snapshotter.__version__, "trust": _print_of(trust)}
     )
 
 
 def prepare(assignment: ReaderSetup) -> Callable[[ReadTask], ReadResult]:
-    """Open the store, and return what reads bundles of it."""
+    """Open the store, and return a function that reads its bundles."""
     return partial(read, assignment.open_store(), assignment)
 
 
 def read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> ReadResult:
     """
-    Return what there is to know of one bundle.
+    Return the facts of one bundle with its sidecars.
 
     Raises:
         ServiceUnavailable: The store as a whole does not answer.
@@ -169,10 +169,10 @@ def _read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> Read
 
 def _locks(store: ReadableStore, task: ReadTask, now: datetime) -> BundleFacts:
     """
-    Return what is said of a bundle's lock, and `beside` it of those that are less.
+    Return the lock of a bundle, and under `beside` the sidecars whose locks are weaker.
 
-    What stands beside a bundle gets the bundle's lock. That is looked at only where a server
-    enforces it: elsewhere a lock is a record, and keeps nothing.
+    Sidecars get the bundle's lock. Theirs are read only if a server enforces the bundle's:
+    elsewhere a lock is only recorded.
     """
     try:
         lock = lock_of(store, task.key, now)
@@ -197,14 +197,14 @@ def _locks(store: ReadableStore, task: ReadTask, now: datetime) -> BundleFacts:
 
 
 def retention_of(lock: BundleFacts) -> Retention | None:
-    """Return the retention that was read of an object; None for none."""
+    """Return the retention in a lock's facts; None if there is none."""
     if not lock.get("until"):
         return None
     return Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
 
 
 def lock_of(store: ReadableStore, key: str, now: datetime) -> BundleFacts:
-    """Return what the store says of an object's lock, or why that can not be known."""
+    """Return the facts of an object's lock, or why it cannot be read."""
     try:
         state = store.lock_state(key)
     except FileNotFoundError:
@@ -246,7 +246,7 @@ def _of_report(report: Report) -> BundleFacts:
 
 
 def _is_of_the_moment(report: Report) -> bool:
-    """Whether the clock may have decided: a token from the future is none any more tomorrow."""
+    """Whether the verdict may depend on the clock: a token from the future is valid later."""
     return any(renewal.problem for renewal in report.renewals) or any(
         finding.code is Code.TIME and finding.verdict is not Verdict.PASSED
         for finding in report.findings
@@ -269,9 +269,9 @@ def _beside(
     store: ReadableStore, sidecars: Sequence[ListedObject]
 ) -> tuple[dict[str, bytes], dict[str, ObjectUnreadable], int]:
     """
-    Return what stands beside a bundle, what of it can not be read, and how much was left out.
+    Return the sidecars of a bundle, those that cannot be read, and the number left out.
 
-    One that can not be read hides neither the bundle nor the others.
+    An unreadable sidecar hides neither the bundle nor the others.
     """
     found: dict[str, bytes] = {}
     failures: dict[str, ObjectUnreadable] = {}
@@ -294,10 +294,10 @@ def _beside(
 
 def sha256_of(stream: BinaryIO, *, limit: int) -> str:
     """
-    Return the SHA-256 (hex) of a whole stream; zeros where it has more than `limit` bytes.
+    Return the SHA-256 (hex) of a whole stream; zeros if it has more than `limit` bytes.
 
-    A sparse file of exabytes costs its maker nothing: what is longer than it can be is
-    not what was logged, whatever its digest.
+    A sparse file of exabytes costs nothing to make. An object above the limit is never the
+    logged one, whatever its digest.
     """
     if stream.seek(0, os.SEEK_END) > limit:
         return "0" * 64

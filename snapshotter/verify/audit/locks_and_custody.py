@@ -38,7 +38,7 @@ AddFinding = Callable[[AuditCode, Severity, str, str], None]  # code, severity, 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One reason why an object has to be kept."""
+    """One reason to keep an object."""
 
     retention: Retention | None  # None: a legal hold
     why: str
@@ -83,7 +83,7 @@ class LockAndCustodyJudge:
         self._enforced = 0  # bundles that a server keeps from being deleted
 
     def bundle(self, listed: ListedObject, facts: BundleFacts, lock: Any) -> None:
-        """Judge the custody and the lock of a bundle that was read."""
+        """Check the custody chain and the lock of a bundle that was read."""
         covered, moved = self._custody(listed, facts)
         kept = self._own(listed.bundle)
         self._own_receipts(listed, facts, kept)
@@ -104,10 +104,10 @@ class LockAndCustodyJudge:
 
     def missing(self, tell: Callable[[str, str, str], None]) -> None:
         """
-        Find what this machine has receipts for, and neither the store nor the log has.
+        Find bundles with receipts of this machine that neither the store nor the log has.
 
         Args:
-            tell: Judges a bundle that is gone: its id, key and digest.
+            tell: Called with the id, key and digest of each missing bundle.
         """
         try:
             self._missing(tell)
@@ -133,7 +133,7 @@ class LockAndCustodyJudge:
                     break
 
     def unenforced(self) -> None:
-        """Tell once of locks that are records, and that nothing enforces."""
+        """Add one finding for all locks that are recorded and not enforced."""
         if self._unenforced:
             self._say(
                 AuditCode.UNENFORCED,
@@ -144,7 +144,7 @@ class LockAndCustodyJudge:
             )
 
     def copied(self) -> None:
-        """Tell once of custody that is another store's, where nothing says that this is a copy."""
+        """Add one finding for custody of another store, if nothing marks this store as a copy."""
         if self._split:
             self._say(
                 AuditCode.MIRROR,
@@ -158,11 +158,11 @@ class LockAndCustodyJudge:
 
     def _custody(self, listed: ListedObject, facts: BundleFacts) -> tuple[int, list[Receipt]]:
         """
-        Judge the chain.
+        Check the custody chain of a bundle.
 
         Returns:
-            How many of its events a head in the log covers, and the receipts in what is
-            carried here: also a store that was lost and copied back has answered them.
+            The number of its events that a head in the log covers, and the receipts in custody
+            events that are carried here: a store that was lost and copied back gave those too.
         """
         custody = facts["custody"]
         places = {head: place for place, head in enumerate(custody["heads"])}
@@ -224,7 +224,7 @@ class LockAndCustodyJudge:
             return KeptReceipts(problems=(error.message,))
 
     def _own_receipts(self, listed: ListedObject, facts: BundleFacts, kept: KeptReceipts) -> None:
-        """Hold what this machine was told against what is there."""
+        """Compare the receipts of this machine with the store."""
         for problem in kept.problems[:1]:
             self._say(
                 AuditCode.UNRECORDED,
@@ -244,7 +244,7 @@ class LockAndCustodyJudge:
     # Locks.
 
     def _by_policy(self, facts: BundleFacts) -> Iterator[_Wanted]:
-        """Yield what the record asks for: of the store of its capture, and not of each copy."""
+        """Yield the lock that the record requires in the store of its capture, not in copies."""
         if facts["sealed_at"] and facts["retain_days"] > 0:
             try:
                 until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
@@ -259,7 +259,7 @@ class LockAndCustodyJudge:
             yield _Wanted(None, f"by the hold {hold['name']}", hold["trusted"])
 
     def _by_receipts(self, told: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
-        """Yield the firmest retention of this store's answers, and its last word on a hold."""
+        """Yield the strictest retention in the store's receipts, and the last state of a hold."""
         here = [
             (receipt, sure)
             for receipt, sure in told
@@ -282,7 +282,7 @@ class LockAndCustodyJudge:
         kept: KeptReceipts,
         lock: BundleFacts,
     ) -> None:
-        """Judge the locks of what stands beside a bundle, which are to be those of the bundle."""
+        """Check the locks of the sidecars, which must be those of the bundle."""
         self._enforced += bool(lock.get("enforced") and (lock["hold"] or lock["until"]))
         for kind, state in lock.get("beside", {}).items():
             key = store_keys.sidecar_key(listed.key, kind)
@@ -298,10 +298,10 @@ class LockAndCustodyJudge:
 
     def records(self, keys: Iterable[str]) -> None:
         """
-        Tell once of what is kept beside the bundles and under no lock: records, and the log.
+        Add one finding for records and log files that are under no lock.
 
         Args:
-            keys: Of records, and of files of the log that never change.
+            keys: Keys of records, and of log files that never change.
         """
         if not self._enforced:
             return  # nothing is locked here: of each bundle that has to be, it was told
@@ -367,7 +367,7 @@ class LockAndCustodyJudge:
             self._unenforced += 1
 
     def _unknown(self, key: str, detail: str, lock: BundleFacts) -> None:
-        """Tell of a lock that the store does not say."""
+        """Add a finding for a lock that the store does not show."""
         self._objects.unreadable(
             key,
             detail,

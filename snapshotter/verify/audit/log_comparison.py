@@ -47,11 +47,11 @@ _FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOT
 
 class LogComparison:
     """
-    Tells what is wrong between a store and its log.
+    Add findings about differences between a store and its log.
 
     Args:
-        remembered: How many entries of the log an earlier audit saw.
-        tell: Takes what is found.
+        remembered: The number of log entries that an earlier audit saw.
+        tell: Called with each finding.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LogComparison:
         self._tell = tell
 
     def settle(self, step: Callable[[int], None]) -> None:
-        """Look again for all that may be gone; tell of what is."""
+        """Look again for everything that may be gone; add findings for what is."""
         self._objects.settle(
             lambda code, key, detail: self._say(code, _FAILED, key, detail),
             {"erased": self._erased},
@@ -84,7 +84,7 @@ class LogComparison:
     # One bundle that was read.
 
     def bundle(self, listed: ListedObject, facts: BundleFacts) -> None:
-        """Judge a bundle by what reading it gave."""
+        """Compare the facts of a bundle with the log."""
         entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
         self._bytes(listed, facts, entries)
         as_logged = not entries or entries[0].sha256 == facts["sha256"]
@@ -154,7 +154,7 @@ class LogComparison:
                 self._say(AuditCode.UNPROVEN, _UNCLEAR, key, "; ".join(facts["unclear"]))
 
     def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
-        """Tell what a bundle lacks, where what could not be read beside it may be just that."""
+        """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
         words = f"sidecars cannot be read ({names}), so this is not established: {'; '.join(found)}"
         self._tell(
@@ -170,7 +170,7 @@ class LogComparison:
     def _order(
         self, listed: ListedObject, facts: BundleFacts, entries: tuple[StoredLogEntry, ...]
     ) -> None:
-        """The checkpoint that a record names was there before the capture, and not after."""
+        """Check that the checkpoint in a record is older than the capture."""
         for claim in facts["claims"]:
             if claim["what"] != RECORD_CLAIM or claim["origin"] != self._history.origin:
                 continue
@@ -209,10 +209,10 @@ class LogComparison:
 
     def _logged_renewal(self, listed: ListedObject, facts: BundleFacts, *, is_due: bool) -> None:
         """
-        Tell when the newest renewal that the log names is not beside its bundle.
+        Add a finding if the newest renewal that the log names is not beside its bundle.
 
-        Its writer logs it first, and may be at work, or have died: never FAILED. It matters
-        where the bundle needs it, and an earlier audit has seen the entry already.
+        Never FAILED: the writer logs a renewal first, and may still be running or have died.
+        INDETERMINATE if the bundle needs the renewal and an earlier audit saw the entry.
         """
         entries = self._workspace.entries(leaf.RENEWAL, listed.bundle)
         is_unread = any(name.startswith("renewal-") for name in facts["unread"])
@@ -230,7 +230,7 @@ class LogComparison:
     # The store against the log.
 
     def unlogged(self) -> None:
-        """Tell of bundles that the log does not name."""
+        """Add findings for bundles that the log does not name."""
         if self._history.head is None or self._history.is_unreadable:
             return  # no log, or not all of it: that was told once, and not for each bundle
         for listed in self._workspace.unlogged():
@@ -261,7 +261,7 @@ class LogComparison:
                 )
 
     def judge_surplus_sidecars(self) -> None:
-        """Tell of sidecars that belong to no bundle, in the store or in the log."""
+        """Add findings for sidecars that belong to no bundle of the store or the log."""
         for listed in self._workspace.without_bundle():
             if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
                 stone = store_keys.sidecar_key(store_keys.bundle_key(listed.bundle), tombstone.KIND)
@@ -275,14 +275,14 @@ class LogComparison:
                 )
 
     def judge_unknown_object(self, listed: ListedObject) -> None:
-        """Tell of an object among the bundles that is none, or of a kind that is not known."""
+        """Add a finding for an object among the bundles that is none, or of unknown kind."""
         what = "of no kind that this version knows" if listed.bundle else "no bundle, nor of one"
         self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"it is {what}")
 
     # What else the log names.
 
     def reports(self) -> None:
-        """Tell of reports of earlier audits that are gone or were changed."""
+        """Add findings for reports of earlier audits that are missing or changed."""
         for entry in self._workspace.entries_of(leaf.REPORT):
             try:
                 key = store_keys.report_key(entry.name)
@@ -303,7 +303,7 @@ class LogComparison:
             self._report_signature(f"{key}.sig", document)
 
     def _read_report(self, key: str, sha256: str) -> tuple[str, bytes]:
-        """Return the digest of a report, and its bytes if it is the one that is expected."""
+        """Return the digest of a report, and its bytes if it is the expected one."""
         with self._objects.opened(key) as stream:
             try:
                 there = sha256_of(stream, limit=_MAX_REPORT)
@@ -315,7 +315,7 @@ class LogComparison:
         return there, document
 
     def _report_signature(self, key: str, document: bytes) -> None:
-        """Tell of a report's signature that is gone (it was put first), or does not hold."""
+        """Add a finding for a report's signature that is missing (it is put first) or invalid."""
         try:
             signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
         except ObjectAbsent:
@@ -333,7 +333,7 @@ class LogComparison:
                 self._say(AuditCode.ALTERED, _FAILED, key, words)
 
     def trust_file(self) -> None:
-        """Tell when the log knows of a later trust file than this audit goes by, or another one."""
+        """Add a finding if the log names a later or different trust file than this audit uses."""
         newest, digest = 0, ""
         for entry in self._workspace.entries_of(leaf.TRUST):
             # Of another root, versions begin anew: the last one counts.
@@ -361,8 +361,8 @@ class LogComparison:
         """
         Look for the bundles that the log names and the listing does not show.
 
-        Each is asked for by its name: those that are there all the same are yielded by
-        their keys, and those that are not are looked for again when all `settle`.
+        Each is read by its key. Existing ones are yielded by their keys, and the others are
+        looked for again in `settle`.
         """
         for entry in self._workspace.gone():
             key = self._key_of(entry)
@@ -384,7 +384,7 @@ class LogComparison:
                 self._looked_for(entry, key)
 
     def _looked_for(self, entry: StoredLogEntry, key: str) -> bool:
-        """Whether the store has a bundle; tell where that is not known, or look again later."""
+        """Whether the store has a bundle; add a finding if unknown, or schedule a second look."""
         try:
             self._objects.opened(key).close()
         except ObjectAbsent:
@@ -396,7 +396,7 @@ class LogComparison:
         return True
 
     def judge_missing_after_listing(self, listed: ListedObject, why: str) -> None:
-        """A bundle was listed, and the store said that it has none when it was read."""
+        """Handle a bundle that was listed and not found when it was read."""
         entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
         if entries:
             self._missing(listed.bundle, listed.key, entries[0].sha256, _named(entries[0]))
@@ -412,7 +412,7 @@ class LogComparison:
             return None  # digits that are no second of any day
 
     def judge_missing_by_receipt(self, bundle_id: str, key: str, sha256: str) -> None:
-        """A bundle that this machine has stored is neither listed nor in the log."""
+        """Handle a bundle with a receipt of this machine that is neither listed nor logged."""
         try:
             self._objects.opened(key).close()
         except ObjectAbsent:
@@ -421,7 +421,7 @@ class LogComparison:
             self._objects.unreadable(key, str(error), retry=error.retry)
 
     def _missing(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
-        """The store says that it has no such bundle: is it so, and was it erased by order?"""
+        """Confirm that a bundle is missing, and check whether it was erased by order."""
         stone = store_keys.sidecar_key(key, tombstone.KIND)
         try:
             self._objects.read(stone, signed_statement.MAX_BYTES)
@@ -441,7 +441,7 @@ class LogComparison:
             self._objects.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
 
     def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
-        """A bundle that was there is gone, and there is a tombstone."""
+        """Handle a missing bundle with a tombstone."""
         said += ", but the store does not have it"
         orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
         stone = store_keys.sidecar_key(key, tombstone.KIND)
@@ -485,7 +485,7 @@ class LogComparison:
             )
 
     def _kept_custody(self, bundle_id: str, key: str) -> None:
-        """The custody chain of what was erased stays, up to the last head in the log."""
+        """Check that the custody chain of an erased bundle is kept up to the last logged head."""
         logged = {
             entry.sha256: entry.number for entry in self._workspace.entries(leaf.CUSTODY, bundle_id)
         }
@@ -547,7 +547,7 @@ class LogComparison:
 
 
 def _named_first(sidecars: Iterable[tuple[int, bytes]]) -> str:
-    """Return what the first sidecar names as the event before it; "" where none says so."""
+    """Return the digest that the first custody sidecar names as its predecessor; "" if none."""
     for number, data in sidecars:
         if number == 1:
             with contextlib.suppress(EvidenceInvalid):
@@ -556,7 +556,7 @@ def _named_first(sidecars: Iterable[tuple[int, bytes]]) -> str:
 
 
 def _second(bundle_id: str) -> datetime | None:
-    """Return the second that an entry of the log begins with; None for digits that are none."""
+    """Return the time at the beginning of a log entry; None for invalid digits."""
     try:
         return store_keys.bundle_time(bundle_id)
     except ValueError:

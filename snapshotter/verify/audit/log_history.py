@@ -32,7 +32,7 @@ LogProgress = Callable[[int, int], None]  # so many entries done, of so many
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCheckpoint:
-    """A checkpoint that turned up somewhere, to be held against the history."""
+    """A checkpoint from elsewhere, to be compared with the history."""
 
     where: str  # the key of the object that holds it, or a file's name
     what: str  # in words: "the proof beside it"
@@ -48,8 +48,8 @@ class LogHistory:
     The log of one store, built again from its entries.
 
     Args:
-        trusted: Whose log it has to be; None: nobody's word is known.
-        tell: Takes what is found.
+        trusted: The key and witnesses of the log; None: unknown.
+        tell: Called with each finding.
     """
 
     def __init__(
@@ -77,31 +77,31 @@ class LogHistory:
 
     @property
     def is_read(self) -> bool:
-        """Whether it is known of every entry what it names."""
+        """Whether all entries are known."""
         return self.is_whole and not self._nameless
 
     @property
     def size(self) -> int:
-        """How many entries are known."""
+        """The number of known entries."""
         return self._tree.size
 
     @property
     def note(self) -> bytes:
-        """The signed checkpoint as it was served, b"" where there is none."""
+        """The signed checkpoint as stored; b"" if there is none."""
         return self._checkpoint
 
     @property
     def head(self) -> TreeHead | None:
-        """What the served checkpoint says; None where there is none that can be read."""
+        """The tree head of the stored checkpoint; None if there is no readable one."""
         return self._seen.head if self._seen else None
 
     @property
     def origin(self) -> str:
-        """Which log it says it is."""
+        """The origin in the stored checkpoint."""
         return self._seen.origin if self._seen else ""
 
     def seen(self, *, remembered: TreeHead | None) -> LogSeen | None:
-        """Return what was served, for the report; None where there is no log."""
+        """Return the stored tree head for the report; None if there is no log."""
         if self._seen is None:
             return None
         signed = self._seen.signed
@@ -118,14 +118,14 @@ class LogHistory:
 
     def advance(self, step: LogProgress, *, least: int = 0) -> None:
         """
-        Read the newest checkpoint, and the entries up to it that are not known yet.
+        Read the newest checkpoint and the new entries up to it.
 
-        Called once at the beginning and once at the end of an audit: captures go on
-        while it runs. What does not hold is told; nothing is raised for it.
+        Called at the beginning and at the end of an audit, because captures continue while it
+        runs. An invalid log becomes a finding and not an error.
 
         Args:
-            least: How many entries an earlier audit saw. A part of a store may lag behind
-                others: a checkpoint of fewer is read again after a pause, before it counts.
+            least: The number of entries that an earlier audit saw. A store may lag: a smaller
+                checkpoint is read again after a pause before it counts.
 
         Raises:
             ServiceUnavailable: The store does not answer.
@@ -159,7 +159,7 @@ class LogHistory:
         self._grow(served.head, step)
 
     def judge_witnesses(self, *, now: datetime, skew: timedelta, stale_after: timedelta) -> None:
-        """Tell whether enough witnesses saw this very tree, and how long ago."""
+        """Add findings if too few witnesses cosigned this tree, or too long ago."""
         if self._trusted is None or self._seen is None or self._seen.signed is None:
             return
         cosigned = [
@@ -184,10 +184,10 @@ class LogHistory:
 
     def judge(self, claim: FoundCheckpoint) -> None:
         """
-        Hold a checkpoint from elsewhere against this history, and tell what does not fit.
+        Compare a checkpoint from elsewhere with this history, and add findings.
 
-        One that the log did not sign, or that is not known to be signed, is somebody's
-        word: it can at most make the audit INDETERMINATE.
+        A checkpoint that the log did not verifiably sign can only make the audit
+        INDETERMINATE.
         """
         tell = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
@@ -224,16 +224,16 @@ class LogHistory:
 
     def judge_orphan(self) -> None:
         """
-        Tell once of proofs of a log that is not here.
+        Add one finding for proofs of a log that the store lacks.
 
-        INDETERMINATE: a copy of bundles alone has their proofs, and never had a log.
+        INDETERMINATE: a copy of bundles alone has their proofs and never had a log.
         """
         if self._seen is None and self._orphan is not None and not self.is_unreadable:
             _, where, said = self._orphan
             self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
 
     def judge_mirror(self) -> None:
-        """Say of a log that it is a copy: what the first store has logged since is not here."""
+        """Add a note if the log is a copy, which lacks later entries of the original."""
         if self._seen is not None and self.is_mirror():
             self._tell(
                 AuditFinding(
@@ -250,7 +250,7 @@ class LogHistory:
         return self._optional(log_state.MIRROR, 0) is not None
 
     def read_lock(self) -> None:
-        """Read what the log's writers have committed; `judge_lock` holds it against the log."""
+        """Read what the log's writers have committed; `judge_lock` compares it with the log."""
         self._lock = None
         data = self._optional(log_state.LOCK, log_state.MAX_LOCK)
         if self._trusted is None or data is None:
@@ -261,7 +261,7 @@ class LogHistory:
             return  # junk says nothing: a lock is for writers, and they refuse it
 
     def _optional(self, key: str, limit: int) -> bytes | None:
-        """Return a file that a log need not have; None where it is not there, or that was told."""
+        """Return an optional file of the log; None if it does not exist or is unreadable."""
         try:
             return self._objects.read(key, limit)
         except ObjectAbsent:
@@ -272,9 +272,9 @@ class LogHistory:
 
     def judge_lock(self) -> None:
         """
-        Tell what does not fit between the writers' lock and what is published.
+        Add findings about differences between the writers' lock and what is published.
 
-        The lock is read some time before: a writer that is at work has published by now.
+        The lock was read some time before: a running writer has published by now.
         """
         if self._lock is None or self._seen is None or self._seen.signed is None:
             return
@@ -301,7 +301,7 @@ class LogHistory:
             )
 
     def _is_published(self, size: int) -> bool:
-        """Whether so many entries are published at this moment; also where that was told."""
+        """Whether so many entries are published now; True if that cannot be read."""
         try:
             read = note.parse(self._objects.read(CHECKPOINT, note.MAX_BYTES))
             return note.parse_checkpoint(read.text).size >= size
@@ -312,7 +312,7 @@ class LogHistory:
             return True
 
     def _root_at(self, size: int) -> str | None:
-        """Return the root of an older tree; None where the entries do not lead to the head."""
+        """Return the root of an older tree; None if the entries do not lead to the head."""
         if self._seen is not None and size == self._seen.head.size:
             return self._seen.head.root
         return self._workspace.root_at(size) if self.is_whole else None
@@ -371,7 +371,7 @@ class LogHistory:
     # The tree.
 
     def _grow(self, head: TreeHead, step: LogProgress) -> None:
-        """Take the entries from where we stand up to `head`, and compare all tiles."""
+        """Add the entries up to `head`, and compare all tiles."""
         self.is_whole = False
         pending: list[StoredLogEntry] = []
         for index in range(self._tree.size // WIDTH, -(-head.size // WIDTH)):
@@ -423,7 +423,7 @@ class LogHistory:
         )
 
     def _push(self, level: int, value: bytes, number: int) -> None:
-        """Put a hash into the tile of its level; a tile that becomes whole is compared."""
+        """Add a hash to the tile of its level; compare the tile when it is full."""
         if level == len(self._levels):
             self._levels.append([])
         hashes = self._levels[level]
@@ -435,7 +435,7 @@ class LogHistory:
             hashes.clear()
 
     def _entries(self, tile: Tile) -> list[tuple[bytes | None, bytes]] | None:
-        """Return the entries of a bundle with their hashes; None where neither can be had."""
+        """Return the entries of an entry tile with their hashes; None if they are unreadable."""
         try:
             data = self._fetch(tile)
             return [
@@ -463,7 +463,7 @@ class LogHistory:
             self._broken_tile(tile, error)
 
     def _fetch(self, tile: Tile) -> bytes:
-        """Return a file of the log, cut from the whole one where the partial one is gone."""
+        """Return a file of the log; cut from the full tile if the partial one is gone."""
         limit = tiles.MAX_FILE if tile.level == ENTRIES else WIDTH * merkle.HASH_BYTES
         try:
             data = self._read(tile.path, limit)
@@ -516,7 +516,7 @@ class LogHistory:
 
 
 def _name(tile: Tile) -> str:
-    """Return the name of a tile in all audits: while it grows, each has another key."""
+    """Return the name of a tile that is the same in all audits; its key changes as it grows."""
     return PREFIX + Tile(level=tile.level, index=tile.index).path
 
 
@@ -528,7 +528,7 @@ class _Served:
 
 
 def judge_entries(workspace: AuditDatabase) -> Iterator[AuditFinding]:
-    """Yield what is wrong between the entries themselves: one name with two digests."""
+    """Yield findings about contradicting entries: one name with two digests."""
     for name, count, digests in workspace.bundles_logged_twice():
         said = f"the log names the bundle {name} {count} times"
         if digests > 1:

@@ -27,13 +27,13 @@ _ROUNDS = 5  # of looking again: what is confirmed may lead to what has to be lo
 
 
 def custody_of(key: str) -> str:
-    """Return the name of a bundle's custody in all audits, wherever its events are kept."""
+    """Return the name of a bundle's custody chain that is the same in all audits."""
     return f"{key}#custody"
 
 
 class ObjectUnreadable(EvidenceUnverifiable):
     """
-    The store has something, or does not say whether it has, and does not give it.
+    An object cannot be read, or it is unknown whether it exists.
 
     Args:
         retry: Whether another try may help.
@@ -45,18 +45,18 @@ class ObjectUnreadable(EvidenceUnverifiable):
 
 
 class ObjectAbsent(Exception):
-    """The store says that it has no such object; that has to be confirmed."""
+    """The store states that there is no such object, which has to be confirmed."""
 
 
 def require_store_answer(store: ReadableStore, error: Exception) -> None:
     """
-    Return if the store answers, or was never said not to.
+    Return if the store as a whole answers, or `error` does not suggest otherwise.
 
-    One object that can not be read must not end the audit of all others: whoever could break
-    one would hide the rest.
+    An unreadable object must not end the audit of all others: whoever breaks one would hide
+    the rest.
 
     Args:
-        error: What asking for one object has raised.
+        error: The error of reading one object.
 
     Raises:
         ServiceUnavailable: It does not answer.
@@ -80,8 +80,8 @@ def opened(store: ReadableStore, key: str) -> BinaryIO:
     Open an object.
 
     Raises:
-        Absent: The store says that there is none.
-        SnapshotterError: It can not be opened.
+        ObjectAbsent: The store states that there is none.
+        SnapshotterError: It cannot be opened.
     """
     try:
         return store.open(key)
@@ -93,11 +93,11 @@ def opened(store: ReadableStore, key: str) -> BinaryIO:
 
 def read(store: ReadableStore, key: str, limit: int) -> bytes:
     """
-    Return the first bytes of an object, one more than `limit` at most.
+    Return at most `limit` + 1 bytes of an object.
 
     Raises:
-        Absent: The store says that there is none.
-        CannotRead: It can not be read.
+        ObjectAbsent: The store states that there is none.
+        ObjectUnreadable: It cannot be read.
         ServiceUnavailable: The store as a whole does not answer.
     """
     try:
@@ -108,7 +108,7 @@ def read(store: ReadableStore, key: str, limit: int) -> bytes:
 
 
 def unreadable_error(store: ReadableStore, error: Exception) -> ObjectUnreadable:
-    """Return what an error means for one object, or raise ServiceUnavailable."""
+    """Return the error of one object; raise ServiceUnavailable if the store does not answer."""
     if isinstance(error, ObjectUnreadable):
         return error
     require_store_answer(store, error)
@@ -118,13 +118,13 @@ def unreadable_error(store: ReadableStore, error: Exception) -> ObjectUnreadable
 
 def find_absence(store: ReadableStore, key: str) -> str:
     """
-    Return how an object is gone: no listing shows it, nor has the store got it by its name.
+    Return how an object is absent: neither listed nor found by its key.
 
     Returns:
-        A sentence; "" where the object is there.
+        A sentence; "" if the object exists.
 
     Raises:
-        CannotRead: That can not be established.
+        ObjectUnreadable: That cannot be established.
         ServiceUnavailable: The store as a whole does not answer.
     """
     try:
@@ -140,11 +140,11 @@ def find_absence(store: ReadableStore, key: str) -> str:
 
 class ObjectReader:
     """
-    The objects of one store, as one audit reads them.
+    Read the objects of one store for one audit.
 
     Args:
-        pause: Waits until what a store has been told is visible everywhere.
-        run: Names this audit among all.
+        pause: Waits until a store shows recent writes everywhere.
+        run: The name of this audit.
     """
 
     def __init__(
@@ -156,20 +156,20 @@ class ObjectReader:
         self._run = run
 
     def read(self, key: str, limit: int) -> bytes:
-        """Return the first bytes of an object; arguments and errors as `read` has them."""
+        """Return the first bytes of an object; see the function `read`."""
         data = read(self.store, key, limit)
         self._workspace.mark_read(key, self._run)
         return data
 
     def read_again(self, key: str, limit: int, *, is_known: bool = False) -> bytes | None:
         """
-        Return the first bytes of an object, asked for twice if need be; None where it is gone.
+        Return the first bytes of an object, with a second try; None if it is gone.
 
         Args:
-            is_known: That it is gone was confirmed before, and need not be once more.
+            is_known: Its absence was confirmed before, and is not confirmed again.
 
         Raises:
-            CannotRead: It can not be read.
+            ObjectUnreadable: It cannot be read.
             ServiceUnavailable: The store as a whole does not answer.
         """
         try:
@@ -192,11 +192,11 @@ class ObjectReader:
 
     def opened(self, key: str) -> BinaryIO:
         """
-        Open an object. Whoever reads it to its end says so with `mark_read`.
+        Open an object. The caller calls `mark_read` after reading it completely.
 
         Raises:
-            Absent: The store says that there is none.
-            CannotRead: It can not be opened.
+            ObjectAbsent: The store states that there is none.
+            ObjectUnreadable: It cannot be opened.
             ServiceUnavailable: The store as a whole does not answer.
         """
         try:
@@ -205,12 +205,12 @@ class ObjectReader:
             raise unreadable_error(self.store, error) from error
 
     def mark_read(self, name: str) -> None:
-        """Keep that something was read, by its name in all audits."""
+        """Record that an object was read, by its name in all audits."""
         self._workspace.mark_read(name, self._run)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """
-        Yield what the store lists; where the listing breaks off, that is told.
+        Yield the store's listing; add a finding if the listing breaks off.
 
         Raises:
             ServiceUnavailable: The store as a whole does not answer.
@@ -224,7 +224,7 @@ class ObjectReader:
             self.unreadable(prefix, f"the listing is incomplete: {words}", retry=words.retry)
 
     def pause(self) -> None:
-        """Wait until what a store has been told is visible everywhere."""
+        """Wait until a store shows recent writes everywhere."""
         self._pause()
 
     def unreadable(
@@ -237,10 +237,10 @@ class ObjectReader:
         code: AuditCode = AuditCode.UNREADABLE,
     ) -> None:
         """
-        Tell of something that can not be read. How bad that is, earlier audits decide.
+        Record an unreadable object; its severity depends on earlier audits.
 
         Args:
-            name: Of it in all audits, where that is not the object's key.
+            name: Its name in all audits, if that is not the object's key.
         """
         self._workspace.add_unread(
             UnreadObject(
@@ -261,15 +261,15 @@ class ObjectReader:
         name: str = "",
     ) -> None:
         """
-        Look for something again later, before it is told that it is gone.
+        Schedule a second look for an object before it is reported as gone.
 
         Args:
-            code, key, detail: What is told then, as FAILED.
-            keys: All of these have to be gone; () is `key` alone.
-            counts: As many objects have to be listed with each of these prefixes.
-            then: Who judges it instead, by the name that `settle` knows.
-            about: What that one has to know.
-            name: As `unreadable` has it, should it be there and not be read.
+            code, key, detail: The finding if it is gone, as FAILED.
+            keys: All of these must be gone; () is `key` alone.
+            counts: This many objects must be listed with each of these prefixes.
+            then: The name of a judge in `settle` that makes the finding instead.
+            about: The facts for that judge.
+            name: See `unreadable`; used if it exists and cannot be read.
         """
         self._workspace.add_suspect(
             {
@@ -286,11 +286,11 @@ class ObjectReader:
 
     def suspect_custody(self, key: str, detail: str, numbers: Collection[int]) -> None:
         """
-        Look again later for sidecars of a custody chain, before it is told that it was broken.
+        Schedule a second look for custody sidecars before a broken chain is reported.
 
         Args:
             key: Of the bundle.
-            numbers: Of the sidecars that are there.
+            numbers: The numbers of the existing sidecars.
         """
         last = max(numbers, default=0)
         lacking = islice(
@@ -311,11 +311,11 @@ class ObjectReader:
 
     def suspect_unlisted(self, code: AuditCode, key: str, detail: str, bundle_id: str) -> None:
         """
-        Look again later for what a listing may have hidden beside a bundle, before this is told.
+        Schedule a second look for unlisted sidecars of a bundle before this is reported.
 
         Without a late token, a renewal, a lifted hold or the last custody event a bundle can
-        look worse than it is. All are numbered: the first of each that was not listed is asked
-        for by its name.
+        look worse than it is. All are numbered: the first unlisted number of each kind is read
+        by its key.
         """
         kinds = {sidecar.kind for sidecar in self._workspace.sidecars(bundle_id)}
         numbers = range(1, min(len(kinds) + 2, 10_000))  # holds have no more digits
@@ -337,11 +337,11 @@ class ObjectReader:
         step: Callable[[int], None],
     ) -> None:
         """
-        Look again for all that may be gone, after one pause.
+        Look again for everything that may be gone, after one pause.
 
         Args:
-            failed: Tells what is gone: code, key and detail.
-            judges: By name, who judges what is gone where that is not all.
+            failed: Called with the code, key and detail of what is gone.
+            judges: The judges for `then`, by name.
         """
         for _ in range(_ROUNDS):
             paused = False
@@ -362,7 +362,7 @@ class ObjectReader:
         raise RuntimeError("what is gone leads to ever more that is gone")
 
     def _confirmed(self, found: Mapping[str, Any]) -> str:
-        """Return how all of it is gone, as a sentence; "" where it is not, which is told."""
+        """Return how all of it is gone, as a sentence; "" if it is not."""
         key, name, how = found["key"], found["name"], ""
         try:
             for lost_key in found["keys"]:

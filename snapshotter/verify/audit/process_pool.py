@@ -45,7 +45,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class PoolProcessDied(SnapshotterError):
-    """A process ended in the middle of one task: killed, or out of memory."""
+    """A process ended during a task: killed, or out of memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,12 +57,12 @@ class _Worker(Generic[T]):
 
 class ProcessPool(Generic[T, R]):
     """
-    Processes that answer tasks, in whatever order they are done.
+    Processes that answer tasks, in the order of completion.
 
     Args:
-        prepare: Called once in each process with `what`; returns what answers a task.
-            A function of a module, or a `partial` of one; so is all that goes to and fro.
-        count: How many processes; 1 is none, and the work is done here.
+        prepare: Called once in each process with `what`; returns a function that answers a
+            task. A function of a module, or a `partial` of one, because it is pickled.
+        count: The number of processes; with 1 the work is done in this process.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class ProcessPool(Generic[T, R]):
 
     def answers(self, tasks: Iterable[T]) -> Iterator[tuple[T, R | PoolProcessDied]]:
         """
-        Yield each task with its answer. Takes tasks as they are needed, and no more.
+        Yield each task with its answer; tasks are taken only as they are needed.
 
-        What `prepare` or a task raises is raised here.
+        Errors of `prepare` or of a task are raised here.
         """
         if self._count == 1:
             answer = self._prepare(self._what)
@@ -113,7 +113,7 @@ class ProcessPool(Generic[T, R]):
                 try:
                     answers = worker.pipe.recv()
                 except (EOFError, ConnectionError):
-                    yield from self._bury(worker, again)
+                    yield from self._handle_dead(worker, again)
                     continue
                 batch = worker.given.popleft()
                 if isinstance(answers, BaseException):
@@ -121,7 +121,7 @@ class ProcessPool(Generic[T, R]):
                 yield from zip(batch, answers, strict=True)
 
     def _give(self, batches: Iterator[list[T]], again: deque[list[T]]) -> None:
-        """Keep each process in work, and start one more as long as there is some for it."""
+        """Give work to each process, and start another one while there is work for it."""
         for ahead in range(1, _AHEAD + 1):
             for number in range(self._count):
                 if number < len(self._workers) and len(self._workers[number].given) >= ahead:
@@ -140,10 +140,10 @@ class ProcessPool(Generic[T, R]):
         waiting = {worker.pipe: worker for worker in self._workers if worker.given}
         return [waiting[pipe] for pipe in wait(list(waiting)) if isinstance(pipe, Connection)]
 
-    def _bury(
+    def _handle_dead(
         self, worker: _Worker[T], again: deque[list[T]]
     ) -> Iterator[tuple[T, PoolProcessDied]]:
-        """Take a dead process's work back; a task that it died of alone is answered."""
+        """Take back the work of a dead process; a task that killed it alone gets an answer."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join(_END_S)
@@ -174,14 +174,14 @@ class ProcessPool(Generic[T, R]):
 
 
 def dumps(value: object) -> bytes:
-    """Return `value` for another process of ours; keys and certificates in it included."""
+    """Pickle `value`, with the keys and certificates in it, for another process of ours."""
     out = io.BytesIO()
     _Pickler(out).dump(value)
     return out.getvalue()
 
 
 class _Pickler(pickle.Pickler):
-    """Knows public keys and certificates, which do not know how to be pickled."""
+    """Pickle public keys and certificates, which have no pickling of their own."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, ec.EllipticCurvePublicKey):
@@ -202,7 +202,7 @@ def _certificate(der: bytes) -> x509.Certificate:
 
 
 def _work(pipe: Connection, prepare: Callable[[Any], Callable[[Any], Any]], what: bytes) -> None:
-    """Answer batches until the pipe ends."""
+    """Answer batches until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     answer: Callable[[Any], Any] | None = None
@@ -224,7 +224,7 @@ def _work(pipe: Connection, prepare: Callable[[Any], Callable[[Any], Any]], what
 
 
 def _sendable(error: Exception) -> Exception:
-    """Return the error, or its words where it does not survive being sent."""
+    """Return the error, or its text if it cannot be pickled."""
     if isinstance(error, SnapshotterError):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")

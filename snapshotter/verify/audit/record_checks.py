@@ -30,7 +30,7 @@ _LOT = 500  # objects of the listing that are held at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordType:
-    """One kind of records: where they are, and how one is read."""
+    """One kind of record: where it is stored and how it is read."""
 
     kind: str  # of their leaves
     prefix: str  # of their keys
@@ -45,7 +45,7 @@ class RecordType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFacts:
-    """What one record says."""
+    """The facts of one record."""
 
     key_id: str  # who signed it
     words: str  # for a person
@@ -90,12 +90,12 @@ TAKEDOWN_RECORDS = RecordType(
 
 class RecordJudge:
     """
-    Tells what is wrong with records, and what the others say.
+    Add findings about invalid records, and notes about the content of valid ones.
 
     Args:
-        records: Of which kind.
-        is_logged: Whether there is a log that the store can be held against, and all was read.
-        tell: Takes what is found.
+        records: The kind of the records.
+        is_logged: Whether there is a log that was read completely.
+        tell: Called with each finding.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class RecordJudge:
         self._links: dict[bytes, str] = {}  # the first record behind each link; 0.2 kB each
 
     def run(self) -> None:
-        """Look at each record of the store, then at each that the log names."""
+        """Check each record of the store, then each that the log names."""
         lot: list[ListedObject] = []
         for found in self._objects.list(self._records.prefix):
             lot.append(
@@ -165,7 +165,7 @@ class RecordJudge:
             self._objects.suspect(AuditCode.DELETED, key, words)
 
     def _look(self, key: str, record_id: str) -> bool:
-        """Judge one record; say whether anything may be there."""
+        """Check one record; return whether it may exist."""
         try:
             data = self._objects.read(key, self._records.limit)
         except ObjectAbsent:
@@ -196,7 +196,7 @@ class RecordJudge:
         return True
 
     def _follows(self, key: str, said: RecordFacts) -> None:
-        """Tell when another event of the same page, or account, follows the same one before it."""
+        """Add a finding if two events of one page or account name the same predecessor."""
         if said.follows is None:
             return
         identity, previous = said.follows
@@ -224,7 +224,7 @@ class RecordJudge:
 
 
 def describe_gap(found: GapRecord) -> str:
-    """Return what the record of a gap says, as one sentence."""
+    """Return the content of a gap record as one sentence."""
     by = f" by {found.by}" if found.by else ""
     span = f"from {instant(found.since)}" + (f" to {instant(found.until)}" if found.until else "")
     if found.is_gap:

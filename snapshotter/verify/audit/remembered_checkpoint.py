@@ -22,7 +22,7 @@ _KEYS = {"at", "checkpoint", "format", "origin", "root", "signed", "size", "stor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedCheckpoint:
-    """A checkpoint that an audit has seen and found to be whole."""
+    """A checkpoint that an audit has seen and verified."""
 
     store: str  # where
     at: datetime
@@ -49,10 +49,10 @@ class RememberedCheckpoint:
 
 def parse(data: bytes) -> RememberedCheckpoint:
     """
-    Return what a state file says.
+    Return the checkpoint in a state file.
 
     Raises:
-        EvidenceInvalid: Anything but what `Remembered.encode` writes.
+        EvidenceInvalid: The file is not what `RememberedCheckpoint.encode` writes.
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:

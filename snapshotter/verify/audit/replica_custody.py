@@ -31,10 +31,10 @@ ReplicaReceipts = Mapping[str, Receipt | None]
 
 def copy_heads(events: Sequence[ChainedEvent], first: str = "") -> frozenset[str]:
     """
-    Return the heads behind which a chain goes on with a copying of its bundle into this store.
+    Return the heads after which a chain continues with the copy of its bundle here.
 
     Args:
-        first: What the first of the events names as the one before it, where that is not here.
+        first: The predecessor that the first event names, if that event is not here.
     """
     heads = (first, *(link.head for link in events))
     return frozenset(
@@ -48,14 +48,14 @@ def replica_events(
     store: ReadableStore, bundle_id: str, own: Collection[str], known: Collection[str]
 ) -> ReplicaReceipts:
     """
-    Return the events of all chains carried here that go on from one that is known.
+    Return the events of all carried chains that continue from a known head.
 
     Args:
-        own: Heads of the bundle's own chain, inside it and beside it.
-        known: Those of them that such a chain may go on from: `copy_heads`.
+        own: Heads of the bundle's own chain, inside and beside the bundle.
+        known: Those from which a carried chain may continue: `copy_heads`.
 
     Raises:
-        CannotRead: Something that is carried can not be read.
+        ObjectUnreadable: A carried event cannot be read.
         ServiceUnavailable: The store does not answer.
     """
     places: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -80,7 +80,7 @@ def replica_events(
 def _events(
     store: ReadableStore, keys: list[str], own: Collection[str], known: Collection[str]
 ) -> ReplicaReceipts:
-    """Return the events of one chain, up to where it does not hold any more."""
+    """Return the events of one chain up to its first invalid link."""
     parts: list[bytes] = []
     try:
         for key in keys:

@@ -32,7 +32,7 @@ _MARKS = {Severity.FAILED: "FAIL", Severity.INDETERMINATE: "?   ", Severity.NOTE
 
 
 def finding_json(finding: AuditFinding) -> dict[str, Any]:
-    """Return a finding as the object that `audit --json` prints for it."""
+    """Return a finding as `audit --json` prints it."""
     return {
         "code": finding.code.value,
         "detail": finding.detail,
@@ -43,7 +43,7 @@ def finding_json(finding: AuditFinding) -> dict[str, Any]:
 
 
 def report_json(report: AuditReport) -> dict[str, Any]:
-    """Return all but the single findings: the last object that `audit --json` prints."""
+    """Return the summary: the last object that `audit --json` prints."""
     log = report.log
     scope = report.scope
     return {
@@ -83,7 +83,7 @@ def report_json(report: AuditReport) -> dict[str, Any]:
 
 
 def exit_code(report: AuditReport) -> int:
-    """Return what a command ends in: the verdict's, or "try again" where that may mend it all."""
+    """Return the exit code of the verdict, or "try again" if that may resolve every finding."""
     if report.verdict is Verdict.INDETERMINATE and report.retry:
         return ServiceUnavailable.exit_code
     return EXIT_CODES[report.verdict]

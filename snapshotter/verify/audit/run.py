@@ -80,7 +80,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRequest:
-    """What an audit is asked to look at, and by what it judges."""
+    """The scope and the time limits of an audit."""
 
     sample: int | None = None  # bundles to draw; None: all
     seed: str = ""  # by which they are drawn; "": a new one
@@ -94,13 +94,13 @@ class AuditRequest:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bundles are asked for."""
+        """Whether the audit covers all bundles."""
         return self.sample is None and self.since is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierAudits:
-    """What earlier audits have seen. The default: this is the first one."""
+    """The state that earlier audits have left. The default: this is the first audit."""
 
     remembered: RememberedCheckpoint | None = None  # of this store's log
     unread: Mapping[str, UnreadableObject] = field(default_factory=dict)  # by name
@@ -117,7 +117,7 @@ class StoreAudit:
         workspace: A file for what does not fit into memory; kept between audits.
         now: Returns the time, UTC.
         pause: Waits until a store shows recent writes everywhere.
-        receipts: What the store answered to this machine's writes, if it writes there.
+        receipts: The receipts of this machine, if it writes to the store.
     """
 
     def __init__(
@@ -163,12 +163,12 @@ class StoreAudit:
 
     @property
     def to_remember(self) -> RememberedCheckpoint | None:
-        """What is to be remembered of this audit; None when it found nothing to rely on."""
+        """The checkpoint to remember; None if the audit found none to rely on."""
         return self._remember
 
     @property
     def unread(self) -> tuple[UnreadableObject, ...]:
-        """What the next audit has to know of what could not be read."""
+        """The objects that could not be read, for the next audit."""
         return self._unread
 
     def findings(self, *, at_most: int | None = None) -> Iterator[AuditFinding]:
@@ -178,11 +178,11 @@ class StoreAudit:
 
     def run(self, wanted: AuditRequest, progress: Progress) -> AuditReport:
         """
-        Look at everything, and return what was found.
+        Run the whole audit, and return its report.
 
         Raises:
             ServiceUnavailable: The store does not answer. What was read is kept.
-            SnapshotterError: The store, or the workspace, can not be used.
+            SnapshotterError: The store or the workspace cannot be used.
         """
         started = self._now()
         wanted, run, resumed_from = self._begin(wanted, started)
@@ -244,7 +244,7 @@ class StoreAudit:
         guard.unenforced()
         if not self._history.is_mirror():
             guard.copied()
-        guard.records(self._apart())
+        guard.records(self._unlocked_keys())
         for finding in judge_entries(self._workspace):
             self._tell(finding)
         self._history.judge_lock()
@@ -258,8 +258,8 @@ class StoreAudit:
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
 
-    def _apart(self) -> Iterator[str]:
-        """Yield the keys of what stands beside the bundles and never changes."""
+    def _unlocked_keys(self) -> Iterator[str]:
+        """Yield the keys of records and of log files that never change."""
         for prefix in (store_keys.GAPS, store_keys.TAKEDOWNS, store_keys.AUDITS):
             yield from (stored.key for stored in self._objects.list(f"{prefix}/"))
         for index in range(self._history.size // tiles.WIDTH):
@@ -289,7 +289,7 @@ class StoreAudit:
     def _begin(
         self, wanted: AuditRequest, now: datetime
     ) -> tuple[AuditRequest, str, datetime | None]:
-        """Return what is wanted with its seed, the name of this run, and when it was begun."""
+        """Return the request with its seed, the name of this run, and the time of its beginning."""
         basis = bundle_reader.verdict_basis(self._trust)
         asked = f"{basis} {wanted.sample} {wanted.since}"
         self._workspace.begin()
@@ -357,7 +357,7 @@ class StoreAudit:
             )
 
     def _given(self, name: str, data: bytes) -> None:
-        """Hold a checkpoint that somebody gave us against the log."""
+        """Compare a given checkpoint with the log."""
         log = self._trust.log
         try:
             checkpoint = note.parse_checkpoint(note.parse(data).text)
@@ -385,7 +385,7 @@ class StoreAudit:
         )
 
     def _other_store(self, other: RememberedCheckpoint, head: TreeHead) -> None:
-        """A copy may lag behind; that it tells another history is another matter."""
+        """Compare the log with what was seen of it in another store, which may be ahead."""
         if other.head.size > head.size:
             self._say(
                 AuditCode.STALE,
@@ -514,7 +514,7 @@ class StoreAudit:
             )
 
     def _keep_what_was_read(self, key: str, facts: BundleFacts) -> None:
-        """Add to a bundle's facts what an earlier audit read beside it, and this one can not."""
+        """Keep the sidecars that an earlier audit read and this one cannot in a bundle's facts."""
         before = self._workspace.facts(key)
         if before is not None:
             read = set(before[1].get("beside", ())) & set(facts["unread"])
@@ -539,11 +539,11 @@ class StoreAudit:
 
     def _unreadables(self, now: datetime, run: str, *, is_whole: bool) -> None:
         """
-        Tell of all that could not be read, and how long it has been so.
+        Add findings for everything that could not be read, and since when.
 
         Args:
-            is_whole: All bundles were asked for. A store that lets samples be drawn, and never
-                answers a whole audit, has not answered.
+            is_whole: The audit covers all bundles. A store that answers for samples and never
+                for a whole audit counts as silent.
         """
         answered = {unread.PART, unread.STORE} if is_whole else {unread.PART}
         remembered = self._unread_before

@@ -43,12 +43,12 @@ BundleFacts = dict[str, Any]
 
 
 def shortened(text: str) -> str:
-    """Return a sentence that fits into a finding."""
+    """Return a sentence, shortened to the length of a finding."""
     return cut(text, _MAX_DETAIL)
 
 
 def is_known(kind: str) -> bool:
-    """Whether an object beside a bundle is of a kind that is looked at."""
+    """Whether sidecars of this kind are read."""
     return (
         kind in _KINDS
         or custody_sidecars.number_of(kind) is not None
@@ -57,7 +57,7 @@ def is_known(kind: str) -> bool:
 
 
 def sort_key(kind: str) -> tuple[int, int]:
-    """Return where a kind stands among all that are read: what is numbered, by its number."""
+    """Return the sort key of a kind: numbered kinds are in the order of their numbers."""
     number = custody_sidecars.number_of(kind)
     return (0, 0) if number is None else (1, number)
 
@@ -65,7 +65,7 @@ def sort_key(kind: str) -> tuple[int, int]:
 def sidecar_facts(
     beside: Mapping[str, bytes], bundle_id: str, sha256: str, report: Report, trust: Trust
 ) -> BundleFacts:
-    """Return what there is to know of all that stands beside a bundle."""
+    """Return the facts of all sidecars of a bundle."""
     problems: list[list[str]] = []
     claims = list(_record_claims(report, trust.log))
     if PROOF in beside:
@@ -123,14 +123,14 @@ def _proof_claims(
 
 
 def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[BundleFacts]:
-    """Yield the checkpoint that a renewal through the log is over; others have none."""
+    """Yield the checkpoints of renewals through the log; others have none."""
     with contextlib.suppress(EvidenceInvalid):
         proof = renewal.split(data)[1] or data
         yield _claim(f"the proof in {kind}", tlog_proof.parse(proof).checkpoint, log)
 
 
 def _renewal_digests(beside: Mapping[str, bytes]) -> Iterator[str]:
-    """Yield what the log names of each renewal that is here: a text without a token is none."""
+    """Yield the logged digest of each complete renewal; a text without a token is none."""
     for number in range(1, names.MAX_RENEWALS + 1):
         text, token = names.renewal(number)
         if text in beside and token in beside:
@@ -138,7 +138,7 @@ def _renewal_digests(beside: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _claim(what: str, data: bytes, log: LogPolicy | None) -> BundleFacts:
-    """Return what a signed checkpoint says. Raises EvidenceInvalid: it is none."""
+    """Return the facts of a signed checkpoint. Raises EvidenceInvalid."""
     return {"what": what, **_said(data, log)}
 
 
@@ -200,7 +200,7 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> BundleFacts:
 
 
 def key_counts(trust: Trust, key_id: str) -> bool:
-    """Whether a key's statements count: it is known, and nobody else has it."""
+    """Whether a key is trusted and not compromised."""
     key = trust.key(key_id)
     return key is not None and key.revoked_reason != COMPROMISED
 
@@ -227,7 +227,7 @@ def _holds(beside: Mapping[str, bytes], bundle_id: str, trust: Trust) -> BundleF
 
 
 def judge_tombstone(data: bytes | None, bundle_id: str, trust: Trust) -> BundleFacts | None:
-    """Return what a tombstone says, and whether by a key that is trusted; None for none."""
+    """Return the facts of a tombstone and whether its key is trusted; None without one."""
     if data is None:
         return None
     try:

@@ -29,7 +29,7 @@ _KEYS = {"audits", "last", "name", "since", "was_read"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableObject:
-    """Something that could not be read in one audit after another."""
+    """An object that consecutive audits could not read."""
 
     name: str  # an object's key, its key and what of it after "#", `STORE` or `PART`
     since: datetime  # of the first of these audits
@@ -39,14 +39,14 @@ class UnreadableObject:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether it is so for so long that another try is no answer any more."""
+        """Whether the object was unreadable for so long that another try does not excuse it."""
         return self.audits >= _AUDITS and self.last - self.since >= _SPAN
 
 
 def update_unreadable(
     before: UnreadableObject | None, name: str, now: datetime, *, was_read: bool
 ) -> UnreadableObject:
-    """Return what is to be remembered of something that can not be read now."""
+    """Return the updated record of an object that cannot be read now."""
     if before is None or before.since > now:  # a clock that went back begins anew
         return UnreadableObject(name=name, since=now, last=now, audits=1, was_read=was_read)
     was_read = was_read or before.was_read
@@ -57,8 +57,8 @@ def encode(store: str, found: Iterable[UnreadableObject], now: datetime) -> byte
     """
     Return the file: canonical JSON.
 
-    Where there are too many, those stay that were read before, and of these the oldest: junk
-    that nobody ever read pushes out nothing.
+    If there are too many, objects that were read before are kept first, the oldest of them
+    first: junk that was never read displaces nothing.
     """
     kept = [unreadable for unreadable in found if now - unreadable.last <= _FORGOTTEN]
     kept.sort(key=lambda unreadable: (not unreadable.was_read, unreadable.since, unreadable.name))
@@ -82,10 +82,10 @@ def encode(store: str, found: Iterable[UnreadableObject], now: datetime) -> byte
 
 def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
     """
-    Return what a file says of a store, by name.
+    Return the objects in a file about a store, by name.
 
     Raises:
-        EvidenceInvalid: Anything but what `encode` writes, or it is of another store.
+        EvidenceInvalid: The file is not what `encode` writes, or is about another store.
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or value.get("format") != FORMAT:

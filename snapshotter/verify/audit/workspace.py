@@ -67,7 +67,7 @@ _REFILLED = ("entry", "object", "finding", "head", "unread", "suspect")  # by ea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLogEntry:
-    """One entry of the log, as it is kept here."""
+    """One entry of the log, as stored in the workspace."""
 
     number: int  # from 0
     kind: str
@@ -88,7 +88,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadObject:
-    """Something that could not be read."""
+    """An object that could not be read."""
 
     name: str  # of one thing in all audits: the object's key, or what of it after "#"
     key: str  # of the object
@@ -102,10 +102,10 @@ class AuditDatabase:
     The tables of one audit. Used by one process, from one thread.
 
     Args:
-        path: The file; made if it is not there, replaced if it is none of ours.
+        path: The file; created if it does not exist, replaced if it is invalid.
 
     Raises:
-        SnapshotterError: It can not be written.
+        SnapshotterError: The file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -141,31 +141,31 @@ class AuditDatabase:
         self.close()
 
     def close(self) -> None:
-        """Keep what is there, and let go of the file."""
+        """Commit and close the file."""
         self._database.commit()
         self._database.close()
 
     def begin(self) -> None:
-        """Empty the tables that each audit fills anew; results stay."""
+        """Empty the tables of one audit; results stay."""
         for table in _REFILLED:
             self._database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
         self._database.commit()
 
     def commit(self) -> None:
-        """Make what was written outlive this process."""
+        """Commit what was written."""
         self._database.commit()
 
     # The log.
 
     def add_entries(self, entries: Iterable[StoredLogEntry]) -> None:
-        """Keep entries of the log, each under its number."""
+        """Add entries of the log with their numbers."""
         self._many(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
             ((entry.number, entry.kind, entry.name, entry.sha256, entry.root) for entry in entries),
         )
 
     def root_at(self, size: int) -> str | None:
-        """Return the root (hex) of the tree of so many entries; None when there are fewer."""
+        """Return the root (hex) of the tree of so many entries; None if there are fewer."""
         if size == 0:
             return hashlib.sha256(b"").hexdigest()  # RFC 6962 §2.1: of no entries
         row = self._one("SELECT root FROM entry WHERE number = ?", size - 1)
@@ -200,7 +200,7 @@ class AuditDatabase:
     # The store.
 
     def add_objects(self, objects: Iterable[ListedObject], *, seed: str) -> None:
-        """Keep the store's listing; the seed decides which bundles a sample takes."""
+        """Add the store's listing; the seed decides which bundles a sample contains."""
         self._many(
             "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?)",
             (
@@ -216,7 +216,7 @@ class AuditDatabase:
         )
 
     def bundles(self) -> int:
-        """Return how many bundles the store has."""
+        """Return the number of bundles in the store."""
         return int(self._value("SELECT count(*) FROM object WHERE kind = '' AND bundle != ''"))
 
     def has_object(self, key: str) -> bool:
@@ -241,7 +241,7 @@ class AuditDatabase:
 
         Args:
             since: The least key, as text; "" for all.
-            sample: Only so many, those with the least rank.
+            sample: Only so many bundles, those with the lowest rank.
         """
         rows = self._pages(
             "SELECT key, length, bundle, kind FROM object "
@@ -252,7 +252,7 @@ class AuditDatabase:
         return map(_listed, rows)
 
     def count_to_read(self, *, since: str, sample: int | None) -> int:
-        """Return how many bundles `to_read` yields."""
+        """Return the number of bundles that `to_read` yields."""
         return int(
             self._value(
                 "SELECT count(*) FROM object "
@@ -263,7 +263,7 @@ class AuditDatabase:
         )
 
     def _top_rank(self, since: str, sample: int | None) -> bytes:
-        """Return the greatest rank that a sample takes."""
+        """Return the greatest rank in a sample."""
         if sample == 0:
             return b""
         highest = b"\xff" * 33  # more than any digest
@@ -323,7 +323,7 @@ class AuditDatabase:
         )
 
     def newest_before(self, size: int) -> str:
-        """Return the greatest bundle id among the first `size` entries, "" for none."""
+        """Return the greatest bundle id among the first `size` entries; "" if there is none."""
         known = self._one("SELECT latest FROM head WHERE size = ?", size)
         if known:
             return str(known[0])
@@ -341,21 +341,21 @@ class AuditDatabase:
     # What could not be read, and what may be gone.
 
     def mark_read(self, key: str, run: str) -> None:
-        """Keep that something was read, alone or by its name in all audits, and in which audit."""
+        """Record which audit read an object, by its key or its name in all audits."""
         self._database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, run))
 
     def read_in(self, key: str) -> str:
-        """Return the last audit in which an object was read, "" for none that is known."""
+        """Return the last audit that read an object; "" if there is none."""
         row = self._one("SELECT run FROM seen WHERE key = ?", key)
         return str(row[0]) if row else ""
 
     def facts(self, key: str) -> tuple[str, dict[str, Any]] | None:
-        """Return the last audit that read a bundle, and the facts; None for none."""
+        """Return the last audit that read a bundle, and the facts; None if there is none."""
         row = self._one("SELECT run, facts FROM result WHERE key = ?", key)
         return (row[0], json.loads(row[1])) if row else None
 
     def add_unread(self, unread: UnreadObject) -> None:
-        """Keep that something could not be read; of several errors the first one."""
+        """Record an unreadable object; the first of several errors stays."""
         self._database.execute(
             "INSERT OR IGNORE INTO unread VALUES (?, ?, ?, ?, ?)",
             (
@@ -368,7 +368,7 @@ class AuditDatabase:
         )
 
     def unread(self) -> Iterator[UnreadObject]:
-        """Yield what could not be read, by name."""
+        """Yield the unreadable objects, by name."""
         last = ""
         while rows := self._database.execute(
             "SELECT name, key, code, retry, detail FROM unread WHERE name > ? "
@@ -382,15 +382,15 @@ class AuditDatabase:
             last = rows[-1][0]
 
     def is_unread(self, name: str) -> bool:
-        """Whether that could not be read in this audit."""
+        """Whether an object could not be read in this audit."""
         return self._one("SELECT 1 FROM unread WHERE name = ?", name) is not None
 
     def add_suspect(self, suspect: Mapping[str, Any]) -> None:
-        """Keep what has to be looked for again."""
+        """Add an object that needs a second look."""
         self._database.execute("INSERT INTO suspect (suspect) VALUES (?)", (json.dumps(suspect),))
 
     def take_suspects(self) -> Iterator[dict[str, Any]]:
-        """Yield what has to be looked for again, and forget it; not what is added meanwhile."""
+        """Yield and remove the objects that need a second look, without those added meanwhile."""
         last = self._value("SELECT max(number) FROM suspect")
         if last is None:
             return
@@ -406,7 +406,7 @@ class AuditDatabase:
     # Results, from one audit to the next.
 
     def result(self, key: str) -> tuple[str, str] | None:
-        """Return the run and the fingerprint of an earlier reading; None for none."""
+        """Return the run and fingerprint of an earlier reading; None if there is none."""
         row = self._one("SELECT run, print FROM result WHERE key = ?", key)
         return (row[0], row[1]) if row else None
 
@@ -414,11 +414,11 @@ class AuditDatabase:
         self, key: str, run: str, fingerprint: str, facts: dict[str, Any] | None, lock: object
     ) -> None:
         """
-        Keep what reading an object gave.
+        Store the result of reading an object.
 
         Args:
-            facts: None: those that are kept under this fingerprint hold for this run as well.
-            lock: What kept the object from being deleted at that moment.
+            facts: None: the stored facts with this fingerprint are still valid.
+            lock: The lock of the object at that time.
         """
         if facts is None:
             self._database.execute(
@@ -432,7 +432,7 @@ class AuditDatabase:
             )
 
     def forget_gone(self) -> None:
-        """Drop the results of objects that are not there any more; that they were read stays."""
+        """Remove the results of objects that no longer exist; the record of reads stays."""
         self._database.execute(
             "INSERT OR IGNORE INTO seen SELECT key, run FROM result "
             "WHERE NOT EXISTS (SELECT 1 FROM object WHERE key = result.key)"
@@ -442,7 +442,7 @@ class AuditDatabase:
         )
 
     def results(self, run: str) -> Iterator[tuple[ListedObject, dict[str, Any], Any]]:
-        """Yield object, facts and lock of what one audit has read, in the order of keys."""
+        """Yield object, facts and lock of everything that one audit has read, in key order."""
         rows = self._pages(
             "SELECT object.key, length, bundle, kind, facts, lock "
             "FROM result JOIN object USING (key) "
@@ -454,18 +454,18 @@ class AuditDatabase:
             yield _listed(row), json.loads(row[4]), json.loads(row[5])
 
     def note(self, name: str) -> str:
-        """Return what was noted under a name, "" for nothing."""
+        """Return the note of a name; "" if there is none."""
         return str(self._value("SELECT value FROM meta WHERE name = ?", name) or "")
 
     def put_note(self, name: str, value: str) -> None:
-        """Note something, for whoever opens the file next."""
+        """Store a note for the next user of the file."""
         self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
         self._database.commit()
 
     # Findings.
 
     def add_finding(self, finding: AuditFinding) -> None:
-        """Keep a finding; the same one again is one."""
+        """Add a finding; a repeated one counts once."""
         self._database.execute(
             "INSERT OR IGNORE INTO finding (code, severity, key, detail) VALUES (?, ?, ?, ?)",
             (
@@ -477,7 +477,7 @@ class AuditDatabase:
         )
 
     def counts(self) -> tuple[FindingCount, ...]:
-        """Return how often each kind was found, worst first."""
+        """Return the count of each kind of finding, worst first."""
         rows = self._database.execute(
             "SELECT code, severity, count(*) FROM finding GROUP BY code, severity"
         )
@@ -551,7 +551,7 @@ class AuditDatabase:
 
 
 def encodable(text: str) -> str:
-    """Return a text that can be written: names of files may hold what is no character."""
+    """Return a text that can be encoded: file names may contain invalid characters."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -560,7 +560,7 @@ _PLACE = {code: place for place, code in enumerate(AuditCode)}
 
 
 def _is_of_the_disk(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file may be whole, and it is its disk that is full, or not to be written."""
+    """Whether an error is about the disk (full, read-only) and the file may be intact."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # none, where it is ours
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
