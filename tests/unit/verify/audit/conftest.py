@@ -8,10 +8,12 @@ import pytest
 from tests import audited
 from tests.audited import Audited, Collection
 from tests.bundles import ChainAuthority
+from tests.servers.authority import Chain
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, authority: ChainAuthority) -> Collection:
+def template(tmp_path_factory: pytest.TempPathFactory, authority_chain: Chain) -> Collection:
+    authority = ChainAuthority(authority_chain)
     return audited.collection(tmp_path_factory.mktemp("collection"), authority)
 
 
