@@ -63,11 +63,11 @@ def compute_findings(
 ) -> CampaignFindings:
     """Return the findings of a campaign."""
     campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
-    told = [_page(page, campaign, bracket) for page in campaign.pages]
-    rows = [row for row, _ in told]
+    pages = [_page(page, campaign, bracket) for page in campaign.pages]
+    rows = [row for row, _ in pages]
     accounts = _accounts(campaign, rows)
     crossings = tuple(_crossings(campaign))
-    lives = [life for _, life in told if life is not None]
+    lives = [life for _, life in pages if life is not None]
     survival, median = _survival(lives)
     removed_after = [page.removals[0].after for page in rows if page.removals]
     return CampaignFindings(
@@ -88,15 +88,13 @@ def concluded_events(campaign: Campaign) -> tuple[Takedown, ...]:
     found: list[Takedown] = []
     accounts: defaultdict[str, list[int]] = defaultdict(list)
     for number, page in enumerate(campaign.pages):
-        page_captures = [
-            observation for observation in page.captures if observation.at < campaign.until
-        ]
+        page_captures = _captures_until_end(page, campaign)
         found += _conclude(page, page_captures, campaign).events
         if account := _account(page_captures):
             accounts[account].append(number)
     for account, numbers in accounts.items():
         found += _events_of_account(account, numbers, campaign)
-    return tuple(event for event in found if campaign.since <= event.at < campaign.until)
+    return tuple(event for event in found if _is_inside(event, campaign))
 
 
 def events_with_unproven_order(campaign: Campaign) -> tuple[str, ...]:
@@ -107,6 +105,18 @@ def events_with_unproven_order(campaign: Campaign) -> tuple[str, ...]:
     """
     return tuple(
         event.event_id for event in concluded_events(campaign) if not _is_order_proven(event)
+    )
+
+
+def _is_inside(dated: Observation | Takedown, campaign: Campaign) -> bool:
+    return campaign.since <= dated.at < campaign.until
+
+
+def _captures_until_end(page: WatchedPage, campaign: Campaign) -> list[Observation]:
+    """Return the captures of a page until the end of the period, in their order."""
+    return sorted(
+        (observation for observation in page.captures if observation.at < campaign.until),
+        key=capture_order_key,
     )
 
 
@@ -141,13 +151,10 @@ def _of_one_page(page: WatchedPage) -> WatchedPage:
 
 
 def _page(page: WatchedPage, campaign: Campaign, bracket: _Bracket) -> tuple[PageRow, _Life | None]:
-    page_captures = sorted(
-        (observation for observation in page.captures if observation.at < campaign.until),
-        key=capture_order_key,
-    )
+    page_captures = _captures_until_end(page, campaign)
     found = _conclude(page, page_captures, campaign)
     inside = [observation for observation in page_captures if observation.at >= campaign.since]
-    events = [event for event in found.events if campaign.since <= event.at < campaign.until]
+    events = [event for event in found.events if _is_inside(event, campaign)]
     seen = _seen(page_captures, campaign)
     first_seen = seen[0] if seen else None
     removals = tuple(
@@ -240,23 +247,14 @@ def _fate(
     if standing is PagePresence.GONE:
         removal = [event for event in events if event.kind is TakedownKind.REMOVED][-1]
         return (Fate.GONE if removed_inside else Fate.GONE_BEFORE), captures_of_event(removal)
-    gone = [
+    unavailable = [
         observation
         for observation in page_captures
         if observation.availability is Availability.UNAVAILABLE
-    ]
-    doubts = [
-        observation
-        for observation in gone
-        if observation.takedown
         and (not seen or capture_order_key(observation) > capture_order_key(seen[-1]))
     ]
-    hidden = [
-        observation
-        for observation in gone
-        if not observation.takedown
-        and (not seen or capture_order_key(observation) > capture_order_key(seen[-1]))
-    ]
+    doubts = [observation for observation in unavailable if observation.takedown]
+    hidden = [observation for observation in unavailable if not observation.takedown]
     if hidden and (not doubts or capture_order_key(hidden[-1]) > capture_order_key(doubts[-1])):
         return Fate.OWNER_SETTING, (*seen[-1:], hidden[-1])
     if doubts:
@@ -354,7 +352,7 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
             by_account[row.account].append(number)
     for account, numbers in by_account.items():
         every = _events_of_account(account, numbers, campaign)
-        events = [event for event in every if campaign.since <= event.at < campaign.until]
+        events = [event for event in every if _is_inside(event, campaign)]
         found.append(
             AccountRow(
                 account=account,
@@ -388,9 +386,7 @@ def _events_of_account(
 def _crossings(campaign: Campaign) -> Iterable[Crossing]:
     """Yield each time in the period at which a count of a page crossed a threshold."""
     for page in campaign.pages:
-        page_captures = (
-            observation for observation in page.captures if observation.at < campaign.until
-        )
+        page_captures = _captures_until_end(page, campaign)
         for crossing in crossings_of(series(page_captures), page.thresholds):
             if crossing.reached_at >= campaign.since:
                 yield crossing
@@ -457,7 +453,7 @@ def _of_captures(campaign: Campaign) -> Iterable[Number]:
         (number, observation)
         for number, page in enumerate(campaign.pages)
         for observation in page.captures
-        if campaign.since <= observation.at < campaign.until
+        if _is_inside(observation, campaign)
     ]
     yield Number(
         name="captures",
@@ -475,7 +471,7 @@ def _of_captures(campaign: Campaign) -> Iterable[Number]:
             (number, observation)
             for number, page in enumerate(campaign.pages)
             for observation in _few_words(page, campaign)
-            if campaign.since <= observation.at < campaign.until
+            if _is_inside(observation, campaign)
         ]
         if few:
             yield _captured("captures.few-words", few)
@@ -486,10 +482,7 @@ def _of_captures(campaign: Campaign) -> Iterable[Number]:
 
 def _few_words(page: WatchedPage, campaign: Campaign) -> list[Observation]:
     """Return the captures that show few words in place of the page."""
-    page_captures = sorted(
-        (observation for observation in page.captures if observation.at < campaign.until),
-        key=capture_order_key,
-    )
+    page_captures = _captures_until_end(page, campaign)
     shown = {observation.bundle_id for observation in captures_that_show(page_captures)}
     return [
         observation

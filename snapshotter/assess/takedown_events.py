@@ -149,7 +149,8 @@ def conclude(
         controls=_controls(every, few_words=few_words),
         state=_state_of_page,
         word=_cause_of,
-        kinds=(TakedownKind.REMOVED, TakedownKind.REINSTATED),
+        changed=TakedownKind.REMOVED,
+        restored=TakedownKind.REINSTATED,
         of_the_page=of_the_page,
     )
     return machine.run(
@@ -189,7 +190,8 @@ def conclude_account(
                 controls=controls,
                 state=account_state_in,
                 word=lambda observation: account_state_in(observation) or "",
-                kinds=(TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED),
+                changed=TakedownKind.ACCOUNT_CHANGED,
+                restored=TakedownKind.ACCOUNT_RESTORED,
                 of_the_page=of_the_page,
             ).run(mine, before)
             for page, mine in pages.items()
@@ -372,47 +374,28 @@ class _Path:
     contested: dict[str, Observation] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
 class _Machine:
-    """
-    The state of a page, or of an account as one page shows it.
+    """The state of a page, or of an account as one page shows it."""
 
-    Args:
-        subject: The subject of the events: the page, or the account.
-        page: The page whose captures are given.
-        state: Returns "" for a capture in the good state, a word for another one, or None if the
-            capture shows no state.
-        word: Returns in what the captures of a state have to agree.
-        kinds: Of the event that leaves the good state, and of the one that returns to it.
-        of_the_page: Ids of captures in few words that are known to show the page.
-    """
-
-    def __init__(
-        self,
-        *,
-        subject: str,
-        page: str,
-        confirm: ConfirmRules,
-        controls: _Controls,
-        state: Callable[[Observation], str | None],
-        word: Callable[[Observation], str],
-        kinds: tuple[TakedownKind, TakedownKind],
-        of_the_page: Collection[str],
-    ) -> None:
-        self._subject = subject
-        self._page = page
-        self._confirm = confirm
-        self._controls = controls
-        self._state = state
-        self._word = word
-        self._changed, self._restored = kinds
-        self._of_the_page = of_the_page
-        self._holds = ""  # the state
-        self._by = ""  # the way by which it was found, unless all is well
-        self._elsewhere: Observation | None = None  # by another way it was well after that
-        self._paths: dict[str, _Path] = {}
-        self._looks: list[Observation] = []  # by the way that the rules name, whatever they show
-        self._events: list[Takedown] = []
-        self._text = ""  # digest of the main text that the page was last certain to show, or ""
+    subject: str  # of the events: the page, or the account
+    page: str  # whose captures are given
+    confirm: ConfirmRules
+    controls: _Controls
+    # Returns "" for a capture in the good state, a word for another one, None if it shows no state.
+    state: Callable[[Observation], str | None]
+    word: Callable[[Observation], str]  # in what the captures of a state have to agree
+    changed: TakedownKind  # of the event that leaves the good state
+    restored: TakedownKind  # of the event that returns to it
+    of_the_page: Collection[str]  # ids of captures in few words that are known to show the page
+    _current: str = ""  # the state that was concluded last; "" is the good one
+    _changed_by: str = ""  # the way by which another state was found
+    _elsewhere: Observation | None = None  # in the good state by another way after that
+    _paths: dict[str, _Path] = field(default_factory=dict)
+    # By the way that the rules name, whatever they show.
+    _looks: list[Observation] = field(default_factory=list)
+    _events: list[Takedown] = field(default_factory=list)
+    _text: str = ""  # digest of the main text that the page was last certain to show, or ""
 
     def run(self, observations: Sequence[Observation], before: Takedown | None) -> Conclusion:
         """Go through the captures of the page, in their order."""
@@ -427,17 +410,17 @@ class _Machine:
             ]
             self._begin(before)
         for observation in observations:
-            if observation.vantage == self._confirm.vantage:
+            if observation.vantage == self.confirm.vantage:
                 self._looks.append(observation)
-            state = self._state(observation)
+            state = self.state(observation)
             if state is None or self._may_be_a_notice(observation):
                 continue
-            if state == self._holds:
-                self._holds_still(observation)
+            if state == self._current:
+                self._take_same_state(observation)
             elif state:
-                self._is_otherwise(observation)
+                self._take_other_state(observation)
             else:
-                self._is_well(observation)
+                self._take_good_state(observation)
         return self._conclusion(passed_over)
 
     def _may_be_a_notice(self, observation: Observation) -> bool:
@@ -448,7 +431,7 @@ class _Machine:
             return False
         if not observation.ambiguous:
             self._text = observation.main_sha256
-        return observation.bundle_id not in self._of_the_page and _is_other(observation, self._text)
+        return observation.bundle_id not in self.of_the_page and _is_other(observation, self._text)
 
     def _begin(self, event: Takedown) -> None:
         """Begin anew after an event: captures before it are not used any more."""
@@ -459,14 +442,14 @@ class _Machine:
         certain = seen.availability is Availability.AVAILABLE and not seen.ambiguous
         self._text = seen.main_sha256 if certain else ""
         last = last_capture_of_event(event)
-        if last.identity == self._page:
+        if last.identity == self.page:
             self._path(last).seen = last
-        self._holds = self._state(last) or ""
-        self._by = last.vantage if self._holds else ""
+        self._current = self.state(last) or ""
+        self._changed_by = last.vantage if self._current else ""
 
     def _came_late(self, event: Takedown, observation: Observation) -> bool:
         """Return whether a capture lies in the time of an event, and would have changed it."""
-        state = self._state(observation)
+        state = self.state(observation)
         early, late = sorted((event.last_seen, event.first_gone), key=capture_order_key)
         if state is None or (observation.vantage, observation.identity) != (
             early.vantage,
@@ -481,12 +464,12 @@ class _Machine:
             return True  # the interval would be shorter
         return capture_order_key(late) < capture_order_key(observation) < capture_order_key(
             last_capture_of_event(event)
-        ) and state == self._state(early)
+        ) and state == self.state(early)
 
     def _path(self, observation: Observation) -> _Path:
         return self._paths.setdefault(observation.vantage, _Path())
 
-    def _holds_still(self, observation: Observation) -> None:
+    def _take_same_state(self, observation: Observation) -> None:
         path = self._path(observation)
         path.seen = observation
         path.doubt.clear()
@@ -496,17 +479,17 @@ class _Machine:
                 other.doubt.clear()
                 other.contested[observation.vantage] = observation
 
-    def _is_well(self, observation: Observation) -> None:
+    def _take_good_state(self, observation: Observation) -> None:
         """
         Take a capture in the good state, by the way that showed the other state or by another.
         """
         before = self._path(observation).seen
-        if observation.vantage != self._by:
+        if observation.vantage != self._changed_by:
             self._elsewhere = observation
         elif before is not None:
-            self._conclude(self._restored, last_seen=observation, first_gone=before)
+            self._conclude(self.restored, last_seen=observation, first_gone=before)
 
-    def _is_otherwise(self, observation: Observation) -> None:
+    def _take_other_state(self, observation: Observation) -> None:
         path = self._path(observation)
         path.doubt.append(observation)
         for other in self._paths.values():
@@ -515,11 +498,11 @@ class _Machine:
             return
         agreeing = self._agreeing(path)
         # As few as show it: the first, those that are wanted beside, and this one.
-        chosen = [*agreeing[: max(self._confirm.times - 1, 1)], agreeing[-1]]
+        chosen = [*agreeing[: max(self.confirm.times - 1, 1)], agreeing[-1]]
         first = path.doubt[0]
         control = self._control(agreeing[0])
         self._conclude(
-            self._changed,
+            self.changed,
             last_seen=path.seen,
             first_gone=first,
             confirmations=tuple(
@@ -545,17 +528,17 @@ class _Machine:
             event_id="",
             kind=kind,
             at=first_gone.at,
-            identity=self._subject,
+            identity=self.subject,
             url=first_gone.url,
             last_seen=last_seen,
             first_gone=first_gone,
             confirmations=confirmations,
             controls=controls,
             vantages=vantages,
-            confirm=self._confirm,
+            confirm=self.confirm,
         )
         last = last_capture_of_event(made)
-        state = (self._state(last) or "") if kind in _OF_ACCOUNTS else ""
+        state = (self.state(last) or "") if kind in _OF_ACCOUNTS else ""
         made = replace(made, at=last.at, state=state)
         self._events.append(replace(made, event_id=event_id(made)))
         self._begin(made)
@@ -565,7 +548,7 @@ class _Machine:
         return [
             observation
             for observation in path.doubt
-            if self._word(observation) == self._word(path.doubt[-1])
+            if self.word(observation) == self.word(path.doubt[-1])
         ]
 
     def _missing(self, path: _Path) -> tuple[MissingEvidence, ...]:
@@ -574,9 +557,9 @@ class _Machine:
         if path.doubt:
             agreeing = self._agreeing(path)
             begin, end = agreeing[0], agreeing[-1]
-            ripe = _later(begin.at, self._confirm.after)
-            want = self._confirm.times - len(agreeing)
-            needs = self._confirm.control or any(
+            ripe = _later(begin.at, self.confirm.after)
+            want = self.confirm.times - len(agreeing)
+            needs = self.confirm.control or any(
                 observation.ambiguous or observation.needs_control for observation in agreeing
             )
             control = self._control(begin) if needs else None
@@ -586,7 +569,7 @@ class _Machine:
             elif control is not None and capture_order_key(control) > capture_order_key(end):
                 want = max(want, 1)  # the control has to lie before the last that agrees
             first = path.doubt[0]
-            if self._confirm.vantage not in ("", first.vantage):
+            if self.confirm.vantage not in ("", first.vantage):
                 look = self._look(first)
                 if look is not None and capture_order_key(look) > capture_order_key(end):
                     want = max(want, 1)  # and so has what another way says
@@ -604,10 +587,10 @@ class _Machine:
 
     def _control(self, begin: Observation) -> Observation | None:
         """Return the first capture since `begin` that shows another page of the same host."""
-        known = self._controls.get((host_and_port(begin.url), begin.vantage), ())
+        known = self.controls.get((host_and_port(begin.url), begin.vantage), ())
         start = bisect.bisect_left(known, begin.began_at, key=lambda observation: observation.at)
         for observation in known[start:]:
-            if observation.identity != self._page and observation.began_at >= begin.began_at:
+            if observation.identity != self.page and observation.began_at >= begin.began_at:
                 return observation
         return None
 
@@ -621,7 +604,7 @@ class _Machine:
     def _by_other_ways(self, seen: Observation, first: Observation) -> tuple[Observation, ...]:
         """Return the newest captures by other ways since this way last saw the page."""
         found: list[Observation] = []
-        if self._confirm.vantage != first.vantage and (look := self._look(first)) is not None:
+        if self.confirm.vantage != first.vantage and (look := self._look(first)) is not None:
             found.append(look)  # what the removal waited for, whatever it shows
         for vantage, other in self._paths.items():
             if vantage != first.vantage:
@@ -650,12 +633,12 @@ class _Machine:
                 missing=self._missing(path),
                 last_seen=path.seen,
                 first_gone=path.doubt[0] if path.doubt else None,
-                said=tuple(dict.fromkeys(map(self._word, path.doubt))),
+                said=tuple(dict.fromkeys(map(self.word, path.doubt))),
                 passed_over=passed_over,
             )
         seen = [path.seen for path in self._paths.values() if path.seen is not None]
         missing: tuple[MissingEvidence, ...] = ()
-        if self._holds:
+        if self._current:
             standing = PagePresence.GONE
             if self._elsewhere is not None:
                 missing = (MissingEvidence(lack=MissingKind.VANTAGE, seen=self._elsewhere),)
