@@ -15,6 +15,6 @@ these functions. `wiring` alone builds adapters, and front ends alone import it.
     wiring       build adapters from settings
 
 Single modules are shared by several packages: settings, folders and private files of this
-machine. `doctor` and `demo` are use cases of their own.
+machine. `doctor`, `demo` and `verification` are use cases of their own.
 docs/adr/0071-an-application-layer-by-capability.md gives the reasons.
 """

@@ -1,4 +1,4 @@
-"""Say where the configured store is, and where this machine keeps private files about it."""
+"""Find the configured store, and the folders of private files about it on this machine."""
 
 import shlex
 from pathlib import Path

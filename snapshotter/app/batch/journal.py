@@ -171,7 +171,7 @@ class Journal:
         """Whether a table of this digest was written by this batch."""
         return sha256 in self._written
 
-    # What is about to be done, or was: each line durable when the call returns.
+    # Each of these lines is durable when the call returns.
 
     def record_run(self, *, table: str, table_sha256: str, rows: int, at: datetime) -> None:
         """Record that a run begins over the table as it is now."""
@@ -230,7 +230,7 @@ class Journal:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            # A full disk takes a part of a line; what is written behind it would be unreadable.
+            # A full disk may accept a part of a line; a line after it would be unreadable.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, whole)
             raise _unwritable(self.path, error) from error
@@ -286,7 +286,7 @@ class Journal:
             row.deferred += row.result.status == DEFERRED
         elif what == "table":
             self._written.add(_text(said["sha256"]))
-        # Anything else was written by a newer program of the same format: nothing to heed.
+        # Other lines were written by a newer program of the same format, and are ignored.
 
     def _row(self, said: Mapping[str, Any]) -> RowHistory:
         return self.rows.setdefault(_text(said["key"]), RowHistory())

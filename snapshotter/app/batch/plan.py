@@ -16,7 +16,7 @@ from snapshotter.formats.lists.tables import Row, Table
 from snapshotter.model.capture_url import check_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 
-# What we say of a row, in this order.
+# The columns with results, in this order.
 FIELDS = (
     "status",
     "outcome",
@@ -33,7 +33,7 @@ READ = ("url", "policy", "tags")  # what we read of it
 AUTO_ARCHIVER = "auto-archiver"
 PRESETS: Mapping[str, Mapping[str, str]] = {
     "snapshotter": {name: name for name in (*READ, *FIELDS)},
-    # As that program's own sheets call them; what has no column there keeps our name.
+    # The names in that program's own sheets; other columns keep our names.
     AUTO_ARCHIVER: {
         **{name: name for name in (*READ, *FIELDS)},
         "url": "link",
@@ -124,7 +124,7 @@ def columns_of(
             names[name] = column
         elif chosen.get(name):
             raise SnapshotterError(f"the table has no column called {chosen[name]}")
-    # A table that a batch wrote earlier has them all; then they are ours, and not another's.
+    # A table with all of them was written by an earlier batch, and its columns are ours.
     ours_again = all(wanted[field].lower() in by_lower for field in FIELDS if wanted[field])
     fill = preset == AUTO_ARCHIVER or ours_again
     filled: set[str] = set()

@@ -1,4 +1,4 @@
-"""Turn what a person says of a watched list into the checked values of a `Watch`."""
+"""Turn the options of a watched list into the checked values of a `Watch`."""
 
 import os
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """
 Carry one capture from its request to a bundle in the store.
 
-Use cases: capture a page (`run`), capture several one after the other (`series`), store a bundle
-that was kept on this machine (`safekeeping`), check that a bundle replays (`replay_check`).
-The other modules are steps of a capture, in the order of `run`.
+Use cases: capture a page (`run`), capture several one after the other (`series`, `url_run`), store
+a bundle that was kept on this machine (`safekeeping`), check that a bundle replays
+(`replay_check`). The other modules are steps of a capture, in the order of `run`.
 """

@@ -67,7 +67,7 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     """
     every, boxes = result.capture.identifier_findings, result.capture.shown_in_pictures
     is_redacted = result.decision.redact.identity == "redact"
-    # What is read off a picture, a code that holds a name, is in the verdict and stays there.
+    # A text that was read off a picture, such as a QR code, is in the verdict and stays there.
     left = (
         [found_text for found_text in every if found_text.where == assessments.PATH]
         if is_redacted

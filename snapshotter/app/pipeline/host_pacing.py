@@ -180,7 +180,7 @@ class VisitQueue:
         self._lock = threading.Lock()
         self._waiting: dict[str, list[int]] = {}  # by host, heaps
         self._again: list[tuple[datetime, int, str]] = []  # a heap: to be visited once more
-        # Each host with addresses left stands in one of the three.
+        # Each host with addresses left is in one of the three.
         self._ready: list[tuple[int, str]] = []  # a heap, by the first address
         self._later: list[tuple[datetime, str, str]] = []  # a heap, with why
         self._busy: dict[str, str] = {}  # until a turn is done, with why

@@ -120,8 +120,8 @@ class PywbReplayer:
         progress: Progress,
     ) -> Replay:
         """Replay a bundle and compare; see `ports.Replayer`."""
-        # The page's directory stands in `folder` itself: there a sweep after a crash finds
-        # what belongs to its browser.
+        # The directory of the page is in `folder` itself, where a sweep after a crash finds the
+        # files of its browser.
         work, spool = folder / "replay", folder / "replay-page"
         try:
             work.mkdir()
@@ -184,9 +184,8 @@ def _as_replayed(decision: Decision, *, full_page: bool) -> Decision:
     height = FULL_PAGE_PX if full_page else decision.viewport_px[1]
     return replace(
         decision,
-        # pywb stands in for a server whose key it does not have: it signs with an authority
-        # of its own, made for this replay. There is nobody to be deceived by that, as the
-        # browser can reach nothing but pywb.
+        # pywb does not have the key of the captured server, so it signs with an authority of its
+        # own, made for this replay. That deceives nobody, since the browser reaches only pywb.
         ignore_certificate_errors=True,
         keep_streams_for=(),
         pictures=replace(decision.pictures, viewports=(), elements=(), pdf=False),
@@ -344,8 +343,8 @@ def _serving(pywb: PywbPrograms, bundle: Path, moment: str, home: Path) -> Itera
     for name in ("archive", "indexes"):  # what `wb-manager init` would make, in a second more
         (home / "collections" / _COLLECTION / name).mkdir(parents=True)
     _manage(pywb, ("add", "--unpack-wacz", _COLLECTION, str(bundle)), home)
-    # Instead of the option --proxy, which opens the live web as well. Bodies come as they
-    # were sent (no rewriting), with nothing of pywb's put into a page.
+    # Instead of the option --proxy, which opens the live web as well. Bodies are not rewritten,
+    # and pywb adds nothing to a page.
     (home / "config.yaml").write_text(
         f"proxy:\n  coll: {_COLLECTION}\n  default_timestamp: '{moment}'\n"
         "  enable_content_rewrite: false\n  enable_banner: false\n  enable_wombat: false\n"

@@ -149,8 +149,8 @@ def run(
     stop = interruption or Interruption()
     for directory in (dependencies.salts_dir, dependencies.pending_dir, dependencies.unstored_dir):
         private_files.require_writable(directory)
-    # The times of one capture are of one clock: a wall clock that is set while the page
-    # loads must not put them out of order.
+    # All times of a capture come from one clock, so that they stay in order if the system clock
+    # is set while the page loads.
     clock = (
         dependencies.clock
         if isinstance(dependencies.clock, AnchoredClock)
@@ -182,7 +182,7 @@ def run(
             capture = capturer_identity.with_identifiers_in_pictures(
                 capture, decision, dependencies.own
             )
-        # Beside the bundle, so that one that is rescued from here has its salts with it.
+        # Beside the bundle, so that a bundle that is rescued from the spool has its salts.
         commitment_salts.write_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
             capture,

@@ -97,8 +97,8 @@ def _store(bundle: Bundle, decision: Decision, target: StorageTarget, clock: Clo
         owing = sealer.owed_authorities(signed.tokens)
         if not owing:
             continue
-        # Before the bundle: a reminder of a bundle that never came is harmless, a bundle
-        # that nobody remembers is not.
+        # Before the bundle: a reminder of a bundle that was never stored is harmless, a bundle
+        # without a reminder would not get its token.
         owed_tokens.save_reminder(
             target.pending_dir,
             owed_tokens.PendingToken(

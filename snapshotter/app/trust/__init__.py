@@ -1,5 +1,5 @@
 """
-Read, change and remember trust files, and rotate the keys that they name.
+Read and change trust files, remember their newest versions, and rotate signing keys.
 
 Use cases: change a trust file or its draft (`editing`), rotate or revoke a signing key
 (`key_rotation`), describe a trust file (`summary`), refuse an older version than was seen

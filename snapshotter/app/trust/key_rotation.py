@@ -1,8 +1,8 @@
 """
-Let a new signing key follow an old one, or revoke a key: on this machine and in the trust file.
+Rotate or revoke a signing key, on this machine and in the trust file.
 
-If the root key is not here, the trust file is not edited: the result has the command that
-edits it where the root key is.
+If the root key is not here, the trust file is not edited: the result has the command that edits it
+where the root key is.
 """
 
 import shlex

@@ -1,4 +1,4 @@
-"""Build what reads the captures of a page, and what concludes and verifies take-down events."""
+"""Build the catalog of observations, and the services that conclude and verify take-down events."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,6 @@
-"""Build what signatures are judged by: the trust file, or else this user's own keys and log."""
+"""
+Build the trust of a verification: from the trust file, or else from this user's own keys and log.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Build what verifies exhibits, and record in custody chains that they were verified."""
+"""Build the verifiers of exhibits, and record in custody chains that exhibits were verified."""
 
 from collections.abc import Sequence
 from functools import partial
