@@ -246,7 +246,7 @@ def conclude_again(event: Takedown, observations: Iterable[Observation]) -> Take
     )
     for of_the_page in dict.fromkeys(((), few, (*few, *elsewhere))):
         for found in _concluded(event, ours, of_the_page):
-            told = replace(
+            concluded = replace(
                 found,
                 previous=event.previous,
                 articles=event.articles,
@@ -255,8 +255,8 @@ def conclude_again(event: Takedown, observations: Iterable[Observation]) -> Take
                     for observation in event.identified_by
                 ),
             )
-            if found.event_id == event.event_id and _same(told, event):
-                return told
+            if found.event_id == event.event_id and _same(concluded, event):
+                return concluded
     return None
 
 

@@ -235,7 +235,7 @@ class ConnectionManager:
             return True
         try:
             found = peer_owner.owner(side.transport.get_extra_info("socket"))
-        except OSError:  # nobody who can not be told is let in
+        except OSError:  # a client whose owner is unknown is refused
             found = None
         if found == user:
             return True

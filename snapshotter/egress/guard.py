@@ -102,8 +102,8 @@ class EgressGuard:
         """
         Serve as proxy on a port of 127.0.0.1, and return the port.
 
-        If the system tells the owner of a client (`peer_owner.can_find_owner`), only one user's are
-        served.
+        If the system can find the owner of a client (`peer_owner.can_find_owner`), only one user's
+        clients are served.
 
         Args:
             user: The user's number; our own if not given.

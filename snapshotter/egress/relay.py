@@ -42,7 +42,7 @@ _HIGH: Final = 1 << 15  # bytes held back for a side that does not take them
 _LOW: Final = 1 << 13
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
 
-# What a proxy is told and a server is not (RFC 9110 sections 7.6.1 and 11.7).
+# Header fields for the proxy alone (RFC 9110 sections 7.6.1 and 11.7).
 _FOR_THE_PROXY: Final = frozenset({b"proxy-connection", b"proxy-authorization"})
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _NO: Final = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

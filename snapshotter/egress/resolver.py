@@ -92,7 +92,7 @@ class SystemResolver:
         finally:
             self._places.release()
 
-        def tell() -> None:
+        def set_result() -> None:
             if answer.done():
                 return
             if error is not None:
@@ -101,7 +101,7 @@ class SystemResolver:
                 answer.set_result(found)
 
         try:
-            loop.call_soon_threadsafe(tell)
+            loop.call_soon_threadsafe(set_result)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
 

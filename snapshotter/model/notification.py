@@ -95,21 +95,21 @@ class NotificationEvent:
             that is too long, or an event about a page without a scope.
     """
 
-    id: str  # telling the same id again tells nothing; made from what it is about
+    id: str  # derived from its subject; a second event with the same id is not sent
     kind: NotificationKind
     at: datetime  # UTC
-    subject: str  # of what a repetition is one: a job, a schedule, a host, a worker
-    summary: str  # a sentence of ours; nothing of a page and no address stands in it
-    # The captures or the schedule that it is about; empty for kinds of `WITHOUT_PAGE` alone.
+    subject: str  # a job, a schedule, a host, a worker; repetitions have the same
+    summary: str  # a sentence of ours, without text of a page or an address
+    # The scope of each capture or schedule; empty only for kinds of `WITHOUT_PAGE`.
     about: tuple[NotificationScope, ...]
     reasons: tuple[str, ...] = ()  # codes of ours, as docs/reference/outcomes.md has them
     job_id: str = ""
     bundle_id: str = ""
     worker: str = ""
-    # What follows says which page it is about.
+    # The following fields disclose the page.
     url: str = ""
     host: str = ""
-    detail: str = ""  # what else there is to say, an error's sentence for instance
+    detail: str = ""  # further text, for example of an error
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):

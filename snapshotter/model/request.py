@@ -10,7 +10,7 @@ from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.takedown import ConfirmRules
 
 _WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
-_MOST_PX = 10_000  # of a window, either way
+_MOST_PX = 10_000  # of a window, in either direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class CaptureRequest:
     """A URL to preserve. One that cannot be captured is refused here, and nowhere later."""
 
     url: str  # http or https, no user:password part
-    # What was asked for, where the policy took parameters out of it; leaves as a commitment alone.
+    # The requested address, if the policy removed parameters. The bundle has only a commitment.
     original: str = field(default="", repr=False)
     stripped: tuple[str, ...] = ()  # names of those parameters
 
@@ -62,12 +62,12 @@ LAZY_ATTRIBUTES = (
 class MediaRules:
     """How images that load late are handled."""
 
-    honour_data_src: bool = True  # set the source of an image that its page holds back
-    # Where pages write it down, in the order of preference.
+    honour_data_src: bool = True  # set the source of an image that its page delays
+    # Attributes in which pages put that source, in the order of preference.
     lazy_attributes: tuple[str, ...] = LAZY_ATTRIBUTES
-    placeholder_hashes: tuple[str, ...] = ()  # SHA-256 of pictures that stand for another one
-    image_s: float = 5.0  # one image is waited for so long
-    wait_s: float = 15.0  # all of them together, at most
+    placeholder_hashes: tuple[str, ...] = ()  # SHA-256 of pictures served in place of others
+    image_s: float = 5.0  # the longest wait for one image
+    wait_s: float = 15.0  # the longest wait for all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class ExpandRules:
 
     enabled: bool = False
     at_most: int = 20  # clicks
-    words: tuple[str, ...] = ()  # labels, or how they begin; upper and lower case are the same
+    words: tuple[str, ...] = ()  # labels or their beginnings, case-insensitive
     selectors: tuple[str, ...] = ()  # CSS
 
 
@@ -88,7 +88,7 @@ class ConsentRules:
     reject_selectors: tuple[str, ...] = ()
     reject_words: tuple[str, ...] = ()
     close_words: tuple[str, ...] = ()
-    accept: bool = False  # where there is no way to refuse
+    accept: bool = False  # if there is no way to refuse
     accept_selectors: tuple[str, ...] = ()
     accept_words: tuple[str, ...] = ()
 
@@ -97,7 +97,7 @@ class ConsentRules:
 class Viewport:
     """The size and kind of a window in which a page is shown."""
 
-    name: str  # a word that stands in names of files: "phone", "1024x768"
+    name: str  # part of file names: "phone", "1024x768"
     width: int  # CSS pixels
     height: int  # CSS pixels
     scale: int = 1  # device pixels a CSS pixel
@@ -133,9 +133,9 @@ class Pictures:
     """The pictures that are made in addition to those of the first view and of the whole page."""
 
     viewports: tuple[Viewport, ...] = ()  # further windows
-    elements: tuple[str, ...] = ()  # CSS selectors, of each the first element
+    elements: tuple[str, ...] = ()  # CSS selectors; the first element of each
     pdf: bool = False
-    inner_box: bool = True  # what scrolls in a box of its own is shown whole
+    inner_box: bool = True  # photograph the whole content of a scrolling box
     # Device pixels of one file: what the most used image library opens without a
     # warning about decompression bombs (Pillow's MAX_IMAGE_PIXELS, 2^30 / 4 / 3).
     file_pixels: int = 89_478_485
@@ -147,12 +147,12 @@ class Pictures:
 class VerdictRules:
     """The rules for the verdicts, and what is repeated while the page is still open."""
 
-    rules: tuple[str, ...] = ("generic",)  # ids of files of rules, in the order of matching
-    rule_texts: tuple[tuple[str, str], ...] = ()  # (id, TOML): what goes into the bundle
-    wall_grace_s: float = 8.0  # a wall may clear by itself within this
+    rules: tuple[str, ...] = ("generic",)  # ids of rule files, in the order of matching
+    rule_texts: tuple[tuple[str, str], ...] = ()  # (id, TOML), which go into the bundle
+    wall_grace_s: float = 8.0  # the time in which a wall may clear by itself
     reloads: int = 1  # of a page that is blank, a shell or an error
     main_regions: tuple[str, ...] = ()  # CSS, in the order of preference; () for our own guess
-    main_characters: int = 0  # fewer of these in the main region are a shell
+    main_characters: int = 0  # a main region with fewer characters is a shell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +164,8 @@ class ReadingRules:
     qr: bool = True
     links: bool = True
     sites: tuple[SiteReadings, ...] = ()
-    rules: tuple[tuple[str, str], ...] = ()  # (id, TOML) of their file: what goes into the bundle
-    files: tuple[RuleFile, ...] = ()  # the same, in short
+    rules: tuple[tuple[str, str], ...] = ()  # (id, TOML) of their file, which goes into the bundle
+    files: tuple[RuleFile, ...] = ()  # the same file, identified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +188,13 @@ class RedactRules:
     What is never written to a file in clear, in addition to the headers that `Decision` names.
     """
 
-    # Lowercase names of parameters in addresses; one that ends in "*" names all that begin so.
+    # Lowercase names of URL parameters; one that ends in "*" names all that begin so.
     url_params: tuple[str, ...] = ()
-    viewer_fields: tuple[str, ...] = ()  # ids of lists of what a site's page says of its visitor
-    viewer_names: tuple[str, ...] = ()  # of the fields in these lists, lowercase
-    mode: str = "commit"  # salts are kept beside the store; "drop": nobody can ever open one
-    # What is done where a capture shows its maker's own names: "warn" (whoever captures is told,
-    # and the bundle says nothing), "redact", "stop" (nothing is kept) or "ignore".
+    viewer_fields: tuple[str, ...] = ()  # ids of lists of fields about a site's visitor
+    viewer_names: tuple[str, ...] = ()  # the fields in these lists, lowercase
+    mode: str = "commit"  # salts are kept beside the store; "drop": they are destroyed
+    # What happens if a capture shows the capturing person's identifiers: "warn" (the person, not
+    # in the bundle), "redact", "stop" (nothing is kept) or "ignore".
     identity: str = "warn"
 
 
@@ -203,7 +203,7 @@ class Threshold:
     """A number that matters, and the source that says so."""
 
     unit: str  # as `reading.Count` has it: "reposts", "views"
-    at: int  # reached by this number, and by any above it
+    at: int  # reached by this number and any above it
     source: str  # a law, an interpretation, a term of a contract
 
 
@@ -215,7 +215,7 @@ class Monitoring:
 
     light: bool = False  # pages are watched: light checks between whole captures, and follow-ups
     confirm: ConfirmRules = field(default_factory=ConfirmRules)
-    # Asked between two captures that say "gone", where no other watched page of its host is up.
+    # Requested between two captures without the page, if no other watched page of its host is up.
     control_url: str = ""
     second_vantage: str = ""  # name of a `[[vantage]]` of the settings; "": none
     thresholds: tuple[Threshold, ...] = ()
@@ -223,8 +223,8 @@ class Monitoring:
     after_gone: tuple[
         timedelta, ...
     ] = ()  # visits after a removal was confirmed, counted from then
-    proof: bool = False  # of a removal and a reinstatement a proof pack is written
-    proof_pdf: bool = True  # with the statement on paper, where there is memory for a browser more
+    proof: bool = False  # write a proof pack of a removal and a reinstatement
+    proof_pdf: bool = True  # with the statement as PDF, if there is memory for one more browser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,20 +238,20 @@ class Decision:
 
     policy_name: str
     policy_text: str  # the effective policy, TOML
-    policy_why: str = ""  # why the address of the page decided for it; "": it was named
+    policy_why: str = ""  # why the page's address chose it; "": it was named
     browser: str = "shell"  # "shell", "chromium" or a path to a binary
     viewport_px: tuple[int, int] = (1440, 900)  # width, height, CSS pixels
     scale: int = 1  # device pixels a CSS pixel
     locale: str = "en-US"
     timezone: str = "UTC"  # IANA name
-    user_agent: str = ""  # empty: the browser's own, which is the honest one
+    user_agent: str = ""  # empty: the browser's own
     ignore_certificate_errors: bool = False
     webgl: bool = True  # pages may draw with the graphics interfaces WebGL and WebGPU
-    # No capture where files of this machine are not kept from each of the browser's processes.
+    # Refuse to capture if one of the browser's processes can open files of this machine.
     require_file_protection: bool = False
     scroll_step: float = 0.8  # of the viewport's height
-    segments: int = 100  # stretches that are read one by one, of a page that needs it
-    quiet_s: float = 0.25  # no request in flight for so long: the page has settled
+    segments: int = 100  # stretches that are captured one by one, of a page that needs it
+    quiet_s: float = 0.25  # without a request in flight until the page has settled
     media: MediaRules = field(default_factory=MediaRules)
     expand: ExpandRules = field(default_factory=ExpandRules)
     consent: ConsentRules = field(default_factory=ConsentRules)
@@ -261,23 +261,25 @@ class Decision:
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
     redact: RedactRules = field(default_factory=RedactRules)
-    # Public keys in PEM: who has a private one can open the streams and keys in the bundle.
+    # Public keys in PEM. The holders of their private keys can open the streams in the bundle.
     keep_streams_for: tuple[str, ...] = ()
-    allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
-    block_hosts: tuple[str, ...] = ()  # that are not asked: "ads.example", "*.ads.example"
-    # Certificates in PEM: of authorities that this capture trusts and the public does not.
+    allow_networks: tuple[str, ...] = ()  # private networks that may be connected to, CIDR
+    block_hosts: tuple[str, ...] = ()  # never connected to: "ads.example", "*.ads.example"
+    # Certificates in PEM of private authorities that this capture trusts.
     certificate_authorities: tuple[str, ...] = ()
-    require_proxy: bool = False  # nothing leaves but through a proxy or Tor
-    strip_params: tuple[str, ...] = ()  # taken out of the address before the visit
-    clock_skew_s: float = 300.0  # between our clock and others' that is no warning
-    divergence_percent: int = 50  # of the words of received and shown text that may differ
+    require_proxy: bool = False  # connect only through a proxy or Tor
+    strip_params: tuple[str, ...] = ()  # removed from the address before the visit
+    clock_skew_s: float = 300.0  # between our clock and others' without a warning
+    divergence_percent: int = (
+        50  # of words of received and shown text that may differ without a warning
+    )
     verdict: VerdictRules = field(default_factory=VerdictRules)
     readings: ReadingRules = field(default_factory=ReadingRules)
     mask: MaskRules = field(default_factory=MaskRules)
-    light: bool = False  # response, first view and verdict alone: a check between captures
+    light: bool = False  # light check: response, first view and verdict only
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find, over each signature
     require_log: bool = False  # whether a verifier has to find a log proof
-    require_signatures: int = 0  # good ones that a verifier has to find; 0: of all who sign
-    retain_days: int = 0  # for which the stored bundle has to stay; 0: none
-    retain_mode: str = "GOVERNANCE"  # of Object Lock; or "COMPLIANCE", which nobody can undo
+    require_signatures: int = 0  # valid ones that a verifier has to find; 0: of all signers
+    retain_days: int = 0  # for which the stored bundle is retained; 0: none
+    retain_mode: str = "GOVERNANCE"  # mode of Object Lock; or "COMPLIANCE", which nobody can undo

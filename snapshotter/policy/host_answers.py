@@ -27,7 +27,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSignal:
-    """What the end of a visit tells about its host."""
+    """The signal that the end of a visit gives about its host."""
 
     sign: Sign
     retry_after: timedelta | None = None  # as the host asked, unbounded
@@ -65,7 +65,7 @@ def header(captured: Capture, name: str) -> str:
 
 
 def interpret_response(answer: HostResponse, rules: HostRules) -> HostSignal:
-    """Return what a response tells about its host."""
+    """Return the signal that a response gives about its host."""
     if answer.status is None:
         return HostSignal(sign=Sign.UNREACHABLE)
     asked = parse_retry_after(answer.retry_after, said_at=answer.date, ours=answer.at)
@@ -73,7 +73,7 @@ def interpret_response(answer: HostResponse, rules: HostRules) -> HostSignal:
 
 
 def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sign:
-    """Return what a status tells about a host."""
+    """Return the state of a host that a status means."""
     if status in rules.throttled_statuses:
         return Sign.THROTTLED
     if status in _WITH_RETRY_AFTER and retry_after is not None:

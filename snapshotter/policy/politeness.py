@@ -218,7 +218,7 @@ def revisit_at(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitOutcome:
-    """The states of the hosts after a visit, and what the visit tells about them."""
+    """The states of the hosts after a visit, and the signal from the last one."""
 
     states: Mapping[str, HostState]  # of every host that it concerns, by key
     ended_at: str  # key of the host whose page it shows; it counts as a visit there, too
@@ -245,8 +245,8 @@ def visit_outcome(
     """
     Return what follows from a visit for its host.
 
-    A visit that was redirected to another host counts for both. The response then tells about the
-    second host alone.
+    A visit that was redirected to another host counts for both. The response is then a signal of
+    the second host alone.
 
     Args:
         key: Of the host that was requested.

@@ -116,7 +116,7 @@ class Match(_Table):
 class Browser(_Table):
     """The browser, its window and what it tells the page."""
 
-    # Never a path: a policy is data that people pass around, and must not start a program.
+    # Never a path: a policy is data that people share, and must not start a program.
     kind: Literal["shell", "chromium"] = "shell"
     viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900), strict=False)
     scale: int = Field(default=1, ge=1, le=4)
@@ -407,7 +407,7 @@ class SeasonTable(_Table):
 
 
 class ScheduleTable(_Table):
-    """When `schedule add --policy` visits a page again, unless its options tell otherwise."""
+    """When `schedule add --policy` visits a page again, unless its options override it."""
 
     curve: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
     every: str = ""
