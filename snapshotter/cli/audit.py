@@ -125,8 +125,6 @@ def audit(
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import notifications as wiring_notify
     from snapshotter.app.wiring import upkeep as wiring_upkeep
-    from snapshotter.model.audit import AuditCode
-    from snapshotter.model.finding import Verdict
     from snapshotter.verify.audit.report import exit_code
 
     if store and named:
@@ -160,23 +158,14 @@ def audit(
         raise
     except auditing.StoreWithheld:
         receipts_name, now = service.receipts.store_name, service.clock.now()
-        alarm = partial(notification_events.withheld_event, 0, "", receipts_name, now)
+        alarm = notification_events.withheld_event(0, "", receipts_name, now)
         wiring_notify.notify_once(settings, alarm, show_message=print_message)
         raise
     printer.end(done)
     code = exit_code(done.report)
     receipts_name, now = service.receipts.store_name, service.clock.now()
-    if done.report.verdict is Verdict.FAILED:
-        alarm = partial(
-            notification_events.audit_event, done.report, done.report_id, receipts_name, now
-        )
-        wiring_notify.notify_once(settings, alarm, show_message=print_message)
-    withheld = sum(count.count for count in done.report.counts if count.code is AuditCode.WITHHELD)
-    if withheld:
-        alarm = partial(
-            notification_events.withheld_event, withheld, done.report_id, receipts_name, now
-        )
-        wiring_notify.notify_once(settings, alarm, show_message=print_message)
+    for event in notification_events.audit_events(done.report, done.report_id, receipts_name, now):
+        wiring_notify.notify_once(settings, event, show_message=print_message)
     if done.problem is not None:
         print_error(done.problem)
         # A verdict that says PASSED and whose report is lost is not a whole success.

@@ -12,6 +12,7 @@ from typing import Final
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import remove_addresses
 from snapshotter.model.audit import AuditCode, AuditReport, Severity
+from snapshotter.model.finding import Verdict
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.model.notification import (
     MAX_TEXT,
@@ -49,6 +50,19 @@ def job_event(status: JobStatus, at: datetime) -> NotificationEvent | None:
         host=host_of(job.url)[:MAX_TEXT],
         detail=status.error[:MAX_TEXT],
     )
+
+
+def audit_events(
+    report: AuditReport, report_id: str, receipts_name: str, at: datetime
+) -> list[NotificationEvent]:
+    """Return the events of an audit that ended, with arguments as `audit_event` has them."""
+    events = []
+    if report.verdict is Verdict.FAILED:
+        events.append(audit_event(report, report_id, receipts_name, at))
+    withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
+    if withheld:
+        events.append(withheld_event(withheld, report_id, receipts_name, at))
+    return events
 
 
 def audit_event(

@@ -1,6 +1,6 @@
 """Build the notification service: the channels of `notify.toml` and the outbox."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -66,20 +66,19 @@ def notification_service(settings: Settings) -> "NotificationService":
 
 
 def notify_once(
-    settings: Settings, make: Callable[[], "NotificationEvent"], *, show_message: ShowMessage
+    settings: Settings, event: "NotificationEvent", *, show_message: ShowMessage
 ) -> None:
     """
     Send a notification now, from a command that ends; an unsent message stays in the outbox.
 
     Args:
-        make: Returns the event; called only if notifications are configured.
         show_message: Shows why a message was not sent. The command goes on in any case.
     """
     if settings.notify_file is None:
         return
     try:
         with closing(notification_service(settings)) as service:
-            service.notify(make())
+            service.notify(event)
             for problem in service.round(hurry=True).problems:
                 show_message(
                     f"WARNING: not told yet: {problem}; snapshotter notify send tries again"

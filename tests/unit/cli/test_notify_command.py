@@ -43,7 +43,7 @@ class Desk(Shell):
         self.receiver = receiver
 
     def tell(self, told: list[str]) -> None:
-        wiring_notify.notify_once(settings.load(), lambda: EVENT, show_message=told.append)
+        wiring_notify.notify_once(settings.load(), EVENT, show_message=told.append)
 
 
 @pytest.fixture
