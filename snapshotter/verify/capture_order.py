@@ -43,7 +43,7 @@ class CaptureInRole:
 class OrderFindings:
     """What is proven about the order of captures."""
 
-    findings: tuple[Finding, ...] = ()  # FAILED alone: what contradicts it
+    findings: tuple[Finding, ...] = ()  # only FAILED: what contradicts the order
     misplaced: tuple[str, ...] = ()  # of each of these the bundle that claims to be the earlier one
     weak: tuple[UnprovenOrder, ...] = ()
 
@@ -85,8 +85,8 @@ def _pairs(captures: Sequence[CaptureInRole]) -> Iterator[tuple[CaptureInRole, C
     said += [(capture, last) for last in confirmations[-1:] for capture in between]
     for one, other in said:
         if one.found.bundle_id != other.found.bundle_id:
-            # Which of the two is the earlier one is what the records say of it: of a page that
-            # came back it is the other way round.
+            # The records state which of the two is the earlier one; for a page that was
+            # reinstated the order is reversed.
             earlier, later = sorted((one, other), key=lambda capture: capture.found.ended_at)
             yield earlier, later
 

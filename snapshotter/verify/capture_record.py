@@ -22,7 +22,7 @@ MAX_VALUES = 200_000  # numbers, texts, lists and objects, one in another
 _DIRECT: Final = "direct"
 _KINDS: Final = frozenset({_DIRECT, "proxy", "tor"})  # of the ways through the network
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_TOO_LATE: Final = datetime(9000, 1, 1, tzinfo=UTC)  # nothing could be added to a later time
+_TOO_LATE: Final = datetime(9000, 1, 1, tzinfo=UTC)  # time spans can be added to earlier times
 
 
 def loads(data: bytes) -> Any:

@@ -137,7 +137,7 @@ def read_trust(
             seen=seen,
         )
     except EvidenceInvalid as error:
-        # A bad trust file says nothing about any bundle: it must not end as FAILED.
+        # A bad trust file shows nothing about a bundle, so it must not end as FAILED.
         raise EvidenceUnverifiable(error.message, hint=error.hint) from error
 
 

@@ -35,7 +35,7 @@ class LogEntry:
     """One entry of a log."""
 
     index: int
-    leaf: Leaf | None  # None: not a leaf of ours
+    leaf: Leaf | None  # None: not a valid leaf
     data: bytes
 
 
@@ -50,7 +50,7 @@ class LogReader:
     def __init__(self, store: ReadableStore, policy: LogPolicy | None) -> None:
         self._store = store
         self._policy = policy
-        self._missing: set[str] = set()  # keys that the store said it does not have
+        self._missing: set[str] = set()  # keys that the store does not have
 
     @property
     def policy(self) -> LogPolicy | None:
@@ -305,7 +305,7 @@ def _push(reader: LogReader, levels: list[list[bytes]], value: bytes, size: int)
 
 
 def _compare(reader: LogReader, tile: Tile, hashes: Sequence[bytes], size: int) -> None:
-    # Where a partial tile is gone, the reader takes the beginning of the whole one.
+    # If a partial tile is missing, the reader uses the beginning of the whole tile.
     served = TileTree(size, reader.fetch).hashes(tile.level, tile.index)
     if served[: len(hashes)] != tuple(hashes):
         raise EvidenceInvalid(f"{tile.path} does not hold the hashes of the entries")

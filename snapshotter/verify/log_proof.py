@@ -60,7 +60,7 @@ def read_quoted_checkpoint(text: object, policy: LogPolicy | None) -> SignedChec
     try:
         return policy.open(text.encode())
     except (EvidenceInvalid, UnicodeEncodeError):
-        return None  # of another log, or of none: it says nothing
+        return None  # of another log, or of none: it shows nothing
 
 
 def judge(

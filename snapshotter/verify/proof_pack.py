@@ -237,7 +237,7 @@ def _order(captures: Sequence[CaptureReport], trust: Trust) -> orders.OrderFindi
     return orders.judge(placed, max_skew=trust.max_skew)
 
 
-# The event: its record, and that the captures in the pack are those that it rests on.
+# The event: its record, and whether the captures in the pack are those on which it is based.
 
 
 def _event(
@@ -325,7 +325,7 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
         its = {
             f"{observation.bundle_id}.wacz" for observation in dict(_roles_of(event))[role]
         } - known
-        known |= its  # of one that has several roles, the first counts
+        known |= its  # if a capture has several roles, the first counts
         wrong += [word] if its <= names else []
     for word in wrong:
         if word in manifest.lacks:

@@ -45,7 +45,7 @@ def lines(report: PackReport) -> list[str]:
             f"the event {printable(report.manifest.event_id if report.manifest else '')}:",
         ]
         result += [f"     {finding_line}" for finding_line in events.finding_lines(report.event)]
-    else:  # of an event its own lines say it
+    else:  # the lines of an event state it
         result += [f"note {printable(weak.detail)}" for weak in report.weak]
     if report.manifest is not None:
         words = "only the signer states these fields and parts, and nothing here confirms them"

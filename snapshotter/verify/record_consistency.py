@@ -22,7 +22,7 @@ from snapshotter.model.digests import Digests
 from snapshotter.model.finding import Code
 
 MAX_TILES: Final = 10_000  # that a record lists of all pictures together
-_MAX_TOLD: Final = 20  # contradictions that are told one by one
+_MAX_REPORTED: Final = 20  # contradictions that are reported one by one
 _TEXT: Final = "capture/page.txt"
 _POLICY: Final = "capture/policy.toml"
 _IMAGES: Final = "capture/images.jsonl"
@@ -41,7 +41,7 @@ _ABSENT: Final = object()  # a field that an earlier version did not write
 # What a custody event calls an outcome.
 _OUTCOMES: Final = {"complete": "success", "partial": "partial", "failed": "failure"}
 
-# A contradiction: the code it has, and a sentence.
+# A contradiction: its code and a sentence.
 Contradiction = tuple[Code, str]
 
 # Two places of one fact.
@@ -132,9 +132,9 @@ def contradictions(
         *_redactions(record),
         *_page(record, measures),
     ):
-        if len(found) >= _MAX_TOLD:
-            if any(contradiction[0] is code for code, _ in found[_MAX_TOLD:]):
-                continue  # of those that are not told one by one, each code once
+        if len(found) >= _MAX_REPORTED:
+            if any(contradiction[0] is code for code, _ in found[_MAX_REPORTED:]):
+                continue  # of the rest, each code is reported once
             contradiction = (contradiction[0], "there are more contradictions")
         found.append(contradiction)
     return tuple(found)
@@ -182,7 +182,7 @@ def _artifacts(
         known.add(path)
         if path == names.SERVER_SIGNATURES:
             left.discard(path)
-            continue  # `servers` judges this file, and has its own code
+            continue  # step (11) judges this file, with its own code
         if path not in left:
             yield Code.MISSING, f"content.artifacts names {path}, which is not in the bundle"
             continue
@@ -279,7 +279,7 @@ def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[
     try:
         value = canonical_json.loads(data, max_values=assessments.MAX_VALUES)
     except EvidenceInvalid:
-        return  # who makes it again finds that out
+        return  # the derivation of the assessment reports it
     listed = value.get("rule_files") if isinstance(value, dict) else None
     for entry in listed if isinstance(listed, list) else ():
         name = entry.get("id") if isinstance(entry, dict) else None
@@ -300,7 +300,7 @@ def _twice(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         if _ABSENT in (one, other) or _is_same(one, other):
             continue
         if first == "when.http_date" and one == "" and other is None:
-            continue  # no answer came
+            continue  # no response
         yield Code.FORMAT, f"{first} is {one!r:.60}, but {second} is {other!r:.60}"
 
 
@@ -447,7 +447,7 @@ def _custody(
     try:
         events = custody_chain.parse(data)
     except EvidenceInvalid:
-        return  # the check of the chain says so
+        return  # the check of the chain reports it
     there = (
         sum(names.is_listed(path) for path in digests) - 1
     )  # the chain counts before it is written

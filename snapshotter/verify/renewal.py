@@ -32,10 +32,11 @@ class RenewalFiles:
 class FirstToken:
     """A good token over the first signature."""
 
-    witness: bytes  # whose it is: `Anchor.witness`
+    witness: bytes  # the authority: `Anchor.witness`
     time: datetime
     until: datetime  # when its certificates end
-    sha512: str = ""  # of the sidecar that it is; "" for one in the bundle, whose digest covers it
+    # Of its sidecar; "" for a token in the bundle, which the digest of the bundle covers.
+    sha512: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from snapshotter.formats.tls.server_signature import ServerSignatures
 from snapshotter.model.finding import Code, Finding, Verdict
 
 _CHECK = "server-signature"
-_MAX_TOLD = 20  # sessions that do not hold
+_MAX_REPORTED = 20  # sessions that are reported one by one
 
 
 def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
@@ -37,23 +37,23 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     except EvidenceInvalid as error:
         yield _failed(str(error))
         return
-    told, untold = 0, 0
+    reported, unreported = 0, 0
     decompress = Decompressor()
-    worst = Verdict.INDETERMINATE  # of those that are not told one by one
+    worst = Verdict.INDETERMINATE  # of the sessions that are not reported one by one
     for session in kept.sessions:
         verdict, problem = server_signature.judge(session, decompress)
         if verdict is Verdict.PASSED:
             continue
-        if told < _MAX_TOLD:
-            told += 1
+        if reported < _MAX_REPORTED:
+            reported += 1
             where = f"connection {session.connection} to {session.host}"
             yield _finding(verdict, f"{where}: {problem}")
         else:
-            untold += 1
+            unreported += 1
             worst = Verdict.FAILED if verdict is Verdict.FAILED else worst
-    if untold:
-        yield _finding(worst, f"and {untold} more of the {len(kept.sessions)} do not hold")
-    if kept.sessions and not told:
+    if unreported:
+        yield _finding(worst, f"and {unreported} more of the {len(kept.sessions)} do not hold")
+    if kept.sessions and not reported:
         yield Finding.passed(_CHECK, _in_words(kept))
 
 

@@ -212,8 +212,8 @@ def _bundle_finding(part: EventCapture) -> Finding:
         )
     said, proven = observation.proven_at, report.proven_time
     if said is not None and proven is not None and said < proven and not are_one(said, proven):
-        # Whoever concluded the event may have trusted an authority more, or one that has been
-        # revoked since: it is a claim, and nothing against the event.
+        # The signer may have trusted one more authority, or one that has been revoked since, so
+        # this does not speak against the event.
         return Finding.indeterminate(
             part.role,
             Code.TIME,

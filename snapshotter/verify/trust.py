@@ -42,8 +42,8 @@ MAX_TRUST_BYTES = 4 << 20  # a thousand keys take less than one
 MAX_SIGNATURE_BYTES = 128
 _MAX_VALUES = 200_000  # as in a capture record
 
-SUPERSEDED = "superseded"  # retired in good order: what was proven before stays good
-COMPROMISED = "compromised"  # somebody else may have had it
+SUPERSEDED = "superseded"  # retired in good order: signatures proven to be older stay good
+COMPROMISED = "compromised"  # somebody else may have had the key
 FROM_THE_START = datetime(1970, 1, 1, tzinfo=UTC)  # a `not_before` that limits nothing
 
 MAX_VERSION = (1 << 31) - 1  # one a second for 68 years
@@ -111,7 +111,7 @@ class Requirements:
 class Trust:
     """The keys, authorities and logs by which a bundle is judged, and the requirements."""
 
-    source: str  # in words, for the report
+    source: str  # describes the trust file in reports
     keys: tuple[TrustedKey, ...]
     authorities: tuple[Anchor, ...]
     require: Requirements = Requirements()
@@ -119,7 +119,7 @@ class Trust:
     max_lag: timedelta = timedelta(days=7)  # from sealing to the token
     expires: datetime | None = None
     version: int | None = None  # None: not from a trust file
-    log: LogPolicy | None = None  # which log is believed; None: none
+    log: LogPolicy | None = None  # the trusted log; None: none
     sha256: str = ""  # of trust.json, hex; "": not from a trust file
 
     @property
@@ -617,7 +617,7 @@ def load_draft(data: bytes) -> TrustDocument:
 
 def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
     """Return the fields of a trust file, and the root key that it names."""
-    # Counted before it is parsed: nobody has vouched for these bytes yet.
+    # Counted before it is parsed, because no signature covers these bytes yet.
     document = _Object(canonical_json.loads(trust_json, max_values=_MAX_VALUES), "the file")
     if document.take("format", str) != FORMAT:
         raise EvidenceInvalid(f"its format is not {FORMAT}")
@@ -751,7 +751,7 @@ def _certificate(pem: str) -> x509.Certificate:
         raise EvidenceInvalid(f"a certificate is longer than {_MAX_CERTIFICATE} bytes")
     certificate = x509.load_pem_x509_certificate(pem.encode("utf-8"))
     try:
-        certificate.public_key()  # what an authority is told apart by
+        certificate.public_key()  # the witness of an authority is its public key
     except UnsupportedAlgorithm as error:
         raise ValueError(f"a root has a key of a kind that is not known: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):

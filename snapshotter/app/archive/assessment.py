@@ -50,13 +50,13 @@ AssessorOf = Callable[[Decision], Assessor]
 _HTML: Final = 64 << 20  # bytes of the document that are read
 _TEXT: Final = 64 << 20
 _RAW: Final = 8 << 20  # of the final document as received
-_RAW_BEFORE: Final = 2 << 20  # of each that the page went on from
+_RAW_BEFORE: Final = 2 << 20  # of each document before a redirect by the page
 _DOCUMENTS: Final = 20
 _STEP: Final = "assess"
 _FAILED: Final = "assessment-failed"
 _INCOMPLETE: Final = "assessment-incomplete"
 _CODES: Final = "qr_codes"
-_STAGES: Final = ("kind", "main_region")  # of which the kind of page depends
+_STAGES: Final = ("kind", "main_region")  # on which the kind of a page depends
 
 
 class Files(Protocol):
@@ -128,7 +128,7 @@ class Rederived:
 
     stored: bytes
     again: bytes
-    assessment: Assessment  # made again
+    assessment: Assessment  # derived again
 
     @property
     def is_same(self) -> bool:
@@ -144,7 +144,7 @@ class Rederived:
         try:
             stored, again = assessments.parse(self.stored), assessments.parse(self.again)
         except EvidenceInvalid:
-            return False  # what is stored is no assessment
+            return False  # the stored file is not an assessment
         unmade = {unread.reading for unread in stored.unread}
         if unmade == {_CODES}:
             then = replace(again.readings, qr_codes=stored.readings.qr_codes)
@@ -283,14 +283,14 @@ def _assessed(
 ) -> Assessment:
     if not decision.readings.qr:
         return assessor_of(decision).assess(page)
-    # Most of the time that codes take is the pictures' decoding, which leaves Python to others.
+    # Reading codes mostly decodes pictures, during which Python runs other threads.
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
         searching = beside.submit(read_codes, _shots(record, files, stack))
         found = assessor_of(decision).assess(page)
         try:
             codes = searching.result()
         except EvidenceInvalid:
-            raise  # the record names no pictures as one has to
+            raise  # the pictures of the record are not valid
         except Exception as error:  # noqa: BLE001 - recorded: it costs the codes alone
             codes = QrReadings(left_out=type(error).__name__)
         unread = found.unread

@@ -33,7 +33,7 @@ from snapshotter.verify import capture_record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, load_sidecars
 
-# What a list shows of each record, and the types that it has there.
+# The fields of a record that a list shows, and their types.
 _MAX_SIDECAR = 1 << 20  # bytes; no kind of ours is longer
 _LISTED: dict[str, tuple[type, ...]] = {
     "outcome.state": (str,),
@@ -52,10 +52,10 @@ class ListedBundle:
     bundle_id: str
     object: StoredObject
     record: dict[str, Any]  # the capture record; empty when it can not be read
-    shown: AssessmentSummary | None = None  # what the bundle says that it shows
+    shown: AssessmentSummary | None = None  # the summary of the bundle's assessment
     problem: str = ""  # why it can not be read
-    kinds: tuple[str, ...] = ()  # of what is listed: "" for the bundle, then its sidecars
-    erased: Tombstone | None = None  # it was, by order
+    kinds: tuple[str, ...] = ()  # of the listed objects: "" for the bundle, then its sidecars
+    erased: Tombstone | None = None  # None: it was not erased
 
 
 def list_bundles(store: ReadableStore, *, since: date | None = None) -> Iterator[ListedBundle]:

@@ -44,7 +44,7 @@ from snapshotter.verify import capture_record as records
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.trust import Trust
 
-# What pictures are called when they are compared, and which of a record's those are.
+# The names of pictures in a comparison, by their kinds in a record.
 PICTURES: Mapping[PictureKind, str] = {
     PictureKind.VIEWPORT: "first view",
     PictureKind.PAGE: "whole page",
@@ -61,7 +61,7 @@ _TIME = re.compile(
 class NamedBundle:
     """A bundle on this machine, and the result of its verification."""
 
-    name: str  # as it was asked for
+    name: str  # as it was given
     stream: BinaryIO
     report: Report
 
@@ -241,7 +241,7 @@ def _alike(
 ) -> ComparableCapture:
     """Return a capture whose regions were read by the given rules, with comparable blocks."""
     page = of.page
-    if not laid_out:  # one of them has no layout: blocks as the markup tells them, of both
+    if not laid_out:  # without one layout, the blocks of both are read from the markup
         document = read_document(page.html)
         page = replace(page, blocks=blocks_of(document) if document is not None else ())
     regions = readings.regions_of(
@@ -314,7 +314,7 @@ def _asked(name: str) -> tuple[str, datetime | None]:
         raise SnapshotterError(
             f"{time} is no time", hint="as in URL@2026-11-27T10:00:00Z"
         ) from error
-    # A day is meant with its last second, and a second with all of it.
+    # A day includes its last second, and a second includes all of its fractions.
     return url, at.astimezone(UTC) + (timedelta(seconds=1) if clock else timedelta(days=1))
 
 
@@ -330,7 +330,7 @@ def _side(
 ) -> ComparedCapture:
     report = given.report
     try:
-        # A bundle that FAILED is compared as well, by its own word.
+        # A bundle that FAILED is compared as well, by what its record states.
         facts = report.established or records.capture_facts(record, sha256=report.sha256)
         what = record["what"]
         return ComparedCapture(

@@ -64,7 +64,7 @@ def decrypt_into(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Reco
         raise SnapshotterError(f"{directory} can not be made: {error.strerror}") from error
     try:
         return _unpacked(bundle, key, directory)
-    except BaseException:  # also Ctrl-C: nothing of it stays in clear
+    except BaseException:  # also Ctrl-C: nothing may stay in clear
         for file in directory.iterdir():
             file.unlink()
         directory.rmdir()
@@ -83,7 +83,7 @@ def check(
         SnapshotterError: The bundle keeps no streams.
         EvidenceInvalid: Not a bundle, or one whose streams or record can not be read.
     """
-    sweep(spool_dir)  # of a comparison that was killed, what it had opened
+    sweep(spool_dir)  # removes what a killed comparison had decrypted
     with spool_directory(spool_dir, f"streams-{ids.bundle_id(clock.now())}") as work:
         folder = work / "streams"
         folder.mkdir(mode=0o700)

@@ -43,7 +43,7 @@ SUMS = "SHA256SUMS"
 _INFORMATION = "for-information"
 _SIDECAR = re.compile(
     r"[a-z0-9._-]+"
-)  # what a store holds of other names is copied, and not told of
+)  # files with other names are copied, and the README does not describe them
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -53,8 +53,8 @@ class EvidenceFolder:
 
     folder: Path
     files: tuple[str, ...]  # relative to it, sorted; with SHA256SUMS
-    root_key_id: str  # what the reader has to get from elsewhere
-    report: Report  # what our own verifier says of the bundle by that trust file
+    root_key_id: str  # the reader has to get it from another source
+    report: Report  # by our own verifier and that trust file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from snapshotter.formats.page.png import PngRows
 LIST = "masked.json"
 _KINDS = frozenset({"viewport", "page"})
 _PICTURE_BYTES = 1 << 30
-_PAD = 2  # CSS pixels around a box: letters reach out of their block
+_PAD = 2  # CSS pixels around a box: letters extend beyond their block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
                 continue
             try:
                 made = _masked(stream, member, shown[member.name], boxes, folder, bundle.stem)
-            except (KeyError, TypeError) as error:  # a record that somebody else wrote
+            except (KeyError, TypeError) as error:  # the record may be a stranger's
                 raise EvidenceInvalid(f"the record names no boxes: {error}") from error
             listed.append(made)
             files.append(folder / made["file"])

@@ -23,7 +23,7 @@ INDEX: Final = "indexes/index.cdx"
 _HEADS: Final = 512 << 10  # bytes of the heads of one record
 _CODED: Final = 16 << 20  # bytes of a body that still has its codings
 _INDEX_LINE: Final = 128 << 10  # bytes
-_SAME: Final = 50  # answers of one address that are looked at
+_SAME: Final = 50  # responses of one address that are read
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 

@@ -73,7 +73,8 @@ class PageChecks:
                 self._found.notes.setdefault(what, []).append(page.url)
             return
         detail = f"{page.url} is the address of {asked.key}, not of {page.identity}"
-        if asked.is_number or page.identity.startswith("//"):  # it leads to no other page
+        # Such an address leads to no other page.
+        if asked.is_number or page.identity.startswith("//"):
             yield Finding.failed("pages", Code.IDENTITY, detail)
         else:
             yield Finding.indeterminate(
@@ -94,7 +95,7 @@ class PageChecks:
         if observation.identity in (asked, *self._identities(asked)):
             return
         detail = f"{observation.bundle_id} is of {asked}, not of {observation.identity}"
-        if asked.startswith("wechat-short:"):  # only a page tells where that leads
+        if asked.startswith("wechat-short:"):  # only a capture shows where such an address leads
             yield Finding.indeterminate(
                 "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
             )

@@ -53,12 +53,12 @@ class CampaignService:
 
     source: ObservationSource
     trust: Trust
-    monitoring: Callable[[str], Monitoring]  # by the policy of an address
-    own_keys: frozenset[str]  # whose gaps and events count without a trust file
+    monitoring: Callable[[str], Monitoring]  # the rules for an address, by its policy
+    own_keys: frozenset[str]  # keys whose gaps and events count without a trust file
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
     progress: Callable[[str], None] = lambda text: None
-    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    # Returns why a bundle does not show, by its own rules, what the catalog states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
 
 
@@ -67,10 +67,10 @@ class Scope:
     """The pages and the period of a report."""
 
     urls: tuple[str, ...]
-    words: str  # where they come from: "a list of 45"
+    words: str  # describes where the pages come from: "a list of 45"
     title: str = ""
-    schedule: str = ""  # whose gaps alone count; "": those of all
-    since: datetime | None = None  # None: when the first of them was captured first
+    schedule: str = ""  # only gaps of this schedule count; "": gaps of all
+    since: datetime | None = None  # None: the first capture of any of the pages
     until: datetime | None = None  # None: now
 
 
@@ -131,8 +131,8 @@ class _Judge:
         self._service = service
         self.verifies = verify
         self._known: dict[str, Observation | None] = {}
-        self.left_out: dict[str, str] = {}  # why a capture plays no part, by the id of its bundle
-        self.no_control: dict[str, str] = {}  # and why it is no control
+        self.left_out: dict[str, str] = {}  # why a capture is left out, by bundle id
+        self.no_control: dict[str, str] = {}  # why a capture is no control, by bundle id
         self.established: dict[str, VerifiedFacts] = {}
 
     def good(self, them: Iterable[Observation]) -> tuple[Observation, ...]:

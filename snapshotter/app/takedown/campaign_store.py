@@ -192,7 +192,7 @@ def record_findings(
     named = {gap.gap_id for gap in campaign.gaps}
     schedules = {gap.schedule for gap in campaign.gaps}
     for record in in_period:
-        # Of other schedules it may be that nobody asked for them.
+        # Gaps of other schedules may have been left out by request.
         if record.gap_id not in named and record.schedule in schedules:
             detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
             yield Finding.failed("records", Code.LEFT_OUT, detail)
@@ -262,7 +262,7 @@ def gaps_of_period(campaign: Campaign, store: ReadableStore, trust: Trust) -> It
         if record is None or record.at > campaign.made_at:
             continue
         if not key_counts(trust, record.key_id):
-            continue  # whoever may write to the store could put it there
+            continue  # anybody who can write to the store may have put it there
         if record.since < campaign.until and (record.until or record.at) > campaign.since:
             yield record
 

@@ -63,7 +63,7 @@ class CampaignVerification:
     """All findings about one report."""
 
     findings: tuple[Finding, ...]
-    report: CampaignReport | None = None  # None: there is no record
+    report: CampaignReport | None = None  # None: it is not a valid record
     key_id: str = ""
     sha256: str = ""
     trust: str = ""
@@ -171,7 +171,7 @@ def _key(key_id: str, trust: Trust) -> Finding:
     if key is None:
         detail = f"nobody whom you trust is known to have the key {key_id}"
         return Finding.indeterminate("report key", Code.KEY_UNKNOWN, detail)
-    # The record carries no token: nothing proves its own time.
+    # The record has no token, so nothing proves its time.
     verdict, code, detail = judge_key(key, None)
     return Finding(check="report key", verdict=verdict, code=code, detail=detail)
 

@@ -37,7 +37,7 @@ class CaptureCheck:
     stated: str = ""  # another identity that the page states
     problem: str = ""  # why the verdict can not be derived again
     by_today: bool = False  # the bundle contains no rules: the verdict is by the current rules
-    is_final: bool = True  # its address alone says which page it is of
+    is_final: bool = True  # its address alone determines the page
     notes: tuple[str, ...] = ()
 
 
@@ -79,7 +79,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         shown = stated(facts, made, by.rules)
     except ServiceUnavailable:
         raise
-    except SnapshotterError as error:  # also: a file of rules in it is none
+    except SnapshotterError as error:  # also: a rule file in the bundle is invalid
         return CaptureCheck(report=report, problem=error.message)
     notes += _today_notes(made, today)
     if not by_today:

@@ -30,7 +30,7 @@ def identity_findings(
     """Yield the captures that are not of the page, or of the account, that the event is about."""
     of_account = event.kind in ACCOUNT_KINDS
     about = {event.identity}
-    if of_account:  # its captures are of one page, which no control is of
+    if of_account:  # its captures are of one page, and a control must be of another one
         about |= {
             shown_identity(part, checks)[0]
             for part in parts

@@ -70,7 +70,7 @@ from snapshotter.verify.takedown import captures_by_role
 from snapshotter.verify.trust import Trust
 
 _WAIT_S: Final = 60.0  # for another process on this machine that concludes events of the store
-_TELL_WITHIN: Final = timedelta(days=7)  # what was concluded longer ago is no news any more
+_TELL_WITHIN: Final = timedelta(days=7)  # older events are not sent as news
 _KINDS: Final = {
     TakedownKind.REMOVED: NotificationKind.TAKEDOWN_CONFIRMED,
     TakedownKind.REINSTATED: NotificationKind.TAKEDOWN_REINSTATED,
@@ -84,21 +84,21 @@ class TakedownService:
     """What is needed to conclude and to record events."""
 
     source: ObservationSource
-    trust: Callable[[], Trust]  # by which bundles are verified, and events believed
+    trust: Callable[[], Trust]  # for bundles and for events
     signer: Callable[[], Signer]  # opened for the first event
     own_keys: frozenset[str]  # ids of keys of this user, whose events count without a trust file
-    confirm: Callable[[str], ConfirmRules]  # by the policy of an address
+    confirm: Callable[[str], ConfirmRules]  # the rules for an address, by its policy
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
-    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    # Returns why a bundle does not show, by its own rules, what the catalog states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
-    quick: bool = False  # look into the newest days of the store alone
+    quick: bool = False  # read only the newest days of the store
     burst: timedelta = BURST  # removals of one account within this belong together
-    # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
+    # Adds leaves to the log; the flag states whether they may be in it already. None: no log.
     log: Callable[[Sequence[Leaf], bool], object] | None = None
     notify: Callable[[Sequence[NotificationEvent]], None] | None = None  # durable when it returns
-    show_message: Callable[[str], None] = lambda text: None  # of what could not be told
-    # What rules match of the jobs for which bundles were made, as far as the queue knows them.
+    show_message: Callable[[str], None] = lambda text: None  # shows failed notifications
+    # Returns what notification rules match of the jobs of bundles, as far as the queue has them.
     jobs: Callable[[Sequence[str]], Mapping[str, NotificationScope]] = lambda bundle_ids: {}
 
 
@@ -125,7 +125,7 @@ class Derivation:
     """What was concluded about one page, or one account."""
 
     subject: str  # the identity of the page, or the account
-    conclusion: Conclusion  # what is known now, behind the events
+    conclusion: Conclusion  # what is known now, after the last event
     recorded: tuple[RecordedEvent, ...]
     passed: tuple[SkippedCapture, ...] = ()
 
@@ -185,7 +185,7 @@ class _Work:
     def of_page(self, identity: str) -> tuple[Observation, ...]:
         if identity not in self._pages:
             found = observations(self._service.source, identity=identity, sync=False)
-            # An account that one capture names is that of the page in all of them.
+            # An account that one capture of a page names applies to all captures of it.
             accounts = {observation.account for observation in found if observation.account}
             if len(accounts) == 1:
                 (account,) = accounts
@@ -347,7 +347,7 @@ class _Work:
         is_new = store_records.put(store, key, data)
         if is_new:
             self._fresh.add(key)
-        else:  # another was quicker: its record counts
+        else:  # another process was faster: its record counts
             data = store_records.read(store, key, limit=takedown.MAX_BYTES) or b""
             self._require_same(key, data, event)
         self._catalog.sync_events(store)
@@ -544,7 +544,7 @@ def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -
     begin, end = event.bracket
     kind = _KINDS[event.kind]
     if event.kind is TakedownKind.REMOVED and account_state_in(last_capture_of_event(event)):
-        kind = NotificationKind.ACCOUNT_CHANGED  # the page went with its account
+        kind = NotificationKind.ACCOUNT_CHANGED  # the page was removed with its account
     words = _SUMMARIES[event.kind].format(state=event.state)
     return NotificationEvent(
         id=f"{kind}/{event.event_id}",

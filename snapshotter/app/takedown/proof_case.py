@@ -25,7 +25,7 @@ from snapshotter.report import wording
 from snapshotter.store.stored_events import StoredEvent
 from snapshotter.verify.audit.sidecar_facts import key_counts
 
-ProofOf = Callable[[str], bytes]  # an event's id: that its record is in the log; b"" for none
+ProofOf = Callable[[str], bytes]  # an event's id → the log proof of its record; b"" for none
 
 
 def find(
@@ -108,7 +108,7 @@ def with_pdf(packs: ProofService, written: PackOfEvent) -> str:
     def printed(html: str, beside: Path, at: datetime) -> bytes:
         try:
             return printer(html, beside, at)
-        except SnapshotterError as error:  # with it `make` would write one without
+        except SnapshotterError as error:  # otherwise `make` would write a pack without a PDF
             raise _NotPrintedError(error.message) from error
 
     try:

@@ -54,11 +54,11 @@ _LEFT_OUT = {
     Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
 }  # fmt: skip
 _PICTURE, _TEXT = "capture/viewport.png", "capture/page.txt"
-_WHOLE_PAGE = "capture/screenshot.png"  # in whose pixels most boxes are
+_WHOLE_PAGE = "capture/screenshot.png"  # most boxes are in the pixels of this picture
 _MAX_PICTURE, _MAX_TEXT = 32 << 20, 1 << 20  # bytes
 _TELLING = 12  # characters: a shorter line is a button or a name
 _EXCERPT = 300  # characters
-# By the end of its name, what a file beside a bundle is; of custody nothing is handed on.
+# The media type of a sidecar, by the end of its name. Custody sidecars are not handed out.
 _BESIDE = {
     ".tsr": "application/timestamp-reply",
     ".tlog-proof": "text/plain",
@@ -124,7 +124,7 @@ class ProofService:
     judge: JudgeEvent | None = (
         None  # of the event, by rules; None: an event is INDETERMINATE at best
     )
-    # Makes what each capture shows again, by the rules in it; None: told as the capture says it.
+    # Derives again what each capture shows, by its rules; None: its own assessment is used.
     assessor_of: AssessorOf | None = None
 
 
@@ -136,7 +136,7 @@ class WrittenPack:
     length: int  # bytes
     manifest: PackManifest
     statement: Statement
-    report: PackReport  # what our own verifier says of it
+    report: PackReport  # by our own verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
