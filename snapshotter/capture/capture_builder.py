@@ -53,12 +53,12 @@ T = TypeVar("T")
 
 CONSOLE_LINES = 1_000
 _LOG_LINES = 10_000
-_SAME_ACTIONS = 1_000  # of one kind that are told one by one
+_SAME_ACTIONS = 1_000  # of one kind that are listed one by one
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
 _SETTLINGS = 100
-_PLACEHOLDERS = 100  # of images that another picture stands for
-# What a reader of the page would miss; a beacon or a ping nobody sees.
+_PLACEHOLDERS = 100  # of images that a placeholder replaces
+# What a reader of the page would miss, unlike a beacon or a ping.
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
 # No block reason behind it, but perhaps the guard's word.
 _NETWORK = re.compile(r"net::ERR_(?!BLOCKED_BY)[A-Z0-9_]+(: [a-z-]+)?")

@@ -218,7 +218,7 @@ class ChromiumCapturer:
             )
             prewarmed = PrewarmedBrowser(setup, remark)
             prewarmed.start()
-        except BaseException:  # also Ctrl-C: nobody else knows these yet
+        except BaseException:  # also Ctrl-C: no other code knows these yet
             if capture_network is not None:
                 capture_network.guard.stop()
                 capture_network.destroy()

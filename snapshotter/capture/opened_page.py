@@ -47,7 +47,7 @@ class OpenedPage:
     camera: Camera
     first_look: FirstLook
     console: Console
-    live_assessment: LiveAssessment | None  # None: nobody judges
+    live_assessment: LiveAssessment | None  # None: the page is not assessed
 
 
 async def open_page(

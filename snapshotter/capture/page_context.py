@@ -32,7 +32,7 @@ class SettlingTime:
 
     documents: int = 0
     spent_s: float = 0.0
-    mutations: int = -1  # of all frames, when they were asked last; -1: never
+    mutations: int = -1  # of all frames, at the last look; -1: there was none
     changed_at: float = 0.0  # `clock.monotonic()` when that number was seen first
 
 

@@ -119,7 +119,7 @@ class Retakes:
                 self._page_context.decision.limits.step_s
             )
         except _FAILURES as error:
-            # The step that reads the text meets it again, and says so.
+            # The step that reads the text meets the same error, and records it.
             self._builder.log("look-again", f"closed shadow trees: {first_error_line(error)}")
 
     async def _look(self) -> PageChanges:

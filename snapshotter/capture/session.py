@@ -116,7 +116,7 @@ class CaptureSession:
         self._sandbox: SandboxFacts | None = None
         self._environment: Environment | None = None
         self._unavailable: ServiceUnavailable | PolicyRefused | None = None
-        self._unready = ""  # why the browser is of no use; nothing was asked for with it
+        self._unready = ""  # why the browser failed before it requested anything
         self._bug: Exception | None = None
         self._killed = False
         self._closing = False
@@ -163,7 +163,7 @@ class CaptureSession:
                 await page_steps.keep_first_look(self._opened)
             if self._description is not None:
                 self._environment = await self._description
-            # (4) Close the browser, of which nothing is asked any more, and write the record.
+            # (4) Close the browser, which is not needed any more, and write the record.
             closing = asyncio.create_task(self._close(running))
             await self._record()
         finally:
@@ -204,7 +204,7 @@ class CaptureSession:
                 ]
                 await page_steps.capture_page(opened, navigated=self._start_description)
         except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
-            # What happened outside a step has not been said yet.
+            # An error outside of a step is not recorded yet.
             self._builder.add_reason(*self._reason("capture", error))
             if self._opened is not None:
                 rescue_s = min(_RESCUE_S, self._ending_s * _RESCUE_SHARE)
@@ -225,7 +225,7 @@ class CaptureSession:
                 assessor=assessor,
                 may_retry=lambda: not self._is_last,
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is: no page has been asked for
+        except Exception as error:  # noqa: BLE001 - after any error: no page was requested
             code, detail = self._reason("launch", error)
             if self._is_last or isinstance(error, CaptureTimeout):
                 self._builder.add_reason(code, detail)
@@ -334,7 +334,7 @@ class CaptureSession:
             or SandboxFacts(asked=asked, enforced=False, detail=f"{how}; not looked at"),
         )
 
-    # Called by the supervisor, from its own thread
+    # Called by the supervisor, from any thread
 
     def give_up(self, code: str, detail: str) -> None:
         """Give the page up; what can still be recorded is recorded."""

@@ -19,7 +19,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.model.capture import FontCounts, FrameFacts, FrameState, ImageCounts
 
 _DECODE_S = 2.0  # for all images of a frame to be decoded
-_LINES = 10_000  # images that are told one by one
+_LINES = 10_000  # images that are listed one by one
 _NAMED = 100
 _LOST = 1_000  # addresses that did not come, for which styles are searched
 _URL_CHARACTERS = 500
@@ -96,7 +96,7 @@ def _images(answers: list[FrameResult], lost: Collection[str]) -> ImageCounts:
     held: list[str] = []
     for answer in answers:
         if not answer.value:
-            continue  # a frame that went, or does not answer: `frames` says so
+            continue  # a frame that went, or does not answer: see `frames`
         for state, count in answer.value["counts"].items():
             counts[state] += int(count)
         for image in answer.value["images"]:

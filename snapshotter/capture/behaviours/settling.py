@@ -27,7 +27,7 @@ _SLOWER = 1.5  # each time, up to
 _ACTIVITY_MOST_S = 0.5
 _FRESH_S = 0.2  # how old a look may be that something is concluded from
 _DUE_S = 0.02  # for what is due to happen
-_REQUESTED_S = 1.0  # for a navigation that a script asked for to begin
+_REQUESTED_S = 1.0  # for a navigation that a script requested to begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
         pending = sum(int(state["pending"]) for state in states)
         waiting = sum(int(state["waiting"]) for state in states)
         fonts = all(state["fonts"] for state in states)
-        # None: something is under way, and nobody knows how long it takes.
+        # None: something is under way, and it is not known how long it takes.
         quiet_in = None
         if recorder.awaited <= stuck_requests:
             quiet_in = recorder.changed_at + decision.quiet_s - clock.monotonic()
@@ -155,7 +155,7 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
             heard = recorder.changed_at
             how = await _how(page_context, progress)
             if recorder.changed_at != heard or recorder.awaited > stuck_requests:
-                how = None  # something was asked for meanwhile
+                how = None  # something was requested meanwhile
             if how is None and clock.monotonic() >= end_of_patience:
                 how = SettleEnd.CAP
             if how is not None:

@@ -18,13 +18,13 @@ _ARGUMENTS = (
     # The page's frame paints what lies below the window as well, so that a part of it can be
     # photographed. The protocol's own way (`captureBeyondViewport`) resizes the page for each
     # shot, to 1 x 1 px at times, and tells it so. Chromium reads the last such flag only:
-    # what Playwright sets, a mouse that hovers, stands here again.
+    # what Playwright sets, a mouse that hovers, is repeated here.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,"
     "availablePointerTypes=4,mainFrameClipsContent=false",
 )
 
 # What Playwright passes and we do not want. Chromium lets a page change its address 200 times
-# in ten seconds, as for every reader; without that, what the page says of it fills the queues
+# in ten seconds, as for every reader; without that limit, the news of it fills the queues
 # of the browser's own process, and no order of ours comes through.
 _NOT_ARGUMENTS = ("--disable-ipc-flooding-protection",)
 
@@ -56,7 +56,7 @@ def removed_arguments(decision: Decision) -> list[str]:
 def _network_arguments(port: int, key_log: Path) -> Iterator[str]:
     """Yield arguments that send all traffic through the egress guard, which also resolves names."""
     yield f"--proxy-server=http://127.0.0.1:{port}"
-    yield "--proxy-bypass-list=<-loopback>"  # or loopback would be asked without the proxy
+    yield "--proxy-bypass-list=<-loopback>"  # or loopback would be reached without the proxy
     # A resolver may be reached through a file (nscd, systemd-resolved), out of any network.
     yield "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     yield f"--ssl-key-log-file={key_log}"

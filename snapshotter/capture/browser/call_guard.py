@@ -15,8 +15,8 @@ from snapshotter.ports import Clock
 T = TypeVar("T")
 
 _LOOK_S = 0.1  # between two looks at whether a late call may go on
-_CRASH_NEWS_S = 1.0  # a call may fail a moment before the event that says why
-_GOING = ("crashed", "has been closed")  # what such a call says, whoever makes it
+_CRASH_NEWS_S = 1.0  # a call may fail a moment before the event that explains it
+_GOING = ("crashed", "has been closed")  # in the message of such a call, whoever makes it
 
 
 class PageLost(Exception):

@@ -78,7 +78,7 @@ class TunnelledCdpSession:
             return await answer
         finally:
             del self._waiting[number]
-            # The parent's end may have been told first; nobody asks for this one's any more.
+            # The parent's end may have been reported first; this one's does not matter then.
             if answer.done() and not answer.cancelled():
                 answer.exception()
 
@@ -187,7 +187,7 @@ class CdpTargets:
         try:
             await self._begin(child)
         finally:
-            # Whatever went wrong: a frame that nobody resumes would hang the page.
+            # After any error: a frame that is not resumed would hang the page.
             await child.send("Runtime.runIfWaitingForDebugger")
 
 

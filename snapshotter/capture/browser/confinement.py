@@ -252,7 +252,7 @@ def _files(pid: int, workspace: BrowserWorkspace, report: str, user: str) -> str
         return file_view.MOUNT
     except OSError:
         return "unknown"
-    # What the kernel shows to nobody: the process itself noted it, after it had tried.
+    # The kernel does not show this: the process itself noted it, after it had tried.
     if file_view.LANDLOCK in report.split("+"):
         return file_view.LANDLOCK
     return file_view.UID if user == "own" else file_view.NONE

@@ -40,13 +40,13 @@ _FILES = (
     "blocks",
     "forms",
 )
-_FRAMES = 200  # most that are asked
+_FRAMES = 200  # most that scripts run in
 _LOOK_S = 0.02  # between two looks at a condition
-_NEW = (  # said when a document was not there any more before the call was made
+_NEW = (  # messages when the document was gone before the call was made
     "Cannot find context",
     "uniqueContextId not found",
 )
-_GONE = (  # said when it went before it had answered
+_GONE = (  # messages when it went before it had answered
     *_NEW,
     "context was destroyed",
     "Inspected target navigated",
@@ -78,7 +78,7 @@ class PageFrame:
     id: str  # the browser's
     url: str
     is_main: bool
-    is_unreachable: bool  # an error page of the browser's stands in its place
+    is_unreachable: bool  # an error page of the browser replaces it
     session: CdpSession = field(repr=False, compare=False)
 
 
@@ -107,13 +107,13 @@ class IsolatedWorlds:
         self._main: CdpSession | None = None
         self._main_id = ""
         self._children: dict[str, CdpSession] = {}  # by the id of their outermost frame
-        self._urls: dict[str, str] = {}  # of those frames, as they were told last
+        self._urls: dict[str, str] = {}  # of those frames, as they were reported last
         self._strange: set[CdpSession] = set()  # that are there, and not followed (yet)
         self._refused: set[CdpSession] = set()  # of those, that will not be
         self._ended: set[CdpSession] = set()
         self._contexts: dict[str, tuple[CdpSession, int]] = {}  # by frame
         self._scheduled: dict[str, float] = {}  # by frame: when it goes on, on the loop's clock
-        self._found: set[str] = set()  # frames that were there when they were asked for last
+        self._found: set[str] = set()  # frames that existed at the last listing
         self._order: dict[str, int] = {}  # frames as they were put in, by id
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -367,7 +367,7 @@ class IsolatedWorlds:
             inside = below.pop(frame.id, [])
             inside.sort(key=lambda frame: self._order.get(frame.id, sys.maxsize))
             pending[:0] = inside
-        # Frames whose parent was not told of, because its process did not answer.
+        # Frames whose parent is not known, because its process did not answer.
         found += [frame for rest in below.values() for frame in rest if frame.id not in seen]
         self._found = {frame.id for frame in found}
         return tuple(found[:_FRAMES])
@@ -452,7 +452,9 @@ class IsolatedWorlds:
             self._hand_over(session, frame or root_frame, node) for frame, node in found[:_ROOTS]
         ]
         _, *ends = await asyncio.gather(
-            session.send("DOM.disable"),  # or each change of the document would be told from now on
+            session.send(
+                "DOM.disable"
+            ),  # or each change of the document would be reported from now on
             *handing,
             return_exceptions=True,
         )
@@ -534,7 +536,7 @@ def _closed_roots(nodes: list[dict[str, Any]]) -> list[tuple[str, int]]:
             of the outermost document is "".
     """
     above: dict[int, int] = {}
-    frames: dict[int, str] = {}  # by the id of a document, later of every node that was asked for
+    frames: dict[int, str] = {}  # by the id of a document, later of every requested node
     roots: list[tuple[int, int]] = []
     for node in nodes:
         if "parentId" in node:

@@ -35,7 +35,7 @@ class ProcessGroup:
         there = _numbers()
         self._others &= there  # a number that has ended may be given anew
         self._looks += 1
-        if self._looks % _ANEW == 0:  # or was, between two looks: nobody hides for long
+        if self._looks % _ANEW == 0:  # or was, between two looks: no process hides for long
             self._others.clear()
         members = []
         for pid in there - self._others:

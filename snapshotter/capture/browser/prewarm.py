@@ -131,7 +131,7 @@ class PrewarmedBrowser:
         """Start driver and browser. Raises ServiceUnavailable and PolicyRefused."""
         limit = self.setup.decision.limits.launch_s
         playwright: Playwright | None = None
-        # Beside the driver's start, which is a whole runtime's; asked again, it is known.
+        # While the driver starts, which takes a whole runtime; the result is cached.
         looking = asyncio.ensure_future(asyncio.to_thread(SystemRestrictions.find))
         script = await asyncio.to_thread(
             confinement.prepare_driver, self.setup.workspace, self.setup.binary

@@ -30,7 +30,7 @@ class BrowserWorkspace:
     note: Path  # its process id and its driver's
     driver_view: Path  # how files were taken from the driver, see `egress/file_view.py`
     browser_view: Path  # and from the browser
-    hidden: Path  # what nobody but us may open
+    hidden: Path  # no other user may open it
     key_log: Path  # where the browser writes its TLS secrets: it may write to this one
 
     @classmethod

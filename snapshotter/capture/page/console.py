@@ -21,7 +21,7 @@ from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.steps import first_error_line
 
 _NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
-_MANY = 20  # lines, from which on the browser is asked
+_MANY = 20  # lines, from which on the trivial requests are sent
 _LOOK_S = 0.1  # between an answer and the next question
 _QUICK = 250  # lines since the question, more than most pages write
 _LATE_S = 0.5  # for an answer that takes a few milliseconds, when so many came

@@ -69,7 +69,7 @@ _EXTENSIONS = {
     "video/mp4": "mp4",
     "video/webm": "webm",
 }
-# What is still on a body is told by its name, as programs know it.
+# A content coding that stays on a body becomes part of the file name, as programs expect.
 _CODINGS = {"br": "br", "deflate": "zz", "gzip": "gz", "x-gzip": "gz"}
 
 
@@ -155,7 +155,7 @@ class SavedDownload:
     """How much of a target the browser has saved."""
 
     length: int  # bytes
-    truncated: str  # as WARC-Truncated says it; "" when it is whole
+    truncated: str  # a word of WARC-Truncated; "" when it is whole
 
 
 async def save_download(

@@ -33,7 +33,7 @@ T = TypeVar("T")
 STEP: Final = "judge"
 _EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
 _LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
-_PAUSE_S: Final = 1.0  # before a page is asked for again: its server may only be overtaxed
+_PAUSE_S: Final = 1.0  # before a page is requested again: its server may only be overloaded
 _KEPT: Final = "the earlier state is capture/before-reload.txt, .html and .png"
 _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
 

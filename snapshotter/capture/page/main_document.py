@@ -17,7 +17,7 @@ class MainDocument:
     asked: str = ""  # address of the last navigation that failed
     error: str = ""  # of the last one's body, where it broke off: "net::ERR_CONNECTION_RESET"
     kept: bool = False  # a navigation away from the last one failed: its load may never come
-    away: str = ""  # address of what stands in its place and came from no server: about:blank
+    away: str = ""  # address of a document that replaced it and came from no server: about:blank
     expected_at: float | None = None  # when a redirect that the page announced is due
     moves: int = 0  # within the document: fragments and history entries
     cut_at: int = 0  # how many documents there were when one was cut off at a limit

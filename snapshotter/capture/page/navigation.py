@@ -147,7 +147,7 @@ class Navigation:
                 await self.stop_loading("time")
                 code = "timeout"
                 detail = f"no answer within {limit:.3g} s"
-            elif self._failure is not None:  # asked again: the document before is still there
+            elif self._failure is not None:  # a reload: the document before is still there
                 code, detail = self._failure
             else:
                 asked = self._document.asked or self._url
@@ -473,7 +473,7 @@ class Navigation:
         if status is not None:
             self._answered.add(str(event.get("requestId")))
             self._document.kept = self._document.kept or (is_ours and status in _NO_DOCUMENT)
-        elif not is_ours or is_answered:  # one whose answer breaks off is told of twice
+        elif not is_ours or is_answered:  # a response that breaks off is reported twice
             pass
         elif not error:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
@@ -497,7 +497,7 @@ class Navigation:
         self._recorder.failed(request_id, error)
         self._builder.log("destination-missing", f"{url}: {code}: {detail}")
         if self._is_going:
-            return  # our own navigation; its step says so
+            return  # our own navigation, whose step records it
         self._builder.add_reason(
             "destination-missing",
             f"the page navigated to {url}, and no page came ({code}: {detail}); "
@@ -514,7 +514,7 @@ class Navigation:
             self._note_lost_media(request)
         elif (
             response.status < 300
-        ):  # asked for again, it came; if it breaks off, that is told after this
+        ):  # requested again, it came; if it breaks off, that event follows
             self.lost_media.discard(request.url)
         leaves_it = response.status in _NO_DOCUMENT or 300 <= response.status < 400
         if self._document.count and leaves_it:

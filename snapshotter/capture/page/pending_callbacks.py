@@ -80,7 +80,7 @@ class AnnouncedWork:
     kind: str
     count: int
     longest_ms: int  # the longest of their delays; 0 where there is none
-    due_at: float  # when the last of them is due, as `clock.monotonic()` says it
+    due_at: float  # when the last of them is due, on the scale of `clock.monotonic()`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class PageActivity:
     waits: tuple[AnnouncedWork, ...] = ()  # to be waited for
     unshown: tuple[AnnouncedWork, ...] = ()  # of which the browser cannot show the end
     far: tuple[AnnouncedWork, ...] = ()  # announced for a time beyond the horizon
-    changed_at: float = 0.0  # of the last layout or paint, as `clock.monotonic()` says it
+    changed_at: float = 0.0  # of the last layout or paint, on that scale as well
     ran_at: float = 0.0  # when the last script of the page ended, likewise
 
     @property

@@ -25,7 +25,7 @@ _LONG_S = 0.5  # for a document to load
 _ANSWER_S = 2.0  # for a look that others wait for
 _LOOK_S = 0.05  # between two looks at a condition
 _FAILURES = (PageLost, CaptureTimeout, CallTimeout, PlaywrightError, SnapshotterError)
-_NAME = "viewport"  # of the step that it stands in for
+_NAME = "viewport"  # of the step that it replaces
 
 
 class FirstLook:
@@ -64,7 +64,7 @@ class FirstLook:
             is_late = self._clock.monotonic() - came_at > _LONG_S and not self._document.loaded
             if looked < current and (is_late or self._memory_is_low()):
                 looked = current
-                limit_s = self._camera.limit_s  # nobody waits for this one
+                limit_s = self._camera.limit_s  # nothing waits for this one
                 await self.take("before the page had loaded", limit_s=limit_s)
             await asyncio.sleep(_LOOK_S)
 

@@ -19,7 +19,7 @@ from snapshotter.model.capture import PageSize, Picture, PictureKind
 from snapshotter.model.request import Viewport
 
 _INNER_BOX_SHARE = 1.2  # of the window's height: a page that is taller scrolls by itself
-_HEIGHTS = 10  # told in words
+_HEIGHTS = 10  # listed in a description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ async def set_window(page_context: PageContext, window: Viewport) -> None:
     In the session that photographs, and before the first request: each screenshot sets the window
     anew from what its own session knows, and would undo the setting of another session.
     """
-    # A window that was made tall stands on a screen that was not.
+    # A window that was made tall is on a screen that was not.
     screen = window.height if window.mobile else page_context.decision.viewport_px[1]
     parameters: dict[str, Any] = {
         "width": window.width,

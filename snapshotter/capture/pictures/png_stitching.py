@@ -133,7 +133,7 @@ class PngStitcher:
         """Write one image's rows behind the others; return its one colour, if it has one."""
         row = header.row_bytes + 1
         top, same = _FirstRow(row, header.pixel_bytes, kept=first), _OneColour(header)
-        # What stands before `start` is compressed anew, because it holds the first row or
+        # What is before `start` is compressed again, because it holds the first row or
         # may be referred to as if it still did; the blocks behind it are moved.
         anew = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
         start = last_header = end = -1

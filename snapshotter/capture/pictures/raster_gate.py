@@ -68,7 +68,7 @@ class RasterGate:
                 loop, turn = self._waiting.popleft()
             try:
                 loop.call_soon_threadsafe(self._take, turn)
-            except RuntimeError:  # its loop was closed: nobody waits there any more
+            except RuntimeError:  # its loop was closed, and with it the wait
                 continue
             return
 

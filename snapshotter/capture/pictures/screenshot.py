@@ -677,7 +677,7 @@ class _Strip:
         try:
             self.tiles.append(self._tile(area, await joining))
         except SnapshotterError:
-            return  # what was told before comes first
+            return  # the earlier failure comes first
 
     async def write(self, spool: Spool, path: str, step: str, note: str) -> tuple[int, int]:
         """Write the joined image; return its width and height in device pixels."""

@@ -72,7 +72,7 @@ class ObservedRequest:
     block_reason: str = ""
     from_cache: bool = False
     internal: bool = False  # the browser answered itself (HSTS); nothing was sent
-    sent: bool = False  # the browser's network stack told of headers that it sent
+    sent: bool = False  # the browser's network stack reported headers that it sent
     body_length: int = 0  # bytes, content codings undone, as they came
     wire_length: int = 0  # bytes
     sessions: list[Any] = field(default_factory=list, repr=False)
@@ -95,7 +95,7 @@ class Exchange:
     wire: WireExchange | None
     observed: ObservedRequest | None
     resource_type: str
-    cut: str  # why the answer is not whole, as WARC-Truncated says it; "" when it is
+    cut: str  # why the response is not whole, a word of WARC-Truncated; "" when it is
     cause: str = ""  # why no answer came, if the guard knows
     certificate: str = ""  # what was wrong with the server's, and let pass; see `tls.problems`
 
@@ -136,7 +136,7 @@ class Exchange:
         if self.wire.is_whole:
             return RequestEnd.ANSWERED
         if reported is RequestEnd.CANCELLED:
-            return reported  # what had come whole by then was saved, or nobody wanted it any more
+            return reported  # what had come whole by then was saved, or not needed any more
         if self.wire.connection.ended_by in ("", "cut", "limit"):
             return RequestEnd.PENDING
         return RequestEnd.CANCELLED if self.wire.response is not None else RequestEnd.FAILED
@@ -236,7 +236,7 @@ def pair_exchanges(
     """
     by_key: dict[tuple[str, str], list[WireExchange]] = defaultdict(list)
     for exchange in sorted(wire, key=lambda exchange: exchange.at):
-        # Over HTTP/2 a WebSocket is asked for by CONNECT (RFC 8441), else by GET.
+        # Over HTTP/2 a WebSocket is requested by CONNECT (RFC 8441), otherwise by GET.
         kind = WEBSOCKET if exchange.is_websocket else exchange.method
         by_key[kind, exchange.url].append(exchange)
     observed_by_key: dict[tuple[str, str], list[ObservedRequest]] = defaultdict(list)

@@ -35,7 +35,7 @@ _REFUSALS = {
 }
 _FORBIDDEN = "forbidden-address"
 _MOST_NAMED = 4  # addresses
-# What the browser says of a connection that it could not have through a proxy. Anything
+# What the browser reports about a connection that failed through a proxy. Anything
 # else it knows at first hand: it spoke to the server.
 _UNKNOWN_TO_THE_BROWSER = (
     "net::ERR_CONNECTION_",
@@ -139,7 +139,7 @@ def explain_failed_navigation(
     error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
     if status in (204, 205):
         return "no-content", f"the server answered {status}: no content"
-    if "has been closed" in message:  # and no event told of it: Playwright's driver has ended
+    if "has been closed" in message:  # without an event: Playwright's driver has ended
         return "browser-lost", "the browser went away"
     if found := cause(guard, asked, f"net::ERR_{error}"):
         return found.code, found.detail

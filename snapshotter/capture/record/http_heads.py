@@ -29,7 +29,7 @@ class RecordedHead:
     headers: tuple[tuple[str, str], ...]  # secrets replaced; names as sent
     first_line: str
     status: int  # of an answer; else 0
-    secrets: tuple[tuple[str, str], ...]  # name and what stands in its value's place
+    secrets: tuple[tuple[str, str], ...]  # name and the replacement of its value
 
     def header(self, name: str) -> str:
         """Return the first value of this lowercase name, or an empty text."""
@@ -101,7 +101,7 @@ def _as_sent(raw: bytes, status: int, redactor: Redactor, *, has_first_line: boo
     secrets: list[tuple[str, str]] = []
     first_line = b""
     if has_first_line and lines:
-        # Of a request, it is the address that the browser asked for, and without user information.
+        # Of a request, it is the address that the browser requested, without user information.
         first_line = _clean_octets(lines[0], redactor.clean_text) if status else lines[0]
         kept.append(first_line)
         del lines[0]

@@ -38,9 +38,9 @@ from snapshotter.model.capture import Redirect
 from snapshotter.model.request import Limits
 from snapshotter.ports import Clock
 
-RELOAD = "reload"  # the kind of a `Redirect` that is none: we asked once more
+RELOAD = "reload"  # the kind of a `Redirect` that is none: we requested the page again
 _CALL_S = 5.0  # for a frame or worker to be followed, which waits for that
-_SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
+_SPARE_REQUESTS = 500  # beyond the limit, requests are only counted
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
 _POLLS = 3  # equal requests of scripts from which on they are taken for a poll,
@@ -109,7 +109,7 @@ class RequestObserver:
         self._claimed: dict[Request, ObservedRequest] = {}  # by Playwright's word for the same
         self._adopted: dict[
             tuple[str, str], deque[ObservedRequest]
-        ] = {}  # told by Playwright alone
+        ] = {}  # reported by Playwright only
         self._sent: Counter[str] = Counter()  # heads that were sent, by request id
         self._heard: set[str] = set()  # ids of requests whose answer's head came
         self._shared_workers: set[str] = set()  # target ids
@@ -124,7 +124,7 @@ class RequestObserver:
         self._busy_since = 0.0  # since when a worker does not answer; 0: all do
         self._ignored = 0
         self._unfollowed_targets = 0
-        self._received = 0  # bytes, decoded or on the wire, whichever the browser says is more
+        self._received = 0  # bytes, decoded or on the wire, whichever is more
         self._too_large = False
 
         self._main_frame = ""
@@ -343,7 +343,7 @@ class RequestObserver:
             return
         for number in tuple(self._open):
             request = self._observed[number]
-            # One without a session is a worker's; which one's, nobody says.
+            # One without a session is a worker's; which one's is not known.
             if self._gone.issuperset(request.sessions):
                 self._close(request, RequestEnd.CANCELLED)
 
@@ -403,9 +403,11 @@ class RequestObserver:
             self._take_redirect(previous, params)
         elif previous is not None and previous.end is RequestEnd.PENDING:
             if self._redactor.clean_url(request["url"]) == previous.url:
-                previous.sessions.append(session)  # a worker's script: its page told of it already
+                previous.sessions.append(
+                    session
+                )  # a worker's script, which its page reported already
                 return
-            # A redirect that the browser will not follow is told without its answer.
+            # A redirect that the browser does not follow is reported without its response.
             self._close(previous, RequestEnd.ANSWERED)
         if not request["url"].startswith(("http:", "https:")):
             return  # data:, blob:, about:: nothing goes over a network
@@ -482,7 +484,7 @@ class RequestObserver:
                 max(request.body_length, request.wire_length) > self._limits.response_bytes
             )
             if request.number in self._open and _has_come(request):
-                # A page that does not read a body is never told of its end, and neither are we.
+                # The end of a body that a page does not read is reported to nobody.
                 self._open.discard(request.number)
                 self._touch(request)
 
@@ -508,7 +510,7 @@ class RequestObserver:
         cors = params.get("corsErrorStatus", {}).get("corsError", "")
         request.block_reason = params.get("blockedReason", "") or cors
         if request.response is not None and _has_no_body(request):
-            request.error = ""  # how Chromium ends a HEAD or a 204 whose empty body nobody read
+            request.error = ""  # how Chromium ends a HEAD or a 204 whose empty body was not read
             self._close(request, RequestEnd.ANSWERED)
         else:
             self._close(

@@ -60,7 +60,7 @@ TOO_MANY_REQUESTS = "too-many-requests"
 CAPTURE_TOO_LARGE = "capture-too-large"
 RESPONSE_TOO_LARGE = "response-too-large"
 
-# What a document may wait for in the middle of its reading, by resource type.
+# What can interrupt the parsing of a document, by resource type.
 _BLOCKING = frozenset({"Script", "Stylesheet"})
 _STALLED = "stalled"  # why a request failed that we ended; see `Recorder.end_stalled`
 _FAILED_KEPT = 500  # failed requests that are listed by name
@@ -78,8 +78,8 @@ class MainBody:
 
     file: Path  # beside the spool's artifacts; whoever gets it removes it
     media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
-    coding: str = ""  # content codings that are still on it, as the header says
-    truncated: str = ""  # as WARC-Truncated says it; "" when it is whole
+    coding: str = ""  # content codings that are still on it, as in the header
+    truncated: str = ""  # a word of WARC-Truncated; "" when it is whole
     length: int | None = None  # bytes in `file`; None: not known
 
 
@@ -93,9 +93,7 @@ class ReceivedDocument:
     connection: str  # as Snapshotter-Connection has it
     content_type: str  # the header, whole
     is_final: bool
-    requested_again: bool = (
-        False  # we asked for the next one ourselves; else the page went on to it
-    )
+    requested_again: bool = False  # we requested the next one; otherwise the page went to it
     body: MainBody | None  # of the final one `Recording.main_body`; of others its beginning
 
 
@@ -115,7 +113,7 @@ class Recording:
     # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl, capture/network.json, …
     artifacts: tuple[Artifact, ...]
     certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
-    private_hosts: tuple[str, ...] = ()  # "host:port", believed by an authority of ours
+    private_hosts: tuple[str, ...] = ()  # "host:port", trusted because of a private authority
     # What is wrong with the certificates that were shown, whether they were let pass or not.
     certificate_problems: frozenset[str] = frozenset()
     documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
@@ -133,7 +131,7 @@ class RecordingRules:
     redact_headers: frozenset[str]  # lowercase names of headers whose values are secret
     redact: RedactRules = field(default_factory=RedactRules)  # see `concealer.Concealer`
     own: tuple[CapturerIdentifier, ...] = ()  # of the capturing person, replaced as `redact` says
-    original: str = ""  # the address that was asked for, where another one is visited
+    original: str = ""  # the given address, where another one is visited
     keep_for: tuple[Recipient, ...] = ()  # who can open the streams and keys in the bundle
     authorities: tuple[str, ...] = ()  # certificates that this capture trusts, in PEM
 
@@ -175,7 +173,7 @@ class Recorder:
         self._observer = RequestObserver(clock=clock, limits=rules.limits, redactor=self._redactor)
         self._scratch = BodyStore(spool / _SCRATCH)
         self._stalled: set[int] = set()  # numbers of requests that we ended; see `end_stalled`
-        self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
+        self._stopped_for = ""  # why loading was stopped, a word of WARC-Truncated
         self._writing = threading.Lock()
         self._recording: Recording | None = None
 

@@ -36,7 +36,7 @@ from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.ports import IdSource
 
 _CPU_S: Final = (
-    600.0  # the reader has time; what a capture had no time for is told as missing there
+    600.0  # the reader has time; what a capture had no time for is listed as missing there
 )
 _CHUNK: Final = 1 << 16
 _NAMED: Final = 200  # differences that are named; the rest are counted
@@ -195,7 +195,7 @@ class _ArchiveComparison:
             yield from _body(block, exchange.frames, kind, tail=0)
         elif kind == "interim" and number < len(exchange.interim):
             yield from _head(block, exchange.interim[number], "informational answer")
-        # What there is too much of is told when all of the record was seen.
+        # Surplus parts are reported when all of the record was read.
 
 
 def _head(block: BinaryIO, head: RecordedHead, kind: str) -> Iterator[str]:

@@ -32,8 +32,8 @@ from snapshotter.formats.tls.handshake import Handshake
 from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.model.network import Connection
 
-_FIRST_BYTES = 6  # of the client, by which TLS is told from HTTP
-_MAX_WAITING = 1 << 16  # bytes until it does not matter any more what the client says first
+_FIRST_BYTES = 6  # of the client, which tell TLS from HTTP
+_MAX_WAITING = 1 << 16  # bytes after which the first bytes of the client do not matter
 TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
 _UNSHOWN = re.compile(r"[\x00-\x20\x7f]")  # what no browser sends in an address
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ class WireExchange:
     response_end: EndReason | None = None
     server_closed: bool = False  # it was the server who ended the connection
     trailers: list[tuple[Direction, RecordedHead]] = field(default_factory=list)
-    is_websocket: bool = False  # it asked for one, or got it
+    is_websocket: bool = False  # it requested one, or got it
     frames: StoredBody | None = None  # JSON lines, one a WebSocket frame
     troubles: list[str] = field(default_factory=list)  # why a part of it could not be read
     notes: list[str] = field(default_factory=list)  # what was odd about it

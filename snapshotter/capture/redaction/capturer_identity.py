@@ -148,7 +148,7 @@ def _forms(name: CapturerIdentifier) -> Iterator[str]:
     """Yield a text, and the same in other cases and compositions."""
     values = [name.value]
     bare = name.value.removeprefix("@")
-    # A handle stands in addresses, and in most of a page's own scripts, without its sign.
+    # In addresses, and in most of a page's own scripts, a handle is written without its sign.
     if name.kind == "handle" and len(bare.encode()) >= _LEAST_BARE:
         values.append(bare)
     for form in ("NFC", "NFD", "NFKC"):

@@ -53,7 +53,7 @@ from snapshotter.model.request import RedactRules
 VIEWER_FIELD = "viewer-field"
 URL_PARAMETER = "url-parameter"
 CAPTURER_IDENTIFIER = "own-name"
-REDACTED = "redacted"  # what a response record says of its body: `Snapshotter-Body`
+REDACTED = "redacted"  # the value of `Snapshotter-Body` in a response record
 
 T = TypeVar("T")
 
@@ -251,7 +251,7 @@ class Concealer:
             self.unchecked += 1
         elif shown != text:
             return _changed(same.head, shown)
-        # What stands between chunks, behind them, in a coding's own head or in a broken coding.
+        # The bytes between chunks, behind them, in a coding's own head or in a broken coding.
         bare = self._conceal_hidden_credentials(body, length)
         if bare is None:
             return same
@@ -498,8 +498,8 @@ class _Value:
     value: bytes
     place: str
     name: str
-    quote: bytes  # around what stands in its place: a number has none, and a text needs some
-    committed: bytes = b""  # what is committed to, where that is not the value as it stands
+    quote: bytes  # around the replacement: a number has none, and a text needs some
+    committed: bytes = b""  # what is committed to, if that is not the value as written
     in_host: bool = False  # of an address: there a commitment has to be a label of DNS
 
 

@@ -52,7 +52,7 @@ def detect_encoding(content_type: str, data: bytes) -> str:
     # In a document that ASCII names UTF-16 there is none (HTML, 13.2.3.3).
     if is_wide(name):
         return name if found else "utf-8"
-    # The document that a browser wrote for us is UTF-8, whatever its page says of itself; and no
+    # The document that a browser wrote for us is UTF-8, whatever its page declares; and no
     # text of another encoding that has more than ASCII in it is good UTF-8 by chance.
     return "utf-8" if _is_utf_8(data) else name
 

@@ -16,8 +16,8 @@ _DECLINED = frozenset({b"true", b"false", b"null", b"none", b"undefined"})
 # A quotation mark, as JSON in a script, in an attribute or in an address writes it.
 _QUOTE = rb"""(?:\\{0,7}["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
 _CONTEXT = 24  # bytes before a name that are looked at
-REST = re.compile(rb"[\w.-]{0,60}")  # of a name that begins as the policy says
-# A field: what stands before its name, between name and value, and the value.
+REST = re.compile(rb"[\w.-]{0,60}")  # of a name that begins as the policy states
+# A field: the text before its name, between name and value, and the value.
 _INSIDE = re.compile(rb"(?:[\w$?&]|&amp;)\Z")  # a part of another name, or of an address
 _QUOTED = re.compile(_QUOTE + rb"\Z")
 _GIVEN = re.compile(

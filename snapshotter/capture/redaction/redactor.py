@@ -22,13 +22,13 @@ from snapshotter.ports import IdSource
 REQUEST_HEADER = "request-header"
 RESPONSE_HEADER = "response-header"
 URL = "url"
-REQUESTED_URL = "requested-url"  # what was asked for, where the policy had another one visited
+REQUESTED_URL = "requested-url"  # the given address, where the policy had another one visited
 
 _PREFIX = "redacted:"
 _SALT_BYTES = 32
 # User information (RFC 3986, section 3.2.1) as browsers find it (WHATWG URL): a backslash is
 # a slash, slashes of the web's schemes may be too few or too many, tabs and line breaks are
-# nothing, and what stands before the last "@" of the authority is user information.
+# nothing, and the text before the last "@" of the authority is user information.
 _WEB = r"(?i:https?|wss?|ftp):"
 _BEGINNING = re.compile(
     rf"([\x00-\x20]*(?:{_WEB}[/\\]*|(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{{2,}}))([^/\\?#]+)@"
@@ -43,7 +43,7 @@ _IN_PATH = re.compile(r"[\w.%~@&+$!*)-]")  # before two slashes: they are inside
 
 _URL_NAMES = frozenset({"location", "content-location", "referer", "sourcemap", "x-sourcemap"})
 _REFRESH = re.compile(r"""([\s\d.]*[;,]?\s*(?:(?i:url)\s*=)?\s*['"]?)(.*)""", re.DOTALL)
-_LINK = re.compile(r"<([^>]*)|[^<]+")  # a target, or what stands between two
+_LINK = re.compile(r"<([^>]*)|[^<]+")  # a target, or the text between two
 
 _MHTML_BOUNDARY = re.compile(r'boundary="([^"\r\n]+)"')
 _MHTML_LOCATION = re.compile(r"(?im)^([a-z-]*location:[ \t]*)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)")
