@@ -104,7 +104,7 @@ class Retakes:
 
     async def _announces_more(self) -> bool:
         """Return whether the page began something meanwhile that it may show."""
-        if self._page_context.recorder.awaited > self._document.stuck_requests:
+        if self._page_context.recorder.observer.awaited > self._document.stuck_requests:
             return True
         return bool((await self._page_context.trace.look()).waits)
 

@@ -162,7 +162,7 @@ def opening(url: str) -> Callable[[Page, Recorder], Awaitable[object]]:
             return
         await page.evaluate("window.done")
         for _ in range(100):
-            if recorder.in_flight == 0:
+            if recorder.observer.in_flight == 0:
                 break
             await asyncio.sleep(0.05)
 

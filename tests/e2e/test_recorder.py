@@ -421,7 +421,7 @@ def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
     async def act(page: Page, recorder: Recorder) -> None:
         await page.goto(f"{server.url}/drip", wait_until="commit")
         await page.wait_for_selector("#second")
-        assert recorder.in_flight == 1
+        assert recorder.observer.in_flight == 1
 
     recording = record(tmp_path, f"{server.url}/drip", act=act)
 
@@ -476,13 +476,13 @@ def test_a_request_ends_with_the_window_frame_or_worker_that_made_it(
                 break
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.2)  # the recorder hears of it after the server
-        in_flight.append(recorder.in_flight)
+        in_flight.append(recorder.observer.in_flight)
         await page.evaluate(f"() => {{ {end} }}")
         for _ in range(40):
-            if recorder.in_flight == 0:
+            if recorder.observer.in_flight == 0:
                 break
             await asyncio.sleep(0.05)
-        in_flight.append(recorder.in_flight)
+        in_flight.append(recorder.observer.in_flight)
 
     recording = record(tmp_path, f"{server.url}/utf8", act=act)
 

@@ -168,7 +168,7 @@ async def _until_quiet(
             frame, "measure", limit_s=page_context.decision.limits.step_s
         )
         if page_context.clock.monotonic() >= end or (
-            page_context.recorder.in_flight == 0 and now["touches"] == measure["touches"]
+            page_context.recorder.observer.in_flight == 0 and now["touches"] == measure["touches"]
         ):
             return now
         measure = now

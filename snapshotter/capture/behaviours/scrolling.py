@@ -105,6 +105,6 @@ async def _grows(page_context: PageContext, which: int, height: int) -> bool:
         now = await page_context.ask("pageHeight", which)
         if int(now) > height + 2:
             return True
-        if page_context.recorder.in_flight == 0 or page_context.clock.monotonic() >= end:
+        if page_context.recorder.observer.in_flight == 0 or page_context.clock.monotonic() >= end:
             return False
         await page_context.guard.pause(_LOOK_S)

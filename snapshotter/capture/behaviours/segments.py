@@ -109,10 +109,10 @@ async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[s
         read = str(answer["text"])[:_TEXT]
         is_same, text = read == text, read
         if page_context.clock.monotonic() >= end or (
-            is_same and page_context.recorder.in_flight == 0
+            is_same and page_context.recorder.observer.in_flight == 0
         ):
             return {name: int(answer[name]) for name in ("top", "view", "height")}, text
-        if page_context.recorder.in_flight:
+        if page_context.recorder.observer.in_flight:
             await page_context.guard.pause(_LOOK_S)
 
 

@@ -103,7 +103,11 @@ async def settle(page_context: PageContext) -> SettleResult:
 
 
 async def _settle(page_context: PageContext, progress: _Progress, begin: float) -> SettleResult:
-    decision, clock, recorder = page_context.decision, page_context.clock, page_context.recorder
+    decision, clock, observer = (
+        page_context.decision,
+        page_context.clock,
+        page_context.recorder.observer,
+    )
     end = begin + decision.limits.settle_s
     end_of_images = max(
         end, begin + min(decision.media.wait_s, page_context.guard.remaining_s * _SETTLE_SHARE)
@@ -142,8 +146,8 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
         fonts = all(state["fonts"] for state in states)
         # None: something is under way, and it is not known how long it takes.
         quiet_in = None
-        if recorder.awaited <= stuck_requests:
-            quiet_in = recorder.changed_at + decision.quiet_s - clock.monotonic()
+        if observer.awaited <= stuck_requests:
+            quiet_in = observer.changed_at + decision.quiet_s - clock.monotonic()
         quiet = quiet_in is not None and quiet_in <= 0
         now = clock.monotonic()
         _take(progress, page_context, states, now)
@@ -152,9 +156,9 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
             return _ended(progress, page_context, SettleEnd.WENT_ON, open_ends)
         asked, wake, honour = honour, False, False
         if quiet and fonts and (is_light or not waiting) and not honoured:
-            heard = recorder.changed_at
+            heard = observer.changed_at
             how = await _how(page_context, progress)
-            if recorder.changed_at != heard or recorder.awaited > stuck_requests:
+            if observer.changed_at != heard or observer.awaited > stuck_requests:
                 how = None  # something was requested meanwhile
             if how is None and clock.monotonic() >= end_of_patience:
                 how = SettleEnd.CAP
@@ -169,8 +173,8 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
             parts = (
                 (bool(open_ends), open_ends),
                 (
-                    recorder.awaited > stuck_requests,
-                    f"{recorder.awaited - stuck_requests} requests",
+                    observer.awaited > stuck_requests,
+                    f"{observer.awaited - stuck_requests} requests",
                 ),
                 (not fonts, "fonts"),
             )
@@ -195,16 +199,16 @@ async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | No
 
 async def _look(page_context: PageContext, progress: _Progress) -> None:
     """Read what the page has announced, and set when to look again."""
-    clock, recorder = page_context.clock, page_context.recorder
+    clock, observer = page_context.clock, page_context.recorder.observer
     announced = await page_context.trace.look()
     now = progress.looked_at = clock.monotonic()
-    busy_since = await recorder.busy_since()
+    busy_since = await observer.busy_since()
     progress.activity = activity = _with_others(announced, page_context, progress, busy_since, now)
     progress.changed_at = max(progress.changed_at, announced.changed_at)
     kinds = {wait.kind for wait in activity.waits}
     progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
     progress.look_at = clock.monotonic() + progress.interval_s
-    last = max(progress.changed_at, recorder.changed_at)
+    last = max(progress.changed_at, observer.changed_at)
     if activity.waits:
         progress.rests_at = math.inf
         progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
@@ -224,7 +228,7 @@ def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | N
     activity, now = progress.activity, page_context.clock.monotonic()
     if activity is None or activity.waits:
         return None
-    last = max(progress.changed_at, page_context.recorder.changed_at)
+    last = max(progress.changed_at, page_context.recorder.observer.changed_at)
     if activity.unshown:
         rests = now - last >= _OBSERVED_S and now >= progress.rests_at
         return SettleEnd.OBSERVED if rests else None
@@ -242,13 +246,13 @@ def _with_others(
 ) -> PageActivity:
     """Add what is under way and not in the trace: channels, polls, workers, navigations."""
     waits, unshown, far = [*announced.waits], [*announced.unshown], [*announced.far]
-    for kind, since in page_context.recorder.silent_channels:
+    for kind, since in page_context.recorder.observer.silent_channels:
         due = since + HORIZON_S
         wait = AnnouncedWork(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
         (waits if now < due else unshown).append(wait)
-    if open_channels := page_context.recorder.channels:
+    if open_channels := page_context.recorder.observer.channels:
         unshown.append(AnnouncedWork(kind="channel", count=open_channels, longest_ms=0, due_at=now))
-    if polls := page_context.recorder.polls:
+    if polls := page_context.recorder.observer.polls:
         unshown.append(AnnouncedWork(kind="poll", count=polls, longest_ms=0, due_at=now))
     if busy_since and now - busy_since < HORIZON_S:
         waits.append(AnnouncedWork(kind="busy-worker", count=1, longest_ms=0, due_at=now))
@@ -292,7 +296,9 @@ def _ended(
         open_ends=open_ends,
         height=progress.height,
         how=how,
-        unchanged_s=max(0.0, now - max(progress.changed_at, page_context.recorder.changed_at)),
+        unchanged_s=max(
+            0.0, now - max(progress.changed_at, page_context.recorder.observer.changed_at)
+        ),
         waited_for=progress.waited_for,
         announced=activity.waits,
         left=(*activity.waits, *activity.unshown, *activity.far),

@@ -44,7 +44,7 @@ class PageRecovery:
         # Requests beside the document's that do not end although loading was stopped: a
         # script may be waiting for one.
         waits = self._document.stuck_requests > (
-            1 if self._page_context.recorder.document_in_flight else 0
+            1 if self._page_context.recorder.observer.document_in_flight else 0
         )
         recovery.insert(0 if waits else len(recovery), self._cut)
         # The page may wait for what it draws: a shader can loop as a script does.

@@ -101,7 +101,7 @@ class Console:
                 self._recovery.stop_scripts_soon(
                     "the page wrote to its console faster than the browser's driver can read"
                 )
-                halting = asyncio.ensure_future(self._recorder.halt_workers())
+                halting = asyncio.ensure_future(self._recorder.observer.halt_workers())
             while (asked := self._clock.monotonic()) - began < _THROUGH_S:
                 await asyncio.wait({answer}, timeout=_THROUGH_S)
                 if self._clock.monotonic() - asked < _LATE_S / 2:

@@ -115,7 +115,7 @@ class Navigation:
             await self._page_context.send("emptying the cache", "Network.clearBrowserCache")
         except PlaywrightError as error:
             self._builder.log("reload", f"with what the cache has: {first_error_line(error)}")
-        self._recorder.requested_again()
+        self._recorder.observer.requested_again()
         self._document.expected_at = None
         return await self._go()
 
@@ -244,7 +244,7 @@ class Navigation:
         waits = True
         while waits and not self._document.loaded and self._clock.monotonic() < end:
             # What still comes has a connection that is not still.
-            still_s = _STILL_S if self._recorder.document_in_flight else 0.0
+            still_s = _STILL_S if self._recorder.observer.document_in_flight else 0.0
             await self._end_stalled(still_s)
             await self._guard.pause(_LOOK_S)
             waits = self._recorder.is_waiting_for_scripts
@@ -264,7 +264,7 @@ class Navigation:
             "was loaded once more, with its scripts stopped",
         )
         await self._recovery.stop_scripts(f"the page replaced itself by {away}")
-        self._recorder.requested_again()
+        self._recorder.observer.requested_again()
         try:
             await self._guard.call(
                 "the document before", self._page.goto(url, wait_until="commit", timeout=0), limit_s
@@ -288,9 +288,9 @@ class Navigation:
         except (CallTimeout, PlaywrightError) as error:
             self._builder.note("stop-loading", f"without effect: {first_error_line(error)}")
         end = self._clock.monotonic() + 2 * self._decision.quiet_s
-        while self._recorder.in_flight and self._clock.monotonic() < end:
+        while self._recorder.observer.in_flight and self._clock.monotonic() < end:
             await self._guard.pause(_LOOK_S)
-        self._document.stuck_requests = self._recorder.in_flight
+        self._document.stuck_requests = self._recorder.observer.in_flight
 
     async def anchor(self) -> None:
         """
@@ -378,8 +378,8 @@ class Navigation:
         )
 
     def _is_quiet(self) -> bool:
-        quiet_s = self._clock.monotonic() - self._recorder.quiet_since
-        return self._recorder.in_flight == 0 and quiet_s >= self._decision.quiet_s
+        quiet_s = self._clock.monotonic() - self._recorder.observer.quiet_since
+        return self._recorder.observer.in_flight == 0 and quiet_s >= self._decision.quiet_s
 
     # Events of the page
 
@@ -494,7 +494,7 @@ class Navigation:
         self._failures += 1
         self._document.kept = True
         self._document.expected_at = None
-        self._recorder.failed(request_id, error)
+        self._recorder.observer.failed(request_id, error)
         self._builder.log("destination-missing", f"{url}: {code}: {detail}")
         if self._is_going:
             return  # our own navigation, whose step records it

@@ -458,7 +458,7 @@ class TraceWatch:
         return self._reader.activity(
             now - offset,
             self._worlds.known_frames,
-            workers=self._recorder.workers,
+            workers=self._recorder.observer.workers,
             offset=offset,
         )
 

@@ -45,7 +45,7 @@ def _passed_limit(page_context: PageContext) -> tuple[str, str]:
     if not code and page_context.memory_is_low():
         # Text takes 20 to 30 times its length once it is laid out. Stopped now, it
         # can still be photographed.
-        length = page_context.recorder.document_in_flight
+        length = page_context.recorder.observer.document_in_flight
         if length > _LARGE_DOCUMENT:
             detail = f"the page's document took much of the memory after {length} bytes"
             return RESPONSE_TOO_LARGE, detail

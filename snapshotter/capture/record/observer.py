@@ -303,7 +303,13 @@ class RequestObserver:
         self._asked_again.append(len(self._observed))
 
     def failed(self, request_id: str, error: str) -> None:
-        """Note the error of a request that we abort because of it."""
+        """
+        Note the error of a request that we abort because of it.
+
+        Args:
+            request_id: The browser's.
+            error: "net::ERR_…"
+        """
         self._failed[request_id] = error
 
     # Sessions

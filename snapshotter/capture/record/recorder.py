@@ -140,7 +140,8 @@ class Recorder:
     """
     Records the network traffic of one page, from what the egress guard keeps.
 
-    It may not see everything: `Recording.missing_parts` names what is known to be missing.
+    It may not see everything: `Recording.missing_parts` names what is known to be missing. While
+    the page lives, `observer` has its requests.
 
     Args:
         spool: The capture's directory; files appear below it under their bundle paths.
@@ -170,7 +171,7 @@ class Recorder:
         if rules.original:
             self._redactor.replace(REQUESTED_URL, "original", rules.original)
         self._concealer = Concealer.of(self._redactor, rules.redact, rules.own)
-        self._observer = RequestObserver(clock=clock, limits=rules.limits, redactor=self._redactor)
+        self.observer = RequestObserver(clock=clock, limits=rules.limits, redactor=self._redactor)
         self._scratch = BodyStore(spool / _SCRATCH)
         self._stalled: set[int] = set()  # numbers of requests that we ended; see `end_stalled`
         self._stopped_for = ""  # why loading was stopped, a word of WARC-Truncated
@@ -179,79 +180,16 @@ class Recorder:
 
     async def attach(self, context: BrowserContext, cdp: CDPSession) -> None:
         """Begin, before the page's first navigation. Raises PlaywrightError; limit its time."""
-        await self._observer.attach(context, cdp)
-
-    @property
-    def in_flight(self) -> int:
-        """How many requests have no end yet."""
-        return self._observer.in_flight
-
-    @property
-    def quiet_since(self) -> float:
-        """`clock.monotonic()` of the last beginning or end of a request."""
-        return self._observer.quiet_since
-
-    @property
-    def awaited(self) -> int:
-        """How many requests have no end, without polls and open event streams."""
-        return self._observer.awaited
-
-    @property
-    def changed_at(self) -> float:
-        """`clock.monotonic()` of the last network event that is no poll."""
-        return self._observer.changed_at
-
-    @property
-    def workers(self) -> int:
-        """How many workers run, shared ones included."""
-        return self._observer.workers
-
-    @property
-    def polls(self) -> int:
-        """How many requests without an end are repeated by scripts."""
-        return self._observer.polls
-
-    @property
-    def silent_channels(self) -> tuple[tuple[str, float], ...]:
-        """Sockets and event streams without a first message: kind, and since when."""
-        return self._observer.silent_channels
-
-    @property
-    def channels(self) -> int:
-        """How many sockets and event streams are open and have had a message."""
-        return self._observer.channels
-
-    async def busy_since(self) -> float:
-        """Return since when a worker has not answered; 0.0 if all do."""
-        return await self._observer.busy_since()
+        await self.observer.attach(context, cdp)
 
     @property
     def over_limit(self) -> str:
         """The reason code of the gravest limit that was passed; "" if none was."""
-        if self._observer.requests > self._limits.requests:
+        if self.observer.requests > self._limits.requests:
             return TOO_MANY_REQUESTS
-        if self._guard.over_limit or self._observer.bytes_received > self._limits.capture_bytes:
+        if self._guard.over_limit or self.observer.bytes_received > self._limits.capture_bytes:
             return CAPTURE_TOO_LARGE
-        return RESPONSE_TOO_LARGE if self._observer.response_too_large else ""
-
-    @property
-    def document_in_flight(self) -> int:
-        """Bytes of the page's document so far, while more may come; otherwise 0."""
-        return self._observer.document_in_flight
-
-    def requested_again(self) -> None:
-        """Note that the next document comes because we request the page once more."""
-        self._observer.requested_again()
-
-    def failed(self, request_id: str, error: str) -> None:
-        """
-        Note the error of a request that we abort because of it.
-
-        Args:
-            request_id: The browser's.
-            error: "net::ERR_…"
-        """
-        self._observer.failed(request_id, error)
+        return RESPONSE_TOO_LARGE if self.observer.response_too_large else ""
 
     async def note_cut_off(self, cause: str) -> None:
         """
@@ -262,14 +200,10 @@ class Recorder:
         """
         self._stopped_for = self._stopped_for or cause
 
-    async def halt_workers(self) -> None:
-        """Pause all workers of the page for good; their later requests are not observed."""
-        await self._observer.halt_workers()
-
     @property
     def is_waiting_for_scripts(self) -> bool:
         """Whether a request for a script or a style sheet has no end yet."""
-        return bool(self._observer.open_requests(_BLOCKING))
+        return bool(self.observer.open_requests(_BLOCKING))
 
     async def end_stalled(self, still_s: float) -> tuple[str, ...]:
         """
@@ -283,7 +217,7 @@ class Recorder:
         """
         before = self._clock.now() - timedelta(seconds=still_s)
         waiting: dict[tuple[str, int], list[ObservedRequest]] = {}
-        for request in self._observer.open_requests(_BLOCKING):
+        for request in self.observer.open_requests(_BLOCKING):
             if request.at <= before and (server := host_and_port(request.url)) is not None:
                 waiting.setdefault(server, []).append(request)
         if not waiting:
@@ -302,12 +236,12 @@ class Recorder:
         It takes some seconds for hundreds of MiB. A caller that cannot wait so long cancels it and
         calls `finish_now`, which waits for what is being written.
         """
-        self._observer.stop()  # what the browser tells from here on is our doing
+        self.observer.stop()  # what the browser tells from here on is our doing
         return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
 
     def finish_now(self, *, final_url: str, title: str) -> Recording:
         """Write what was collected, without a browser or an event loop."""
-        self._observer.stop()
+        self.observer.stop()
         return self._write(final_url=final_url, title=title, text="")
 
     # Writing
@@ -332,7 +266,7 @@ class Recorder:
         )
         paired = pair_exchanges(
             itertools.chain.from_iterable(connection.exchanges for connection in connections),
-            self._observer.observed,
+            self.observer.observed,
             cause=self._stopped_for,
         )
         believed = self._believed(paired, signatures)
@@ -344,7 +278,7 @@ class Recorder:
             )
             for exchange in paired
         )
-        redirects, shown_requests = self._observer.redirects_and_documents()
+        redirects, shown_requests = self.observer.redirects_and_documents()
         by_request = {
             exchange.observed.number: exchange
             for exchange in exchanges
@@ -562,7 +496,7 @@ class Recorder:
             )
             for connection in connections
         )
-        data = network.encode(listed, cross_check(exchanges, self._observer.observed))
+        data = network.encode(listed, cross_check(exchanges, self.observer.observed))
         files.write(network.PATH, "application/json", data, step="record")
         if signatures.sessions or signatures.unsigned:
             data = server_signature.encode(signatures)
@@ -610,7 +544,7 @@ class Recorder:
     ) -> RequestCounts:
         ends = Counter(exchange.end for exchange in exchanges)
         unseen = max(
-            0, self._observer.ignored - sum(exchange.observed is None for exchange in exchanges)
+            0, self.observer.ignored - sum(exchange.observed is None for exchange in exchanges)
         )
         return RequestCounts(
             total=len(exchanges) + unseen,
@@ -651,9 +585,9 @@ class Recorder:
                 not exchange.wire.request_is_whole
             )
         absent["frames, windows or workers whose requests have no circumstances"] = (
-            self._observer.unfollowed_targets
+            self.observer.unfollowed_targets
         )
-        absent["requests over the limit, which have no circumstances"] = self._observer.ignored
+        absent["requests over the limit, which have no circumstances"] = self.observer.ignored
         troubles: Counter[str] = Counter()
         for connection in connections:
             server = f"{connection.connection.host}:{connection.connection.port}"

@@ -42,12 +42,13 @@ def ended(seen: Sequence[PageActivity], every_s: float) -> float:
     async def busy_since() -> float:
         return 0.0
 
+    observer = SimpleNamespace(
+        changed_at=0.0, silent_channels=(), channels=0, polls=0, busy_since=busy_since
+    )
     page_context: Any = SimpleNamespace(
         clock=clock,
         trace=SimpleNamespace(look=look),
-        recorder=SimpleNamespace(
-            changed_at=0.0, silent_channels=(), channels=0, polls=0, busy_since=busy_since
-        ),
+        recorder=SimpleNamespace(observer=observer),
         decision=SimpleNamespace(quiet_s=0.25),
         document=SimpleNamespace(expected_at=None, scripts_stopped=False),
         worlds=SimpleNamespace(scheduled=()),
