@@ -18,7 +18,7 @@ from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Outcome, StepState, files_open_to
 from snapshotter.model.request import CaptureRequest, Decision, Limits
 from tests.e2e.capturing import Engine, artifact, codes, kinds
@@ -321,7 +321,7 @@ def test_a_browser_that_does_not_start_has_the_last_word(tmp_path: Path) -> None
      "http://user:secret@127.0.0.1/"],
 )  # fmt: skip
 def test_only_web_addresses_without_a_password_are_opened(capture: Engine, url: str) -> None:
-    with pytest.raises(ValueError, match="address"):
+    with pytest.raises(SnapshotterError, match="URL"):
         capture(url)
 
 
