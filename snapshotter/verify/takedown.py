@@ -96,21 +96,9 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     findings = [
         Finding.passed(
             "event", f"a record of {event.kind} with {len(captures_by_role(event))} captures"
-        )
+        ),
+        key_finding("event key", key_id, trust),
     ]
-    key = trust.key(key_id)
-    if key is None:
-        findings.append(
-            Finding.indeterminate(
-                "event key",
-                Code.KEY_UNKNOWN,
-                f"nobody whom you trust is known to have the key {key_id}",
-            )
-        )
-    else:
-        # The record has no token; only its place in the log proves its time.
-        verdict, code, detail = judge_key(key, None)
-        findings.append(Finding(check="event key", verdict=verdict, code=code, detail=detail))
     return EventReport(
         findings=tuple(findings),
         event=event,
@@ -119,6 +107,17 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
         trust=trust.source,
         parts=captures_by_role(event),
     )
+
+
+def key_finding(check: str, key_id: str, trust: Trust) -> Finding:
+    """Return the finding about the key that signed a record of an event or a report."""
+    key = trust.key(key_id)
+    if key is None:
+        detail = f"nobody whom you trust is known to have the key {key_id}"
+        return Finding.indeterminate(check, Code.KEY_UNKNOWN, detail)
+    # The record has no token, so its time is not proven here.
+    verdict, code, detail = judge_key(key, None)
+    return Finding(check=check, verdict=verdict, code=code, detail=detail)
 
 
 def find_and_check_captures(

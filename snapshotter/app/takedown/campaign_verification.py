@@ -54,8 +54,8 @@ from snapshotter.model.takedown import ConfirmRules
 from snapshotter.ports import ShowMessage
 from snapshotter.verify import capture_order as orders
 from snapshotter.verify import report as reports
-from snapshotter.verify.takedown import captures_by_role
-from snapshotter.verify.trust import Trust, judge_key
+from snapshotter.verify.takedown import captures_by_role, key_finding
+from snapshotter.verify.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def verify_campaign(
     campaign = report.campaign
     findings = [
         Finding.passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),
-        _key(key_id, trust),
+        key_finding("report key", key_id, trust),
     ]
     if not campaign.verified:
         findings.append(
@@ -164,16 +164,6 @@ def verify_campaign(
         weak=order.weak,
         checked=len(found.derived),
     )
-
-
-def _key(key_id: str, trust: Trust) -> Finding:
-    key = trust.key(key_id)
-    if key is None:
-        detail = f"nobody whom you trust is known to have the key {key_id}"
-        return Finding.indeterminate("report key", Code.KEY_UNKNOWN, detail)
-    # The record has no token, so nothing proves its time.
-    verdict, code, detail = judge_key(key, None)
-    return Finding(check="report key", verdict=verdict, code=code, detail=detail)
 
 
 def _after_the_period(campaign: Campaign) -> list[str]:
