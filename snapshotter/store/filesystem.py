@@ -93,7 +93,11 @@ class DirectoryStore:
         """See `ObjectStore.put_new`. A retention is noted before this returns."""
         check_key(key)
         check_sha256(sha256)
-        with open_content(source) as original, self._told(key), contextlib.ExitStack() as stack:
+        with (
+            open_content(source) as original,
+            self._translated(key),
+            contextlib.ExitStack() as stack,
+        ):
             self._make_root()
             root = stack.enter_context(_opened(self._root))
             incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
@@ -121,7 +125,7 @@ class DirectoryStore:
         """See `ObjectStore.head`. A directory keeps no digest."""
         with self.open(key) as stream:
             length = os.fstat(stream.fileno()).st_size
-        with self._told(key), _opened(self._root) as root:
+        with self._translated(key), _opened(self._root) as root:
             return _described(key, length, "", _noted(root, key))
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
@@ -158,7 +162,7 @@ class DirectoryStore:
         self.open(key).close()
         if version:
             raise FileNotFoundError(errno.ENOENT, "a directory has no versions", key)
-        with self._told(key), _opened(self._root) as root:
+        with self._translated(key), _opened(self._root) as root:
             return directory_locks.read(root, key)
 
     def retain(self, key: str, retention: Retention) -> LockState:
@@ -174,7 +178,7 @@ class DirectoryStore:
     def set_aside(self, key: str) -> None:
         """See `ObjectStore.set_aside`. The note of its lock stays where it is."""
         check_key(key)
-        with self._told(key), contextlib.ExitStack() as stack:
+        with self._translated(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
             stack.enter_context(directory_locks.hold_changes_lock(root))
             folders = stack.enter_context(self._folders(root, key, make=False))
@@ -188,7 +192,7 @@ class DirectoryStore:
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`. What was set aside of the key goes too."""
         check_key(key)
-        with self._told(key), contextlib.ExitStack() as stack:
+        with self._translated(key), contextlib.ExitStack() as stack:
             try:
                 root = stack.enter_context(_opened(self._root))
             except FileNotFoundError:
@@ -223,16 +227,20 @@ class DirectoryStore:
             return directory_locks.change(root, key, lambda state: merged_lock(state, retention))
 
     def _change(self, key: str, how: Callable[[LockState], LockState]) -> LockState:
-        with self._told(key), _opened(self._root) as root, directory_locks.hold_changes_lock(root):
+        with (
+            self._translated(key),
+            _opened(self._root) as root,
+            directory_locks.hold_changes_lock(root),
+        ):
             return directory_locks.change(root, key, how)
 
     def open(self, key: str) -> BinaryIO:
         """See `ObjectStore.open`."""
         check_key(key)
-        with self._told(key), contextlib.ExitStack() as stack:
+        with self._translated(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
             folders = stack.enter_context(self._folders(root, key, make=False))
-            raw = _ObjectFile(_open_object(folders[-1], key), partial(self._told, key))
+            raw = _ObjectFile(_open_object(folders[-1], key), partial(self._translated, key))
             return io.BufferedReader(raw, _BUFFER)
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
@@ -252,7 +260,7 @@ class DirectoryStore:
         """See `SwapStore.swap`. An object that is made by it is a new one, as any other."""
         check_key(key)
         sha256 = hashlib.sha256(data).hexdigest()
-        with self._told(key), contextlib.ExitStack() as stack:
+        with self._translated(key), contextlib.ExitStack() as stack:
             self._make_root()
             root = stack.enter_context(_opened(self._root))
             incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
@@ -292,7 +300,7 @@ class DirectoryStore:
     def discard(self, key: str) -> None:
         """See `SwapStore.discard`."""
         check_key(key)
-        with self._told(key), contextlib.ExitStack() as stack:
+        with self._translated(key), contextlib.ExitStack() as stack:
             try:
                 root = stack.enter_context(_opened(self._root))
                 folders = stack.enter_context(self._folders(root, key, make=False))
@@ -320,7 +328,7 @@ class DirectoryStore:
         No file is opened for a name with another prefix, so that the sidecars of one bundle are
         found quickly among those of a day.
         """
-        with self._told(folder), contextlib.ExitStack() as stack:
+        with self._translated(folder), contextlib.ExitStack() as stack:
             try:
                 descriptor = stack.enter_context(_opened(self._root))
                 for segment in folder.split("/")[:-1]:
@@ -388,7 +396,7 @@ class DirectoryStore:
             raise
 
     @contextlib.contextmanager
-    def _told(self, key: str) -> Iterator[None]:
+    def _translated(self, key: str) -> Iterator[None]:
         """Translate errors of the file system into those of the contract."""
         try:
             yield
@@ -397,9 +405,9 @@ class DirectoryStore:
         except FileExistsError:
             raise
         except OSError as error:
-            raise self._told_as(error, key) from error
+            raise self._translate(error, key) from error
 
-    def _told_as(self, error: OSError, key: str) -> SnapshotterError:
+    def _translate(self, error: OSError, key: str) -> SnapshotterError:
         root, code = self._root, error.errno
         if isinstance(error, NotRegularFile):
             return NotAnObject(
@@ -478,16 +486,18 @@ def _open_object(folder: int, key: str) -> int:
 class _ObjectFile(io.FileIO):
     """One open object; read errors become the errors of the store's contract."""
 
-    def __init__(self, descriptor: int, told: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, descriptor: int, translated: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         super().__init__(descriptor, "rb")
-        self._told = told
+        self._translated = translated
 
     def readinto(self, buffer: Any) -> int | None:
-        with self._told():
+        with self._translated():
             return super().readinto(buffer)
 
     def readall(self) -> bytes:
-        with self._told():
+        with self._translated():
             return super().readall()
 
 

@@ -254,12 +254,12 @@ def _is_of_the_moment(report: Report) -> bool:
 
 
 def _told(findings: list[Finding]) -> list[str]:
-    told = [
+    sentences = [
         shortened(f"{finding.code.value}: {finding.detail}") for finding in findings[:_MAX_TOLD]
     ]
     if len(findings) > _MAX_TOLD:
-        told.append(f"and {len(findings) - _MAX_TOLD} more")
-    return told
+        sentences.append(f"and {len(findings) - _MAX_TOLD} more")
+    return sentences
 
 
 # Bytes.

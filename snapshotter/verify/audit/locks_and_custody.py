@@ -102,22 +102,22 @@ class LockAndCustodyJudge:
                 f"a record of a hold does not hold: {facts['holds']['problems'][0]}",
             )
 
-    def missing(self, tell: Callable[[str, str, str], None]) -> None:
+    def missing(self, report_missing: Callable[[str, str, str], None]) -> None:
         """
         Find bundles with receipts of this machine that neither the store nor the log has.
 
         Args:
-            tell: Called with the id, key and digest of each missing bundle.
+            report_missing: Called with the id, key and digest of each missing bundle.
         """
         try:
-            self._missing(tell)
+            self._missing(report_missing)
         except SnapshotterError as error:
             if isinstance(error, ServiceUnavailable):
                 raise
             words = f"the receipts of this machine cannot be read: {error}"
             self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
 
-    def _missing(self, tell: Callable[[str, str, str], None]) -> None:
+    def _missing(self, report_missing: Callable[[str, str, str], None]) -> None:
         if self._receipts is None:
             return
         for bundle_id in self._receipts.bundle_ids():
@@ -129,7 +129,7 @@ class LockAndCustodyJudge:
                 continue  # it is there, or the log has told of it
             for receipt in self._own(bundle_id).receipts:
                 if receipt.key == key and receipt.store == self._store_name:
-                    tell(bundle_id, key, receipt.sha256)
+                    report_missing(bundle_id, key, receipt.sha256)
                     break
 
     def unenforced(self) -> None:
@@ -258,11 +258,11 @@ class LockAndCustodyJudge:
         for hold in facts["holds"]["open"]:
             yield _Wanted(None, f"by the hold {hold['name']}", hold["trusted"])
 
-    def _by_receipts(self, told: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
+    def _by_receipts(self, given: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
         """Yield the strictest retention in the store's receipts, and the last state of a hold."""
         here = [
             (receipt, sure)
-            for receipt, sure in told
+            for receipt, sure in given
             if receipt.store == self._store_name and receipt.key == key
         ]
         kept = [
@@ -379,6 +379,6 @@ class LockAndCustodyJudge:
 
 def _in_chain(facts: BundleFacts, covered: int) -> Iterator[tuple[Receipt, bool]]:
     """Yield the receipts of a custody chain, and whether a head in the log covers each."""
-    for told in facts["custody"]["receipts"]:
-        fields = {name: value for name, value in told.items() if name != "place"}
-        yield receipts.from_json(fields), told["place"] < covered
+    for listed in facts["custody"]["receipts"]:
+        fields = {name: value for name, value in listed.items() if name != "place"}
+        yield receipts.from_json(fields), listed["place"] < covered

@@ -51,7 +51,7 @@ class LogComparison:
 
     Args:
         remembered: The number of log entries that an earlier audit saw.
-        tell: Called with each finding.
+        add_finding: Called with each finding.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LogComparison:
         trust: Trust,
         *,
         remembered: int,
-        tell: Callable[[AuditFinding], None],
+        add_finding: Callable[[AuditFinding], None],
     ) -> None:
         self._objects = objects
         self._workspace = workspace
@@ -71,7 +71,7 @@ class LogComparison:
         self._rules = rules
         self._trust = trust
         self._remembered = remembered
-        self._tell = tell
+        self._add_finding = add_finding
 
     def settle(self, step: Callable[[int], None]) -> None:
         """Look again for everything that may be gone; add findings for what is."""
@@ -157,7 +157,7 @@ class LogComparison:
         """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
         words = f"sidecars cannot be read ({names}), so this is not established: {'; '.join(found)}"
-        self._tell(
+        self._add_finding(
             AuditFinding(
                 code=AuditCode.UNPROVEN,
                 severity=_UNCLEAR,
@@ -543,7 +543,7 @@ class LogComparison:
             )
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
-        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+        self._add_finding(AuditFinding(code=code, severity=severity, key=key, detail=detail))
 
 
 def _named_first(sidecars: Iterable[tuple[int, bytes]]) -> str:

@@ -49,7 +49,7 @@ class LogHistory:
 
     Args:
         trusted: The key and witnesses of the log; None: unknown.
-        tell: Called with each finding.
+        add_finding: Called with each finding.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class LogHistory:
         objects: ObjectReader,
         trusted: LogPolicy | None,
         workspace: AuditDatabase,
-        tell: AddFinding,
+        add_finding: AddFinding,
     ) -> None:
         self._objects = objects
         self._trusted = trusted
         self._workspace = workspace
-        self._tell = tell
+        self._add_finding = add_finding
         self._tree = merkle.Frontier()
         self._levels: list[list[bytes]] = [[]]  # the tiles that are not whole yet, by level
         self._checkpoint: bytes = b""  # the whole note, as it was served last
@@ -189,14 +189,14 @@ class LogHistory:
         A checkpoint that the log did not verifiably sign can only make the audit
         INDETERMINATE.
         """
-        tell = self._failed_at if claim.signed else self._unclear_at
+        add = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
         said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
         if self._seen is None and self.is_unreadable:
             return  # told: whether there is such a tree is not known
         if self._seen is None:
             if claim.signed and claim.is_of_here:
-                tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
+                add(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
             elif claim.signed and (self._orphan is None or self._orphan[0] < claim.head.size):
                 self._orphan = claim.head.size, claim.where, said
         elif claim.origin != self._seen.origin:
@@ -207,7 +207,7 @@ class LogHistory:
                 f"{self._seen.origin[:100]!r}",
             )
         elif claim.head.size > self._seen.head.size:
-            tell(
+            add(
                 AuditCode.ROLLED_BACK,
                 claim.where,
                 f"{said}, and the log has {self._seen.head.size}: entries were taken away",
@@ -215,7 +215,7 @@ class LogHistory:
         else:
             root = self._root_at(claim.head.size)
             if root is not None and root != claim.head.root:
-                tell(
+                add(
                     AuditCode.FORKED,
                     claim.where,
                     f"{said} with another root than the log's tree of that size has: "
@@ -235,7 +235,7 @@ class LogHistory:
     def judge_mirror(self) -> None:
         """Add a note if the log is a copy, which lacks later entries of the original."""
         if self._seen is not None and self.is_mirror():
-            self._tell(
+            self._add_finding(
                 AuditFinding(
                     code=AuditCode.MIRROR,
                     severity=Severity.NOTE,
@@ -444,7 +444,7 @@ class LogHistory:
         except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
             self.is_unreadable = self.is_unreadable or isinstance(error, ObjectUnreadable)
-        # The hashes alone let the tree go on: whether they are right, the root will tell.
+        # The hashes alone let the tree go on: whether they are right, the root shows.
         hashes = Tile(level=0, index=tile.index, width=tile.width)
         try:
             return [
@@ -509,10 +509,12 @@ class LogHistory:
         self._unclear_at(code, CHECKPOINT, detail)
 
     def _failed_at(self, code: AuditCode, key: str, detail: str) -> None:
-        self._tell(AuditFinding(code=code, severity=Severity.FAILED, key=key, detail=detail))
+        self._add_finding(AuditFinding(code=code, severity=Severity.FAILED, key=key, detail=detail))
 
     def _unclear_at(self, code: AuditCode, key: str, detail: str) -> None:
-        self._tell(AuditFinding(code=code, severity=Severity.INDETERMINATE, key=key, detail=detail))
+        self._add_finding(
+            AuditFinding(code=code, severity=Severity.INDETERMINATE, key=key, detail=detail)
+        )
 
 
 def _name(tile: Tile) -> str:

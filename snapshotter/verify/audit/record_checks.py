@@ -95,7 +95,7 @@ class RecordJudge:
     Args:
         records: The kind of the records.
         is_logged: Whether there is a log that was read completely.
-        tell: Called with each finding.
+        add_finding: Called with each finding.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class RecordJudge:
         trust: Trust,
         *,
         is_logged: bool,
-        tell: Callable[[AuditFinding], None],
+        add_finding: Callable[[AuditFinding], None],
     ) -> None:
         self._records = records
         self._noun = records.noun
@@ -116,7 +116,7 @@ class RecordJudge:
         self._rules = rules
         self._trust = trust
         self._is_logged = is_logged
-        self._tell = tell
+        self._add_finding = add_finding
         self._links: dict[bytes, str] = {}  # the first record behind each link; 0.2 kB each
 
     def run(self) -> None:
@@ -220,7 +220,9 @@ class RecordJudge:
             self._say(AuditCode.UNLOGGED, Severity.INDETERMINATE, key, words)
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
-        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=shortened(detail)))
+        self._add_finding(
+            AuditFinding(code=code, severity=severity, key=key, detail=shortened(detail))
+        )
 
 
 def describe_gap(found: GapRecord) -> str:

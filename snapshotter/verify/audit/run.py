@@ -144,7 +144,7 @@ class StoreAudit:
         self._workspace = AuditDatabase(workspace)
         self._run = secrets.token_hex(8)
         self._objects = ObjectReader(self._store, self._workspace, pause, self._run)
-        self._history = LogHistory(self._objects, trust.log, self._workspace, self._tell)
+        self._history = LogHistory(self._objects, trust.log, self._workspace, self._add_finding)
         self._remember: RememberedCheckpoint | None = None
         self._unread_before = dict(earlier.unread)
         self._unread: tuple[UnreadableObject, ...] = ()
@@ -199,7 +199,7 @@ class StoreAudit:
             rules,
             self._trust,
             remembered=self._remembered.head.size if self._remembered else 0,
-            tell=self._tell,
+            add_finding=self._add_finding,
         )
         guard = LockAndCustodyJudge(
             self._objects,
@@ -246,7 +246,7 @@ class StoreAudit:
             guard.copied()
         guard.records(self._unlocked_keys())
         for finding in judge_entries(self._workspace):
-            self._tell(finding)
+            self._add_finding(finding)
         self._history.judge_lock()
         if self._remembered is None:  # else that it is gone was told for certain
             self._history.judge_orphan()
@@ -273,16 +273,16 @@ class StoreAudit:
             rules,
             self._trust,
             is_logged=self._history.head is not None and not self._history.is_unreadable,
-            tell=self._tell,
+            add_finding=self._add_finding,
         )
 
-    def _tell(self, finding: AuditFinding) -> None:
+    def _add_finding(self, finding: AuditFinding) -> None:
         if finding.severity is Severity.INDETERMINATE and not finding.retry:
             self._is_stuck = True
         self._workspace.add_finding(finding)
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
-        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+        self._add_finding(AuditFinding(code=code, severity=severity, key=key, detail=detail))
 
     # Beginning, or going on.
 
@@ -560,7 +560,7 @@ class StoreAudit:
             words = unread_file.detail
             if after.audits > 1:
                 words += f" ({after.audits} audits since {instant(after.since)} could not read it)"
-            self._tell(
+            self._add_finding(
                 AuditFinding(
                     code=AuditCode.WITHHELD if withheld else unread_file.code,
                     severity=Severity.INDETERMINATE,

@@ -179,20 +179,20 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> BundleFacts:
         if (number := custody_sidecars.number_of(kind)) is not None
     ]
     chain = custody_sidecars.check(report.custody or None, sidecars)
-    told = [
+    receipts_in_chain = [
         {"place": place, **receipts.as_json(link.event.receipt)}
         for place, link in enumerate(chain.events)
         if link.event.receipt is not None
     ]
     problems = list(chain.problems)
-    if len(chain.events) > _MAX_HEADS or len(told) > _MAX_RECEIPTS:
+    if len(chain.events) > _MAX_HEADS or len(receipts_in_chain) > _MAX_RECEIPTS:
         problems.append("it is longer than an audit looks at")
     return {
         "branches": sorted(replica_custody.copy_heads(chain.events[:_MAX_HEADS])),
         "heads": [link.head for link in chain.events[:_MAX_HEADS]],
         "problems": [shortened(problem) for problem in problems[:5]],
         "problems_count": len(problems),
-        "receipts": told[-_MAX_RECEIPTS:],
+        "receipts": receipts_in_chain[-_MAX_RECEIPTS:],
     }
 
 

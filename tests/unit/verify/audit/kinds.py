@@ -164,7 +164,7 @@ class Refusing(DirectoryStore):
             os.dup2(elsewhere, stream.fileno())  # it has its length, and reading it fails
             os.close(elsewhere)
             return stream
-        with self._told(key):
+        with self._translated(key):
             raise OSError(self._code, os.strerror(self._code), key)
 
 
