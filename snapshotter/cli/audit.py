@@ -123,7 +123,7 @@ def audit(
     from snapshotter.app.monitoring import notification_events
     from snapshotter.app.upkeep import audit as auditing
     from snapshotter.app.wiring import log as wiring_log
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.verify.audit.report import exit_code
 
@@ -159,13 +159,13 @@ def audit(
     except auditing.StoreWithheld:
         receipts_name, now = service.receipts.store_name, service.clock.now()
         alarm = notification_events.withheld_event(0, "", receipts_name, now)
-        wiring_notify.notify_once(settings, alarm, show_message=print_message)
+        wiring_notifications.notify_once(settings, alarm, show_message=print_message)
         raise
     printer.end(done)
     code = exit_code(done.report)
     receipts_name, now = service.receipts.store_name, service.clock.now()
     for event in notification_events.audit_events(done.report, done.report_id, receipts_name, now):
-        wiring_notify.notify_once(settings, event, show_message=print_message)
+        wiring_notifications.notify_once(settings, event, show_message=print_message)
     if done.problem is not None:
         print_error(done.problem)
         # A verdict that says PASSED and whose report is lost is not a whole success.

@@ -203,7 +203,7 @@ def _named(given: tuple[str, ...]) -> Mapping[str, str]:
 
 def _dry_run(batch: "Batch", settings: "Settings", *, as_json: bool) -> int:
     """Print which pages would be visited, and how long that takes."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     plan, journal = batch.preview(dry_run=True)
     for note in plan.notes:
@@ -216,7 +216,7 @@ def _dry_run(batch: "Batch", settings: "Settings", *, as_json: bool) -> int:
         name=batch.request.name or "standard input",
         now=batch.clock.now(),
     )
-    forecast.print(wiring_jobs.politeness(settings), as_json=as_json)
+    forecast.print(wiring_queue.politeness(settings), as_json=as_json)
     return 0
 
 
@@ -228,7 +228,7 @@ def _capture(
     from snapshotter.app.batch.whole_batch import SEALING, capture_batch
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.wiring import capture as wiring
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     # A table that cannot be read is reported before a key is made and a browser is searched.
     enqueue.refuse_if_queued(*batch.preview())
@@ -242,7 +242,7 @@ def _capture(
             check_replay=options.check_replay,
         )
         longest = batch.decisions.longest + SEALING
-        with wiring_jobs.visit_tracker(settings, batch.clock, longest=longest) as visits:
+        with wiring_queue.visit_tracker(settings, batch.clock, longest=longest) as visits:
             done = capture_batch(
                 batch, dependencies, visits, stop,
                 partial(BatchProgress, quiet=quiet, as_json=as_json), print_message,
@@ -265,18 +265,18 @@ def _enqueue(
     """Hand rows to the queue; return the exit code."""
     from snapshotter.app import machine
     from snapshotter.app.batch.whole_batch import BatchQueue, enqueue_batch
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
     batch.preview()  # a table that cannot be read is reported before a database is made
     store = wiring_store.store(settings).url
-    with wiring_jobs.queue_database(settings) as database:
+    with wiring_queue.queue_database(settings) as database:
         queue = BatchQueue(
-            jobs=wiring_jobs.queue(settings, database),
+            jobs=wiring_queue.queue(settings, database),
             store=store,
             has_worker=lambda: bool(WorkerRegistry(database).live_workers()),
-            politeness=wiring_jobs.politeness(settings),
+            politeness=wiring_queue.politeness(settings),
         )
         done = enqueue_batch(
             batch, queue, machine.RandomIds(),

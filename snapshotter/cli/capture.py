@@ -99,7 +99,7 @@ def capture_urls(
     from snapshotter.app.pipeline.url_run import capture_each
     from snapshotter.app.policies.decisions import PolicyDecisions
     from snapshotter.app.wiring import capture as wiring
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     decide = PolicyDecisions(settings, options, light=output.light)
     decisions: dict[int, Decision] = {}
@@ -128,7 +128,7 @@ def capture_urls(
             )
             print_message(f"try: snapshotter store add {file}")
         owed = retry_in_background(dependencies, print_message)
-        pace = wiring_jobs.rate_limiter(settings, dependencies.clock)
+        pace = wiring_queue.rate_limiter(settings, dependencies.clock)
         try:
             with CaptureSeries(dependencies, stop) as series:
                 code = capture_each(

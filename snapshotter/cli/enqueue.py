@@ -81,17 +81,17 @@ def enqueue_urls(
         ServiceUnavailable: The queue can not be reached. Nothing was handed over.
     """
     from snapshotter.app.policies import choice
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.policy import picking
 
     _refuse_local_options(ctx)
     if policy:
         choice.configured_policy(settings)  # raises for an unknown name before anything is enqueued
-    with wiring_jobs.queue_database(settings) as database:
-        queue = wiring_jobs.queue(settings, database)
+    with wiring_queue.queue_database(settings) as database:
+        queue = wiring_queue.queue(settings, database)
         jobs = [
             CaptureJob(
-                id=wiring_jobs.new_job_id(),
+                id=wiring_queue.new_job_id(),
                 url=url,
                 enqueued_at=queue.now(),
                 policy=_absolute(policy or ""),

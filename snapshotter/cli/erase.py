@@ -45,11 +45,13 @@ def erase(
     not stored again by any command. Replicas are erased each by itself, with --store.
     """
     from snapshotter.app.upkeep import erasure
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
-    service = wiring_desks.erasure_service(settings, ask=ask_passphrase, show_message=print_message)
+    service = wiring_upkeep.erasure_service(
+        settings, ask=ask_passphrase, show_message=print_message
+    )
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):

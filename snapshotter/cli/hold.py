@@ -58,9 +58,9 @@ def place(
     commands do. The record is signed and goes into the store.
     """
     from snapshotter.app.upkeep import holds
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
 
-    service = wiring_desks.hold_service(
+    service = wiring_upkeep.hold_service(
         _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
     for bundle_id in bundle_ids:
@@ -99,9 +99,9 @@ def lift(
     A lifting counts for whoever trusts the key that signs it.
     """
     from snapshotter.app.upkeep import holds
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
 
-    service = wiring_desks.hold_service(
+    service = wiring_upkeep.hold_service(
         _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
     for bundle_id in bundle_ids:

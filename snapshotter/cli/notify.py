@@ -38,9 +38,9 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the channels, and the rules by which they are told."""
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
 
-    rules = wiring_notify.rules(ctx.obj.load())
+    rules = wiring_notifications.rules(ctx.obj.load())
     if as_json:
         print_json(
             {
@@ -74,9 +74,9 @@ Examples:
 @click.pass_context
 def test(ctx: click.Context, channel: str, as_json: bool) -> None:
     """Send a message through a channel now, and say what came of it."""
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
 
-    with closing(wiring_notify.notification_service(ctx.obj.load())) as service:
+    with closing(wiring_notifications.notification_service(ctx.obj.load())) as service:
         delivery = service.test(channel)
     if as_json:
         print_json({"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail})
@@ -108,10 +108,10 @@ Examples:
 @click.pass_context
 def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bool) -> None:
     """List messages, the newest first: what is owed, was sent, or was given up."""
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.jobs.outbox import MessageState
 
-    with closing(wiring_notify.outbox(ctx.obj.load())) as box:
+    with closing(wiring_notifications.outbox(ctx.obj.load())) as box:
         waiting = box.waiting_count()
         found = list(box.messages(states=frozenset(map(MessageState, states)), newest=newest))
     if as_json:
@@ -133,10 +133,10 @@ def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bo
         return
     for message in found:
         when = f"next try {instant_json(message.next_at)}" if message.next_at else ""
-        told = "; ".join(text for text in (when, message.detail) if text)
+        details = "; ".join(text for text in (when, message.detail) if text)
         print_result(
             f"{message.id}  {message.state:<8}  {message.channel:<12}  {message.kind:<18}  "
-            f"{message.events:>4} events  {message.attempts:>3} attempts  {told}".rstrip()
+            f"{message.events:>4} events  {message.attempts:>3} attempts  {details}".rstrip()
         )
     if waiting:
         print_message(
@@ -158,9 +158,9 @@ def send(ctx: click.Context, as_json: bool) -> None:
 
     Workers do this by themselves. Exit code 30: something was not taken over, and is owed.
     """
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
 
-    with closing(wiring_notify.notification_service(ctx.obj.load())) as service:
+    with closing(wiring_notifications.notification_service(ctx.obj.load())) as service:
         done = service.round(hurry=True)
         service.tidy()
     if as_json:
@@ -198,11 +198,11 @@ def retry(
     ctx: click.Context, message_ids: tuple[str, ...], everything: bool, as_json: bool
 ) -> None:
     """Owe given-up messages again, and try owed ones at once."""
-    from snapshotter.app.wiring import notifications as wiring_notify
+    from snapshotter.app.wiring import notifications as wiring_notifications
 
     if everything == bool(message_ids):
         raise click.UsageError("name messages, or say --all")
-    with closing(wiring_notify.outbox(ctx.obj.load())) as box:
+    with closing(wiring_notifications.outbox(ctx.obj.load())) as box:
         count = box.retry(message_ids)
     if count < len(message_ids):
         raise SnapshotterError(

@@ -43,8 +43,8 @@ def policy_lines(found: "EffectivePolicy") -> Sequence[str]:
             lines.append(line)
             continue
         origin = found.origins.get(f"{table}{key}")
-        told = "" if origin in (None, found.policy.name) else f"  # {origin}"
-        lines.append(line + ("  # a default" if origin is None else told))
+        comment = "" if origin in (None, found.policy.name) else f"  # {origin}"
+        lines.append(line + ("  # a default" if origin is None else comment))
     return lines
 
 

@@ -66,11 +66,11 @@ def list_(
     ctx: click.Context, states: tuple[str, ...], origin: str, newest: int | None, as_json: bool
 ) -> None:
     """List jobs in the order in which they were handed over."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     found, wanted = 0, frozenset(map(JobState, states))
-    with wiring_jobs.command_queue(ctx.obj) as there:
-        for status in there.jobs(states=wanted, origin=origin, newest=newest or 0):
+    with wiring_queue.command_queue(ctx.obj) as job_queue:
+        for status in job_queue.jobs(states=wanted, origin=origin, newest=newest or 0):
             found += 1
             if as_json:
                 print_json(job_json(status))
@@ -92,10 +92,10 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     """Show one job and what came of it."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
-    with wiring_jobs.command_queue(ctx.obj) as there:
-        status = there.get(job_id)
+    with wiring_queue.command_queue(ctx.obj) as job_queue:
+        status = job_queue.get(job_id)
     if status is None:
         raise _unknown(job_id)
     if as_json:
@@ -115,10 +115,10 @@ Examples:
 @click.pass_context
 def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     """Cancel jobs; a page that is being captured is given up, a bundle stays."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
-    with wiring_jobs.command_queue(ctx.obj) as there:
-        return print_action_results(there.cancel(job_ids), "cancelled", as_json)
+    with wiring_queue.command_queue(ctx.obj) as job_queue:
+        return print_action_results(job_queue.cancel(job_ids), "cancelled", as_json)
 
 
 @queue.command(
@@ -142,19 +142,19 @@ def retry(
     ctx: click.Context, job_ids: tuple[str, ...], states: tuple[str, ...], as_json: bool
 ) -> int:
     """Have jobs that failed, died or were cancelled done again."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     if bool(job_ids) == bool(states):
         raise click.UsageError("name jobs, or a --state")
-    with wiring_jobs.command_queue(ctx.obj) as there:
+    with wiring_queue.command_queue(ctx.obj) as job_queue:
         wanted: Sequence[str] = job_ids
         if states:
             wanted = [
-                status.job.id for status in there.jobs(states=frozenset(map(JobState, states)))
+                status.job.id for status in job_queue.jobs(states=frozenset(map(JobState, states)))
             ]
             if not wanted and not as_json:
                 print_message("no job is in that state")
-        return print_action_results(there.retry(wanted), "waits again", as_json)
+        return print_action_results(job_queue.retry(wanted), "waits again", as_json)
 
 
 @queue.command(
@@ -178,11 +178,11 @@ Examples:
 @click.pass_context
 def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool) -> None:
     """Forget jobs that are over. No bundle is touched, and nothing in the log."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     chosen = tuple(map(JobState, states)) or tuple(state for state in JobState if state.over)
-    with wiring_jobs.command_queue(ctx.obj) as there:
-        count = there.purge(before=there.now() - timedelta(days=days), states=chosen)
+    with wiring_queue.command_queue(ctx.obj) as job_queue:
+        count = job_queue.purge(before=job_queue.now() - timedelta(days=days), states=chosen)
     if as_json:
         print_json({"purged": count})
     else:
@@ -200,11 +200,11 @@ Examples:
 @click.pass_context
 def top(ctx: click.Context, as_json: bool) -> None:
     """Watch the queue: jobs by state, workers, and what is being captured. Ctrl-C ends it."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
-    with wiring_jobs.queue_database(ctx.obj) as database:
-        found, registry = wiring_jobs.queue(ctx.obj, database), WorkerRegistry(database)
+    with wiring_queue.queue_database(ctx.obj) as database:
+        found, registry = wiring_queue.queue(ctx.obj, database), WorkerRegistry(database)
         if as_json:
             print_json(top_json(found, registry))
         else:

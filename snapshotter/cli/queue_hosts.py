@@ -49,11 +49,11 @@ def hosts(
 
     Limits and budgets are those of the politeness file. A budget that is spent stays spent.
     """
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses
 
-    rules = wiring_jobs.politeness(ctx.obj)
-    with wiring_jobs.queue_database(ctx.obj) as database:
+    rules = wiring_queue.politeness(ctx.obj)
+    with wiring_queue.queue_database(ctx.obj) as database:
         for name in resets:
             if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(

@@ -21,10 +21,10 @@ Examples:
 @click.pass_context
 def tables(ctx: click.Context, as_json: bool) -> None:
     """Show the number of the queue's tables, and the workers on it. Nothing is changed."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs import migration
 
-    wiring_jobs.declare_tables()
+    wiring_queue.declare_tables()
     _print(migration.tables_status(ctx.obj.queue), as_json)
 
 
@@ -51,14 +51,14 @@ def migrate(ctx: click.Context, number: int | None, as_json: bool) -> None:
     Every command upgrades the tables by itself. They can be changed back only while no worker
     runs. Any later command of this release upgrades them again.
     """
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs import migration
     from snapshotter.jobs.database import TABLES_VERSION
 
     settings = ctx.obj
-    wiring_jobs.declare_tables()
+    wiring_queue.declare_tables()
     if number is None or number == TABLES_VERSION:
-        with wiring_jobs.queue_database(settings):
+        with wiring_queue.queue_database(settings):
             pass
     else:
         migration.downgrade(settings.queue, number)

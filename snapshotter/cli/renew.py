@@ -50,11 +50,11 @@ def renew(
     were renewed before, where you write that log; the others get one each. Ends in 11 when
     something could not be renewed: its certificates have ended, or nothing proves its time.
     """
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    renewer = wiring_desks.renewer(settings, ask=ask_passphrase, show_message=print_message)
+    renewer = wiring_upkeep.renewer(settings, ask=ask_passphrase, show_message=print_message)
     left, is_silent = 0, not as_json
     for renewal in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
         is_silent = False

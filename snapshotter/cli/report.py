@@ -148,8 +148,8 @@ def _scope(
 ) -> tuple["Scope", str]:
     """Return the pages of the report, and the policy of their schedule or watch; "" for none."""
     from snapshotter.app.takedown.campaign_report import Scope
-    from snapshotter.app.wiring import queue as wiring_jobs
-    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.app.wiring import queue as wiring_queue
+    from snapshotter.app.wiring import watches as wiring_watches
     from snapshotter.formats.lists import csv_links
     from snapshotter.formats.lists.csv_links import read_table
     from snapshotter.formats.lists.listing import ListUnreadable
@@ -167,13 +167,13 @@ def _scope(
         found = [listed_page.url for listed_page in listed.items]
         words, policy = f"a list of {len(found)}", ""
     elif schedule is not None:
-        with wiring_jobs.schedules(settings) as book:
+        with wiring_queue.schedules(settings) as book:
             policy = book.get(schedule).policy
             found = [target.url for target in book.targets(schedule)]
         words = f"the schedule {schedule}"
     else:
-        with wiring_jobs.queue_database(settings) as database:
-            lists = wiring_watch.watches(settings, database)
+        with wiring_queue.queue_database(settings) as database:
+            lists = wiring_watches.watches(settings, database)
             found = [item.url for item in reversed(lists.items(watch or ""))]
             policy = lists.status(watch or "").watch.policy
         words = f"the watched list {watch}"

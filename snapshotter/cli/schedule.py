@@ -153,7 +153,7 @@ def add(
     from snapshotter.app.policies.choice import policy_name_for_jobs
     from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
     from snapshotter.app.url_lists import collect_urls, read_list
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.policy import picking
 
     found = collect_urls(urls, read_list(file) if file else b"")
@@ -163,12 +163,12 @@ def add(
     if to:
         if dry_run or name or cron or every or curve:
             raise click.UsageError("--to adds URLs to a schedule as it is, and takes only URLs")
-        with wiring_jobs.schedules(settings) as book:
-            added = book.extend(to, found)
+        with wiring_queue.schedules(settings) as schedules:
+            added = schedules.extend(to, found)
             print_message(f"{added} of {len(found)} URLs were added to {to}")
             if added < len(found):
                 print_message("the others are in it already, or have no visit before it ends")
-            print_schedule(book, book.get(to), as_json, following=_SHOWN)
+            print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
     by_address = (policy or settings.policy) == picking.AUTO
     no_time = not (cron or every or curve)
@@ -187,7 +187,7 @@ def add(
     )
     since = machine.SystemClock().now().replace(microsecond=0)
     for warning in new_schedule.budget_warnings(
-        plan, found, since, wiring_jobs.politeness(settings)
+        plan, found, since, wiring_queue.politeness(settings)
     ):
         print_message(warning)
     picked = ""
@@ -200,15 +200,15 @@ def add(
         if picked:
             print_message(f"policies by address: {picked}")
         return
-    with wiring_jobs.schedules(settings) as book:
-        made = book.add(name, plan, found, policy=named, priority=priority, tags=tags)
+    with wiring_queue.schedules(settings) as schedules:
+        made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
             print_message(f"policies by address: {picked}")
         if made.urls < len(found):
             print_message(
                 f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends"
             )
-        print_schedule(book, made, as_json, following=_SHOWN)
+        print_schedule(schedules, made, as_json, following=_SHOWN)
 
 
 @schedule.command(
@@ -218,10 +218,10 @@ def add(
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the schedules, with when each is next."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
-    with wiring_jobs.schedules(ctx.obj.load()) as book:
-        found = book.all()
+    with wiring_queue.schedules(ctx.obj.load()) as schedules:
+        found = schedules.all()
     for entry in found:
         if as_json:
             print_json(schedule_json(entry))
@@ -257,11 +257,13 @@ def show(
     ctx: click.Context, names: tuple[str, ...], following: int, with_urls: bool, as_json: bool
 ) -> None:
     """Show schedules with their next visits, jitter included."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
-    with wiring_jobs.schedules(ctx.obj.load()) as book:
+    with wiring_queue.schedules(ctx.obj.load()) as schedules:
         for name in names:
-            print_schedule(book, book.get(name), as_json, following=following, with_urls=with_urls)
+            print_schedule(
+                schedules, schedules.get(name), as_json, following=following, with_urls=with_urls
+            )
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule pause case-7")
@@ -275,14 +277,14 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     That it was paused, when and (where `operator` is set) by whom is recorded and signed.
     What a worker has already is still captured.
     """
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     settings = ctx.obj.load()
-    with wiring_jobs.schedules(settings) as book:
+    with wiring_queue.schedules(settings) as schedules:
         for name in names:
-            changed = book.pause(name, by=settings.operator)
+            changed = schedules.pause(name, by=settings.operator)
             words = "paused" if changed else "was paused already"
-            print_changed(book.get(name), as_json, words, changed)
+            print_changed(schedules.get(name), as_json, words, changed)
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule resume case-7")
@@ -291,14 +293,14 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @click.pass_context
 def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """Go on with paused schedules. Visits that fell into the pause are not made up for."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     settings = ctx.obj.load()
-    with wiring_jobs.schedules(settings) as book:
+    with wiring_queue.schedules(settings) as schedules:
         for name in names:
-            changed = book.resume(name, by=settings.operator)
+            changed = schedules.resume(name, by=settings.operator)
             words = "resumed" if changed else "was not paused"
-            print_changed(book.get(name), as_json, words, changed)
+            print_changed(schedules.get(name), as_json, words, changed)
 
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule remove --yes case-7")
@@ -312,21 +314,21 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
 
     That it was removed is recorded and signed.
     """
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     settings = ctx.obj.load()
-    with wiring_jobs.schedules(settings) as book:
+    with wiring_queue.schedules(settings) as schedules:
         # Nothing is removed of a list with a typo; what can not be read here can be removed.
-        unread = [name for name in names if not book.is_readable(name)]
-        found = [book.get(name) for name in names if name not in unread]
+        unread = [name for name in names if not schedules.is_readable(name)]
+        found = [schedules.get(name) for name in names if name not in unread]
         if not (yes or _is_confirmed(found, unread)):
             raise SnapshotterError("nothing was removed", hint="--yes where nobody can be asked")
         for name in unread:
-            book.remove(name, by=settings.operator)
+            schedules.remove(name, by=settings.operator)
             told = {"changed": True, "name": name, "state": "removed"}
             print_json(told) if as_json else print_result(f"{name}  removed")
         for entry in found:
-            book.remove(entry.name, by=settings.operator)
+            schedules.remove(entry.name, by=settings.operator)
             gone = replace(entry, state="removed", next_at=None)
             print_changed(gone, as_json, "removed", True)
 
@@ -361,20 +363,20 @@ def run(
     Both put captures into the queue, and a worker makes them. --once is for whoever starts
     workers only now and then: without a worker nobody looks what is due.
     """
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     if once == bool(names) or (once and urls):
         raise click.UsageError("name schedules to visit now, or say --once")
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if once:
-        with wiring_jobs.command_scheduler(
+        with wiring_queue.command_scheduler(
             settings, ask=ask_passphrase, show_message=print_message
         ) as sweep:
             print_scheduler_result(sweep.run(at_once=True), as_json)
         return
-    with wiring_jobs.schedules(settings) as book:
+    with wiring_queue.schedules(settings) as schedules:
         for name in names:
-            jobs = book.run_now(name, urls)
+            jobs = schedules.run_now(name, urls)
             if as_json:
                 print_json({"jobs": jobs, "name": name})
             else:
@@ -382,7 +384,7 @@ def run(
                     f"{name}  {format_count_of(len(jobs), 'visit')} handed over: snapshotter "
                     "queue list"
                 )
-    with wiring_jobs.command_scheduler(
+    with wiring_queue.command_scheduler(
         settings, ask=None, show_message=print_message, records=False
     ) as sweep:
         sweep.run()
@@ -425,7 +427,7 @@ def history(
     whether its signature is by a key that you trust. A URL in them is a commitment.
     """
     from snapshotter.app.archive import stored_gaps
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -439,9 +441,14 @@ def history(
         return
     if not names:
         raise click.UsageError("name a schedule; or --signed, for the records in a store")
-    with wiring_jobs.schedules(settings) as book, wiring_jobs.command_queue(settings) as queue:
+    with (
+        wiring_queue.schedules(settings) as schedules,
+        wiring_queue.command_queue(settings) as queue,
+    ):
         for name in names:
-            for entry in book.history(name, newest=newest, gaps_only=gaps_only, look=queue.get):
+            for entry in schedules.history(
+                name, newest=newest, gaps_only=gaps_only, look=queue.get
+            ):
                 if as_json:
                     print_json({"schedule": name, **entry_json(entry)})
                 else:

@@ -226,26 +226,26 @@ def print_dry_run(
 
 
 def print_schedule(
-    book: "Schedules",
+    schedules: "Schedules",
     entry: "Schedule",
     as_json: bool,
     *,
     following: int,
     with_urls: bool = False,
 ) -> None:
-    found = book.upcoming(entry.name, following) if entry.state == "active" else []
+    found = schedules.upcoming(entry.name, following) if entry.state == "active" else []
     if as_json:
         value = {**schedule_json(entry), "next": visits_json(found)}
         if with_urls:
             value["addresses"] = [
                 {"since": instant(target.since), "url": target.url}
-                for target in book.targets(entry.name)
+                for target in schedules.targets(entry.name)
             ]
         print_json(value)
         return
     print_result(f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}")
     print_result(f"  {describe_schedule(entry)}")
     if with_urls:
-        for target in book.targets(entry.name):
+        for target in schedules.targets(entry.name):
             print_result(f"  {target.url}  first seen {instant(target.since)}")
     print_visits(found)

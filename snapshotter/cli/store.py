@@ -173,7 +173,7 @@ def add(
     from snapshotter.app.pipeline import safekeeping, store_bundle
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
@@ -184,7 +184,7 @@ def add(
         wiring_store.custodial_store(settings, found, show_message=print_message),
         wiring_trust.trust(settings),
     )
-    tombstones = wiring_desks.tombstones(settings)
+    tombstones = wiring_upkeep.tombstones(settings)
     for file in files:
         now = machine.SystemClock().now()
         retain = retention.retention_for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)

@@ -67,11 +67,11 @@ def replicate(
     Ends in 1 when the copy lags or differs.
     """
     from snapshotter.app.upkeep import replication
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
 
     source = ctx.obj.load(store=store or "")
     target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
-    service = wiring_desks.replication_service(source, target, show_message=print_message)
+    service = wiring_upkeep.replication_service(source, target, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
         raise click.UsageError("DEST is the store itself")
 
@@ -151,11 +151,11 @@ def repair(
     What was erased by order stays erased. Ends in 1 when something is left.
     """
     from snapshotter.app.upkeep import repair as repairs
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
 
     target = ctx.obj.load(store=store or "")
     source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
-    service = wiring_desks.repair_service(target, source, show_message=print_message)
+    service = wiring_upkeep.repair_service(target, source, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
         raise click.UsageError("SOURCE is the store itself")
 

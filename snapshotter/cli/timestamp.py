@@ -34,11 +34,11 @@ def timestamp(
     the same in the background.
     """
     from snapshotter.app.upkeep import late_tokens
-    from snapshotter.app.wiring import upkeep as wiring_desks
+    from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    service = wiring_desks.token_service(settings, show_message=print_message)
+    service = wiring_upkeep.token_service(settings, show_message=print_message)
     waiting: list[str] = []
 
     def report(bundle_id: str, authority: str, time: datetime | None) -> None:

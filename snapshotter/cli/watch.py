@@ -197,22 +197,22 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     A worker polls it (snapshotter worker). A page is captured once, whatever addresses it
     goes by. Of a page with links say which ones are items, with --match or --select.
     """
-    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.app.wiring import watches as wiring_watches
 
-    with _opened(ctx) as (settings, book):
+    with _opened(ctx) as (settings, watches):
         try:
-            wanted = Watch(created_at=book.clock(), **_values(given, settings))
+            wanted = Watch(created_at=watches.clock(), **_values(given, settings))
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         if wanted.then:
-            wiring_watch.plan(wanted)  # raises for a curve that there is not
+            wiring_watches.plan(wanted)  # raises for a curve that there is not
         if dry_run and wanted.render:
             raise click.UsageError("a page that is rendered is captured first: no dry run")
         if dry_run:
-            print_dry_run(wiring_watch.poller(settings, book).look(wanted), as_json)
+            print_dry_run(wiring_watches.poller(settings, watches).look(wanted), as_json)
             return
-        book.add(wanted)
-        status = book.status(wanted.name)
+        watches.add(wanted)
+        status = watches.status(wanted.name)
     if as_json:
         print_json(watch_json(status))
         return
@@ -247,8 +247,8 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     What is not given stays as it is. Given patterns and tags replace those that were there.
     The list is read anew with the next turn of a worker, and what fits now is captured.
     """
-    with _opened(ctx) as (settings, book):
-        before = book.status(name).watch
+    with _opened(ctx) as (settings, watches):
+        before = watches.status(name).watch
         values = _values(given, settings)
         if not values:
             raise click.UsageError("nothing to change was given")
@@ -256,7 +256,7 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
             wanted = replace(before, **values)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        print_watch_change(book.change(wanted), "changed", as_json)
+        print_watch_change(watches.change(wanted), "changed", as_json)
 
 
 def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
@@ -281,8 +281,8 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List what is watched, and how each list stands."""
-    with _opened(ctx) as (_, book):
-        found = list(book.statuses())
+    with _opened(ctx) as (_, watches):
+        found = list(watches.statuses())
     for status in found:
         if as_json:
             print_json(watch_json(status))
@@ -312,11 +312,11 @@ Examples:
 def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     """Show a list: its state, its last polls and gaps, and what became of its pages."""
     from snapshotter.app.monitoring import watch_summary
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
-    with _opened(ctx) as (settings, book):
-        queue = wiring_jobs.queue(settings, book.engine)
-        found = watch_summary.watch_summary(book, queue, name, polls=polls)
+    with _opened(ctx) as (settings, watches):
+        queue = wiring_queue.queue(settings, watches.engine)
+        found = watch_summary.watch_summary(watches, queue, name, polls=polls)
     if as_json:
         print_json(
             {
@@ -346,8 +346,8 @@ def pause(ctx: click.Context, name: str, as_json: bool) -> None:
 
     That it was paused, resumed or removed is recorded and signed by a worker, as of schedules.
     """
-    with _opened(ctx) as (settings, book):
-        print_watch_change(book.pause(name, by=settings.operator), "paused", as_json)
+    with _opened(ctx) as (settings, watches):
+        print_watch_change(watches.pause(name, by=settings.operator), "paused", as_json)
 
 
 @watch.command(
@@ -361,8 +361,8 @@ Examples:
 @click.pass_context
 def resume(ctx: click.Context, name: str, as_json: bool) -> None:
     """Go on polling a list, with the next turn of a worker."""
-    with _opened(ctx) as (settings, book):
-        print_watch_change(book.resume(name, by=settings.operator), "resumed", as_json)
+    with _opened(ctx) as (settings, watches):
+        print_watch_change(watches.resume(name, by=settings.operator), "resumed", as_json)
 
 
 @watch.command(
@@ -382,15 +382,15 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
 
     Bundles stay, and so do captures that wait. Watched again, all it names is new.
     """
-    with _opened(ctx) as (settings, book):
-        status = book.status(name)
+    with _opened(ctx) as (settings, watches):
+        status = watches.status(name)
         if not yes:
             click.confirm(
                 f"forget the list {name} and the {status.items} pages that it named?",
                 abort=True,
                 err=True,
             )
-        count = book.remove(name, by=settings.operator)
+        count = watches.remove(name, by=settings.operator)
     if as_json:
         print_json({"forgotten": count, "name": name})
     else:
@@ -417,12 +417,12 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
 
     The captures are made by a worker. Exit code 30: the list could not be read.
     """
-    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.app.wiring import watches as wiring_watches
 
-    with _opened(ctx) as (settings, book):
-        before = book.status(name)
-        status = wiring_watch.poller(settings, book).check(name)
-        last = book.polls(name, 1)
+    with _opened(ctx) as (settings, watches):
+        before = watches.status(name)
+        status = wiring_watches.poller(settings, watches).check(name)
+        last = watches.polls(name, 1)
     if status.watch.render and status.polls == before.polls:
         if as_json:
             print_json({**watch_json(status), "last_polls": []})
@@ -468,16 +468,18 @@ def items(
 ) -> None:
     """List the pages that a list named, newest first, and what became of each."""
     from snapshotter.app.monitoring import watch_summary
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
 
     wanted = ItemState(state) if state else None
-    with _opened(ctx) as (settings, book):
+    with _opened(ctx) as (settings, watches):
         if urls:
-            for watch_item in book.items(name, state=wanted, newest=newest):
+            for watch_item in watches.items(name, state=wanted, newest=newest):
                 print_result(watch_item.url)
             return
-        queue = wiring_jobs.queue(settings, book.engine)
-        for found in watch_summary.items_with_jobs(book, queue, name, state=wanted, newest=newest):
+        queue = wiring_queue.queue(settings, watches.engine)
+        for found in watch_summary.items_with_jobs(
+            watches, queue, name, state=wanted, newest=newest
+        ):
             if as_json:
                 print_json(item_json(found))
                 continue
@@ -489,8 +491,8 @@ def items(
 
 @contextmanager
 def _opened(ctx: click.Context) -> "Iterator[tuple[Any, Watches]]":
-    from snapshotter.app.wiring import watches as wiring_watch
+    from snapshotter.app.wiring import watches as wiring_watches
 
     settings = ctx.obj.load()
-    with closing(wiring_watch.watches(settings)) as book:
-        yield settings, book
+    with closing(wiring_watches.watches(settings)) as watches:
+        yield settings, watches

@@ -174,10 +174,10 @@ def worker(
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the workers of the queue, those that ended within the last day included."""
-    from snapshotter.app.wiring import queue as wiring_jobs
+    from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
-    with wiring_jobs.queue_database(ctx.obj) as database:
+    with wiring_queue.queue_database(ctx.obj) as database:
         found = WorkerRegistry(database).workers()
     if not found and not as_json:
         print_message(
