@@ -6,8 +6,9 @@ wrong types are errors. A file in a bundle may come from a stranger: it is data,
 it can make matching slow (`policy/patterns.py`) or read anything but the page.
 """
 
+from dataclasses import fields
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -88,6 +89,11 @@ _Statuses = Annotated[tuple[_Status, ...], _Few]
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    def fields_of(self, model: type[Any]) -> dict[str, Any]:
+        """Return the values of the keys that are fields of the same name in `model`."""
+        names = {field.name for field in fields(model)}
+        return {key: getattr(self, key) for key in type(self).model_fields if key in names}
+
 
 class _Seen(_Table):
     first: date | None = None
@@ -157,9 +163,7 @@ class _ElementTest(_Table):
 
     def value(self) -> ElementTest:
         """Return the table as a value of `model/rules.py`."""
-        return ElementTest(
-            select=self.select, equals=self.equals, starts=self.starts, matches=self.matches
-        )
+        return ElementTest(**self.fields_of(ElementTest))
 
 
 class _Matching(_Rule):
@@ -191,24 +195,13 @@ class _Matching(_Rule):
         return self
 
     def match(self) -> Match:
-        return Match(
-            url=self.url,
-            select=self.select or "",
-            equals=self.equals,
-            starts=self.starts,
-            matches=self.matches,
-            contains=self.contains,
-            most_text=self.most_text,
-            script=self.script,
-            json=tuple(test.value() for test in self.data),
-            header=tuple(test.value() for test in self.header),
-            status=self.status,
-            redirected=self.redirected,
-            also=tuple(test.value() for test in self.also),
-            without=self.without,
-            most_page_text=self.most_page_text,
-            most_running_text=self.most_running_text,
-        )
+        tests = {
+            "select": self.select or "",
+            "json": tuple(test.value() for test in self.data),
+            "header": tuple(test.value() for test in self.header),
+            "also": tuple(test.value() for test in self.also),
+        }
+        return Match(**(self.fields_of(Match) | tests))
 
 
 class ContentTable(_Rule):
@@ -236,15 +229,8 @@ class ContentTable(_Rule):
         """Return the table as a value of `model/rules.py`."""
         return ContentRule(
             about=self.about(),
-            any=self.any,
             json=tuple(test.value() for test in self.data),
-            all=self.all,
-            url=self.url,
-            min_text=self.min_text,
-            min_images=self.min_images,
-            count_links=self.count_links,
-            count_frame=self.count_frame,
-            last=self.last,
+            **self.fields_of(ContentRule),
         )
 
 
@@ -334,19 +320,15 @@ class NoticeTable(_Matching):
 
     def value(self) -> NoticeRule:
         """Return the table as a value of `model/rules.py`."""
-        return NoticeRule(
-            about=self.about(),
-            match=self.match(),
-            cause=Cause(self.cause),
-            takedown=self.takedown,
-            convention=self.convention,
-            ambiguous=self.ambiguous,
-            needs_control=self.needs_control,
-            detail_of=self.detail_of,
-            account=self.account or "",
-            label=self.label or "",
-            extracts=tuple(extract.value(name) for name, extract in self.extract.items()),
-        )
+        values = {
+            "about": self.about(),
+            "match": self.match(),
+            "cause": Cause(self.cause),
+            "account": self.account or "",
+            "label": self.label or "",
+            "extracts": tuple(extract.value(name) for name, extract in self.extract.items()),
+        }
+        return NoticeRule(**(self.fields_of(NoticeRule) | values))
 
 
 class JsonTable(NoticeTable):
@@ -454,17 +436,7 @@ class PhraseTable(_Rule):
 
     def value(self) -> PhraseRule:
         """Return the table as a value of `model/rules.py`."""
-        return PhraseRule(
-            about=self.about(),
-            language=self.language,
-            spaced=self.spaced,
-            before=self.before,
-            subject=self.subject,
-            state=self.state,
-            between=self.between,
-            after=self.after,
-            whole=self.whole,
-        )
+        return PhraseRule(about=self.about(), **self.fields_of(PhraseRule))
 
 
 class _Quoted(_Table):

@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.assessment import Cause
+from snapshotter.model.rules import ContentRule, Match, NoticeRule, PhraseRule
+from snapshotter.policy.rule_tables import ContentTable, NoticeTable, PhraseTable
 from snapshotter.policy.takedown_rules import (
     find_rules,
     load_rules,
@@ -159,3 +162,15 @@ def test_the_example_of_the_reference_is_a_file_of_rules() -> None:
     rules = parse_rules(example[1], "example")
 
     assert [about.id for about in rules.abouts] == ["f-thread", "f-w1", "f-01"]
+
+
+def test_each_field_of_a_rule_is_a_key_of_its_table_or_made_of_others() -> None:
+    for table, value, made in (
+        (NoticeTable, Match, {"json"}),
+        (ContentTable, ContentRule, {"about", "json"}),
+        (NoticeTable, NoticeRule, {"about", "match", "extracts"}),
+        (PhraseTable, PhraseRule, {"about"}),
+    ):
+        names = {field.name for field in fields(value)}
+
+        assert names - set(table.model_fields) == made, value.__name__
