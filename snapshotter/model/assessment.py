@@ -165,7 +165,7 @@ class TakedownVerdict:
     rule_id: str = ""  # the platform's own number of the rule that was broken
     moved_to: str = ""  # address, as the page says it
     convention: bool = False  # the cause is how researchers read it, and not the platform's word
-    ambiguous: bool = False  # the words do not tell a removal from something else
+    ambiguous: bool = False  # the words do not distinguish a removal from something else
     needs_control: bool = False  # says nothing without a control page of the same host
     takedown: bool = True
     evidence: tuple[Evidence, ...] = ()

@@ -28,7 +28,7 @@ OWN_WORD: Final = (
 class Fate(enum.StrEnum):
     """What became of a page by the end of the period. Each page has exactly one."""
 
-    AVAILABLE = "available"  # the last capture that tells shows it
+    AVAILABLE = "available"  # the last conclusive capture shows it
     GONE = "gone"  # its removal was confirmed in the period
     GONE_BEFORE = "gone-before"  # before the period, and it did not come back
     UNCONFIRMED = "unconfirmed"  # a capture says that it is gone, and that is no event yet
@@ -183,7 +183,7 @@ class CampaignFindings:
     numbers: tuple[Number, ...]
     survivors: int = 0  # pages that were seen in the period: what the curve is of
     survival: tuple[Survival, ...] = ()  # steps; each holds until the next
-    median_life: Span | None = None  # of all that were seen; None: nobody was
+    median_life: Span | None = None  # of all pages that were seen; None: none was
     median_removed_after: Span | None = None  # of those that were removed
     crossings: tuple[Crossing, ...] = ()
 

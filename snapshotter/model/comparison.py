@@ -68,7 +68,7 @@ class BlockPosition:
     """The position of a block in one of the captures."""
 
     selector: str  # "" where only lines of text are known
-    region: Region | None  # None: nobody said what part of the page it is
+    region: Region | None  # None: the region is unknown
     box: Box | None = None
     hidden: bool = False  # a reader does not see it
 
@@ -108,11 +108,11 @@ class TextComparison:
 
     main: ComparisonState
     elsewhere: ComparisonState  # all that a reader sees outside the main region
-    hidden: ComparisonState  # what stands in the page and no reader sees
+    hidden: ComparisonState  # text in the page that no reader sees
     detail: str = ""  # why something is UNKNOWN
     changes: tuple[BlockChange, ...] = ()  # the main region first, each in reading order
     respelled: int = 0  # blocks whose characters differ in width, composition or spaces alone
-    coarse: tuple[str, ...] = ()  # where less was told apart, to stay within bounds, and why
+    coarse: tuple[str, ...] = ()  # comparisons that were coarser, to stay within bounds, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ class GapReason(StrEnum):
     Why visits were not made. The values are in signed records: new ones are added, none is renamed.
     """
 
-    NO_WORKER = "no-worker"  # nobody looked what was due
+    NO_WORKER = "no-worker"  # no worker ran when visits were due
     QUEUE_LATE = "queue-late"  # it was handed over, and no worker came to it in time
     OVER_BUDGET = "over-budget"  # its host could not be asked in time: budget, quiet hours, 429
     FAILED = "failed"  # it was tried, and no bundle came of it
@@ -48,6 +48,6 @@ class Gap:
     reason: GapReason
     since: datetime  # from when nothing was visited, or when somebody did it; UTC
     until: datetime | None = None
-    detail: str = ""  # a sentence of ours; no address stands in it
-    by: str = ""  # who did it, as configured; "" for nobody named
+    detail: str = ""  # a sentence of ours, without an address
+    by: str = ""  # who did it, as configured; "" if nobody is named
     missed: tuple[Missed, ...] = ()

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from snapshotter.model.assessment import AssessmentSummary
 
-NORMAL = 100  # priority of a capture that nobody ranked
+NORMAL = 100  # the default priority of a capture
 MOST_PRIORITY = 1_000
 
 

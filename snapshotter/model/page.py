@@ -33,7 +33,7 @@ class Block:
 
     selector: str
     tag: str  # lowercase
-    text: str  # as shown, verbatim; of a hidden block as it stands in the document
+    text: str  # as shown, verbatim; of a hidden block as in the document
     box: Box | None  # None: it takes no space
     hidden: bool = False  # a reader does not see it: display, visibility, opacity, size
     link_characters: int = 0  # of its text that stand in links

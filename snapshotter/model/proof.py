@@ -52,7 +52,7 @@ class Part:
 
     name: str  # as a file is called that is taken out; none twice, whatever the case
     role: Role
-    of: str = ""  # name of the capture that it stands beside
+    of: str = ""  # name of the capture that it belongs to
     media_type: str
     length: int  # bytes
     sha256: str  # 64 lowercase hex digits

@@ -133,5 +133,5 @@ class Readings:
     main_by: str = ""  # how it was found: "policy", "structure", "guess"; "" where it was not
     main_text: str = ""  # verbatim, a line a block; of a very long one the beginning
     main_sha256: str = ""  # of all of it, normalised: whether two captures show the same
-    hidden_text: str = ""  # stands in the main region, and no reader sees it
+    hidden_text: str = ""  # text in the main region that no reader sees
     links: tuple[str, ...] = ()  # of the main region

@@ -19,7 +19,7 @@ class Rounding(enum.StrEnum):
 
     TRUNCATED = "truncated"  # 6.19 is 6.1
     ROUNDED = "rounded"  # 6.19 is 6.2
-    EITHER = "either"  # nobody has found out: the interval holds both
+    EITHER = "either"  # unknown: the interval contains both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,7 @@ class MaskRules:
     selectors: tuple[
         str, ...
     ] = ()  # CSS, as formats/page/selectors.py reads it: all inside is masked
-    patterns: tuple[str, ...] = ()  # regular expressions, of what stands in one block of text
+    patterns: tuple[str, ...] = ()  # regular expressions for the text of one block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

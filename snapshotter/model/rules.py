@@ -255,7 +255,7 @@ class AccountId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """One file of rules."""
+    """One rule file."""
 
     file: RuleFile
     text: str  # of the file, as it was read

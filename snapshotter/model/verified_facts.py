@@ -56,7 +56,7 @@ class VerifiedFacts(CaptureFacts):
     proven_time: datetime | None  # upper bound of the seal: the earliest good token's
     accuracy: timedelta  # of the clock of that token, as its authority states it; else 0
     logged_by: datetime | None  # upper bound of the seal: a trusted witness saw it in the log
-    log_index: int | None  # its entry in the trusted log; None: no good proof stands beside it
+    log_index: int | None  # its entry in the trusted log; None: it has no valid proof
     log_origin: str  # which log that is; "" where none has it
     quoted: QuotedCheckpoint | None  # a lower bound of the capture's begin: `not_before`
     # Of every member of the file, as it was read.

@@ -67,7 +67,7 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
 
     Raises:
         SnapshotterError: The browser is neither a kind nor a path; a network, a viewport or a
-            public key is invalid; or a file of rules cannot be read.
+            public key is invalid; or a rule file cannot be read.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
     rule_sets = load_rules(policy.takedown.rules)

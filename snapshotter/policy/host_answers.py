@@ -13,7 +13,7 @@ from snapshotter.model.capture import Capture
 from snapshotter.policy.host_rules import HostRules
 
 _WITH_RETRY_AFTER = {403, 503}  # throttling when they come with Retry-After
-_MOST_SECONDS = 10**9  # of a Retry-After: more digits are nobody's wish
+_MOST_SECONDS = 10**9  # of a Retry-After: a larger number is not meant
 
 
 class Sign(StrEnum):

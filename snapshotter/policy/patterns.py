@@ -115,7 +115,7 @@ def literal_beginning(text: str) -> str:
 
 
 def _outside_groups(text: str) -> str:
-    """Return a pattern without what stands in groups, classes and escapes."""
+    """Return a pattern without its groups, classes and escapes."""
     kept, depth, at = "", 0, 0
     while at < len(text):
         atom = None if text[at] in "()" else _ATOM.match(text, at)
