@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, update
 
 from snapshotter.app.archive import bundles as stored
 from snapshotter.app.archive.observations import ObservationSource, observations
-from snapshotter.app.monitoring.removal_monitor import Monitor, MonitorDependencies
+from snapshotter.app.monitoring.capture_follow_up import Monitor, MonitorDependencies
 from snapshotter.app.takedown import proof_case
 from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService

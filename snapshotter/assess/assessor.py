@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from snapshotter.assess.availability import TakedownJudgement, judge
 from snapshotter.assess.content import content_kind
 from snapshotter.assess.dom import DomDocument
 from snapshotter.assess.page_view import PageView
 from snapshotter.assess.readings import read_page, regions_of
 from snapshotter.assess.rule_matching import every_selector
-from snapshotter.assess.takedown import TakedownJudgement, judge
 from snapshotter.formats.hosts import host_of
 from snapshotter.model.assessment import (
     MAX_EXCERPT,

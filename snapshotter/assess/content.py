@@ -6,8 +6,8 @@ and partial are available, a wall and an error are inconclusive. The kind is com
 browser is still open, because an empty page can then be loaded once more.
 """
 
+from snapshotter.assess.availability import TakedownJudgement
 from snapshotter.assess.page_view import PageView
-from snapshotter.assess.takedown import TakedownJudgement
 from snapshotter.model.assessment import (
     MAX_EXCERPT,
     Availability,

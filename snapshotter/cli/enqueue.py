@@ -82,7 +82,7 @@ def enqueue_urls(
     """
     from snapshotter.app.policies import choice
     from snapshotter.app.wiring import queue as wiring_queue
-    from snapshotter.policy import picking
+    from snapshotter.policy import address_matching
 
     _refuse_local_options(ctx)
     if policy:
@@ -103,9 +103,11 @@ def enqueue_urls(
             if number not in refused
         ]
         queue.put(jobs)
-        if not options.quiet and (policy or settings.policy) == picking.AUTO:
-            known = picking.known_policies(settings.policies_dir)
-            picked = picking.describe_picks(picking.pick(job.url, known).winner for job in jobs)
+        if not options.quiet and (policy or settings.policy) == address_matching.AUTO:
+            known = address_matching.known_policies(settings.policies_dir)
+            picked = address_matching.describe_picks(
+                address_matching.pick(job.url, known).winner for job in jobs
+            )
             worker = "" if policy else "; a worker whose settings name a policy follows that policy"
             print_message(f"policies by address: {picked}{worker}")
         code = SnapshotterError.exit_code if refused else 0

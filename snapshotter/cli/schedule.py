@@ -154,7 +154,7 @@ def add(
     from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
     from snapshotter.app.url_lists import collect_urls, read_list
     from snapshotter.app.wiring import queue as wiring_queue
-    from snapshotter.policy import picking
+    from snapshotter.policy import address_matching
 
     found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
@@ -170,13 +170,13 @@ def add(
                 print_message("the others are in it already, or have no visit before it ends")
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
-    by_address = (policy or settings.policy) == picking.AUTO
+    by_address = (policy or settings.policy) == address_matching.AUTO
     no_time = not (cron or every or curve)
     plan = plan_from_options(
         VisitOptions(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
-            policy=picking.AUTO if by_address and no_time else policy,
+            policy=address_matching.AUTO if by_address and no_time else policy,
             policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip
@@ -192,8 +192,10 @@ def add(
         print_message(warning)
     picked = ""
     if by_address:
-        known = picking.known_policies(settings.policies_dir)
-        picked = picking.describe_picks(picking.pick(url, known).winner for url in found)
+        known = address_matching.known_policies(settings.policies_dir)
+        picked = address_matching.describe_picks(
+            address_matching.pick(url, known).winner for url in found
+        )
     if dry_run:
         visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))
         print_dry_run(name, plan, visits, len(found), as_json=as_json)

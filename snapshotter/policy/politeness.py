@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from snapshotter.model.job import NORMAL
-from snapshotter.policy.host_answers import HostResponse, HostSignal, Sign, interpret_response
+from snapshotter.policy.host_responses import HostResponse, HostSignal, Sign, interpret_response
 from snapshotter.policy.host_rules import DAY, Backoff, HostRules, Politeness
 
 

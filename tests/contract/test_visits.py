@@ -19,7 +19,7 @@ from snapshotter.jobs.queue import host_tables as table
 from snapshotter.jobs.queue import host_visits
 from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import HostResponse, Sign
+from snapshotter.policy.host_responses import HostResponse, Sign
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.politeness import AllowedVisit, VisitWait, WaitCause
 from tests.fakes.world import FixedClock
@@ -173,7 +173,7 @@ from pathlib import Path
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.host_responses import HostResponse
 from snapshotter.policy.politeness import AllowedVisit
 
 database = open_database(sys.argv[1])

@@ -43,7 +43,7 @@ from snapshotter.model.job import SealedResult
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
 from snapshotter.policy.addresses import strip_parameters
-from snapshotter.policy.host_answers import response_of
+from snapshotter.policy.host_responses import response_of
 from snapshotter.ports import Progress
 
 _MAX_FAILURES = 3  # failures that end the run

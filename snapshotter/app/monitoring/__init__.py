@@ -3,7 +3,7 @@ Visit pages again and again, follow up what changed, and tell people about it.
 
 Use cases: add a schedule (`new_schedule`), add and summarise watched lists (`watch_options`,
 `watch_summary`), capture the page of a job (`job_runner`), follow up captures of watched pages
-(`removal_monitor`, `change_alerts`), record missed visits (`gap_records`), make and deliver
+(`capture_follow_up`, `change_alerts`), record missed visits (`gap_records`), make and deliver
 notifications (`notification_events`, `notification_delivery`), observe a worker
 (`worker_observers`).
 """

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.host_responses import HostResponse
 from snapshotter.policy.host_rules import DAY, Politeness, counted_host
 from snapshotter.policy.politeness import (
     AllowedVisit,

@@ -12,7 +12,7 @@ from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
 from snapshotter.model.capture_url import check_url
 from snapshotter.model.conclusion import combined_exit_code, exit_code
 from snapshotter.model.request import Decision
-from snapshotter.policy.host_answers import response_of
+from snapshotter.policy.host_responses import response_of
 from snapshotter.ports import Progress
 
 

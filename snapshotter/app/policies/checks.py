@@ -23,12 +23,12 @@ from snapshotter.formats.http import charset
 from snapshotter.model.assessment import ContentVerdict, TakedownVerdict
 from snapshotter.model.page import Page
 from snapshotter.model.rules import Match, RuleDescription, RuleSet
+from snapshotter.policy.address_matching import known_policies
 from snapshotter.policy.addresses import matches_host_pattern
 from snapshotter.policy.decide import decide
 from snapshotter.policy.difference import values
 from snapshotter.policy.files import curves, read_limited, read_toml
 from snapshotter.policy.load import EffectivePolicy, find, find_mistakes, load, load_effective
-from snapshotter.policy.picking import known_policies
 from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.tables import Policy
 from snapshotter.policy.takedown_rules import load_rules, rules_for

@@ -8,8 +8,14 @@ from snapshotter.app.policies.capture_options import CaptureOptions
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
+from snapshotter.policy.address_matching import (
+    AUTO,
+    Candidate,
+    known_policies,
+    pick,
+    pickable_policies,
+)
 from snapshotter.policy.load import EffectivePolicy
-from snapshotter.policy.picking import AUTO, Candidate, known_policies, pick, pickable_policies
 
 
 class PolicyDecisions:

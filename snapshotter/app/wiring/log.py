@@ -23,7 +23,7 @@ from snapshotter.store.location import DirectoryLocation
 if TYPE_CHECKING:
     from snapshotter.formats.proofs.note import LogPolicy
     from snapshotter.seal.log_key import FileLogSigner
-    from snapshotter.seal.log_repair import LogRepair
+    from snapshotter.seal.log_lock_repair import LogRepair
     from snapshotter.seal.log_writer import LogWriter
     from snapshotter.seal.witness import WitnessService
     from snapshotter.store.filesystem import DirectoryStore
@@ -144,7 +144,7 @@ def log_repair(
     """
     from snapshotter.formats.proofs import note
     from snapshotter.seal.log_key import LogKeyDirectory
-    from snapshotter.seal.log_repair import LogRepair
+    from snapshotter.seal.log_lock_repair import LogRepair
     from snapshotter.seal.log_writer import LogDamaged
 
     found, memory = wiring_store.store(settings), checkpoint_memory(settings)

@@ -129,7 +129,7 @@ def monitoring_task(
         if not ended.not_followed_up():
             return
         # Only now: what judges captures takes memory, and most workers watch nothing.
-        from snapshotter.app.monitoring.removal_monitor import Monitor, MonitorDependencies
+        from snapshotter.app.monitoring.capture_follow_up import Monitor, MonitorDependencies
         from snapshotter.app.policies import choice
         from snapshotter.app.wiring import takedown as wiring_takedown
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from snapshotter.capture.record.exchange import Exchange, RequestEnd
+from snapshotter.capture.record.exchange_pairing import Exchange, RequestEnd
 from snapshotter.capture.record.http_heads import RecordedHead
 from snapshotter.capture.record.scratch import StoredBody
 from snapshotter.capture.record.wire_reader import WireExchange

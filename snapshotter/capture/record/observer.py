@@ -27,7 +27,7 @@ from snapshotter.capture.browser.cdp_sessions import (
     ProtocolError,
     TunnelledCdpSession,
 )
-from snapshotter.capture.record.exchange import (
+from snapshotter.capture.record.exchange_pairing import (
     WEBSOCKET,
     ObservedRequest,
     ObservedResponse,

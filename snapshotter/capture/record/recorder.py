@@ -21,7 +21,7 @@ from playwright.async_api import BrowserContext, CDPSession
 
 from snapshotter.capture.browser.capture_network import CaptureNetwork
 from snapshotter.capture.record import archive_writer, encrypted_streams, tls_facts
-from snapshotter.capture.record.exchange import (
+from snapshotter.capture.record.exchange_pairing import (
     Exchange,
     ObservedRequest,
     RequestEnd,

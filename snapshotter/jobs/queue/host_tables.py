@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Index, Integer, RowMapping, String, T
 from sqlalchemy import insert as plain_insert
 
 from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, read_rows
-from snapshotter.policy.host_answers import HostResponse, Sign
+from snapshotter.policy.host_responses import HostResponse, Sign
 from snapshotter.policy.host_rules import DAY, Politeness
 from snapshotter.policy.politeness import HostState, VisitOutcome, visit_outcome
 

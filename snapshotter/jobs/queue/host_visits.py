@@ -21,7 +21,7 @@ from snapshotter.jobs.queue.host_tables import (
     start_visit,
     store_state,
 )
-from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.host_responses import HostResponse
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.politeness import (
     AllowedVisit,

@@ -19,7 +19,7 @@ from snapshotter.jobs.queue.host_tables import (
 )
 from snapshotter.jobs.queue.job_table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING, under_way
 from snapshotter.model.job import JobState
-from snapshotter.policy.host_answers import Sign
+from snapshotter.policy.host_responses import Sign
 from snapshotter.policy.host_rules import DAY, HostRules, Politeness
 from snapshotter.policy.politeness import HostState, Load, VisitWait, judge
 

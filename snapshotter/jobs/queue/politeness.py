@@ -27,7 +27,7 @@ from snapshotter.jobs.queue.host_tables import (
 )
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
-from snapshotter.policy.host_answers import HostResponse, Sign
+from snapshotter.policy.host_responses import HostResponse, Sign
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.politeness import (
     HostState,

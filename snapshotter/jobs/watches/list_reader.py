@@ -22,7 +22,7 @@ from snapshotter.jobs.watches.items import IdentifiedPage
 from snapshotter.jobs.watches.tables import Part
 from snapshotter.jobs.watches.watches import PollClaim, PollResult
 from snapshotter.model.watch import ListState, Watch
-from snapshotter.policy.host_answers import parse_retry_after
+from snapshotter.policy.host_responses import parse_retry_after
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 
 MAX_BYTES: Final = 16 << 20  # bytes of one document as received

@@ -213,8 +213,8 @@ def test_the_library_that_guesses_is_loaded_for_a_page_without_structure_alone()
         "import sys; from tests.unit.assess.test_regions import *;"
         "import snapshotter.app.wiring.capture as wiring, snapshotter.model.request as request;"
         "wiring.assessor(request.Decision(policy_name='x', policy_text=''));"
-        "read(page(NEWS), RULES); before = 'trafilatura' in sys.modules;"
-        "read(page('<p>' + PARAGRAPH), RULES); print(before, 'trafilatura' in sys.modules)"
+        "read_page(page(NEWS), RULES); before = 'trafilatura' in sys.modules;"
+        "read_page(page('<p>' + PARAGRAPH), RULES); print(before, 'trafilatura' in sys.modules)"
     )
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)

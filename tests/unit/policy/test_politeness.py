@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy import politeness, politeness_file
-from snapshotter.policy.host_answers import (
+from snapshotter.policy.host_responses import (
     HostResponse,
     HostSignal,
     Sign,

@@ -17,7 +17,7 @@ from snapshotter.app.pipeline.host_pacing import (
     VisitTurn,
 )
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.host_responses import HostResponse
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.politeness import AllowedVisit
 from tests.fakes.world import FixedClock

@@ -14,7 +14,7 @@ from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.host_visits import DatabaseVisits
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import HostResponse
+from snapshotter.policy.host_responses import HostResponse
 from tests.servers.visited import Visited
 
 SLOW, QUICK = "127.0.0.9", ("127.0.0.2", "127.0.0.3", "127.0.0.4")

@@ -18,7 +18,7 @@ from snapshotter.jobs.queue.politeness import PolitenessAdmission
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.notification import NotificationKind, NotificationScope
 from snapshotter.policy import politeness_file
-from snapshotter.policy.host_answers import Sign
+from snapshotter.policy.host_responses import Sign
 from snapshotter.policy.politeness import AllowedVisit, WaitCause
 from snapshotter.policy.politeness import VisitWait as HostWait
 from tests.unit.jobs.heard import Heard

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.capture.record.exchange import (
+from snapshotter.capture.record.exchange_pairing import (
     BodyState,
     Exchange,
     ObservedRequest,

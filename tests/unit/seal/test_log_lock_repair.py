@@ -11,7 +11,7 @@ from typing_extensions import override
 from snapshotter.formats.proofs import log_state, merkle, note
 from snapshotter.formats.proofs.note import Checkpoint
 from snapshotter.ports import CompareAndSwapStore
-from snapshotter.seal.log_repair import LockRepair, LogRepair
+from snapshotter.seal.log_lock_repair import LockRepair, LogRepair
 from snapshotter.seal.log_writer import LogDamaged
 from snapshotter.store.filesystem import DirectoryStore
 from tests.logs import LOG_KEY, LOG_SIGNER, RandomIds, published, read_whole, some_leaf, writer
