@@ -16,5 +16,5 @@ these functions. `wiring` alone builds adapters, and front ends alone import it.
 
 Single modules are shared by several packages: settings, folders and private files of this
 machine. `doctor`, `demo` and `verification` are use cases of their own.
-docs/adr/0071-an-application-layer-by-capability.md gives the reasons.
+docs/adr/0069-an-application-layer-by-capability.md gives the reasons.
 """

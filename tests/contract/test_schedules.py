@@ -60,7 +60,7 @@ def test_several_processes_sweep_one_postgresql(desk: Desk) -> None:
 def test_one_that_stands_still_in_a_transaction_does_not_hold_up_the_others(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_STANDS_STILL_S", 1)
+    monkeypatch.setattr(database, "_IDLE_TRANSACTION_S", 1)
     desk.engine.dispose()  # connections that were made without it
     desk.add(Plan(every=6 * HOUR))
 
