@@ -40,7 +40,7 @@ from snapshotter.capture.browser.binary import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
-from snapshotter.policy.decide import PolicyOverrides, decide  # noqa: E402
+from snapshotter.policy.capture_decision import PolicyOverrides, decide  # noqa: E402
 from tests.servers.authority import start_authority  # noqa: E402
 
 _ONCE = ("small", "news")  # whose throughput is measured

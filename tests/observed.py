@@ -33,7 +33,7 @@ from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import Capture
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.ports import ObjectStore, Signer, TimestampAuthority
 from snapshotter.seal import sealer

@@ -27,7 +27,7 @@ from snapshotter.model.capture import (
 )
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import Decision
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.load import load
 from snapshotter.ports import Signer, TimestampAuthority
 from tests import bundles, observed

@@ -16,14 +16,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spool_directory
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.ports import Capturer, Clock, IdSource, Signer, TimestampAuthority
 from snapshotter.seal.signer import StoredKey
 from snapshotter.store.probe import StoreProbe
@@ -147,7 +147,8 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
     name = f"doctor-{dependencies.ids.random_bytes(8).hex()}"
     try:
         decision = decide(
-            choice.configured_policy(settings), PolicyOverrides(allow_networks=(_LOOPBACK,))
+            configured_policy.configured_policy(settings),
+            PolicyOverrides(allow_networks=(_LOOPBACK,)),
         )
         with (
             _served() as url,

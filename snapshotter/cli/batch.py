@@ -187,7 +187,7 @@ def _read(table: Path) -> bytes:
 
 
 def _named(given: tuple[str, ...]) -> Mapping[str, str]:
-    from snapshotter.app.batch.plan import FIELDS, READ
+    from snapshotter.app.batch.columns import FIELDS, READ
 
     found: dict[str, str] = {}
     for text in given:

@@ -17,11 +17,11 @@ from snapshotter.cli.output import (
 if TYPE_CHECKING:
     from snapshotter.app.batch.journal import RowResult
     from snapshotter.app.batch.plan import BatchPlan, BatchRow
-    from snapshotter.app.batch.rows import BatchState, Counts
+    from snapshotter.app.batch.state import BatchState, Counts
     from snapshotter.app.batch.whole_batch import BatchResult
     from snapshotter.app.pipeline.run import CaptureResult
-    from snapshotter.policy.address_matching import Candidate
     from snapshotter.policy.host_rules import Politeness
+    from snapshotter.policy.policy_selection import Candidate
     from snapshotter.ports import Progress
 
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
@@ -50,7 +50,7 @@ def print_summary(
         picked: The policies that addresses decided for.
         queued: The rows were handed to the queue.
     """
-    from snapshotter.policy.address_matching import describe_picks
+    from snapshotter.policy.policy_selection import describe_picks
 
     state, ended = done.state, done.ended
     counts = state.counts()

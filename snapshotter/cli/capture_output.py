@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from snapshotter.app.upkeep.log_entries import LogResult
     from snapshotter.model.capture import Capture, Reason
     from snapshotter.model.replay import Replay
-    from snapshotter.policy.address_matching import Candidate
+    from snapshotter.policy.policy_selection import Candidate
     from snapshotter.ports import Progress
 
 _ALLOW = "; if the network is yours: --allow-network "

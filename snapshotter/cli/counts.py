@@ -108,12 +108,12 @@ def _threshold(text: str) -> "Threshold":
 
 def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
     """Return the thresholds of the configured policy, else of the policy for the page."""
-    from snapshotter.app.policies import choice
+    from snapshotter.app.policies import configured_policy
     from snapshotter.policy import load as policies
-    from snapshotter.policy.decide import monitoring
+    from snapshotter.policy.capture_decision import monitoring
 
-    own = monitoring(choice.configured_policy(settings, url)).thresholds
-    for_page = choice.picked_policy(settings, url).name
+    own = monitoring(configured_policy.configured_policy(settings, url)).thresholds
+    for_page = configured_policy.picked_policy(settings, url).name
     return own or monitoring(policies.load(for_page, settings.policies_dir)).thresholds
 
 

@@ -82,14 +82,14 @@ def diff(
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import comparison
-    from snapshotter.app.policies import choice
+    from snapshotter.app.policies import configured_policy
     from snapshotter.app.wiring import capture as wiring
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.policy import load as policies
     from snapshotter.policy import page_identity
-    from snapshotter.policy.decide import decide
+    from snapshotter.policy.capture_decision import decide
 
     if len(captures) > 2:
         raise click.UsageError("two captures are compared, or the last two of one address")
@@ -128,7 +128,7 @@ def diff(
             decide(policies.load(policy, settings.policies_dir)).mask if policy else None,
             wiring.assessor,
             page_identity.shipped_identity_rules(),
-            decide(choice.judging_policy(settings)),
+            decide(configured_policy.judging_policy(settings)),
             pictures=not no_pictures,
         )
         if pair.is_swapped:

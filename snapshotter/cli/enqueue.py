@@ -80,13 +80,15 @@ def enqueue_urls(
         UsageError: An option was given that a job cannot carry.
         ServiceUnavailable: The queue can not be reached. Nothing was handed over.
     """
-    from snapshotter.app.policies import choice
+    from snapshotter.app.policies import configured_policy
     from snapshotter.app.wiring import queue as wiring_queue
-    from snapshotter.policy import address_matching
+    from snapshotter.policy import policy_selection
 
     _refuse_local_options(ctx)
     if policy:
-        choice.configured_policy(settings)  # raises for an unknown name before anything is enqueued
+        configured_policy.configured_policy(
+            settings
+        )  # raises for an unknown name before anything is enqueued
     with wiring_queue.queue_database(settings) as database:
         queue = wiring_queue.queue(settings, database)
         jobs = [
@@ -103,10 +105,10 @@ def enqueue_urls(
             if number not in refused
         ]
         queue.put(jobs)
-        if not options.quiet and (policy or settings.policy) == address_matching.AUTO:
-            known = address_matching.known_policies(settings.policies_dir)
-            picked = address_matching.describe_picks(
-                address_matching.pick(job.url, known).winner for job in jobs
+        if not options.quiet and (policy or settings.policy) == policy_selection.AUTO:
+            known = policy_selection.known_policies(settings.policies_dir)
+            picked = policy_selection.describe_picks(
+                policy_selection.pick(job.url, known).winner for job in jobs
             )
             worker = "" if policy else "; a worker whose settings name a policy follows that policy"
             print_message(f"policies by address: {picked}{worker}")

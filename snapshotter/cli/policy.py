@@ -41,8 +41,8 @@ def policy() -> None:
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the policies that are shipped, and your own (setting policies_dir)."""
-    from snapshotter.policy.address_matching import known_policies
     from snapshotter.policy.files import shipped_directory
+    from snapshotter.policy.policy_selection import known_policies
 
     found = known_policies(ctx.obj.load().policies_dir)
     width = max(len(policy_file.policy.name) for policy_file in found)

@@ -150,11 +150,11 @@ def add(
     """
     from snapshotter.app import machine
     from snapshotter.app.monitoring import new_schedule
-    from snapshotter.app.policies.choice import policy_name_for_jobs
+    from snapshotter.app.policies.configured_policy import policy_name_for_jobs
     from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
     from snapshotter.app.url_lists import collect_urls, read_list
     from snapshotter.app.wiring import queue as wiring_queue
-    from snapshotter.policy import address_matching
+    from snapshotter.policy import policy_selection
 
     found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
@@ -170,13 +170,13 @@ def add(
                 print_message("the others are in it already, or have no visit before it ends")
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
-    by_address = (policy or settings.policy) == address_matching.AUTO
+    by_address = (policy or settings.policy) == policy_selection.AUTO
     no_time = not (cron or every or curve)
     plan = plan_from_options(
         VisitOptions(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
-            policy=address_matching.AUTO if by_address and no_time else policy,
+            policy=policy_selection.AUTO if by_address and no_time else policy,
             policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip
@@ -192,9 +192,9 @@ def add(
         print_message(warning)
     picked = ""
     if by_address:
-        known = address_matching.known_policies(settings.policies_dir)
-        picked = address_matching.describe_picks(
-            address_matching.pick(url, known).winner for url in found
+        known = policy_selection.known_policies(settings.policies_dir)
+        picked = policy_selection.describe_picks(
+            policy_selection.pick(url, known).winner for url in found
         )
     if dry_run:
         visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))

@@ -210,7 +210,7 @@ class Threshold:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitoring:
     """
-    The settings of a policy for many captures of one page; `policy.decide.monitoring` makes them.
+    The settings of a policy for many captures of one page; `policy/capture_decision.py` makes them.
     """
 
     light: bool = False  # pages are watched: light checks between whole captures, and follow-ups

@@ -14,7 +14,7 @@ import pytest
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import Limits, MediaRules, Pictures
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from tests.e2e.capturing import Engine, codes, kinds, read
 from tests.servers.behaviour_pages import NOTICE, Site

@@ -16,7 +16,7 @@ from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.request import CaptureRequest
 from snapshotter.model.takedown import TakedownKind
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.load import load
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, removed

@@ -22,7 +22,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment, Availability, Content
 from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, RedactRules
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.site.catalogue import hosts
 from snapshotter.site.late_content import PATCHES, TAKEN_DOWN

@@ -18,7 +18,7 @@ from snapshotter.formats import toml
 from snapshotter.formats.bundle import container, names
 from snapshotter.formats.signatures import cms
 from snapshotter.formats.tls import server_signature
-from snapshotter.policy.decide import redacted_headers
+from snapshotter.policy.capture_decision import redacted_headers
 from snapshotter.ports import Clock, IdSource
 
 _POLICY = "capture/policy.toml"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from snapshotter.app.batch.journal import Journal, RowResult
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
-from snapshotter.app.batch.rows import FAILED, BatchState
 from snapshotter.app.batch.run import BatchObserver, RunResult
+from snapshotter.app.batch.state import FAILED, BatchState
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.store_keys import bundle_time
 from snapshotter.formats.canonical_json import instant

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from snapshotter.app.batch.columns import PRESETS, URL_COLUMNS, columns_of
 from snapshotter.app.batch.journal import Journal, removed_rows
 from snapshotter.app.batch.output import Output, journal_path, next_free_path
-from snapshotter.app.batch.plan import PRESETS, URL_COLUMNS, BatchPlan, columns_of, plan_rows
-from snapshotter.app.batch.rows import BatchState
+from snapshotter.app.batch.plan import BatchPlan, plan_rows
+from snapshotter.app.batch.state import BatchState
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.lists import tables

@@ -1,5 +1,5 @@
 """
-Plan a batch: find the columns of its table, and decide what to do about each row. Pure functions.
+Plan a batch: decide what to do about each row of its table. Pure functions.
 
 The key of a row is made of its address, its policy, and how many rows before it have the same. So
 the table may be sorted, extended or shortened when the batch continues. Rows of one page
@@ -7,149 +7,15 @@ the table may be sorted, extended or shortened when the batch continues. Rows of
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from snapshotter.app.batch.columns import Columns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row, Table
 from snapshotter.model.capture_url import check_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
-
-# The columns with results, in this order.
-FIELDS = (
-    "status",
-    "outcome",
-    "verdict",
-    "bundle_id",
-    "sha256",
-    "time",
-    "location",
-    "title",
-    "error",
-    "hint",
-)
-READ = ("url", "policy", "tags")  # what we read of it
-AUTO_ARCHIVER = "auto-archiver"
-PRESETS: Mapping[str, Mapping[str, str]] = {
-    "snapshotter": {name: name for name in (*READ, *FIELDS)},
-    # The names in that program's own sheets; other columns keep our names.
-    AUTO_ARCHIVER: {
-        **{name: name for name in (*READ, *FIELDS)},
-        "url": "link",
-        "status": "archive status",
-        "location": "archive location",
-        "time": "archive date",
-        "title": "upload title",
-        "sha256": "hash",
-    },
-}
-URL_COLUMNS = ("url", "link", "address", "requested_url", "href")
-_OURS = "snapshotter "  # what a column of ours begins with whose name is taken
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """The columns of a table by their meaning."""
-
-    names: Mapping[str, str]  # field → column as the table spells it; fields that have one
-    there: frozenset[str] = frozenset()  # fields whose column the table has already
-    overwrite: bool = True  # what stands in such a column is ours, and not its owner's
-    wacz: str = ""  # another column for the location, where the table has it
-    notes: tuple[str, ...] = ()  # sentences for whoever gave the table
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """The columns that are filled, in order."""
-        ours = [self.names[name] for name in FIELDS if name in self.names]
-        return (*ours, *([self.wacz] if self.wacz else []))
-
-    def values(self, row: Row, said: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the values of a row's columns; values of the table's owner stay."""
-        ours = {self.names[name]: text for name, text in said.items() if name in self.names}
-        if self.wacz:
-            ours[self.wacz] = said.get("location", "")
-        if self.overwrite:
-            return ours
-        status = self.names.get("status")
-        return {
-            name: text
-            for name, text in ours.items()
-            if name == status or not row.cells.get(name, "")
-        }
-
-
-def columns_of(
-    found: Sequence[str], *, preset: str = "", named: Mapping[str, str] | None = None
-) -> Columns:
-    """
-    Return the columns of a table by their meaning.
-
-    Args:
-        found: The table's columns.
-        preset: One of `PRESETS`; "" to guess it from the header.
-        named: Column names that a person chose, by field; "" for a column that is not wanted.
-
-    Raises:
-        SnapshotterError: No column has addresses.
-    """
-    chosen = dict(named or {})
-    by_lower = {column.strip().lower(): column for column in reversed(found)}  # of two, the first
-    notes: list[str] = []
-    if not preset:
-        theirs = PRESETS[AUTO_ARCHIVER]
-        known = {theirs["url"], theirs["status"]} <= set(by_lower)
-        preset = AUTO_ARCHIVER if known and "url" not in chosen else "snapshotter"
-        if known and preset == AUTO_ARCHIVER:
-            notes.append("the columns are those of auto-archiver: link, archive status, …")
-    wanted = {**PRESETS[preset], **chosen}
-    names: dict[str, str] = {}
-    candidates = [wanted["url"]] if "url" in chosen or preset == AUTO_ARCHIVER else URL_COLUMNS
-    url = next(
-        (by_lower[candidate.lower()] for candidate in candidates if candidate.lower() in by_lower),
-        None,
-    )
-    if url is None and len(found) == 1 and "url" not in chosen:
-        url = found[0]
-    if url is None:
-        there = ", ".join(name for name in found if name) or "no column at all"
-        raise SnapshotterError(
-            f"no column is called {' or '.join(candidates)}: the table has {there}",
-            hint="say which has the addresses: --column url=NAME",
-        )
-    names["url"] = url
-    for name in ("policy", "tags"):
-        column = by_lower.get(wanted[name].lower())
-        if column is not None:
-            names[name] = column
-        elif chosen.get(name):
-            raise SnapshotterError(f"the table has no column called {chosen[name]}")
-    # A table with all of them was written by an earlier batch, and its columns are ours.
-    ours_again = all(wanted[field].lower() in by_lower for field in FIELDS if wanted[field])
-    fill = preset == AUTO_ARCHIVER or ours_again
-    filled: set[str] = set()
-    for name in FIELDS:
-        column = wanted[name]
-        if not column:
-            continue
-        taken = by_lower.get(column.lower())
-        if taken is not None and taken == url:
-            raise SnapshotterError(f"the column {taken} has the addresses: {name} needs another")
-        if taken is not None and (fill or name in chosen):
-            names[name] = taken
-            filled.add(name)
-        elif taken is not None:
-            names[name] = f"{_OURS}{column}"
-            notes.append(f"the table has a column {taken} of its own: ours is {names[name]}")
-        else:
-            names[name] = column
-    return Columns(
-        names=names,
-        there=frozenset(filled),
-        overwrite=ours_again,
-        wacz=by_lower.get("wacz", "") if preset == AUTO_ARCHIVER else "",
-        notes=tuple(notes),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

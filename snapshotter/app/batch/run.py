@@ -22,7 +22,7 @@ from typing import Protocol
 from snapshotter.app.archive import bundles
 from snapshotter.app.batch.journal import DEFERRED, RowResult
 from snapshotter.app.batch.plan import BatchRow
-from snapshotter.app.batch.rows import DONE, FAILED, INCOMPLETE, BatchState
+from snapshotter.app.batch.state import DONE, FAILED, INCOMPLETE, BatchState
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue, VisitTurn
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult

@@ -12,8 +12,8 @@ from snapshotter.app.batch import enqueue, run
 from snapshotter.app.batch.journal import Journal
 from snapshotter.app.batch.open_batch import BatchRequest, open_batch, preview_batch
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
-from snapshotter.app.batch.rows import BatchState, pending_rows
 from snapshotter.app.batch.run import BatchObserver, RunResult
+from snapshotter.app.batch.state import BatchState, pending_rows
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import VisitQueue, VisitTracker

@@ -24,7 +24,7 @@ from snapshotter.app.pipeline import (
 )
 from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.upkeep import late_tokens
 from snapshotter.app.upkeep.object_copy import object_sha256
@@ -36,7 +36,7 @@ from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import Capturer, Lease, Progress, ShowMessage
 from snapshotter.seal import sealer
@@ -76,7 +76,7 @@ class CaptureJobRunner:
 
     def open(self) -> None:
         """See `JobRunner.open`."""
-        choice.configured_policy(self._settings)
+        configured_policy.configured_policy(self._settings)
         self._dependencies(locked=False)
 
     def rest(self) -> None:
@@ -177,17 +177,21 @@ class CaptureJobRunner:
     def _decision(self, job: CaptureJob) -> Decision:
         settings = self._settings
         try:
-            own = choice.configured_policy(settings, job.url)
+            own = configured_policy.configured_policy(settings, job.url)
         except SnapshotterError as error:  # it was there when the worker began
             raise ServiceUnavailable(error.message, hint=error.hint) from error
         try:
             _request(job)  # refuses a URL that cannot be captured
-            named = choice.policy_for(settings, job.policy, job.url) if job.policy else own
+            named = (
+                configured_policy.policy_for(settings, job.policy, job.url) if job.policy else own
+            )
             light = job.light or self._is_checked(job, named)
             made = decide(
                 named, PolicyOverrides(allow_networks=settings.allow_networks, light=light)
             )
-            return replace(made, policy_why=choice.policy_reason(settings, job.policy, job.url))
+            return replace(
+                made, policy_why=configured_policy.policy_reason(settings, job.policy, job.url)
+            )
         except (PolicyRefused, ServiceUnavailable):
             raise
         except SnapshotterError as error:
@@ -264,7 +268,7 @@ class CaptureJobRunner:
                 *capture_warnings.log_warnings(done),
                 *capture_warnings.identity_warnings(done),
                 *capture_warnings.policy_warnings(
-                    done, partial(choice.picked_policy, self._settings)
+                    done, partial(configured_policy.picked_policy, self._settings)
                 ),
             ),
             stage_ms=done.stage_ms,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from snapshotter.app.policies.choice import policy_name_for_jobs
+from snapshotter.app.policies.configured_policy import policy_name_for_jobs
 from snapshotter.formats.lists.html_links import matching
 from snapshotter.formats.page.selectors import parse_selector
 from snapshotter.model.capture_url import check_url

@@ -13,7 +13,7 @@ from snapshotter.model.capture import files_open_to
 from snapshotter.model.capture_url import printable_url
 from snapshotter.model.capturer_identity import CREDENTIAL, IdentifierFinding
 from snapshotter.model.replay import ReplayVerdict
-from snapshotter.policy.address_matching import DEFAULT, Candidate
+from snapshotter.policy.policy_selection import DEFAULT, Candidate
 from snapshotter.seal import sealer
 
 

@@ -41,9 +41,9 @@ from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.job import SealedResult
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy.address_matching import Candidate
 from snapshotter.policy.addresses import strip_request_url
 from snapshotter.policy.host_responses import header
+from snapshotter.policy.policy_selection import Candidate
 from snapshotter.ports import (
     Capturer,
     Clock,

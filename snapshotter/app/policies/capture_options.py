@@ -6,7 +6,7 @@ from typing import Literal
 
 from snapshotter.app.settings import Settings
 from snapshotter.model.request import Decision
-from snapshotter.policy import decide as policies
+from snapshotter.policy import capture_decision as policies
 from snapshotter.policy.files import certificate_authorities, public_key
 from snapshotter.policy.tables import Policy
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.assess.text_normalisation import normalise_notice_text
@@ -23,12 +23,12 @@ from snapshotter.formats.http import charset
 from snapshotter.model.assessment import ContentVerdict, TakedownVerdict
 from snapshotter.model.page import Page
 from snapshotter.model.rules import Match, RuleDescription, RuleSet
-from snapshotter.policy.address_matching import known_policies
 from snapshotter.policy.addresses import matches_host_pattern
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.difference import values
 from snapshotter.policy.files import curves, read_limited, read_toml
 from snapshotter.policy.load import EffectivePolicy, find, find_mistakes, load, load_effective
+from snapshotter.policy.policy_selection import known_policies
 from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.tables import Policy
 from snapshotter.policy.takedown_rules import load_rules, rules_for
@@ -407,7 +407,7 @@ def judge_page(
     policy = (
         load(named, settings.policies_dir)
         if named
-        else choice.configured_policy(replace(settings, policy="auto"), address)
+        else configured_policy.configured_policy(replace(settings, policy="auto"), address)
     )
     verdict = decide(policy).verdict
     rule_sets = (*load_rules(rules), *load_rules(policy.takedown.rules))

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.policies.capture_options import CaptureOptions
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
-from snapshotter.policy.address_matching import (
+from snapshotter.policy.load import EffectivePolicy
+from snapshotter.policy.policy_selection import (
     AUTO,
     Candidate,
     known_policies,
     pick,
     pickable_policies,
 )
-from snapshotter.policy.load import EffectivePolicy
 
 
 class PolicyDecisions:
@@ -95,7 +95,9 @@ class PolicyDecisions:
         settings = self._settings.with_policy(
             name, found_in=found.file if found else "" if own else "a table"
         )
-        policy = choice.configured_policy(settings)
+        policy = configured_policy.configured_policy(settings)
         if not own:
-            policy = choice.with_same_proxy(choice.configured_policy(self._settings), policy)
+            policy = configured_policy.with_same_proxy(
+                configured_policy.configured_policy(self._settings), policy
+            )
         return self._options.decide(policy, settings, light=self._light)

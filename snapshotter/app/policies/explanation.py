@@ -23,11 +23,11 @@ from snapshotter.formats.signatures.key_reference import is_reference
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
 from snapshotter.policy import politeness_estimate, politeness_file
-from snapshotter.policy.address_matching import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.addresses import strip_parameters
-from snapshotter.policy.decide import PolicyOverrides, decide, monitoring
+from snapshotter.policy.capture_decision import PolicyOverrides, decide, monitoring
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.load import EffectivePolicy, load_effective
+from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.store.location import DirectoryLocation, parse_store_url
 

@@ -8,9 +8,9 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.schedules.cron import zone as zone_of
 from snapshotter.jobs.schedules.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
-from snapshotter.policy.address_matching import AUTO, known_policies, pick
 from snapshotter.policy.curve import Curve, Season, parse_season
 from snapshotter.policy.files import curves as curves_of
+from snapshotter.policy.policy_selection import AUTO, known_policies, pick
 from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent

@@ -60,7 +60,7 @@ from snapshotter.model.takedown import (
 )
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy import page_identity as identities
-from snapshotter.policy.address_matching import AUTO
+from snapshotter.policy.policy_selection import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.wording import format_minute, format_second
 from snapshotter.store.stored_events import StoredEvent

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from functools import partial
 
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.campaign_report import CampaignService
 from snapshotter.app.takedown.rederivation import mismatch
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
-from snapshotter.policy import decide as policies
+from snapshotter.policy import capture_decision as policies
 from snapshotter.ports import ShowMessage
 
 
@@ -24,14 +24,16 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
     Raises:
         SnapshotterError: The settings are invalid, or the catalog cannot be written.
     """
-    choice.warn_if_ignored(settings, show_message)
+    configured_policy.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)
     own = frozenset(key.key_id for key in wiring_keys.key_directory(settings).list() if key.key_id)
     with wiring_takedown.observation_source(settings) as source:
         yield CampaignService(
             source=source,
             trust=trust,
-            monitoring=lambda url: policies.monitoring(choice.judging_policy(settings, url)),
+            monitoring=lambda url: policies.monitoring(
+                configured_policy.judging_policy(settings, url)
+            ),
             own_keys=own,
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,

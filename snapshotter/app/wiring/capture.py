@@ -132,11 +132,11 @@ def capture_dependencies(
         wiring_store.store_for_evidence(settings, locked=locked, show_message=show_message),
         show_message=show_message,
     )
-    from snapshotter.app.policies import choice
+    from snapshotter.app.policies import configured_policy
 
     return CaptureDependencies(
         own=load_identity_file(settings.identity_file),
-        picks=partial(choice.picked_policy, settings),
+        picks=partial(configured_policy.picked_policy, settings),
         clock=clock,
         ids=RandomIds(),
         capturer=capturer(settings, clock),

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from snapshotter.app.demo import STORY, DemoEnvironment
 from snapshotter.app.machine import SystemClock
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings, settings_from_values
 from snapshotter.app.wiring import capture as wiring_capture
 from snapshotter.app.wiring import proof as wiring_proof
@@ -22,7 +22,7 @@ from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.files import shipped_directory
 from snapshotter.ports import Progress, ShowMessage
 from snapshotter.site import timestamp_authority as authorities
@@ -69,7 +69,7 @@ def demo_environment(
         dependencies = wiring_capture.capture_dependencies(settings, ask=None, show_message=silent)
         capturer = wiring_capture.capturer(settings, dependencies.clock, resolver=SiteResolver())
         decision = decide(
-            choice.configured_policy(settings),
+            configured_policy.configured_policy(settings),
             PolicyOverrides(allow_networks=settings.allow_networks),
         )
         if authority is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.app import machine
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Channel, ShowMessage
@@ -61,7 +61,7 @@ def notification_service(settings: Settings) -> "NotificationService":
         },
         clock=machine.SystemClock(),
         ids=machine.RandomIds(),
-        policies=partial(choice.policy_names, settings),
+        policies=partial(configured_policy.policy_names, settings),
     )
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from snapshotter.app import machine
 from snapshotter.app.archive import assessment, bundles
 from snapshotter.app.archive.observations import ObservationSource
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.bundle_finder import (
     FindBundle,
@@ -32,7 +32,7 @@ from snapshotter.formats.statements import takedown
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.notification import NotificationEvent, NotificationScope
 from snapshotter.model.takedown import ConfirmRules, Takedown
-from snapshotter.policy import decide as policies
+from snapshotter.policy import capture_decision as policies
 from snapshotter.policy import page_identity
 from snapshotter.ports import ShowMessage
 from snapshotter.store.catalog import Catalog
@@ -90,7 +90,7 @@ def takedown_service(
         SnapshotterError: The settings are invalid, or the store is not fit for evidence.
     """
     if not quick:
-        choice.warn_if_ignored(settings, show_message)
+        configured_policy.warn_if_ignored(settings, show_message)
     store = wiring_store.store_for_evidence(settings, locked=False, show_message=show_message)
     book = (
         wiring_log.logbook(settings, proofs=store, ask=ask, show_message=show_message)
@@ -142,7 +142,7 @@ def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, Notificati
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
     """Return how a removal of this page is confirmed. Raises SnapshotterError: no policy."""
-    return policies.monitoring(choice.judging_policy(settings, url)).confirm
+    return policies.monitoring(configured_policy.judging_policy(settings, url)).confirm
 
 
 def rederivation(settings: Settings) -> Rederivation:
@@ -153,7 +153,7 @@ def rederivation(settings: Settings) -> Rederivation:
     return Rederivation(
         rules=page_identity.shipped_identity_rules(),
         assessor_of=wiring.assessor,
-        decide=lambda url: policies.decide(choice.judging_policy(settings, url)),
+        decide=lambda url: policies.decide(configured_policy.judging_policy(settings, url)),
     )
 
 
@@ -196,7 +196,7 @@ def removal_burst(settings: Settings) -> timedelta:
     """
     Return the time within which removals of one account belong together, by the default policy.
     """
-    return policies.monitoring(choice.judging_policy(settings)).burst
+    return policies.monitoring(configured_policy.judging_policy(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:
@@ -213,7 +213,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     record = bundles.read_record(stream)
     try:
         url = str(record["what"]["requested_url"])
-        decision = policies.decide(choice.judging_policy(settings, url))
+        decision = policies.decide(configured_policy.judging_policy(settings, url))
         return assessment.assess(record, files, decision, wiring.assessor)
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.app import machine
 from snapshotter.app.archive import bundles
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import store as wiring_store
@@ -129,7 +129,7 @@ class _WayOut:
 
         settings = self._settings
         try:
-            policy = choice.policy_for(settings, watch.policy)
+            policy = configured_policy.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
         if policy.network.require_proxy and not settings.proxy:

@@ -130,7 +130,7 @@ def monitoring_task(
             return
         # Only now: what judges captures takes memory, and most workers watch nothing.
         from snapshotter.app.monitoring.capture_follow_up import Monitor, MonitorDependencies
-        from snapshotter.app.policies import choice
+        from snapshotter.app.policies import configured_policy
         from snapshotter.app.wiring import takedown as wiring_takedown
 
         def prove(service: "TakedownService", event_id: str, target: Path, pdf: bool) -> None:
@@ -142,13 +142,15 @@ def monitoring_task(
                 settings, service, event_id, target, pdf=pdf, show_message=show_message
             )
 
-        from snapshotter.policy.decide import monitoring as rules_of
+        from snapshotter.policy.capture_decision import monitoring as rules_of
 
         Monitor(
             MonitorDependencies(
                 ended=ended,
                 queue=jobs,
-                rules=cache(lambda named, url: rules_of(choice.policy_for(settings, named, url))),
+                rules=cache(
+                    lambda named, url: rules_of(configured_policy.policy_for(settings, named, url))
+                ),
                 service=partial(
                     wiring_takedown.takedown_service,
                     settings,

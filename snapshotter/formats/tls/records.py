@@ -10,7 +10,6 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -115,18 +114,6 @@ class RecordSplitter:
         if have < HEADER:
             return HEADER - have
         return HEADER + _length(bytes(self._rest[:HEADER])) - have
-
-
-class RecordDecrypter(Protocol):
-    """Opens the records of one direction, in their order, until its key changes."""
-
-    def open(self, record: Record) -> tuple[int, bytes]:
-        """
-        Return the content type and the content.
-
-        Raises:
-            TlsMalformed: The record was not sealed with this key, or not as the next one.
-        """
 
 
 class RecordDecrypterTls13:

@@ -26,6 +26,7 @@ from snapshotter.verify.audit.bundle_reader import lock_of, retention_of
 from snapshotter.verify.audit.object_reader import ObjectReader, ObjectUnreadable, custody_of
 from snapshotter.verify.audit.replica_custody import ReplicaReceipts
 from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.sidecar_facts import BundleFacts
 from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject
 
@@ -72,6 +73,7 @@ class LockAndCustodyJudge:
         receipts: StoreReceipts,
     ) -> None:
         self._objects = objects
+        self._second_look = SecondLook(objects, workspace)
         self._workspace = workspace
         self._rules = rules
         self._say = say
@@ -195,7 +197,7 @@ class LockAndCustodyJudge:
                     for sidecar in self._workspace.sidecars(listed.bundle)
                     if (number := custody_sidecars.number_of(sidecar.kind)) is not None
                 }
-                self._objects.suspect_custody(
+                self._second_look.suspect_custody(
                     listed.key,
                     f"entry {entry.number} of the log names a head of its custody chain that the "
                     "chain does not have: events were taken away or written again",
@@ -239,7 +241,7 @@ class LockAndCustodyJudge:
         for key in sorted({receipt.key for receipt in here} - {listed.key}):
             if not self._workspace.has_object(key):
                 words = "a receipt of this machine names it"
-                self._objects.suspect(AuditCode.DELETED, key, words)
+                self._second_look.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
 
@@ -358,7 +360,7 @@ class LockAndCustodyJudge:
                 lacking = True
                 words = f"{asked}, and what keeps it is {lock['words']}"
                 if reason.sure and not facts["unread"]:
-                    self._objects.suspect_unlisted(
+                    self._second_look.suspect_unlisted(
                         AuditCode.UNLOCKED, listed.key, words, listed.bundle
                     )
                 else:  # what can not be read may say that a hold was lifted

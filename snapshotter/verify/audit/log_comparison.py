@@ -30,6 +30,7 @@ from snapshotter.verify.audit.object_reader import (
     unreadable_error,
 )
 from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.sidecar_facts import (
     RECORD_CLAIM,
     BundleFacts,
@@ -66,6 +67,7 @@ class LogComparison:
         add_finding: Callable[[AuditFinding], None],
     ) -> None:
         self._objects = objects
+        self._second_look = SecondLook(objects, workspace)
         self._workspace = workspace
         self._history = history
         self._rules = rules
@@ -75,7 +77,7 @@ class LogComparison:
 
     def settle(self, step: Callable[[int], None]) -> None:
         """Look again for everything that may be gone; add findings for what is."""
-        self._objects.settle(
+        self._second_look.settle(
             lambda code, key, detail: self._say(code, _FAILED, key, detail),
             {"erased": self._erased},
             step,
@@ -144,7 +146,7 @@ class LogComparison:
             elif not facts["altered"] and facts["unread"]:
                 self._without_all(key, facts["failed"], facts["unread"])
             elif not facts["altered"]:
-                self._objects.suspect_unlisted(AuditCode.INVALID, key, sentence, listed.bundle)
+                self._second_look.suspect_unlisted(AuditCode.INVALID, key, sentence, listed.bundle)
             else:
                 self._say(AuditCode.INVALID, _FAILED, key, sentence)
         if facts["unclear"] and not facts["failed"]:
@@ -292,7 +294,7 @@ class LogComparison:
                 there, document = self._read_report(key, entry.sha256)
             except ObjectAbsent:
                 words = f"entry {entry.number} of the log names this report of an audit"
-                self._objects.suspect(AuditCode.DELETED, key, words)
+                self._second_look.suspect(AuditCode.DELETED, key, words)
                 continue
             except ObjectUnreadable as error:
                 self._objects.unreadable(key, str(error), retry=error.retry)
@@ -319,7 +321,7 @@ class LogComparison:
         try:
             signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
         except ObjectAbsent:
-            self._objects.suspect(AuditCode.DELETED, key, "the signature of a report is gone")
+            self._second_look.suspect(AuditCode.DELETED, key, "the signature of a report is gone")
             return
         except ObjectUnreadable as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
@@ -428,7 +430,7 @@ class LogComparison:
         except ObjectAbsent:
             if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
                 said += "; the tombstone that the log names is missing as well"
-            self._objects.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
+            self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
             words = (
                 f"{said}, but the store does not have it; whether it was erased by order is not "
@@ -438,7 +440,7 @@ class LogComparison:
             self._objects.unreadable(key, words, retry=error.retry, name=name)
         else:
             about = (bundle_id, key, sha256, said)
-            self._objects.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
+            self._second_look.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
 
     def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
         """Handle a missing bundle with a tombstone."""
@@ -530,7 +532,7 @@ class LogComparison:
                 "custody chain that the kept sidecars do not have"
             )
             if sidecars or len(missing) > 1:
-                self._objects.suspect_custody(key, words, {number for number, _ in sidecars})
+                self._second_look.suspect_custody(key, words, {number for number, _ in sidecars})
             else:
                 self._say(AuditCode.CUSTODY_BROKEN, _UNCLEAR, key, words)
         if chain.problems:

@@ -20,6 +20,7 @@ from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile
 from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
+from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.workspace import AuditDatabase, StoredLogEntry
 
 PREFIX = f"{log_state.FOLDER}/"
@@ -60,6 +61,7 @@ class LogHistory:
         add_finding: AddFinding,
     ) -> None:
         self._objects = objects
+        self._second_look = SecondLook(objects, workspace)
         self._trusted = trusted
         self._workspace = workspace
         self._add_finding = add_finding
@@ -498,7 +500,7 @@ class LogHistory:
             whole = Tile(level=tile.level, index=tile.index)
             keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
             words = "a part of the log is missing"
-            self._objects.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
+            self._second_look.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
         else:
             self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log: {error}")
 

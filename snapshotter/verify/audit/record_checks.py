@@ -20,6 +20,7 @@ from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
 from snapshotter.verify.audit.rules import AuditRules
+from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.sidecar_facts import key_counts, shortened
 from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject, StoredLogEntry
 from snapshotter.verify.takedown import describe_event as event_in_words
@@ -112,6 +113,7 @@ class RecordJudge:
         self._records = records
         self._noun = records.noun
         self._objects = objects
+        self._second_look = SecondLook(objects, workspace)
         self._workspace = workspace
         self._rules = rules
         self._trust = trust
@@ -146,7 +148,7 @@ class RecordJudge:
             words = (
                 f"the log names this record of {self._noun}; the store listed it, but lacks it now"
             )
-            self._objects.suspect(AuditCode.DELETED, key, words)
+            self._second_look.suspect(AuditCode.DELETED, key, words)
         else:
             words = "the store lists it, but does not have it by its name"
             self._objects.unreadable(key, words, retry=True)
@@ -162,7 +164,7 @@ class RecordJudge:
         # A listing may hide what is there: so it is asked for by its name as well.
         if not self._workspace.has_object(key) and not self._look(key, entry.name):
             words = f"entry {entry.number} of the log names this record of {self._noun}"
-            self._objects.suspect(AuditCode.DELETED, key, words)
+            self._second_look.suspect(AuditCode.DELETED, key, words)
 
     def _look(self, key: str, record_id: str) -> bool:
         """Check one record; return whether it may exist."""

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app import settings
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.wiring.demo import SiteResolver, demo_environment
 from snapshotter.cli.main import main
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.policy.decide import monitoring
+from snapshotter.policy.capture_decision import monitoring
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_without_openssl_there_is_no_authority_and_none_is_asked_for(
 def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Path) -> None:
     with demo_environment(settings.settings_from_values({}), staged, _silent, _silent) as stage:
         assert [name for name, _ in stage.decision.verdict.rule_texts] == ["lantern", "generic"]
-        confirm = monitoring(choice.configured_policy(stage.settings)).confirm
+        confirm = monitoring(configured_policy.configured_policy(stage.settings)).confirm
         assert (confirm.times, confirm.control) == (2, True)
         assert confirm.after.total_seconds() < 10
 

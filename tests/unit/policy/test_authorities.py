@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app import settings
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
-from snapshotter.policy.decide import PolicyOverrides, decide
+from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.files import certificate_authorities, shipped_directory
 from tests import tls
 
@@ -49,9 +49,9 @@ def test_a_job_brings_no_authority_that_its_worker_does_not_trust(tmp_path: Path
     here = settings.load(directory=tmp_path, environment={})
 
     with pytest.raises(PolicyRefused, match="trusts a private certificate authority"):
-        choice.policy_for(here, str(policy))
+        configured_policy.policy_for(here, str(policy))
 
     own = replace(here, policy=str(policy))
-    assert choice.policy_for(own, str(policy)).network.certificate_authorities == (pem,)
+    assert configured_policy.policy_for(own, str(policy)).network.certificate_authorities == (pem,)
     with pytest.raises(SnapshotterError, match="only the settings file"):
-        choice.configured_policy(here.with_policy(str(policy), found_in="a table"))
+        configured_policy.configured_policy(here.with_policy(str(policy), found_in="a table"))

@@ -17,7 +17,7 @@ from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import files
 from snapshotter.policy import load as policies
-from snapshotter.policy.decide import PolicyOverrides, decide, monitoring
+from snapshotter.policy.capture_decision import PolicyOverrides, decide, monitoring
 from snapshotter.policy.files import public_key, shipped_directory
 from snapshotter.policy.load import load, load_effective
 from snapshotter.policy.policy_toml import as_toml

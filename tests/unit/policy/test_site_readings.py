@@ -6,7 +6,7 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.reading_rules import Rounding
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.policy.site_readings import parse, shipped_sites
 

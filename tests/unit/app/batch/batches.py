@@ -11,7 +11,7 @@ from typing_extensions import override
 from snapshotter.app.batch import open_batch, run
 from snapshotter.app.batch.journal import RowResult
 from snapshotter.app.batch.plan import BatchRow
-from snapshotter.app.batch.rows import BatchState
+from snapshotter.app.batch.state import BatchState
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import InMemoryVisitTracker, VisitQueue

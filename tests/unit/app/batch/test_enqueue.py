@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from snapshotter.app.batch import enqueue as queued
 from snapshotter.app.batch import open_batch
-from snapshotter.app.batch.rows import BatchState
+from snapshotter.app.batch.state import BatchState
 from snapshotter.app.machine import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.open_database import open_database

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from snapshotter.app.batch.plan import FIELDS, BatchPlan, Columns, columns_of, plan_rows
+from snapshotter.app.batch.columns import FIELDS, Columns, columns_of
+from snapshotter.app.batch.plan import BatchPlan, plan_rows
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import read
 from tests.unit.app.batch.batches import RULES

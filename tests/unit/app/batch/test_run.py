@@ -18,8 +18,8 @@ from typing_extensions import override
 from snapshotter.app.batch import open_batch, output
 from snapshotter.app.batch.journal import Journal
 from snapshotter.app.batch.plan import BatchPlan
-from snapshotter.app.batch.rows import BatchState
 from snapshotter.app.batch.run import RunResult
+from snapshotter.app.batch.state import BatchState
 from snapshotter.app.machine import RandomIds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Retention, StoredObject

@@ -8,7 +8,7 @@ import pytest
 from snapshotter.app.pipeline.capture_warnings import policy_warnings
 from snapshotter.app.pipeline.run import CaptureResult
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.address_matching import Candidate, known_policies, pick
+from snapshotter.policy.policy_selection import Candidate, known_policies, pick
 
 ARTICLE = "https://mp.weixin.qq.com/s/AbC"
 

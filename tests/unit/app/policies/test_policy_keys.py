@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
-from snapshotter.policy.address_matching import pick
-from snapshotter.policy.decide import decide, monitoring
+from snapshotter.policy.capture_decision import decide, monitoring
 from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.load import EffectivePolicy, all_keys, load_effective, shipped_policy_names
+from snapshotter.policy.policy_selection import pick
 from snapshotter.policy.policy_toml import as_toml
 from snapshotter.policy.tables import Policy
 from snapshotter.seal import record

@@ -23,7 +23,7 @@ from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
 from snapshotter.notify.message import compose
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.site import wechat
 from snapshotter.site.state import PageState, SiteState, removed

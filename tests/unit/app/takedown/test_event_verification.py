@@ -37,7 +37,7 @@ from snapshotter.model.takedown import (
     TakedownKind,
 )
 from snapshotter.model.verified_facts import VerifiedFacts
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.seal.signer import FileSigner
 from snapshotter.site.state import PageState, Showing, SiteState, removed, wall

@@ -29,7 +29,7 @@ from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.reading import LabelledBlock, Metadatum, Readings, Region, Source
 from snapshotter.model.takedown import Takedown, TakedownKind
 from snapshotter.policy import page_identity
-from snapshotter.policy.decide import decide
+from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.site.state import SiteState, removed
 from snapshotter.store.filesystem import DirectoryStore

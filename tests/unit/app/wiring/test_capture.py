@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter import jobs
 from snapshotter.app import doctor, machine
-from snapshotter.app.policies import choice
+from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings, load
 from snapshotter.app.store_location import salts_dir
 from snapshotter.app.wiring import campaign as wiring_campaign
@@ -273,9 +273,11 @@ def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> 
     policy.write_text('name = "x"\n[retention]\ndays = 3\nmode = "COMPLIANCE"\n')
     settings = replace(_settings(tmp_path), policy=str(policy))
 
-    assert choice.configured_policy(settings).retention.days == 3
+    assert configured_policy.configured_policy(settings).retention.days == 3
     with pytest.raises(SnapshotterError, match="nobody can undo"):
-        choice.configured_policy(settings.with_policy(str(policy), found_in="theirs.toml"))
+        configured_policy.configured_policy(
+            settings.with_policy(str(policy), found_in="theirs.toml")
+        )
 
 
 @pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])
@@ -301,12 +303,12 @@ def test_a_policy_that_was_only_found_opens_no_network(
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{tmp_path}/theirs.toml"\n')
 
     with pytest.raises(SnapshotterError, match="opens networks"):
-        choice.configured_policy(load(directory=tmp_path, environment={}))
+        configured_policy.configured_policy(load(directory=tmp_path, environment={}))
 
     given = load(
         directory=tmp_path, environment={}, overrides={"policy": f"{tmp_path}/theirs.toml"}
     )
-    assert choice.configured_policy(given).network.allow == ("0.0.0.0/0",)
+    assert configured_policy.configured_policy(given).network.allow == ("0.0.0.0/0",)
 
 
 def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
@@ -319,11 +321,11 @@ def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{theirs}"\n')
 
     with pytest.raises(SnapshotterError, match="for somebody who has a key") as caught:
-        choice.configured_policy(load(directory=tmp_path, environment={}))
+        configured_policy.configured_policy(load(directory=tmp_path, environment={}))
     assert f"--policy {theirs}" in caught.value.hint
 
     given = load(directory=tmp_path, environment={}, overrides={"policy": str(theirs)})
-    assert choice.configured_policy(given).streams.keep_for == (pem,)
+    assert configured_policy.configured_policy(given).streams.keep_for == (pem,)
 
 
 def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
@@ -339,8 +341,8 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
     own = load(directory=tmp_path, environment={}, found=False)
     url = "https://example.org/"
 
-    assert choice.configured_policy(found).name == "theirs"
-    assert choice.judging_policy(found).name == "default"
+    assert configured_policy.configured_policy(found).name == "theirs"
+    assert configured_policy.judging_policy(found).name == "default"
     assert wiring_takedown.rederivation(found).decide(url).policy_name == "default"
     assert wiring_takedown.confirm_rules(found, url) == wiring_takedown.confirm_rules(own, url)
     said: list[str] = []
@@ -358,17 +360,25 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
 def test_without_a_named_policy_the_address_decides(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
 
-    assert choice.configured_policy(settings, "https://m.weibo.cn/status/1").name == "weibo-post"
-    assert choice.configured_policy(settings, "https://example.org/").name == "default"
-    assert choice.configured_policy(settings).name == "default"
+    assert (
+        configured_policy.configured_policy(settings, "https://m.weibo.cn/status/1").name
+        == "weibo-post"
+    )
+    assert configured_policy.configured_policy(settings, "https://example.org/").name == "default"
+    assert configured_policy.configured_policy(settings).name == "default"
     named = replace(settings, policy="legal-hold")
     post = "https://m.weibo.cn/status/1"
-    assert choice.configured_policy(named, post).name == "legal-hold"
-    whys = [choice.policy_reason(of, "", post) for of in (settings, named)]
+    assert configured_policy.configured_policy(named, post).name == "legal-hold"
+    whys = [configured_policy.policy_reason(of, "", post) for of in (settings, named)]
     assert whys == ["it names host *.weibo.cn", ""]
-    assert choice.policy_reason(settings, "default", post) == ""
-    assert choice.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name == "wechat-article"
-    assert choice.policy_for(settings, "", "https://x.com/a/status/1").name == "social-post"
+    assert configured_policy.policy_reason(settings, "default", post) == ""
+    assert (
+        configured_policy.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name
+        == "wechat-article"
+    )
+    assert (
+        configured_policy.policy_for(settings, "", "https://x.com/a/status/1").name == "social-post"
+    )
 
 
 def test_ones_own_policies_are_found_by_name_and_picked(tmp_path: Path) -> None:
@@ -377,19 +387,19 @@ def test_ones_own_policies_are_found_by_name_and_picked(tmp_path: Path) -> None:
     (own / "forum.toml").write_text('name = "forum"\n[match]\nhosts = ["forum.example"]\n')
     settings = replace(_settings(tmp_path), policies_dir=own)
 
-    assert choice.configured_policy(replace(settings, policy="forum")).match.hosts == (
+    assert configured_policy.configured_policy(replace(settings, policy="forum")).match.hosts == (
         "forum.example",
     )
     auto = replace(settings, policy="auto")
-    assert choice.configured_policy(auto, "https://forum.example/t/1").name == "forum"
-    assert choice.policy_for(auto, "forum").name == "forum"
+    assert configured_policy.configured_policy(auto, "https://forum.example/t/1").name == "forum"
+    assert configured_policy.policy_for(auto, "forum").name == "forum"
 
 
 def test_a_job_can_not_name_a_way_around_the_proxy_that_its_worker_needs(tmp_path: Path) -> None:
     settings = replace(_settings(tmp_path), policy="high-risk-source")
 
-    assert choice.policy_for(settings, "expanded").network.require_proxy
-    assert not choice.policy_for(_settings(tmp_path), "expanded").network.require_proxy
+    assert configured_policy.policy_for(settings, "expanded").network.require_proxy
+    assert not configured_policy.policy_for(_settings(tmp_path), "expanded").network.require_proxy
 
 
 def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
@@ -450,16 +460,16 @@ def test_rules_about_notifications_know_a_policy_by_its_file_and_by_its_own_name
     own = tmp_path / "case-7.toml"
     own.write_text('name = "high-risk-source"\n')
 
-    assert choice.policy_names(settings, "", "https://example.org/") == ("default",)
-    assert choice.policy_names(settings, "expanded") == ("expanded",)
-    assert choice.policy_names(settings, str(own)) == ("case-7", "high-risk-source")
-    assert choice.policy_names(settings, "/elsewhere/careful.toml") == ("careful",)
+    assert configured_policy.policy_names(settings, "", "https://example.org/") == ("default",)
+    assert configured_policy.policy_names(settings, "expanded") == ("expanded",)
+    assert configured_policy.policy_names(settings, str(own)) == ("case-7", "high-risk-source")
+    assert configured_policy.policy_names(settings, "/elsewhere/careful.toml") == ("careful",)
     # The address decides. Where it is not given, nobody knows the policy.
-    assert choice.policy_names(settings, "auto", "https://mp.weixin.qq.com/s/x") == (
+    assert configured_policy.policy_names(settings, "auto", "https://mp.weixin.qq.com/s/x") == (
         "wechat-article",
     )
-    assert choice.policy_names(settings, "auto") == ()
-    assert choice.policy_names(settings, "") == ()
+    assert configured_policy.policy_names(settings, "auto") == ()
+    assert configured_policy.policy_names(settings, "") == ()
 
 
 def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else(

@@ -12,8 +12,8 @@ from pathlib import Path
 from snapshotter.app.settings import Settings, config_variable_line
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
-from snapshotter.policy.address_matching import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import ShowMessage
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from snapshotter.app.batch.columns import FIELDS
 from snapshotter.app.batch.journal import Journal, RowHistory, RowResult
 from snapshotter.app.batch.output import Output
-from snapshotter.app.batch.plan import FIELDS, BatchPlan, BatchRow
+from snapshotter.app.batch.plan import BatchPlan, BatchRow
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 from snapshotter.ports import Clock
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.address_matching import known_policies, pick, pickable_policies
+from snapshotter.policy.policy_selection import known_policies, pick, pickable_policies
 
 
 def _own(directory: Path, **policies: str) -> Path:
