@@ -1,8 +1,8 @@
 """
-The program's entry: `snapshotter`, or `python -I -m snapshotter`.
+Start the command line: the entry of `snapshotter` and of `python -I -m snapshotter`.
 
-The verifier installs without the command line's libraries; then this says so, and
-what verifies without them.
+The verifier can be installed without the libraries of the command line. Then this module says which
+library is missing, and that `snapshotter-verify` verifies without it.
 """
 
 from snapshotter.import_path import leave_out_working_directory

@@ -1,14 +1,14 @@
 """
-Write files and folders atomically: they exist whole under their name or not at all.
+Write files and folders atomically, so that each is whole under its name or does not exist.
 
-They are written under a hidden name in the same folder, `.<name>.<16 hex digits>.growing`,
-synced, and only then renamed. The growing one is locked (flock) as long as its writer lives;
-the system releases the lock when the writer dies. So the next writer into the same folder can
-tell what a dead writer left from what is in use, and removes it: a crash leaves no evidence and
-no secret behind.
+A file or folder is written under a hidden name in the same folder, `.<name>.<16 hex
+digits>.growing`, synced, and only then renamed. It is locked (flock) while its writer lives; the
+system releases the lock when the writer dies. So the next writer into the same folder can tell what
+a dead writer left from what is in use, and removes it: a crash leaves no evidence and no secret
+behind.
 
-A file system without locks cannot tell. There nothing is removed, and what a crash left
-stays, under a name that shows what it is.
+On a file system without locks the two cannot be told apart. There nothing is removed: what a crash
+left stays, under a name that shows what it is.
 
 All functions here raise OSError; the caller translates it.
 """

@@ -1,5 +1,5 @@
 """
-The expected errors, each with its exit code.
+Define the expected errors with their exit codes, and describe unexpected errors as bugs.
 
     SnapshotterError              1   something expected went wrong
     ├── CaptureIncomplete         3   a bundle was sealed, and lacks something required

@@ -1,5 +1,6 @@
 """
-Define the ports: the contracts of everything outside the core (browser, keys, clocks, stores).
+Define the ports: the contracts of what is outside the core, such as the browser, keys, clocks,
+stores, the log's witnesses, the job queue and notifications.
 
 Each docstring is a contract: what is durable, what may run at once, what a retry does, and
 whether the other side is trusted. Only `app/wiring` builds the implementations.

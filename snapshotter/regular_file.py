@@ -1,10 +1,11 @@
 """
-Open regular files only: the one way in which paths of strangers are opened.
+Open a path for reading only if it is a regular file. The verifier and the file store open the paths
+of strangers with it.
 
-Whoever can write to a folder can put anything under a name: a folder, a named pipe, a socket,
-a device, a link. Opening a pipe waits for a writer, and opening a device may change its state.
-So the kind of a path is checked first, the path is opened without waiting, and the kind of
-the opened file is checked again, because the name may have been replaced in between.
+Whoever can write to a folder can put anything under a name: a folder, a named pipe, a socket, a
+device, a link. Opening a pipe waits for a writer, and opening a device may change its state. So the
+kind of a path is checked first, the path is opened without waiting, and the kind of the opened file
+is checked again, because the name may have been replaced in between.
 """
 
 import errno

@@ -1,9 +1,9 @@
 """
 Collect the steps, actions, reasons and facts of a running capture, and compose the `Capture`.
 
-The thread that captures writes them. The supervising thread reads them at the end, and may have
-killed the other at any point. So values are only replaced or appended to, and what is there at any
-moment is a valid account.
+The capturing thread adds them. The supervising thread reads them at the end, and may have ended the
+capturing thread at any point. So values are only replaced or appended to, and can be composed to a
+valid capture at any moment.
 """
 
 import json

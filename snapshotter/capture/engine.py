@@ -1,9 +1,9 @@
 """
-Capture one page with a browser of its own: the implementation of `ports.Capturer` over Chromium.
+Implement `ports.Capturer` with Chromium: each page is captured by a browser of its own.
 
-For each attempt the engine starts a browser, or takes the one that was started ahead, gives it to a
-`CaptureSession` in a thread of its own, and supervises that from the caller's thread. What was
-finished when the session ends, or is ended, is the capture.
+For each attempt the engine starts a browser, or takes the prewarmed one. It gives the browser to a
+`CaptureSession` in a thread of its own, and supervises that from the caller's thread. The capture
+is made of what was finished when the session ended or was ended.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """
-Prepare a page for its first request: make everything that works on it, and attach what watches it.
+Prepare a page for its first request: make the objects that act on the page, and attach those that
+observe it.
 
-`page_steps` then takes the steps of the capture with what is made here.
+`page_steps` then takes the steps of the capture with these objects.
 """
 
 import asyncio

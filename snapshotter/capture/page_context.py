@@ -2,7 +2,7 @@
 Hold one page with everything that the parts of a capture need to work on it.
 
 The session makes one `PageContext` for each capture, before the page's first request. Navigation,
-behaviours, pictures and writers receive it in the place of a dozen arguments of their own.
+behaviours, pictures and writers receive it instead of a dozen arguments.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,9 @@
 """
-Take the steps of a capture on an opened page, in this order.
+Take the steps of a capture on an opened page, in order.
 
-Navigate, look once, bring all of the page into view, judge it, hold it, photograph and read it
-until its files show one state, and take the further pictures that were asked for.
+The steps are: navigate, take an early picture, bring all of the page into view, assess it, hold it
+at its document, photograph and read it until its files show one state, and take the further
+pictures that the policy asks for. When the time of the page is used up, a minimum is kept.
 """
 
 import asyncio

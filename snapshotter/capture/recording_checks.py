@@ -1,8 +1,10 @@
 """
-Compare the network record of a capture with what its page showed, and add what a reader must know.
+Compare the network record of a capture with what its page showed, and keep the body of an address
+that is a file.
 
-Called once when the record is written: clocks, images that another picture stands for, documents
-whose text was not shown, reloads without end, and the body of an address that is a file.
+`check_recording` adds warnings and reasons to the capture: about clocks, images that are only
+placeholders, documents whose text was not shown, and reloads without end. `keep_target` writes the
+body of a file as an artifact. Both are called once, when the record is written.
 """
 
 from pathlib import Path

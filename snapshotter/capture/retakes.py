@@ -7,7 +7,8 @@ If it has changed, it settles once more, and everything is taken again. The file
 take are dropped, except its first view: with two texts of one page a reader could quote the wrong
 one, and the first view shows what changed.
 
-A place that changes for ever (a ticker, a counter, a carousel) causes no new take. It is named.
+A place that never stops changing (a ticker, a counter, a carousel) causes no new take; the result
+names it.
 """
 
 from collections.abc import Awaitable, Callable

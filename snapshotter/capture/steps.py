@@ -1,5 +1,5 @@
 """
-Take the steps of a capture: each ends as a `Step`, and what goes wrong becomes a `Reason`.
+Take the steps of a capture: record the end of each as a `Step`, and turn errors into reasons.
 
 After a failed step the next one is tried, unless the page itself is gone.
 docs/reference/outcomes.md documents the codes of reasons.

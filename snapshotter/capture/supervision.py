@@ -1,8 +1,9 @@
 """
 Watch a running capture from outside, and kill its browser when a limit is passed.
 
-The supervisor knows the browser's processes by number. It watches their memory, their disk and the
-time, and it kills them whether or not anything inside of the capture still answers.
+The supervisor knows the browser's processes by number. It watches their memory, their disk space
+and the time, and it can kill them even if the capturing thread, the browser or its driver does not
+answer any more.
 """
 
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser

@@ -1,5 +1,6 @@
 """
-Produce the record of a capture that was given up: an outcome and a reason, and no page.
+Implement `ports.Capturer` without a browser, for a page that was given up: the capture has an
+outcome and a reason, and no page.
 
 A page that ends its browser and its worker at each attempt is not rendered again. The bundle then
 states that, with the circumstances.

@@ -1,1 +1,13 @@
-"""The egress guard: it checks and makes every outgoing connection of a capture and its helpers."""
+"""
+Control the outgoing connections of browsers, and of our requests for lists, timestamps and
+notifications: the egress guard checks and makes them.
+
+- `guard`: the entry, a forward proxy; `connection_manager`, `relay`, `framing`, `server_name`: its
+  connections.
+- `rules`, `addresses`: what is allowed; `resolver`, `dialer`, `upstream`, `connection_slots`: how a
+  connection is made.
+- `tee`, `connection_log`, `errors`: what is kept of each connection, and why one failed.
+- `namespace`, `enter`, `file_view`, `peer_owner`: keep the browser to the guard, its own files and
+  its own user.
+- `transport`, `fetch`: requests of our own through a guard.
+"""

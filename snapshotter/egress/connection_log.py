@@ -1,4 +1,4 @@
-"""The log entry of one connection, written by the guard's thread and read from any thread."""
+"""Hold the log entry of one connection, which the guard's thread writes and any thread may read."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,5 +1,6 @@
 """
-State that all connections of a guard share: numbers, limits, the log, the files of their bytes.
+Manage all connections of one guard: number, open, count, limit, log and end them, and write their
+bytes to files.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Limit how many connections are open at once, in all and to one host."""
+"""Limit how many connections may be open at once, in all and to one host."""
 
 import asyncio
 from dataclasses import dataclass

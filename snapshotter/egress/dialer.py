@@ -1,4 +1,7 @@
-"""Connect to a host by the rules: resolve it once, check all its addresses, dial only those."""
+"""
+Connect to a host by the rules of the egress guard: resolve its name once, check all its addresses,
+and connect to no others.
+"""
 
 import asyncio
 import errno

@@ -1,5 +1,6 @@
 """
-Start another program that sees few files, in a network of its own whose one exit is the guard.
+Start another program that can open few files, in a network of its own whose only exit is the egress
+guard.
 
 This program runs as `python -I -S enter.py …` in the place of the browser or of its driver. It
 unshares the namespaces that it is given, removes every file that is not in a list, hands a

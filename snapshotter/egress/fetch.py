@@ -1,10 +1,9 @@
 """
-Fetch one address through a guard of its own, bounded in time and in bytes.
+Fetch one address through an egress guard of its own, within limits of time and size.
 
-It reads what helpers need besides pages: lists that are polled. No cookie is kept, nothing of
-the environment is read, and each address of a redirect is checked like the first. The guard is
-made for one fetch and cut at its end, so it also limits what httpx does not: a head that
-comes a byte at a time, and the sum of all reads.
+Polled lists are fetched with it. No cookie is kept, nothing of the environment is read, and each
+address of a redirect is checked like the first. The guard is made for one fetch and cut at its end,
+so it also limits what httpx does not: a head that comes a byte at a time, and the sum of all reads.
 
 Import this module only where httpx is installed.
 """

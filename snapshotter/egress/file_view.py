@@ -1,8 +1,8 @@
 """
-List the files that the browser and its driver can open: programs, libraries, fonts, work folders.
+List the files that the browser and its driver may open: programs, libraries, fonts, work folders.
 
-It is an allowlist. It has no settings, keys, salts, store, spool, homes, sockets of services or
-other files under /etc and /var, wherever they are. `enter.py` enforces it in the first of these
+It is an allowlist. It contains no settings, keys, salts, store, spool, homes, sockets of services
+or other files under /etc and /var, wherever they are. `enter.py` enforces it in the first of these
 ways that the system allows:
 
 - "mount": a root directory of its own in a mount namespace, in which nothing else exists;

@@ -1,11 +1,10 @@
 """
 Parse heads and find the ends of bodies of HTTP/1 messages (RFC 9112), strictly.
 
-A proxy and a server that disagree on where a request ends can be made to disagree on
-purpose (request smuggling). So a request that can be read in two ways is not passed
-on: two lengths, a length and chunks, a fold, a bare line feed. A response is passed on
-unchanged: only its end has to be found. A response without a defined end ends with its
-connection.
+A proxy and a server that disagree on where a request ends can be made to disagree on purpose
+(request smuggling). So a request that can be read in two ways is not passed on: two lengths, a
+length and chunks, a fold, a bare line feed. A response is passed on unchanged: only its end has to
+be found, which is that of the connection if nothing else defines it.
 """
 
 import enum

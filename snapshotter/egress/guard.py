@@ -1,13 +1,14 @@
 """
-The egress guard: a forward proxy through which the browser makes all its connections.
+Run the egress guard: the forward proxy through which the browser makes all its connections.
 
-It accepts CONNECT for encrypted connections and plain HTTP requests for others, and does not
-look inside TLS. It has a thread and an event loop of its own, so that a busy capture and the
-connections do not delay each other; every method may be called from any other thread.
+It accepts CONNECT for encrypted connections and plain HTTP requests for others, and does not look
+inside TLS. It has a thread and an event loop of its own, so that a busy capture and the connections
+do not delay each other; every method may be called from any other thread.
 
-A page never gets a response of the guard that could be taken for a site's: a plain request that
-is refused or fails ends with its connection, and a tunnel that is not built is answered by a
-status without a body. `why` returns the cause.
+A page never gets a response of the guard that could be taken for a site's: a plain request that is
+refused or fails ends with its connection, and a tunnel that is not built is answered by a status
+without a body. `EgressGuard.why` returns the newest connection to a host that was refused or
+failed.
 """
 
 import asyncio

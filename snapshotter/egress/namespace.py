@@ -1,10 +1,10 @@
 """
-Start the browser in a network namespace without any interface, so that the guard is its one exit.
+Start the browser in a network namespace without any interface, so that the guard is its only exit.
 
-The browser is started inside a new user and network namespace (Linux;
-user_namespaces(7), network_namespaces(7)). One listening socket is made in it and handed out to
-us; the guard accepts on it. UDP, DNS and connections to anything else end in the kernel. It
-takes no privileges, and some systems forbid it: `find_obstacle` returns the reason.
+The browser is started inside a new user and network namespace (Linux; user_namespaces(7),
+network_namespaces(7)). One listening socket is made in it and handed out to us; the guard accepts
+on it. UDP, DNS and connections to anything else end in the kernel. No privileges are needed for
+this. Some systems forbid it: `find_obstacle` returns the reason.
 """
 
 import contextlib

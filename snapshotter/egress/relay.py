@@ -1,5 +1,6 @@
 """
-Relay one accepted connection: parse it as far as a proxy must, count and record its bytes.
+Relay the bytes of one accepted connection: parse requests as far as a proxy must, and count and
+record what passes.
 
 A `Conversation` is a client with at most one server at a time. In a tunnel bytes pass
 both ways untouched. A plain request is read up to its end and sent on in origin

@@ -1,4 +1,7 @@
-"""The rules of the egress guard: opened networks, blocked hosts, the upstream proxy, the limits."""
+"""
+Define the rules of the egress guard (opened networks, blocked hosts, limits), and parse the address
+of an upstream proxy.
+"""
 
 import re
 from dataclasses import dataclass, field

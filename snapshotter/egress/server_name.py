@@ -1,4 +1,4 @@
-"""Read which server a TLS client asks for (SNI, RFC 6066 section 3) from its first bytes."""
+"""Read from a TLS client's first bytes which server it asks for (SNI, RFC 6066 section 3)."""
 
 from typing import Final
 

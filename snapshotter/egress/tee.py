@@ -6,8 +6,8 @@ Write and read the bytes of one connection: both directions, in order, with time
     length     4 bytes
     data       as many
 
-Numbers are big-endian. A file that ends in the middle of a chunk was cut there, because its
-writer was killed. These files hold a page in clear, or what a key log opens; they are
+Numbers are big-endian. A file that ends in the middle of a chunk was cut there, because its writer
+was killed. These files hold a page in clear, or encrypted so that a key log opens it. They are
 destroyed once the record is made from them.
 """
 

@@ -1,5 +1,5 @@
 """
-An httpx transport whose connections are all made by the guard.
+Provide an httpx transport that makes all its connections through the egress guard.
 
     with httpx.Client(transport=transport(guard)) as client:
         client.get("https://authority.example/")

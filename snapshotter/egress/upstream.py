@@ -1,5 +1,6 @@
 """
-Connect through an upstream proxy: HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928).
+Connect to a host through an upstream proxy, by HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5 (RFC
+1928).
 
 SOCKS5 authenticates by RFC 1929. Names go to the proxy unresolved, and no resolver is used here.
 Any failure is an error; the proxy is never bypassed.

@@ -1,8 +1,10 @@
 """
-List all pages of the fixture site: the name of each, its address, and its expected verdict.
+List all pages of the fixture site with their names, addresses and expected verdicts, and answer
+requests for them.
 
-`render` is pure: a path and a state give a response, without a socket or a clock. The names are
-those that rule files use for their own good and bad pages ("wx/deleted-zh").
+`render` uses no socket and no clock: the same path and state give the same response. `follow_visit`
+also follows redirects and scripts. The names are those that rule files use for their own good and
+bad pages ("wx/deleted-zh").
 """
 
 from collections.abc import Callable, Mapping

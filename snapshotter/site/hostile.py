@@ -1,5 +1,6 @@
 """
-Pages that attack a capture: each must end in a capture that says what happened, and do no harm.
+Make pages that attack a capture. Each must end in a capture that says what happened, and must do no
+harm.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """
-Pages whose content comes late: by timers, sockets, workers, frames and other means.
+Make pages whose content comes late: by timers, sockets, workers, frames and other means.
 
 Each kind shows one patch: a word and a colour that no other kind has. The markup contains neither:
 a script builds the word, or it comes over the network. So a capture that has the word in its text

@@ -1,5 +1,6 @@
 """
-A small newspaper's site: the story of 2014, its feed, and the other parts of a story page.
+Make the pages of a small newspaper's site: the story of 2014, its feed, its front page and its
+notices.
 
 `/news/2014` has every property that makes such pages hard to preserve: no date in its text,
 paragraphs behind a control, a category attached to a date, a comment form, and two fifths of the

@@ -1,9 +1,10 @@
 """
-The short removal notices of platforms, word for word, and the pages that show them.
+List the short removal notices and walls of platforms, word for word, and make the pages that show
+them.
 
-The words are facts about the platforms, with the numbers of the rules that match them; everything
-around them is our own. Where a platform uses one sentence in several places, the first place is
-the one that most people see.
+The words are the platforms' own, under the numbers of the rules that match them. The rest of each
+page is ours. Where a platform uses one sentence in several places, the first place is the one that
+most people see.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,9 @@
-"""Posts and videos of further platforms, as they look before a removal. The texts are our own."""
+"""
+Make posts and videos of further platforms as they look before a removal, or the notice in their
+place.
+
+The texts of the posts are our own.
+"""
 
 from collections.abc import Callable
 from html import escape

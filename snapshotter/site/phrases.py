@@ -1,5 +1,5 @@
 """
-Pages of hosts without a rule file: notices of a removal, and texts that only mention one.
+Make pages of hosts without a rule file: notices of a removal, and texts that only mention one.
 
 Three pages for each language: a notice with status 200, a short article about a removal, and a
 list in which one item is removed. Words, people and places are invented.

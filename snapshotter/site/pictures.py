@@ -1,8 +1,8 @@
 """
 Draw the pictures of the fixture site when they are requested, the same each time.
 
-The PNG encoder has a few lines (ISO/IEC 15948: palette, one byte for each pixel, no filter), so the
-site needs only the standard library.
+The PNG encoder here is only a few lines long (ISO/IEC 15948: palette, one byte for each pixel, no
+filter), so the site needs only the standard library.
 """
 
 import struct

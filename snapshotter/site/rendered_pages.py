@@ -1,8 +1,8 @@
 """
 Make pages of the fixture site as a capture would keep them, without a browser.
 
-Rules and readings are tested on hundreds of such pages. What scripts would change is changed here
-by hand. The tests with a browser compare both.
+Rules and readings are tested on hundreds of such pages. What scripts would change in them, Python
+code changes here. The tests with a browser compare both.
 """
 
 from html import escape

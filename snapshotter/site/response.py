@@ -1,4 +1,7 @@
-"""Define the requests and responses of the fixture site."""
+"""
+Define the requests and responses of the fixture site, and build responses: HTML, JSON and
+redirects.
+"""
 
 import json
 from collections.abc import Mapping

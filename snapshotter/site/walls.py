@@ -1,5 +1,5 @@
 """
-Log-in, consent and other walls, and content pages that resemble a wall.
+Make log-in, consent and other walls, and content pages that resemble a wall.
 
 A general rule must recognise each `wall/…` page, and must not match any `beside/…` page. The pages
 are on hosts without a rule file. The texts are our own.

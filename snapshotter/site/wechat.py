@@ -1,8 +1,9 @@
 """
-Pages with the structure of WeChat's public accounts. Stories, names and numbers are our own.
+Make pages with the structure of those of WeChat's public accounts. Stories, names and numbers are
+our own.
 
 The structure is WeChat's: which element holds what, what a script fills in, what the image host
-does, and what a page reveals about its visitor.
+returns, and what a page reveals about its visitor.
 """
 
 import base64

@@ -1,5 +1,6 @@
 """
-Pages with the structure of Weibo's: posts on the desktop and the mobile site, its API, its walls.
+Make pages with the structure of Weibo's: posts on the desktop and the mobile site, answers of its
+API, and its walls.
 """
 
 import json

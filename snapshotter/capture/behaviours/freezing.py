@@ -1,8 +1,8 @@
 """
 Stop all animations of a page, decode its images, and count its images, fonts and frames.
 
-Settling ends with this. What became of each image that the page wanted is written as one line of
-`capture/images.jsonl`.
+This is the last part of settling. `capture/images.jsonl` gets one line for each image, with what
+became of it.
 """
 
 import asyncio

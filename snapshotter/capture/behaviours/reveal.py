@@ -1,8 +1,9 @@
 """
-Bring all of a page into view before it is photographed: consent, scrolling, expanding, settling.
+Bring all of a page into view before it is photographed: dismiss banners, scroll, expand hidden
+text, and wait until the page is at rest.
 
-The other modules of `behaviours/` do each of these. This one orders them, and repeats them when the
-page goes to another document meanwhile.
+The other modules of `behaviours/` do each of these. This one puts them in order, and repeats them
+when the page goes to another document meanwhile.
 """
 
 import asyncio

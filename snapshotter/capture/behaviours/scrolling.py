@@ -1,10 +1,10 @@
 """
-Scroll down a page, so that content loads which loads only near the viewport.
+Scroll down a page, so that content comes that the page loads only near the viewport.
 
-A step is a part of the viewport and lasts until it is drawn. Observers that run once a frame
-request lazy images, and a fixed delay misses some of them on a busy machine. One call to the
-browser does many steps. Where the document does not scroll and a large element in it does, that
-element is scrolled.
+Each step moves by a part of the viewport and ends when the browser has drawn it. Pages notice once
+a frame which lazy images are near, and a fixed delay misses some of them on a busy machine. One
+call to the browser does many steps. Where the document does not scroll and a large element in it
+does, that element is scrolled.
 """
 
 from dataclasses import dataclass

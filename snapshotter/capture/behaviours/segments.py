@@ -1,5 +1,5 @@
 """
-Read and photograph a page stretch by stretch where it shows only a part of itself at a time.
+Read and photograph, stretch by stretch, a page that shows only a part of itself at a time.
 
 Some pages remove the rows that are out of view (virtualised lists), and some scroll inside of an
 element. One document or one picture does not hold all of them. Each stretch becomes a line of

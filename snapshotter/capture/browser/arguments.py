@@ -1,4 +1,7 @@
-"""The command-line arguments of Chromium: what each capture adds to Playwright's, and removes."""
+"""
+Choose Chromium's command-line arguments: those that a capture adds to Playwright's, and those of
+Playwright's that it leaves out.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

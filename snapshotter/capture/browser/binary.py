@@ -1,5 +1,5 @@
 """
-Find a Chromium on this machine.
+Find the Chromium browsers on this machine, and choose the one for a capture.
 
 A capture uses Debian's `chromium-headless-shell` where it is installed, and full Chromium or
 Google Chrome otherwise. Browsers that Playwright has downloaded come last.

@@ -1,9 +1,9 @@
 """
-Find, watch and kill the processes of one browser by their numbers.
+Find, watch, pause and kill the processes of one browser by their process ids.
 
-Playwright starts a small script of ours (`launch.start_script`), which notes its own process id
-and that of its parent, Playwright's driver, before it becomes the browser. The process id stays
-that of the browser, and of its process group. So the processes can be killed even when the
+Playwright starts a small script of ours (`launch.start_script`), which notes its own process id and
+that of its parent, Playwright's driver, before it becomes the browser. The browser keeps this
+process id, which is also that of its process group. So the processes can be killed even when the
 browser and its driver do not answer any more.
 """
 

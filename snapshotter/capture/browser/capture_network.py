@@ -1,4 +1,7 @@
-"""Hold the egress guard of one capture, and the files in which its traffic is kept."""
+"""
+Hold the egress guard of one capture with the paths of its recorded traffic and keys, and remove
+those files.
+"""
 
 import shutil
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """
-Open Chrome DevTools Protocol sessions to everything that belongs to one page.
+Open Chrome DevTools Protocol sessions to one page and to its frames, workers and other targets.
 
 Frames in other processes, workers and shared workers have network events of their own. They are
 attached when they start and wait until we listen, so that their first request is seen too. Their

@@ -1,10 +1,11 @@
 """
-Restrict, and record, which files the browser's processes and its driver can open.
+Restrict which files the browser's processes and its driver can open, and record for each process
+what it can reach.
 
 Chromium's sandbox restricts only its renderers. Its main process, and the processes that draw and
 connect, have no filter of system calls, and a page can reach the one that draws. So all of them,
-and Playwright's driver, can open only the files that a capture needs (`egress/file_view.py`). They
-get none of the worker's environment variables.
+and Playwright's driver, can open only the files that a capture needs (`egress/file_view.py`). Of
+the worker's environment variables they get only three that Playwright sets for its driver.
 """
 
 import asyncio

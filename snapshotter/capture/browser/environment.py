@@ -1,4 +1,8 @@
-"""Describe what a page was rendered on: system, browser and fonts, and nothing about a user."""
+"""
+Describe the system, the browser and the fonts that a page was rendered with.
+
+Paths of this machine are replaced by words in these facts, because they can name the user.
+"""
 
 import hashlib
 import platform

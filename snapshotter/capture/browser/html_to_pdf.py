@@ -1,8 +1,8 @@
 """
 Print one of our own HTML documents to PDF, with a browser that has no network.
 
-The browser is that of a capture, in its sandbox and with a new profile. Its egress guard resolves
-no name and lets nothing through. The document's own policy forbids requests as well
+The browser is started as for a capture, in its sandbox and with a new profile. Its egress guard
+resolves no name and lets nothing through. The document's own policy forbids requests as well
 (`default-src 'none'`).
 """
 

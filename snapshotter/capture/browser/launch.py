@@ -1,9 +1,9 @@
 """
 Start a browser in its sandbox, with a new profile and with the egress guard as its only network.
 
-On its way the browser enters a network namespace of its own (`egress/namespace.py`), out of which
-only the egress guard leads. Where the system forbids that, the browser's proxy settings alone
-have to keep it there, and the capture records that.
+At its start the browser enters a network namespace of its own (`egress/namespace.py`), out of which
+only the egress guard leads. Where the system forbids that, the browser's proxy settings alone have
+to keep it there, and the capture records that.
 """
 
 import asyncio

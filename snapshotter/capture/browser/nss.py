@@ -2,9 +2,9 @@
 Make the browser trust private certificate authorities in one capture.
 
 Chromium on Linux reads an NSS database below its HOME, which is ours and new for each capture. The
-database is made by libnss3, the library that the browser itself is linked with; no other program
-is needed. It has one database a process, so it runs in a process of its own. The browser then
-checks chain, name and dates itself, as it does for public authorities.
+database is made by libnss3, the library that the browser itself is linked with; no other program is
+needed. The library opens one database in each process, so it runs in a process of its own. The
+browser then checks chain, name and dates itself, as it does for public authorities.
 """
 
 import ctypes

@@ -1,8 +1,9 @@
 """
 Read what the kernel reports about processes: their group, memory, command line and sandbox.
 
-Linux reports it in files (proc(5)). They are read ten times a second while a browser runs, so no
-other process of the machine is read twice. Other systems are read with `ps`.
+Linux reports it in files (proc(5)). They are read ten times a second while a browser runs, so
+processes of other groups are read again only from time to time. On other systems the memory is read
+with `ps`.
 """
 
 import os

@@ -1,7 +1,8 @@
 """
-Create and remove the directories that one browser may write to.
+Create, measure and remove the directories that one browser may write to.
 
-Nothing of the user's is used: HOME, TMPDIR and the profile are new and empty for each capture.
+They replace the user's own directories: HOME, TMPDIR and the profile are new and empty for each
+capture.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """
 Compare our clock with the server's `Date` header and with times that the page states.
 
-None of them is a proof. A difference over the policy's bound becomes a warning: one of the clocks
-is wrong, and a reader has to know.
+These times prove nothing. A difference that is larger than the policy allows becomes a warning,
+because one of the clocks is wrong.
 """
 
 import re

@@ -1,12 +1,12 @@
 """
 Keep the first lines that a page writes to its console, and stop a flood of lines.
 
-The browser sends each line, and each uncaught error, to its driver, with or without a listener.
-A page can write faster than the driver reads. Then the browser keeps unread lines in its memory,
-and answers our requests only after them. So from a number of lines on, the browser is regularly
-sent a trivial request. A late answer means that lines delay it: the page's processes are halted
-until these are read. If that happens again, the page's scripts are stopped for good. All other
-calls may take longer meanwhile.
+The browser sends each line, and each uncaught error, to its driver, with or without a listener. A
+page can write faster than the driver reads. Then the browser keeps unread lines in its memory, and
+answers our requests only after them. So after a number of lines, the browser is regularly sent a
+trivial request. A late answer means that unread lines delay it: then the page's processes are
+halted until the lines are read. If that happens again, the page's scripts are stopped for good. All
+other calls may take longer meanwhile.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""Hold the state of the page's main document, as the browser reports it."""
+"""
+Hold what is known about the documents of the page's main frame: how many there were, and how far
+the last one came.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Write a page's MHTML, document, layout and text to the spool."""
+"""Write what a page shows to the spool: its MHTML, document, layout, text and form values."""
 
 import asyncio
 

@@ -1,5 +1,5 @@
 """
-Read from the browser's trace what a page has announced and not done yet.
+Read from the browser's trace what a page has announced to do and has not done yet.
 
 A loaded page may still bring content: by a timer, by a later task, by a callback before the next
 frame. The browser notes each of these in its trace (category `devtools.timeline`), for all its

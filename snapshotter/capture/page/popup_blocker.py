@@ -1,8 +1,9 @@
 """
 Close the dialogs and windows that a page opens, and cancel the downloads that it starts.
 
-Each is recorded as an `Action`. Too many dialogs end the page's scripts, so that what the page
-shows is captured; if that does not help, the page is given up.
+They are recorded as actions, up to a number of each kind. The file that the address itself returns
+is not cancelled. Too many dialogs end the page's scripts, so that what the page shows is captured;
+if that does not help, the page is given up.
 """
 
 import asyncio

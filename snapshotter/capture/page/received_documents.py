@@ -1,5 +1,6 @@
 """
-Measure how much of each document that the page's window received was shown in the end.
+Measure how much of each document that the page's window received was shown in the end, and count
+reloads without end.
 
 A page may send its reader on, by a refresh or by a script, from an article to a notice. The network
 record holds every document on the way, while pictures and text show the last one. So the text of

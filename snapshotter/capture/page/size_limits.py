@@ -1,8 +1,9 @@
 """
 Stop the loading of a page that is larger than a capture may be.
 
-The recorder counts requests and bytes while the page loads. One answer that is too large ends the
-loading only; too many requests or bytes in all cut the page off from the network.
+The recorder counts requests and bytes while the page loads. One response that is too large ends the
+loading only, and so does a long document when memory is low. Too many requests or bytes in all cut
+the page off from the network.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-Read the text of a page, of all its frames and shadow trees.
+Read the text of a page with all its frames and shadow trees, and what its form controls hold.
 
 `capture/page.txt` is UTF-8 with the line breaks of the layout (`innerText`): blocks end lines, and
 the characters are those of the page, unchanged. The main frame comes first; after it, each under a
@@ -11,11 +11,11 @@ line of its own,
 follow the shadow trees of the frame above (open and closed, without those of the browser's own
 controls) and the frames, in the order in which the browser has them.
 
-What form controls hold is not in these files: it is in `capture/form-values.jsonl`.
+`capture/form-values.jsonl` has what form controls hold; the text files do not.
 
 `capture/page-normalised.txt` is the same text for searching and comparing, not verbatim.
-`capture/page-hidden.txt` has the text of the documents that no reader sees, each block under the
-reason why it is hidden.
+`capture/page-hidden.txt` has the text of the documents that a reader does not see, each block under
+the reason why it is hidden.
 """
 
 from collections import Counter

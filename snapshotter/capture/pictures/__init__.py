@@ -1,5 +1,5 @@
 """
-Photograph a page: screenshots in tiles, elements, other windows, PDF, and their files.
+Photograph a page: take its screenshots in tiles, join them to PNG files, and print the page as PDF.
 
 - `picture_set`: all pictures of one capture, in order; `screenshot`: how each is taken.
 - `screenshot_command`, `raster_gate`: the request to the browser, and the limit on parallel ones.

@@ -3,8 +3,8 @@ Move the blocks of zlib streams into another stream without compressing them aga
 
 A deflate stream (RFC 1951) is a sequence of blocks. A block can move to another stream unchanged if
 it keeps its place within a byte and refers to no bytes that are not there. So large pictures are
-joined without compressing them again, which is two thirds of the work. A stream has to be inflated
-all the same, to find its blocks and to check its checksum.
+joined without compressing them again, which would be two thirds of the work. A stream has to be
+inflated all the same, to find its blocks and to check its checksum.
 
 Only zlib itself reports where blocks end (`Z_BLOCK`), and Python's `zlib` does not pass that on. So
 the library is called directly where it can be loaded and a trial has shown that it works as its

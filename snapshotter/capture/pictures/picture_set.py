@@ -1,9 +1,9 @@
 """
-Take all pictures of one capture, in the order in which each harms the next ones least.
+Take all pictures of one capture, in an order in which no picture spoils a later one.
 
 The window as it opens comes first, then the whole page. Pictures that change the page come last:
-elements and the PDF, then the page in taller and in other windows. Each such change is recorded as
-an action, and undone.
+elements and the PDF, then all of a box that scrolls in the page's place, and the page in other
+windows. Each such change is recorded as an action, and undone.
 """
 
 from collections.abc import Collection

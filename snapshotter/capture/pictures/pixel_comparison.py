@@ -1,5 +1,5 @@
 """
-Compare two PNG files pixel by pixel, a band of rows at a time.
+Compare two PNG files pixel by pixel, a band of rows at a time, and read their sizes.
 
 A full page has up to hundreds of megapixels, so neither picture is ever decoded whole.
 """

@@ -2,8 +2,8 @@
 Limit how many captures of one process draw and encode pictures at the same time.
 
 Such work keeps a whole core busy. Captures run in threads of their own and may wait for the network
-all at once; photographed at once, each would only take longer and more memory. So each picture
-takes a slot, in the order of the requests, and returns it afterwards.
+all at once. If they also drew at once, each would only take longer and need more memory. So each
+picture takes a slot, in the order of the requests, and returns it afterwards.
 """
 
 import asyncio

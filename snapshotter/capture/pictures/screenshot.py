@@ -1,5 +1,6 @@
 """
-Photograph a page: its first view, the whole page, elements, inner boxes and other windows.
+Take the pictures of a page: its first view, the whole page, single elements and a box that scrolls
+in its place, in any window size; and print it as PDF.
 
 A page is photographed in tiles from scroll position 0, so that fixed and sticky elements appear
 once. Each tile is checked, since one large screenshot is silently blank above some hundred

@@ -3,8 +3,8 @@ Request one screenshot from the browser, and repeat the request when the browser
 
 Chromium refuses a screenshot ("Unable to capture screenshot") when the process that draws has no
 frame to copy: just after a start, on a busy machine, and when that process has ended and another
-one takes its place. It gives no other reason, and returns the same picture a moment later. So only
-that refusal is repeated; see docs/adr/0052-a-browser-that-refuses.md.
+one takes its place. The message says nothing more, and a moment later the same request succeeds. So
+only that refusal is repeated; see docs/adr/0052-a-browser-that-refuses.md.
 """
 
 import asyncio

@@ -1,5 +1,6 @@
 """
-Keep the streams of a capture and their keys, encrypted for the recipients that the policy names.
+Encrypt the streams of a capture and their keys for the recipients that the policy names, and
+decrypt them again.
 
 `capture/streams.p7m` is a CMS AuthEnvelopedData (`formats/signatures/cms.py`). Its content is a tar
 file: what the egress guard kept of each connection, the browser's key log, and facts about the

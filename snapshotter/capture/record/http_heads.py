@@ -1,5 +1,6 @@
 """
-Build the heads of requests and responses as the record holds them: HTTP/1.1, secrets replaced.
+Build the heads of requests and responses for the network record, in the form of HTTP/1.1 and with
+secrets replaced.
 
 Over HTTP/1 a head is kept octet for octet, except for the values of secret headers and the user
 information in URLs. HTTP/2 has no head in text: one is made of its fields (RFC 9113, section 8.3),

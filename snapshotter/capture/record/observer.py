@@ -1,10 +1,10 @@
 """
-Follow the browser's network events: which requests there are, and what became of them.
+Follow the browser's network events: which requests there are, and how each of them ends.
 
 The bytes of the record come from the wire (`wire_reader.py`). The browser's Network domain adds
 what the wire does not show: the initiator and frame of a request, what was blocked, what failed
-before anything was sent, what came from the cache. It also reports while the page lives what is
-under way, which the wire shows only afterwards.
+before anything was sent, what came from the cache. It also reports, while the page is open, which
+requests have no end yet; the wire shows that only afterwards.
 """
 
 import asyncio

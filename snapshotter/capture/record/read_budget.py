@@ -3,8 +3,8 @@ Limit the time and memory that reading the connections of a capture may take.
 
 A few bytes from a server can be expensive: an index into HPACK's table stands for 4 KiB, a million
 informational responses are headers and nothing else, and a WebSocket message of 4 KiB may inflate
-to a thousand times as much. The limits are far above what any page needs; what they cut off is
-named.
+to a thousand times as much. The limits are far above what any page needs. The record names each
+connection that was not read to its end.
 """
 
 import time

@@ -1,11 +1,11 @@
 """
-Record a page's network traffic: the bytes from the wire, their circumstances from the browser.
+Record a page's network traffic: take the bytes from the wire, and their circumstances from the
+browser's events.
 
 The egress guard keeps every connection as it was, encrypted. `Recorder` reads the connections when
-the page is done, with the keys that the browser wrote. Nothing is decrypted on the way while the
-page lives, so what is recorded is what was sent. The keys and the streams are destroyed as soon as
-the archive is written. What cannot be read is named (`Recording.missing_parts`,
-docs/spec/network-record.md).
+the page is done, with the keys that the browser wrote. Nothing is decrypted while the page is open,
+so what is recorded is what was sent. The keys and the streams are destroyed as soon as the archive
+is written. `Recording.missing_parts` names what cannot be read (docs/spec/network-record.md).
 """
 
 import asyncio

@@ -4,8 +4,8 @@ Write the frames of one WebSocket connection as JSON lines, in the order in whic
     {"at_us":1795538389029729,"compressed":false,"final":true,"from":"client","opcode":1,"text":"hi"}
 
 A frame is written as it was sent, without its mask. Where the sides compressed their messages (RFC
-7692), the last frame of a message also has the decompressed message: a reader would have to begin
-at the first message to find it out.
+7692), the last frame of a message also has the decompressed message, because a reader could
+decompress it only by beginning at the first message.
 """
 
 import base64

@@ -6,8 +6,8 @@ sessions to a file. The bytes are decrypted chunk by chunk with these keys, and 
 by the splitter for the HTTP version. Only the framing is interpreted: bodies stay as they were
 sent.
 
-What cannot be read is named (`ReadConnection.unreadable`) and never guessed. The same holds for
-what a server sends without end (`read_budget.py`).
+`ReadConnection.unreadable` names what cannot be read; nothing is guessed. The same holds for what a
+server sends without end (`read_budget.py`).
 """
 
 import re

@@ -1,5 +1,6 @@
 """
-Find names, addresses and accounts of the capturing person in a capture, in any spelling.
+Find names, addresses, accounts and credentials of the capturing person in a capture, in any
+spelling.
 
 Such a text may be in a page as it is, percent-encoded in an address, escaped in a script, as a
 reference in HTML, composed or decomposed, in another case. All spellings are made beforehand and

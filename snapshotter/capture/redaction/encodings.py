@@ -3,7 +3,8 @@ Convert the text in a body to UTF-8 and back, so that values can be searched and
 
 A body may be in UTF-16 or in a national encoding, a form of several parts (RFC 7578), each in an
 encoding of its own, or hold base64 with a text inside. Changed text is written back in its original
-encoding. What cannot be decoded is None, and is counted as not searched.
+encoding. Where a text cannot be decoded the functions return None, and it is counted as not
+searched.
 """
 
 import binascii

@@ -2,7 +2,7 @@
 Find where a text assigns a value to a name: in pages, scripts, forms, XML and URL parameters.
 
 The name is searched first, and its surroundings are read then: a pattern over a whole page would be
-slow on some pages. What happens to a value is decided elsewhere.
+slow on some pages. What happens to a value is decided in `concealer.py`.
 """
 
 import re

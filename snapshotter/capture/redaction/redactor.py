@@ -1,13 +1,13 @@
 """
-Replace secrets before they reach a disk, and keep what opens the replacement.
+Replace secrets before they reach a bundle, and keep the salts with which the replacements can be
+checked.
 
-A secret is the value of a header whose name the policy lists, or the user
-information of a URL. In its place stands `redacted:sha256:<hex>`, a salted
-commitment: SHA-256 over the salt, the lowercase name, a zero byte and the
-value's bytes. The salt is fresh for each distinct name and value of one
-capture, so equal values show as equal inside it, no value can be guessed from
-it, and two captures can not be linked by it. Salts leave as `Disclosure`s,
-which are kept outside the bundle.
+A secret is the value of a header whose name the policy lists, or the user information of a URL. In
+its place stands `redacted:sha256:<hex>`, a salted commitment: SHA-256 over the salt, the lowercase
+name, a zero byte and the value's bytes. The salt is fresh for each distinct name and value of one
+capture. So equal values are equal inside the capture, no value can be guessed from its commitment,
+and two captures cannot be linked by it. `Redactor.disclosures` returns the salts, which are kept
+outside the bundle.
 """
 
 import hashlib
