@@ -114,7 +114,7 @@ def show(
     ctx: click.Context, store: str | None, verifier_key: str | None, last: int, as_json: bool
 ) -> None:
     """Show the head of the log, who has seen it, and its newest entries."""
-    from snapshotter.app.upkeep.log_reading import newest_checkpoint
+    from snapshotter.app.upkeep.log_entry_proof import newest_checkpoint
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
@@ -153,7 +153,7 @@ def prove(
     The proof is a C2SP tlog-proof: it needs no network and no store to be verified, and
     is later than the one that stands beside a bundle.
     """
-    from snapshotter.app.upkeep.log_reading import prove_entry
+    from snapshotter.app.upkeep.log_entry_proof import prove_entry
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
@@ -214,7 +214,7 @@ def check(
     Ends in 0, 10 or 11, as verify does.
     """
     from snapshotter.app import machine
-    from snapshotter.app.upkeep.log_reading import require_log
+    from snapshotter.app.upkeep.log_entry_proof import require_log
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.model.finding import overall
@@ -373,7 +373,7 @@ def repair(
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
     """Open the log of a store for reading, by the key that is given or known."""
-    from snapshotter.app.upkeep.log_reading import read_log_key
+    from snapshotter.app.upkeep.log_entry_proof import read_log_key
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.formats.proofs.note import LogPolicy

@@ -117,7 +117,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     long it takes, and what its schedule costs the host.
     """
     from snapshotter.app.machine import SystemClock
-    from snapshotter.app.policies import explanation
+    from snapshotter.app.policies import capture_preview
     from snapshotter.app.url_lists import collect_urls, read_list
     from snapshotter.cli import policy_explain_output
     from snapshotter.model.capture_url import check_url
@@ -126,7 +126,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         raise click.UsageError("name a URL, or a file of them with --list")
     settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
-        found = explanation.explain(settings, check_url(url), policy, now=now)
+        found = capture_preview.explain(settings, check_url(url), policy, now=now)
         if as_json:
             print_json(policy_explain_output.explanation_json(found))
         else:
@@ -135,7 +135,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     urls = collect_urls((), read_list(file))
     if not urls:
         raise click.UsageError("the list names no URL")
-    sums = explanation.visits_per_host(settings, urls, policy, now=now)
+    sums = capture_preview.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
             print_json(policy_explain_output.host_visits_json(host))

@@ -7,7 +7,7 @@ from snapshotter.cli.batch_output import format_number_of, format_span
 from snapshotter.cli.output import print_message, print_result
 
 if TYPE_CHECKING:
-    from snapshotter.app.policies.explanation import (
+    from snapshotter.app.policies.capture_preview import (
         Explanation,
         HostVisits,
         RedactionSummary,
