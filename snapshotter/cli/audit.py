@@ -1,4 +1,7 @@
-"""Provide `snapshotter audit`: audit a whole store, and print findings and a verdict."""
+"""
+Provide `snapshotter audit`: audit a whole store, print the findings and a verdict, and add the
+signed report to the store and its log.
+"""
 
 import os
 import sys

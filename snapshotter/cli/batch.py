@@ -1,4 +1,7 @@
-"""Provide `snapshotter batch`: capture a table of addresses, and write a table with the results."""
+"""
+Provide `snapshotter batch`: capture the addresses of a table, or hand them to the queue, and write
+a table with the results.
+"""
 
 import shlex
 import sys

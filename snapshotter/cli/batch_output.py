@@ -1,4 +1,6 @@
-"""Print the progress, the results and the forecast of `snapshotter batch`."""
+"""
+Print what `snapshotter batch` does: its progress, its results, and the forecast of `--dry-run`.
+"""
 
 import time
 from collections.abc import Mapping

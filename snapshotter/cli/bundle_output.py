@@ -1,4 +1,7 @@
-"""Describe bundles in lists and by their capture records: for a person, and as JSON."""
+"""
+Format bundles for output: list entries as text or JSON, and the main facts of a capture record as
+labelled lines.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,7 @@
-"""Provide `snapshotter capture`: capture URLs into sealed and stored bundles."""
+"""
+Provide `snapshotter capture`: capture URLs into sealed and stored bundles, in this process or, with
+`--enqueue`, through the queue.
+"""
 
 import sys
 from typing import TYPE_CHECKING

@@ -1,4 +1,7 @@
-"""Declare the options of every command that captures pages."""
+"""
+Declare the options that the commands `capture`, `check` and `batch` share, and load the settings
+with these options on top.
+"""
 
 import functools
 from collections.abc import Callable

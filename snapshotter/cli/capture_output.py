@@ -1,4 +1,7 @@
-"""Print what `snapshotter capture` and `check` do and find: for a person, and as JSON."""
+"""
+Print the progress and the results of `snapshotter capture` and `snapshotter check`, as text or
+JSON.
+"""
 
 import shlex
 from collections.abc import Sequence

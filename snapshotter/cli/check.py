@@ -1,4 +1,7 @@
-"""Provide `snapshotter check`: look whether pages are still there, by light captures."""
+"""
+Provide `snapshotter check`: find out whether pages are still available, by light captures that are
+sealed and stored as evidence.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,5 +1,6 @@
 """
-Provide `snapshotter counts`: show the counts that a page displayed, and the thresholds crossed.
+Provide `snapshotter counts`: show the counts that the captures of a page contain (likes, comments,
+reads), and when a count reached a threshold.
 """
 
 import csv

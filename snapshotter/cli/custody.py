@@ -1,4 +1,7 @@
-"""Provide `snapshotter custody`: show the custody chain of a bundle, and whether it is intact."""
+"""
+Provide `snapshotter custody`: show the custody events of a bundle, and check that their chain is
+intact.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

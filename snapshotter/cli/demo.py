@@ -1,4 +1,7 @@
-"""Provide `snapshotter demo`: make and verify the proof of a removal, on this machine alone."""
+"""
+Provide `snapshotter demo`: capture a page of a local server, remove it, and make and verify the
+proof of its removal. The demo needs no network.
+"""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Print the comparison of two captures: for a person, and as JSON."""
+"""Print the comparison of two captures, as text or JSON."""
 
 import re
 from typing import TYPE_CHECKING, Any

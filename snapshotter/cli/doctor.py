@@ -1,4 +1,7 @@
-"""Provide `snapshotter doctor`: check that everything a capture needs is there."""
+"""
+Provide `snapshotter doctor`: check that this machine can capture pages, by tests of the browser,
+the network, the clock, the keys, the store, the log, the timestamp authorities and the disk.
+"""
 
 import click
 

@@ -1,4 +1,7 @@
-"""Provide `capture --enqueue` and `--wait`: hand URLs to the queue, and follow their jobs."""
+"""
+Provide the options `--enqueue` and `--wait` of `snapshotter capture`: hand URLs to the queue, and
+print how their jobs end.
+"""
 
 import time
 from collections.abc import Sequence

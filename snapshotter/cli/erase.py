@@ -1,4 +1,4 @@
-"""Provide `snapshotter erase`: erase bundles by order, and leave a signed tombstone of each."""
+"""Provide `snapshotter erase`: erase bundles by order, and leave a signed tombstone for each."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Provide `snapshotter export`: copy bundles out of a store, whole, masked or with a verifier."""
+"""
+Provide `snapshotter export`: copy bundles and their sidecars out of a store, write masked copies of
+their pictures, or write a folder that holds one bundle and all that is needed to verify it offline.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

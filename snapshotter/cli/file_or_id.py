@@ -1,12 +1,12 @@
 """
-Decide whether an argument names a file or an object of the store, for all commands alike.
+Decide whether an argument of a command names a file or an object of the store, and open the file.
 
     a/b, ./ID, exhibit.wacz   a file: it has a slash or a dot, and no id has either
-    20261124t160642z-k3v4…    the id of a bundle or an event: the store has it
-    exhibit                   a file, unless --store is given
+    20261124t160642z-k3v4…    the id of a bundle or an event, which is looked up in the store
+    exhibit                   a file; with --store, an error
 
-A file in the working directory that is called like an id is judged only as `./ID`. Such a
-file may have come with an exhibit, and must not take the place of what the store holds.
+A file in the working directory whose name has the form of an id must be written as `./ID`. Such a
+file may have come with an exhibit, and must not be mistaken for the object in the store.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Provide `snapshotter hold`: place, lift and list holds, which keep bundles from deletion."""
+"""
+Provide `snapshotter hold`: place, lift and list legal holds, which keep bundles from deletion.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

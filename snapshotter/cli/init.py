@@ -1,4 +1,4 @@
-"""Provide `snapshotter init`: write a configuration file with comments."""
+"""Provide `snapshotter init`: write a configuration file in which comments explain the settings."""
 
 from pathlib import Path
 

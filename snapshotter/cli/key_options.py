@@ -1,4 +1,7 @@
-"""Declare options, ask passphrases and describe keys, for the commands that use signing keys."""
+"""
+Provide what all commands that use signing keys need: options, questions for passphrases and PINs,
+and descriptions of keys as text and JSON.
+"""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Provide `snapshotter keys rotate` and `keys revoke`, also in the trust file."""
+"""
+Provide `snapshotter keys rotate` and `keys revoke`: replace or revoke a signing key, and record
+that in a trust file.
+"""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,5 +1,6 @@
 """
-Provide `snapshotter keys`: make, list, show and export signing keys.
+Provide `snapshotter keys`: make, add, list, show and export signing keys. (`key_rotation.py` has
+`rotate` and `revoke`.)
 
 A private key is never printed.
 """

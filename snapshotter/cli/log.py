@@ -1,5 +1,6 @@
 """
-Provide `snapshotter log`: show the log of a store, prove entries, check, complete and repair it.
+Provide `snapshotter log`: begin, show, check, complete and repair the log of a store, and write
+proofs that entries are in it.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""Print the log of a store, and what was added to it: for a person, and as JSON."""
+"""Print the log of a store, and the entries that a command added to it, as text or JSON."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

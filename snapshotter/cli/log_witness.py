@@ -1,4 +1,7 @@
-"""Provide `snapshotter log witness`: cosign the checkpoints of logs as a second party."""
+"""
+Provide `snapshotter log witness`: run a witness, which cosigns the checkpoints of logs as a second
+party.
+"""
 
 import asyncio
 import signal

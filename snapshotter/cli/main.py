@@ -1,7 +1,7 @@
 """
 Run the command line: find the command, and print every expected error as a sentence.
 
-Commands are imported when they are called, so that `--help` costs no browser,
+The module of a command is imported only when the command is called, so `--help` loads no browser,
 no cloud library and no cryptography.
 """
 

@@ -1,4 +1,7 @@
-"""Provide `snapshotter notify`: test channels, show the messages that wait, and send them."""
+"""
+Provide `snapshotter notify`: list and test channels, list, send and retry messages, and make a
+secret for a webhook.
+"""
 
 from contextlib import closing
 from pathlib import Path

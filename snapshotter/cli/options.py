@@ -1,4 +1,7 @@
-"""Declare options that several commands take."""
+"""
+Declare options that several commands share: the store, the trust file and its root key, the lock
+mode, and the wait before a second look.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

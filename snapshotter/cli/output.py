@@ -1,4 +1,9 @@
-"""Print results on stdout and messages on stderr, and show progress on a terminal."""
+"""
+Print results on stdout and messages on stderr, and show progress on a terminal.
+
+Control characters in the text are escaped. The module also formats sizes, times, durations and
+verdicts for all commands.
+"""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Print what `snapshotter policy explain` found: for a person, and as JSON."""
+"""Print the result of `snapshotter policy explain`, as text or JSON."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

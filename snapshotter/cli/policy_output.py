@@ -1,4 +1,4 @@
-"""Print policies, what is wrong with them, and trials of their rules."""
+"""Print policies, the mistakes in them, and the results of trying their rules on pages."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

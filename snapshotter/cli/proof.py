@@ -1,4 +1,6 @@
-"""Provide `snapshotter proof`: write the proof of a removal into one file."""
+"""
+Provide `snapshotter proof`: write a proof pack, which is one file with the proof of a take-down.
+"""
 
 import contextlib
 import re
@@ -30,7 +32,7 @@ which command helps.
 """
 _SIZE = re.compile(r"([0-9]{1,9})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
-_LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # of `app.proof`
+_LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # of `app.takedown.proof_pack`
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

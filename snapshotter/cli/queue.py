@@ -1,4 +1,7 @@
-"""Provide `snapshotter queue`: show, cancel, retry and forget the jobs of the queue."""
+"""
+Provide `snapshotter queue`: list, show, cancel, retry and purge the jobs of the queue, and watch
+the queue on a terminal.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta

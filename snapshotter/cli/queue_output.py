@@ -1,4 +1,4 @@
-"""Print jobs of the queue, and the queue as a whole: for a person, and as JSON."""
+"""Print jobs, the results of actions on jobs, and the state of the whole queue, as text or JSON."""
 
 import contextlib
 import sys

@@ -1,4 +1,7 @@
-"""Provide `snapshotter queue tables` and `migrate`, for releases that share a queue."""
+"""
+Provide `snapshotter queue tables` and `queue migrate`: show the number of the queue's database
+tables, and change the tables to another number, so that another release can use the queue.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,7 @@
-"""Describe the counts, dates and texts that were read from a page."""
+"""
+Describe for a person what was read from a page: metadata, counts, dates, QR codes and the main
+text.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,7 @@
-"""Provide `snapshotter renew`: renew the time proofs of bundles before certificates end."""
+"""
+Provide `snapshotter renew`: renew the time proofs of bundles, before the certificates behind their
+timestamps end.
+"""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,6 @@
-"""Provide `snapshotter report`: report what became of the pages of a campaign."""
+"""
+Provide `snapshotter report campaign`: write a report of what became of the pages of a campaign.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress

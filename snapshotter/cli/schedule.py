@@ -1,4 +1,7 @@
-"""Provide `snapshotter schedule`: capture pages again and again."""
+"""
+Provide `snapshotter schedule`: add, list, show, pause, resume, remove and run schedules, which
+capture pages repeatedly, and show their history.
+"""
 
 import sys
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Print schedules, their visits and their gaps: for a person, and as JSON."""
+"""Print schedules, their visits and their gaps, as text or JSON."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any

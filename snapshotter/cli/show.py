@@ -1,4 +1,7 @@
-"""Provide `snapshotter show`: print the capture record of a bundle, unchecked."""
+"""
+Provide `snapshotter show`: print the capture record of a bundle and what was read from its page,
+without verifying the bundle.
+"""
 
 from typing import TYPE_CHECKING, BinaryIO
 

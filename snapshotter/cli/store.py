@@ -1,4 +1,7 @@
-"""Provide `snapshotter store`: test a store, add bundles to it, retain them, and index it."""
+"""
+Provide `snapshotter store`: test a store, add bundles to it, retain bundles, and index the store.
+(`store_copies.py` has `replicate` and `repair`.)
+"""
 
 import contextlib
 from dataclasses import asdict

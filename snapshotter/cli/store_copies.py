@@ -1,4 +1,7 @@
-"""Provide `snapshotter store replicate` and `store repair`, which copy between two stores."""
+"""
+Provide `snapshotter store replicate` and `store repair`, which copy objects from one store to
+another.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,4 +1,7 @@
-"""Provide `snapshotter streams`: decrypt the streams of a bundle, and check its record by them."""
+"""
+Provide `snapshotter streams`: decrypt the network streams of a bundle, and compare the bundle's
+network record with them or write them into a directory.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator

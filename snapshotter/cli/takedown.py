@@ -1,4 +1,7 @@
-"""Provide `snapshotter takedown`: conclude removals from captures, and show and export events."""
+"""
+Provide `snapshotter takedown`: derive take-down events from captures, and list, show and export
+them.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path

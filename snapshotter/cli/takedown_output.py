@@ -1,4 +1,4 @@
-"""Describe take-down events and what was concluded: for a person, and as JSON."""
+"""Format take-down events, and the result of deriving them from captures, as text or JSON."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,7 @@
-"""Provide `snapshotter timestamp`: request the tokens that authorities have not delivered yet."""
+"""
+Provide `snapshotter timestamp`: request the timestamp tokens that authorities still owe, and store
+them beside their bundles.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,7 @@
 """
-Provide `snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
+Provide `snapshotter trust`: make, edit and show the trust file that an auditor uses.
 
-The edits are in `app/trust/editing.py`; the commands about versions and about the log are in
+The edits are in `app/trust/editing.py`. The commands for versions and for the log are in
 `trust_versions.py` and `trust_log.py`.
 """
 

@@ -1,4 +1,7 @@
-"""Declare the options and print the results of the commands that edit a trust file."""
+"""
+Declare the options of the commands that edit a trust file, apply their edits, and print the
+results.
+"""
 
 import contextlib
 import functools

@@ -1,4 +1,7 @@
-"""Provide `snapshotter trust set-log`, `add-witness` and `publish`: the log in a trust file."""
+"""
+Provide `snapshotter trust set-log`, `add-witness` and `publish`: name a log and its witnesses in a
+trust file, and enter a version of the trust file into the log.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Provide `snapshotter trust sign`, `bump`, `renew` and `diff`: the versions of a trust file."""
+"""
+Provide `snapshotter trust sign`, `bump`, `renew` and `diff`: make and compare versions of a trust
+file.
+"""
 
 from dataclasses import replace
 from datetime import datetime

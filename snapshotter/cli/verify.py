@@ -1,4 +1,7 @@
-"""`snapshotter verify`: bundles, take-down events, packs and reports in, one verdict out."""
+"""
+Provide `snapshotter verify`: verify bundles, take-down events, proof packs and campaign reports
+offline, and print a verdict for each.
+"""
 
 from collections.abc import Sequence
 from functools import cache

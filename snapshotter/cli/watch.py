@@ -1,4 +1,7 @@
-"""Provide `snapshotter watch`: poll lists, and capture the pages that they newly name."""
+"""
+Provide `snapshotter watch`: add, change, show, pause, poll and remove watches of lists
+(feeds, sitemaps, tables, pages), whose new pages are captured.
+"""
 
 from collections.abc import Callable
 from contextlib import closing, contextmanager

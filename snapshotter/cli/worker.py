@@ -1,4 +1,7 @@
-"""Provide `snapshotter worker`: capture the jobs of the queue, and list the workers."""
+"""
+Provide `snapshotter worker`: run a worker that captures the pages of queued jobs, and list the
+workers.
+"""
 
 import signal
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Print the events of a worker, and the list of workers."""
+"""Print the log events of a worker, and the list of workers, as text or JSON."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,7 @@
 """
-Compare two captures of one page in all respects: text, pictures, single values.
+Compare two captures of one page: their texts, pictures, counts, metadata, links and verdicts.
 
-The caller passes what was kept of each capture as values, and the pictures as streams. Nothing is
+The caller passes the content of each capture as values, and the pictures as streams. Nothing is
 read from a store.
 """
 

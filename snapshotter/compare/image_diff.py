@@ -3,11 +3,11 @@ Find the regions in which two pictures of a page differ.
 
 Rows that are equal in both pictures are aligned first, so that an inserted paragraph does not make
 everything below it differ. The rows between them are compared pixel by pixel. A pixel counts as
-different if it is outside the range of its neighbours in the other picture, so a glyph with other
-smoothing is no change. Differing pixels that are near each other form one region.
+different if it is outside the range of its neighbours in the other picture, so other smoothing of
+a letter is not a change. Differing pixels that are near each other form one region.
 
-A whole page can have hundreds of megapixels: only two bands of rows are in memory, and a digest of
-each row.
+A whole page can have hundreds of megapixels, so the memory holds only two bands of rows and a
+digest of each row.
 """
 
 import hashlib
@@ -83,10 +83,10 @@ def compare(
     Return where two pictures differ.
 
     Args:
-        picture: What it shows, in words.
-        grounds: What lies under the earlier one, and under the later one.
+        picture: What the pictures show, in words.
+        underlying_pages: What lies under the earlier picture, and under the later one.
 
-    A picture that can not be read gives State.UNKNOWN, and why.
+    If a picture cannot be read, the result has `ComparisonState.UNKNOWN` and the reason.
     """
     if before.scale != after.scale:
         return PictureComparison(

@@ -1,9 +1,9 @@
 """
-Apply a policy's masks: parts that a comparison leaves out, such as clocks and counters.
+Apply a policy's masks: parts of a page that a comparison leaves out, such as clocks and counters.
 
 A selector masks whole blocks of text and the picture area under them. A pattern masks the parts of
-a block that match it. Masked parts are counted in both captures, and the comparison says whether
-they differed: a mask hides no change from somebody who looks for it.
+a block that match it. Masked parts are counted in both captures, and the result states whether
+they differed, so that a reader sees when a mask covers a change.
 """
 
 import re

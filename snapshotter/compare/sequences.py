@@ -1,10 +1,11 @@
 """
-Align two sequences: patience diff, then Myers, within a budget of steps.
+Align two sequences by patience diff and then by Myers' algorithm, within a budget of steps.
 
 Patience diff uses elements that occur exactly once in each sequence as anchors, and continues
 between them. Where there is no anchor, Myers' greedy algorithm finds the shortest edit script.
-Either can need the square of the length on a page that was built for it, so every step is taken
-from a budget. When the budget is used up, the rest stays unaligned and the result says so.
+Both can need a number of steps that grows with the square of the length, on a page that was built
+for it. So every step is taken from a budget. When the budget is used up, the rest stays unaligned
+and the result states that.
 """
 
 from bisect import bisect_left

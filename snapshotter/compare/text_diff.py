@@ -1,10 +1,10 @@
 """
-Compare the texts of two captures, block by block, the main region apart from the rest.
+Compare the texts of two captures block by block, and report the main region separately.
 
 Blocks are aligned within their part of the page: the main region, other visible text, hidden text.
 Blocks that are not in both captures are paired by similarity and compared word by word; equal
-words in another place are reported as moved. For a capture without a layout file (an old version),
-lines are used instead of blocks.
+words in another place are reported as moved. If one of the captures has no layout (old captures
+have none), lines are used instead of blocks.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""Compare the single values of two captures: counts, metadata, links, QR codes, verdicts."""
+"""
+Compare the single values of two captures: counts, metadata, links, QR codes, verdicts, and the
+platform's marks of edits.
+"""
 
 import re
 from collections import defaultdict

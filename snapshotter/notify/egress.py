@@ -1,9 +1,10 @@
 """
-Open the guarded connections of one message: an egress guard of its own, closed at a time limit.
+Open the guarded connections that deliver one message, through an egress guard that ends with the
+delivery or at a time limit.
 
 A worker runs for months, and a guard keeps an entry for each connection and limits all of them
-together; so each message gets its own guard. A server that sends one byte a minute is cut off like
-one that does not answer.
+together, so each message gets its own guard. The time limit also ends the connection of a server
+that answers with one byte a minute.
 """
 
 import ssl

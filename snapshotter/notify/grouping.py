@@ -2,7 +2,8 @@
 Group waiting events into messages: many events of one kind become one message.
 
 For example, twenty-three removals in five minutes become one message that lists all of them. No
-event is dropped: one that waits is sent later. Pure; the caller passes the time.
+event is dropped: an event that is not yet in a message keeps waiting. The caller passes the events
+and the time.
 """
 
 from collections import defaultdict

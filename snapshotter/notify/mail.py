@@ -1,8 +1,10 @@
 """
-Send messages as mail through a relay: RFC 5321, over STARTTLS (RFC 3207) or TLS (RFC 8314).
+Send messages as mail (RFC 5321) through a relay, over STARTTLS (RFC 3207) or TLS (RFC 8314).
 
-The relay's certificate must be valid for its name. If TLS is required and the relay does not offer
-STARTTLS, nothing is sent: somebody may be intercepting the connection.
+With TLS, the relay's certificate must be valid for its name. If STARTTLS is required and the relay
+does not offer it, nothing is sent: somebody may be intercepting the connection. Mail without TLS
+must be set explicitly, and is only possible without a password, to networks that the channel's
+`allow_networks` names.
 """
 
 import smtplib

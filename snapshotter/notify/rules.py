@@ -1,8 +1,8 @@
 """
-Read `notify.toml`: which recipients get which events. Strict: an unknown key is an error.
+Read `notify.toml`, which states the recipients of each event, and apply its rules to events.
 
-The file makes the software connect to servers, and names files with secrets. So it is never
-searched for: a setting of the user names it (docs/adr/0058).
+An unknown key is an error. The file makes the software connect to servers, and names files with
+secrets. So it is never searched for: a setting of the user names it (docs/adr/0058).
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,10 @@
 """
-Post messages to a webhook, signed by the Standard Webhooks specification.
+Post messages to a webhook, signed as the Standard Webhooks specification describes.
 
 Any 2xx response accepts a message. After 408, 425, 429 or 5xx the message is sent again later, at
-the time that the receiver asks for. Any other response rejects it. A redirect is not followed,
-because a signed message must go only to the configured address.
+the time that the receiver requests (an hour later at most). Any other response rejects it. If
+there is no response, the message is sent again later. A redirect is not followed, because a signed
+message must go only to the configured address.
 """
 
 from collections.abc import Callable

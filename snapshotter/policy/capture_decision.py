@@ -1,4 +1,8 @@
-"""Decide how one page is captured, from a policy and the options and settings that override it."""
+"""
+Decide how one page is captured, from a policy and the options and settings that override it.
+
+`decide` makes this decision; `monitoring` gives the settings that concern many captures of a page.
+"""
 
 import os
 from collections.abc import Iterable, Sequence

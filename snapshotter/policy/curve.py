@@ -1,14 +1,14 @@
 """
-Compute the times at which a page is visited again, from a decay curve and its first sight.
+Read decay curves, and compute from a curve and the first sight of a page when it is visited again.
 
-A curve lists times and then continues at a pace that gets slower, until it ends. The same
-curve, first sight and name give the same moments on every machine, so that two schedulers
-that do not know of each other give the same visit the same number.
+A curve lists times and then continues at one interval or at several in turn, until it ends. The
+same curve, seasons, first sight and name give the same moments on every machine, so that two
+schedulers that do not know of each other give the same visit the same number.
 
 Jitter moves a visit to either side by a share of the time to its nearer neighbour. The share
-comes from a hash of the watch's name and the visit's number, so that the visits of many watches
-are spread and a site cannot learn the schedule from them. It never changes their order. A season
-adds visits: the time between two listed times is divided, and the listed times stay.
+comes from a hash of the name and the visit's number, so that the visits of many schedules are
+spread and a site cannot learn the times from them. Jitter never changes the order of visits. A
+season adds visits: it divides the time between two visits of the curve, which stay.
 """
 
 import hashlib

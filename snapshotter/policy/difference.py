@@ -1,4 +1,4 @@
-"""Compare two policies key by key."""
+"""Compare two policies key by key, without their reasons."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

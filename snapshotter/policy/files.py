@@ -1,4 +1,7 @@
-"""Read the files that policies consist of and name: TOML, curves, public keys, certificates."""
+"""
+Read the files of policies and the files that policies name: TOML, curves, public keys and
+certificates.
+"""
 
 from collections.abc import Mapping
 from ipaddress import ip_network

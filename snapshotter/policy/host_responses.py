@@ -1,7 +1,7 @@
 """
-Interpret the response to a page for the pacing of its host: well, throttled, unwell, unreachable.
+Interpret the response to a page as a signal about its host: well, throttled, unwell or unreachable.
 
-Only the response to the page counts, not those to its parts (docs/adr, "What a host is").
+Only the response to the page counts, not those to its parts (docs/adr/0030-what-a-host-is.md).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """
-The politeness rules for hosts, as values: intervals, parallel visits, budgets, quiet hours.
+Define the politeness rules for hosts: intervals, parallel visits, budgets, quiet hours, back-offs.
 
-A host is a name without its port and without "www.", or a group of names that the rules
-declare to be one party.
+`Politeness` finds the rules for an address. A host is a name without its port and without "www.",
+or a group of names that the rules declare to be one party.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Load a policy from its TOML file, with the policies that it extends.
+Load a policy from its TOML file, with the policies that it extends, or find the mistakes in a file.
 
 A policy may extend another, by its name or by its file: tables are merged key by key, a
 list replaces a list. The result stands alone, with the names and digests of all its parents.

@@ -1,9 +1,10 @@
 """
-Derive the identity of a page from its address, by which lists and batches find duplicates.
+Derive the identity of a page, or of the account behind it, from the page's address, so that two
+addresses of one page can be recognised.
 
-An identity is compared and never visited. For a known site it is the site's own number of the
-page. For others it is the address in one spelling, without the parameters that only tell who
-shared it. The lists of parameters and hosts are data (`policies/schedules/identity.toml`).
+An identity is compared and never visited. For a known site it is the number that the site gives
+the page. For other sites it is the address in one spelling, without the parameters that only tell
+who shared it. The lists of parameters and hosts are data (`policies/schedules/identity.toml`).
 
     mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1   wechat:MzA…/26…/1
     mp.weixin.qq.com/s/AbC…              wechat-short:AbC…, until it was loaded

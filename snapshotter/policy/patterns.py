@@ -1,14 +1,15 @@
 r"""
-Compile the regular expressions of rule files: a subset in which no text makes a match slow.
+Compile the regular expressions of rule files. Only a subset is allowed, in which no text makes a
+match slow.
 
-Rule files are passed around, and pages are hostile: `(a+)+$` against a page made for it
-takes for ever. In this subset the time of a match grows with the text alone:
+Strangers may have written a rule file or a page: `(a+)+$` against a page made for it takes
+practically for ever. In this subset the time of a match grows with the text alone:
 
 - letters, `.`, classes `[…]`, `\d \w \s` and their opposites, `^`, `$`, `\b`;
 - groups `(…)`, `(?:…)` and alternatives, but no repeats of groups;
-- `? * + {n} {n,m}` after a single character or class. They are possessive: they take all
-  that they can and give nothing back. One that could take what has to follow it would never
-  match, and is refused: `[^》]+》`, not `.+》`.
+- `? * + {n} {n,m}` after a single character or class. These repeats are possessive: they take all
+  that they can and give nothing back. A repeat that could take what has to follow it would never
+  match, and is refused: write `[^》]+》`, not `.+》`.
 """
 
 import re

@@ -1,10 +1,11 @@
 """
 Choose the policy for a page by its address, and explain the choice for `policy explain`.
 
-Only policies with a `[match]` table take part, and the default policy for all other pages. The
-one that names the page most closely wins: a pattern of addresses before a host, a host before
-all hosts under another one, longer names before shorter. Of two that are equal, the user's own
-wins before a shipped one, and then the first by name: the same on every machine.
+Only policies with a `[match]` table can be chosen; the default policy applies to all other pages.
+The policy with the most specific match wins: a pattern of addresses before a host, a host before
+all hosts under another one, longer names before shorter. Between equal matches, the user's own
+policy wins before a shipped one, and then the first by name, so the choice is the same on every
+machine.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Write a policy as TOML, with every key, so that a reader needs no defaults."""
+"""Write a policy as TOML with every key, so that a reader needs no defaults."""
 
 from collections.abc import Iterator, Mapping
 

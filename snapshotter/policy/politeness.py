@@ -2,9 +2,10 @@
 Decide when the next visit to a host may start, from its rules and its state.
 
 A visit is one page in one browser; requests for the page's parts are not counted. The caller
-keeps the state of hosts (a table that workers share, or one process alone). It calls `judge`
-before a visit, `state_after_start` when it starts and `state_after_end` when it ended, and
-stores what they return. Random numbers and times are arguments.
+keeps the state of hosts (in a table that workers share, or in one process alone). It calls `judge`
+before a visit, `state_after_start` when the visit starts, and `state_after_end` or `visit_outcome`
+when it has ended, and stores the states that they return. `revisit_at` states when a throttled
+page is visited once more. Random numbers and times are arguments.
 """
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Estimate how long many visits take at least under the rules of their hosts."""
+"""
+Estimate how long many visits take at least under the rules of their hosts, and how many visits of
+a host fit into a day.
+"""
 
 import math
 from collections import deque

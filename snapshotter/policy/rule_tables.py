@@ -1,9 +1,9 @@
 """
-Validate the tables of a rule file: types and bounds of each key, and the values they become.
+Validate the tables of a take-down rule file, and convert them into the rules of `model/rules.py`.
 
-The format is `docs/reference/takedown-rules.md`. Every key has an effect; unknown keys and
-wrong types are errors. A file in a bundle may come from a stranger: it is data, and nothing in
-it can make matching slow (`policy/patterns.py`) or read anything but the page.
+The format is described in `docs/reference/takedown-rules.md`. Every key has an effect; unknown
+keys and wrong types are errors. A file in a bundle may come from a stranger: it is data, and
+nothing in it can make matching slow (`policy/patterns.py`) or read anything but the page.
 """
 
 from dataclasses import fields

@@ -1,4 +1,7 @@
-"""The type of a CSS selector in TOML files: one that `formats/page/selectors.py` can match."""
+"""
+Define the type of a CSS selector in TOML files, which accepts the selectors that
+`formats/page/selectors.py` can match.
+"""
 
 from typing import Annotated
 

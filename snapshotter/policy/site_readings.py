@@ -1,8 +1,9 @@
 """
-Read the rules for reading sites' pages (`policies/readings/sites.toml`).
+Parse the file that states where the pages of known sites have counts, dates and other values
+(`policies/readings/sites.toml`).
 
-The file is in each bundle that was read by it, and may come from a stranger there: it is
-data. Its selectors are those of `formats/page/selectors.py`, and it has no patterns.
+A bundle contains the file by which its page was read. There it may come from a stranger, so it is
+data: its selectors are those of `formats/page/selectors.py`, and it has no patterns.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """
-Validate the tables of a policy: types, bounds and defaults of each key.
+Validate the tables of a policy: the type, the bounds and the default of each key.
 
-Every key has an effect, which docs/reference/policies.md names. Unknown keys and wrong
+Every key has an effect, which docs/reference/policies.md describes. Unknown keys and wrong
 types are errors. A table may have a `reason`, which is for people.
 """
 

@@ -1,4 +1,8 @@
-"""Find and read rule files, which may come from strangers (`rule_tables.py` has their keys)."""
+"""
+Find, read and validate take-down rule files, and choose the rules for a page's hosts.
+
+Strangers may have written the files. `rule_tables.py` defines their TOML keys.
+"""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
 """
-Parse the times of options and policies: durations, percentages, days and instants.
+Parse the durations, percentages, days and instants in options and policies.
 
 No function reads the clock.
 """

@@ -1,5 +1,6 @@
 """
-Write a campaign report as one HTML file: its numbers, its curve, and each page with its bundles.
+Write a campaign report as one HTML file: its numbers, the survival curve of the pages, and each
+page with its bundles.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,5 +1,6 @@
 """
-Write the comparison of two captures as one HTML file: the changes in words, and the pictures.
+Write the comparison of two captures as one HTML file, with the changes in words and the pictures,
+and summarise it in a few lines, which the command line prints too.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """
-Make small copies of screenshots for pages. The screenshots themselves are the evidence.
+Make reduced copies of screenshots for HTML pages. The screenshots themselves are the evidence.
 
 A picture is read in bands and written in pieces, so a page of any height needs the memory of one
 piece only.

@@ -1,5 +1,6 @@
 """
-Draw both ends of a take-down in one picture: the first views, with times, the notice outlined.
+Draw the two captures of a take-down event side by side in one picture: first views, times, and the
+notice outlined.
 
 The picture is a copy for people. It is made from the screenshots in the captures, which are the
 evidence. The same screenshots, texts and fonts give the same bytes.

@@ -1,8 +1,8 @@
 """
-Write the statement of a proof pack: as values, as JSON and as HTML.
+Compose the statement of a proof pack from its captures, and write it as JSON and as HTML.
 
-Everything on the page is also in `facts`, the version for programs. Text from captured pages is
-shown between isolating marks, with control characters written out, and never as markup. This
+`facts` returns the content of the page as data for programs. Text from captured pages is shown
+between isolating marks, with control characters written out, and never as markup. This
 module decides nothing: captures were verified and verdicts made elsewhere.
 """
 

@@ -1,5 +1,5 @@
 """
-Write times, durations and causes as English text.
+Write times, durations, causes and what a capture shows as English text.
 
 A cause is given as the notice states it, and never as a motive: who removed something, and why, is
 the platform's own claim.

@@ -1,13 +1,13 @@
 """
-Serve the health of a worker over HTTP: /healthz, /readyz, /metrics.
+Check the health of a worker, and serve it and the metrics over HTTP.
 
     /healthz   503 if the worker's loop has not run for a minute: restart the worker
-    /readyz    503 while database, store or disk are not available: wait
+    /readyz    503 while a check of the database, the store or the disk fails: wait
     /metrics   numbers for Prometheus
 
-Responses name the checks and never say why one failed; the reason is in the log. On a loopback
-address, requests with another host name than the server's are refused: a web page could point a
-name of its own at 127.0.0.1.
+Responses name the checks and never state why one failed; the reason is in the log. On a loopback
+address, requests are refused whose host name is not of this machine: a web page could point a name
+of its own at 127.0.0.1.
 """
 
 import http.server

@@ -1,7 +1,8 @@
 """
-Provide numbers for Prometheus (docs/reference/metrics.md): amounts, durations, sizes.
+Count and measure what a worker does, and provide these numbers and those of the queue to Prometheus
+(docs/reference/metrics.md).
 
-Every label has only a small number of values: no addresses, hosts, schedules or jobs. Numbers
+Every label has only a small number of values: no addresses, hosts, schedules or jobs. The numbers
 about the queue are read when somebody requests the metrics, and at most every few seconds.
 """
 
