@@ -1,5 +1,5 @@
 """
-Hold one page with everything that the parts of a capture need to work on it.
+Hold one page together with what the parts of a capture need to work on it.
 
 The session makes one `PageContext` for each capture, before the page's first request. Navigation,
 behaviours, pictures and writers receive it instead of a dozen arguments.

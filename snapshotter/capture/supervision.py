@@ -1,5 +1,5 @@
 """
-Watch a running capture from outside, and kill its browser when a limit is passed.
+Watch a running capture from another thread, and kill its browser when a limit is passed.
 
 The supervisor knows the browser's processes by number. It watches their memory, their disk space
 and the time, and it can kill them even if the capturing thread, the browser or its driver does not

@@ -1,9 +1,9 @@
 """
-Decide which addresses may be connected to, and normalise hosts before that.
+Normalise hosts, and decide which addresses may be connected to.
 
-The special-purpose registries of RFC 6890 are written out here, for both families.
-`ipaddress.is_global` is not used: it calls translated and tunnelled addresses
-global, multicast too, and a host inside a cloud (168.63.129.16).
+The special-purpose registries of RFC 6890 are written out here, for IPv4 and IPv6.
+`ipaddress.is_global` is not used, because it also calls these global: translated and tunnelled
+addresses, multicast, and a host inside a cloud (168.63.129.16).
 
 An IPv6 address may embed an IPv4 address that a gateway on the way extracts: the embedded
 address is checked as well. Only two embeddings are allowed with a public address inside:

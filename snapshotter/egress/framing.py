@@ -1,5 +1,5 @@
 """
-Parse heads and find the ends of bodies of HTTP/1 messages (RFC 9112), strictly.
+Parse the heads of HTTP/1 messages and find the ends of their bodies, strictly (RFC 9112).
 
 A proxy and a server that disagree on where a request ends can be made to disagree on purpose
 (request smuggling). So a request that can be read in two ways is not passed on: two lengths, a

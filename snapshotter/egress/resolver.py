@@ -1,5 +1,5 @@
 """
-Resolve names to all their addresses, within a bounded time.
+Resolve names to all their addresses within a limited time, and cache the results for a short time.
 
 The addresses that were checked are the ones that are dialled: there is no second query between
 the two that could be answered otherwise (DNS rebinding). For a page with a hundred files of one

@@ -1,5 +1,6 @@
 """
-Define the state of the fixture site: which pages exist, which are removed, and their counts.
+Define the state of the fixture site at an instant: which pages are available, removed or behind a
+wall, and with which counts.
 
 A state is a value. `change` adds to a page's timeline what holds from an instant on, and `at` is
 the current time: the same state at two times is a page before and after a removal.
@@ -20,7 +21,7 @@ BEGIN = datetime(2026, 1, 8, 1, 51, 38, tzinfo=UTC)
 
 
 class Showing(enum.StrEnum):
-    """What a page gives to whoever comes."""
+    """What a page shows to its visitors."""
 
     AVAILABLE = "available"
     REMOVED = "removed"
@@ -29,7 +30,7 @@ class Showing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageState:
-    """How one page stands. What a page has no use for has no effect on it."""
+    """The state of one page. A field that a page does not use has no effect on it."""
 
     showing: Showing = Showing.AVAILABLE
     variant: str = ""  # of the notice or the wall: `NOTICES`, `WALLS`; "" for the host's usual one

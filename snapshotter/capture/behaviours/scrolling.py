@@ -1,5 +1,5 @@
 """
-Scroll down a page, so that content comes that the page loads only near the viewport.
+Scroll down a page, so that it also loads the content that it requests only near the viewport.
 
 Each step moves by a part of the viewport and ends when the browser has drawn it. Pages notice once
 a frame which lazy images are near, and a fixed delay misses some of them on a busy machine. One

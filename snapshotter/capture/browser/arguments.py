@@ -1,6 +1,6 @@
 """
-Choose Chromium's command-line arguments: those that a capture adds to Playwright's, and those of
-Playwright's that it leaves out.
+Choose Chromium's command-line arguments: a capture adds some to those that Playwright sets, and
+leaves out some of them.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """
-Hold the egress guard of one capture with the paths of its recorded traffic and keys, and remove
-those files.
+Hold the egress guard of one capture and the paths of its recorded traffic and keys, and remove
+these files.
 """
 
 import shutil

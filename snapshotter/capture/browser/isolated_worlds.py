@@ -1,5 +1,5 @@
 """
-Run our own scripts in every frame of a page, out of the page's reach.
+Run our own scripts in every frame of a page, in JavaScript worlds that the page cannot reach.
 
 A page may replace anything that a script depends on: `Array.prototype`, `JSON`, `Promise`,
 `scrollTo`. So our scripts run in an isolated world, which shares the document with the page and

@@ -1,5 +1,5 @@
 """
-Read the document of the main frame and its text block by block.
+Read the document of the main frame and its blocks of text, for the bundle or for an assessment.
 
 One script reads both at one moment (`scripts/blocks.js`), so the selector of a block names its
 element in the document that is kept.

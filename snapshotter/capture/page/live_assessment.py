@@ -1,5 +1,5 @@
 """
-Assess a page while it is open, so that it can be waited for or reloaded.
+Assess a page while it is open, and wait for it or reload it where that may help.
 
 A wall may open by itself, and a page that was empty may have its content when it is requested
 again. So the page is assessed when it has settled. At a wall the capture waits for a while; a page

@@ -1,6 +1,6 @@
 """
-Hold what is known about the documents of the page's main frame: how many there were, and how far
-the last one came.
+Hold what is known about the documents of the page's main frame: how many there were, and whether
+the last one has loaded or failed.
 """
 
 from collections.abc import Mapping

@@ -3,8 +3,8 @@ Measure how far the text of a document as received differs from the text that wa
 
 A page may replace its text by script, or send its reader on to another one. Both texts are kept;
 where they differ by more than the policy's share, the capture has a warning. The measure is rough
-on purpose: which words of one are missing from the other. Chinese, Japanese and Korean have no
-spaces, so two characters in a row count as a word there.
+on purpose: it counts which words of one text are missing from the other. Chinese, Japanese and
+Korean have no spaces, so two characters in a row count as a word there.
 """
 
 import html

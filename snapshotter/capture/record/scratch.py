@@ -1,5 +1,6 @@
 """
-Store bodies between the connection that carried them and the archive that holds them.
+Store the bodies of one capture from the moment they are read from a connection until they are in
+the archive.
 
 Small bodies stay in memory, up to a total; one that grows continues in a file. So a page of a
 hundred pictures opens no hundred files, and neither a large download nor a thousand pictures take

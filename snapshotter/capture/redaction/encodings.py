@@ -1,10 +1,10 @@
 """
 Convert the text in a body to UTF-8 and back, so that values can be searched and replaced in it.
 
-A body may be in UTF-16 or in a national encoding, a form of several parts (RFC 7578), each in an
-encoding of its own, or hold base64 with a text inside. Changed text is written back in its original
-encoding. Where a text cannot be decoded the functions return None, and it is counted as not
-searched.
+A body may be in UTF-16 or in a national encoding. It may be a form of several parts (RFC 7578),
+each in an encoding of its own, and it may contain base64 of another text. Changed text is written
+back in its original encoding. Where a text cannot be decoded the functions return None, and it is
+counted as not searched.
 """
 
 import binascii
