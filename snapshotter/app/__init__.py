@@ -1,20 +1,20 @@
 """
-The application layer: one package for each capability, and the use cases in them.
+This package is the application layer: it has one package of use cases for each capability.
 
 A use case is one function that takes values and adapters and returns a value. Front ends call
-these functions. `wiring` alone builds adapters, and front ends alone import it.
+these functions. Adapters are built in `wiring` only, and only front ends import it.
 
     pipeline     one capture, from request to stored bundle
     batch        a table of addresses, captured row by row
-    monitoring   schedules, watched lists, alerts, what workers do
+    monitoring   schedules, watched lists, alerts, and the work of a worker
     takedown     take-down events, proof packs, campaign reports, and their verification
     archive      list, read, compare and export bundles
-    upkeep       audit, log, replicas, repair, renewals, holds, erasure, owed tokens
+    upkeep       audit, log, replication, repair, renewal, holds, erasure, owed tokens
     policies     choose, explain and check policies
     trust        read and change trust files
     wiring       build adapters from settings
 
-Single modules are shared by several packages: settings, folders and private files of this
-machine. `doctor`, `demo` and `verification` are use cases of their own.
+The single modules `doctor`, `demo` and `verification` are use cases of their own. The other single
+modules are shared by several packages: settings, folders, private files, the clock, signals.
 docs/adr/0069-an-application-layer-by-capability.md gives the reasons.
 """

@@ -1,9 +1,8 @@
 """
-Keep the salts that open commitments, one private file per capture or gap record.
+Write the salts that open commitments to private files, one for each capture or gap record.
 
 A bundle holds commitments where values were redacted. Whoever has the salt and the value can
-show that they belong to a commitment. Salts are secrets: their files stand beside the store,
-never in it.
+show that they belong to a commitment. Salts are secrets: their files are outside of the store.
 """
 
 import contextlib

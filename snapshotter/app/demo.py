@@ -1,5 +1,5 @@
 """
-Demonstrate a take-down from the first capture to the verified proof, without a network.
+Show a take-down from the first capture to the verified proof, without a network.
 
 A newspaper of our own is served on loopback under a reserved name (RFC 2606). Captures,
 signatures, conclusions, the proof and its verification are made by the product's own code.

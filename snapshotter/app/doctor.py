@@ -1,8 +1,9 @@
 """
-Check that everything a capture needs works, by using it.
+Check that this installation can capture, by using each part that a capture needs.
 
-The browser renders a page of our own from loopback, the store is probed, each key signs and
-each timestamp authority is asked for a token. Each check is one line; a failure names its fix.
+The browser renders a page of our own from loopback, the store is probed, each key signs and each
+timestamp authority is asked for a token. Fonts, clock, log, notification channels and disk are
+checked too. Each check is one line of the report; a failure says how to mend it.
 """
 
 import enum

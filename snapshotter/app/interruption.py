@@ -1,4 +1,4 @@
-"""Handle SIGINT and SIGTERM so that no captured page is lost."""
+"""Handle SIGINT and SIGTERM, so that a captured page is still sealed and stored."""
 
 import contextlib
 import signal

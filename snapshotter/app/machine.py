@@ -1,7 +1,8 @@
 """
-The clock, random bytes and free memory of this machine, behind the ports `Clock` and `IdSource`.
+Read the clock and the free memory of this machine, make random ids, and pause.
 
-No other module reads the system time; modules that need it take a `Clock`.
+`SystemClock` and `RandomIds` implement the ports `Clock` and `IdSource`. Only this module and the
+separate verifier (`verify/__main__.py`) read the system time; all other modules take a `Clock`.
 """
 
 import base64

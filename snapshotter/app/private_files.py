@@ -1,8 +1,8 @@
 """
 Write files that only their owner may read, and lock the folders that hold them.
 
-Such files stand on this machine, outside of every store: owed tokens, salts, seen versions
-of trust files, states of audits and of logs.
+Such files are on this machine, outside of every store: reminders of owed tokens, salts, seen
+versions of trust files, and the states of audits and of logs.
 """
 
 import contextlib

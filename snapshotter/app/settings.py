@@ -1,15 +1,15 @@
 """
 Read the settings of this installation. No other module reads settings from the environment.
 
-Later ones win: built-in defaults, the user's configuration file, `snapshotter.toml`
-found upward from the working directory, the file that SNAPSHOTTER_CONFIG names,
-`SNAPSHOTTER_*` variables, options. No secret is a setting but a proxy's password:
-keys and passphrases are files that a setting points at.
+Of two values for a setting the later in this order counts: built-in defaults, the user's own
+settings file, `snapshotter.toml` in the working directory or the nearest folder above it, the file
+that SNAPSHOTTER_CONFIG names, `SNAPSHOTTER_*` variables, options. The addresses of a proxy and of
+the queue's database may hold a password; all other secrets are files that a setting names.
 
-A file that happens to lie where one works may have come with an exhibit. It may say
-where captures go, and never whom to believe, what to run or what a verdict is
-(docs/adr/0058). `Settings.found` holds what such a file sets; each use of a setting that
-it must not decide reads `Settings.own`.
+A file that happens to be where a person works may have come with an exhibit. It may decide where
+captures go, but never which keys are trusted, which programs run, or what a verdict is
+(docs/adr/0058). `Settings.found` holds what such a file sets; each use of a setting that it must
+not decide reads `Settings.own`.
 """
 
 import os

@@ -1,10 +1,10 @@
 """
-Make and sweep spool directories, which hold a capture until its bundle is stored.
+Make spool directories, which hold a capture until its bundle is stored, and remove abandoned ones.
 
 Each holds a lock file that its owner keeps locked. The kernel releases the lock when the owner
 ends, however it ends. So the next run tells abandoned directories from those in use, and removes
-the former. A sealed bundle that was not stored cannot be captured again, so a directory that holds
-one is never removed.
+the former (`sweep`). A sealed bundle that was not stored cannot be captured again, so a directory
+that holds one is never removed.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Find the configured store, and the folders of private files about it on this machine."""
+"""Find the configured store, and the folders of private files that belong to it on this machine."""
 
 import shlex
 from pathlib import Path

@@ -1,5 +1,7 @@
 """
-Read and write small records in a store (gaps, events, proofs), each written once and read whole.
+Write and read small records in a store, such as gaps and take-down events.
+
+A record is written once and never replaced, and is read as a whole.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Read lists of addresses to capture: one address a line."""
+"""Read lists of addresses to capture, with one address a line."""
 
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final

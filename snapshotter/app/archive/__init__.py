@@ -1,9 +1,12 @@
 """
-Find, read, compare and export bundles of a store or of files, without changing them.
+Find, read, compare and export bundles, in a store or in files.
+
+Bundle files are never changed; only late timestamp tokens are stored beside them.
 
 Use cases: list, read and export bundles (`bundles`, `evidence_folder`), verify a stored bundle
-(`bundle_verification`), compare captures (`comparison`), list a page's captures and counts
-(`observations`, `page_counts`), write masked pictures (`masked_pictures`), take one response out
-of the network record (`network_record`), decrypt recorded streams (`encrypted_streams`), read
-gap records (`stored_gaps`). `assessment` derives what a capture shows from its files.
+(`bundle_verification`), list its valid timestamp tokens (`verified_tokens`), compare captures
+(`comparison`), list the captures and counts of a page (`observations`, `page_counts`), write masked
+pictures (`masked_pictures`), take one response out of the network record (`network_record`),
+decrypt recorded streams (`encrypted_streams`), read gap records (`stored_gaps`). `assessment`
+derives from its files what a capture shows.
 """

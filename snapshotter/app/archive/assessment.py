@@ -1,9 +1,9 @@
 """
-Derive what a capture shows from its files: before they are sealed, and again from a bundle.
+Derive the assessment of a capture from its files, before they are sealed and again from a bundle.
 
-One function reads both a capture that has just ended and a bundle that has been stored for
-years. It reads the capture record and the files beside it, and nothing that only the capturing
-process knew, so that anybody who has the bundle derives the same bytes.
+`with_assessment` is for a capture that has just ended, `rederive` for a stored bundle. Both use
+`assess`, which reads only the capture record and the files beside it, and nothing that only the
+capturing process knew. So anybody who has the bundle derives the same bytes.
 """
 
 import contextlib

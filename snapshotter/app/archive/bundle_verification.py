@@ -1,4 +1,6 @@
-"""Verify a bundle of a store with its sidecars."""
+"""
+Verify a bundle of a store with its sidecars, and tell whether conclusions may be drawn from it.
+"""
 
 from datetime import datetime
 from typing import BinaryIO

@@ -1,7 +1,8 @@
 """
-List, read, find, export and unpack the bundles of a store, without verifying them.
+List, find, read, export and unpack bundles without verifying them, and store late tokens.
 
-What these functions return is what a bundle states about itself; only `verify` checks it.
+Bundles are in a store, or are given as open files. The returned values are what a bundle states
+about itself; only a verification checks it. `put_late_token` stores a late token beside a bundle.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Select two bundles, verify them, and compare their captures.
+Select two bundles, verify them, and compare their captures, the earlier one with the later one.
 
 Bundles of a store are copied to this machine and verified there before they are compared, because
 a store may return other bytes when it is read a second time.

@@ -1,8 +1,8 @@
 """
 Decrypt the recorded streams of a bundle, and compare its network record with them.
 
-The decrypted streams are files in clear. For a comparison they are in the spool, whose folders
-the next run removes after a crash.
+`decrypt_into` writes the decrypted streams to a folder that the user names. `check` decrypts them
+into the spool for a comparison, and removes them at its end; after a crash the next run does it.
 """
 
 from pathlib import Path

@@ -1,14 +1,14 @@
 """
-Write a folder with one bundle and all that a stranger needs to check it offline, without us.
+Write a folder with one bundle and all that a stranger needs to verify it offline, without us.
 
     <id>.wacz, <id>.wacz.…          the bundle and its sidecars, as stored
     trust.json, trust.json.sig      whose keys and clocks count, signed by the root key
     for-information/*.pem           root key, signers' keys, authorities' roots: to be compared
-    verify_minimal.py               a verifier of one file, of Python and openssl alone
+    verify_minimal.py               a verifier in one file, which needs Python and openssl only
     README.md                       every command, with this bundle's names and times
-    SHA256SUMS                      all of the above
+    SHA256SUMS                      the digests of all of the above
 
-The folder appears complete or not at all. Nothing in it may be trusted because it is there: the
+The folder appears complete or not at all. Nothing may be trusted because it is in the folder: the
 reader needs the id of the root key from another source, as the README states first.
 """
 

@@ -2,9 +2,9 @@
 Write copies of a capture's pictures, for publication, with redacted text painted over.
 
 The bundle stays as it was sealed. A list beside the copies names the painted boxes and the digests
-of the originals. Only a person who has both the copy and the original can see that no other pixel
-was changed. A picture is copied only if it shows the page with the layout in which its text was
-read; for other pictures the place of a text is not known, and the list names them as left out.
+of the originals. Whoever has both a copy and its original can check that no other pixel was
+changed. A picture is copied only if it shows the page with the layout in which its text was read.
+In other pictures the place of a text is not known, and the list names them as left out.
 """
 
 import hashlib

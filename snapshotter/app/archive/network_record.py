@@ -2,7 +2,8 @@
 Read the body of one response from a bundle's network record.
 
 The index (`indexes/index.cdx`) gives its position, so that only this response is read from a record
-of hundreds of megabytes. The record may be a stranger's: what is no response gives no body.
+of hundreds of megabytes. The record may be a stranger's: if it has no valid response there, the
+body is empty.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Return the counts of a page over its captures, and the thresholds that they crossed."""
+"""Return the counts of a page in all its captures, and the thresholds that they crossed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

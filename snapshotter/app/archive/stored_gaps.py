@@ -1,4 +1,4 @@
-"""Read the gap records of a store: signed records of visits that a schedule or watch missed."""
+"""Read the gap records of a store: the signed records of visits that were planned and not made."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""List the valid timestamp tokens of a bundle: who gave each of them, and in which file it is."""
+"""List the verified tokens of a bundle: who gave each of them, and in which file it is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """
-Find the columns of a batch table: which one has the addresses, and which ones get the results.
+Find the columns of a batch table: the one with the addresses, and those for the results.
 
-The names of other programs are recognised, and a column of the user is never taken by accident: a
-result column whose name is in use gets a name of its own.
+The column names of auto-archiver are recognised. A result never goes into a user's column by
+accident: if the name of a result column is in use, the result column gets another name.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """
-Remember the result of each row in a journal file: one JSON object a line, beside the table.
+Record the results of a batch in a journal file beside its table, one JSON object a line.
 
-A line is durable before what it announces is done: the id of a bundle before the bundle exists, the
-id of a job before it is enqueued. So after any interruption the next run knows which bundles may be
-in the store, looks for them, and captures nothing twice. An incomplete last line is cut off.
+A line is durable before the step that it announces: the id of a bundle before the bundle exists,
+the id of a job before it is enqueued. So after any interruption the next run knows which bundles
+may be in the store, looks for them, and captures nothing twice. An incomplete last line is cut off.
 docs/reference/batch.md gives the format.
 """
 

@@ -1,4 +1,4 @@
-"""Begin or continue a batch: read its table, its journal and its options into one state."""
+"""Begin, continue or preview a batch, from its table, its journal and its options."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,9 @@
-"""Write the table with results: always complete, and never over changes of other people."""
+"""
+Write the table with the results of a batch, and choose the paths of the table and its journal.
+
+The table is always complete. If a person has edited it since we wrote it, the edited table is moved
+aside first and never overwritten.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,5 @@
 """
-Plan a batch: decide what to do about each row of its table. Pure functions.
+Plan a batch: decide for each row of its table whether it is captured. Nothing is written.
 
 The key of a row is made of its address, its policy, and how many rows before it have the same. So
 the table may be sorted, extended or shortened when the batch continues. Rows of one page

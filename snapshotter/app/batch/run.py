@@ -1,16 +1,17 @@
 """
-Capture the rows of a batch in this process, one after the other.
+Capture the rows of a batch in this process, and recover what an interrupted run left.
 
-What a crash leaves, and what the next run does about it:
+`capture_all` captures the rows, one after the other, in the order that their hosts allow. `recover`
+is called before it. A crash at each of these moments leaves, and the next run does:
 
-    before the journal has the bundle's id    nothing: the row is captured
-    from then to the seal                     nothing: the row is captured
-    sealed, and not stored                    the bundle in the spool is stored, as this row's
-    stored, and not in the journal            the bundle is found in the store by its id
-    after the journal's line                  the row is done
+    before the journal has the bundle's id    no bundle: the row is captured
+    after that, and before the seal           no bundle: the row is captured
+    after the seal, and before storing        a bundle in the spool: it is stored for this row
+    after storing, without a journal line     a bundle in the store: it is found by its id
+    after the line with the result            the row is done
 
-A row that fails does not stop the others. Several failures in a row are not caused by the rows:
-then the run ends.
+A row that fails does not stop the others. After three failures one after the other the run ends,
+because the rows are probably not their cause.
 """
 
 import contextlib

@@ -1,4 +1,8 @@
-"""The state of a batch: its plan, journal and written table together."""
+"""
+Hold the plan, the journal and the written table of a batch together.
+
+The state tells which rows are still to be captured, records their results, and counts them.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,8 @@ Follow up captures of watched pages: conclude removals, and enqueue the captures
 After a capture of a watched page has ended:
 
     (1) Conclude events from all captures of the page (`takedown.events.derive`), and notify of
-        other news: a count over a threshold, a changed text, an unknown notice (`change_alerts`).
+        other changes: a count over a threshold, a changed text, a renamed account, an unknown
+        notice (`change_alerts`).
     (2) If a light check found another verdict or main text, enqueue a full capture.
     (3) If the page may be gone, enqueue what the event still needs: a control page, a later
         capture, a capture by another vantage.

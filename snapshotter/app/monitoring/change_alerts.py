@@ -1,9 +1,9 @@
 """
-Find what a new capture of a watched page shows besides a removal.
+Find what a new capture of a watched page shows besides a removal, as notification events.
 
-That is: a count that crossed a threshold, a changed main text, a renamed account, a notice
-that no rule knows. The functions are pure, and an event's id is made of its bundle, so that
-an event that is found again after a crash is not delivered twice.
+These are: a count that crossed a threshold, a changed main text, a renamed account, a notice
+that no rule knows. The id of an event is made of its bundle, or of the account and its names, so
+that an event that is found again after a crash is not delivered twice. Nothing is read or written.
 """
 
 from collections.abc import Iterator, Sequence

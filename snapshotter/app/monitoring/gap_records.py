@@ -1,9 +1,9 @@
 """
-Record gaps (visits that a schedule or watch missed) in the store: signed, stored, logged.
+Record gaps (visits that were planned and not made) in the store and its log.
 
-    (1) the salts that open the commitments to addresses, on this machine
-    (2) the record, signed
-    (3) its leaf in the log
+    (1) write the salts that open the commitments to addresses, on this machine
+    (2) sign and store the record
+    (3) append its leaf to the log
 
 A gap has its id before it is recorded. So the same call after a crash finds the record that
 is stored and completes what is missing. A record never changes.

@@ -1,9 +1,10 @@
 """
-Capture the page of a job, in a capture process of a worker.
+Capture the pages of jobs in a capture process of a worker, and request what is still owed.
 
-The capture runs through `pipeline.run` as a command's does, with the lease of the attempt. Of
-several attempts at one job at most one stores its bundle, and a bundle that an earlier
-attempt stored is found again.
+A capture runs through `pipeline.run`, as in a command, with the lease of the attempt. Of several
+attempts at one job at most one stores its bundle, and a bundle that an earlier attempt stored is
+found again. Between captures, `chores` keeps bundles that were not stored, and requests owed
+timestamp tokens and log entries.
 """
 
 import shutil

@@ -1,6 +1,5 @@
 """
-Name a new schedule, warn if it asks for more visits than the rules of a host allow, and list its
-first visits.
+Help to add a schedule: give it a name, warn of too many visits to a host, list its first visits.
 """
 
 import contextlib

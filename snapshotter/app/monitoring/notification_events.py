@@ -1,5 +1,5 @@
 """
-Make notification events from jobs, audits, workers and disks.
+Make notification events from jobs, audits, services and disks.
 
 The id of an event is made of what it is about, so that the same event is not delivered twice.
 `url`, `host` and `detail` may name a page; `summary` never does.

@@ -1,5 +1,8 @@
 """
-Pass what happens in a worker to metrics, logs and notifications; their failures end no capture.
+Pass what happens in a worker to several observers, and to the notifier.
+
+An observer that fails is reported and ends no capture. Notification events wait in memory, in a
+thread of their own, until the database accepts them.
 """
 
 import queue

@@ -1,4 +1,8 @@
-"""A clock for one capture: it reads the system time once, and then follows the monotonic clock."""
+"""
+Provide a clock for one capture, whose times stay in order if the system clock is set meanwhile.
+
+It reads the system time when it is anchored, and then follows the monotonic clock.
+"""
 
 from datetime import datetime, timedelta
 

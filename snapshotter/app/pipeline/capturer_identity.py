@@ -1,8 +1,8 @@
 """
-Search a capture's picture readings for the capturing person's identifiers.
+Search the pictures of a capture for capturer identifiers, by the texts that were read from them.
 
-All other texts of a capture are searched while the page is captured. Texts that are read off
-pictures, such as QR codes, are known only after the assessment.
+All other texts of a capture are searched while the page is captured. Texts that are read from
+pictures, such as those of QR codes, are known only after the assessment.
 """
 
 from collections import Counter

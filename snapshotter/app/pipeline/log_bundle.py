@@ -1,4 +1,8 @@
-"""Quote the log's newest checkpoint in a capture, and log the bundle after it is stored."""
+"""
+Read the log's newest checkpoint for a capture to quote, and log its bundle after it is stored.
+
+`write_reminder` is called before the bundle is stored, so that a crash does not leave it unlogged.
+"""
 
 from dataclasses import dataclass, replace
 

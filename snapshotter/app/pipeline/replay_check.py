@@ -2,10 +2,10 @@
 Replay a bundle in pywb, and compare what it shows with the pictures in the bundle.
 
 pywb serves the bundle as a proxy, without any network behind it. The page is captured from it with
-a fresh browser in its sandbox, by the same policy and the same steps. The only upstream of the
-egress guard is that proxy, so that everything shown comes from the bundle.
+a new browser in its sandbox, by the same policy and the same steps. The only upstream of the
+egress guard is that proxy, so that all that is shown comes from the bundle.
 
-pywb is under the GPL. It is a program on this machine that is run, never imported, and never a
+pywb is under the GPL. It is run as a program of this machine. It is never imported, and is no
 dependency.
 """
 

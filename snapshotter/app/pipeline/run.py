@@ -1,11 +1,13 @@
 """
 Carry one capture from its request to a stored bundle: capture, assess, seal, verify, store, log.
 
-Everything outside comes in through `CaptureDependencies`. A crash before the seal leaves a spool
-directory that the next run sweeps. A crash between seal and store leaves a sealed bundle in the
-spool, which `rescue_spooled` finds. After the one write of the store the bundle is whole there.
-After the seal any failure keeps the bundle. Salts are written before the bundle, so that the store
-never holds a bundle whose salts are lost.
+`run` does all of it; if the person asks for it, the stored bundle is replayed too.
+Stores, keys and the browser come in through `CaptureDependencies`.
+
+A crash before the seal leaves a spool directory that the next run removes. A crash between seal and
+store leaves a sealed bundle in the spool, which `safekeeping.rescue_spooled` finds. The store
+writes the bundle once and whole. After the seal any failure keeps the bundle. Salts are written
+before the bundle, so that the store never holds a bundle whose salts are lost.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """
-Keep sealed bundles safe: store a bundle file, or move a bundle that was not stored to a local
-folder.
+Move sealed bundles that could not be stored to a local folder, and store a bundle from a file.
 
 A capture cannot be repeated. A bundle that the store does not accept, for any reason, is moved out
-of the spool with its salts, and a message names its new place.
+of the spool with its salts, and a message names its new place. `rescue_spooled` does the same for
+the bundles that an earlier run left in the spool; `add_bundle` stores a kept bundle later.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Measure how long each stage of a capture took, from launching the browser to storing the bundle.
+Measure how long each stage of a capture took, from the start of the browser to the stored bundle.
 """
 
 from collections.abc import Mapping, Sequence

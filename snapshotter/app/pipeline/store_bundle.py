@@ -1,10 +1,10 @@
 """
-Store a sealed bundle, and remember the timestamp tokens that it is still owed.
+Store a sealed bundle, and write reminders of the timestamp tokens that it is still owed.
 
 The order leaves nothing unknown after a crash:
 
-    (1) reminders of owed tokens: a reminder of a bundle that was never stored is harmless
-    (2) the bundle, with one write; with custody events since the seal, if custody is kept
+    (1) write reminders of owed tokens: one of a bundle that was never stored is harmless
+    (2) write the bundle at once; with custody events since the seal, if custody is kept
 """
 
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Capture the URLs of one command in this process, one after the other."""
+"""
+Capture the URLs of one command in this process, one after the other.
+
+A URL that fails does not stop the others, unless the caller wants its error raised.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Hold the options of a capture besides its policy, and decide how a page is captured."""
+"""Hold the options of a capture besides its policy, and decide by them how a page is captured."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,7 +2,8 @@
 Explain what a capture would be like, without making a connection.
 
 The explanation names the policy and the rules, what is redacted, who would learn of the capture and
-from which address, how long it takes, and how many visits its schedule makes.
+from which address, how long it may take, and how many visits its schedule makes. `visits_per_host`
+counts the visits of a whole list of pages to each host.
 """
 
 from collections import Counter

@@ -2,8 +2,8 @@
 Choose the policy that applies: the configured one, the one for an address, or one that a job names.
 
 A policy can open networks, lock bundles irrevocably and keep all traffic for a key. The person who
-runs this process may choose such a policy by its name. A settings file that was only found, or a
-job that others wrote into a database, may not.
+runs this process may choose such a policy by its name. A settings file that was only found may not,
+nor may a job that others wrote into a database.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_network

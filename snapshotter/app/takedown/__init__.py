@@ -7,7 +7,7 @@ captures of a proof and make its pack (`proof_case`, `proof_pack`), verify the e
 `campaign_verification`).
 
 Both verifications derive verdicts again (`rederivation`) from the bundles that they find
-(`bundle_finder`). The parts of an event's are `event_captures`, `event_identity` and
-`previous_event`; those of a report's are `campaign_captures`, `campaign_pages`,
-`campaign_numbers` and `campaign_store`.
+(`bundle_finder`). The verification of an event consists of `event_captures`, `event_identity` and
+`previous_event`; that of a report of `campaign_captures`, `campaign_pages`, `campaign_numbers` and
+`campaign_store`.
 """

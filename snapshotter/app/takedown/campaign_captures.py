@@ -1,7 +1,7 @@
 """
 Verify the captures that a campaign report names, and derive again what they show.
 
-Step (3) of `campaign_verification.py`. A missing bundle does not speak against the report.
+This is step (3) of `campaign_verification.py`. A missing bundle does not speak against the report.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

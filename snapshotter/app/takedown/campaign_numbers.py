@@ -1,7 +1,7 @@
 """
-Compute the numbers of a campaign report again, and compare them with those it states.
+Compute the numbers of a campaign report again, and compare them with those that it states.
 
-Steps (2) and (4) of `campaign_verification.py`.
+These are steps (2) and (4) of `campaign_verification.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

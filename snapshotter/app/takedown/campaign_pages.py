@@ -1,8 +1,8 @@
 """
-Check which pages and accounts the captures of a campaign report are of.
+Check that the captures of a campaign report are of the pages and accounts that it states.
 
-Step (3) of `campaign_verification.py`. Identity and account are judged over all captures of the
-report together, and by the catalog of the store if it is at hand.
+This is a part of step (3) of `campaign_verification.py`. Identity and account are judged over all
+captures of the report together, and by the catalog of the store if it is at hand.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """
 Compare a campaign report with the store that has its captures.
 
-Steps (5) and (6) of `campaign_verification.py`: the store has no other capture of the pages in the
-period, and the signed events and gaps that the report names are in it.
+These are steps (5) and (6) of `campaign_verification.py`: the store has no other capture of the
+pages in the period, and the signed events and gaps that the report names are in it.
 """
 
 import contextlib

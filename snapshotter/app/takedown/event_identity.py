@@ -1,5 +1,5 @@
 """
-Check that the captures of an event are of the page, or of the account, that it is about.
+Check that the captures of an event are of the page, and of the account, that the event is about.
 
 An address may lead to a page with another identity, and one capture of a page may name an
 account that another does not. So identity and account are judged over all captures together.

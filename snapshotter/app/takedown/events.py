@@ -7,11 +7,12 @@ Conclude take-down events from captures, sign and store them, log them, and noti
         bundle that FAILED, shows something else or has an untrusted key is left out.
     (4) the record is signed by a key that signed none of the captures; its id follows from them
     (5) its leaf is added to the log
-    (6) the people who want to know are notified
+    (6) people are notified
 
 After a crash between two steps, a further run completes what is missing: a stored event is found
 in the store, and (5) and (6) are done for each event that this machine has not recorded as done.
-An event never changes: the next one is concluded from the end of the last one.
+An event never changes: the next one is concluded from the end of the last one. `export_event`
+copies an event with its bundles into a directory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

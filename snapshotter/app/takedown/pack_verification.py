@@ -1,4 +1,4 @@
-"""Verify the event in a proof pack by the rules that its captures contain."""
+"""Verify the event in a proof pack by the rules that the captures in the pack contain."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

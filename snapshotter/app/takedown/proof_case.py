@@ -1,8 +1,10 @@
 """
-Choose the captures of a proof: by a page, by an event, or by the ids of captures.
+Choose the captures of a proof pack, and write the pack of an event for a worker.
 
-Events are concluded from the captures in the store first (`events.derive`). If there is no event,
-the error names what is missing and the command that helps.
+`find` chooses the captures by a page's address, by the id of an event, or by the ids of captures.
+For an address, events are first concluded from the captures in the store; if there is none, the
+error names what is missing and the command that helps. `write` makes the pack of an event without
+a PDF, and `with_pdf` makes it again with one.
 """
 
 import shlex

@@ -1,4 +1,4 @@
-"""Derive again what a bundle shows by the rules that it contains, and compare it with a record."""
+"""Derive again, by the rules in a bundle, what it shows, and compare that with an observation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

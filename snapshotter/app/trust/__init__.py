@@ -2,6 +2,6 @@
 Read and change trust files, remember their newest versions, and rotate signing keys.
 
 Use cases: change a trust file or its draft (`editing`), rotate or revoke a signing key
-(`key_rotation`), describe a trust file (`summary`), refuse an older version than was seen
-(`remembered_version`). `files` reads and writes a trust file with its signature.
+(`key_rotation`), describe a trust file (`summary`), refuse a version that is older than the newest
+seen one (`remembered_version`). `files` reads and writes a trust file with its signature.
 """

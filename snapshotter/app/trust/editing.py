@@ -1,8 +1,8 @@
 """
-Change a trust file: read it, make one change, and sign the next version or write its draft.
+Make or change a trust file, sign the next version or write its draft, and compare two versions.
 
-How the two files are replaced is in `files`, and which versions this installation has signed or
-accepted is in `remembered_version`.
+Keys and certificates that a person names are read here too. `files` replaces the two files of a
+trust file, and `remembered_version` holds the versions that were signed or accepted here.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,16 @@
 """
 Read and write the two files of a trust file, FILE and FILE.sig, and drafts of the next version.
 
-They cannot be replaced in one step. So an edit takes three steps, and a reader never accepts a mix:
+The two files cannot be replaced in one step. So an edit takes three steps, and a reader never
+accepts the new one with the old signature, or the reverse:
 
     (1) FILE.sig.new appears    a crash leaves the old pair, which still verifies
     (2) FILE is replaced        a crash leaves a pair that does not verify; the next
                                 edit finds the signature in FILE.sig.new and goes on
     (3) FILE.sig.new becomes FILE.sig
 
-A draft is the next version without a signature: a file that is carried to the root key and signed
-there.
+A draft is the next version without a signature. A person carries it to the machine with the root
+key, and signs it there.
 """
 
 import contextlib

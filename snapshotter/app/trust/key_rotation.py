@@ -1,8 +1,8 @@
 """
 Rotate or revoke a signing key, on this machine and in the trust file.
 
-If the root key is not here, the trust file is not edited: the result has the command that edits it
-where the root key is.
+If no trust file is named, or the root key is not on this machine and no draft is wanted, the trust
+file is not edited. The result has the command that edits it where the root key is.
 """
 
 import shlex

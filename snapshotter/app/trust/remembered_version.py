@@ -1,9 +1,9 @@
 """
-Remember the newest version of each trust file that this installation has seen.
+Remember the newest version of each trust file that this installation has seen or signed.
 
 There is one small file for each root key, `<version> <SHA-256 of trust.json>`. An older trust file
-could hide a revocation, so no version below the newest seen one is accepted. A file that cannot be
-read is an error, and never the same as no file.
+could hide a revocation, so no version below the remembered one is accepted or signed. If the small
+file exists and cannot be read, that is an error.
 """
 
 import re

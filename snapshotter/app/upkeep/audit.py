@@ -1,10 +1,9 @@
 """
 Audit a store, remember what was seen for the next audit, and store the signed report.
 
-The audit itself is in `verify/audit` and only reads. An auditor's state is kept on the
-auditor's machine. The report goes into the store and its log like evidence, so that nobody
-can deny a finding later. If the store cannot be written, the result says so and the report
-is lost.
+The audit itself is in `verify/audit` and only reads. What earlier audits saw is kept on the
+auditor's machine (`AuditorState`). The report is stored and logged like evidence, so that nobody
+can deny a finding later. If it cannot be stored or logged, the result says why.
 """
 
 import contextlib

@@ -7,7 +7,7 @@ Erase a bundle by order, and leave a signed tombstone that shows the erasure.
     (4) check again for holds
     (5) delete every object of the bundle, in every version; the custody chain stays
     (6) add the event to the custody chain
-    (7) delete what this machine has of the bundle: salts, reminders
+    (7) delete what this machine has of the bundle: salts, reminders, files that were not stored
 
 A crash after (2) leaves an unfinished erasure: the tombstone is visible to every reader,
 nothing restores the bundle, and the same command completes the erasure.

@@ -1,5 +1,5 @@
 """
-Place and lift legal holds; a bundle can have several, each with its own name.
+Place, lift and list legal holds; a bundle can have several, each with its own name.
 
     place    store the signed record ─ set the store's flag on every object of the bundle
     lift     store the signed record ─ clear the flag if no hold is left ─ check again

@@ -2,7 +2,8 @@
 Request timestamp tokens that authorities still owe, and store them beside their bundles.
 
 A bundle is sealed even if an authority does not answer. A token that arrives later becomes
-a sidecar; the bundle itself never changes.
+a sidecar; the bundle itself never changes. `remember_missing` finds out which tokens a bundle
+lacks, and `SpacedAuthority` keeps a minimum time between two requests to an authority.
 """
 
 import fcntl

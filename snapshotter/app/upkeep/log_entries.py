@@ -1,10 +1,10 @@
 """
 Append a store's bundles and records to its log, and write log proofs beside the bundles.
 
-A bundle is stored before it is logged, so a crash or an unreachable store can leave a bundle
-that is not in the log yet. A reminder, a small file outside the store, names it. The next
-bundle that is logged takes the reminded ones along. `log_sync` finds unlogged bundles
-without a reminder too.
+A bundle is stored before it is logged, so a crash or an unreachable store can leave it unlogged.
+A reminder, a small file outside the store, names it. The next bundle that is logged takes the
+reminded ones along. `log_sync` finds unlogged bundles without a reminder too. `CheckpointFile`
+holds the newest checkpoint that this machine has seen.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Read the published log of a store: its newest checkpoint, its newest entries, and one proof."""
+"""Read the newest checkpoint of a store's log, and prove that an entry is in the log."""
 
 from dataclasses import dataclass
 

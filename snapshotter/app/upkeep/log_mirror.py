@@ -1,14 +1,14 @@
 """
-Copy the log of a store into a replica, so that the replica can be audited against it.
+Copy the log of a store into a replica, and find the files of a log that are damaged.
 
     build the source's tree from all of its entries; its root must be the signed one
       ─ check that it extends the tree that the replica shows ─ write the mirror mark
       ─ write the files and read each back ─ write the checkpoint: the replica now shows
         the larger tree
 
-A mirrored log has no writers' lock but a mark (`log/mirror`), so nobody appends to it: two
-stores that both continued one log would sign two histories. A crash leaves files that no
-checkpoint names yet; the next run finds them and continues.
+With its copy of the log the replica can be audited. The copy has a mark (`log/mirror`) in place of
+the writers' lock, so nobody appends to it: two stores that both continued one log would sign two
+histories. A crash leaves files that no checkpoint names yet; the next run finds them and continues.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """
-Copy one object from one store to another, and read it back to check it.
+Copy one object from one store to another, read it back to check it, and list objects by bundle.
 
-Used by replication, repair and erasure. Nothing is overwritten. The callers check that an
-object belongs to its bundle before they copy it.
+Replication and repair use it. Nothing is overwritten. The callers check that an object belongs to
+its bundle before they copy it.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
 """
-Remember which timestamp tokens an authority still owes, in small files outside the store.
+Keep reminders of owed timestamp tokens, in small files outside the store.
 
 Each reminder names a bundle, one of its signatures and the authorities that owe a token for
 it. Reminders may be lost: `snapshotter timestamp ID` finds out from the store what is owed.

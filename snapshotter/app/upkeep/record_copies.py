@@ -1,5 +1,5 @@
 """
-Copy the records beside the bundles to a replica: gaps, take-down events, audit reports.
+Copy or repair the records beside the bundles: gaps, take-down events, audit reports.
 
     for each record of either store, in the order of keys
       if the source's log names it    its bytes must be the logged ones

@@ -1,10 +1,10 @@
 """
-Read and remember the tombstones of bundles that were erased by order.
+Read the tombstones of bundles that were erased by order, and keep copies of them.
 
-A tombstone in a store is valid if a key that is trusted here signed it. One by another key
+A tombstone in a store is valid if a key that is trusted here signed it. A tombstone by another key
 is neither accepted nor ignored: nothing is stored under that id until a person has examined
-it. This machine keeps a copy of every tombstone that it wrote or saw, so that removing one
-from the store does not bring the bundle back.
+it. This machine keeps a copy of every tombstone that it wrote or accepted, so that the bundle
+does not come back when somebody removes its tombstone from the store.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Build the service that makes campaign reports."""
+"""Build the service that makes campaign reports from the configured store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

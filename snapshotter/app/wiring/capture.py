@@ -1,5 +1,5 @@
 """
-Build the parts that a capture needs, from the settings.
+Build the browser, the assessor, the replayer and all other dependencies of a capture.
 
 Each builder imports what it needs when it is called, so that a command does not load what it
 does not use.

@@ -1,4 +1,4 @@
-"""Build what `snapshotter doctor` checks."""
+"""Build the dependencies of the checks of `snapshotter doctor`."""
 
 from dataclasses import replace
 

@@ -1,4 +1,10 @@
-"""Build the signers of this user's keys: key files, key services and tokens."""
+"""
+Build the signers of this user's keys, which are key files or external keys.
+
+`signer` and `cosigners` return the keys that sign bundles, `event_signer` the key that signs
+take-down events. The successor of a retired key signs in its place. `operator` returns who is
+responsible for a hold or an erasure.
+"""
 
 import getpass
 import os

@@ -1,5 +1,7 @@
 """
-Build the log of the configured store: its writer, the remembered checkpoint, and its witnesses.
+Build the log of the configured store: its writer, its witnesses, and the repair of its lock.
+
+`checkpoint_memory` returns the file with the newest checkpoint that this machine has seen.
 """
 
 import contextlib

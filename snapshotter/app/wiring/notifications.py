@@ -1,4 +1,4 @@
-"""Build the notification service: the channels of `notify.toml` and the outbox."""
+"""Build the notification service from `notify.toml`: its rules, its channels and its outbox."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,8 @@
-"""Build the service that makes proof packs."""
+"""
+Build the service that makes proof packs, and write the pack of an event for a worker.
+
+It also finds the log proof of an event, and records in custody chains that captures were exported.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

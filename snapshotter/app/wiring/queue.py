@@ -1,7 +1,8 @@
 """
-Build the queue, its schedules and its politeness; `worker.py` builds the workers.
+Build the queue, its schedules and its limits of visits to hosts, and the recorder of gaps.
 
-As in `capture.py`, each builder imports what it needs when it is called.
+`worker.py` builds the workers. As in `capture.py`, each builder imports what it needs when it is
+called.
 """
 
 import contextlib

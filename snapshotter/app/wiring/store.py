@@ -1,4 +1,6 @@
-"""Build the configured store: opened, probed, and with receipts and custody events."""
+"""
+Build the configured store: unchecked, checked by a probe, or with receipts and custody events.
+"""
 
 import hashlib
 from datetime import datetime

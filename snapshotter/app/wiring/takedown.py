@@ -1,4 +1,9 @@
-"""Build the catalog of observations, and the services that conclude and verify take-down events."""
+"""
+Build the service that concludes take-down events, and the parts that verify them.
+
+To conclude an event is to derive it from captures. The catalog of observations, from which events
+are concluded, is built here too.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Build the telemetry of a worker: its log, metrics, health, and notifications."""
+"""Build the telemetry of a worker: its log, its metrics and health, and its notifications."""
 
 import shutil
 import socket

@@ -1,6 +1,8 @@
 """
-Build the services that maintain a store: audit, holds, replication, repair, erasure by order,
-renewal, and requests for owed tokens.
+Build the services that maintain a store: audit, holds, replication, repair, erasure, renewal.
+
+`token_service` builds the service that requests owed tokens, and `tombstones` the tombstones that
+are valid here.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Build the verifiers of exhibits, and record in custody chains that exhibits were verified."""
+"""Build the service that verifies exhibits, and record in custody chains that one was verified."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Build the watched lists and their poller, with its guarded connections."""
+"""Build the watched lists and their poller, which reads lists through guarded connections."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

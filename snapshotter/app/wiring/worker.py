@@ -1,5 +1,5 @@
 """
-Build a worker, with its periodic tasks.
+Build a worker, with its periodic tasks and the job runner of its capture processes.
 
 As in `capture.py`, each builder imports what it needs when it is called.
 """
