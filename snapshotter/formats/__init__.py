@@ -1,9 +1,10 @@
 """
-Read and write the formats that snapshotter uses: bytes to values and back, without input or output.
+Read and write the formats that snapshotter uses: bytes to values, and values to bytes.
 
-One module for each format or specification. The packages:
+There is one module for each format or specification. The modules use the bytes and streams that a
+caller gives them, and neither the network nor a store. The packages:
 
-- `bundle`: what is inside a bundle and beside it in a store (zip, manifests, custody, WARC, keys)
+- `bundle`: the files of a bundle and beside it in a store (zip, manifests, custody, WARC, keys)
 - `http`: recorded HTTP connections, WebSocket, content codings, character sets
 - `lists`: lists of addresses (feeds, sitemaps, tables, links)
 - `page`: files about a page (assessment, layout, form values) and readers of HTML and PNG
@@ -11,4 +12,7 @@ One module for each format or specification. The packages:
 - `signatures`: public keys, signatures, encryption for recipients
 - `statements`: signed records (holds, tombstones, gaps, take-down events, reports, proof packs)
 - `tls`: recorded TLS connections and server certificates
+
+The modules beside them are for all formats: canonical JSON and its conversion to values, digests,
+and texts and addresses that are safe to show.
 """

@@ -1,9 +1,10 @@
 """
-Read and write canonical JSON: RFC 8785, with further restrictions.
+Read and write canonical JSON (RFC 8785, with further restrictions), and the instants in it.
 
-No floats (two readers round them differently), integers below 2^53, no duplicate keys, at most 64
-levels. A reader refuses bytes that do not re-encode to themselves, so one value has exactly one
-encoding.
+There are no floats (two readers round them differently), integers are below 2^53, no object has a
+key twice, and values are nested at most 64 levels deep. A reader refuses bytes that do not
+re-encode to themselves, so one value has exactly one encoding. `plain` converts a model value to
+JSON; `formats/typed.py` is the inverse.
 """
 
 import json

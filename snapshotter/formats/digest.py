@@ -6,7 +6,7 @@ The CRC-32 is for the zip member. Files are digested in chunks while they are wr
 large network record needs no more memory than a small screenshot.
 
 All three algorithms release the interpreter's lock while they compute. A `Lane` uses this: it
-digests on a second core while the caller continues.
+computes digests on a second core while the caller continues.
 """
 
 import hashlib

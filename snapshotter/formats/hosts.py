@@ -1,4 +1,4 @@
-"""Return the host of a URL."""
+"""Find the host of a URL, in the form by which hosts are compared."""
 
 from urllib.parse import urlsplit
 

@@ -1,9 +1,9 @@
 """
 Read canonical JSON that is too long to be parsed in one piece.
 
-A report on ten thousand pages has tens of megabytes, and needs many times as much memory as Python
-objects. This module reads it from the first byte to the last, and parses at most about a megabyte
-at a time:
+A report on ten thousand pages has tens of megabytes, and as Python objects it needs many times as
+much memory. This module reads it from the first byte to the last, and parses at most about a
+megabyte at a time:
 
     [{…},{…},{…},…]      runs of items that fit into a piece; a longer item is split in turn
     {"a":…,"b":…}        member by member

@@ -1,4 +1,9 @@
-"""Make untrusted text safe to show to a person: on one line, without control characters, or cut."""
+"""
+Make untrusted text safe to show to a person, and shorten long texts.
+
+Safe text is on one line and has no control characters; `printable` escapes them. `cut` shortens
+a text between words, where its script has them.
+"""
 
 import unicodedata
 

@@ -3,10 +3,10 @@ Make addresses safe to show in logs, and in messages that leave this machine.
 
 An address can hold a password, a session id or the name of the person who shared it, and no list
 can name all such parameters of all sites. So logs get the names of parameters without values. In
-messages people must recognise the page: known secrets are removed, and what remains cannot be
-clicked: `hxxps://example[.]org/`.
+messages people must recognise the page: parameters that are known to be secret lose their values,
+and the address is changed so that it cannot be clicked: `hxxps://example[.]org/`.
 
-Every function accepts any text and raises nothing, because the texts come from untrusted sources.
+The functions accept any text, because the texts come from untrusted sources.
 """
 
 import re

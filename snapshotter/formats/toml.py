@@ -1,4 +1,8 @@
-"""Read untrusted TOML in a time that grows only with its length."""
+"""
+Parse untrusted TOML in a time that grows only with its length.
+
+The parser of the standard library is slow for long dotted keys, so those are refused.
+"""
 
 import re
 import tomllib

@@ -1,10 +1,11 @@
 """
-Convert JSON to model values: the inverse of `canonical_json.plain`.
+Convert JSON to model values (the inverse of `canonical_json.plain`), and values to short JSON.
 
     plain(Count(...)) -> {"exact": true, "lower": 480, …} -> read(Count, …)
 
 The conversion is strict: all fields must be present, no others, each with its type. Fields that
-have a default may be absent, so that records of earlier versions can be read.
+have a default may be absent, so that records of earlier versions can be read. `write` leaves such
+fields out.
 """
 
 import enum

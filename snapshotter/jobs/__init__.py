@@ -1,7 +1,11 @@
 """
-The queue of captures, its workers, schedules, and watched lists, in one database.
+Keep the queue of capture jobs, its workers, the schedules and the watched lists in one database.
 
-The only package that imports DBOS, SQLAlchemy and croniter. It runs captures through objects
-that the wiring of `app` passes in; it does not import `app`.
+To hand over and capture pages, use `queue` and `workers`; to capture pages repeatedly,
+`schedules`; to find new pages, `watches`. `open_database` opens the database, and `outbox` holds
+the notifications that are to be sent.
+
+This is the only package that imports DBOS, SQLAlchemy and croniter. It captures pages through
+objects that the wiring of `app` passes in; it does not import `app`.
 docs/explanation/queue-engine.md explains how the queue works.
 """

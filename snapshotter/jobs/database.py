@@ -1,9 +1,9 @@
 """
-Use the queue's database: SQLite in a file, or PostgreSQL by URL. Its clock is used for all times.
+Connect to the queue's database, run transactions in it, and read its clock.
 
-Each module of this package declares its tables on `TABLES`. They are created when the database
-is first opened. It holds no evidence: losing it loses the pending jobs and the history, but
-no bundle.
+The database is SQLite in a file, or PostgreSQL. All times are taken from its clock. Each module
+of this package declares its tables on `TABLES`; `open_database.py` creates them. The database
+holds no evidence: losing it loses the pending jobs and the history, but no bundle.
 """
 
 import contextlib

@@ -1,4 +1,8 @@
-"""Read the address of a queue: a SQLite file or a PostgreSQL URL, and its password file."""
+"""
+Convert the address of a queue into the URL for its database driver, or into a text for messages.
+
+The address is a SQLite file or a PostgreSQL URL. The URL can name a file that holds the password.
+"""
 
 from pathlib import Path
 

@@ -1,8 +1,9 @@
 """
-Find the finished captures of watched pages that monitoring has not followed up yet.
+Find the finished captures that monitoring has not followed up yet, and mark those that it has.
 
-A capture is returned again until it is marked, also after a crash. So the follow-up of a
-capture must be safe to repeat.
+They are captures of schedules, of watched lists and of follow-ups themselves. A capture is
+returned again until it is marked, also after a crash. So the follow-up of a capture must be safe
+to repeat.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Count jobs and workers for metrics, without locking a row."""
+"""Count the jobs by state, the deferred hosts and the live workers, without locking a row."""
 
 from datetime import timedelta
 from typing import Final

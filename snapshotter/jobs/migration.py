@@ -1,10 +1,11 @@
 """
-Store the number of the queue's tables, and change them from one number to the next and back.
+Store the number of the queue's tables, and change the tables to a later or an earlier number.
 
 The number stands for the layout of all tables and for the form of what is written into them.
 A process uses only tables of its own number (`database.TABLES_VERSION`). It upgrades older tables
-when it opens them, and refuses later ones. A worker that finds another number while it runs
-finishes its captures and ends. tests/unit/jobs/test_migration.py compares layout and number.
+when it opens them, and refuses later ones. `downgrade` is for the return to an earlier release.
+A worker that finds another number while it runs finishes its captures and ends.
+tests/unit/jobs/test_migration.py compares layout and number.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,8 @@
-"""Open the queue's database, and create or upgrade its tables."""
+"""
+Open the queue's database, create its missing tables, and upgrade older ones.
+
+Tables of a later release are refused.
+"""
 
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError

@@ -1,13 +1,13 @@
 """
-The outbox of notifications, in the queue's database.
+Store the notifications that are to be sent, and the messages made of them, in the database.
 
     put       store events, each once for a channel
     gather    make a message of waiting events, in one transaction: its bytes are final
     claim     reserve a message for two minutes
     settle    record that it was delivered, is due again later, or is given up
 
-After a crash between two of these, the event waits, the message is due, or its claim
-expires: it is delivered later, at least once. Any number of workers may call at once.
+After a crash between two of these steps, the event still waits, the message is due, or its claim
+expires. So it is delivered later, at least once. Any number of workers may use the outbox at once.
 """
 
 import hashlib

@@ -1,4 +1,6 @@
-"""Tasks that a worker repeats beside captures: schedules, polls of lists, clean-up."""
+"""
+Define the task that a worker repeats beside captures, for example to run schedules or poll lists.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

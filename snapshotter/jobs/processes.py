@@ -1,8 +1,8 @@
 """
-Name processes among all machines, and tell whether a process is gone.
+Name processes so that the names differ on all machines, and find out whether a process is gone.
 
-If the operating system knows that the process of a worker is gone, nobody waits until its
-heartbeat is too old.
+A process of this machine is known to be gone as soon as it has ended. Of a process of another
+machine only its last heartbeat tells.
 """
 
 import os

@@ -1,7 +1,8 @@
 """
-Values of an assessment: the verdicts on one capture, and the evidence for each of them.
+Define the values of an assessment: the verdicts on one capture, and the evidence for each of them.
 
-The values of the enumerations are in signed records: new ones are added, none is renamed.
+`AssessmentSummary` is an assessment in short. The values of the enumerations are in signed
+records: new ones are added, none is renamed.
 """
 
 import enum

@@ -1,9 +1,9 @@
 """
-Values of an audit of a whole store: its findings, its scope and its report.
+Define the values of an audit of a whole store: its findings, its scope and its report.
 
-`verify` checks one bundle and `audit` a store. An audit finding names an object of the store,
-its severity, and what to do. Codes are a promise (docs/reference/audit.md): new ones are added,
-none gets another meaning.
+A finding of an audit is about an object of the store, and not about a part of one bundle (that is
+`finding.py`). It has a code, a severity and what to do. The codes do not change
+(docs/reference/audit.md): new ones are added, none gets another meaning.
 """
 
 import enum

@@ -1,4 +1,6 @@
-"""Values of a sealed bundle and of its stored object: signatures, tokens, retention, lock state."""
+"""
+Define the values of a bundle and of its stored object: signatures, tokens, retention, lock state.
+"""
 
 import enum
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """
-Values of a campaign report: the pages that were watched for a period, and what became of each.
+Define the values of a campaign report: which pages were watched, and what became of each.
 
 The input (captures, gaps, the period) is separate from the findings, so that anybody can compute
-the findings again. A removal is an interval between two captures, and so is every number that
-is made of removals. The values of the enumerations are in signed records: new ones are added,
-none is renamed.
+the findings again. A removal is an interval between two captures, and every number that is made
+of removals is an interval too. The values of the enumerations are in signed records: new ones are
+added, none is renamed.
 """
 
 import enum

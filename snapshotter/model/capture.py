@@ -1,9 +1,9 @@
 """
-Values of one capture: its artifacts, its facts and its outcome.
+Define the values of one capture: its artifacts, the facts about it, and its outcome.
 
 `seal/record.py` writes these values into `capture/capture.json` under their own names, so the
-names are read in court. Instants are aware and in UTC; durations are whole milliseconds, `_ms`
-in the name; no value is a float, because canonical JSON (RFC 8785) in a bundle has none.
+names can be read in court. Instants are aware and in UTC; durations are whole milliseconds, with
+`_ms` in the name; no value is a float, because canonical JSON (RFC 8785) in a bundle has none.
 """
 
 import enum

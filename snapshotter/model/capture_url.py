@@ -1,5 +1,5 @@
 """
-Check that an address can be captured, and make any address fit to print.
+Check that a URL can be captured, and return any URL in a form that is safe to print.
 
 An address goes into the evidence and onto the screen. One with a user name or password in it
 is refused, and the message about it does not repeat them.

@@ -1,4 +1,8 @@
-"""Values for the capturing person's identifiers: the texts, and where a capture shows them."""
+"""
+Define capturer identifiers, and where a capture shows them.
+
+A capturer identifier is a text that leads to the capturing person.
+"""
 
 from dataclasses import dataclass, field
 

@@ -1,8 +1,8 @@
 """
-Values of a comparison of two captures of one page.
+Define the values of a comparison of two captures of one page.
 
 "Unchanged" is a result of a comparison. What could not be established is `UNKNOWN`, with the
-reason, and never passes for unchanged. No value tells which of the captures is right. The values
+reason, and never counts as unchanged. No value tells which of the captures is right. The values
 of the enumerations are in JSON output: new ones are added, none is renamed.
 """
 

@@ -1,9 +1,11 @@
 """
-State the result of a capture in one sentence, and what a met court minimum shows.
+State the result of a capture in one sentence, and choose the exit code of the command.
 
 The outcome is how much of a page was captured, the verdict is what the page shows, and the court
-minimum is which required parts exist. A log-in page can be captured whole. Therefore no command
-prints one of the three alone. docs/spec/assessment.md#in-one-sentence has all combinations.
+minimum is which required parts exist. A log-in page can be captured whole, so one of the three
+alone could mislead. Therefore no command prints one of them alone: the sentence has the outcome
+and the verdict, and a met court minimum is qualified if the page does not show its content.
+docs/spec/assessment.md#in-one-sentence has all combinations.
 """
 
 from collections.abc import Mapping, Sequence

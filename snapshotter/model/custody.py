@@ -1,5 +1,7 @@
 """
-Values of the chain of custody: events (PREMIS: who did what, when, how it ended) and receipts.
+Define the values of the chain of custody: events (who did what, when, how it ended) and receipts.
+
+The names of the events are those of PREMIS.
 """
 
 from dataclasses import dataclass

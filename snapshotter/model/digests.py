@@ -1,4 +1,4 @@
-"""Digests of files and of runs of bytes."""
+"""Define the digests of a whole file and of a run of bytes, each with its length."""
 
 import re
 from dataclasses import dataclass

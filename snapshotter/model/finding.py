@@ -1,8 +1,9 @@
 """
-Findings of a verification, and the three verdicts, which are no truth values.
+Define the findings of a verification, and the verdict that follows from them.
 
-The verdicts are those of ETSI EN 319 102-1: PASSED, FAILED, INDETERMINATE. A check that was not
-made never looks like one that passed: no findings at all is INDETERMINATE.
+The three verdicts are those of ETSI EN 319 102-1: PASSED, FAILED and INDETERMINATE (neither could
+be shown). A check that was not made does not count as passed: if there are no findings at all, the
+verdict is INDETERMINATE.
 """
 
 import enum

@@ -1,4 +1,8 @@
-"""Values of a gap: visits that a schedule promised and that were not made, and who stopped it."""
+"""
+Define the values of a gap: visits that a schedule planned and that were not made, and why.
+
+A gap record can also state that a person paused, resumed or removed the schedule.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

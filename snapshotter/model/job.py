@@ -1,4 +1,6 @@
-"""Values of the queue: a capture job, its state, and its result."""
+"""
+Define the values of the queue: a capture job, its state and its result, and counts for metrics.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

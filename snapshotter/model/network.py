@@ -1,4 +1,4 @@
-"""Values of a capture's connections, as the egress guard made or refused them."""
+"""Define a connection as the egress guard made or refused it, and the network path of a capture."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,9 +1,9 @@
 """
-Values of notifications: a failed capture, a gap, findings of an audit.
+Define the values of a notification about a job, a page, an audit or a service, and its delivery.
 
 A notification is not evidence. It may leave this machine, to a mail server or a chat vendor,
-and so disclose what is being watched. Therefore whatever comes from a page or names one is in
-fields of its own, which are left out unless a channel asks for them. The fields that rules match
+and so disclose what is being watched. Therefore texts that come from a page or name one are in
+fields of their own, which are left out unless a channel asks for them. The fields that rules match
 are required: a notification about a page cannot be made without them.
 """
 

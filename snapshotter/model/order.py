@@ -1,4 +1,8 @@
-"""Values for the proven order of captures: which one was made before which, by whose clock."""
+"""
+Define an unproven order of captures.
+
+It is a capture whose place in an order rests on the clock of the capturing machine alone.
+"""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
 """
-A captured page, read back from its files: the input of verdicts and readings.
+Define a captured page as it is read back from its files: the input of verdicts and readings.
 
-Lengths are CSS pixels from the page's upper left corner, whole numbers. Selectors are
-CSS from the root, one element a step, so that each names one element of the stored document:
-`html > body > div:nth-child(2) > h2:nth-child(1)`.
+Lengths are whole CSS pixels from the page's upper left corner. A selector is a path of CSS from
+the root with one element for each step, so that it names exactly one element of the stored
+document: `html > body > div:nth-child(2) > h2:nth-child(1)`.
 """
 
 from collections.abc import Mapping

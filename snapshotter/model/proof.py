@@ -1,5 +1,5 @@
 """
-Values of a proof pack: its parts, and the role of each part.
+Define the values of a proof pack: its parts, and the role of each part.
 
 The roles are in signed records: new ones are added, none is renamed.
 """

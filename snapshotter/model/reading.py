@@ -1,8 +1,9 @@
 """
-Values that are read off a page: counts, dates, metadata, QR codes, regions.
+Define the values that are read from a page: counts, dates, metadata, QR codes, regions.
 
-Each value keeps the text of the page, verbatim, and its place. An inexact value is an interval.
-The values of the enumerations are in signed records: new ones are added, none is renamed.
+Each value keeps the text of the page, verbatim, and its place. A value that the page does not
+state exactly is an interval. The values of the enumerations are in signed records: new ones are
+added, none is renamed.
 """
 
 import enum

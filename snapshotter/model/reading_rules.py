@@ -1,8 +1,8 @@
 """
-Rules for reading a site's pages: where counts, dates and metadata are, and how it rounds.
+Define the rules for reading a site's pages: where its values are, and how it rounds them.
 
-They are data, in `policies/readings/sites.toml`. The file's text goes into the bundle, so that
-a reading can be made again from the bundle alone.
+The values are counts, dates and metadata. The rules are data, in `policies/readings/sites.toml`.
+The file's text goes into the bundle, so that a reading can be made again from the bundle alone.
 """
 
 import enum

@@ -1,4 +1,6 @@
-"""Values of a replay check: whether a replayed bundle shows the page that was photographed."""
+"""
+Define the result of a replay check: whether a replayed bundle shows the page that was captured.
+"""
 
 import enum
 import math

@@ -1,4 +1,8 @@
-"""Values of a capture request and of the decision: every setting with which it is captured."""
+"""
+Define a capture request, the decision about it, and the settings for monitoring a page.
+
+The decision has every setting with which the page is captured.
+"""
 
 import re
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """
-The rules by which a page is judged, as values (`docs/reference/takedown-rules.md`).
+Define the rules by which a page is judged (docs/reference/takedown-rules.md).
 
-They are checked before they are built: patterns compile, selectors parse. `assess/` matches them.
-The values of states and labels are in signed records.
+A `RuleSet` is one rule file. `policy/takedown_rules.py` reads it and checks its patterns and
+selectors, and `assess/` matches the rules. The values of states and labels are in signed records.
 """
 
 import enum

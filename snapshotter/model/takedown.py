@@ -1,5 +1,5 @@
 """
-Values of take-down events: what several captures of one page show together.
+Define the values of take-down events: what several captures of one page show together.
 
 A take-down is an interval between two signed captures, never an instant. The values of the
 enumerations are in signed records: new ones are added, none is renamed.

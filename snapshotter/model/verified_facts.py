@@ -1,5 +1,5 @@
 """
-The facts that the verification of one bundle established. Conclusions use no other facts.
+Define the facts about a bundle: those that its record states, and those that were verified.
 
 A catalog lists bundles by unverified facts (`CaptureFacts`). Whatever is signed or judged rests
 on a `VerifiedFacts`: only `verify_bundle` makes one, and only for a bundle that did not FAIL.

@@ -1,4 +1,4 @@
-"""Values of a watched list: its settings, the result of its last poll, and the pages it named."""
+"""Define a watched list: its settings, the result of its last poll, and the pages that it named."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """
 Write the index of a WARC file: one line for each response, sorted (`indexes/index.cdx`).
 
-A line is a sort key, 14 digits of time and a JSON object. The key is the URL in the
+A line has a sort key, a time of 14 digits and a JSON object. The key is the URL in the
 "sort-friendly" form (SURT): the labels of the host reversed, then path and query, in lower case.
 So captures of one page are next to each other, whatever the spelling of the link. Replay software
 looks up records by this key, so the key is computed as pywb computes it;

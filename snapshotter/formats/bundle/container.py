@@ -1,12 +1,13 @@
 """
-Read and write the canonical zip: each table of files has exactly one encoding.
+Read and write the canonical zip that is a bundle: each table of files has exactly one encoding.
 
-STORE only, version 20, no flags, DOS date 1980-01-01 00:00, mode 0644, no extra fields, no
-comments, no directory entries, members in ascending order of their names, back to back from
-offset 0, then the central directory, then the end record (APPNOTE 6.3 sections 4.3.7, 4.3.12,
-4.3.16). The reader builds every header again from the few values that it takes from the file, and
-compares the bytes. So hidden members, second directories, odd flags and bytes between members are
-refused (docs/spec/bundle.md, "Container").
+Each member is stored without compression (STORE, version 20), without flags, extra fields or
+comments, with the DOS date 1980-01-01 00:00 and the mode 0644. There are no directory entries. The
+members follow each other from offset 0 in ascending order of their names; after them come the
+central directory and the end record (APPNOTE 6.3 sections 4.3.7, 4.3.12, 4.3.16). The reader
+builds every header again from the few values that it takes from the file, and compares the bytes.
+So hidden members, second directories, odd flags and bytes between members are refused
+(docs/spec/bundle.md, "Container").
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """
-Read and write custody events up to the seal: a hash chain, one canonical JSON object on each line.
+Read and write the custody events up to the seal: a hash chain with one JSON object on each line.
 
-Each line holds the SHA-256 of the line before it, without its newline; the first line holds 64
-zeros. The event names are those of the Library of Congress list that PREMIS uses
-(docs/spec/bundle.md, "Custody").
+The JSON is canonical. Each line holds the SHA-256 of the line before it, without its newline; the
+first line holds 64 zeros. The event names are those of the Library of Congress list that PREMIS
+uses (docs/spec/bundle.md, "Custody").
 """
 
 import hashlib

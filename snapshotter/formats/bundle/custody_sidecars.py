@@ -1,13 +1,13 @@
 """
-Read and write custody after the seal: sidecars that continue the chain inside the bundle.
+Read, write and check the custody events after the seal: sidecars that continue the chain.
 
     <id>.wacz.custody-0001.jsonl     one immutable object for each append
     <id>.wacz.custody-0002.jsonl     …
 
-A sidecar has one or more lines of canonical JSON. Each line is an event with its position in the
-chain: `sequence`, and `previous`, the SHA-256 of the line before it without its newline. The line
-before the first line of a sidecar is the last line of the sidecar with the previous number. Before
-number 1 it is the last line of `capture/custody.jsonl`.
+The chain begins inside the bundle. A sidecar has one or more lines of canonical JSON. Each line is
+an event with its position in the chain: `sequence`, and `previous`, the SHA-256 of the line before
+it without its newline. The line before the first line of a sidecar is the last line of the sidecar
+with the previous number. Before number 1 it is the last line of `capture/custody.jsonl`.
 
 A writer takes the next free name. Of two writers, the second one appends after the first one, so
 no event is lost. A sidecar that cannot be read still counts as one link: the next sidecar holds

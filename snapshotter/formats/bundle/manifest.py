@@ -1,11 +1,11 @@
 """
-Read and write the manifests, which `sha256sum -c` and `b3sum --check` can read.
+Read and write the manifests of a bundle, which `sha256sum -c` and `b3sum --check` can read.
 
     <64 hex digits>  <path>
 
-One line for each file. ASCII, LF, two spaces, lowercase hex, sorted by path, each path once, a
-final newline. One table has one encoding, and `parse` refuses any other (docs/spec/bundle.md,
-"Manifests").
+There is one line for each file: lowercase hex digits, two spaces and the path, in ASCII, ended by
+LF. The lines are sorted by path, and each path occurs once. One table has one encoding, and
+`parse` refuses any other (docs/spec/bundle.md, "Manifests").
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """
-Name the members of a bundle, and say which of them the manifest covers.
+Define the names of a bundle's members, and tell which of them the manifests list.
 
-The sealer and the verifier both use this module, so they cannot disagree about the layout
+The names of late tokens, renewals and log proofs, which are sidecars, are here as well. The sealer
+and the verifier both use this module, so they cannot disagree about the layout
 (docs/spec/bundle.md, "Layout").
 """
 

@@ -1,8 +1,9 @@
 """
-Write the list of a capture's connections: `capture/network.json`, canonical JSON.
+Write `capture/network.json`, the list of a capture's connections, as canonical JSON.
 
 It says which addresses a host name had, which of them was connected to and when, what was refused,
-and which part of a connection could not be read. docs/spec/network-record.md lists the fields.
+and which part of a connection could not be read. It also lists where the requests that the browser
+reported differ from those on the connections. docs/spec/network-record.md lists the fields.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """
-Write the list of pages of a WACZ file: `pages/pages.jsonl` (WACZ 1.1.1, section 5.2.2).
+Write `pages/pages.jsonl`, the list of pages of a WACZ file (WACZ 1.1.1, section 5.2.2).
 
-One JSON object on each line; the first line is a header. A replay starts from these lines. They
+The first line is a header; the second is the page. Replay software starts from these lines. They
 are derived from the capture and prove nothing by themselves.
 """
 

@@ -12,7 +12,7 @@ JSON object on each line:
 
 The receipt is also a field of the event in the custody chain. So it exists in two places, and
 whoever controls the bucket controls only one of them (docs/spec/custody.md, "Receipts"). A receipt
-without a `recorded` line belongs to an event that must still be written.
+without a `recorded` line belongs to an event that must still be written to the chain.
 """
 
 import hashlib

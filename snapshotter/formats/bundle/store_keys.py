@@ -1,5 +1,5 @@
 """
-Make and read the keys of a store: of bundles, and of the objects beside them.
+Make and parse the keys of a store's objects: bundles, sidecars, reports, gaps and events.
 
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz.late-01.tsr

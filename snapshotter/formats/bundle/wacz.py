@@ -1,9 +1,10 @@
 """
-Write the parts of a WACZ that are derived from a sealed bundle (WACZ 1.1.1, WACZ-auth 0.1.0).
+Write the two files of a WACZ that are derived from a sealed bundle, and check the signature.
 
-`datapackage.json` is computed from the capture record and the digests of the members alone. The
-verifier computes it again and compares the bytes, so it cannot contain a forged title or hide a
-resource. `datapackage-digest.json` adds the anonymous signature that replay software expects.
+`datapackage.json` is computed from the capture record and the digests of the members alone
+(WACZ 1.1.1). The verifier computes it again and compares the bytes, so it cannot contain a forged
+title or hide a resource. `datapackage-digest.json` adds the anonymous signature that replay
+software expects (WACZ-auth 0.1.0).
 """
 
 import base64

@@ -1,5 +1,5 @@
 """
-Find the codec for the name of a character encoding, and decode text with it.
+Find the codec for the name of a character encoding, and decode the text of a document.
 
 Only the encodings that browsers know are accepted (WHATWG Encoding), with the meaning that
 browsers give to their names. Python has more codecs: some do not decode text at all, and some need

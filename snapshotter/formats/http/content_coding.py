@@ -1,5 +1,7 @@
 """
-Decode the content codings of a response (RFC 9110, section 8.4.1), also of an incomplete one.
+Decode the content codings of a response's body (RFC 9110, section 8.4.1).
+
+An incomplete gzip or deflate body is decoded as far as it goes. A Brotli body must be whole.
 """
 
 import zlib
@@ -20,7 +22,7 @@ def decode_content(data: bytes, coding: str, most: int) -> bytes | None:
     """
     Return the first bytes of a body without its coding; None where that can not be.
 
-    A body that was cut off, or is broken further on, gives what came before.
+    A gzip or deflate body that was cut off gives what came before.
 
     Args:
         coding: The value of Content-Encoding.

@@ -2,8 +2,8 @@
 Define the events of a recorded HTTP connection, the same for every version of HTTP.
 
 The splitters (`http1`, `http2`) turn the bytes of both directions into these events, in the order
-in which they were sent. Bytes stay as sent: chunk framing and content codings stay on a body, so
-the record holds exactly what the server sent. A *stream* is one request with its response. It is
+in which they were sent. The bytes of a body keep their chunk framing and content codings, so the
+record holds exactly what the server sent. A *stream* is one request with its response. It is
 numbered from 0 over HTTP/1, and by the stream identifier over HTTP/2.
 """
 

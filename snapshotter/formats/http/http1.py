@@ -1,11 +1,11 @@
 """
 Split a recorded HTTP/1 connection into requests and responses (RFC 9112).
 
-This is a recorder, not a client: it keeps what was sent, however odd. Where servers deviate from
-the specification, the response is read as Chromium reads it (`net/http/http_stream_parser.cc`,
-`http_chunked_decoder.cc`), because the page was made from that reading: bare LF, up to four bytes
-before the status line, no reason phrase, no status, fields without a colon (they stay in
-`MessageHead.raw`), no head at all.
+The module keeps what was sent, however odd. Where servers deviate from the specification, the
+response is read as Chromium reads it (`net/http/http_stream_parser.cc`,
+`http_chunked_decoder.cc`), because the page was made from that reading. Such deviations are
+bare LF, up to four bytes before the status line, no reason phrase, no status, fields without a
+colon (they stay in `MessageHead.raw`), and no head at all.
 
 A reader of the events can rely on these rules:
 
@@ -22,7 +22,7 @@ A reader of the events can rely on these rules:
   stream. `ReadTrouble` is only for bytes that belong to no stream; a second one at the end says
   how many bytes there were.
 
-No part of a body is kept in memory. Of a head or trailer section at most 256 KiB are.
+No part of a body is kept in memory, and at most 256 KiB of a head or trailer section.
 """
 
 import re

@@ -1,5 +1,5 @@
 """
-Split a recorded HTTP/2 connection into requests and responses (RFC 9113, HPACK: RFC 7541).
+Split a recorded HTTP/2 connection into requests and responses (RFC 9113 and 7541).
 
 This module reads frames itself instead of using hyperframe, which needs a whole frame at once and
 copies it. A DATA frame is never kept in memory, whatever its length. Padding is removed. Frames
@@ -15,9 +15,9 @@ A reader of the events can rely on these rules, in addition to those of `formats
 - A pushed stream is reported by `ReadTrouble` with the promised request. Its response is recorded
   as that of a stream without a request.
 - Data for a stream that has ended is reported by `ReadTrouble` with its length.
-- If a header block cannot be decoded, the compression state is lost, and with it everything that
-  follows in that direction: `ReadTrouble` with stream None; a second one at the end says how many
-  bytes were not read.
+- If a header block cannot be decoded, the compression state is lost, and nothing that follows in
+  that direction can be read. This is reported by `ReadTrouble` with stream None; a second one at
+  the end says how many bytes were not read.
 """
 
 import enum

@@ -1,10 +1,10 @@
 """
-Split one direction of a recorded WebSocket into frames (RFC 6455), and inflate messages.
+Split one direction of a recorded WebSocket into frames (RFC 6455), and decompress messages.
 
-A caller makes one `FrameReader` for each direction, feeds it the `Data` after `ProtocolSwitch`,
-and receives frames as they were sent: a fragmented message is several frames, with control frames
+A caller makes one `FrameReader` for each direction and feeds it the `Data` after `ProtocolSwitch`.
+It returns frames as they were sent: a fragmented message is several frames, with control frames
 between them; a compressed message (`rsv1`, RFC 7692) stays compressed. Only the mask, which
-protects proxies, is removed.
+protects proxies, is removed. An `Inflater` decompresses messages.
 """
 
 import enum

@@ -1,5 +1,5 @@
 """
-Read tables with a column of addresses (CSV, RFC 4180).
+Read the addresses in one column of a table (CSV, RFC 4180).
 
 The column is found by its name, or it is the first one whose cells look like addresses. A plain
 list with one address on each line is a table with one column.

@@ -3,8 +3,8 @@ Read RSS and Atom feeds (RFC 4287) with feedparser, from untrusted bytes.
 
 The feed is first decoded with a codec that this module chooses. A feed that declares entities is
 refused: a few bytes of entities can expand to gigabytes, or name a file of this machine or an
-internal address. A feed that is not well-formed is read as well, as most readers do, but only up
-to a shorter length, because the tolerant parser is slow.
+internal address. A feed that is not well-formed is read too, as most programs do, but only if it
+is short, because the tolerant parser is slow.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def read_feed(data: bytes, base_url: str, content_type: str = "") -> Listing:
         content_type: As the server gave it; it may name an encoding.
 
     Raises:
-        NotAList: No feed, or one that declares entities, or too long.
+        ListUnreadable: No feed, or one that declares entities, or too long.
     """
     if len(data) > MAX_BYTES:
         raise ListUnreadable(f"the feed has more than {MAX_BYTES} bytes")
@@ -94,7 +94,7 @@ def root_of(text: str) -> str:
 
 
 def _check(text: str) -> None:
-    """Raise NotAList unless feedparser may read it, and it is a feed as far as can be seen."""
+    """Raise ListUnreadable unless it looks like a feed, and feedparser may read it."""
     depth = 0
     root = ""
 

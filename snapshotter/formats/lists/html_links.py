@@ -1,7 +1,7 @@
 """
-Read the links of HTML pages, and match addresses with patterns.
+Read the links of an HTML page, and compile patterns for addresses.
 
-Links are chosen by a CSS selector, by a pattern for their addresses, or by both.
+A CSS selector can limit the links that are read to those in some parts of the page.
 """
 
 import fnmatch

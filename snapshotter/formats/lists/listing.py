@@ -2,8 +2,8 @@
 Define the result of reading a list of pages: addresses, each with a title and a time.
 
 The readers in this package (`feeds`, `sitemap`, `csv_links`, `html_links`) make it from untrusted
-bytes. The result is limited in the number of items and the length of an address, and has printable
-text only. No address is visited here.
+bytes with a `Collector`. It limits the number of items and the length of an address, and keeps
+printable text only.
 """
 
 import unicodedata

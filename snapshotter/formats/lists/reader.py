@@ -1,8 +1,8 @@
 """
 Read a list of any kind: feed, sitemap, table or page.
 
-The content decides which kind it is. The file name and the server's content type are ignored,
-because both are often wrong.
+The content decides which kind it is, and the server's content type only where the content does
+not. A caller can name the kind that the list must have. The file name is not used.
 """
 
 import re
@@ -27,7 +27,7 @@ _OF_ROOT = {
 
 
 def kind_of(data: bytes, content_type: str = "") -> str:
-    """Return which of `KINDS` some bytes look like; "" for none of them."""
+    """Return the kind of a list: "feed", "sitemap", "csv" or "html"; "" if it is none of them."""
     text = decode(data[: 1 << 16], content_type)
     if _HTML.match(_after_comments(text[:8192])):
         return "html"
@@ -70,12 +70,12 @@ def read_list(
 
     Args:
         data: As it came; a gzip file is opened.
-        kind: One of `KINDS` that it has to be; "" for what it looks like.
+        kind: The kind that it must have, as `kind_of` returns it; "" for any kind.
         select: For a page: which links, as a CSS selector.
         column: For a table: the name of the column with addresses.
 
     Raises:
-        NotAList: It is of another kind, of none, broken, or too long.
+        ListUnreadable: It is of another kind, of none, broken, or too long.
     """
     data = decompress_gzip(data, _LONGEST)
     found = kind_of(data, content_type)

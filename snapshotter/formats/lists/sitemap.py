@@ -1,8 +1,9 @@
 """
 Read sitemaps and sitemap indexes (sitemaps.org protocol 0.9), plain or compressed with gzip.
 
-The file is parsed as a stream of elements. Of each address, title and time a limited number of
-characters is kept. A document type is refused: no sitemap needs one, and it can declare entities.
+The file is parsed as a stream of elements. Only a limited number of characters of each address,
+title and time is kept. A document type is refused: no sitemap needs one, and it can declare
+entities.
 """
 
 import zlib
@@ -39,7 +40,7 @@ def read_sitemap(data: bytes, base_url: str, content_type: str = "") -> Listing:
         base_url: Where it came from.
 
     Raises:
-        NotAList: Neither, not well-formed, with a document type, or longer than the limit.
+        ListUnreadable: Neither, not well-formed, with a document type, or longer than the limit.
     """
     reader = _Reader(base_url)
     try:
@@ -56,7 +57,7 @@ def decompress_gzip(data: bytes, limit: int) -> bytes:
     Return what is in a gzip file; anything else as it is.
 
     Raises:
-        NotAList: Broken, or longer than `limit` bytes.
+        ListUnreadable: Broken, or longer than `limit` bytes.
     """
     if not data.startswith(b"\x1f\x8b"):
         if len(data) > limit:

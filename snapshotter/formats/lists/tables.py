@@ -2,10 +2,10 @@
 Read and write tables of addresses: CSV, TSV, JSON Lines, YAML, or a plain list.
 
 A table is written again with columns added, in the same order, and without changing the user's
-cells. CSV is RFC 4180 with the deviations of spreadsheets (semicolons, `sep=`, byte order marks,
-quoted line ends); TSV is the same with tabs; JSON Lines and YAML 1.1 keep the spelling of every
-value. The encoding is given by the byte order mark or by the caller, and is UTF-8 otherwise; it is
-never guessed.
+cells; a plain list is written as CSV. CSV is RFC 4180 with the deviations of spreadsheets
+(semicolons, `sep=`, byte order marks, quoted line ends); TSV is the same with tabs; JSON Lines and
+YAML 1.1 keep the spelling of every value. The encoding is given by the byte order mark or by the
+caller, and is UTF-8 otherwise; it is never guessed.
 
 In a CSV or TSV, a cell that we add and that a spreadsheet would run as a formula begins with an
 apostrophe: titles come from pages, and a page may be hostile.

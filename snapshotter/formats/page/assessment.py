@@ -1,8 +1,9 @@
 """
-Read and write `capture/assessment.json`: what a capture shows, by rules (docs/spec/assessment.md).
+Read and write `capture/assessment.json`: what a capture shows, concluded by rules.
 
-It is the canonical JSON of `model.assessment.Assessment`. The bundle also holds the files that the
-assessment was made from: the files of the page, and the rule files that were used.
+It is the canonical JSON of `model.assessment.Assessment` (docs/spec/assessment.md). The bundle
+also holds what the assessment was made from: the files of the page, and the rule files that were
+used.
 """
 
 import re

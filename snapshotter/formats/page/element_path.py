@@ -1,8 +1,9 @@
 """
-Find the element of a document that a block's selector names (`model/page.py`, docs/spec/layout.md).
+Find the element of an HTML document that the selector of a text block names.
 
-Such a selector is a path of child numbers from the root, `html > body > div:nth-child(2)`, not any
-selector of CSS. Each step leads to one element, so no document can make the search slow.
+Such a selector (`model/page.py`, docs/spec/layout.md) is a path of child numbers from the root,
+`html > body > div:nth-child(2)`, and not any selector of CSS. Each step leads to one element, so
+no document can make the search slow.
 """
 
 import re

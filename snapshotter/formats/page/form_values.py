@@ -1,9 +1,9 @@
 """
-Write `capture/form-values.jsonl`: the values of form controls when the text was read.
+Write `capture/form-values.jsonl`: the values of form controls at the time when the text was read.
 
-One line of canonical JSON for each control with a value (docs/spec/capture-record.md). The markup
-has only the original values. A value that was typed, chosen or restored later is neither in the
-markup nor in the text.
+There is one line of canonical JSON for each control with a value (docs/spec/capture-record.md).
+The markup has only the original values; a value that was typed, chosen or restored later is
+neither in the markup nor in the text.
 """
 
 from collections.abc import Iterable

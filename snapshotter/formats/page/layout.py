@@ -1,8 +1,8 @@
 """
 Read and write `capture/layout.json`: the text of a page, block by block, with positions.
 
-Canonical JSON (docs/spec/layout.md). The browser laid out the page once, and verdicts are made
-from this file. So anybody who has the bundle can make them again without a browser.
+The file is canonical JSON (docs/spec/layout.md). The browser laid out the page once, and verdicts
+are made from this file. So anybody who has the bundle can make them again without a browser.
 """
 
 from dataclasses import dataclass, fields

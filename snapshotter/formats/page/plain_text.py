@@ -1,4 +1,4 @@
-"""Normalise a text for searching and comparing (UAX #15, NFKC)."""
+"""Normalise a text so that it can be searched and compared (UAX #15, NFKC)."""
 
 import re
 import unicodedata

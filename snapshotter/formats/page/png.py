@@ -1,5 +1,5 @@
 """
-Read PNG screenshots (W3C PNG, third edition): the header, and the pixels band by band.
+Read the header of a PNG screenshot, and its pixels band by band (W3C PNG, third edition).
 
 A full page can have hundreds of megapixels, so a picture is never decoded as a whole. Its zlib
 stream is inflated as far as one band, and the band is decoded as a small PNG image. Rows are

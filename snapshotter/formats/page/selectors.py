@@ -1,9 +1,10 @@
 """
-Match CSS selectors (Selectors Level 3, without pseudo-classes but `:not`) in one pass.
+Parse CSS selectors, and find all elements of a document that they match in one pass.
 
-The usual way, by XPath, can need hours for `div div div a` on a page that was built for it. Here
-each element is visited once, with the known matches of its ancestors and earlier siblings. The
-time grows only with the size of the page and of the selector.
+The syntax is Selectors Level 3; `:not` is the only pseudo-class. The usual way, by XPath, can need
+hours for `div div div a` on a page that was built for it. Here each element is visited once, with
+the known matches of its ancestors and earlier siblings. The time grows only with the size of the
+page and of the selector.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -5,9 +5,9 @@ Read and write the leaves of our log: three lines of text, each ending in LF.
     bundle 20261124t160642z-k3v4q2m7xw4c5b6d
     sha256 <64 hex digits>
 
-A kind, a name and a digest: no address and no title, so that the log can be public. New kinds can
-be added. A reader treats a kind that it does not know as an entry about which it can say nothing
-(docs/spec/log.md, "Leaves").
+A leaf has a kind, a name and a digest. It has no address and no title, so the log can be public.
+New kinds can be added. A reader treats a kind that it does not know as an entry about which it can
+say nothing (docs/spec/log.md, "Leaves").
 """
 
 import re

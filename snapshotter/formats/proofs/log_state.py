@@ -1,5 +1,5 @@
 """
-Read and write the state that the writers of a log share: its lock, and its staged batches.
+Read and write what the writers of a log share in the store: its lock, and its staged batches.
 
     snapshotter-log-lock/1
     staging 12-5ce7…4639-9f3a60b1c2d4e5f6
@@ -8,7 +8,7 @@ Read and write the state that the writers of a log share: its lock, and its stag
 
 A batch is committed when the lock names it, and finished when its files are in their places.
 Between these two moments it is one object, and any writer can finish it from that object
-(docs/spec/log.md, "Writing").
+(docs/spec/log.md, "Writing"). The mark of a log that is a copy (`log/mirror`) is written here too.
 """
 
 import re

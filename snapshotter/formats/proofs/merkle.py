@@ -1,11 +1,11 @@
 """
-Compute Merkle trees over a log: leaf and node hashes, inclusion and consistency proofs.
+Compute the Merkle trees of a log, and make and check inclusion and consistency proofs.
 
-RFC 6962 section 2.1, with SHA-256. A tree over n entries is identified by n and its root. An
-inclusion proof shows that an entry is in a tree; a consistency proof shows that a later tree
-extends it. Making a proof needs only the hashes of whole subtrees. The caller supplies them
-(`formats/proofs/tiles.py` reads them from tiles), so no tree is held in memory. Checking a proof
-needs only the proof.
+The hashes are those of RFC 6962 section 2.1, with SHA-256. A tree over n entries is identified by
+n and its root. An inclusion proof shows that an entry is in a tree; a consistency proof shows that
+a later tree extends it. Making a proof needs only the hashes of whole subtrees. The caller
+supplies them (`formats/proofs/tiles.py` reads them from tiles), so no tree is held in memory.
+Checking a proof needs only the proof.
 """
 
 import hashlib

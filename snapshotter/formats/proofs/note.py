@@ -1,5 +1,5 @@
 """
-Read and write signed notes, checkpoints and cosignatures (C2SP signed-note, tlog-checkpoint).
+Read, write and check signed notes, log checkpoints and the cosignatures of witnesses.
 
     example.com/log                                  the origin of the log
     20852163                                         number of entries
@@ -8,10 +8,10 @@ Read and write signed notes, checkpoints and cosignatures (C2SP signed-note, tlo
     — example.com/log Az3grlgt…                      the signature of the log
     — witness.example.com/w1 jWbPPwAAAABk…           a witness, with the time of its signature
 
-A note proves nothing unless a key that the reader chose has signed it. Two kinds of signature are
-read: Ed25519 over the text, and Ed25519 over the text with a time (`cosignature/v1`, C2SP
-tlog-cosignature). All others are ignored, as the specification requires, and never count as a
-signature.
+The formats are C2SP signed-note, tlog-checkpoint and tlog-cosignature. A note proves nothing
+unless a key that the reader chose has signed it. Two kinds of signature are read: Ed25519 over
+the text, and Ed25519 over the text with a time (`cosignature/v1`). All others are ignored, as the
+specification requires, and never count as a signature.
 """
 
 import base64

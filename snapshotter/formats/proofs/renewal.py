@@ -9,9 +9,9 @@ Read and write renewals: the texts that a later timestamp token covers (docs/spe
 
 The idea is that of RFC 4998: before a certificate ends, or a digest weakens, another authority's
 token is made over the bundle and over the old tokens. The text above is for one bundle. One token
-can also renew many bundles: it is then over a checkpoint of the log. In that case the text is the
-proof that the bundle is in the log; or, if sidecars must be covered, the text above, an empty
-line, and the proof that the digest of that text is in the log.
+can also renew many bundles: it then covers a checkpoint of the log. In that case the text is the
+proof that the bundle is in the log. If sidecars must be covered, the text is the one above, then an
+empty line, then the proof that the digest of the text above is in the log.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
 """
-Build RFC 3161 timestamp requests, read responses, and check a token against one root certificate.
+Build RFC 3161 timestamp requests, read responses, and check tokens of given authorities.
 
 rfc3161-client (OpenSSL) checks the chain of certificates. OpenSSL ignores much of a token: the
 name of the signature's algorithm, lists of digests, unsigned attributes, revocation lists,
@@ -18,7 +18,8 @@ as well. Both checks must agree.
     (5) the policy is one of those wanted                  TS_POLICY
     (6) imprint and nonce are those of this message        TS_IMPRINT
 
-So TS_IMPRINT means a good token over something else. This module does no I/O and reads no clock.
+So TS_IMPRINT means that the token is good, but for another message. This module uses neither files
+nor the network, and reads no clock.
 """
 
 import functools

@@ -169,7 +169,7 @@ class TileTree:
 
     Nothing that it returns is verified by itself: whoever serves the tiles is not
     trusted. A proof made from them is right when it verifies against the root;
-    entries are right when all of them hash to it (`check_root`).
+    entries are right when all of them hash to it.
 
     Args:
         fetch: Reads one file by its path below the log's prefix.

@@ -1,5 +1,5 @@
 """
-Read references to signing keys that are not in files: in a key service, or on a token.
+Read references to signing keys that a key service or a hardware token holds.
 
     kms:alias/evidence?region=eu-central-1
     kms:arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-…

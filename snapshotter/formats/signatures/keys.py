@@ -1,5 +1,5 @@
 """
-Read and write public keys and signatures, with one accepted encoding for each.
+Read and write public keys, and check signatures; each has only one accepted encoding.
 
 A key is PEM over a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 7468 §13). A signature is a
 DER ECDSA-Sig-Value (RFC 3279 §2.2.3). Both must re-encode to the bytes that were read: a reader

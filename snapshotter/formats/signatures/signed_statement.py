@@ -1,13 +1,13 @@
 r"""
-Read and write signed statements: two lines, each canonical JSON.
+Read and write signed statements: one line of canonical JSON, and one line with its signature.
 
     {"format":"snapshotter-hold/1", …}\n                      what is stated
     {"key_id":"…","public_key":"…","signature":"…"}\n         who signed it
 
 The signature is ECDSA (as over a bundle's manifest) over the exact bytes of the first line,
 including its newline; `head -n 1 FILE` gives openssl the bytes to check. `public_key` is for
-information only; the trust file says whose key it is. Holds and tombstones are signed statements
-(docs/spec/holds.md, docs/spec/tombstone.md).
+information only; the trust file says whose key it is. `formats/statements` has the kinds of
+statements, such as holds and tombstones (docs/spec/holds.md, docs/spec/tombstone.md).
 """
 
 import base64

@@ -1,13 +1,13 @@
 """
-Sign the body of a webhook: Standard Webhooks 1.0, symmetric signatures.
+Sign the bodies of webhooks, and make and read the secrets for that (Standard Webhooks 1.0).
 
     webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek
     webhook-timestamp: 1614265330
     webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
 
-The signature is HMAC-SHA256 over `id.timestamp.body`, with the bytes of the body as sent. Each
-attempt has the same id and a new timestamp, so a receiver can refuse old messages and recognise
-repeated ones. While a secret is being replaced, there is one signature for each secret.
+The signature is symmetric: HMAC-SHA256 over `id.timestamp.body`, with the bytes of the body as
+sent. Each attempt has the same id and a new timestamp, so a receiver can refuse old messages and
+recognise repeated ones. While a secret is being replaced, there is one signature for each secret.
 """
 
 import base64

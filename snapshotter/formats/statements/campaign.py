@@ -1,10 +1,8 @@
 """
 Read and write campaign reports: what became of watched pages, signed by the author.
 
-    {"format":"snapshotter-campaign/1","report":{…}}
-      what is stated
-    {"key_id":"…","public_key":"…","signature":"…"}
-        who signed it
+    {"format":"snapshotter-campaign/1","report":{…}}     the report
+    {"key_id":"…","public_key":"…","signature":"…"}      who signed it
 
 The report names every capture on which a number rests: its id, the digest of its bundle, and what
 it showed. So each number can be computed again from the report alone, and what each capture showed

@@ -1,12 +1,12 @@
 """
-Read and write gap records: visits that a schedule planned and that were not made, signed.
+Read and write gap records: signed records of visits that a schedule planned and did not make.
 
     gaps/2026/11/27/20261127t101500z-k3v4q2m7xw4c5b6d.json     a signed statement
 
-A record names the schedule, which visits were not made and why, or who stopped them. An address is
-included only as a salted commitment, like the secrets of a capture: a gap record stays when
-bundles are erased, and must not reveal what was watched. Its digest is in the log, so it cannot be
-removed without notice (docs/spec/gap.md).
+A record names the schedule, and which visits were not made and why, or who stopped them. An
+address is included only as a salted commitment, like the secrets of a capture: a gap record stays
+when bundles are erased, and must not reveal what was watched. Its digest is in the log, so it
+cannot be removed without notice (docs/spec/gap.md).
 """
 
 import hashlib

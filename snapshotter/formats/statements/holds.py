@@ -1,13 +1,13 @@
 """
-Read and write holds: a bundle can have several, each with its own name.
+Read and write legal holds, which forbid the deletion of a bundle.
 
     <id>.wacz.hold-0001.json     a signed statement: placed, or lifted
     <id>.wacz.hold-0002.json     … each holds the SHA-256 of the one before it
 
-A bundle is held until every hold that was placed is lifted. Anybody can lengthen a hold, and
-nobody can shorten one without a trusted key: placing a hold counts when its signature is valid,
-lifting it only by a key that the reader trusts, and a missing or unreadable record counts as a
-hold (docs/spec/holds.md).
+A bundle can have several holds, each with its own name, and is held until all of them are lifted.
+In doubt a hold goes on: placing a hold counts when its signature is valid, lifting it only by a
+key that the reader trusts, and a missing or unreadable record counts as a hold
+(docs/spec/holds.md).
 """
 
 import hashlib

@@ -1,5 +1,5 @@
 """
-Read and write the proof pack: one HTML file with captures, their event and a page that shows them.
+Read, write and check a proof pack: one HTML file with captures, an event and a page about them.
 
     page                                  HTML, up to the manifest
     <script … id="manifest">              a signed statement: names and digests of all else
@@ -7,7 +7,7 @@ Read and write the proof pack: one HTML file with captures, their event and a pa
     end                                   the script that checks the file, and the closing tags
 
 The manifest fixes every offset: a reader computes which bytes must be where, and compares. So each
-pack has one encoding, no byte of it is free, and every alteration is found and named
+pack has one encoding, and every altered byte is found and its place is named
 (docs/spec/proof-pack.md). Parts are written and read in blocks: a pack of many hundred megabytes
 needs no more memory than a small one.
 """

@@ -1,5 +1,5 @@
 """
-Read and write take-down events: content was there, and it is gone; signed.
+Read and write take-down events: signed records that a page or an account was removed or came back.
 
     takedowns/2026/05/27/20260527t091000z-k3v4q2m7xw4c5b6d.json     a signed statement
 

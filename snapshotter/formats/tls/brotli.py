@@ -1,7 +1,7 @@
 """
 Decompress a Brotli stream (RFC 7932), the compression of server certificates (RFC 8879).
 
-This decoder is our own, so that a verifier needs no library for it: the check of a server's
+This decoder is our own code, so that a verifier needs no library for it: the check of a server's
 signature must give the same result on every machine, also in twenty years. It is made for short
 streams from untrusted servers: the size of the output is limited, and so is the work, because a
 stream of a few bits can ask for long tables again and again. It is far too slow for bodies;

@@ -1,9 +1,9 @@
 """
-Read the key and the names of a server certificate (RFC 5280), on which verdicts rest.
+Read the public key and the host names of a server certificate (RFC 5280).
 
-The code is our own and follows docs/spec/server-signature.md: which certificates a library refuses
-differs between libraries and between years, and a verdict must not depend on that. No chain is
-checked here, so no other part of a certificate counts.
+Verdicts rest on them. So the code is our own and follows docs/spec/server-signature.md: which
+certificates a library refuses differs between libraries and between years, and a verdict must not
+depend on that. No chain is checked here, so no other part of a certificate counts.
 """
 
 import re

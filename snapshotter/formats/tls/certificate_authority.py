@@ -1,4 +1,9 @@
-"""Read the PEM certificates of the private authorities that a capture trusts."""
+"""
+Read the certificates of the private authorities that a capture trusts, and check chains to them.
+
+The certificates are in PEM. `facts` describes one, and `chain_leads_to` tells whether an authority
+issued a server's certificate, directly or through others.
+"""
 
 import contextlib
 import itertools

@@ -1,9 +1,9 @@
 """
-Name the signed certificate timestamps that a server showed (RFC 6962 section 3.3).
+List the signed certificate timestamps that a server showed: the log and the time of each.
 
 They arrive in three ways: inside the certificate, in an extension of the handshake, and inside a
-stapled OCSP response. This module names the log and the time of each. It does not verify them:
-that needs the keys of the logs, and for those in a certificate also the issuer's key.
+stapled OCSP response (RFC 6962 section 3.3). This module does not verify them: that needs the keys
+of the logs, and for those in a certificate also the issuer's key.
 """
 
 from collections.abc import Iterator

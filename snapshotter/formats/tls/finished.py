@@ -1,9 +1,9 @@
 """
 Check the Finished messages of a handshake with the secrets of the client's key log.
 
-Finished is a MAC over all handshake messages so far (RFC 8446 section 4.4.4, RFC 5246 section
-7.4.9). If it is valid, the recorded handshake is, message by message, the one that this side saw,
-and the secrets belong to it. The check is possible only before the secrets are destroyed.
+A Finished message is a MAC over all handshake messages so far (RFC 8446 section 4.4.4, RFC 5246
+section 7.4.9). If it is valid, the recorded messages are the ones that this side saw, and the
+secrets belong to it. The check is possible only before the secrets are destroyed.
 """
 
 import hashlib

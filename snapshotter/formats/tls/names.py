@@ -1,8 +1,8 @@
 """
-Name the numbers of TLS as IANA does: cipher suites, groups, signature schemes, alerts.
+Translate the numbers of TLS into names: cipher suites, groups, signature schemes, alerts.
 
-The names are those of the registries "TLS Parameters", for the values that current browsers offer
-or that a server may still choose. Other values are shown as numbers.
+The names are those of IANA's registries "TLS Parameters", for the values that current browsers
+offer or that a server may still choose. Other values are shown as numbers.
 """
 
 TLS_1_2 = 0x0303

@@ -1,9 +1,9 @@
 """
 Split a TLS stream into records, and decrypt the encrypted ones.
 
-TLS 1.3 (RFC 8446 sections 5 and 7), and TLS 1.2 with the AEAD suites (RFC 5246 section 6, RFC
-5288, RFC 7905): AES-GCM and ChaCha20-Poly1305. The secrets come from the client's key log. The
-content of the records is not interpreted here.
+The records are those of TLS 1.3 (RFC 8446 sections 5 and 7), and of TLS 1.2 with the AEAD suites
+AES-GCM and ChaCha20-Poly1305 (RFC 5246 section 6, RFC 5288, RFC 7905). The secrets come from the
+client's key log. The content of the records is not interpreted here.
 """
 
 import hashlib

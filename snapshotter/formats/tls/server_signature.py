@@ -1,5 +1,5 @@
 """
-Keep and check what servers signed in their TLS handshakes: `capture/tls.json`.
+Collect and check what servers signed in their TLS handshakes; read and write `capture/tls.json`.
 
 In the handshake a server signs, with the key of its certificate, what both sides have sent so far:
 in TLS 1.3 all of it (RFC 8446 section 4.4.3), in TLS 1.2 the two random values and its own key

@@ -1,9 +1,9 @@
 """
-The interface that decides whether a host may be visited now. Politeness implements it.
+Define the interface that decides whether a job may visit its host now (`Admission`).
 
-The dispatcher calls it before it hands a job to the workers, within the transaction that
-changes the job. So what it records (a used budget, a back-off) is kept if and only if the change
-of the job is kept.
+The class here admits every job; `politeness.py` has the one with rules. The dispatcher calls it
+before it hands a job to the workers, within the transaction that changes the job. So what it
+records (a used budget, a back-off) is kept if and only if the change of the job is kept.
 """
 
 from dataclasses import dataclass

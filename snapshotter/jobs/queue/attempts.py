@@ -1,14 +1,15 @@
 """
-Record the attempts at a job, so that exactly one bundle comes of it.
+Record the attempts of workers at a job, so that two workers never both store a bundle for it.
 
     begin ─► running ─ began(bundle id) ─ may_store ─► storing ─► ended
                 │                                         │
                 └────────────► lost ◄─────────────────────┘
 
-Each arrow is one compare-and-set. A worker that was marked as dead and goes on finds that its
-attempt is `lost`, and may not store. An attempt that was allowed to store is not lost while its
-bundle can still arrive: the bundle is looked for in the store first, under the recorded id
-(docs/adr, "One bundle for one job").
+Each arrow is one compare-and-set in the database. A worker that was marked as dead and goes on
+finds that its attempt is `lost`, and may not store. An attempt that was allowed to store is not
+lost while its bundle can still arrive: the bundle is looked for in the store first, under the
+recorded id (docs/adr, "One bundle for one job"). Jobs are also cancelled, and ended as missed,
+here.
 """
 
 import json
@@ -184,11 +185,11 @@ class Attempts:
                 self._admission.not_started(connection, job_id)
 
     def began(self, attempt: Attempt, bundle_id: str, process: str) -> None:
-        """See `ports.Lease`. Raises Superseded."""
+        """See `ports.Lease`. Raises JobSuperseded."""
         self._set(attempt, (_RUNNING,), bundle_id=bundle_id, process=process)
 
     def may_store(self, attempt: Attempt, sealed: SealedResult, limit: timedelta) -> None:
-        """See `ports.Lease`; the right ends after `limit`. Raises Superseded."""
+        """See `ports.Lease`; the right ends after `limit`. Raises JobSuperseded."""
         with writing(self._engine) as connection:
             self._set_within(
                 connection,

@@ -1,8 +1,8 @@
 """
-The queue's interface to the rest of the program: `ports.JobQueue` over the database.
+Implement `ports.JobQueue` on the database: add, list, cancel, retry and delete capture jobs.
 
-A job is in the table from `put` until it is purged. Every change of its state is one
-transaction. The dispatcher hands due jobs to the engine, and the attempts record how each
+A job stays in the table from `put` until it is deleted by `purge`. Every change of its state is
+one transaction. The dispatcher hands due jobs to the engine, and the attempts record how each
 capture goes.
 """
 

@@ -1,8 +1,8 @@
 """
 Choose the due jobs that are handed to the engine: few at a time, the most urgent first.
 
-A job that is handed over keeps its place in the engine's queue. So only slightly more jobs are
-handed over than the workers have slots, and per host only as many as it may have at once: a
+A job that is handed over keeps its place in the engine's queue. Therefore only slightly more jobs
+are handed over than the workers have slots, and of one host only as many as may run at once. So a
 slow host does not delay the others.
 """
 

@@ -1,12 +1,13 @@
 """
 Give each run of a job to one worker, with DBOS.
 
-The only module that imports DBOS (`dbos>=3.4,<4`). A run of a job is one workflow, `JOB#RUN`,
-that renders the page and stores the bundle. How the run went is recorded in our own tables;
-DBOS keeps the priorities, the limits for each host and in all, and one worker for each run.
+This is the only module that imports DBOS (`dbos>=3.4,<4`). A run of a job is one workflow,
+`JOB#RUN`, in which a worker captures the page and stores the bundle. DBOS keeps the priorities,
+the limits for each host and for all, and assigns each run to one worker. How the run went is
+recorded in our own tables.
 
-docs/explanation/queue-engine.md says what DBOS does and what is ours; decision 27 in docs/adr
-says why each setting below is there.
+docs/explanation/queue-engine.md says what DBOS does and what our code does; decision 27 in
+docs/adr says why each setting below is there.
 """
 
 import contextlib

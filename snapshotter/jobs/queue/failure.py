@@ -1,4 +1,8 @@
-"""Why an attempt made no bundle, as the capture process reports it to its worker."""
+"""
+Define how a capture process reports to its worker why an attempt made no bundle.
+
+The cause (`Fault`) decides whether and when the job is tried again.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,10 +1,10 @@
 """
-The politeness state of hosts in the queue's database, for everybody who shares the queue.
+Store the politeness state of hosts and the visits to them in tables that all processes share.
 
 A row of `polite_host` is what `policy.politeness` remembers of a host between visits. A row of
-`polite_visit` is one visit of the last 24 hours. A visit starts in a transaction that locks
-first the row for all hosts, `""`, and then the row of its host. So only one of several
-processes gets the last free place. Times are by the database's clock.
+`polite_visit` is one visit of the last 24 hours. A visit starts in a transaction that first locks
+the row for all hosts, `""`, and then the row of its host. So only one of several processes gets
+the last free place. Times are by the database's clock.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """
-Visits outside the queue, which share the politeness state of hosts with the queue's jobs.
+Begin and end visits outside the queue, under the same politeness rules as the queue's jobs.
 
-A visit of a process that was killed ends after a time limit.
+A visit whose process was killed counts as ended after a time limit.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Show the politeness state of hosts, end a back-off by hand, and delete old state."""
+"""List the politeness state of hosts, end the back-off of a host by hand, and delete old state."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """
-The table of jobs, and its rows as values.
+Define the table of jobs, convert its rows to model values, and change jobs in it.
 
-The queue's interface, the attempts and the dispatcher all change this table.
+The queue's interface, the attempts and the dispatcher use this table.
 """
 
 import json

@@ -1,7 +1,8 @@
 """
-Admit jobs by the politeness rules.
+Decide by the politeness rules whether a job may visit its host, and record what its visit found.
 
-Visits under way are the jobs that are handed over or running: they outlive a killed worker.
+The number of visits under way is the number of jobs that are handed over or running. It is kept
+in the database, so it stays right when a worker is killed.
 """
 
 from collections.abc import Callable

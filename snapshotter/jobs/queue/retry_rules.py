@@ -1,4 +1,4 @@
-"""How often a job is tried again, and after which pause."""
+"""Define how often a job is tried again, and after which pause."""
 
 from dataclasses import dataclass
 from datetime import timedelta

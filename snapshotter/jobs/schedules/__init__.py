@@ -1,5 +1,7 @@
 """
-Schedules: pages that are captured repeatedly, by cron, at an interval, or on a curve.
+Capture pages repeatedly: by a cron expression, at a fixed interval, or along a decay curve.
 
-A plan computes the visits. The scheduler hands due visits to the queue and records missed ones.
+`schedules` adds, changes and lists schedules. `plan` and `cron` compute the times of the visits.
+`scheduler` hands due visits to the queue and records missed ones as gaps. `history` lists what
+became of the visits.
 """

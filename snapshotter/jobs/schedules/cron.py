@@ -1,13 +1,13 @@
 """
-Evaluate cron expressions in a time zone, also when its clock changes.
+Compute the times of a cron expression in a time zone, also when the zone's clock changes.
 
-Five fields (minute, hour, day of month, month, day of week) as in crontab(5): if both days
-are restricted, a match of either is enough. When the clock changes:
+An expression has five fields (minute, hour, day of month, month, day of week) as in crontab(5):
+if both days are restricted, a match of either is enough. When the clock changes:
 
 - A local time that does not exist is read with the old offset (RFC 5545, section 3.3.5):
   02:30 runs at 03:30, once, on that local date.
 - A local time that exists twice means the first of the two (the same section), so it runs
-  once. If the hour is `*` or a step of it, the schedule is a pace and runs both times.
+  once. If the hour is `*` or a step of it, the expression means a pace, and runs both times.
 
 So a daily visit is made once a day, and an hourly one every hour, whatever the clock does.
 """

@@ -1,7 +1,7 @@
 """
-Describe scheduled visits that were not made: rows of the table of gaps, then signed records.
+Turn scheduled visits that were not made into rows of the gap table, and the rows into gap records.
 
-Rows of one schedule with the same reason become one record.
+Rows of one schedule with the same reason become one record. The records are signed elsewhere.
 """
 
 import json

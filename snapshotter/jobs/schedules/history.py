@@ -1,4 +1,4 @@
-"""Read the visits and the gaps of a schedule, the newest first."""
+"""List the visits and the gaps of schedules, the newest first."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,9 +1,9 @@
 """
-Compute when a schedule visits a page, and decide what to do about late visits. No I/O.
+Compute when a schedule visits a page (`Plan`), and decide what to do about late visits.
 
 A visit is identified by its slot: the planned time in whole seconds, without jitter. The same
 plan, first sight and name give the same slots and the same jitter on every machine, so two
-schedulers mean the same visit by the same slot.
+schedulers mean the same visit by the same slot. This module uses no database and no clock.
 """
 
 import json

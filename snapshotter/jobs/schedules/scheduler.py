@@ -1,5 +1,5 @@
 """
-The scheduler: hands due visits of all schedules to the queue, and records missed visits.
+Run the schedules: hand due visits to the queue, and record missed visits as gaps.
 
     (1) due addresses       are moved to their next visit, and visits and gaps are added to the
         tables, in one transaction for each batch: of several workers only one does it

@@ -1,9 +1,9 @@
 """
-Add, extend, pause, resume, remove and list schedules.
+Add, extend, pause, resume, remove and list schedules, and show their next visits and history.
 
-A schedule is a plan and its addresses; each address has its own next visit. Another module
-hands over the visits that are due. A removed schedule is only marked, so that its history can
-still be read.
+A schedule is a plan and its addresses; each address has its own next visit. `scheduler.py` hands
+over the visits that are due. A removed schedule is only marked, so that its history can still be
+read.
 """
 
 import difflib

@@ -1,8 +1,8 @@
 """
-The tables of schedules.
+Declare the tables of schedules.
 
-A schedule has addresses (`TARGET`), pauses (`PAUSE`), visits (`VISIT`), and gaps to be
-recorded (`GAP`). The rows of a removed schedule stay, for its history.
+A schedule has addresses (`TARGET`), pauses (`PAUSE`), visits (`VISIT`), and gaps for which a
+record is to be made (`GAP`). The rows of a removed schedule stay, for its history.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table

@@ -1,7 +1,8 @@
 """
-The gaps of watched lists that are to be signed: missed polls, and pauses by hand.
+Store the gaps of watched lists: polls that were missed, and pauses, resumptions and removals.
 
-A gap outlives its watch. The functions run within the caller's transaction.
+A signed record is made of each gap. A gap stays in the table when its watch is removed. The
+functions run within the caller's transaction.
 """
 
 import json

@@ -1,9 +1,9 @@
 """
-The pages that watched lists named, each stored once under all its addresses.
+Store the pages that watched lists named, each one once even if it has several addresses.
 
-A page is stored under its identity (`policy.identity`). Its capture can add another identity:
-a WeChat short link shows only then which article it is. The id of its job is made from the
-watch and the identity, so a page that is handed over twice is one job.
+A page is stored under its identity (`policy.page_identity`). Its capture can add another
+identity: only the capture of a WeChat short link shows which article it leads to. The id of a
+page's job is made from the watch and the identity, so a page that is handed over twice is one job.
 
 The functions run within the caller's transaction.
 """

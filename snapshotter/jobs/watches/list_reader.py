@@ -1,8 +1,8 @@
 """
-Fetch the documents of a watched list and read the pages that they name.
+Fetch the documents of a watched list, and read the pages that they name.
 
-Nothing is written to the database. Lists are not trusted: readers with limits read their bytes
-(`formats.lists`), and an error in a list becomes a state of the list.
+This module writes nothing to the database. Lists are not trusted: their bytes are read by readers
+with limits (`formats.lists`), and an error in a list becomes a state of the list.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """
-Poll the watched lists that are due, and hand their new pages to the queue.
+Poll the watched lists that are due, and hand their new pages to the queue or to a schedule.
 
-A crash at any step is safe because of the order. The pages are stored as waiting; then their
+A crash at any step is safe because of the order. The pages are first stored as waiting; then their
 jobs are put into the queue, with ids that are made from the pages; then the pages are marked as
 handed over. After a crash in between, the next poll hands over the same jobs.
 """

@@ -1,8 +1,8 @@
 """
-The tables of watched lists, and their rows as values.
+Declare the tables of watched lists, convert their rows to model values, and write polls.
 
 A watched list (`WATCHES`) consists of documents (`PARTS`): the list itself, and the sitemaps that
-an index names. The newest polls of each, and the gaps between them, are in `POLLS`.
+an index names. `POLLS` has the newest polls of each list, and the gaps between them.
 """
 
 import json

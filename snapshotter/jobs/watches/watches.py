@@ -1,11 +1,11 @@
 """
-Add, change, pause and remove watched lists, and claim and record their polls.
+Add, change, pause, resume, remove and list watched lists, and claim and record their polls.
 
 A poll is claimed before it is made, by one conditional UPDATE, so only one of several workers
-polls a list that is due. A claim expires: a worker that dies blocks a list for ten minutes and
-not for ever. The result of a poll is written only while the claim is valid.
+polls a list that is due. A claim expires after ten minutes, so a worker that dies does not block
+a list for longer. The result of a poll is written only while the claim is valid.
 
-The pages that the lists named, and the polls that were missed, have modules of their own.
+`items.py` stores the pages that the lists named, and `gap_records.py` the polls that were missed.
 """
 
 from collections.abc import Callable, Iterator, Sequence

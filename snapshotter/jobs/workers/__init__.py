@@ -1,6 +1,8 @@
 """
-Workers: processes that take jobs from the queue and capture them in child processes.
+Run workers: processes that take jobs from the queue and capture the pages in child processes.
 
-A worker registers itself, records heartbeats, executes periodic tasks, and cleans up after workers
-that are gone.
+`worker` is the worker with its threads. `capture_pool` has its capture processes,
+`capture_process` starts one, and `capture_process_main` is the code that runs in it; `messages`
+defines what the two sides send each other. `registry` records which workers are alive, `clean_up`
+cleans up after those that are gone, and `store_binding` makes all workers use one store.
 """

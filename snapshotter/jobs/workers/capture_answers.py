@@ -1,4 +1,9 @@
-"""Answer the calls that a capture process makes to its worker (`WorkerCalls`)."""
+"""
+Answer the calls that a capture process makes to its worker while it executes an order.
+
+It asks whether it may store its bundle and whether to wait for the store, and it reports the id
+of its bundle and messages for the log (`WorkerCalls` in `capture_process.py`).
+"""
 
 import time
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """
-The capture processes of a worker, and the runs of jobs that they execute.
+Manage the capture processes of one worker, and execute runs of jobs in them.
 
 The engine executes each run in a thread of its own, which waits here for a free capture
 process. The processes call the worker back while they capture.

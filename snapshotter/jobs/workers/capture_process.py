@@ -1,10 +1,10 @@
 """
-The capture process: a child process of the worker that captures one page after the other.
+Start, command and kill a capture process: the child process that captures one page after another.
 
-The worker has the database and no keys. The capture process has the keys and no database. The
-browser is a third process, in its sandbox. A page that ends its capture process ends only its
-own attempt. The capture process calls the worker over a pipe, and ends at once if the worker
-is gone.
+The worker has the database and no keys; the capture process has the keys and no database. The
+browser is a third process, in its sandbox. If a page makes its capture process end, only that
+attempt fails. The capture process calls the worker over a pipe, and ends at once if the worker is
+gone. `capture_process_main.py` is the code that runs in it.
 """
 
 import multiprocessing

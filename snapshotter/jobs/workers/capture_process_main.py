@@ -1,5 +1,5 @@
 """
-The code of the capture process: executes orders of its worker until the worker is gone.
+Execute the orders of a worker in a capture process, until the worker is gone.
 
 The right to store expires, also for a process that is suspended and resumed hours later: a
 kernel timer is set before the right is requested, and ends the process when it is resumed.

@@ -1,8 +1,8 @@
 """
-Clean up after workers, runs and attempts that ended without an answer.
+Clean up after workers, runs and attempts that ended without an answer, and delete old history.
 
-A worker without a heartbeat is marked as dead and its attempts end. Runs of the engine that
-nobody executes are cancelled. The bundles of orphaned attempts are looked for in the store.
+A worker without a heartbeat is marked as dead, and its attempts end. Runs of the engine that no
+worker executes are cancelled. The bundles of orphaned attempts are looked for in the store.
 """
 
 from datetime import timedelta

@@ -1,4 +1,9 @@
-"""What the parts of one worker share: settings, log, signals, and calls of the database."""
+"""
+Hold what the parts of one worker share: settings, log function, events and calls to the database.
+
+The events tell the threads of the worker to stop, to give up or to wake. The calls to the
+database are repeated while it does not answer.
+"""
 
 import contextlib
 import threading
@@ -82,7 +87,7 @@ class Signals:
 
 class DatabaseCalls:
     """
-    Calls of the database, which may be gone for a while.
+    Calls to the database, which may be gone for a while.
 
     Args:
         explains: Returns whether the cause of an unexpected error is known and handled.

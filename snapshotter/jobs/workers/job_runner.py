@@ -1,7 +1,7 @@
 """
-The interface of the object that captures jobs, which `app` implements.
+Define the interface of the job runner: the object that makes a capture for a job.
 
-It is made and used in a capture process of a worker.
+`app` implements it. It is made and used in a capture process of a worker.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The messages between a worker and its capture process: orders, calls, and results."""
+"""Define the messages between a worker and its capture process: orders, calls, and results."""
 
 from dataclasses import dataclass
 

@@ -1,10 +1,10 @@
 """
-Register workers, record their heartbeats, and mark workers as dead.
+Register workers, record their heartbeats, mark workers as dead, and share tasks among workers.
 
-Times are by the database's clock. A worker without a heartbeat for too long is marked as dead
-and its jobs are given to others. It may live all the same (suspended, or without a connection):
-it finds the mark when it is back. If the operating system knows that the process is gone,
-nobody waits.
+Times are by the database's clock. A worker without a heartbeat for too long is marked as dead,
+and its jobs are given to others. It may live all the same (suspended, or without a connection);
+then it finds the mark when it is back. If the operating system knows that the process is gone,
+the worker is marked at once.
 """
 
 import os

@@ -1,8 +1,8 @@
 """
-Bind a queue to one store.
+Bind a queue to one store, and refuse workers that have another store.
 
-The bundle of an interrupted attempt is looked for in the store of the worker that clears up.
-A worker with another store would not find it and would capture the page a second time.
+The bundle of an interrupted attempt is looked for in the store of the worker that cleans up. A
+worker with another store would not find it, and would capture the page a second time.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _STORE = Table(
 class StoreBinding:
     """The store that a worker uses."""
 
-    store_id: str  # from `formats.receipts.store_id`
+    store_id: str  # from `formats.bundle.receipts.store_id`
     url: str  # for messages
 
 

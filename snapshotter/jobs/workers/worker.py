@@ -1,10 +1,10 @@
 """
-The worker: takes jobs from the queue and has its capture processes capture them.
+Run a worker: it takes jobs from the queue and gives each to one of its capture processes.
 
-Threads: the main thread hands out due jobs and clears up after workers that are gone. One
-thread records heartbeats, one does the chores of this machine, and each periodic task has one.
-The engine runs each job in a thread that waits for a free capture process. A write to the
-database is repeated until it succeeds, so a database that is gone for a while only costs time.
+The main thread hands out due jobs and cleans up after workers that are gone. One thread records
+heartbeats, one does the chores of this machine, and each periodic task has one. The engine runs
+each job in a thread that waits for a free capture process. A write to the database is repeated
+until it succeeds, so a database that is gone for a while only costs time.
 """
 
 import os
