@@ -1,5 +1,5 @@
 """
-Write the salts that open commitments to private files, one for each capture or gap record.
+Write salts, which open commitments, to private files: one for each capture or gap record.
 
 A bundle holds commitments where values were redacted. Whoever has the salt and the value can
 show that they belong to a commitment. Salts are secrets: their files are outside of the store.

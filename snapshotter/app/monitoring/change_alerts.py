@@ -1,5 +1,5 @@
 """
-Find what a new capture of a watched page shows besides a removal, as notification events.
+Make notification events of what a new capture of a watched page shows besides a removal.
 
 These are: a count that crossed a threshold, a changed main text, a renamed account, a notice
 that no rule knows. The id of an event is made of its bundle, or of the account and its names, so

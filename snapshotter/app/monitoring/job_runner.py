@@ -1,5 +1,5 @@
 """
-Capture the pages of jobs in a capture process of a worker, and request what is still owed.
+Capture the pages of jobs in a capture process of a worker, and request owed tokens in between.
 
 A capture runs through `pipeline.run`, as in a command, with the lease of the attempt. Of several
 attempts at one job at most one stores its bundle, and a bundle that an earlier attempt stored is

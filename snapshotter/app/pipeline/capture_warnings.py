@@ -1,5 +1,5 @@
 """
-Describe problems of a finished capture as warnings, and the state of its log entry and timestamps.
+Return warnings about a finished capture, and texts on the state of its log entry and timestamps.
 """
 
 import shlex

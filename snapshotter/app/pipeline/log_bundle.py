@@ -1,5 +1,5 @@
 """
-Read the log's newest checkpoint for a capture to quote, and log its bundle after it is stored.
+Read the log's newest checkpoint, which a capture quotes, and log the bundle after it is stored.
 
 `write_reminder` is called before the bundle is stored, so that a crash does not leave it unlogged.
 """

@@ -1,5 +1,5 @@
 """
-Verify a take-down event with its bundles, and conclude it again by rules.
+Verify a take-down event with its bundles, and derive it again by rules.
 
     (1) the record: its form, signature and key
     (2) each bundle: present, with the digest that the event names, and verified by itself

@@ -1,5 +1,5 @@
 """
-Conclude take-down events from captures, sign and store them, log them, and notify people.
+Derive take-down events from captures, sign and store them, log them, and notify people.
 
     (1) the catalog is brought up to date with the store
     (2) for each page that a capture shows as removed, events are concluded from its captures

@@ -1,4 +1,4 @@
-"""Check that an event can follow the event that it names as the event before it."""
+"""Check that a take-down event can follow the earlier event that it names."""
 
 from collections.abc import Callable, Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""Describe a trust file: as the JSON object that commands print, and as lines for a person."""
+"""Describe a trust file as the JSON object that commands print, and as lines for a person."""
 
 import json
 from collections.abc import Iterator

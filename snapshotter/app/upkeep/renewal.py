@@ -1,5 +1,5 @@
 """
-Renew bundles whose timestamp certificates expire soon with a later token (docs/spec/renewal.md).
+Renew, by a later token, bundles whose timestamp certificates expire soon (docs/spec/renewal.md).
 
 One token over the newest checkpoint of the log renews every bundle that is in the log and
 whose time rests on a token inside the bundle. If a bundle's time rests on a late token, or

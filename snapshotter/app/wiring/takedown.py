@@ -1,8 +1,7 @@
 """
-Build the service that concludes take-down events, and the parts that verify them.
+Build the service that derives take-down events from captures, and the parts that verify events.
 
-To conclude an event is to derive it from captures. The catalog of observations, from which events
-are concluded, is built here too.
+The catalog of observations, from which events are derived, is built here too.
 """
 
 import contextlib
