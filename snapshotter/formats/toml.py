@@ -1,7 +1,7 @@
 """
 Parse untrusted TOML in a time that grows only with its length.
 
-The parser of the standard library is slow for long dotted keys, so those are refused.
+The parser of the standard library is slow for dotted keys of very many parts, so those are refused.
 """
 
 import re

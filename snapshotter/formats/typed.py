@@ -3,9 +3,9 @@ Convert JSON to model values (the inverse of `canonical_json.plain`), and values
 
     plain(Count(...)) -> {"exact": true, "lower": 480, …} -> read(Count, …)
 
-The conversion is strict: all fields must be present, no others, each with its type. Fields that
-have a default may be absent, so that records of earlier versions can be read. `write` leaves such
-fields out.
+`read` is strict: every field must be present and have its type, and no other field is allowed.
+Only fields that have a default may be absent, so that records of earlier versions can be read.
+`write` leaves such fields out.
 """
 
 import enum

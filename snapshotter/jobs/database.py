@@ -1,8 +1,8 @@
 """
 Connect to the queue's database, run transactions in it, and read its clock.
 
-The database is SQLite in a file, or PostgreSQL. All times are taken from its clock. Each module
-of this package declares its tables on `TABLES`; `open_database.py` creates them. The database
+The database is SQLite in a file, or PostgreSQL. All times are taken from its clock. The modules
+of this package declare their tables on `TABLES`; `open_database.py` creates them. The database
 holds no evidence: losing it loses the pending jobs and the history, but no bundle.
 """
 

@@ -1,8 +1,8 @@
 """
-Name processes so that the names differ on all machines, and find out whether a process is gone.
+Give a process a name that is unique among all machines, and tell whether a process is gone.
 
-A process of this machine is known to be gone as soon as it has ended. Of a process of another
-machine only its last heartbeat tells.
+A process of this machine is known to be gone as soon as it has ended. For a process of another
+machine this can only be concluded from its last heartbeat.
 """
 
 import os

@@ -1,12 +1,12 @@
 """
 Encrypt a file for the holders of given keys, and decrypt it: CMS AuthEnvelopedData.
 
-The format is that of RFC 5652, 5083 and 5084. The content is encrypted with AES-256-GCM, with its
-own key and nonce. That key is included once for each recipient: by ephemeral-static ECDH with the
-X9.63 KDF and AES-256 key wrap (RFC 5753) for a key on P-256, P-384 or P-521, or by RSAES-OAEP with
-SHA-256 (RFC 3560) for RSA. A recipient is identified by the SHA-256 of its SubjectPublicKeyInfo
-(RFC 7093, section 2, method 4), so no certificate is needed: `openssl cms -decrypt -inkey` opens
-the file.
+The format is that of RFC 5652, 5083 and 5084. The content is encrypted with AES-256-GCM, with a
+key and a nonce of its own. That key is included once for each recipient, encrypted: by
+ephemeral-static ECDH with the X9.63 KDF and AES-256 key wrap (RFC 5753) for a key on P-256, P-384
+or P-521, or by RSAES-OAEP with SHA-256 (RFC 3560) for RSA. A recipient is identified by the
+SHA-256 of its SubjectPublicKeyInfo (RFC 7093, section 2, method 4), so no certificate is needed:
+`openssl cms -decrypt -inkey` opens the file.
 
 The encoding is DER with every length known in advance, so a file of any size is written and read
 in one pass and in constant memory.

@@ -1,10 +1,10 @@
 """
 Read one recorded TLS connection with the key log of the client that made it.
 
-It reads TLS 1.3 (RFC 8446), and TLS 1.2 with the AEAD suites (RFC 5246, 5288, 7905). The input is
-the bytes of both directions as they were sent, in pieces of any length. The output is the
-application data and the facts of the handshake. A weak choice of client and server is not refused:
-the connection has already happened, and this module only reads it.
+The connection is one of TLS 1.3 (RFC 8446), or of TLS 1.2 with the AEAD suites (RFC 5246, 5288,
+7905). The input is the bytes of both directions as they were sent, in pieces of any length. The
+output is the application data and the facts of the handshake. A weak choice of client and server
+is not refused: the connection has already happened, and this module only reads it.
 
 Both sides may be hostile. A part that cannot be read is described in `problem` and never raises an
 exception. The memory for one connection is limited.

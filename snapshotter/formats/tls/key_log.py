@@ -2,7 +2,7 @@
 Read the key log that a TLS client writes about its own connections.
 
 The format is NSS's SSLKEYLOGFILE. It has a line `LABEL client-random secret` in hexadecimal for
-each secret. TLS 1.3 has a label for each traffic secret (RFC 8446 section 7.1), TLS 1.2 has
+each secret. TLS 1.3 has a label for each traffic secret (RFC 8446 section 7.1), and TLS 1.2 has
 `CLIENT_RANDOM` with the master secret.
 """
 

@@ -1,5 +1,5 @@
 """
-Define the table of jobs, convert its rows to model values, and change jobs in it.
+Define the table of jobs, convert its rows to model values, add notes, and mark jobs as due.
 
 The queue's interface, the attempts and the dispatcher use this table.
 """

@@ -1,8 +1,8 @@
 """
 Decide by the politeness rules whether a job may visit its host, and record what its visit found.
 
-The number of visits under way is the number of jobs that are handed over or running. It is kept
-in the database, so it stays right when a worker is killed.
+A job counts as a visit under way while it is handed over or running, also if its worker was
+killed.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """
 Hold what the parts of one worker share: settings, log function, events and calls to the database.
 
-The events tell the threads of the worker to stop, to give up or to wake. The calls to the
-database are repeated while it does not answer.
+The events tell the threads of the worker to stop, to give up or to wake. A call to the database
+that does not answer is repeated, or its error is logged and the thread goes on.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Bind a queue to one store, and refuse workers that have another store.
+Bind a queue to one store: refuse a worker that has another store, unless it moves the queue there.
 
 The bundle of an interrupted attempt is looked for in the store of the worker that cleans up. A
 worker with another store would not find it, and would capture the page a second time.
