@@ -1,9 +1,10 @@
 """
-Assess a page by the rules of one decision (`ports.Assessor`).
+Assess a page by the rules of one decision: `RuleAssessor` implements the port `Assessor`.
 
-An assessment never raises, because a page may be made to break it. Any failure is the verdict
-"error" with the reason. A failure in one reading, or after the verdict was found, is named in
-`Assessment.unread` and leaves all other results intact.
+`judge` returns the verdicts alone, and `assess` also the readings. Neither raises, because a page
+may be made to break them. If the verdicts cannot be found, the content verdict is `error` with the
+reason. If a reading fails, or something after the verdict, it is named in `Assessment.unread`, and
+all other results remain.
 """
 
 from collections.abc import Sequence

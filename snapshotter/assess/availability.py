@@ -1,5 +1,7 @@
 """
-Judge whether a page is still available, in the order of docs/reference/takedown-rules.md.
+Judge whether a page is still available (its take-down verdict).
+
+The steps have the order of docs/reference/takedown-rules.md:
 
     (1) walls: by final address, then by structure and data
     (2) content: it is there, outside any notice, and no phrase of (7) is its title or heading
@@ -8,7 +10,7 @@ Judge whether a page is still available, in the order of docs/reference/takedown
     (5) HTTP status
     (6) a page that has the shape of a notice, in words that no rule has
     (7) a general phrase for something that is gone, on a host without a rule file
-    (8) what is content only if it is nothing else
+    (8) content of a kind that counts only if none of the steps above applies
     (9) nothing: inconclusive
 
 The first step that applies decides. A wall is never a removal. Nothing is guessed: a page that

@@ -1,8 +1,11 @@
 """
-Compute the findings of a campaign from its captures: fates, removals, survival, numbers.
+Compute the findings of a campaign from its captures.
 
-Pure: the same captures give the same numbers. Nothing is guessed between two captures. How long
-a page lived is an interval. The survival curve has two edges, and the truth lies between them
+The findings state what became of each page and account, the removals, a survival curve, the
+thresholds that counts crossed, and the numbers of a report.
+
+The same captures give the same numbers. Nothing is guessed between two captures. How long a
+page lived is an interval. The survival curve has two edges, and the truth lies between them
 whatever happened between captures. A median has two bounds, and no upper one if half of the
 pages may still be available.
 """

@@ -1,9 +1,12 @@
 """
-Decide what kind of page was captured: content, notice, wall, shell, blank, error, partial.
+Decide the content verdict of a page: content, notice, wall, shell, blank, error or partial.
 
-The kind follows from the take-down verdict, so that the two never contradict each other: content
-and partial are available, a wall and an error are inconclusive. The kind is computed while the
-browser is still open, because an empty page can then be loaded once more.
+The content verdict follows from the take-down verdict, so that the two never contradict each other:
+an available page is `content` or `partial`, and an unavailable one is `notice`. An inconclusive
+page is `wall`, `notice` or `error` if the take-down verdict names one of these. A page that no rule
+matches is `blank` if it shows nothing; otherwise it is `shell` if the host has rules, and `content`
+if it has none. The verdict is computed while the browser is still open, because an empty page can
+then be loaded once more.
 """
 
 from snapshotter.assess.availability import TakedownJudgement

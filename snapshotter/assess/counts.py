@@ -1,6 +1,8 @@
 """
-Read counts off a page: `3797`, `1,234`, `6.1万`, `1.2K`, `10万+`.
+Read the counts of a page (likes, views, comments …), and parse written numbers.
 
+`read_counts` finds them in the page's data, in the elements that a site's file names, and in short
+visible texts. `parse_count` parses forms such as `3797`, `1,234`, `6.1万`, `1.2K` and `10万+`.
 A shortened number is an interval, which depends on how the site shortens. Only a number that is
 written out is exact. A count proves its lower bound.
 """

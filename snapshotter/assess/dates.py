@@ -1,5 +1,7 @@
 """
-Read dates off a page, each as an interval: `3 weeks ago`, `昨天 21:03`, `M月D日`, ISO 8601.
+Read the dates of a page, and parse written dates, each as an interval.
+
+`3 weeks ago`, `昨天 21:03`, `M月D日` and ISO 8601 are read, among others:
 
     3 weeks ago, rounded    2.5 to 3.5 weeks before the capture (a first week is one at least)
     3 weeks ago, truncated  3 to 4 weeks before it

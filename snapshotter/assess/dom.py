@@ -1,9 +1,10 @@
 """
-Parse a page's document into a tree, and derive the blocks of text in it.
+Parse the markup of a page into a tree of elements, and derive the blocks of text in it.
 
-The tree is made from `formats/plain_markup`, so that no markup costs more than its length.
-Scripts are not in the tree: their text is kept apart. The document alone shows that something is
-hidden only if an attribute says so; the browser's own blocks (`Page.blocks`) show it always.
+The tree is made by `formats/page/plain_markup.py`, so that the work grows only with the length of
+the markup. Scripts are not in the tree: their text is kept separately. The document alone shows
+that something is hidden only if an attribute says so; the browser's own blocks (`Page.blocks`) show
+it always.
 """
 
 import re

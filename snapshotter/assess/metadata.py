@@ -1,9 +1,9 @@
 """
-Read the metadata that a page states about itself, each value with its place.
+Read the metadata that a page states about itself: each value with the place where it stands.
 
 The same fact is often stated in several places: in JSON-LD, in `meta`, in an element, in a
-variable of a script. All of them are kept, the best founded first. If two differ, the name is
-in `conflicts`, and neither is chosen.
+variable of a script. All of them are kept, the best founded first. If the values of one name do
+not agree, `conflicts_of` returns the name, and none of the values is chosen.
 """
 
 import re

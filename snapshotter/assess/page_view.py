@@ -1,8 +1,8 @@
 """
-A view of a page for matching rules: read once, used by all of them.
+Provide the page view: a page that is parsed once, and in which all rules are matched.
 
-Elements, texts, scripts and data are read up to a bound, and anything beyond it does not exist
-for a rule. So no page can make its judgement slow.
+`PageView` gives the elements, texts, scripts, data, links and address of a page. Each is read up
+to a limit, and nothing beyond it exists for a rule. So no page can make its assessment slow.
 """
 
 import json

@@ -1,10 +1,12 @@
 """
 Find a general phrase for removed content, on a host without a rule file.
 
-Only pages with little text are looked at. A phrase counts in the title, in the main heading, and
-in a paragraph that is a large part of the text. Below a title or heading, a few paragraphs may
-explain it. A phrase does not count in comments, quotes, lists, tables, navigation, headers and
-footers. So an article about a removal is no notice, nor is a list with one removed item.
+By default only pages with little text are searched. A phrase counts in the title, in the main
+heading, and in a paragraph that is a large part of the text. If the caller asks for it, a page with
+more text is searched as well: there only a title or main heading counts, with a few paragraphs
+below that explain it. A phrase does not count in comments, quotes, lists, tables, navigation,
+headers and footers. So an article about a removal is no notice, nor is a list with one removed
+item.
 """
 
 import re

@@ -1,8 +1,8 @@
 """
-Decode QR codes in the pictures of a page. Their addresses are never visited.
+Decode the QR codes in the pictures of a page. The addresses in them are never visited.
 
-A picture is read strip by strip, so that a page of any length uses the memory of one strip. The
-bound is in pixels, not in time: the same picture gives the same codes on any machine.
+A picture is read in strips, so that a page of any length needs the memory of one strip only. The
+limit is a number of pixels, not a time: the same picture gives the same codes on any machine.
 """
 
 import hashlib

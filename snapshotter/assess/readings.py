@@ -1,7 +1,8 @@
 """
-Read everything off a page: counts, dates, metadata, QR codes, regions.
+Read counts, dates, metadata, regions and links from a page.
 
-Pure: the same page, rules and pictures give the same readings. Each reader leaves out what it
+`read_page` returns all of them, and `regions_of` the regions alone. The QR codes in pictures are
+decoded by `qr.py`. The same page and rules give the same readings. Each reader leaves out what it
 cannot interpret. A reader that fails on a page is named, and the others still run.
 """
 

@@ -1,8 +1,10 @@
 """
-Match rules against a page by its structure: certain words in a certain element.
+Match take-down rules against a page, extract values from it, and make the evidence of a match.
 
-An article about a notice quotes it, in its title too, and is not removed. So words count only
-in the elements that a rule names, and only as the whole of their text, or its beginning.
+A rule matches by structure: certain words in a certain element, an address, a header, or a value
+in the page's data. An article about a notice quotes it, in its title too, and is not removed. So
+words count only in the elements that a rule names, and only as the whole of their text, or its
+beginning.
 """
 
 import re

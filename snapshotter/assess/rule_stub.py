@@ -1,8 +1,8 @@
 """
-Draft a rule for an unknown notice, ready to be put into a rule file.
+Draft a rule for an unknown notice, as the text of a rule file.
 
-It contains only what was observed: the place of the words, the words, the day. Its cause is
-`not_stated` and its grade D until a person has checked it.
+The draft contains only what was observed: the place of the words, the words and the day. Its
+cause is `not_stated` and its grade D until a person has checked it.
 """
 
 import json

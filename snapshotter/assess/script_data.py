@@ -1,5 +1,7 @@
 """
-Read variables and data out of a page's scripts, as text. Nothing is run.
+Read the values of variables, and JSON data, from the text of a page's scripts.
+
+No script is run:
 
     var read_num = "3797" * 1;          variable read_num is "3797"
     ori_create_time: '1767346773' * 1   variable ori_create_time is "1767346773"

@@ -1,8 +1,10 @@
 """
-Conclude removals and reinstatements from the captures of one page, or what evidence is missing.
+Derive take-down events (removals and reinstatements) from the captures of one page or account.
 
-Pure: the same observations give the same events, in whatever order they arrived. Captures
-are taken in the order in which they ended. Each may change the state:
+A `Conclusion` also has the present state, and the evidence that is missing for an event.
+
+The same observations give the same events, in whatever order they arrived. Captures are taken
+in the order in which they ended. Each may change the state:
 
     there ──unavailable──► doubted ──times, after, control──► REMOVED: gone
       ▲                       │ available                               │ available
@@ -18,11 +20,11 @@ are taken in the order in which they ended. Each may change the state:
 - A page of few words on a host without a rule file (`ambiguous`) may be an unknown notice. Once
   a capture has certainly shown the page, only the same main text shows it. Such a page is no
   control: a host in trouble shows a few words in the place of every page.
-- An event is concluded at one capture, and rests on those before it. Captures that come
-  later never change an event: they make further ones.
+- An event is concluded at one capture, and is based on it and on those before it. Later
+  captures never change an event; they can lead to further ones.
 
-Accounts are treated in the same way, page by page: what a page states of the account behind it
-is a state of the account, not of the page (docs/explanation/it-was-there-it-is-gone.md).
+Accounts are treated in the same way, page by page: what a page states about the account behind
+it is a state of the account, not of the page (docs/explanation/it-was-there-it-is-gone.md).
 """
 
 import base64

@@ -1,8 +1,8 @@
 """
 Normalise the texts of notices before they are compared.
 
-Platforms write one notice in several ways: 此帐号已被屏蔽, 内容… and 此账号已被屏蔽，内容….
-Only comparisons use the normalised text. The original text is stored, shown and signed.
+Platforms write one notice in several ways: 此帐号已被屏蔽, 内容… and 此账号已被屏蔽，内容…. The
+normalised text is used for comparisons only. The original text is stored, shown and signed.
 """
 
 import unicodedata

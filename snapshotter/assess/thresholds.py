@@ -1,8 +1,8 @@
 """
-Find when a count of a page crossed a threshold: between which two readings.
+Find between which two captures a count of a page crossed a threshold.
 
-A reading may be an interval. It is below a threshold only if its upper bound is, and at or
-above only if its lower bound is. A reading in between is neither, and is never rounded.
+A count may be an interval. It is below a threshold only if its upper bound is, and at or above
+the threshold only if its lower bound is. A count in between is neither, and is never rounded.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,8 @@
 """
-Seal captures and write the log: records, signatures, timestamp tokens, witnesses.
+Seal captures, hold signing keys, and write the log.
 
-Contents: the sealer with the capture record; signing keys in files (`signer`, `key_files`),
-in key services and on tokens (`external_key`, `kms`, `pkcs11`); timestamp authorities
-(`timestamp`); the log's key, writer and repair; the client and the server of witnesses.
+`sealer` makes the bundle of a capture, and `record` its capture record. Signing keys are in files
+(`signer`, `key_files`), in key services or on tokens (`open_key`, `external_key`, `kms`, `pkcs11`).
+`timestamp` asks timestamp authorities. `log_key`, `log_writer` and `log_lock_repair` keep the log;
+`witness_client` asks a witness for a cosignature; `witness` and `witness_server` run a witness.
 """

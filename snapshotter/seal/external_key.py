@@ -1,8 +1,8 @@
 """
-Sign with a key that a key service or a token holds.
+Sign with a key that a key service or a token holds (`ExternalSigner`, for the port `Signer`).
 
-The holder signs a digest, and its signature is checked with the public key before it is
-used. A reference names the holder (`formats/signatures/key_reference.py`).
+The service or token signs a digest, and its signature is checked with the public key before it is
+used. `kms.py` and `pkcs11.py` provide the functions that call the service or the token.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """
-Write and read files that hold keys, private to their owner.
+Read and write the files of signing keys, passphrases and other secrets.
 
-A key's file is written completely and never overwritten. A file that others can read, or a
-directory in which others could replace it, is refused.
+`KeyFiles` writes a new key file completely or not at all, and never over an existing key. A secret
+file that others can read is refused, and so is a key directory in which others may write.
 """
 
 import errno

@@ -1,8 +1,8 @@
 """
-Sign with a key in AWS KMS, or in a service with the same protocol.
+Open a key in AWS KMS, or in a service with the same protocol, and sign with it.
 
 The service receives a digest and not the signed content. The operator configures it, like the
-store: its traffic does not pass the egress guard of page requests (docs/adr/0014). Besides
+store, so its traffic does not pass the egress guard (docs/adr/0014). Besides
 `store/s3_bucket.py` this is the only module that imports boto3.
 
     GetPublicKey   once: curve, use and algorithm of the key

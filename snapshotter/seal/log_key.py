@@ -1,5 +1,5 @@
 """
-Keep the Ed25519 key of a log or of a witness, in a file beside the signing keys.
+Create, list and load the Ed25519 keys of logs and witnesses, in files beside the signing keys.
 
     log-1f0c….key    the private key, PKCS#8 in PEM, encrypted if it has a passphrase;
                      then the verifier key, one line: name, id, public key (C2SP signed-note)

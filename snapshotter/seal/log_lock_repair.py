@@ -1,5 +1,5 @@
 """
-Rebuild the lock of a log that was lost or that differs from what is published.
+Rebuild the lock of a log if it was lost, or differs from the published log.
 
 See docs/spec/log.md, "When the lock is lost". Without its lock nobody can write to a log: the
 lock names the newest committed tree, and continuing from an older one would sign two

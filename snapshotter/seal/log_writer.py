@@ -1,5 +1,7 @@
 """
-Append to the log of a store, with many writers at once and no database.
+Append entries to the log of a store, finish interrupted appends, and prove entries.
+
+Many writers may run at once, and no database is needed:
 
     read log/lock ─ finish the batch that it names, if that is not published ─ grow the tree
       ─ stage all new files as one object ─ swap log/lock: THE COMMIT

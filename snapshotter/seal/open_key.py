@@ -1,5 +1,5 @@
 """
-Open a key in a key service or on a token, by its reference.
+Open a key in a key service or on a token by its reference, and test it with one signature.
 
 `kms.py` and `pkcs11.py` import boto3 and python-pkcs11 only when a key is opened, so that
 importing this module needs neither.

@@ -1,9 +1,10 @@
 """
-Sign with a key on a PKCS#11 token: a smart card, a hardware module, a network HSM.
+Open a key on a PKCS#11 token (a smart card, a hardware module, a network HSM), and sign with it.
 
-The standard runs the maker's library inside this process. The file that names the library
-therefore decides which code runs, so only files of this user are accepted. A call into the
-library can hang and cannot be cancelled, so each runs in its own thread with a time limit.
+The library of the token's maker runs inside this process. The key reference names the library and
+so decides which code runs; a stored reference is used only from a directory in which nobody else
+may write. A call into the library can hang and cannot be cancelled, so each runs in its own thread
+with a time limit.
 
 A refused PIN is never tried twice: tokens lock themselves after a few failures.
 """

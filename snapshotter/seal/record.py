@@ -1,9 +1,9 @@
 """
 Build the capture record, `capture/capture.json`, from a capture and its seal.
 
-A court reads this file: what was captured, when, how, from whom, with what outcome, and what
-a reader must not conclude from it. The groups follow the usual report of an online capture;
-docs/spec/capture-record.md lists every field.
+The record is written for a court: it states what was captured, when, how, from whom and with what
+outcome, and what must not be concluded from it. Its groups follow the usual report of an online
+capture; docs/spec/capture-record.md lists every field.
 """
 
 import hashlib

@@ -1,9 +1,11 @@
 """
-Seal a capture: record, custody chain, manifests, signatures, tokens, container.
+Seal a capture into a bundle, a single file in the spool.
 
-docs/spec/bundle.md, "Order of work", defines the order. A failing authority does not lose
-the capture: its token is owed. All files are written into the spool. A crash leaves files
-that the next run removes, and no bundle: `<id>.wacz` gets its name when it is complete.
+`seal` makes the capture record, the custody chain, the manifests, the signatures, the timestamp
+tokens and the container, in the order of docs/spec/bundle.md, "Order of work". If an authority
+fails, the capture is not lost: its token is owed. All files are written into the spool. A crash
+leaves files that the next run removes, and no bundle: `<id>.wacz` gets its name when it is
+complete.
 """
 
 import contextlib

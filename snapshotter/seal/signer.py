@@ -1,18 +1,18 @@
 """
-Sign with a key in a file, and manage the keys in a directory.
+Keep the signing keys of a directory (create, list, retire, load), and sign with a key in a file.
 
 A key named `default` is two files: `default.pem`, the private key (PKCS#8, RFC 5958;
 encrypted if it has a passphrase), readable by its owner alone, and `default.pub.pem`, the
 public key. The second is derived from the first and written again if it is missing, so that
 a crash between the two loses nothing. If only the second is left, the key was moved offline.
-No file of a key is ever overwritten.
+Neither file is ever overwritten.
 
 A key `court` in a key service or on a token is `court.ref` beside `court.pub.pem`: the line
-that names its holder (`seal/open_key.py`), and the public key that was found there first. So
-another key behind the same name is noticed before it signs.
+that names where it is held (`seal/open_key.py`), and the public key that was found there first.
+So another key behind the same name is noticed before it signs.
 
-A key that must not sign any more has `default.retired.json`: since when, why, and which key
-follows it. Its other files stay, since old bundles are verified with them.
+A key that must not sign any more has `default.retired.json`, which states since when, why, and
+which key follows it. Its other files stay, since old bundles are verified with them.
 """
 
 import re

@@ -1,12 +1,12 @@
 """
-Request tokens from timestamp authorities over HTTP (RFC 3161 section 3.4), and verify them.
+Request timestamp tokens from authorities over HTTP (RFC 3161 section 3.4), and verify them.
 
-Each response is verified against the authority's configured root before it is returned. A
-failing authority costs a capture its token and nothing else: the failure becomes a
-TokenResult, and `snapshotter timestamp` asks again.
+Each response is verified against the authority's configured root before it is returned. If
+an authority fails, the capture lacks its token and nothing else: the failure becomes a
+`TokenResult`, and `snapshotter timestamp` asks again.
 
 No proxy is used unless one is configured. The environment's `HTTP_PROXY` and `.netrc` are
-not read: the configuration decides where requests go, and not the shell.
+not read: the configuration decides where requests go, not the shell.
 """
 
 import contextlib

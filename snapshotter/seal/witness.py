@@ -1,5 +1,7 @@
 """
-Act as a witness: cosign the largest tree of each log, and never two histories (C2SP tlog-witness).
+Act as a witness of logs (C2SP tlog-witness): cosign a checkpoint that extends the last one.
+
+A witness never cosigns two histories of one log. It keeps for each log:
 
     <directory>/<SHA-256 of the origin>.checkpoint     the last cosigned checkpoint
     <directory>/<SHA-256 of the origin>.fork-01        a checkpoint of the log that contradicts it

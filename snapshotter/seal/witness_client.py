@@ -1,12 +1,12 @@
 """
-Ask a witness to cosign a checkpoint: the client of C2SP tlog-witness.
+Ask a witness over HTTP to cosign a checkpoint: the client side of C2SP tlog-witness.
 
     POST <url>/add-checkpoint     old 12, a consistency proof, the checkpoint
       200 → its signature lines, of which those by its configured key count
       409 → the size it saw last: asked again once, with a proof from there
 
-A cosignature is used only after it was verified with the configured key. The transport
-decides how connections are made.
+A cosignature is used only after it was verified with the configured key. The transport that
+the caller gives decides how connections are made.
 """
 
 import base64

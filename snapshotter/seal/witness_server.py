@@ -1,5 +1,5 @@
 """
-Serve a witness over HTTP/1.1: a small server for two requests.
+Serve a witness over HTTP/1.1: a small server that answers two kinds of request.
 
     POST /add-checkpoint                 at most 72 KiB, with its length
     GET /<origin hash>/checkpoint

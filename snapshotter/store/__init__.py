@@ -1,7 +1,10 @@
 """
 Store bundles and their sidecars in a directory or an S3 bucket.
 
-Contents: the two stores (`filesystem`, `s3`) with their locks and their compare-and-swap,
-the probe of a store's promises, the store that records custody, receipts, and the catalog.
-A store is not trusted: it can withhold evidence and cannot forge it.
+`location` parses the name of a store. `filesystem` is the store in a directory, with
+`directory_locks` and `directory_compare_and_swap`; `s3` is the store in a bucket, with `s3_bucket`
+and `s3_locks`. `lock_rules` and `upload_content` serve both. `probe` tests the promises of a store.
+`custodial_store` records custody events, and `receipt_files` keeps receipts. `catalog` finds the
+captures of a page, and `stored_events` reads take-down events. A store is not trusted: it can
+withhold evidence and cannot forge it.
 """

@@ -1,10 +1,13 @@
 """
-Keep a catalog of a store: a SQLite index with one row a bundle, to find captures of a page.
+Keep the catalog of a store: an SQLite index of its bundles and take-down events.
+
+With it the captures of a page are found without reading the bundles again:
 
     data_dir/catalog/<digest of the store's name>.db
 
-The catalog is built from the bundles alone, and losing it loses nothing: `snapshotter store
-reindex` builds it again. Its content is what the bundles state; nothing in it is verified.
+The catalog is built from the objects of the store, so that no evidence is lost with it:
+`snapshotter store reindex` builds it again. Its content is what the bundles state, and does not
+count as verified.
 
 `sync` compares the store's listing with the rows, both in the order of keys, and reads new
 bundles. Each batch of rows is one transaction: a process that is killed leaves what it had

@@ -1,12 +1,13 @@
 """
-Wrap a store, and record each change of a bundle as a receipt and a custody event.
+Wrap a store, so that each change of a bundle is recorded as a receipt and a custody event.
 
-    put, retain, hold, delete
-      (1) write what is about to be put, in the operator's directory
-      (2) call the store
-      (3) write the receipt with its event, in the operator's directory
-      (4) write the event to the bundle's custody chain: the next free sidecar
-      (5) mark the receipt: its event is in the chain
+A put, a retention, a hold and a deletion are made in these steps:
+
+    (1) before a put: write what is to be stored into the receipts on this machine
+    (2) call the store
+    (3) write the receipt with its event into the receipts on this machine
+    (4) write the event to the bundle's custody chain: the next free sidecar
+    (5) mark the receipt: its event is in the chain
 
 After a crash the next change of the same bundle by this machine completes what is missing:
 for (1) it checks whether the object arrived, for (3) whether the event is in the chain. A

@@ -1,5 +1,5 @@
 """
-Replace a small file of a directory store if it is still the one that was read.
+Hold the lock under which a directory store replaces a small file, if nobody changed it meanwhile.
 
     <root>/.swap          locked (flock) during compare and replace; empty, never removed
     <root>/.incoming/…    the new content, until it is renamed over the old file

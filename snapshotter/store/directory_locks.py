@@ -1,5 +1,5 @@
 """
-Record holds and retention of a directory store, in files beside its objects.
+Record the legal holds and the retention of a directory store in files beside its objects.
 
     root/
       .locks/<key>     canonical JSON: mode, end of retention, legal hold

@@ -1,5 +1,5 @@
 """
-Implement a store in a directory, for one machine or a shared mount.
+Implement a store in a directory, on one machine or on a shared mount.
 
     root/
       bundles/2026/11/24/<id>.wacz     mode 0444, one hard link
@@ -249,7 +249,7 @@ class DirectoryStore:
         return self._walk("", prefix, reverse)
 
     def read(self, key: str, limit: int) -> TaggedContent:
-        """See `SwapStore.read`. The tag is the content's SHA-256."""
+        """See `CompareAndSwapStore.read`. The tag is the content's SHA-256."""
         with self.open(key) as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
@@ -257,7 +257,7 @@ class DirectoryStore:
         return TaggedContent(data=data, tag=hashlib.sha256(data).hexdigest())
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
-        """See `SwapStore.swap`. An object that is made by it is a new one, as any other."""
+        """See `CompareAndSwapStore.swap`. A created object is new, like any other."""
         check_key(key)
         sha256 = hashlib.sha256(data).hexdigest()
         with self._translated(key), contextlib.ExitStack() as stack:
@@ -298,7 +298,7 @@ class DirectoryStore:
                 self._named.add((found.st_dev, found.st_ino))
 
     def discard(self, key: str) -> None:
-        """See `SwapStore.discard`."""
+        """See `CompareAndSwapStore.discard`."""
         check_key(key)
         with self._translated(key), contextlib.ExitStack() as stack:
             try:

@@ -1,4 +1,8 @@
-"""Parse the name of a store: a directory, or an S3 bucket with a prefix."""
+"""
+Parse the name of a store, which is a directory or an S3 bucket with a prefix.
+
+Invalid names of buckets and prefixes are refused; nothing is opened.
+"""
 
 import re
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """
-Decide how holds and retention change and when they end: the same rules for every store.
+Apply the rules of legal holds and retention, which are the same for every store.
 
-Pure. Retention is only ever extended. A hold ends only when it is lifted. Either one alone
-keeps an object.
+Retention is only ever extended. A legal hold ends only when it is lifted. Either one alone keeps
+an object from being deleted.
 """
 
 from dataclasses import replace

@@ -6,7 +6,8 @@ nevertheless, and four accepted Object Lock headers and dropped them. So each pr
 tested with tiny objects under `_probe/`, which are removed afterwards. A locked object has
 to stay until its lock ends, within a minute; a later probe removes it.
 
-A result may be kept for a while. `put_new` additionally reads back the lock of every object.
+The caller may reuse a result for a while. Besides, `S3Store.put_new` reads back the lock of every
+object.
 """
 
 import base64

@@ -1,11 +1,11 @@
 """
-Keep receipts of a store's answers in files, in a directory of the operator's.
+Keep the receipts of a store's answers in local files, one file for each bundle.
 
     directory/2026/11/24/<id>.jsonl     the lines of formats/bundle/receipts.py
 
-Each bundle has one file, so that a reader or writer touches one small file, however many
-bundles there are. A file is locked (flock) while its owner writes object, receipt and event,
-so that two processes of one machine do not write an event twice.
+A reader or writer of one bundle needs one small file only, however many bundles there are. A file
+is locked (flock) while a process writes object, receipt and event, so that two processes of one
+machine do not write an event twice.
 """
 
 import contextlib

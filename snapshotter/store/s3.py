@@ -1,5 +1,5 @@
 """
-Implement a store in an S3 bucket: conditional writes, checksums, Object Lock.
+Implement a store in an S3 bucket, with conditional writes, checksums and Object Lock.
 
     PUT <key>  If-None-Match: *  x-amz-checksum-sha256: …   one request up to 4 GiB
      ├─ 200 → HEAD that version: are length, checksum and lock as requested?
@@ -182,7 +182,7 @@ class S3Store:
         return self._walk(start, reverse)
 
     def read(self, key: str, limit: int) -> TaggedContent:
-        """See `SwapStore.read`. The tag is the ETag; one request."""
+        """See `CompareAndSwapStore.read`. The tag is the ETag; one request."""
         name = self._bucket.full_key(key)
         tried = 0
         while True:
@@ -194,7 +194,7 @@ class S3Store:
                     raise
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
-        """See `SwapStore.swap`: one PUT with `If-Match`, or with `If-None-Match: *`."""
+        """See `CompareAndSwapStore.swap`: one PUT with `If-Match`, or with `If-None-Match: *`."""
         name = self._bucket.full_key(key)
         condition: dict[str, Any] = {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
         for tried in range(_CONFLICTS):
@@ -222,7 +222,7 @@ class S3Store:
         )
 
     def discard(self, key: str) -> None:
-        """See `SwapStore.discard`. A bucket with versions keeps the old ones."""
+        """See `CompareAndSwapStore.discard`. A bucket with versions keeps the old ones."""
         name = self._bucket.full_key(
             key
         )  # what is no key is the caller's fault, and not the server's

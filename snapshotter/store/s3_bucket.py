@@ -1,8 +1,8 @@
 """
-Call one S3 bucket, and return the server's answers as values and our own errors.
+Call one S3 bucket: return its answers as values, and translate errors into those of the project.
 
-`S3Store` and `BucketLocks` call the bucket through this module. boto3 is imported when the
-first `S3Bucket` is built, so that importing this module costs nothing.
+`S3Store` and `BucketLocks` call the bucket through this module. boto3 is imported when the first
+`S3Bucket` is built, so that commands that use no bucket do not load it.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Read and set Object Lock in a bucket, and delete objects with all versions, for `S3Store`.
+Read and set Object Lock in a bucket, and delete objects with all their versions, for `S3Store`.
 
     lock     GetObjectRetention + GetObjectLegalHold of one version
     retain   PutObjectRetention, never with the bypass, then read back

@@ -1,4 +1,9 @@
-"""Read the take-down events that a store holds, whoever signed them."""
+"""
+Read and parse the objects in a store that are stored as take-down events.
+
+An object that is no valid event is returned with the reason. Whether the signing key is trusted is
+not checked here.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

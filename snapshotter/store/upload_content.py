@@ -1,4 +1,4 @@
-"""Open and measure content that is to be stored, and check the form of its digest."""
+"""Open content that is to be stored, measure its length, and check the form of its digest."""
 
 import io
 import re

@@ -1,5 +1,7 @@
 """
-Run the verifier alone: `snapshotter-verify FILE --trust trust.json --root-key ID`.
+Provide the command of the stand-alone verifier, which verifies one file.
+
+    snapshotter-verify FILE --trust trust.json --root-key ID
 
 It is for an auditor who installs the verifier and nothing else; `snapshotter verify` does the
 same and more. `python -I -m snapshotter.verify …` runs it as well; without -I, Python imports

@@ -3,8 +3,9 @@ Verify one bundle: whether it is as it was sealed, by whom and when.
 
 The steps have the numbers of docs/spec/bundle.md, "Verification", and of the second verifier
 (`scripts/verify_minimal.py`). No page content is parsed, and the capture record is parsed only
-after a signature holds over it. The bundle is read once, in chunks, and what is judged are the
-bytes that were digested. Nothing is read from the network, and nothing in the bundle is trusted.
+after a signature over it was verified. The bundle is read in chunks, and only the bytes that were
+digested are judged; it is read a second time only if a renewal needs its SHA-512. Nothing is read
+from the network, and nothing in the bundle is trusted.
 """
 
 import hashlib

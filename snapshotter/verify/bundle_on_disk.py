@@ -1,4 +1,4 @@
-"""Verify a bundle on disk with its sidecars."""
+"""Verify a bundle file together with the sidecars in its folder."""
 
 from datetime import datetime
 from pathlib import Path

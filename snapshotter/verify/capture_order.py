@@ -1,8 +1,8 @@
 """
-Compare the stated order of captures with their proven times.
+Compare the order of captures that an event or a proof pack states with their proven times.
 
 A token, and a witness that saw a bundle in the log, give an upper bound: the bundle existed by
-then. A late token is honest, and shows nothing about how long the bundle existed before.
+then. A late token is valid, but does not show how long the bundle existed before.
 A checkpoint of the log that a record quotes gives a lower bound: the capture began after it.
 So only a lower bound contradicts an order (docs/spec/takedown-event.md, "The order of its
 captures"); where the upper bounds do not prove the order, the report names it as unproven.

@@ -1,8 +1,9 @@
 """
-Read a capture record that a stranger may have written, with limits on length and values.
+Read a capture record that a stranger may have written, with limits on its length and values.
 
+`loads` decodes the record, and `capture_facts` returns the fields on which conclusions are based.
 The number of values is counted in the bytes of the record before it is parsed, so that a record
-can not exhaust the memory.
+cannot exhaust the memory.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,10 @@
 """
 Verify a take-down event without rules, as the stand-alone verifier does.
 
-The record, its key, its place in the log and each capture are judged. Whether the captures show
-what the event states, and whether the event follows from them, needs the rules in the bundles and
-the program that runs them (`app/takedown/event_verification.py`): here this is INDETERMINATE.
+The record, its key, its place in the log and each capture are judged. To find whether the captures
+show what the event states, and whether the event follows from them, the rules in the bundles and
+the program that runs them are needed (`app/takedown/event_verification.py`): here these two checks
+are INDETERMINATE.
 """
 
 from collections.abc import Sequence

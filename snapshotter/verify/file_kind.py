@@ -1,11 +1,11 @@
 """
-Tell which kind of exhibit a file is, and refuse a file that is no exhibit.
+Find the kind of a file that is to be verified, and refuse a file that is no exhibit.
 
-The kind follows from the content of a file and never from its name. A file is judged if it is
-named like an exhibit, or if one trace of an exhibit is anywhere in its bytes: whoever damages,
-cuts, prepends or renames an exhibit must not get rid of FAILED. A file without either, such as
-a table of links, gets no verdict, because FAILED would be wrong about it (docs/spec/bundle.md,
-"What is judged").
+Exhibits are bundles, take-down events, proof packs and campaign reports. The kind follows from the
+content of a file and never from its name. A file is judged if it is named like an exhibit, or if
+one trace of an exhibit is anywhere in its bytes: nobody may escape a FAILED by damaging, cutting or
+renaming an exhibit, or by putting bytes before it. A file without either, such as a table of links,
+gets no verdict, because FAILED would be wrong about it (docs/spec/bundle.md, "What is judged").
 """
 
 import re

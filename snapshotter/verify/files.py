@@ -1,4 +1,8 @@
-"""Open the files that a verifier reads from disk, and read trust files."""
+"""
+Open the files that a verifier reads from disk, find files beside a bundle, and read trust files.
+
+Only regular files are read, and opening one never waits.
+"""
 
 import contextlib
 import errno

@@ -1,9 +1,10 @@
 """
-Read the log of a store, prove entries of it, and check it as a whole, offline and without a key.
+Read the log of a store, prove that entries are in it, and check it as a whole.
 
-`snapshotter log show`, `log prove` and `log check` use this module. `log check` finds whether the
-log is consistent and continues the checkpoints that were seen before. Whether store and log agree
-is checked by the audit (`verify/audit`).
+`snapshotter log show`, `log prove` and `log check` use this module, as do replication, renewal and
+repair. No signing key is needed. `check_log` finds whether the log is consistent and continues the
+checkpoints that were seen before. Whether store and log agree is checked by the audit
+(`verify/audit`).
 """
 
 import errno

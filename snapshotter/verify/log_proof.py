@@ -1,8 +1,9 @@
 """
-Judge a bundle by the log proof beside it (docs/spec/log.md, "Judging a bundle by it").
+Judge a bundle by the log proof beside it, and by the checkpoint that its record quotes.
 
-Anybody may have put the proof there, so a proof that does not hold does not speak against the
-bundle. But what a log and its witnesses have signed can contradict what the bundle states.
+See docs/spec/log.md, "Judging a bundle by it". Anybody may have put the proof there, so an invalid
+proof does not count against the bundle. But what a log and its witnesses have signed can contradict
+what the bundle states.
 """
 
 from collections.abc import Collection, Iterator

@@ -1,5 +1,7 @@
 """
-Verify a proof pack: whether the file is as it was made, by whom, and whether each capture holds.
+Verify a proof pack: whether the file is unchanged, who made it, and whether its captures hold.
+
+The file is compared with its signed manifest, and each capture is verified as a bundle.
 
 The checks have the order of docs/spec/proof-pack.md, "Verification": form and signature of the
 manifest, every byte of the file, the key, the captures, the event. The file is read in blocks,

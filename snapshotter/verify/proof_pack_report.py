@@ -1,4 +1,4 @@
-"""Write the report about a pack as text and as JSON."""
+"""Format the report about a proof pack, as text and as JSON."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """
 Check that a capture record agrees with itself and with the files of its bundle.
 
-A record repeats facts that a file states as well, such as digests or a status. A person with the
+A record repeats facts that files state as well, such as digests or a status. A person with the
 signing key can make them differ, and then two readers believe different things. The facts are
 those of docs/spec/capture-record.md, "What is stated twice". No content of a page is parsed:
 `MemberMeasures` counts while the container is read, and the rest is compared.

@@ -1,10 +1,10 @@
 """
-Judge the renewals beside a bundle (docs/spec/renewal.md).
+Judge the renewals beside a bundle, and find when the certificates behind its time end.
 
-A renewal counts if its token is good, covers this bundle and the tokens on which its time is
-based, and was given in time: before the certificates of those tokens, or of a renewal that it
-covers, ended. A renewal extends the proven time and never shortens it; one that does not count has
-no effect on the verdict.
+See docs/spec/renewal.md. A renewal counts if its token is valid, covers this bundle and the tokens
+on which its time is based, and was given in time: before the certificates of those tokens, or of a
+renewal that it covers, ended. A renewal extends the proven time and never shortens it; one that
+does not count has no effect on the verdict.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,9 @@
-"""Write the report about a bundle as text and as JSON."""
+"""
+Format the report about a bundle, as text and as JSON.
+
+The lines of findings and the exit codes are used for the reports of events, packs and audits as
+well.
+"""
 
 import json
 from collections.abc import Mapping

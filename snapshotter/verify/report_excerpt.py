@@ -1,8 +1,9 @@
 """
 Shorten the report about a bundle where the reports of many bundles are held at once.
 
-A record has up to 8 MiB, and takes some 40 MB once it is parsed; an event or a pack has two
-hundred captures. So everything is removed or cut whose length the maker of a bundle can choose.
+A capture record has up to 8 MiB, and takes some 40 MB once it is parsed; an event or a proof pack
+has two hundred captures. So all parts whose length the maker of a bundle can choose are removed
+or cut.
 """
 
 from dataclasses import replace

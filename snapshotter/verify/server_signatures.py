@@ -1,9 +1,9 @@
 """
-Check the signatures of servers in the recorded TLS handshakes: `capture/tls.json`.
+Check the signatures of servers in the recorded TLS handshakes (`capture/tls.json`).
 
-Only the signatures are checked, and not the chains of the certificates, because the trusted roots
-of that time are not known here. A bundle without the file gets no finding: its version did not
-record it, or its page had no TLS.
+Only the signatures are checked, not the chains of the certificates, because it is not known here
+which roots were trusted at that time. A bundle without the file gets no finding: its version did
+not record it, or its page had no TLS.
 """
 
 from collections.abc import Iterator, Mapping

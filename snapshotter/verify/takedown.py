@@ -1,8 +1,10 @@
 """
-Verify a take-down event as far as this needs no rules: its record and its captures.
+Verify the record and the captures of a take-down event, and format the report about it.
+
+This module checks what needs no rules:
 
     (1) the record has this format, and its signature holds
-    (2) its key is trusted, and good
+    (2) its key is trusted, and is not revoked
     (3) that key has signed none of the captures
     (4) each capture is present, has the digest that the event names, and verifies by itself
     (5) the proven times of the captures do not contradict their order

@@ -1,7 +1,7 @@
 """
-Describe what changed between two versions of a trust file, and what it means for bundles.
+Describe what changed between two versions of a trust file, and what each change means for bundles.
 
-The text for a change states in a sentence what differs and what follows from it. Its effect
+Each change has a sentence about what differs and one about what follows from it. Its effect
 states whether less counts than before (`stricter`), more (`wider`) or neither (`neutral`).
 """
 

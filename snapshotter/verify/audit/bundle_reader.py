@@ -1,10 +1,11 @@
 """
-Read one bundle of a store with all of its sidecars, in many processes at once.
+Read and verify one bundle of a store with its sidecars, and return the facts for an audit.
 
-The result is a set of facts that fit into a database. The process that has the log compares
-them with it (`log_comparison.py`). Facts are kept from one audit to the next under a
-fingerprint of all bytes that they came from, of the trust and of this program: for unchanged
-objects only digests are computed, and no signature is verified again.
+Many processes run this code at once, each for another bundle. The facts are a JSON object with
+what was read, found and locked. The process that has the log compares them with it
+(`log_comparison.py`). Facts are kept from one audit to the next under a fingerprint of all bytes
+that they came from, of the trust and of this program: for unchanged objects only digests are
+computed, and no signature is verified again.
 """
 
 import contextlib

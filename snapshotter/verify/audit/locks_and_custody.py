@@ -1,5 +1,5 @@
 """
-Check that each object is still locked as required, and that its custody chain is unaltered.
+Check that objects are still locked as required, and that custody chains are unaltered.
 
 The required locks come from several sources: the policy in the bundle's signed record, holds
 that were placed, the store's answers when the object was put (receipts, in the custody chain

@@ -1,9 +1,9 @@
 """
-Compare the store with the log, in both directions, and report every difference.
+Compare a store with its log, in both directions, and add a finding for every difference.
 
-What the log names must be in the store, and what is in the store must be in the log, with
-the same bytes. This module reads no bundle: the facts come from `bundle_reader.py` and the
-history from `log_history.py`.
+What the log names must be in the store, and what is in the store must be in the log, with the same
+bytes. That covers bundles, sidecars, reports of audits and the trust file. No bundle is read here:
+the facts come from `bundle_reader.py` and the history from `log_history.py`.
 """
 
 import contextlib

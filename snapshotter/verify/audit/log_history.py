@@ -1,11 +1,12 @@
 """
 Check that the log is one history, and the same one that earlier audits and others saw.
 
-The store is not trusted. The tree is built again from the log's entries, each tile is
-compared with the stored one, and the root with the signed checkpoint. This yields the root
-of every smaller tree, so that any checkpoint from elsewhere (remembered by an earlier audit,
-in a proof beside a bundle, in a capture record, from a witness) is compared with one look-up.
-That shows as much as a consistency proof does (RFC 6962 section 2.1.2).
+The store is not trusted. The tree is built again from the log's entries, each tile is compared with
+the stored one, and the root with the signed checkpoint. This yields the root of every smaller tree,
+so that any checkpoint from elsewhere (remembered by an earlier audit, in a proof beside a bundle,
+in a capture record, from a witness) is compared with one look-up. That shows as much as a
+consistency proof does (RFC 6962 section 2.1.2). The cosignatures of witnesses and the lock of the
+log's writers are checked as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator

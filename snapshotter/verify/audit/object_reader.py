@@ -1,10 +1,10 @@
 """
-Read the objects of a store for an audit, and distinguish bytes, absence and failure.
+Read the objects of a store for an audit: each was read, is absent, or could not be read.
 
 An error proves nothing about the evidence: an object that cannot be read is INDETERMINATE. An
 object that seems to be gone is looked for again before this is reported
-(`verify/audit/second_look.py`). Something in the place of an object that is no regular file is no
-object.
+(`verify/audit/second_look.py`). If something that is no regular file has the place of an object,
+the object counts as absent.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """
-Spread work over processes, each with its own connection to the store.
+Distribute tasks over several processes, each of which has its own connection to the store.
 
-Verification is computation, so that threads would wait for each other. Processes are started
-afresh (`spawn`): connections to a bucket do not survive a fork. They end when their pipe
+Verification is computation, and threads of one process would wait for each other. Processes are
+started afresh (`spawn`): connections to a bucket do not survive a fork. They end when their pipe
 closes, so that none outlives an audit that was killed. They ignore Ctrl-C: the audit handles
 it, saves the finished work, and ends them.
 """

@@ -1,9 +1,10 @@
 """
-Compare the signed records beside the bundles with the log: none is missing, none was changed.
+Check the signed records of a store (gap records and take-down events) against the log.
 
-Gap records and take-down events are stored in the same way, one object each, and checked by
-the same code. A missed visit or a take-down is not a fault of the store. Each record becomes
-a note, so that nobody takes a time without captures for a time in which nothing happened.
+No record may be missing or changed. Both kinds are stored in the same way, one object each, and are
+checked by the same code. A missed visit or a take-down is not a fault of the store. Each valid
+record becomes a note, so that nobody takes a time without captures for a time in which nothing
+happened.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """
-Encode and parse the newest checkpoint that an auditor has seen of a store.
+Encode and parse the file with the newest checkpoint that an auditor has seen of a store.
 
-Whoever controls a store can present an older or a different log. An auditor who remembers
-one size and root detects that. Nothing else of an audit needs to be kept: it is a small,
-readable file on the auditor's own machine, never in the store.
+Whoever controls a store can present an older or a different log. An auditor who remembers one size
+and root detects that. The file is small and readable, and is kept on the auditor's own machine,
+never in the store.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,12 @@
 """
-Check the custody events of the original store that a replica carries (docs/spec/custody.md,
-"Replicas").
+Check the custody events of the original store that a replica carries.
 
-The custody chain of a bundle continues separately in the store and in its replica. A replica
-has the events of the original under `custody/`, and the log, which is the original's, names
-their heads. No statement has to be trusted: each event contains the digest of the one before,
-so the events from the replica's own chain to a logged head are authentic. The replica's chain
-must itself continue as a copied chain does. Otherwise events of a store could be hidden by
-moving them to the place for events of another store.
+The custody chain of a bundle continues separately in the store and in its replica
+(docs/spec/custody.md, "Replicas"). A replica has the events of the original under `custody/`, and
+the log, which is the original's, names their heads. No statement has to be trusted: each event
+contains the digest of the one before, so the events from the replica's own chain to a logged head
+are authentic. The replica's chain must itself continue as a copied chain does. Otherwise events of
+a store could be hidden by moving them to the place for events of another store.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """
-Present the result of an audit: for a person, as JSON lines, and as the signed document.
+Format the result of an audit: for a person, as JSON lines, and as the document to be signed.
 
 Every kind of finding is named with its count, the worst kind first, and the first few
 findings of each kind are shown. The JSON lines contain all findings, and the signed document

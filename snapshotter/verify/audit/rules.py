@@ -1,4 +1,8 @@
-"""Hold the time limits and tolerances by which an audit judges, besides the trust file."""
+"""
+Define `AuditRules`: the time of an audit, and the periods that its checks allow.
+
+What is trusted is not defined here, but in the trust file.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

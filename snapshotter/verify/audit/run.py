@@ -1,7 +1,7 @@
 """
-Run one audit of one store, from the remembered checkpoint to the report.
+Run one audit of one store, and return its report.
 
-The order (docs/reference/audit.md):
+The steps have this order (docs/reference/audit.md):
 
     (1) the checkpoint: signature, witnesses; compared with the remembered one
     (2) the tree: built again from its entries, every tile compared
@@ -10,8 +10,8 @@ The order (docs/reference/audit.md):
     (5) every requested bundle, with all of its sidecars
     (6) the log again, for captures made meanwhile; then each bundle against it
     (7) the store against the log: what was added; reports, gap records, take-down events
-    (8) a pause, and a second look at all that may be missing; what earlier audits could not
-        read
+    (8) a pause, and a second look at all that may be missing; then the objects that earlier
+        audits could not read
 
 An audit that is interrupted in (5) continues there the next time. It writes only into the
 workspace, which is not in the store.

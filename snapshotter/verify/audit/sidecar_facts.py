@@ -1,9 +1,10 @@
 """
-Read the facts in the sidecars of a bundle, and the checkpoints that come with them.
+Extract the facts in the sidecars of a bundle, for an audit.
 
-Anybody who can write to a store can add junk to it. So an unreadable sidecar is reported, and
-a readable one is compared with something signed: a proof with the log's history, a custody
-chain with the heads in the log, a hold with its key.
+The facts include the checkpoints in log proofs, in renewals and in the capture record. Anybody who
+can write to a store can add junk to it. So an unreadable sidecar is reported, and a readable one is
+compared with something signed: a proof with the log's history, a custody chain with the heads in
+the log, a hold with its key.
 """
 
 import contextlib

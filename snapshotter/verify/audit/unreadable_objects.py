@@ -1,10 +1,10 @@
 """
-Record which objects audits could not read, and since when.
+Record which objects audits could not read, and since when; encode and parse the file of them.
 
-An unreadable object proves nothing: servers are busy, or rights are wrong. But whoever
-controls a store could answer "try again" forever instead of admitting a deletion. So an
-auditor records what could not be read: since when, in how many audits, and whether an
-earlier audit had read it. The file is on the auditor's own machine, like the checkpoint.
+An unreadable object proves nothing: servers are busy, or access rights are wrong. But whoever
+controls a store could answer "try again" forever instead of admitting a deletion. So an auditor
+records since when, and in how many audits, an object could not be read, and whether an earlier
+audit had read it. The file is on the auditor's own machine, like the remembered checkpoint.
 """
 
 from collections.abc import Iterable

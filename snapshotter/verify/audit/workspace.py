@@ -1,5 +1,5 @@
 """
-Keep the data of an audit that does not fit into memory, in a SQLite file.
+Keep the data of an audit in an SQLite file, because it may not fit into memory.
 
 For a store with a million bundles, neither the listing nor the log is ever held in memory.
 Both are written to tables and matched there. Findings are written as they are made, so that
