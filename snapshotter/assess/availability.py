@@ -10,7 +10,7 @@ The steps have the order of docs/reference/takedown-rules.md:
     (5) HTTP status
     (6) a page that has the shape of a notice, in words that no rule has
     (7) a general phrase for something that is gone, on a host without a rule file
-    (8) content of a kind that counts only if none of the steps above applies
+    (8) content by a rule with `last`, which counts only if none of the steps above applies
     (9) nothing: inconclusive
 
 The first step that applies decides. A wall is never a removal. Nothing is guessed: a page that

@@ -86,7 +86,7 @@ class ReaderSetup:
     open_store: Callable[[], ReadableStore]
     trust: Trust
     now: datetime
-    basis: str  # what a reading rests on besides bytes: `verdict_basis` the trust
+    basis: str  # what the facts depend on besides the bytes: see `verdict_basis`
 
 
 def verdict_basis(trust: Trust) -> str:
