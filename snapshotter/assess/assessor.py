@@ -3,8 +3,8 @@ Assess a page by the rules of one decision: `RuleAssessor` implements the port `
 
 `judge` returns the verdicts alone, and `assess` also the readings. Neither raises, because a page
 may be made to break them. If the verdicts cannot be found, the content verdict is `error` with the
-reason. If a reading fails, or something after the verdict, it is named in `Assessment.unread`, and
-all other results remain.
+reason. If a reading or another later step fails, `Assessment.unread` names it, and all other
+results remain.
 """
 
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ class _PageReading:
 
 class RuleAssessor:
     """
-    Judges pages by rule files, and reads them.
+    Judges pages by rule files, and reads data from the pages.
 
     Args:
         rule_sets: In the order of matching.
         verdict: The policy's rules for the main region.
-        readings: What is read off a page.
+        readings: What is read from a page.
     """
 
     def __init__(

@@ -5,7 +5,8 @@ The steps have the order of docs/reference/takedown-rules.md:
 
     (1) walls: by final address, then by structure and data
     (2) content: it is there, outside any notice, and no phrase of (7) is its title or heading
-    (3) notices by structure and by address, then the platform's own errors
+    (3) notices by structure, and by words in an address; then the platform's own errors;
+        then notices by address
     (4) notices in the page's data
     (5) HTTP status
     (6) a page that has the shape of a notice, in words that no rule has

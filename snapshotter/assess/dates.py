@@ -3,7 +3,7 @@ Read the dates of a page, and parse written dates, each as an interval.
 
 `3 weeks ago`, `昨天 21:03`, `M月D日` and ISO 8601 are read, among others:
 
-    3 weeks ago, rounded    2.5 to 3.5 weeks before the capture (a first week is one at least)
+    3 weeks ago, rounded    2.5 to 3.5 weeks before the capture (but `1 week` is never less than 1)
     3 weeks ago, truncated  3 to 4 weeks before it
     昨天 21:03              one minute, in the zone of the browser
     2014-05-27              one day, in the zone of the browser

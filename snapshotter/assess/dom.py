@@ -2,9 +2,9 @@
 Parse the markup of a page into a tree of elements, and derive the blocks of text in it.
 
 The tree is made by `formats/page/plain_markup.py`, so that the work grows only with the length of
-the markup. Scripts are not in the tree: their text is kept separately. The document alone shows
-that something is hidden only if an attribute says so; the browser's own blocks (`Page.blocks`) show
-it always.
+the markup. Scripts are not in the tree: their text is kept separately. The markup shows that
+something is hidden only if an attribute says so. The browser's own blocks (`Page.blocks`) always
+show it.
 """
 
 import re

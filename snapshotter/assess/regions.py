@@ -1,5 +1,5 @@
 """
-Label each block of a page with its region, and find the main region.
+Label each block of a page with its region, and find the main region with its text and links.
 
 Nothing is removed: every block keeps its text and gets a label. The main region is the one that
 the policy or the site's file names; else the one that the page's structure marks (`article`,

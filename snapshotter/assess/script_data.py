@@ -1,7 +1,7 @@
 """
 Read the values of variables, and JSON data, from the text of a page's scripts.
 
-No script is run:
+No script is run. Examples:
 
     var read_num = "3797" * 1;          variable read_num is "3797"
     ori_create_time: '1767346773' * 1   variable ori_create_time is "1767346773"

@@ -3,8 +3,8 @@ Derive take-down events (removals and reinstatements) from the captures of one p
 
 A `Conclusion` also has the present state, and the evidence that is missing for an event.
 
-The same observations give the same events, in whatever order they arrived. Captures are taken
-in the order in which they ended. Each may change the state:
+The same observations give the same events, in whatever order they arrived. Captures are
+considered in the order in which they ended. Each may change the state:
 
     there ──unavailable──► doubted ──times, after, control──► REMOVED: gone
       ▲                       │ available                               │ available

@@ -3,9 +3,9 @@ Seal a capture into a bundle, a single file in the spool.
 
 `seal` makes the capture record, the custody chain, the manifests, the signatures, the timestamp
 tokens and the container, in the order of docs/spec/bundle.md, "Order of work". If an authority
-fails, the capture is not lost: its token is owed. All files are written into the spool. A crash
-leaves files that the next run removes, and no bundle: `<id>.wacz` gets its name when it is
-complete.
+fails, the capture is not lost: its bundle is sealed without this token, which is requested again
+later. All files are written into the spool. A crash leaves files that the next run removes, and no
+bundle: `<id>.wacz` gets its name when it is complete.
 """
 
 import contextlib

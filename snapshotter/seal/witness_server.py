@@ -52,7 +52,7 @@ class WitnessServer:
     Serve one witness. Call `start`, then `wait` until the task is cancelled.
 
     Args:
-        told: Gets a line for each request that was answered.
+        log_request: Called with a line for each request that was answered.
     """
 
     def __init__(self, witness: WitnessService, log_request: LogRequest) -> None:

@@ -1,12 +1,12 @@
 """
-Hold the lock under which a directory store replaces a small file, if nobody changed it meanwhile.
+Lock a directory store while it replaces a small file that nobody else may change meanwhile.
 
     <root>/.swap          locked (flock) during compare and replace; empty, never removed
     <root>/.incoming/…    the new content, until it is renamed over the old file
 
 Compare and replace are one step under the lock of `.swap`, which the system releases when
 its holder ends. The new file is complete and synced before it gets its name, so a reader
-sees the old file or the new one. A file that does not exist yet is created by link(2), as
+sees the old file or the new one. A file that does not exist yet is created by link(2), like
 every object of the store, and needs no lock.
 """
 

@@ -7,7 +7,7 @@ tested with tiny objects under `_probe/`, which are removed afterwards. A locked
 to stay until its lock ends, within a minute; a later probe removes it.
 
 The caller may reuse a result for a while. Besides, `S3Store.put_new` reads back the lock of every
-object.
+object that it stores with a retention.
 """
 
 import base64

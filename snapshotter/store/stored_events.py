@@ -1,5 +1,5 @@
 """
-Read and parse the objects in a store that are stored as take-down events.
+Read and parse the objects under a store's prefix for take-down events.
 
 An object that is no valid event is returned with the reason. Whether the signing key is trusted is
 not checked here.

@@ -4,8 +4,9 @@ Compare the order of captures that an event or a proof pack states with their pr
 A token, and a witness that saw a bundle in the log, give an upper bound: the bundle existed by
 then. A late token is valid, but does not show how long the bundle existed before.
 A checkpoint of the log that a record quotes gives a lower bound: the capture began after it.
-So only a lower bound contradicts an order (docs/spec/takedown-event.md, "The order of its
-captures"); where the upper bounds do not prove the order, the report names it as unproven.
+So an order is contradicted only if the record of the capture that is said to be the earlier one
+quotes a checkpoint (docs/spec/takedown-event.md, "The order of its captures"). If the upper bounds
+do not confirm an order, the report names it as unproven.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -5,7 +5,8 @@ Exhibits are bundles, take-down events, proof packs and campaign reports. The ki
 content of a file and never from its name. A file is judged if it is named like an exhibit, or if
 one trace of an exhibit is anywhere in its bytes: nobody may escape a FAILED by damaging, cutting or
 renaming an exhibit, or by putting bytes before it. A file without either, such as a table of links,
-gets no verdict, because FAILED would be wrong about it (docs/spec/bundle.md, "What is judged").
+gets no verdict, because FAILED would be wrong about it. Nor does a sidecar, or the report of an
+audit, although a bundle's id is in its name (docs/spec/bundle.md, "What is judged").
 """
 
 import re

@@ -1,5 +1,5 @@
 """
-Verify a proof pack: whether the file is unchanged, who made it, and whether its captures hold.
+Verify a proof pack: whether the file is unchanged, who made it, and whether its captures verify.
 
 The file is compared with its signed manifest, and each capture is verified as a bundle.
 

@@ -1,5 +1,5 @@
 """
-Judge the renewals beside a bundle, and find when the certificates behind its time end.
+Judge the renewals beside a bundle, and find until when certificates support its proven time.
 
 See docs/spec/renewal.md. A renewal counts if its token is valid, covers this bundle and the tokens
 on which its time is based, and was given in time: before the certificates of those tokens, or of a

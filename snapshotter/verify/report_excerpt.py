@@ -1,9 +1,9 @@
 """
-Shorten the report about a bundle where the reports of many bundles are held at once.
+Shorten the report about a bundle, so that the reports of many bundles fit into memory together.
 
 A capture record has up to 8 MiB, and takes some 40 MB once it is parsed; an event or a proof pack
-has two hundred captures. So all parts whose length the maker of a bundle can choose are removed
-or cut.
+has up to two hundred captures. So all parts whose length the maker of a bundle can choose are
+removed or cut.
 """
 
 from dataclasses import replace

@@ -2,8 +2,9 @@
 Check the signatures of servers in the recorded TLS handshakes (`capture/tls.json`).
 
 Only the signatures are checked, not the chains of the certificates, because it is not known here
-which roots were trusted at that time. A bundle without the file gets no finding: its version did
-not record it, or its page had no TLS.
+which roots were trusted at that time. A bundle without the file fails if its capture record lists
+the file. Otherwise there is no finding: the program that made the bundle did not record the file
+yet, or the page had no TLS.
 """
 
 from collections.abc import Iterator, Mapping

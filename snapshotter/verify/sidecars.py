@@ -3,8 +3,7 @@ Load the sidecars of a bundle, which were added beside it after it was sealed.
 
 `load_sidecars` reads them from any source, `sidecars_on_disk` from a folder, and `sidecars_in`
 takes them from files that were read already. A file that does not belong beside a bundle is not
-read, and one that is too long is cut, so that no format accepts it. Nothing is judged here
-(docs/spec/bundle.md, "Sidecars").
+read, and one that is too long is cut, so that no format accepts it. Nothing is judged here.
 """
 
 import os

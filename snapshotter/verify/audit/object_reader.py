@@ -1,8 +1,8 @@
 """
-Read the objects of a store for an audit: each was read, is absent, or could not be read.
+Read the objects of a store for an audit, and tell whether each is there, absent or unreadable.
 
-An error proves nothing about the evidence: an object that cannot be read is INDETERMINATE. An
-object that seems to be gone is looked for again before this is reported
+An error proves nothing about the evidence, so an unreadable object alone does not make an audit
+FAILED. An object that seems to be gone is looked for again before this is reported
 (`verify/audit/second_look.py`). If something that is no regular file has the place of an object,
 the object counts as absent.
 """

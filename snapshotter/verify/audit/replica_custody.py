@@ -1,12 +1,13 @@
 """
-Check the custody events of the original store that a replica carries.
+Find which custody events that a replica carries from its original store are authentic.
 
 The custody chain of a bundle continues separately in the store and in its replica
 (docs/spec/custody.md, "Replicas"). A replica has the events of the original under `custody/`, and
 the log, which is the original's, names their heads. No statement has to be trusted: each event
 contains the digest of the one before, so the events from the replica's own chain to a logged head
-are authentic. The replica's chain must itself continue as a copied chain does. Otherwise events of
-a store could be hidden by moving them to the place for events of another store.
+are authentic. The first carried event has to follow an event of the replica's own chain after which
+that chain records a copy (`replication` or `recovery`). Otherwise events of a store could be hidden
+by moving them to the place for events of another store.
 """
 
 import contextlib

@@ -1,10 +1,11 @@
 """
 Look for objects a second time before an audit reports them as gone.
 
-An object counts as gone if the store does not list it and does not find it by name, both again
-after a pause: some stores list late, and some servers answer "not found" for a moment
+An object counts as gone only if the store, asked again after a pause, neither lists it nor finds it
+by its key: some stores list late, and some servers answer "not found" for a moment
 (docs/adr/0056-absence-is-confirmed.md). Suspected objects are collected during the audit, and all
-of them are looked for at its end, after one pause.
+of them are looked for at its end, after one pause. If that leads to further suspected objects,
+another round follows.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
