@@ -1,6 +1,8 @@
 """
-Provide the options `--enqueue` and `--wait` of `snapshotter capture`: hand URLs to the queue, and
-print how their jobs end.
+Hand URLs to the queue for `snapshotter capture --enqueue`, print their jobs, and wait for the end
+of the jobs if `--wait` is given.
+
+The module also declares these options, and `--tag` and `--priority`.
 """
 
 import time

@@ -1,6 +1,6 @@
 """
-Provide what all commands that use signing keys need: options, questions for passphrases and PINs,
-and descriptions of keys as text and JSON.
+Declare the options for signing keys that several commands share, ask the user for passphrases and
+PINs, and describe keys as text and JSON.
 """
 
 import sys

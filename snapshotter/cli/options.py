@@ -1,6 +1,6 @@
 """
 Declare options that several commands share: the store, the trust file and its root key, the lock
-mode, and the wait before a second look.
+mode, and the wait before missing objects or files are looked for again.
 """
 
 from collections.abc import Callable

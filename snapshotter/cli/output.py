@@ -1,8 +1,8 @@
 """
-Print results on stdout and messages on stderr, and show progress on a terminal.
+Print results on stdout and messages on stderr, show progress on a terminal, and write files.
 
-Control characters in the text are escaped. The module also formats sizes, times, durations and
-verdicts for all commands.
+Control characters in the printed text are escaped. The module also formats sizes, times, durations
+and verdicts for all commands.
 """
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Provide `snapshotter policy`: list, show, explain, check, test and compare policies."""
+"""
+Provide `snapshotter policy`: list, show, explain, check and compare policies, and try take-down
+rules on pages.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

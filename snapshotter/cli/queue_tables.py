@@ -1,6 +1,6 @@
 """
-Provide `snapshotter queue tables` and `queue migrate`: show the number of the queue's database
-tables, and change the tables to another number, so that another release can use the queue.
+Provide `snapshotter queue tables` and `queue migrate`: show the version number of the queue's
+database tables, and migrate the tables to another version, which another release can use.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,6 @@
 """
-Describe for a person what was read from a page: metadata, counts, dates, QR codes and the main
-text.
+Describe for a person what was read from a page: metadata, counts, dates, QR codes, the main text
+and the number of links.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """
-Provide `snapshotter renew`: renew the time proofs of bundles, before the certificates behind their
-timestamps end.
+Provide `snapshotter renew`: renew the time proofs of bundles before the certificates of their
+timestamps expire.
 """
 
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """
-Provide `snapshotter streams`: decrypt the network streams of a bundle, and compare the bundle's
-network record with them or write them into a directory.
+Provide `snapshotter streams`: decrypt the network streams of a bundle, to compare the bundle's
+network record with them or to write them into a directory.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """
-Provide `snapshotter watch`: add, change, show, pause, poll and remove watches of lists
-(feeds, sitemaps, tables, pages), whose new pages are captured.
+Provide `snapshotter watch`: add, change, list, show, pause, resume, poll and remove watches of
+lists (feeds, sitemaps, tables, pages), whose new pages are captured.
 """
 
 from collections.abc import Callable

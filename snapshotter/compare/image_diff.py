@@ -1,10 +1,11 @@
 """
-Find the regions in which two pictures of a page differ.
+Find the regions in which two pictures of a page differ, and the blocks of text that lie there.
 
 Rows that are equal in both pictures are aligned first, so that an inserted paragraph does not make
-everything below it differ. The rows between them are compared pixel by pixel. A pixel counts as
-different if it is outside the range of its neighbours in the other picture, so other smoothing of
-a letter is not a change. Differing pixels that are near each other form one region.
+everything below it differ. The rows between them are compared pixel by pixel. A small
+difference is ignored if the neighbouring pixels show that a browser may have only smoothed the same
+letter differently. Differing pixels that are near each other form one region. Masked areas are not
+compared.
 
 A whole page can have hundreds of megapixels, so the memory holds only two bands of rows and a
 digest of each row.

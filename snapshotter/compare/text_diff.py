@@ -2,9 +2,9 @@
 Compare the texts of two captures block by block, and report the main region separately.
 
 Blocks are aligned within their part of the page: the main region, other visible text, hidden text.
-Blocks that are not in both captures are paired by similarity and compared word by word; equal
-words in another place are reported as moved. If one of the captures has no layout (old captures
-have none), lines are used instead of blocks.
+Blocks that are not in both captures are paired by similarity and compared word by word. A block
+with the same words in another place is reported as moved. If one of the captures has no layout (old
+captures have none), lines are used instead of blocks.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """
-Compare the single values of two captures: counts, metadata, links, QR codes, verdicts, and the
-platform's marks of edits.
+Compare the single values of two captures: counts, metadata, links, QR codes and verdicts; and
+collect what the platform states about edits of the page.
 """
 
 import re

@@ -6,8 +6,9 @@ point, commas and per cent sign (`1,234.5%`). Scripts without spaces between wor
 Japanese, Thai, Lao, Khmer, Burmese, Tibetan) are compared character by character, each with its
 combining marks. Korean has spaces, so it has words.
 
-Words are compared in compatibility form (NFKC) and in no other way: a capital letter is a change,
-a full-width digit is not. The result contains the texts unchanged.
+Words are compared in compatibility form (NFKC), without invisible characters such as soft hyphens.
+So a full-width digit is equal to an ordinary digit, but a capital letter differs from a small one.
+The result contains the texts unchanged.
 """
 
 import re

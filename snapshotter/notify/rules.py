@@ -1,8 +1,9 @@
 """
-Read `notify.toml`, which states the recipients of each event, and apply its rules to events.
+Read `notify.toml`, which defines channels and rules, and choose by its rules the channels that get
+an event. `reduce_event` removes what a channel's messages must not contain, such as addresses.
 
 An unknown key is an error. The file makes the software connect to servers, and names files with
-secrets. So it is never searched for: a setting of the user names it (docs/adr/0058).
+secrets. So the software never searches for it: a setting of the user names it (docs/adr/0058).
 """
 
 from collections.abc import Sequence

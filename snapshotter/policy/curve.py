@@ -1,9 +1,10 @@
 """
-Read decay curves, and compute from a curve and the first sight of a page when it is visited again.
+Read decay curves and seasons, and compute the times of the visits to a page from its curve.
 
-A curve lists times and then continues at one interval or at several in turn, until it ends. The
-same curve, seasons, first sight and name give the same moments on every machine, so that two
-schedulers that do not know of each other give the same visit the same number.
+The times of a curve count from first sight, the first visit to the page. A curve lists times, and
+may then continue at one interval or at several in turn, until it ends. The same curve, seasons,
+first sight and name give the same moments on every machine, so that two schedulers that do not know
+of each other give the same visit the same number.
 
 Jitter moves a visit to either side by a share of the time to its nearer neighbour. The share
 comes from a hash of the name and the visit's number, so that the visits of many schedules are

@@ -1,4 +1,8 @@
-"""Compare two policies key by key, without their reasons."""
+"""
+Compare the settings of two policies key by key.
+
+The keys `reason`, `name`, `schema` and `parents` are not compared.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,9 @@
 """
-Read the files of policies and the files that policies name: TOML, curves, public keys and
+Read files for the other modules of this package: TOML files, decay curves, public keys and
 certificates.
+
+The size of a file is limited, and an error names the file. The module also finds the directory of
+the shipped policies, and checks the notation of a network.
 """
 
 from collections.abc import Mapping

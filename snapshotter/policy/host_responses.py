@@ -1,7 +1,8 @@
 """
-Interpret the response to a page as a signal about its host: well, throttled, unwell or unreachable.
+Derive the state of a host from its response to a visit: well, throttled, unwell or unreachable.
 
-Only the response to the page counts, not those to its parts (docs/adr/0030-what-a-host-is.md).
+`unwell` means a status of 5xx. The pause that a host requests by Retry-After is read too. Only the
+response to the page counts, not those to its parts (docs/adr/0030-what-a-host-is.md).
 """
 
 from dataclasses import dataclass

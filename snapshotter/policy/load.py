@@ -1,9 +1,9 @@
 """
 Load a policy from its TOML file, with the policies that it extends, or find the mistakes in a file.
 
-A policy may extend another, by its name or by its file: tables are merged key by key, a
-list replaces a list. The result stands alone, with the names and digests of all its parents.
-Name, reason and `[match]` belong to a policy itself and are not inherited.
+A policy may extend another, which it gives by name or by file. Their tables are merged key by key,
+and a list replaces the other's list. The result is complete in itself, and contains the names and
+digests of all its parents. Name, reason and `[match]` are not inherited.
 """
 
 import difflib

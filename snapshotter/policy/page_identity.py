@@ -7,8 +7,11 @@ the page. For other sites it is the address in one spelling, without the paramet
 who shared it. The lists of parameters and hosts are data (`policies/schedules/identity.toml`).
 
     mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1   wechat:MzA…/26…/1
-    mp.weixin.qq.com/s/AbC…              wechat-short:AbC…, until it was loaded
-    weibo.com/1234567890/I7ubv9Ktj       weibo:4417843292323593
+    mp.weixin.qq.com/s/AbC…                       wechat-short:AbC…
+    weibo.com/1234567890/I7ubv9Ktj                weibo:4417843292323593
+
+A short WeChat link does not contain the number, so its identity is preliminary. After the page was
+loaded, `wechat_identity_from_page` reads the final identity from the scripts of the page.
 """
 
 import base64

@@ -2,9 +2,10 @@
 Choose the policy for a page by its address, and explain the choice for `policy explain`.
 
 Only policies with a `[match]` table can be chosen; the default policy applies to all other pages.
-The policy with the most specific match wins: a pattern of addresses before a host, a host before
-all hosts under another one, longer names before shorter. Between equal matches, the user's own
-policy wins before a shipped one, and then the first by name, so the choice is the same on every
+The policy with the most specific match is chosen. A pattern of addresses is more specific than a
+host, one host is more specific than all hosts under a name (`*.example.org`), and a longer pattern
+or name is more specific than a shorter one. Between equal matches, the user's own policy comes
+before a shipped one, and then the order of names decides, so the choice is the same on every
 machine.
 """
 

@@ -1,6 +1,7 @@
 """
-Parse quiet hours and compute when they end: the part of each day in which a host is not visited,
-or a schedule makes no visits.
+Parse quiet hours, and compute when they end.
+
+Quiet hours are the part of each day in which a host is not visited, or a schedule makes no visits.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@ Parse the file that states where the pages of known sites have counts, dates and
 (`policies/readings/sites.toml`).
 
 A bundle contains the file by which its page was read. There it may come from a stranger, so it is
-data: its selectors are those of `formats/page/selectors.py`, and it has no patterns.
+data: its selectors are those of `formats/page/selectors.py`, and it has no regular expressions.
 """
 
 import hashlib

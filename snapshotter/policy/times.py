@@ -1,5 +1,5 @@
 """
-Parse the durations, percentages, days and instants in options and policies.
+Parse the durations, percentages, days and instants in options and policies, and format durations.
 
 No function reads the clock.
 """

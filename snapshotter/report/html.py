@@ -1,8 +1,8 @@
 """
 Render HTML files that work alone: one file, no network, no content that a page could inject.
 
-The Content-Security-Policy allows only our one style and our one script, by their digests, and
-pictures that are inside the file.
+The Content-Security-Policy allows only the file's one style and one script, by their digests, and
+pictures that are inside the file. Text from captured pages is isolated and escaped.
 """
 
 import base64

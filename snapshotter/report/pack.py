@@ -1,10 +1,10 @@
 """
 Write the page of a proof pack: the HTML before the pack's parts, and the script after them.
 
-The page loads nothing: its Content-Security-Policy allows its one style and its one script, by
-their digests, and nothing else. The script checks the parts of the file, and only then shows the
-picture and the links that save files. `shown_sha256` computes the digest of what a browser shows,
-which the script compares.
+The page loads nothing from elsewhere: its Content-Security-Policy allows only its one style and its
+one script, by their digests, and pictures that the script makes from the parts of the file. The
+script checks these parts, and only then shows the picture and the links that save files.
+`shown_sha256` computes the digest of what a browser shows, which the script compares.
 """
 
 import hashlib

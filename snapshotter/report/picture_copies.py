@@ -1,8 +1,9 @@
 """
 Make reduced copies of screenshots for HTML pages. The screenshots themselves are the evidence.
 
-A picture is read in bands and written in pieces, so a page of any height needs the memory of one
-piece only.
+A picture is read in bands and written in pieces, so at most one piece is in memory without
+compression. A copy contains only the left `MAX_WIDTH` pixels of a picture, and ends with the piece
+in which `MAX_HEIGHT` is reached.
 """
 
 import base64

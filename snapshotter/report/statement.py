@@ -1,9 +1,10 @@
 """
 Compose the statement of a proof pack from its captures, and write it as JSON and as HTML.
 
-`facts` returns the content of the page as data for programs. Text from captured pages is shown
-between isolating marks, with control characters written out, and never as markup. This
-module decides nothing: captures were verified and verdicts made elsewhere.
+`facts` returns the statement as data for JSON, `html` as a part of the pack's page, and `sheet` as
+a document of its own for the PDF. Text from captured pages is shown between isolating marks, with
+control characters written out, and never as markup. This module decides nothing: captures were
+verified and verdicts made elsewhere.
 """
 
 import re

@@ -1,7 +1,8 @@
 """
 Check the health of a worker, and serve it and the metrics over HTTP.
 
-    /healthz   503 if the worker's loop has not run for a minute: restart the worker
+    /healthz   503 if the worker's loop has not run for a minute (at the start, two minutes):
+               restart the worker
     /readyz    503 while a check of the database, the store or the disk fails: wait
     /metrics   numbers for Prometheus
 

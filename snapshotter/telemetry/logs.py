@@ -3,8 +3,8 @@ Write the log of a worker: one JSON object on each line, for operators (docs/ref
 
 An address can hold a password, a session id or the name of the person who shared it, and logs are
 sent to other machines and kept for long. So addresses are written without user, fragment and
-parameter values in every field, and fields with the name of a secret are never written. A log line
-is not evidence.
+parameter values in every field, and the value of a field with the name of a secret is never
+written. A log line is not evidence.
 """
 
 import logging
