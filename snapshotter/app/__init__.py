@@ -1,8 +1,8 @@
 """
 This package is the application layer: it has one package of use cases for each capability.
 
-A use case is one function that takes values and adapters and returns a value. Front ends call
-these functions. Adapters are built in `wiring` only, and only front ends import it.
+A use case takes values and adapters and returns a value; most use cases are functions, which
+front ends call. Adapters are built in `wiring` only, and only front ends import it.
 
     pipeline     one capture, from request to stored bundle
     batch        a table of addresses, captured row by row
@@ -15,6 +15,7 @@ these functions. Adapters are built in `wiring` only, and only front ends import
     wiring       build adapters from settings
 
 The single modules `doctor`, `demo` and `verification` are use cases of their own. The other single
-modules are shared by several packages: settings, folders, private files, the clock, signals.
+modules are used by several packages: they read settings and lists, find the store and its folders,
+write private files and records, read the clock, and handle signals.
 docs/adr/0069-an-application-layer-by-capability.md gives the reasons.
 """

@@ -1,8 +1,9 @@
 """
 Write salts, which open commitments, to private files: one for each capture or gap record.
 
-A bundle holds commitments where values were redacted. Whoever has the salt and the value can
-show that they belong to a commitment. Salts are secrets: their files are outside of the store.
+A bundle holds commitments in place of redacted values, and a gap record in place of addresses.
+Whoever has the salt and the value can show that they belong to a commitment. Salts are secrets:
+their files are outside of the store.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """
 Show a take-down from the first capture to the verified proof, without a network.
 
-A newspaper of our own is served on loopback under a reserved name (RFC 2606). Captures,
-signatures, conclusions, the proof and its verification are made by the product's own code.
-The site, its resolver and the timestamp authority run in this process, and every key is made
-for the demo. So no bundle of a demo is about a host that exists.
+A newspaper of our own is served on loopback under a reserved name (RFC 2606), so that no bundle of
+a demo is about a host that exists. The site, its resolver and the timestamp authority run in this
+process, and every key is made for the demo. The captures, signatures, conclusions, the proof and
+its verification are made by the same code as outside the demo.
 """
 
 import time

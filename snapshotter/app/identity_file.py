@@ -2,7 +2,8 @@
 Read the identity file: the names, accounts and addresses of the capturing person.
 
 The setting `identity_file` names it. It belongs to the user and lies outside of every store.
-No text of it is ever printed, logged or sealed. See docs/howto/stay-unnamed.md.
+Its texts are only searched for. They are never printed or logged, and never copied from the file
+into a bundle. See docs/howto/stay-unnamed.md.
 """
 
 import ipaddress

@@ -1,10 +1,10 @@
 """
 Make spool directories, which hold a capture until its bundle is stored, and remove abandoned ones.
 
-Each holds a lock file that its owner keeps locked. The kernel releases the lock when the owner
-ends, however it ends. So the next run tells abandoned directories from those in use, and removes
-the former (`sweep`). A sealed bundle that was not stored cannot be captured again, so a directory
-that holds one is never removed.
+`scratch_directory` makes one for other temporary files. Each directory holds a lock file that its
+owner keeps locked. The kernel releases the lock when the owner ends, however it ends. So the next
+run tells abandoned directories from those in use, and removes the abandoned ones (`sweep`). A page
+cannot be captured again as it was, so a directory that holds a sealed bundle is never removed.
 """
 
 import contextlib

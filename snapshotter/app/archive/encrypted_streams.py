@@ -2,7 +2,8 @@
 Decrypt the recorded streams of a bundle, and compare its network record with them.
 
 `decrypt_into` writes the decrypted streams to a folder that the user names. `check` decrypts them
-into the spool for a comparison, and removes them at its end; after a crash the next run does it.
+into the spool for a comparison, and removes them afterwards. If it crashes before that, the next
+command that uses the spool removes them.
 """
 
 from pathlib import Path

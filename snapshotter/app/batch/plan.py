@@ -1,9 +1,9 @@
 """
 Plan a batch: decide for each row of its table whether it is captured. Nothing is written.
 
-The key of a row is made of its address, its policy, and how many rows before it have the same. So
-the table may be sorted, extended or shortened when the batch continues. Rows of one page
-(`policy/page_identity.py`) under one policy are captured once.
+The key of a row is made of its address, its policy, and its number among the rows with the same
+address and policy. So the table may be sorted, extended or shortened before the batch continues.
+Rows of one page (`policy/page_identity.py`) under one policy are captured once.
 """
 
 import hashlib

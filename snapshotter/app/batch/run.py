@@ -2,7 +2,8 @@
 Capture the rows of a batch in this process, and recover what an interrupted run left.
 
 `capture_all` captures the rows, one after the other, in the order that their hosts allow. `recover`
-is called before it. A crash at each of these moments leaves, and the next run does:
+is called before it. The table states, for each moment of a crash, what the crash leaves, and what
+the next run does:
 
     before the journal has the bundle's id    no bundle: the row is captured
     after that, and before the seal           no bundle: the row is captured
@@ -10,8 +11,8 @@ is called before it. A crash at each of these moments leaves, and the next run d
     after storing, without a journal line     a bundle in the store: it is found by its id
     after the line with the result            the row is done
 
-A row that fails does not stop the others. After three failures one after the other the run ends,
-because the rows are probably not their cause.
+A row that fails does not stop the others. After three consecutive failures the run ends,
+because the rows are then probably not the cause.
 """
 
 import contextlib

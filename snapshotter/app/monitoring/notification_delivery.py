@@ -1,9 +1,10 @@
 """
-Deliver notifications: match events to rules, keep messages in the outbox, send them by channels.
+Deliver notifications: match events to rules, and send messages about them through channels.
 
     notify(event) ─rules─► outbox ─grouping─► message ─channel─► delivered, or tried again
 
-Workers call `round` every few seconds, and `snapshotter notify send` does the same once.
+Events and messages wait in the outbox. Workers call `round` every few seconds, and
+`snapshotter notify send` calls it once.
 """
 
 import base64

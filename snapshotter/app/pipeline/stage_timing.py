@@ -1,5 +1,8 @@
 """
-Measure how long each stage of a capture took, from the start of the browser to the stored bundle.
+Measure how long each stage of a capture took.
+
+The stages begin with the start of the browser and end with the storing of the bundle. Some captures
+have two more: the logging and the replay of the bundle.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,11 @@
 """
 Store a sealed bundle, and write reminders of the timestamp tokens that it is still owed.
 
-The order leaves nothing unknown after a crash:
+`store_with_lease` does it while the lease of the capture allows it, in an order in which a crash
+loses no reminder:
 
-    (1) write reminders of owed tokens: one of a bundle that was never stored is harmless
-    (2) write the bundle at once; with custody events since the seal, if custody is kept
+    (1) write the reminders; a reminder of a bundle that was never stored is harmless
+    (2) store the bundle; if custody is kept, also the custody events of its signatures and tokens
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hold the options of a capture besides its policy, and decide by them how a page is captured."""
+"""Hold the capture options of one command, and combine them with a policy into a decision."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Decide how each page of a command is captured: by a policy that is named, or by its address."""
+"""
+Decide how each page of a command is captured.
+
+The policy is named by the command or by the row of a table, or is chosen by the page's address.
+"""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -2,7 +2,8 @@
 Derive take-down events from captures, sign and store them, log them, and notify people.
 
     (1) the catalog is brought up to date with the store
-    (2) for each page that a capture shows as removed, events are concluded from its captures
+    (2) for each named page, or else for each page that a capture shows as removed, and for the
+        accounts of these pages, events are concluded from the captures
     (3) each bundle of an event is verified, and its verdict is derived again by its rules. A
         bundle that FAILED, shows something else or has an untrusted key is left out.
     (4) the record is signed by a key that signed none of the captures; its id follows from them
@@ -136,7 +137,7 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
     Conclude what follows from the captures in the store, and record each new event.
 
     Args:
-        urls: The pages to look at, with their accounts. None: all pages that a capture shows as
+        urls: The pages to look at, with their accounts. Empty: all pages that a capture shows as
             removed.
 
     Raises:

@@ -86,7 +86,7 @@ def write(
     Write the pack of an event without being asked, and without the PDF, which `with_pdf` adds.
 
     Raises:
-        SnapshotterError: As `find` and `proof.make` do, or there can be no such file.
+        SnapshotterError: As `find` and `proof_pack.make` do, or the folder cannot be made.
     """
     case = find(service, (event_id,), proof_of, packs.show_message)
     try:

@@ -1,8 +1,8 @@
 """
 Make a proof pack: one HTML file with captures from the store and what follows from them.
 
-Each capture is verified first, and the finished pack as well. A pack that does not hold is never
-handed out. The file appears complete or not at all (docs/spec/proof-pack.md).
+Each capture is verified first, and the finished pack as well. If the result is FAILED, no pack is
+written. The file appears complete or not at all (docs/spec/proof-pack.md).
 """
 
 import base64

@@ -5,7 +5,7 @@ Erase a bundle by order, and leave a signed tombstone that shows the erasure.
     (2) store the signed tombstone
     (3) append its leaf to the log
     (4) check again for holds
-    (5) delete every object of the bundle, in every version; the custody chain stays
+    (5) delete every object of the bundle, in every version; tombstone and custody chain stay
     (6) add the event to the custody chain
     (7) delete what this machine has of the bundle: salts, reminders, files that were not stored
 

@@ -2,9 +2,9 @@
 Append a store's bundles and records to its log, and write log proofs beside the bundles.
 
 A bundle is stored before it is logged, so a crash or an unreachable store can leave it unlogged.
-A reminder, a small file outside the store, names it. The next bundle that is logged takes the
-reminded ones along. `log_sync` finds unlogged bundles without a reminder too. `CheckpointFile`
-holds the newest checkpoint that this machine has seen.
+A reminder, a small file outside the store, names it. When the next bundle is logged, up to 64
+bundles with reminders are logged with it. `log_sync` finds unlogged bundles without a reminder too.
+`CheckpointFile` holds the newest checkpoint that this machine has seen.
 """
 
 import json

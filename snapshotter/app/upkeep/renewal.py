@@ -5,8 +5,8 @@ One token over the newest checkpoint of the log renews every bundle that is in t
 whose time rests on a token inside the bundle. If a bundle's time rests on a late token, or
 the bundle was renewed before, the text to be renewed is logged first, so that the same token
 renews it too. If the log is not writable here or does not have the bundle, the bundle gets a
-token of its own. Nothing is written for a bundle whose certificates have expired: a token
-that comes too late renews nothing, and would only appear to.
+token of its own. Nothing is written for a bundle whose certificates have expired, because a
+token that comes after that renews nothing.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """
 Build the log of the configured store: its writer, its witnesses, and the repair of its lock.
 
-`checkpoint_memory` returns the file with the newest checkpoint that this machine has seen.
+`witness_signer` and `witnessing` build a witness of other logs on this machine. `checkpoint_memory`
+returns the file with the newest checkpoint that this machine has seen.
 """
 
 import contextlib

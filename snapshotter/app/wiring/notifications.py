@@ -1,4 +1,9 @@
-"""Build the notification service from `notify.toml`: its rules, its channels and its outbox."""
+"""
+Build the notification service: its rules and channels from `notify.toml`, and its outbox.
+
+The outbox is in the queue's database. `notify_once` sends one notification from a command, and
+`channel_problems` finds the channels whose secrets cannot be read.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,8 @@
 """
 Build the service that makes proof packs, and write the pack of an event for a worker.
 
-It also finds the log proof of an event, and records in custody chains that captures were exported.
+`event_log_proof` finds the log proof of an event, and `note_export` records in custody chains that
+captures were exported.
 """
 
 from collections.abc import Callable

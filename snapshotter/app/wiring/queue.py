@@ -50,7 +50,7 @@ def open_within(settings: Settings, limit_s: float, *, show_message: ShowMessage
 
     Raises:
         ServiceUnavailable: It did not answer within `limit_s` seconds, or it is a file.
-        SnapshotterError: Its address is invalid, or its tables have another number.
+        SnapshotterError: Its address is invalid, or its tables have another version number.
     """
     end, is_told = time.monotonic() + limit_s, False
     while True:

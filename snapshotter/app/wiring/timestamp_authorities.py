@@ -1,4 +1,8 @@
-"""Build the timestamp authorities, and the guarded connections of our own requests."""
+"""
+Build the timestamp authorities and their roots, and guarded connections to services.
+
+The services are timestamp authorities and, for the log, witnesses (`log.py`).
+"""
 
 import threading
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """
 Build the trust of a verification: from the trust file, or else from this user's own keys and log.
+
+`trusted_keys` tells whose statements count, and `log_policy` which log the store must have.
 """
 
 from collections.abc import Callable

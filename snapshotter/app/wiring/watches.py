@@ -1,4 +1,9 @@
-"""Build the watched lists and their poller, which reads lists through guarded connections."""
+"""
+Build what manages and polls the watched lists in the queue's database.
+
+`poller` reads the lists through guarded connections, and `poll_task` does so in a worker. `plan`
+makes the visit plan of the pages that a watch finds.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
