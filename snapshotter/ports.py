@@ -3,7 +3,7 @@ Define the ports: the contracts of what is outside the core, such as the browser
 stores, the log's witnesses, the job queue and notifications.
 
 Each docstring is a contract: what is durable, what may run at once, what a retry does, and
-whether the other side is trusted. Only `app/wiring` builds the implementations.
+whether the other side is trusted. `app/wiring` builds most of the implementations.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

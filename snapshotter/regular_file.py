@@ -1,6 +1,7 @@
 """
-Open a path for reading only if it is a regular file. The verifier and the file store open the paths
-of strangers with it.
+Open a path for reading only if it is a regular file.
+
+The verifier and the file store use it for paths that strangers may have prepared.
 
 Whoever can write to a folder can put anything under a name: a folder, a named pipe, a socket, a
 device, a link. Opening a pipe waits for a writer, and opening a device may change its state. So the

@@ -13,6 +13,6 @@ caller gives them, and neither the network nor a store. The packages:
 - `statements`: signed records (holds, tombstones, gaps, take-down events, reports, proof packs)
 - `tls`: recorded TLS connections and server certificates
 
-The modules beside them are for all formats: canonical JSON and its conversion to values, digests,
-and texts and addresses that are safe to show.
+Several packages use the modules beside them: canonical JSON and its conversion to values, TOML,
+digests, host names, and texts and addresses that are safe to show.
 """

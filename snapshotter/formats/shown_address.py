@@ -1,5 +1,5 @@
 """
-Make addresses safe to show in logs, and in messages that leave this machine.
+Make addresses safe to show in logs and in messages that leave this machine, or remove them.
 
 An address can hold a password, a session id or the name of the person who shared it, and no list
 can name all such parameters of all sites. So logs get the names of parameters without values. In

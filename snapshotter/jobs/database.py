@@ -91,7 +91,7 @@ class SafeText(TypeDecorator[str]):
 @contextlib.contextmanager
 def unchecked_database(text: str) -> Iterator[Engine]:
     """
-    Open the queue's database as it is: create no table and check no number.
+    Open the queue's database as it is: create no table, and do not check their version.
 
     Raises:
         SnapshotterError: Its address is invalid, or the file does not exist.

@@ -1,9 +1,9 @@
 """
 Find the finished captures that monitoring has not followed up yet, and mark those that it has.
 
-They are captures of schedules, of watched lists and of follow-ups themselves. A capture is
-returned again until it is marked, also after a crash. So the follow-up of a capture must be safe
-to repeat.
+They are captures of schedules, of watched lists and of follow-ups themselves. For a day after its
+end, a capture is returned again until it is marked, also after a crash. So it must be safe to
+follow up a capture twice.
 """
 
 from collections.abc import Sequence

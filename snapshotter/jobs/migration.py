@@ -1,11 +1,11 @@
 """
-Store the number of the queue's tables, and change the tables to a later or an earlier number.
+Store the version number of the queue's tables, and migrate them to a later or an earlier version.
 
 The number stands for the layout of all tables and for the form of what is written into them.
-A process uses only tables of its own number (`database.TABLES_VERSION`). It upgrades older tables
+A process uses only tables with its own number (`database.TABLES_VERSION`). It upgrades older tables
 when it opens them, and refuses later ones. `downgrade` is for the return to an earlier release.
 A worker that finds another number while it runs finishes its captures and ends.
-tests/unit/jobs/test_migration.py compares layout and number.
+tests/unit/jobs/test_migration.py fails if the layout changes and the number does not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ class ActiveWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TablesStatus:
-    """The number of a queue's tables, and its workers."""
+    """The version number of a queue's tables, and its workers."""
 
     number: int | None  # None: the queue has no tables yet
     workers: tuple[ActiveWorker, ...]

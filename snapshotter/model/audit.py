@@ -2,7 +2,7 @@
 Define the values of an audit of a whole store: its findings, its scope and its report.
 
 A finding of an audit is about an object of the store, and not about a part of one bundle (that is
-`finding.py`). It has a code, a severity and a hint what to do. The codes do not change
+`finding.py`). It has a code, a severity and a hint about what to do. The codes do not change
 (docs/reference/audit.md): new ones are added, none gets another meaning.
 """
 

@@ -1,7 +1,7 @@
 """
-Define an unproven order of captures.
+Define the note that a capture's place in the order of captures is not proven.
 
-It is a capture whose place in an order rests on the clock of the capturing machine alone.
+Then it rests on the clock of the capturing machine alone.
 """
 
 from dataclasses import dataclass

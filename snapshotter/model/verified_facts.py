@@ -2,7 +2,7 @@
 Define the facts about a bundle: those that its record states, and those that were verified.
 
 A catalog lists bundles by unverified facts (`CaptureFacts`). Whatever is signed or judged rests
-on a `VerifiedFacts`: only `verify_bundle` makes one, and only for a bundle that did not FAIL.
+on a `VerifiedFacts`: only `verify_bundle` makes one, and not for a bundle whose verdict is FAILED.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class QuotedCheckpoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFacts(CaptureFacts):
     """
-    The facts of a bundle that did not FAIL, and what was verified in addition.
+    The facts of a bundle whose verdict is not FAILED, and what was verified in addition.
 
     The record states no fact twice with different values, and the times are in order. Who vouches
     for them is another question: `good_signers`, `proven_time`.

@@ -7,8 +7,8 @@ JSON object on each line:
     {"event":{…},"kind":"receipt"}           an object was stored, or a lock changed; or an event
                                              that belongs to such a change
     {"event_id":"…","kind":"recorded"}       the event is in the custody chain
-    {"event":{…},"kind":"intended"}          an object is about to be stored; the receipt is what is
-                                             expected
+    {"event":{…},"kind":"intended"}          an object is about to be stored; its receipt has the
+                                             answer that is expected
 
 The receipt is also a field of the event in the custody chain. So it exists in two places, and
 whoever controls the bucket controls only one of them (docs/spec/custody.md, "Receipts"). A receipt

@@ -1,5 +1,5 @@
 """
-Write the two files of a WACZ that are derived from a sealed bundle, and check the signature.
+Write the two WACZ files that are derived from the rest of a bundle, and check their signature.
 
 `datapackage.json` is computed from the capture record and the digests of the members alone
 (WACZ 1.1.1). The verifier computes it again and compares the bytes, so it cannot contain a forged

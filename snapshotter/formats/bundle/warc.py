@@ -2,8 +2,8 @@
 Write WARC 1.1 (ISO 28500:2017) records, each as its own gzip member.
 
 warcio formats the record. This module gives it HTTP heads as bytes, so that no value is encoded
-again; SHA-256 digests; and the record id and the date of the caller. Bodies are streamed, so they
-may be larger than memory.
+again; SHA-256 digests; and a record id and a date that the caller chose. Bodies are streamed,
+so they may be larger than memory.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """
 Read the links of an HTML page, and compile patterns for addresses.
 
-A CSS selector can limit the links that are read to those in some parts of the page.
+A caller can give a CSS selector: then only the links in the selected parts of the page are read.
 """
 
 import fnmatch

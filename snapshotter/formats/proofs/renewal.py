@@ -7,7 +7,7 @@ Read and write renewals: the texts that a later timestamp token covers (docs/spe
     covers late-01.tsr sha512 <of that file>
     covers renewal-01.tsr sha512 <of that file>
 
-The idea is that of RFC 4998: before a certificate ends, or a digest weakens, another authority's
+The idea is that of RFC 4998: before a certificate expires, or a digest weakens, another authority's
 token is made over the bundle and over the old tokens. The text above is for one bundle. One token
 can also renew many bundles: it then covers a checkpoint of the log. In that case the text is the
 proof that the bundle is in the log. If sidecars must be covered, the text is the one above, then an

@@ -8,7 +8,7 @@ Record the attempts of workers at a job, so that two workers never both store a 
 Each arrow is one compare-and-set in the database. A worker that was marked as dead and goes on
 finds that its attempt is `lost`, and may not store. An attempt that was allowed to store is not
 lost while its bundle can still arrive: the bundle is looked for in the store first, under the
-recorded id (docs/adr, "One bundle for one job"). Jobs are also cancelled, and ended as missed,
+recorded id (docs/adr/0028). Jobs are also cancelled, and ended as missed,
 here.
 """
 

@@ -2,12 +2,12 @@
 Give each run of a job to one worker, with DBOS.
 
 This is the only module that imports DBOS (`dbos>=3.4,<4`). A run of a job is one workflow,
-`JOB#RUN`, in which a worker captures the page and stores the bundle. DBOS keeps the priorities,
-the limits for each host and for all, and assigns each run to one worker. How the run went is
-recorded in our own tables.
+`JOB#RUN`, in which a worker captures the page and stores the bundle. DBOS orders the runs by
+priority, limits how many run at once (of one host, and in all), and assigns each run to one worker.
+How the run went is recorded in our own tables.
 
-docs/explanation/queue-engine.md says what DBOS does and what our code does; decision 27 in
-docs/adr says why each setting below is there.
+docs/explanation/queue-engine.md says what DBOS does and what our code does; docs/adr/0027 gives
+the reasons.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _SEPARATOR = "#"  # not allowed in the id of a job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencyLimits:
-    """Limits of all workers together. Limits of single hosts are part of the admission."""
+    """Limits of all workers together. Rules for particular hosts are part of the admission."""
 
     per_host: int = 1  # most captures of one host at once
     in_all: int | None = None  # most captures at once

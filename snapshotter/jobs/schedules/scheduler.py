@@ -1,15 +1,14 @@
 """
 Run the schedules: hand due visits to the queue, and record missed visits as gaps.
 
-    (1) due addresses       are moved to their next visit, and visits and gaps are added to the
-        tables, in one transaction for each batch: of several workers only one does it
-    (2) planned visits      are put into the queue under the id of their slot, then marked
-    (3) visits in the queue are looked up; a visit that did not begin in time is missed
-    (4) missed visits       become signed records of gaps, stored and logged, then marked
+    (1) move due addresses to their next visit, and add visits and gaps to the tables, in one
+        transaction for each batch: of several workers only one does it
+    (2) put planned visits into the queue, each under an id made from its slot, then mark them
+    (3) look up the visits in the queue: one that did not begin in time is missed
+    (4) make signed records of the gaps, store and log them, then mark the gaps as stored
 
 After a crash between two steps, the next run goes on from the tables. A job is put once and a
-record is stored once, because each has its id before it is made (docs/adr, "One sweep for all
-schedules").
+record is stored once, because each has its id before it is made (docs/adr/0031).
 """
 
 import json
@@ -117,7 +116,7 @@ class Scheduler:
         record: Signs, stores and logs all given gaps, or raises; a repeated call does nothing.
             None without a key: the gaps wait for a worker that has one.
         new_id: Makes ids of records, as `IdSource.bundle_id`.
-        tell: Logs a sentence about an error that is tried again.
+        show_message: Logs a sentence about an error that is tried again.
     """
 
     def __init__(

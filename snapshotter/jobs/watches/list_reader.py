@@ -1,5 +1,5 @@
 """
-Fetch the documents of a watched list, and read the pages that they name.
+Fetch the documents of a watched list, and read from them which pages the list names.
 
 This module writes nothing to the database. Lists are not trusted: their bytes are read by readers
 with limits (`formats.lists`), and an error in a list becomes a state of the list.

@@ -1,8 +1,9 @@
 """
-Clean up after workers, runs and attempts that ended without an answer, and delete old history.
+Clean up after dead workers, lost runs and orphaned attempts, and delete old history.
 
 A worker without a heartbeat is marked as dead, and its attempts end. Runs of the engine that no
-worker executes are cancelled. The bundles of orphaned attempts are looked for in the store.
+worker executes are cancelled, and jobs whose run no worker will take become due again. If a worker
+died after its attempt was allowed to store, the bundle is looked for in the store.
 """
 
 from datetime import timedelta
