@@ -1,10 +1,10 @@
 """
-Compare the network record of a capture with what its page showed, and keep the body of an address
-that is a file.
+Check the network record of a capture, also against what its page showed; and keep the response body
+as a file if the address returned a file instead of a page.
 
 `check_recording` adds warnings and reasons to the capture: about clocks, images that are only
 placeholders, documents whose text was not shown, and reloads without end. `keep_target` writes the
-body of a file as an artifact. Both are called once, when the record is written.
+response body as an artifact. Both are called once, when the record is written.
 """
 
 from pathlib import Path

@@ -3,9 +3,10 @@ Take all files of a capture again until they show one state of the page.
 
 Photographing and reading a frozen page takes time. Content that arrives in that time would be in
 the text but not in the picture, or in neither. So the page is checked for changes before and after.
-If it has changed, it settles once more, and everything is taken again. The files of the earlier
-take are dropped, except its first view: with two texts of one page a reader could quote the wrong
-one, and the first view shows what changed.
+If it has changed, it settles once more, and everything is taken again. There are three takes at
+most, and fewer where time or memory is short; what changed during the last one becomes a warning.
+The files of an earlier take are dropped, except its first view: with two texts of one page a reader
+could quote the wrong one, and the first view shows what changed.
 
 A place that never stops changing (a ticker, a counter, a carousel) causes no new take; the result
 names it.

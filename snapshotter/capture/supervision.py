@@ -1,8 +1,9 @@
 """
 Watch a running capture from another thread, and kill its browser when a limit is passed.
 
-The supervisor knows the browser's processes by number. It watches their memory, their disk space
-and the time, and it can kill them even if the capturing thread, the browser or its driver does not
+The supervisor watches the memory and disk space that the browser uses, and the time. When memory
+or disk space runs short, it first has the page's scripts stopped. It knows the browser's processes
+by their ids, so it can kill them even if the capturing thread, the browser or its driver does not
 answer any more.
 """
 

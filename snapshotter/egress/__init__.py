@@ -7,7 +7,7 @@ notifications: the egress guard checks and makes them.
 - `rules`, `addresses`: what is allowed; `resolver`, `dialer`, `upstream`, `connection_slots`: how a
   connection is made.
 - `tee`, `connection_log`, `errors`: what is kept of each connection, and why one failed.
-- `namespace`, `enter`, `file_view`, `peer_owner`: keep the browser to the guard, its own files and
-  its own user.
+- `namespace`, `enter`, `file_view`: let the browser reach only the guard and its own files;
+  `peer_owner`: let only the processes of one user reach the guard.
 - `transport`, `fetch`: requests of our own through a guard.
 """

@@ -1,6 +1,8 @@
 """
 Connect to a host by the rules of the egress guard: resolve its name once, check all its addresses,
 and connect to no others.
+
+If there is an upstream proxy, names are not resolved here: the proxy gets them.
 """
 
 import asyncio

@@ -1,15 +1,16 @@
 """
 List the files that the browser and its driver may open: programs, libraries, fonts, work folders.
 
-It is an allowlist. It contains no settings, keys, salts, store, spool, homes, sockets of services
-or other files under /etc and /var, wherever they are. `enter.py` enforces it in the first of these
-ways that the system allows:
+It is an allowlist, so it leaves out our settings, keys, salts and store, other captures, home
+directories, the sockets of services, and most files under /etc and /var. `enter.py` enforces it in
+the first of these ways that the system allows:
 
 - "mount": a root directory of its own in a mount namespace, in which nothing else exists;
 - "landlock": the kernel refuses to open anything else (no namespace and no rights needed).
   Names and sizes of files can still be learned;
-- "uid": for root alone, another user than root, who may open what everybody may;
-- "none".
+- "uid": only where we run as root: the program becomes another user, who may open what everybody
+  may open;
+- "none": no file is hidden.
 """
 
 import os

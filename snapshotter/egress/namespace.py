@@ -1,5 +1,6 @@
 """
-Start the browser in a network namespace without any interface, so that the guard is its only exit.
+Start the browser in a network namespace that has only a loopback interface, so that the guard is
+its only exit.
 
 The browser is started inside a new user and network namespace (Linux; user_namespaces(7),
 network_namespaces(7)). One listening socket is made in it and handed out to us; the guard accepts

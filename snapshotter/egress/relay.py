@@ -7,8 +7,8 @@ both ways untouched. A plain request is read up to its end and sent on in origin
 form. The next one waits until the response has ended, so nothing is ever pipelined to
 a server, and a client may request another host on the same connection.
 
-Memory: bytes that one side does not accept are held up to `_HIGH` and one read; then the
-other side is not read from.
+Memory is limited: at most `_HIGH` bytes and those of one more read are held for a side that does
+not accept them. Then nothing is read from the other side until most of them have been sent.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """
-Make pages that attack a capture. Each must end in a capture that says what happened, and must do no
-harm.
+Make pages that attack a capture.
+
+The capture of each must state what happened, and the page must do no harm.
 """
 
 from collections.abc import Callable

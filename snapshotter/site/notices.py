@@ -1,10 +1,10 @@
 """
-List the short removal notices and walls of platforms, word for word, and make the pages that show
-them.
+List the short removal notices of platforms, word for word, and make the pages that show them; and
+list the kinds of walls.
 
-The words are the platforms' own, under the numbers of the rules that match them. The rest of each
-page is ours. Where a platform uses one sentence in several places, the first place is the one that
-most people see.
+The words are the platforms' own. The key of a notice is the id of the rule that matches it, and a
+suffix for a variant ("wx-02-en"). The rest of each page is ours. Where a platform shows a sentence
+in several places, `NOTICES` has the place where most people see it.
 """
 
 from collections.abc import Mapping

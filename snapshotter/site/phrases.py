@@ -1,8 +1,9 @@
 """
-Make pages of hosts without a rule file: notices of a removal, and texts that only mention one.
+Make the fixture site's pages for the general removal phrases, on hosts without a rule file: notices
+of a removal, and texts that only mention a removal.
 
-Three pages for each language: a notice with status 200, a short article about a removal, and a
-list in which one item is removed. Words, people and places are invented.
+There are three pages for each language: a notice with status 200, a short article about a removal,
+and a list in which one item is removed. Words, people and places are invented.
 """
 
 from collections.abc import Mapping

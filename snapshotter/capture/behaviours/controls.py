@@ -3,9 +3,10 @@ Click the controls that a policy allows: those that hide text, and those of bann
 consent.
 
 A control is clicked by script first (`element.click()`). That runs the page's listeners and does
-not count as an action of a user: no window opens and no sound starts. If the page does not change,
-the mouse is moved to the control and pressed, unless something lies above it. Links that lead away
-and buttons that send a form are never clicked. A navigation that a click causes is aborted.
+not count as an action of a user: no window opens and no sound starts. If nothing changes and the
+control is in the main frame, the mouse is moved to it and pressed, unless something lies above it.
+Links that lead away and buttons that send a form are never clicked. A navigation that a click
+causes is aborted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,8 +1,8 @@
 """
 Stop all animations of a page, decode its images, and count its images, fonts and frames.
 
-This is the last part of settling. `capture/images.jsonl` gets one line for each image, with what
-became of it.
+This is the last part of settling. `capture/images.jsonl` gets one line for each image, up to a
+limit, with the state of the image: for example loaded or failed.
 """
 
 import asyncio

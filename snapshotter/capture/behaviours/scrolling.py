@@ -1,10 +1,10 @@
 """
 Scroll down a page, so that it also loads the content that it requests only near the viewport.
 
-Each step moves by a part of the viewport and ends when the browser has drawn it. Pages notice once
-a frame which lazy images are near, and a fixed delay misses some of them on a busy machine. One
-call to the browser does many steps. Where the document does not scroll and a large element in it
-does, that element is scrolled.
+Each step moves by a part of the viewport and ends when the browser has drawn it. A page finds out
+which lazy images are near each time the browser draws, so a fixed delay would miss some of them on
+a busy machine. One call to the browser does many steps. Where the document does not scroll and a
+large element in it does, that element is scrolled.
 """
 
 from dataclasses import dataclass

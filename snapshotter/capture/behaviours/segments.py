@@ -2,9 +2,9 @@
 Read and photograph, stretch by stretch, a page that shows only a part of itself at a time.
 
 Some pages remove the rows that are out of view (virtualised lists), and some scroll inside of an
-element. One document or one picture does not hold all of them. Each stretch becomes a line of
-`capture/segments.jsonl`, with the lines of text that the stretch before did not have, and a
-picture.
+element. No single document or picture holds all of such a page. For each stretch, a picture is
+written, and a line of `capture/segments.jsonl`. The line has the text that the stretch before did
+not have.
 """
 
 import asyncio

@@ -2,10 +2,10 @@
 Wait until a page is at rest: nothing loads, and the page has announced nothing more.
 
 The wait has a time limit. First it waits for requests, images and fonts. Images have limits of
-their own: one that never comes does not delay the others, and others that come are waited for
-longer than the quiet time. Then it waits for what the page has announced
-(`page/pending_callbacks.py`). Where the browser shows that nothing is announced, the page is at
-rest. Where the browser cannot show that, the page is observed until it has not changed for a
+their own: one for each image, so that one that never comes does not delay the end, and one for all
+images, which may be longer than the limit of the other waits. Then it waits for what the page has
+announced (`page/pending_callbacks.py`). Where the browser shows that nothing is announced, the page
+is at rest. Where the browser cannot show that, the page is observed until it has not changed for a
 second.
 """
 

@@ -1,8 +1,9 @@
 """
 Find the Chromium browsers on this machine, and choose the one for a capture.
 
-A capture uses Debian's `chromium-headless-shell` where it is installed, and full Chromium or
-Google Chrome otherwise. Browsers that Playwright has downloaded come last.
+By default a capture uses `chromium-headless-shell`, and full Chromium or Google Chrome where that
+is not found. A policy may ask for full Chromium, and policy and settings may name a path. Of each
+kind, a browser that Playwright has downloaded is used only where the system has none.
 """
 
 import os

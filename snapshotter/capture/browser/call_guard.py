@@ -2,8 +2,8 @@
 Call the browser within a time limit, and end the call when the page is lost.
 
 A call over the debugging protocol has no limit of its own: after a crash, or while a script runs
-without end, it never returns. So all code of this package awaits the browser through
-`CallGuard.call`.
+without end, it never returns. So the steps of a capture await the browser through `CallGuard.call`,
+and what is closed at the end is closed through `close_within`.
 """
 
 import asyncio

@@ -2,8 +2,9 @@
 Start a browser in its sandbox, with a new profile and with the egress guard as its only network.
 
 At its start the browser enters a network namespace of its own (`egress/namespace.py`), out of which
-only the egress guard leads. Where the system forbids that, the browser's proxy settings alone have
-to keep it there, and the capture records that.
+only the egress guard leads. Where the system forbids that, only the browser's proxy settings send
+its traffic to the guard, and the capture records that. Where the system allows no sandbox, the
+browser is started only if the settings allow it to run without one.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """
 List the ways to start the browser that this system allows, the safest first.
 
-A launch mode says which namespaces the browser enters (`egress/namespace.py`) and whether it has
-its sandbox. A system may forbid either.
+A launch mode says which namespaces the browser enters (`egress/namespace.py`), whether it has its
+sandbox, and whether the machine's files are hidden from it. A system may forbid each of these.
 """
 
 import os

@@ -1,5 +1,5 @@
 """
-Read what the kernel reports about processes: their group, memory, command line and sandbox.
+Read what the kernel reports about processes: group, memory, processor time, command line, sandbox.
 
 Linux reports it in files (proc(5)). They are read ten times a second while a browser runs, so
 processes of other groups are read again only from time to time. On other systems the memory is read

@@ -1,10 +1,10 @@
 """
 Start a browser before its page is known, and keep it waiting in a thread of its own.
 
-Starting a browser takes longer than most pages. Half of that time is the start of the driver, for
-which the page need not be known. So the next browser may be started while the current bundle is
-sealed. It waits with an empty page, in its own sandbox, network and profile, which no other capture
-uses.
+Starting a browser takes longer than capturing most pages. Half of that time is the start of the
+driver, for which the page need not be known. So the next browser may be started while the current
+bundle is sealed. It waits with an empty page, in its own sandbox, network and profile, which no
+other capture uses.
 """
 
 import asyncio

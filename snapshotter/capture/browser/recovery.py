@@ -1,5 +1,6 @@
 """
-Recover a page that does not answer, by stopping its scripts or replacing its GPU process.
+Recover a page that does not answer: stop its scripts, cut its connections, or replace the
+browser's GPU process.
 
 A script that runs without end blocks everything else in the page's process, screenshots too. Once
 it is stopped, what the page shows can still be kept.

@@ -1,7 +1,7 @@
 """
 Navigate to one page, assess it while it is open, and read and write its document and text.
 
-- `navigation`, `main_document`, `file_target`: how the page was reached, or the file in its place.
+- `navigation`, `main_document`, `file_target`: reach the page, or keep the file in its place.
 - `console`, `popup_blocker`, `size_limits`: limit what a page can do to its capture.
 - `pending_callbacks`: what a page has announced and not done yet.
 - `live_assessment`: whether to wait for the page or to reload it.

@@ -1,11 +1,11 @@
 """
-Keep the file that an address returns when it is not a page: a PDF, an image, JSON, text, an
-archive.
+Keep the file that an address returns instead of a page: a PDF, an image, JSON, text, an archive.
 
-The bytes of such a file are the evidence. They are in the network record like any body, and once
-more as `capture/target.<ext>`, so that a reader opens them without WARC tools. If the browser shows
-the file (an image, text), it is photographed as well. If the browser can only save it, the
-browser's download is limited in size and time.
+The bytes of such a file are the evidence. They are in the network record like any body. They are
+kept once more as `capture/target.<ext>`, without content coding where it can be undone, so that a
+reader opens them without WARC tools. If the browser shows the file (an image, text), it is
+photographed as well. If the browser can only save it, the browser's download is limited in size and
+time.
 """
 
 import asyncio

@@ -2,9 +2,9 @@
 Assess a page while it is open, and wait for it or reload it where that may help.
 
 A wall may open by itself, and a page that was empty may have its content when it is requested
-again. So the page is assessed when it has settled. At a wall the capture waits for a while; a page
-that is blank, an error or a frame without its text is requested again. The earlier state stays in
-the record: its traffic, a picture, and an action for what was done.
+again. So the page is assessed when it has settled. At a wall the capture waits for a while. A page
+that is blank, shows an error, or has a layout without its text is requested again. The earlier
+state is kept: its traffic, text, document and picture. An action records what was done.
 
 The verdict in the bundle comes from the files, before they are sealed
 (`app/archive/assessment.py`). This assessment only decides whether to look again; its failure does

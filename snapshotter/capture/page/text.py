@@ -2,20 +2,20 @@
 Read the text of a page with all its frames and shadow trees, and what its form controls hold.
 
 `capture/page.txt` is UTF-8 with the line breaks of the layout (`innerText`): blocks end lines, and
-the characters are those of the page, unchanged. The main frame comes first; after it, each under a
-line of its own,
+the characters are those of the page, unchanged. The text of the main frame comes first. The other
+parts follow, each below one of these lines:
 
     --- shadow root of <tag> ---
     --- frame: <url> ---
 
-follow the shadow trees of the frame above (open and closed, without those of the browser's own
-controls) and the frames, in the order in which the browser has them.
+A frame is followed by its shadow trees (open and closed, without those of the browser's own
+controls). The frames are in the order in which the browser has them.
 
 `capture/form-values.jsonl` has what form controls hold; the text files do not.
 
 `capture/page-normalised.txt` is the same text for searching and comparing, not verbatim.
-`capture/page-hidden.txt` has the text of the documents that a reader does not see, each block under
-the reason why it is hidden.
+`capture/page-hidden.txt` has text that is in the documents but that a reader does not see. Each
+block stands below the reason why it is hidden.
 """
 
 from collections import Counter

@@ -1,9 +1,10 @@
 """
-Take all pictures of one capture, in an order in which no picture spoils a later one.
+Take each kind of picture of one capture: the first view, the whole page, elements, the PDF, a box
+that scrolls in the page's place, and the page in other window sizes.
 
-The window as it opens comes first, then the whole page. Pictures that change the page come last:
-elements and the PDF, then all of a box that scrolls in the page's place, and the page in other
-windows. Each such change is recorded as an action, and undone.
+`page_steps.py` asks for them in this order, so that no picture spoils a later one: those that
+change the page most come last. Printing and each change of the window are recorded as actions, and
+the window is changed back.
 """
 
 from collections.abc import Collection

@@ -4,8 +4,9 @@ in its place, in any window size; and print it as PDF.
 
 A page is photographed in tiles from scroll position 0, so that fixed and sticky elements appear
 once. Each tile is checked, since one large screenshot is silently blank above some hundred
-megapixels. Tiles are joined edge to edge into one PNG file of at most so many pixels; a taller page
-takes several files. A `Picture` records what every file and tile shows, and what is missing.
+megapixels. Tiles are joined edge to edge into a PNG file. The number of pixels in a file is
+limited, so a tall page takes several files. A `Picture` records what every file and tile shows, and
+what is missing.
 """
 
 import asyncio

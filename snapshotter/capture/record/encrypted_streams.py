@@ -8,7 +8,7 @@ connections. Whoever has the private key can read all traffic and check that the
 made of it (`rederivation.py`); nobody else can read anything. docs/spec/streams.md describes each
 file.
 
-Nothing is written in clear: the tar file is never on a disk.
+While it encrypts, nothing is written in clear: the tar file is never on a disk.
 """
 
 import dataclasses

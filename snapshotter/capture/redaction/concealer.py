@@ -1,6 +1,6 @@
 """
-Replace the fields of pages and the parameters of addresses that identify the capturing person, and
-search for identifiers of that person.
+Replace the values of page fields and URL parameters that identify the capturing person, and search
+for identifiers of that person.
 
 A page that was opened from a client names its visitor (`window.uin = "…"`), and links name who
 shared them (`?sharer_shareid=…`). The values of the names that a policy lists are replaced by
