@@ -1,6 +1,6 @@
 """
-Make the pages of a small newspaper's site: the story of 2014, its feed, its front page and its
-notices.
+Make the pages of an invented newspaper's site for tests and the demo: one article from 2014, the
+front page, the feed, and the notices and error pages that replace a removed article.
 
 `/news/2014` has every property that makes such pages hard to preserve: no date in its text,
 paragraphs behind a control, a category attached to a date, a comment form, and two fifths of the

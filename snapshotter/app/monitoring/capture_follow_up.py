@@ -1,5 +1,6 @@
 """
-Follow up captures of watched pages: conclude removals, and enqueue the captures that they need.
+Follow up each capture of a watched page: derive take-down events, report other changes, enqueue the
+further captures that the page needs, and write proof packs.
 
 After a capture of a watched page has ended:
 

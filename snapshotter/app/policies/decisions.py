@@ -1,5 +1,6 @@
 """
-Decide how each page of a command is captured.
+Decide, for each page that a command captures, which policy applies, and return its decision
+(`Decision`).
 
 The policy is named by the command or by the row of a table, or is chosen by the page's address.
 """

@@ -1,5 +1,6 @@
 """
-Build the configured store: unchecked, checked by a probe, or with receipts and custody events.
+Build the configured store: plain, approved for evidence (a bucket is probed first), or wrapped so
+that it keeps receipts and writes custody events.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """
-Join PNG images of one width, one below the other, without decoding a pixel.
+Join PNG images of the same width, one below the other, without decoding their pixels, except those
+of a first row that the Average filter predicted.
 
 A PNG (W3C PNG, third edition) is one zlib stream of rows, each with a filter byte that says from
 which neighbours its bytes were predicted. Moved rows keep their filters, except the first row of an

@@ -1,5 +1,6 @@
 """
-Store the gaps of watched lists: polls that were missed, and pauses, resumptions and removals.
+Store in the database what the gap records of watched lists are made of: which polls were missed,
+and who paused, resumed or removed a list, and when.
 
 A signed record is made of each gap. A gap stays in the table when its watch is removed. The
 functions run within the caller's transaction.
