@@ -96,7 +96,7 @@ def sweep(folder: Path) -> int:
     for entry in left:
         try:
             is_folder = entry.is_dir(follow_symlinks=False)
-            # For writing: a lock over NFS asks for it, and a folder can not be had so.
+            # For writing: a lock over NFS asks for it, and a folder cannot be had so.
             access = os.O_RDONLY | os.O_DIRECTORY if is_folder else os.O_RDWR | os.O_NONBLOCK
             descriptor = os.open(entry.path, access | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

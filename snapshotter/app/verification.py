@@ -66,7 +66,7 @@ def verify_file(
 
     Raises:
         NotEvidence: It is no exhibit.
-        OSError, SnapshotterError: It, or what is verified with it, can not be read.
+        OSError, SnapshotterError: It, or what is verified with it, cannot be read.
     """
     kind = kind_of(stream, file)
     if kind is FileKind.TAKEDOWN:
@@ -83,7 +83,7 @@ def verify_stored(service: VerificationService, object_id: str) -> Verification:
     Verify an event or a bundle of the store.
 
     Raises:
-        OSError, SnapshotterError: The store has nothing of this id, or it can not be read.
+        OSError, SnapshotterError: The store has nothing of this id, or it cannot be read.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.archive.bundle_verification import verify_in_store

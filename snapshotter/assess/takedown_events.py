@@ -36,7 +36,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from snapshotter.model.assessment import Availability, Cause
-from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import (
+    ACCOUNT_KINDS,
+    ConfirmRules,
+    Observation,
+    Takedown,
+    TakedownKind,
+)
 from snapshotter.policy.page_identity import host_and_port
 
 BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
@@ -44,7 +50,6 @@ BURST = timedelta(minutes=15)  # events of one account that are no further apart
 _WAIT_FOR_WAY = timedelta(hours=1)  # since a doubt began, for a look by another way
 _GONE = "gone"  # the one state of a page that is not there, whatever the cause
 _RESTORED = frozenset({TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED})
-_OF_ACCOUNTS = frozenset({TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED})
 # What a notice on a page says of the account behind it.
 _STATES: Mapping[Cause, str] = {
     Cause.ACCOUNT_BLOCKED: "blocked",
@@ -265,7 +270,7 @@ def conclude_again(event: Takedown, observations: Iterable[Observation]) -> Take
 def _concluded(
     event: Takedown, ours: Sequence[Observation], of_the_page: Collection[str]
 ) -> tuple[Takedown, ...]:
-    of_account = event.kind in _OF_ACCOUNTS
+    of_account = event.kind in ACCOUNT_KINDS
     return (conclude_account if of_account else conclude)(
         event.identity,
         ours,
@@ -540,7 +545,7 @@ class _Machine:
             confirm=self.confirm,
         )
         last = last_capture_of_event(made)
-        state = (self.state(last) or "") if kind in _OF_ACCOUNTS else ""
+        state = (self.state(last) or "") if kind in ACCOUNT_KINDS else ""
         made = replace(made, at=last.at, state=state)
         self._events.append(replace(made, event_id=event_id(made)))
         self._begin(made)

@@ -8,7 +8,6 @@ The module also declares these options, and `--tag` and `--priority`.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,7 +82,7 @@ def enqueue_urls(
 
     Raises:
         UsageError: An option was given that a job cannot carry.
-        ServiceUnavailable: The queue can not be reached. Nothing was handed over.
+        ServiceUnavailable: The queue cannot be reached. Nothing was handed over.
     """
     from snapshotter.app.policies import configured_policy
     from snapshotter.app.wiring import queue as wiring_queue
@@ -91,9 +90,8 @@ def enqueue_urls(
 
     _refuse_local_options(ctx)
     if policy:
-        configured_policy.configured_policy(
-            settings
-        )  # raises for an unknown name before anything is enqueued
+        # Raises for an unknown name before anything is enqueued.
+        configured_policy.configured_policy(settings)
     with wiring_queue.queue_database(settings) as database:
         queue = wiring_queue.queue(settings, database)
         jobs = [
@@ -101,7 +99,7 @@ def enqueue_urls(
                 id=wiring_queue.new_job_id(),
                 url=url,
                 enqueued_at=queue.now(),
-                policy=_absolute(policy or ""),
+                policy=configured_policy.absolute_policy_path(policy or ""),
                 origin="cli",
                 priority=options.priority,
                 tags=options.tags,
@@ -139,12 +137,6 @@ def _refuse_local_options(ctx: click.Context) -> None:
                 f"{parameter.opts[0]} does not go with a job: set it where the worker runs, or put "
                 "it into a policy and hand over --policy"
             )
-
-
-def _absolute(policy: str) -> str:
-    """Return a policy with an absolute path if it is a file, since a worker runs elsewhere."""
-    is_file = "/" in policy or policy.endswith(".toml")
-    return str(Path(policy).absolute()) if is_file else policy
 
 
 def _follow(

@@ -63,7 +63,7 @@ def write_file(path: Path, data: bytes) -> None:
     Write a file whole or not at all; a file of that name is replaced.
 
     Raises:
-        SnapshotterError: It can not be written.
+        SnapshotterError: It cannot be written.
     """
     try:
         if path.exists() and not path.is_file():
@@ -124,7 +124,7 @@ def print_message(text: str) -> None:
     """
     from snapshotter.formats.printable import printable
 
-    # Nobody may be listening any more (`2>&1 | head`), and a full disk can not be told of
+    # Nobody may be listening any more (`2>&1 | head`), and a full disk cannot be told of
     # on itself: what a command does must not depend on that.
     with contextlib.suppress(OSError):
         for number, line in enumerate(text.split("\n")):

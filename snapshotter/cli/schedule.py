@@ -323,7 +323,7 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
 
     settings = ctx.obj.load()
     with wiring_queue.schedules(settings) as schedules:
-        # Nothing is removed of a list with a typo; what can not be read here can be removed.
+        # Nothing is removed of a list with a typo; what cannot be read here can be removed.
         unread = [name for name in names if not schedules.is_readable(name)]
         found = [schedules.get(name) for name in names if name not in unread]
         if not (yes or _is_confirmed(found, unread)):

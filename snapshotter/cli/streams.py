@@ -74,12 +74,12 @@ def check(
     when all is alike, 10 when anything differs.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive import encrypted_streams as room
+    from snapshotter.app.archive import encrypted_streams
 
     key = _private_key(key_file, passphrase_file)
     settings = ctx.obj.load(store=store or "")
     with _opened(ctx, bundle, store) as stream:
-        found = room.check(
+        found = encrypted_streams.check(
             stream,
             key,
             spool_dir=settings.spool_dir,
@@ -129,11 +129,11 @@ def open_(
     They hold every cookie, password and byte of content that passed. Remove them
     when you are done.
     """
-    from snapshotter.app.archive import encrypted_streams as room
+    from snapshotter.app.archive import encrypted_streams
 
     key = _private_key(key_file, passphrase_file)
     with _opened(ctx, bundle, store) as stream:
-        opened = room.decrypt_into(stream, key, output)
+        opened = encrypted_streams.decrypt_into(stream, key, output)
     if as_json:
         print_json({"connections": len(opened.connections), "directory": str(output)})
     else:
@@ -160,10 +160,10 @@ def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[Bina
 
 
 def _private_key(file: Path, passphrase_file: Path | None) -> "PrivateKey":
-    from snapshotter.app.archive import encrypted_streams as room
+    from snapshotter.app.archive import encrypted_streams
     from snapshotter.seal.key_files import passphrase_from_file
 
-    return room.read_private_key(
+    return encrypted_streams.read_private_key(
         file, passphrase_from_file(passphrase_file) if passphrase_file else None
     )
 

@@ -11,7 +11,7 @@ from snapshotter.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from snapshotter.jobs.workers.registry import RegisteredWorker as Enrolled
+    from snapshotter.jobs.workers.registry import RegisteredWorker
 
 
 _WORDS = {
@@ -77,7 +77,7 @@ class WorkerLog:
                 print_message(words.format(**redact_fields(fields)))
 
 
-def worker_json(worker: "Enrolled") -> dict[str, Any]:
+def worker_json(worker: "RegisteredWorker") -> dict[str, Any]:
     """Return the object that `--json` prints (docs/reference/json.md)."""
     return {
         "detail": worker.detail,
@@ -93,7 +93,7 @@ def worker_json(worker: "Enrolled") -> dict[str, Any]:
     }
 
 
-def print_worker(worker: "Enrolled") -> None:
+def print_worker(worker: "RegisteredWorker") -> None:
     more = f"  {worker.detail}" if worker.detail else ""
     print_result(
         f"{worker.id:<40} {worker.state.value:<9} {worker.slots:>3} at a time {worker.done:>7} "

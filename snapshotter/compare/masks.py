@@ -22,7 +22,7 @@ from snapshotter.model.request import MaskRules
 SELECTOR, PATTERN = "selector", "pattern"
 
 _TEXT = 5_000  # characters of a block that patterns are looked for in, at most
-_LEAST_TEXT = 200  # and at least; a pattern that can not be bounded so is refused
+_LEAST_TEXT = 200  # and at least; a pattern that cannot be bounded so is refused
 _STEPS = 25_000_000  # that a pattern may take for one block, at worst
 _PATTERN = 500  # characters of a pattern
 _HTML = 32 << 20  # characters of a document that is parsed for selectors

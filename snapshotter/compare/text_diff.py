@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from snapshotter.compare import word_diff as words
+from snapshotter.compare import word_diff
 from snapshotter.compare.masks import MaskedPage, Masks
 from snapshotter.compare.sequences import StepBudget, align, gaps_between_runs
 from snapshotter.compare.word_diff import Word
@@ -69,7 +69,7 @@ class _Block:
     @property
     def words(self) -> tuple[Word, ...]:
         """Made again each time: a page has millions."""
-        return words.split_words(self.text, self.stretches)
+        return word_diff.split_words(self.text, self.stretches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,10 @@ def compare(
             for block, its in paired:
                 if long or max(len(block.text), len(its.text)) > _LONG_BLOCK:
                     coarse.append("words of blocks: a text is too long to be compared by words")
-                    pieces = words.replace_whole_text(block.text, its.text)
+                    pieces = word_diff.replace_whole_text(block.text, its.text)
                 else:
                     left, right = block.words, its.words
-                    pieces = words.compare(
+                    pieces = word_diff.compare(
                         block.text, its.text, budget, words_before=left, words_after=right
                     )
                     if pieces.coarse:
@@ -176,7 +176,7 @@ def _key(text: str, stretches: tuple[tuple[int, int, str], ...], *, long: bool) 
     """Return by what a block is compared; "" for one without words."""
     if len(text) > _LONG_BLOCK:
         return hashlib.sha256("".join(text.split()).encode("utf-8", "replace")).hexdigest()
-    key = words.key(words.split_words(text, stretches))
+    key = word_diff.key(word_diff.split_words(text, stretches))
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest() if key and long else key
 
 

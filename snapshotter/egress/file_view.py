@@ -48,7 +48,7 @@ class FileView:
     hidden: Path  # a file that exists and that the program must not be able to open
     reads: Sequence[Path] = ()
     writes: Sequence[Path] = ()
-    cache: Path | None = None  # read, and done without where it can not be
+    cache: Path | None = None  # read, and done without where it cannot be
     ways: Sequence[str] = (MOUNT, LANDLOCK, NONE)
 
     def text(self) -> str:

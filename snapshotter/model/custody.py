@@ -77,7 +77,7 @@ class KeptReceipts:
     """The receipts of one bundle that this machine kept."""
 
     receipts: tuple[Receipt, ...] = ()  # oldest first
-    problems: tuple[str, ...] = ()  # lines that can not be read
+    problems: tuple[str, ...] = ()  # lines that cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class NotificationKind(StrEnum):
     CAPTURE_FAILED = "capture.failed"  # no bundle: refused, or nothing that a further try mends
     CAPTURE_DEAD = "capture.dead"  # no bundle after the last attempt
     SCHEDULE_GAP = "schedule.gap"  # a visit that was due and was not made
-    WATCH_TROUBLE = "watch.trouble"  # a list can not be read, or makes no sense
+    WATCH_TROUBLE = "watch.trouble"  # a list cannot be read, or makes no sense
     HOST_THROTTLED = "host.throttled"  # a site asks us to come less often
     TAKEDOWN_CONFIRMED = "takedown.confirmed"  # it was there, and is gone
     TAKEDOWN_REINSTATED = "takedown.reinstated"  # it is there again

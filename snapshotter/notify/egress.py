@@ -66,7 +66,7 @@ class GuardedConnections:
         Return how servers are checked: by name, against the configured certificates.
 
         Raises:
-            SnapshotterError: The file with them can not be read.
+            SnapshotterError: The file with them cannot be read.
         """
         try:
             return ssl.create_default_context(cafile=self._ca_file)

@@ -26,7 +26,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.times import LONGEST, parse_duration
 
-MAX_JITTER = 0.45  # below one half, neighbours can not change places
+MAX_JITTER = 0.45  # below one half, neighbours cannot change places
 MAX_VISITS = 10_000  # of one curve, seasons included
 _SHORTEST = timedelta(seconds=60)  # between two visits that a season adds
 _DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")

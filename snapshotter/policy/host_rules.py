@@ -158,7 +158,7 @@ def counted_host(url: str) -> str:
     if not host.isascii():
         with contextlib.suppress(UnicodeError):  # no name that is; it is a host all the same
             host = host.encode("idna").decode("ascii")
-    host = host[:_LONGEST_HOST]  # a longer one can not be asked: it is counted, and that is all
+    host = host[:_LONGEST_HOST]  # a longer one cannot be asked: it is counted, and that is all
     shorter = host.removeprefix("www.")
     if not host:
         raise ValueError("an address without a host")

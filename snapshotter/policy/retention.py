@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from snapshotter.model.bundle import Retention
 from snapshotter.model.request import Decision
 
-MAX_DAYS = 36_500  # a hundred years: more is a mistyped number, and COMPLIANCE can not be undone
+MAX_DAYS = 36_500  # a hundred years: more is a mistyped number, and COMPLIANCE cannot be undone
 
 
 def retention_for_decision(decision: Decision, at: datetime) -> Retention | None:

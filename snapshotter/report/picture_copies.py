@@ -44,7 +44,7 @@ class PictureCopy:
 
 def make_picture_copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> PictureCopy | None:
     """
-    Return a copy of a picture, one pixel to a CSS pixel; None of one that can not be read.
+    Return a copy of a picture, one pixel to a CSS pixel; None of one that cannot be read.
 
     Args:
         files: Its PNG files, from the top and edge to edge.

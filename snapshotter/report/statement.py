@@ -31,7 +31,7 @@ from snapshotter.model.conclusion import headline
 from snapshotter.model.finding import Verdict
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
-from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
 from snapshotter.report import wording
 from snapshotter.report.wording import RemovalSign
@@ -284,7 +284,7 @@ def _of_accounts(exhibit: Exhibit) -> list[tuple[str, str]]:
 def _agrees(statement: Statement, exhibit: Exhibit) -> bool:
     """Whether a capture shows what the later end shows."""
     later = statement.in_order[1].observation
-    if statement.kind in wording.ACCOUNT_STATE_TEXTS:
+    if statement.kind in ACCOUNT_KINDS:
         return wording.describe_account_states(
             exhibit.observation
         ) == wording.describe_account_states(later)
@@ -467,7 +467,7 @@ def isolate_page_text(text: str, most: int = MAX_TITLE) -> Markup:
     """
     Return a text of a captured page as it can stand in ours.
 
-    It can not become markup, turn the direction of what is around it, or hide in it.
+    It cannot become markup, turn the direction of what is around it, or hide in it.
     """
     short = cut(text, most)
     lines = [
@@ -492,7 +492,7 @@ def _context(statement: Statement) -> dict[str, Any]:
     verdict = statement.gone.assessment.takedown if statement.gone.assessment else None
     zone = statement.seen.timezone
     return {
-        "account": statement.kind in wording.ACCOUNT_STATE_TEXTS,
+        "account": statement.kind in ACCOUNT_KINDS,
         "begin": wording.format_utc_and_local(begin, zone),
         "bracket": wording.format_long_duration(end - begin),
         "cause": _cause(statement.gone),

@@ -64,8 +64,6 @@ TITLES: Mapping[TakedownKind, str] = {
     TakedownKind.ACCOUNT_RESTORED: "The account had changed. It is there again.",
 }
 
-ACCOUNT_STATE_TEXTS = frozenset({TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED})
-
 CAUSES: Mapping[Cause, str] = {
     Cause.AUTHOR: "The notice says that the author took it down.",
     Cause.PLATFORM_RULE: "The notice says that it broke rules or the law.",

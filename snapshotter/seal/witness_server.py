@@ -62,7 +62,7 @@ class WitnessServer:
         self._open = 0
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; return the port. Raises OSError: the address can not be had."""
+        """Listen; return the port. Raises OSError: the address cannot be had."""
         self._server = await asyncio.start_server(
             self._serve, host, port, limit=_MAX_HEAD, backlog=_MAX_CONNECTIONS
         )

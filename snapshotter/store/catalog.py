@@ -36,7 +36,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Observation
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ReadableStore
 from snapshotter.store.stored_events import StoredEvent, read_stored_event
@@ -98,7 +98,7 @@ class VerdictSource(enum.StrEnum):
     ASSESSED = "assessed"  # it stands in the bundle
     REASSESSED = "reassessed"  # an older bundle: made of its own files by the rules of today
     UNASSESSED = "unassessed"  # an older bundle that holds too little for a verdict
-    UNREADABLE = "unreadable"  # no bundle, or one that can not be read
+    UNREADABLE = "unreadable"  # no bundle, or one that cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -490,7 +490,7 @@ class Catalog:
         if text:
             found = typed.read(Observation, json.loads(text))
             identity = self.resolved(found.identity)
-            account = found.account or identities.account_of_identity(identity)
+            account = found.account or page_identity.account_of_identity(identity)
             found = replace(found, identity=identity, account=account)
         return CatalogRow(
             key=key,

@@ -42,9 +42,8 @@ from snapshotter.formats.signatures import keys
 from snapshotter.formats.tls import server_signature
 from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
 from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
-from snapshotter.verify import capture_record as record
+from snapshotter.verify import capture_record, record_consistency, renewal, server_signatures
 from snapshotter.verify import log_proof as log_proofs
-from snapshotter.verify import record_consistency, renewal, server_signatures
 from snapshotter.verify.sidecars import NO_SIDECARS, Sidecars
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
@@ -52,7 +51,7 @@ RECORD_FORMAT = "snapshotter-capture/1"
 
 # The most bytes of each member that is held in memory; a longer one is not a bundle's.
 _KEPT = {
-    names.CAPTURE_RECORD: record.MAX_BYTES,
+    names.CAPTURE_RECORD: capture_record.MAX_BYTES,
     names.CUSTODY: custody.MAX_BYTES,
     names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
     names.MANIFEST_SHA256: manifest.MAX_BYTES,
@@ -79,7 +78,7 @@ def verify_bundle(
     Return all findings about the bundle in `stream`.
 
     Never raises for the content of the bundle: an exception inside a check is a
-    finding, FAILED with code INTERNAL. A bundle that can not be read raises, because
+    finding, FAILED with code INTERNAL. A bundle that cannot be read raises, because
     nothing is known about it.
 
     Args:
@@ -358,7 +357,7 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
-        value = record.loads(state.read.kept[names.CAPTURE_RECORD])
+        value = capture_record.loads(state.read.kept[names.CAPTURE_RECORD])
     except EvidenceInvalid as error:
         yield Finding.failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
         return
@@ -521,7 +520,7 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         there = _authority_count(signature)
         missing = there < required
         for name, refused in unknown:
-            # A token that this verifier can not trust is bytes that anybody may have put
+            # A token that this verifier cannot trust is bytes that anybody may have put
             # there, unless the WACZ signature is over them.
             if missing or (name in state.read.kept and not vouched):
                 yield Finding.indeterminate("timestamp", refused.code, f"{name}: {refused}")
@@ -925,7 +924,7 @@ def _time_basis(state: _State, first: _Signature) -> renewal.TimeBasis:
 
 
 class _StreamFailed(Exception):
-    """The bundle can not be read a second time; no check broke."""
+    """The bundle cannot be read a second time; no check broke."""
 
     def __init__(self, cause: OSError | SnapshotterError) -> None:
         super().__init__(str(cause))
@@ -938,7 +937,7 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
 
     Raises:
         EvidenceInvalid: It has changed since it was read.
-        _StreamFailed: It can not be read a second time.
+        _StreamFailed: It cannot be read a second time.
     """
     strong, known = hashlib.sha512(), hashlib.sha256()
     try:
@@ -997,7 +996,7 @@ def _established(state: _State) -> VerifiedFacts | None:
     if sealed_at is None or not state.is_finished or overall(state.findings) is Verdict.FAILED:
         return None
     try:
-        facts = record.capture_facts(state.record, sha256=state.read.whole.sha256)
+        facts = capture_record.capture_facts(state.record, sha256=state.read.whole.sha256)
     except EvidenceInvalid:
         return None  # a record that no capture writes: nothing can be concluded from it
     outcome, what = state.record.get("outcome"), state.record["what"]

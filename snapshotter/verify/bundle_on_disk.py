@@ -20,6 +20,6 @@ def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime)
         now: The verifier's clock; a later token is not believed.
 
     Raises:
-        OSError, SnapshotterError: The bundle or a sidecar can not be read.
+        OSError, SnapshotterError: The bundle or a sidecar cannot be read.
     """
     return verify_bundle(stream, trust, now=now, sidecars=sidecars_on_disk(path))

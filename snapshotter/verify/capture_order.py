@@ -54,7 +54,7 @@ def judge(captures: Sequence[CaptureInRole], *, max_skew: timedelta) -> OrderFin
     Return what contradicts the order of captures, and where the order is not proven.
 
     Args:
-        captures: The captures that were found and did not FAIL; others can not be judged.
+        captures: The captures that were found and did not FAIL; others cannot be judged.
         max_skew: The most by which two clocks may differ.
     """
     findings: list[Finding] = []

@@ -45,7 +45,7 @@ def verify_event_without_rules(
         log_proof: The C2SP tlog-proof of its leaf, if one exists.
 
     Raises:
-        OSError, SnapshotterError: A bundle exists and can not be read.
+        OSError, SnapshotterError: A bundle exists and cannot be read.
     """
     found = read_event_record(data, trust)
     if found.event is None:

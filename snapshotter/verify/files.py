@@ -39,7 +39,7 @@ def open_file(path: Path) -> BinaryIO:
     Raises:
         FileNotFoundError: The path does not exist.
         NotAFile: The path is not a regular file.
-        SnapshotterError: The file can not be opened.
+        SnapshotterError: The file cannot be opened.
     """
     try:
         return os.fdopen(open_regular(path), "rb")
@@ -60,7 +60,7 @@ def open_named_or_none(name: str) -> BinaryIO | None:
     A folder does not count: `export --unpack` makes folders that are named like ids.
 
     Raises:
-        SnapshotterError: It is not a regular file, or can not be opened.
+        SnapshotterError: It is not a regular file, or cannot be opened.
     """
     path = Path(name)
     try:
@@ -78,7 +78,7 @@ def late_token_files(bundle: Path) -> tuple[Path, ...]:
     Return the files in the folder of a bundle that are named as its late tokens, by name.
 
     Raises:
-        OSError: The folder can not be read.
+        OSError: The folder cannot be read.
     """
     beginning = f"{bundle.name}.late-"
     with os.scandir(bundle.parent) as entries:  # there may be a million
@@ -90,14 +90,14 @@ def file_with_digest(folder: Path, pattern: str, sha256: str, *, limit: int) -> 
     """
     Return the content of the file in a folder that has this SHA-256 (hex), or None.
 
-    What is not a regular file, can not be read, or is longer than `limit` bytes is skipped
+    What is not a regular file, cannot be read, or is longer than `limit` bytes is skipped
     unread. At most `MAX_LOOKED_AT` files with `MAX_LOOKED_AT_BYTES` together are read.
 
     Args:
         pattern: A shell pattern for the names of the files that are read.
 
     Raises:
-        OSError: The folder can not be read.
+        OSError: The folder cannot be read.
     """
     left, room = MAX_LOOKED_AT, MAX_LOOKED_AT_BYTES
     with os.scandir(folder) as entries:
@@ -161,7 +161,7 @@ def first_bytes(path: Path, count: int) -> bytes:
 
     Raises:
         FileNotFoundError: The path does not exist.
-        SnapshotterError: It is not a regular file, or can not be read.
+        SnapshotterError: It is not a regular file, or cannot be read.
     """
     try:
         with open_file(path) as stream:

@@ -142,7 +142,7 @@ def check_log(
     Every file is computed again from the entries; memory does not grow with the log.
 
     A missing file is FAILED if it is still missing after a pause and no listing shows it. A file
-    that can not be read is INDETERMINATE.
+    that cannot be read is INDETERMINATE.
 
     Args:
         pause: Waits until writes to a store are visible everywhere.

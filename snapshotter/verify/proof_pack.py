@@ -27,7 +27,7 @@ from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.report_excerpt import report_excerpt
@@ -95,7 +95,7 @@ def verify_pack(
             record and the captures are judged, and an event is INDETERMINATE at best.
 
     Raises:
-        OSError: The stream can not be read, or changes meanwhile.
+        OSError: The stream cannot be read, or changes meanwhile.
     """
     length = stream.seek(0, io.SEEK_END)
     try:
@@ -111,7 +111,7 @@ def verify_pack(
     findings += altered or [Finding.passed("parts", _as_made(found))]
     captures: list[CaptureReport] = []
     event: EventReport | None = None
-    order = orders.OrderFindings()
+    order = capture_order.OrderFindings()
     if not altered:  # otherwise the rest would judge bytes that no signature covers
         findings.append(_key(found, trust))
         read = _Captures(stream, found, trust, now)
@@ -228,15 +228,15 @@ def _worst(report: Report, verdict: Verdict) -> Code:
     return next(finding.code for finding in report.findings if finding.verdict is verdict)
 
 
-def _order(captures: Sequence[CaptureReport], trust: Trust) -> orders.OrderFindings:
+def _order(captures: Sequence[CaptureReport], trust: Trust) -> capture_order.OrderFindings:
     placed = [
-        orders.CaptureInRole(
-            role=orders.ROLES.get(capture.part.role, ""), found=capture.report.established
+        capture_order.CaptureInRole(
+            role=capture_order.ROLES.get(capture.part.role, ""), found=capture.report.established
         )
         for capture in captures
         if capture.report.established is not None
     ]
-    return orders.judge(placed, max_skew=trust.max_skew)
+    return capture_order.judge(placed, max_skew=trust.max_skew)
 
 
 # The event: its record, and whether the captures in the pack are those on which it is based.

@@ -110,8 +110,8 @@ def sidecars_on_disk(bundle: Path, beginning: str = "") -> Sidecars:
         beginning: Only sidecars whose kind begins so are read.
 
     Raises:
-        OSError: The folder can not be read.
-        SnapshotterError: A sidecar can not be read.
+        OSError: The folder cannot be read.
+        SnapshotterError: A sidecar cannot be read.
     """
     return load_sidecars(_kinds_on_disk(bundle, beginning), partial(_read_on_disk, bundle))
 

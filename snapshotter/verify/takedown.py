@@ -26,7 +26,7 @@ from snapshotter.formats.statements import takedown
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -140,9 +140,9 @@ def find_and_check_captures(
 def check_captures(found: EventReport, parts: Iterable[EventCapture], trust: Trust) -> EventReport:
     """Return the report with its captures judged: steps (3), (4) and (5)."""
     known = tuple(parts)
-    order = orders.judge(
+    order = capture_order.judge(
         [
-            orders.CaptureInRole(role=part.role, found=part.report.established)
+            capture_order.CaptureInRole(role=part.role, found=part.report.established)
             for part in known
             if part.report is not None
             and part.report.established is not None

@@ -37,7 +37,7 @@ from snapshotter.model.page import Page
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
 from snapshotter.model.verified_facts import VerifiedFacts
-from snapshotter.policy import site_readings as known_sites
+from snapshotter.policy import site_readings
 from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
@@ -202,7 +202,7 @@ def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
     Derive the assessment of a bundle again, by the rules that it contains.
 
     Raises:
-        EvidenceInvalid: It has no assessment, or a file that is needed can not be read.
+        EvidenceInvalid: It has no assessment, or a file that is needed cannot be read.
     """
     stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
     if stored is None:
@@ -217,7 +217,7 @@ def read_assessment(files: Files) -> Assessment | None:
     Return the stored assessment of a bundle; None for a bundle from before assessments.
 
     Raises:
-        EvidenceInvalid: It can not be read.
+        EvidenceInvalid: It cannot be read.
     """
     stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
     return assessments.parse(stored) if stored is not None else None
@@ -325,7 +325,7 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         texts[rules_path] = (data or b"").decode("utf-8", "replace")
     try:
         known = [
-            known_sites.parse(texts[rules_id], rules_id)
+            site_readings.parse(texts[rules_id], rules_id)
             for rules_id in texts
             if rules_id not in verdict.rules
         ]

@@ -30,7 +30,7 @@ from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ReadableStore, WritableStore
-from snapshotter.verify import capture_record as records
+from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, load_sidecars
 
@@ -52,9 +52,9 @@ class ListedBundle:
 
     bundle_id: str
     object: StoredObject
-    record: dict[str, Any]  # the capture record; empty when it can not be read
+    record: dict[str, Any]  # the capture record; empty when it cannot be read
     shown: AssessmentSummary | None = None  # the summary of the bundle's assessment
-    problem: str = ""  # why it can not be read
+    problem: str = ""  # why it cannot be read
     kinds: tuple[str, ...] = ()  # of the listed objects: "" for the bundle, then its sidecars
     erased: Tombstone | None = None  # None: it was not erased
 
@@ -151,8 +151,8 @@ def read_record(stream: BinaryIO) -> dict[str, Any]:
     Raises:
         EvidenceInvalid: Not a bundle, or one without a readable record.
     """
-    data = read_member(stream, names.CAPTURE_RECORD, limit=records.MAX_BYTES)
-    record = records.loads(data)
+    data = read_member(stream, names.CAPTURE_RECORD, limit=capture_record.MAX_BYTES)
+    record = capture_record.loads(data)
     if not isinstance(record, dict):
         raise EvidenceInvalid("the capture record is not an object")
     return record
@@ -179,7 +179,7 @@ def read_shown(stream: BinaryIO) -> AssessmentSummary | None:
     Return the summary of the bundle's assessment, unverified; None if it has no assessment.
 
     Raises:
-        EvidenceInvalid: Not a bundle, or its assessment can not be read.
+        EvidenceInvalid: Not a bundle, or its assessment cannot be read.
     """
     members = {member.name: member for member in container.read_directory(stream)}
     if (member := members.get(assessment.PATH)) is None:
@@ -373,7 +373,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
 
     Raises:
         EvidenceInvalid: Not a bundle.
-        SnapshotterError: The folder exists already, or can not be written.
+        SnapshotterError: The folder exists already, or cannot be written.
     """
     target = directory / bundle.stem
     if os.path.lexists(target):

@@ -37,10 +37,10 @@ from snapshotter.model.comparison import ComparedCapture, Comparison
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.request import Decision, MaskRules
 from snapshotter.model.verified_facts import CaptureFacts
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ReadableStore
-from snapshotter.verify import capture_record as records
+from snapshotter.verify import capture_record
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.trust import Trust
 
@@ -123,7 +123,7 @@ def open_stored_bundle(
         name: The id of the bundle.
 
     Raises:
-        SnapshotterError: The store does not have it, or it can not be read.
+        SnapshotterError: The store does not have it, or it cannot be read.
     """
     key = bundles.find_bundle_key(store, name)
     with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
@@ -148,7 +148,7 @@ def captured(
         today: Assesses a capture that was made before assessments were.
 
     Raises:
-        EvidenceInvalid: It can not be read.
+        EvidenceInvalid: It cannot be read.
     """
     files = BundleFiles(given.stream)
     record = bundles.read_record(given.stream)
@@ -184,7 +184,7 @@ def compare(
         pictures: Compare them as well.
 
     Raises:
-        SnapshotterError: A mask that can not be used.
+        SnapshotterError: A mask that cannot be used.
     """
     chosen_masks = masks.read(masked)
     laid_out = bool(before.captured.page.blocks and after.captured.page.blocks)
@@ -222,7 +222,7 @@ def compare_bundles(
         pictures: Compare the pictures too.
 
     Raises:
-        SnapshotterError: A bundle can not be read, or a mask can not be used.
+        SnapshotterError: A bundle cannot be read, or a mask cannot be used.
     """
     masked = combined_masks(pair) if mask_rules is None else mask_rules
     before, after = (captured(bundle, assessor_of, rules, today) for bundle in pair)
@@ -331,7 +331,7 @@ def _side(
     report = given.report
     try:
         # A bundle that FAILED is compared as well, by what its record states.
-        facts = report.established or records.capture_facts(record, sha256=report.sha256)
+        facts = report.established or capture_record.capture_facts(record, sha256=report.sha256)
         what = record["what"]
         return ComparedCapture(
             bundle_id=facts.bundle_id,
@@ -354,7 +354,7 @@ def _side(
 def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: PageIdentityRules) -> str:
     said = stated(facts, assessed, rules) if assessed is not None else ""
     try:
-        return said or identities.page_identity(facts.requested_url, rules).key
+        return said or page_identity.page_identity(facts.requested_url, rules).key
     except ValueError:
         return ""
 

@@ -53,7 +53,7 @@ def decrypt_into(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Reco
 
     Raises:
         SnapshotterError: The directory is there, or the bundle keeps no streams.
-        EvidenceInvalid: Not a bundle, or its streams can not be opened.
+        EvidenceInvalid: Not a bundle, or its streams cannot be opened.
     """
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -82,7 +82,7 @@ def check(
 
     Raises:
         SnapshotterError: The bundle keeps no streams.
-        EvidenceInvalid: Not a bundle, or one whose streams or record can not be read.
+        EvidenceInvalid: Not a bundle, or one whose streams or record cannot be read.
     """
     sweep(spool_dir)  # removes what a killed comparison had decrypted
     with spool_directory(spool_dir, f"streams-{ids.bundle_id(clock.now())}") as work:

@@ -41,7 +41,7 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
 
     Raises:
         EvidenceInvalid: Not a bundle, or its capture record is invalid.
-        SnapshotterError: There is nothing to mask, or a file can not be written.
+        SnapshotterError: There is nothing to mask, or a file cannot be written.
     """
     with bundle.open("rb") as stream:
         record = bundles.read_record(stream)

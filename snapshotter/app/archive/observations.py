@@ -23,11 +23,11 @@ from snapshotter.formats.proofs.rfc3161 import TokenInvalid
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import CaptureFacts
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.store.catalog import BundleSummary, Catalog, CatalogRow, ReadBundle, VerdictSource
-from snapshotter.verify import capture_record as records
+from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 
 # Makes the verdict of a bundle that has none, by the rules of today; None: it holds too little.
@@ -72,7 +72,7 @@ class ObservationSource:
             SnapshotterError: It is no address of a page.
         """
         try:
-            return self.catalog.resolved(identities.page_identity(url, self.rules).key)
+            return self.catalog.resolved(page_identity.page_identity(url, self.rules).key)
         except ValueError as error:
             raise SnapshotterError(str(error), hint="give an http or https address") from error
 
@@ -99,7 +99,7 @@ def observations(
 
     Raises:
         ServiceUnavailable: The store did not answer.
-        SnapshotterError: `url` is no address, or the catalog can not be used.
+        SnapshotterError: `url` is no address, or the catalog cannot be used.
     """
     if sync:
         source.sync()
@@ -148,10 +148,10 @@ def read_bundle(
     """Return the catalog's summary of a bundle, unverified. Never raises for its content."""
     try:
         record = bundles.read_record(stream)
-        asked = _asked(records.text(record, "what", "requested_url"), rules)
+        asked = _asked(capture_record.text(record, "what", "requested_url"), rules)
     except (EvidenceInvalid, OSError) as error:
         return BundleSummary(verdict_source=VerdictSource.UNREADABLE, problem=str(error))
-    url = records.text(record, "what", "requested_url")
+    url = capture_record.text(record, "what", "requested_url")
     verdict_source, found = VerdictSource.ASSESSED, None
     try:
         if assessments.PATH in bundles.read_member_names(stream):
@@ -164,7 +164,7 @@ def read_bundle(
             return BundleSummary(
                 verdict_source=VerdictSource.UNASSESSED, problem=problem, asked=asked, url=url
             )
-        facts = records.capture_facts(record, sha256=sha256)
+        facts = capture_record.capture_facts(record, sha256=sha256)
         proven_at = _proven_at(stream, late_tokens)
         made = observe(facts, found, proven_at=proven_at, rules=rules)
     except (EvidenceInvalid, OSError) as error:
@@ -239,10 +239,10 @@ def stated(facts: CaptureFacts, assessed: Assessment, rules: PageIdentityRules) 
     contains the site's own number of the page.
     """
     with contextlib.suppress(ValueError):
-        asked = identities.page_identity(facts.requested_url, rules)
+        asked = page_identity.page_identity(facts.requested_url, rules)
         if asked.is_number:
             return ""
-        final = identities.page_identity(facts.final_url, rules)
+        final = page_identity.page_identity(facts.final_url, rules)
         if final.is_number:
             return final.key
         if not asked.final and not final.final and assessed.identity.startswith("wechat:"):
@@ -262,7 +262,7 @@ def is_of_its_host(facts: CaptureFacts | None) -> bool:
 
 def _asked(url: str, rules: PageIdentityRules) -> str:
     try:
-        return identities.page_identity(url, rules).key
+        return page_identity.page_identity(url, rules).key
     except ValueError as error:
         raise EvidenceInvalid(f"it is of no page: {error}") from error
 
@@ -272,9 +272,9 @@ def _account(
 ) -> str:
     for url in (facts.requested_url, facts.final_url):
         with contextlib.suppress(ValueError):
-            if found := identities.account_identity(url, rules):
+            if found := page_identity.account_identity(url, rules):
                 return found
-    if found := identities.account_of_identity(identity):
+    if found := page_identity.account_of_identity(identity):
         return found
     said = {account.account for account in assessed.takedown.accounts if account.account}
     return said.pop() if len(said) == 1 else ""

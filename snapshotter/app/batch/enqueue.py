@@ -7,12 +7,12 @@ once. Results are read by the same ids.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from snapshotter.app.batch.journal import Journal, RowResult
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
 from snapshotter.app.batch.run import BatchObserver, RunResult
 from snapshotter.app.batch.state import FAILED, BatchState
+from snapshotter.app.policies.configured_policy import absolute_policy_path
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.store_keys import bundle_time
 from snapshotter.formats.canonical_json import instant
@@ -84,7 +84,7 @@ def enqueue_rows(
             id=state.known(entry).jobs[-1],
             url=entry.url,
             enqueued_at=at,
-            policy=_elsewhere(entry.policy or policy),
+            policy=absolute_policy_path(entry.policy or policy),
             origin=_origin(state),
             tags=entry.tags,
         )
@@ -161,11 +161,6 @@ def _origin(state: BatchState) -> str:
 def _job_id(state: BatchState, entry: BatchRow) -> str:
     tries = len(state.known(entry).jobs) + 1
     return f"batch-{state.journal.batch}-{entry.key[:_KEY]}{f'-{tries}' if tries > 1 else ''}"
-
-
-def _elsewhere(policy: str) -> str:
-    """Return the name of a policy so that a worker finds it from any working directory."""
-    return str(Path(policy).absolute()) if policy.endswith(".toml") or "/" in policy else policy
 
 
 def _came(status: JobStatus) -> RowResult:

@@ -23,12 +23,12 @@ class BatchRow:
     """A row, and what it asks for."""
 
     row: Row
-    key: str = ""  # by which the journal knows it; "" for one that can not be captured
+    key: str = ""  # by which the journal knows it; "" for one that cannot be captured
     url: str = ""
     host: str = ""  # in lower case
     policy: str = ""  # "": what the command says
     tags: tuple[str, ...] = ()
-    problem: SnapshotterError | None = None  # it can not be captured
+    problem: SnapshotterError | None = None  # it cannot be captured
     same_as: int = 0  # the number of the row that is captured for both; 0: this one is
     handled: bool = False  # it was empty, or has a status that is not ours to change
 

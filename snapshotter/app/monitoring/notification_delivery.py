@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from snapshotter.app.monitoring import notification_events as events
+from snapshotter.app.monitoring import notification_events
 from snapshotter.jobs.outbox import GIVE_UP_AFTER, Outbox
 from snapshotter.model.notification import (
     DeliveryResult,
@@ -125,7 +125,7 @@ class NotificationService:
         urls = self._rules.channel(name).urls
         now = self._clock.now()
         message_id = self._message_id()
-        event = events.test_event(message_id, now)
+        event = notification_events.test_event(message_id, now)
         body = self._compose(message_id, NotificationKind.TEST, now, [reduce_event(event, urls)])
         return self._channels[name].deliver(
             UndeliveredMessage(

@@ -326,7 +326,7 @@ class RateLimiter:
 
         Raises:
             HostBusy: It is not allowed within our patience.
-            ServiceUnavailable: The state of hosts can not be reached.
+            ServiceUnavailable: The state of hosts cannot be reached.
         """
         key = self._visits.politeness.key(url)
         rules = self._visits.politeness.rules(key)

@@ -93,7 +93,7 @@ def add_bundle(
         FileNotFoundError: There is no such file.
         PolicyRefused: It was erased by order.
         EvidenceInvalid: The verifier calls it FAILED.
-        SnapshotterError: It can not be read, or the store does not take it.
+        SnapshotterError: It cannot be read, or the store does not take it.
     """
     with open_file(file) as stream:
         report = verify_bundle(stream, trust, now=now)

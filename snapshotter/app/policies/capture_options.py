@@ -6,7 +6,7 @@ from typing import Literal
 
 from snapshotter.app.settings import Settings
 from snapshotter.model.request import Decision
-from snapshotter.policy import capture_decision as policies
+from snapshotter.policy import capture_decision
 from snapshotter.policy.files import certificate_authorities, public_key
 from snapshotter.policy.tables import Policy
 
@@ -52,9 +52,9 @@ class CaptureOptions:
             light: It is a light check: the first view, the document, its text and the network
                 record.
         """
-        return policies.decide(
+        return capture_decision.decide(
             policy,
-            policies.PolicyOverrides(
+            capture_decision.PolicyOverrides(
                 browser=self.browser or "",
                 lock_days=self.lock_days,
                 lock_mode=self.lock_mode or "",

@@ -40,7 +40,7 @@ _PAGE_BYTES = 32 << 20  # of a page of the user's own
 class Severity(enum.StrEnum):
     """How severe a lint message is."""
 
-    ERROR = "error"  # it can not work, or can not do what it says
+    ERROR = "error"  # it cannot work, or cannot do what it says
     WARNING = "warning"  # it works, and somebody should look
     NOTE = "note"  # it says nothing that would not hold without it
 

@@ -166,6 +166,12 @@ def policy_name_for_jobs(name_or_path: str, directory: Path | None = None) -> st
     return name_or_path if found.parent == shipped_directory() else str(found.absolute())
 
 
+def absolute_policy_path(policy: str) -> str:
+    """Return a policy with an absolute path if it is a file, since a worker runs elsewhere."""
+    is_file = "/" in policy or policy.endswith(".toml")
+    return str(Path(policy).absolute()) if is_file else policy
+
+
 def policy_reason(settings: Settings, named: str, url: str) -> str:
     """
     Return why the address decides for the policy of a page; "" if a policy is named.

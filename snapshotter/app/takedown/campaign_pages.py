@@ -13,7 +13,7 @@ from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.model.campaign import WatchedPage
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import Observation
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 
 
 class PageChecks:
@@ -63,7 +63,7 @@ class PageChecks:
     def _address(self, page: WatchedPage) -> Iterator[Finding]:
         """Compare the address of a page with its identity."""
         try:
-            asked = identities.page_identity(page.url, self._rules)
+            asked = page_identity.page_identity(page.url, self._rules)
         except ValueError as error:
             yield Finding.failed("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
             return
@@ -107,7 +107,7 @@ class PageChecks:
         if made is None:
             return ""
         asked = self._found.page_identities[observation.bundle_id][0]
-        led = sorted(filter(None, map(identities.account_of_identity, self._identities(asked))))
+        led = sorted(filter(None, map(page_identity.account_of_identity, self._identities(asked))))
         return made.account or (led[0] if led else "")
 
     def _account_of(self, observation: Observation, known: set[str]) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ from snapshotter.model.finding import Report
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role
 from snapshotter.verify.trust import Trust
@@ -198,11 +198,11 @@ def misplaced_captures(
     found: dict[str, str] = {}
     for event in campaigns.concluded_events(campaign):
         placed = [
-            orders.CaptureInRole(role=part.role, found=facts)
+            capture_order.CaptureInRole(role=part.role, found=facts)
             for part in captures_by_role(event)
             if (facts := established.get(part.observation.bundle_id)) is not None
         ]
-        order = orders.judge(placed, max_skew=max_skew)
+        order = capture_order.judge(placed, max_skew=max_skew)
         for bundle_id, finding in zip(order.misplaced, order.findings, strict=True):
             found.setdefault(bundle_id, finding.detail)
     return found

@@ -52,7 +52,7 @@ from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.ports import ShowMessage
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.takedown import captures_by_role, key_finding
 from snapshotter.verify.trust import Trust
@@ -98,7 +98,7 @@ def verify_campaign(
         show_message: Shows the progress.
 
     Raises:
-        OSError, SnapshotterError: A bundle exists and can not be read.
+        OSError, SnapshotterError: A bundle exists and cannot be read.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     try:  # (1)
@@ -224,11 +224,11 @@ def _order(again: Campaign, found: CaptureChecks, trust: Trust) -> _Order:
     weak: dict[str, tuple[UnprovenOrder, ...]] = {}
     for event in campaigns.concluded_events(again):
         placed = [
-            orders.CaptureInRole(role=part.role, found=established)
+            capture_order.CaptureInRole(role=part.role, found=established)
             for part in captures_by_role(event)
             if (established := found.established.get(part.observation.bundle_id)) is not None
         ]
-        judged = orders.judge(placed, max_skew=trust.max_skew)
+        judged = capture_order.judge(placed, max_skew=trust.max_skew)
         findings += [
             replace(finding, detail=f"event {event.event_id}: {finding.detail}")
             for finding in judged.findings

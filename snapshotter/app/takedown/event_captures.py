@@ -23,7 +23,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.takedown import Observation
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.verify.takedown import EventCapture
 
 
@@ -35,7 +35,7 @@ class CaptureCheck:
     again: Observation | None = None  # derived again; None: no bundle, another one, or a problem
     asked: str = ""  # identity of the address that was requested
     stated: str = ""  # another identity that the page states
-    problem: str = ""  # why the verdict can not be derived again
+    problem: str = ""  # why the verdict cannot be derived again
     by_today: bool = False  # the bundle contains no rules: the verdict is by the current rules
     is_final: bool = True  # its address alone determines the page
     notes: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         asked=again.identity,
         stated=shown,
         by_today=by_today,
-        is_final=identities.page_identity(again.url, by.rules).final,
+        is_final=page_identity.page_identity(again.url, by.rules).final,
         notes=tuple(notes),
     )
 
@@ -98,7 +98,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
 def _assess_by_today(
     files: BundleFiles, record: Mapping[str, object], by: Rederivation
 ) -> Assessment | None:
-    """Return the assessment by the current rules; None where they can not be applied."""
+    """Return the assessment by the current rules; None where they cannot be applied."""
     try:
         what = record["what"]
         url = str(what["requested_url"]) if isinstance(what, dict) else ""

@@ -11,7 +11,7 @@ from snapshotter.app.archive.observations import is_of_its_host
 from snapshotter.app.takedown.event_captures import CaptureCheck
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import ACCOUNT_KINDS, Takedown
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.verify.takedown import EventCapture
 
 
@@ -21,7 +21,7 @@ def shown_identity(part: EventCapture, checks: dict[str, CaptureCheck]) -> tuple
     stated = {other.stated for other in checks.values() if other.asked == check.asked} - {""}
     identity = stated.pop() if len(stated) == 1 else check.asked
     account = check.again.account if check.again is not None else ""
-    return identity, account or identities.account_of_identity(identity)
+    return identity, account or page_identity.account_of_identity(identity)
 
 
 def identity_findings(

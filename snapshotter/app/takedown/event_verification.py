@@ -53,7 +53,7 @@ def verify_event(
             looked for, and only the signer states which event it was.
 
     Raises:
-        OSError, SnapshotterError: A bundle exists and can not be read.
+        OSError, SnapshotterError: A bundle exists and cannot be read.
     """
     found = read_event_record(data, trust)  # (1)
     event = found.event

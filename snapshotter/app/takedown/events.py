@@ -61,12 +61,12 @@ from snapshotter.model.takedown import (
     TakedownKind,
 )
 from snapshotter.model.verified_facts import VerifiedFacts
-from snapshotter.policy import page_identity as identities
+from snapshotter.policy import page_identity
 from snapshotter.policy.policy_selection import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.wording import format_minute, format_second
 from snapshotter.store.stored_events import StoredEvent
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role
 from snapshotter.verify.trust import Trust
@@ -301,8 +301,8 @@ class _Work:
         for part in captures_by_role(event):
             report = self._report(part.observation)
             if report is not None and report.established is not None:
-                placed.append(orders.CaptureInRole(role=part.role, found=report.established))
-        order = orders.judge(placed, max_skew=self._trust.max_skew)
+                placed.append(capture_order.CaptureInRole(role=part.role, found=report.established))
+        order = capture_order.judge(placed, max_skew=self._trust.max_skew)
         made = {observation.bundle_id: observation for observation in captures_of_event(event)}
         why = dict(
             zip(order.misplaced, (finding.detail for finding in order.findings), strict=True)
@@ -471,7 +471,7 @@ class _Work:
                 found.append(by)
         of_account = event.kind in ACCOUNT_KINDS
         if of_account and not any(
-            identities.account_of_identity(observation.identity)
+            page_identity.account_of_identity(observation.identity)
             or self._catalog.names_account(observation.bundle_id)
             for observation in captures_of_event(event)
             if observation.account == event.identity

@@ -87,7 +87,7 @@ def _needs_previous(event: Takedown) -> bool:
 
 
 def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
-    """Return why an event can not follow another; "" where it can."""
+    """Return why an event cannot follow another; "" where it can."""
     if earlier.identity != event.identity:
         return "that event is about something else"
     if earlier.kind not in _AFTER[event.kind]:

@@ -35,7 +35,7 @@ from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.reading import Readings, Region
-from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import ACCOUNT_KINDS, Observation, Takedown, TakedownKind
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, ObjectStore, ShowMessage, Signer
@@ -43,7 +43,7 @@ from snapshotter.report import pack as pages
 from snapshotter.report import side_by_side, statement, wording
 from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
-from snapshotter.verify import capture_order as orders
+from snapshotter.verify import capture_order
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.proof_pack import JudgeEvent, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
@@ -338,13 +338,13 @@ def _capture(
 def _weak(service: ProofService, captures: Sequence[_Capture]) -> tuple[UnprovenOrder, ...]:
     """Return the captures whose place in the order is not proven, by the maker's trust file."""
     placed = [
-        orders.CaptureInRole(
-            role=orders.ROLES.get(capture.exhibit.role, ""), found=capture.established
+        capture_order.CaptureInRole(
+            role=capture_order.ROLES.get(capture.exhibit.role, ""), found=capture.established
         )
         for capture in captures
         if capture.established is not None
     ]
-    return orders.judge(placed, max_skew=service.trust.max_skew).weak
+    return capture_order.judge(placed, max_skew=service.trust.max_skew).weak
 
 
 def _exhibit(
@@ -446,7 +446,7 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
                     hint="snapshotter audit says what became of it",
                 )
     seen, gone = (capture.exhibit.observation for capture in captures[:2])
-    account = case.kind in wording.ACCOUNT_STATE_TEXTS
+    account = case.kind in ACCOUNT_KINDS
     if seen.identity != gone.identity and not account:
         raise SnapshotterError(
             f"{seen.bundle_id} and {gone.bundle_id} are captures of two pages: {seen.url} and "

@@ -56,7 +56,7 @@ def save(file: Path, document: TrustDocument, root: Signer) -> None:
     """Write both files, in the order that the docstring of the module gives."""
     data = document.encode()
     signature = root.sign(data)
-    load_document(data, signature, pinned_root=root.key_id)  # never write what can not be read
+    load_document(data, signature, pinned_root=root.key_id)  # never write what cannot be read
     pending = _beside(file, ".sig.new")
     with _writing(file):
         _replace(pending, signature)  # (1)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from snapshotter.app import store_records as records
+from snapshotter.app import store_records
 from snapshotter.app.upkeep.object_copy import StorePair, pair_listings, put, unexpired
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
@@ -202,7 +202,7 @@ class RecordCopier:
         self, kind: RecordKind, key: str, record_id: str, there: StoredObject | None
     ) -> bytes | None:
         """Return a record of the source that has to be copied; None if the target has it."""
-        data = records.read(self._service.source, key, limit=kind.limit)
+        data = store_records.read(self._service.source, key, limit=kind.limit)
         if data is None:
             raise FileNotFoundError(key)
         wanted = self._logged.get((kind.leaf, record_id))
@@ -214,13 +214,13 @@ class RecordCopier:
             kind.check(data, record_id)
         if there is None:
             return data
-        if records.read(self._service.target, key, limit=kind.limit) != data:
+        if store_records.read(self._service.target, key, limit=kind.limit) != data:
             raise FileExistsError(key)
         return None
 
     def _copy_signature(self, key: str, document: bytes) -> None:
         name = f"{key}{SIGNATURE}"
-        data = records.read(self._service.source, name, limit=MAX_SIGNATURE_BYTES)
+        data = store_records.read(self._service.source, name, limit=MAX_SIGNATURE_BYTES)
         if data is None:
             raise EvidenceInvalid("its signature is gone")
         if is_report_signature_valid(document, data, self._service.trust) is False:
@@ -235,11 +235,11 @@ class RecordCopier:
             The state ("" if it was intact, "repaired", "missing", "damaged", "refused") and why.
         """
         kind = next(kind for kind in RECORD_KINDS if kind.leaf == name[0])
-        there = records.read(self._service.target, key, limit=kind.limit)
+        there = store_records.read(self._service.target, key, limit=kind.limit)
         if _is(there, sha256):
             return self._repair_signature(key, there) if kind is _REPORTS else ("", "")
         state = "missing" if there is None else "damaged"
-        data = records.read(self._service.source, key, limit=kind.limit)
+        data = store_records.read(self._service.source, key, limit=kind.limit)
         if data is None:
             return state, "and the source does not have it"
         if not _is(data, sha256):
@@ -258,11 +258,11 @@ class RecordCopier:
     def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
         name = f"{key}{SIGNATURE}"
         trust, limit = self._service.trust, MAX_SIGNATURE_BYTES
-        there = records.read(self._service.target, name, limit=limit)
+        there = store_records.read(self._service.target, name, limit=limit)
         # A signature by a key that is unknown here cannot be judged, and stays.
         if there is not None and is_report_signature_valid(document, there, trust) is not False:
             return "", ""
-        candidate = records.read(self._service.source, name, limit=limit)
+        candidate = store_records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
         if candidate is None or not is_report_signature_valid(document, candidate, trust):
             return state, "the source's does not hold, by a key that is known here"

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snapshotter.app import store_records as records
+from snapshotter.app import store_records
 from snapshotter.app.spool import scratch_directory
 from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.log_contents import LogContents, read_log
@@ -302,10 +302,10 @@ class _Replication:
         found: list[tuple[str, bytes]] = []
         for number in numbers:
             kind = numbered[number]
-            data = records.read(service.source, here.key_of(kind), limit=limit)
+            data = store_records.read(service.source, here.key_of(kind), limit=limit)
             if data is None:
                 continue  # gone since it was listed
-            if kind in copies and data == records.read(
+            if kind in copies and data == store_records.read(
                 service.target, here.key_of(kind), limit=limit
             ):
                 break

@@ -12,7 +12,7 @@ from snapshotter.app.takedown.rederivation import mismatch
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
-from snapshotter.policy import capture_decision as policies
+from snapshotter.policy import capture_decision
 from snapshotter.ports import ShowMessage
 
 
@@ -31,7 +31,7 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
         yield CampaignService(
             source=source,
             trust=trust,
-            monitoring=lambda url: policies.monitoring(
+            monitoring=lambda url: capture_decision.monitoring(
                 configured_policy.judging_policy(settings, url)
             ),
             own_keys=own,

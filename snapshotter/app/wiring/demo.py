@@ -48,7 +48,7 @@ def demo_environment(
         show_message: Shows that there is no timestamp authority.
 
     Raises:
-        ServiceUnavailable: Loopback is down and can not be brought up, or there is no browser.
+        ServiceUnavailable: Loopback is down and cannot be brought up, or there is no browser.
     """
     began_s = time.monotonic()
     _require_loopback()

@@ -253,7 +253,7 @@ def gap_recorder(
     service: gap_records.GapService | None = None
 
     def record(found: Sequence[Gap]) -> None:
-        # Only now: a key that can not be opened holds up records, and no visit.
+        # Only now: a key that cannot be opened holds up records, and no visit.
         nonlocal service
         service = service or gap_service(settings, ask=ask, show_message=show_message)
         gap_records.record(service, found)

@@ -36,8 +36,7 @@ from snapshotter.formats.statements import takedown
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.notification import NotificationEvent, NotificationScope
 from snapshotter.model.takedown import ConfirmRules, Takedown
-from snapshotter.policy import capture_decision as policies
-from snapshotter.policy import page_identity
+from snapshotter.policy import capture_decision, page_identity
 from snapshotter.ports import ShowMessage
 from snapshotter.store.catalog import Catalog
 from snapshotter.verify.files import file_with_digest
@@ -146,7 +145,7 @@ def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, Notificati
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
     """Return how a removal of this page is confirmed. Raises SnapshotterError: no policy."""
-    return policies.monitoring(configured_policy.judging_policy(settings, url)).confirm
+    return capture_decision.monitoring(configured_policy.judging_policy(settings, url)).confirm
 
 
 def rederivation(settings: Settings) -> Rederivation:
@@ -157,7 +156,7 @@ def rederivation(settings: Settings) -> Rederivation:
     return Rederivation(
         rules=page_identity.shipped_identity_rules(),
         assessor_of=wiring.assessor,
-        decide=lambda url: policies.decide(configured_policy.judging_policy(settings, url)),
+        decide=lambda url: capture_decision.decide(configured_policy.judging_policy(settings, url)),
     )
 
 
@@ -200,7 +199,7 @@ def removal_burst(settings: Settings) -> timedelta:
     """
     Return the time within which removals of one account belong together, by the default policy.
     """
-    return policies.monitoring(configured_policy.judging_policy(settings)).burst
+    return capture_decision.monitoring(configured_policy.judging_policy(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:
@@ -217,7 +216,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     record = bundles.read_record(stream)
     try:
         url = str(record["what"]["requested_url"])
-        decision = policies.decide(configured_policy.judging_policy(settings, url))
+        decision = capture_decision.decide(configured_policy.judging_policy(settings, url))
         return assessment.assess(record, files, decision, wiring.assessor)
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):

@@ -152,7 +152,7 @@ class PrewarmedBrowser:
                     playwright = driver.result()
             if playwright is not None:
                 await close_within(playwright.stop(), self.setup.decision.limits.close_s)
-            # A driver that can not be started is an error of the system's (no process is to be
+            # A driver that cannot be started is an error of the system's (no process is to be
             # had, no memory); one that dies meanwhile raises a plain one.
             is_ours = isinstance(error, PlaywrightError | TimeoutError | OSError)
             if not is_ours and type(error) is not Exception:

@@ -34,7 +34,7 @@ MAX_SIDECARS = 20_000
 MAX_TOTAL = 16 << 20  # bytes
 START = "0" * 64  # before the first event of all
 _STRAY = 10_000  # numbers that may be missing before one is no number of this chain
-_MAX_SEQUENCE = 10**9  # a planted number must not lead to one that JSON can not hold
+_MAX_SEQUENCE = 10**9  # a planted number must not lead to one that JSON cannot hold
 _NAME = re.compile(r"custody-([0-9]{4,9})\.jsonl")
 
 

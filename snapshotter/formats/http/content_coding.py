@@ -20,7 +20,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 def decode_content(data: bytes, coding: str, most: int) -> bytes | None:
     """
-    Return the first bytes of a body without its coding; None where that can not be.
+    Return the first bytes of a body without its coding; None where that cannot be.
 
     A gzip or deflate body that was cut off gives what came before.
 

@@ -148,7 +148,7 @@ class Inflater:
 
         Raises:
             ValueError: It is no deflate data, or longer than the limit. With
-                context takeover the messages after it can not be read, either.
+                context takeover the messages after it cannot be read, either.
         """
         if not self._context_takeover:
             self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -89,7 +89,7 @@ class Collector:
 
 def absolute(base_url: str, address: str) -> str:
     """
-    Return an address as it would be visited; "" where that can not be.
+    Return an address as it would be visited; "" where that cannot be.
 
     Not http or https, no host, a user or password, too long, or characters that no
     address has.
@@ -129,5 +129,5 @@ def _has_controls(text: str) -> bool:
 
 
 def _is_control(character: str) -> bool:
-    # Cf: what turns the direction of a line, or can not be seen in it.
+    # Cf: what turns the direction of a line, or cannot be seen in it.
     return unicodedata.category(character) in ("Cc", "Cf", "Cs")

@@ -75,7 +75,7 @@ class Row:
     number: int  # from 1; what is no row (a header, an empty line of a list) does not count
     line: int  # of the file, from 1, in which it begins
     cells: Mapping[str, Cell]  # by column; of two columns with one name, the first
-    problem: str = ""  # why it can not be understood; then it has no cells
+    problem: str = ""  # why it cannot be understood; then it has no cells
 
     def text(self, column: str) -> str:
         """Return a cell without space around it; "" for one that is not there, or a list."""
@@ -104,7 +104,7 @@ class DecodedText:
     line_end: str = "\n"  # of the first line
 
     def encoded(self, text: str) -> bytes:
-        """Return text as bytes; in UTF-8 with a mark if the encoding can not say everything."""
+        """Return text as bytes; in UTF-8 with a mark if the encoding cannot say everything."""
         # Half a character (a lone surrogate) is in no encoding; in JSON this is its escape.
         if self.encoding.startswith("utf-"):
             return self.bom + text.encode(self.encoding, "backslashreplace")
@@ -150,7 +150,7 @@ def read(
         url_columns: How the column of addresses may be called; that tells a header.
 
     Raises:
-        SnapshotterError: It can not be read; it says where.
+        SnapshotterError: It cannot be read; it says where.
     """
     if len(data) > MAX_BYTES:
         raise SnapshotterError(
@@ -438,7 +438,7 @@ class _Lines(Table):
         out = []
         for (raw, members), ours in zip(self._lines, values, strict=True):
             if members is None:
-                out.append(raw)  # what is no object can not have more in it
+                out.append(raw)  # what is no object cannot have more in it
                 continue
             mine = {name: json.dumps(ours[name], ensure_ascii=False) for name in ours}
             kept = [(name, mine.pop(name, text)) for name, text in members]
@@ -490,7 +490,7 @@ class _Yaml(Table):
     A YAML list of addresses or of mappings.
 
     Its nodes are kept and written again, so that `1.10` and `'12'` stay what they are.
-    Remarks are lost. Anchors are refused: what is shared can not be filled row by row.
+    Remarks are lost. Anchors are refused: what is shared cannot be filled row by row.
     """
 
     def __init__(self, text: DecodedText, url_columns: Sequence[str]) -> None:

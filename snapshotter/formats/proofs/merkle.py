@@ -178,7 +178,7 @@ def check_consistency(
     Every tree extends the empty one, and that takes no proof.
 
     Raises:
-        EvidenceInvalid: The proof does not show it, or a root can not be right.
+        EvidenceInvalid: The proof does not show it, or a root cannot be right.
     """
     if not 0 <= old <= new <= MAX_SIZE:
         raise EvidenceInvalid(f"a tree of {new} entries does not extend one of {old}")

@@ -42,7 +42,7 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifierKey:
-    """A public key with its name and its kind. Raises ValueError for what can not be one."""
+    """A public key with its name and its kind. Raises ValueError for what cannot be one."""
 
     name: str  # SHOULD be a URL without its scheme; no spaces, no "+"
     kind: int  # `ED25519` for a log, `COSIGNATURE_V1` for a witness
@@ -103,7 +103,7 @@ class Cosignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A log's tree head: who, how large, which root. Raises ValueError for what can not be one."""
+    """A log's tree head: who, how large, which root. Raises ValueError for what cannot be one."""
 
     origin: str
     size: int
@@ -152,7 +152,7 @@ class LogPolicy:
     """
     Which log is believed, and how many of which witnesses have to have seen a checkpoint.
 
-    It comes from the reader's trust file. Raises ValueError for what can not be met.
+    It comes from the reader's trust file. Raises ValueError for what cannot be met.
     """
 
     key: VerifierKey

@@ -33,7 +33,7 @@ _SHA512 = re.compile(r"[0-9a-f]{128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """What a renewal of one bundle is over. Raises ValueError for what can not be one."""
+    """What a renewal of one bundle is over. Raises ValueError for what cannot be one."""
 
     bundle_id: str
     sha512: str  # of the whole bundle, 128 lowercase hex digits

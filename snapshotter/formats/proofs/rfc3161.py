@@ -770,7 +770,7 @@ def _ours(code: Code, message: str) -> Iterator[None]:
     Turn what parsers raise into TokenInvalid.
 
     A panic in a parser written in Rust arrives as `pyo3_runtime.PanicException`,
-    a BaseException that can not be imported. It means "these bytes broke the
+    a BaseException that cannot be imported. It means "these bytes broke the
     parser", which is an answer about the bytes and must not end a verifier that
     has other bundles to look at; so it is known by its name. Ctrl-C and the
     like pass.

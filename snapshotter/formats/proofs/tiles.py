@@ -256,7 +256,7 @@ def extend(tree: TileTree, entries: Sequence[bytes]) -> dict[Tile, bytes]:
     bundle have the hashes of its last tile.
 
     Raises:
-        EvidenceInvalid: The right edge can not be read, or does not agree with itself.
+        EvidenceInvalid: The right edge cannot be read, or does not agree with itself.
         ValueError: An entry that is too long, or none at all.
     """
     if not entries:

@@ -29,7 +29,7 @@ class CertificateTimestamp:
 
 def timestamps(leaf: bytes, sct_list: bytes, staple: bytes) -> tuple[CertificateTimestamp, ...]:
     """
-    Return what is there, at most `MAX_TIMESTAMPS`; what can not be read is not there.
+    Return what is there, at most `MAX_TIMESTAMPS`; what cannot be read is not there.
 
     Args:
         leaf: The server's certificate, DER.
@@ -45,7 +45,7 @@ def timestamps(leaf: bytes, sct_list: bytes, staple: bytes) -> tuple[Certificate
         if not data:
             continue
         try:
-            # What stands before an entry that can not be read is there.
+            # What stands before an entry that cannot be read is there.
             for timestamp in _listed(source, read(data)):
                 found.append(timestamp)
         except (CertificateInvalid, TlsMalformed, IndexError):

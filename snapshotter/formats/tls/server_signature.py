@@ -423,7 +423,7 @@ def _check_signature(said: _SignedMessages, leaf: Certificate) -> None:
     if said.scheme not in said.hello.schemes:
         raise _CheckFailed(f"the client did not offer signatures by {name}")
     # By the certificate's words, and not by what the library makes of them: another kind of key
-    # can not have signed, whether it is known here or not.
+    # cannot have signed, whether it is known here or not.
     is_13 = said.answer.version == TLS_1_3
     is_known = leaf.key_kind in _KNOWN_KINDS or leaf.key_curve in _CURVES.values()
     if leaf.key_kind != _KINDS.get(name.partition("_")[0]):

@@ -363,7 +363,7 @@ class LockAndCustodyJudge:
                     self._second_look.suspect_unlisted(
                         AuditCode.UNLOCKED, listed.key, words, listed.bundle
                     )
-                else:  # what can not be read may say that a hold was lifted
+                else:  # what cannot be read may say that a hold was lifted
                     self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, words)
         if open_ and not lacking and not lock["enforced"]:
             self._unenforced += 1

@@ -193,7 +193,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _public_key(der: bytes) -> Any:
-    # Functions of our own: those of the library can not be found again by their names.
+    # Functions of our own: those of the library cannot be found again by their names.
     return load_der_public_key(der)
 
 
