@@ -26,7 +26,8 @@ class SnapshotterError(Exception):
 
     Args:
         message: What happened, for a person: lower case, no full stop.
-        hint: What to do about it, or "".
+        hint: What to do about it, or "". Each command stands on a line of its own, which begins
+            with two spaces, so that it can be copied.
     """
 
     exit_code = 1
@@ -65,6 +66,11 @@ class ServiceUnavailable(SnapshotterError):
     """Browser, timestamp authority or store did not answer: try again."""
 
     exit_code = 30
+
+
+def one_line(hint: str) -> str:
+    """Return a hint as one line, for tables, logs and JSON Lines."""
+    return " ".join(hint.split())
 
 
 def is_disk_full(error: OSError) -> bool:

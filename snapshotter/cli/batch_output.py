@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from snapshotter.cli.output import (
     milliseconds,
     on_terminal,
+    print_hint,
     print_json,
     print_message,
     print_result,
@@ -79,8 +80,7 @@ def print_summary(
         print_failures(state)
     if ended.stopped is not None:
         print_message(f"one after the other failed, so nothing more was begun: {ended.stopped}")
-        if ended.stopped.hint:
-            print_message(f"try: {ended.stopped.hint}")
+        print_hint(ended.stopped.hint)
     if ended.interrupted and not queued:
         print_message("interrupted; what was captured is stored, and stands in the table")
     if counts.left and queued:
@@ -106,8 +106,7 @@ def print_failures(state: "BatchState") -> None:
             f"row {entry.row.number} (line {entry.row.line}): {printable_url(entry.url)}: "
             f"{result.error}"
         )
-        if result.hint:
-            print_message(f"try: {result.hint}")
+        print_hint(result.hint)
     if len(failed) > _NAMED:
         print_message(f"and {len(failed) - _NAMED:,} more rows that failed: the table has them")
     if any(not entry.problem for entry, _ in failed):

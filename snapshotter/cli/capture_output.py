@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.cli.output import (
     Steps,
     format_bytes,
+    print_hint,
     print_json,
     print_message,
     print_result,
@@ -102,8 +103,7 @@ def print_failure(url: str, error: SnapshotterError, *, as_json: bool) -> None:
     from snapshotter.model.capture_url import printable_url
 
     print_message(f"{printable_url(url)}: {error}")
-    if error.hint:
-        print_message(f"try: {error.hint}")
+    print_hint(error.hint)
     if as_json:
         print_json(
             {

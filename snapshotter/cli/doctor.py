@@ -47,7 +47,10 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
             continue
         print_result(f"{marks[check.state]} {check.name:<10} {printable(check.detail)}")
         if check.fix and check.state is not CheckState.OK:
-            print_result(f"                fix: {printable(check.fix)}")
+            sentence, *commands = map(printable, check.fix.split("\n"))
+            print_result(f"                fix: {sentence}")
+            for command in commands:
+                print_result(f"                {command}")
     if not as_json:
         for source in settings.sources:
             print_message(f"settings from {source}")

@@ -133,10 +133,15 @@ def print_message(text: str) -> None:
 
 
 def print_error(error: SnapshotterError) -> None:
-    """Print an error, and on a second line what to do about it."""
+    """Print an error, and below it what to do about it."""
     print_message(str(error))
-    if error.hint:
-        print_message(f"try: {error.hint}")
+    print_hint(error.hint)
+
+
+def print_hint(hint: str) -> None:
+    """Print on stderr what to do about an error, each command on a line of its own."""
+    if hint:
+        print_message(f"try: {hint}")
 
 
 def print_result(text: str = "") -> None:

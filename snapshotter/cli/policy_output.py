@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import print_json, print_message, print_result
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, one_line
 from snapshotter.formats.printable import cut
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def print_lint_message(name: str, remark: "LintMessage", as_json: bool) -> None:
         )
         return
     where = f"{name}: {remark.key}" if remark.key else name
-    print_result(
-        f"{remark.gravity}: {where}: {remark.message}{f' ({remark.hint})' if remark.hint else ''}"
-    )
+    hint = f" ({one_line(remark.hint)})" if remark.hint else ""
+    print_result(f"{remark.gravity}: {where}: {remark.message}{hint}")
 
 
 def print_judgement(found: "PageJudgement", as_json: bool) -> None:

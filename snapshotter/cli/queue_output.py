@@ -198,7 +198,10 @@ def print_job(status: JobStatus) -> None:
     )
     for name, value in facts:
         if value not in ("", None):
-            print_result(f"  {name:<12} {value}")
+            first, *commands = str(value).split("\n") if name == "try" else [str(value)]
+            print_result(f"  {name:<12} {first}")
+            for command in commands:
+                print_result(f"  {'':<12} {command}")
 
 
 def _time_or_nothing(at: "datetime | None") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.output import print_hint, print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 _WAIT_S = 30.0  # for another process that is asking
@@ -66,8 +66,7 @@ def timestamp(
         print_message(f"{bundle_id}: {name} owes a token, and is not configured here")
     for problem in asked.problems:
         print_message(str(problem))
-        if problem.hint:
-            print_message(f"try: {problem.hint}")
+        print_hint(problem.hint)
     if asked.problems:
         # All others were asked for first. Worth another try alone only if nothing else is wrong.
         codes = {problem.exit_code for problem in asked.problems}

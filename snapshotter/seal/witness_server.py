@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, one_line
 from snapshotter.seal.witness import MAX_REQUEST, WitnessResponse, WitnessService
 
 _MAX_HEAD = 8 << 10  # bytes
@@ -128,7 +128,7 @@ class WitnessServer:
                 else WitnessResponse(status=405)
             )
         except SnapshotterError as error:
-            self._log_request(f"{error.message}; {error.hint}")
+            self._log_request(f"{error.message}; {one_line(error.hint)}")
             return WitnessResponse(status=500)
 
 

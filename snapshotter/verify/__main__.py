@@ -87,7 +87,8 @@ def main(argv: list[str] | None = None) -> int:
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {printable(str(error))}\n")
         if error.hint:
-            sys.stderr.write(f"snapshotter: try: {printable(error.hint)}\n")
+            sentence, *commands = map(printable, error.hint.split("\n"))
+            sys.stderr.write("\n".join([f"snapshotter: try: {sentence}", *commands, ""]))
         return error.exit_code
     except OSError as error:
         name = printable(str(error.filename or arguments.bundle))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from snapshotter.egress.fetch import FetchedResponse, FetchFailed
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, one_line
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.lists.html_links import matching
 from snapshotter.formats.lists.listing import Listing, ListItem, ListUnreadable
@@ -204,7 +204,7 @@ class ListReader:
                     "the list is a page: say which of its links are items, with --match or --select"
                 )
         except ListUnreadable as error:
-            detail = f"{error.message}; {error.hint}" if error.hint else error.message
+            detail = f"{error.message}; {one_line(error.hint)}" if error.hint else error.message
             raise _Failed(_looked(ListState.NOT_A_LIST, detail, read)) from error
         except SnapshotterError as error:  # an invalid selector
             raise _Failed(_looked(ListState.NOT_A_LIST, error.message, read)) from error

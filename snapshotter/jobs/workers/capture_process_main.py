@@ -20,6 +20,7 @@ from snapshotter.errors import (
     SnapshotterError,
     bug,
     is_disk_full,
+    one_line,
 )
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.job_runner import (
@@ -135,7 +136,7 @@ def _sentence(error: Exception) -> str:
     if _disk_is_full(error):
         return f"a disk is full: {error}"
     found = bug(error)
-    return f"{found.message}; {found.hint}"
+    return f"{found.message}; {one_line(found.hint)}"
 
 
 def _fault_of(error: BaseException) -> Fault:

@@ -160,7 +160,9 @@ def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[st
     if kind.count > EXAMPLES_SHOWN:
         yield f"{mark} {kind.code:<15} and {kind.count - EXAMPLES_SHOWN} more; --json lists all"
     if examples:
-        yield f"     {'':<15} try: {examples[0].hint}"
+        sentence, *commands = examples[0].hint.split("\n")
+        yield f"     {'':<15} try: {sentence}"
+        yield from (f"     {'':<15} {command}" for command in commands)
 
 
 def _summary(report: AuditReport) -> str:

@@ -54,6 +54,18 @@ def test_an_error_and_its_hint_can_not_steer_the_terminal(
     assert capsys.readouterr().err == f"snapshotter: {SAFE}\nsnapshotter: try: {SAFE}\n"
 
 
+def test_a_command_in_a_hint_stands_alone_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(
+        SnapshotterError("no such host", hint="list the hosts:\n  snapshotter queue hosts list")
+    )
+
+    assert capsys.readouterr().err.splitlines() == [
+        "snapshotter: no such host",
+        "snapshotter: try: list the hosts:",
+        "  snapshotter queue hosts list",
+    ]
+
+
 def test_json_is_the_same_value_and_safe(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"title": BAD})
 
