@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 STORE ?= captures
 ARGS ?=
 PYTEST_ARGS ?=
+DIST ?= dist
 # Processes that run tests. A test with a browser waits for half of its time, so two cores carry three.
 WORKERS ?= 3
 
@@ -109,8 +110,8 @@ fuzz: setup-test ## Try generated inputs for long: 50 times those of the tests, 
 	  $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m fuzz --timeout 3600 $(PYTEST_ARGS)
 	@$(BIN)/python scripts/fuzz_verifiers.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),20261124) $(ARGS)
 
-dist: setup ## Build the wheel into dist/
-	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+dist: setup ## Build the wheel into dist/ (DIST=… for another folder)
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$(DIST)" .
 
 image: ## Build the container image, with docker or podman (IMAGE=… BASE=… ENGINE=…)
 	@scripts/image.sh build
