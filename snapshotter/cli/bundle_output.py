@@ -75,7 +75,7 @@ def record_lines(
 ) -> list[tuple[str, str]]:
     """Return the main facts of a capture record, each as a label and a text."""
     from snapshotter.model.capture import Outcome
-    from snapshotter.model.conclusion import headline, qualify_court_minimum
+    from snapshotter.model.sentences import headline, qualify_court_minimum
 
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))

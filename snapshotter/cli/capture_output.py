@@ -119,7 +119,7 @@ def print_failure(url: str, error: SnapshotterError, *, as_json: bool) -> None:
 def _result_json(done: "CaptureResult") -> dict[str, Any]:
     """Return the object that `--json` prints (docs/reference/json.md)."""
     from snapshotter.formats.canonical_json import instant
-    from snapshotter.model.conclusion import headline
+    from snapshotter.model.sentences import headline
 
     captured = done.capture
     return {
@@ -233,8 +233,8 @@ def _log_json(logged: "LogResult") -> dict[str, Any]:
 def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
     from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
     from snapshotter.formats.printable import printable
-    from snapshotter.model.conclusion import headline, qualify_court_minimum
     from snapshotter.model.finding import Verdict
+    from snapshotter.model.sentences import headline, qualify_court_minimum
     from snapshotter.seal.record import court_minimum_line
 
     captured, bundle = done.capture, done.bundle

@@ -16,8 +16,9 @@ from markupsafe import Markup
 from typing_extensions import override
 
 from snapshotter.formats.statements.pack import MAGIC, frame
+from snapshotter.model import sentences
 from snapshotter.model.proof import Part
-from snapshotter.report import html, statement, wording
+from snapshotter.report import html, statement
 from snapshotter.report.statement import CHALLENGES, Statement
 
 _SCRIPT, _STYLE = "pack.js", "pack.css"
@@ -39,7 +40,7 @@ def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
         policy=_policy(),
         said=said,
         style=Markup(html.source(_STYLE)),  # noqa: S704 (a file of ours)
-        title=wording.TITLES[said.kind],
+        title=sentences.TITLES[said.kind],
     )
     data = text.encode("utf-8")
     if not data.startswith(MAGIC):

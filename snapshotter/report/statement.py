@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import cut, printable
+from snapshotter.model import sentences
 from snapshotter.model.assessment import (
     Assessment,
     AssessmentSummary,
@@ -27,14 +28,12 @@ from snapshotter.model.assessment import (
     Undecided,
 )
 from snapshotter.model.capture import Outcome
-from snapshotter.model.conclusion import headline
 from snapshotter.model.finding import Verdict
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
 from snapshotter.report import wording
-from snapshotter.report.wording import RemovalSign
 
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
@@ -194,7 +193,7 @@ def facts(statement: Statement) -> dict[str, Any]:
         "own_word": list(OWN_WORD) if statement.event else [],
         "root_key_id": statement.root_key_id,
         "software": statement.software,
-        "title": wording.TITLES[statement.kind],
+        "title": sentences.TITLES[statement.kind],
         "weak": plain(statement.weak),
     }
 
@@ -221,38 +220,42 @@ def _cause(exhibit: Exhibit) -> str:
     verdict = exhibit.assessment.takedown if exhibit.assessment else None
     cause = exhibit.observation.cause or Cause.NOT_STATED
     convention = verdict is not None and verdict.convention
-    return wording.cause(cause, convention=convention, by=_sign(exhibit))
+    return sentences.cause(cause, convention=convention, by=_sign(exhibit))
 
 
 def describe_capture(exhibit: Exhibit) -> str:
     """Return what a capture shows, in words: "it was gone: the server answered HTTP 404 …"."""
     seen = exhibit.observation
     if seen.availability is Availability.UNAVAILABLE:
-        return f"it was gone: {wording.describe_removal(_sign(exhibit), _status(exhibit))}"
+        return f"it was gone: {sentences.describe_removal(_sign(exhibit), _status(exhibit))}"
     if seen.undecided is Undecided.ERROR:
-        return f"nothing can be said of the page: {wording.describe_error(_status(exhibit))}"
-    return wording.describe_observation(seen)
+        return f"nothing can be said of the page: {sentences.describe_error(_status(exhibit))}"
+    return sentences.describe_observation(seen)
 
 
-def _sign(exhibit: Exhibit) -> RemovalSign:
+def _sign(exhibit: Exhibit) -> sentences.RemovalSign:
     """Return by what a capture shows that its page is gone: what its verdict names first."""
     evidence = exhibit.assessment.takedown.evidence if exhibit.assessment else ()
     if not evidence:
-        return RemovalSign.NOTICE if exhibit.observation.notice else RemovalSign.UNKNOWN
+        return (
+            sentences.RemovalSign.NOTICE
+            if exhibit.observation.notice
+            else sentences.RemovalSign.UNKNOWN
+        )
     return _sign_of(evidence[0], has_words=bool(exhibit.observation.notice))
 
 
-def _sign_of(found: Evidence, *, has_words: bool) -> RemovalSign:
+def _sign_of(found: Evidence, *, has_words: bool) -> sentences.RemovalSign:
     if found.step is Step.JSON:
-        return RemovalSign.DATA
+        return sentences.RemovalSign.DATA
     if has_words:
-        return RemovalSign.NOTICE
+        return sentences.RemovalSign.NOTICE
     if found.step is Step.STATUS:
-        return RemovalSign.STATUS
+        return sentences.RemovalSign.STATUS
     return (
-        RemovalSign.ADDRESS
+        sentences.RemovalSign.ADDRESS
         if found.region.startswith(("http://", "https://"))
-        else RemovalSign.MARK
+        else sentences.RemovalSign.MARK
     )
 
 
@@ -275,7 +278,7 @@ def _of_accounts(exhibit: Exhibit) -> list[tuple[str, str]]:
         found.append(
             (
                 account.text,
-                wording.describe_account_state(_sign_of(account.evidence, has_words=has_words)),
+                sentences.describe_account_state(_sign_of(account.evidence, has_words=has_words)),
             )
         )
     return found
@@ -285,9 +288,9 @@ def _agrees(statement: Statement, exhibit: Exhibit) -> bool:
     """Whether a capture shows what the later end shows."""
     later = statement.in_order[1].observation
     if statement.kind in ACCOUNT_KINDS:
-        return wording.describe_account_states(
+        return sentences.describe_account_states(
             exhibit.observation
-        ) == wording.describe_account_states(later)
+        ) == sentences.describe_account_states(later)
     return exhibit.observation.availability is later.availability
 
 
@@ -402,7 +405,7 @@ def _headline(exhibit: Exhibit) -> str | None:
     if not isinstance(state, str) or state not in set(Outcome):
         return None
     summary = AssessmentSummary.of(exhibit.assessment) if exhibit.assessment is not None else None
-    return headline(Outcome(state), summary, light=exhibit.observation.light)
+    return sentences.headline(Outcome(state), summary, light=exhibit.observation.light)
 
 
 def _delay(exhibit: Exhibit) -> str:
@@ -449,7 +452,7 @@ def sheet(statement: Statement, parts: Sequence[tuple[Part, str]], *, picture: s
         parts=parts,
         roles=_ROLES,
         style=Markup(style()),  # noqa: S704 (a file of ours)
-        title=wording.TITLES[statement.kind],
+        title=sentences.TITLES[statement.kind],
     )
 
 
@@ -510,10 +513,12 @@ def _context(statement: Statement) -> dict[str, Any]:
         "said": statement,
         "agrees": lambda exhibit: _agrees(statement, exhibit),
         "of_accounts": _of_accounts(statement.gone),
-        "state": wording.describe_account_states(statement.gone.observation),
+        "state": sentences.describe_account_states(statement.gone.observation),
         # By what it answered the page is gone, or beside that.
-        "status": None if _sign(statement.gone) is RemovalSign.STATUS else _status(statement.gone),
-        "title": wording.TITLES[statement.kind],
+        "status": None
+        if _sign(statement.gone) is sentences.RemovalSign.STATUS
+        else _status(statement.gone),
+        "title": sentences.TITLES[statement.kind],
         "translations": _translations(statement.gone),
         "vantages": statement.others(Role.VANTAGE),
         "verdict": verdict,
@@ -579,7 +584,7 @@ _ENVIRONMENT = documents.environment(
     during=lambda exhibit: wording.format_period(
         exhibit.observation.began_at, exhibit.observation.at
     ),
-    http=wording.format_http_status,
+    http=sentences.format_http_status,
     shown=describe_capture,
     utc=wording.format_utc,
 )

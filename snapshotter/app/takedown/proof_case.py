@@ -20,6 +20,7 @@ from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, Written
 from snapshotter.assess.takedown_events import Conclusion, MissingKind, PagePresence
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.model import sentences
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import ShowMessage
@@ -204,7 +205,7 @@ def _nothing_yet(
             return SnapshotterError(
                 f"no capture in the store says whether this page is there; of the last one, "
                 f"{wording.format_second(captures[-1].at)}, "
-                f"{wording.describe_observation(captures[-1])}",
+                f"{sentences.describe_observation(captures[-1])}",
                 hint=command,
             )
         case PagePresence.UNSEEN:

@@ -29,6 +29,7 @@ from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.printable import cut
 from snapshotter.formats.statements import pack
 from snapshotter.formats.statements.pack import BUNDLE_TYPE, PackManifest
+from snapshotter.model import sentences
 from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.order import UnprovenOrder
@@ -457,7 +458,7 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
         if shown.availability is not wanted and not account:
             raise SnapshotterError(
                 f"the capture {shown.bundle_id} does not show that the page is {wanted.value}: "
-                f"it is {wording.describe_observation(shown)}",
+                f"it is {sentences.describe_observation(shown)}",
                 hint="give the last capture that shows the page, and then the first that does not",
             )
 

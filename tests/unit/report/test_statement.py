@@ -14,6 +14,7 @@ from typing_extensions import override
 from snapshotter.formats import canonical_json
 from snapshotter.formats.printable import cut
 from snapshotter.formats.statements import pack
+from snapshotter.model import sentences
 from snapshotter.model.assessment import (
     AccountState,
     Assessment,
@@ -137,13 +138,13 @@ def test_a_notice_is_not_translated_into_its_own_language() -> None:
 
 @pytest.mark.parametrize("cause", list(Cause))
 def test_a_cause_is_what_is_stated_and_never_a_motive(cause: Cause) -> None:
-    told = words.CAUSES[cause]
+    told = sentences.CAUSES[cause]
 
     assert re.match(r"The notice says that |The server says that |No reason is stated", told)
     assert not re.search(r"censor|politic|because they|order(ed)? by", told)
     first, _, *rest = exhibits.statement().exhibits
     exhibit = exhibits.exhibit(Role.FIRST_GONE, exhibits.gone(cause=cause))
-    assert words.cause(cause) in said(exhibits=(first, exhibit, *rest))
+    assert sentences.cause(cause) in said(exhibits=(first, exhibit, *rest))
 
 
 REMOVALS = [
@@ -203,7 +204,7 @@ def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_tha
         assert "it was gone: a notice stood in the place of the content. The server" in told
         assert text(cut(exhibit.observation.notice, 200)) in told
     assert f"HTTP {status} (" in told
-    assert words.format_http_status(599) == "HTTP 599"
+    assert sentences.format_http_status(599) == "HTTP 599"
 
 
 def test_a_legal_reason_is_given_to_the_status_or_to_the_notice_that_states_it() -> None:
@@ -648,7 +649,7 @@ def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
     ],
 )
 def test_what_a_capture_shows_in_words(changes: dict[str, Any], told: str) -> None:
-    assert words.describe_observation(exhibits.observation(**changes)) == told
+    assert sentences.describe_observation(exhibits.observation(**changes)) == told
 
 
 def test_a_capture_has_both_its_times() -> None:
@@ -667,9 +668,9 @@ def test_a_capture_has_both_its_times() -> None:
 
 
 def test_every_word_of_the_verdicts_has_its_words() -> None:
-    assert set(words.CAUSES) == set(Cause)
-    assert set(words.TITLES) == set(TakedownKind)
-    assert set(words.UNDECIDED) == set(Undecided)
+    assert set(sentences.CAUSES) == set(Cause)
+    assert set(sentences.TITLES) == set(TakedownKind)
+    assert set(sentences.UNDECIDED) == set(Undecided)
     assert [words.language_name(code) for code in ("en-GB", "zh", "xx")] == [
         "English",
         "Chinese",

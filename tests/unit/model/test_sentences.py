@@ -9,7 +9,8 @@ import pytest
 
 from snapshotter.model.assessment import AssessmentSummary, Availability, Content, WallKind
 from snapshotter.model.capture import CourtMinimum, Outcome
-from snapshotter.model.conclusion import exit_code, headline, qualify_court_minimum
+from snapshotter.model.conclusion import exit_code
+from snapshotter.model.sentences import headline, qualify_court_minimum
 from snapshotter.seal.record import court_minimum_line
 from tests import bundles
 from tests.fakes.world import START
