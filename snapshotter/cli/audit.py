@@ -39,39 +39,53 @@ Examples:
   snapshotter audit --trust trust.json --root-key 3f1c… s3://evidence/case-7
   snapshotter audit --sample 500 --no-report /mnt/evidence
   snapshotter audit --json --checkpoint from-the-witness.txt captures > findings.jsonl
-
-\b
-The last checkpoint that was seen is remembered, and the next audit is held against it:
-give --state a place that nobody but you can write.
 """
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("store", required=False, metavar="[DIR|s3://…]")
-@click.option("--store", "named", metavar="DIR|s3://…", help="The same, as other commands have it.")
+@click.option(
+    "--store",
+    "named",
+    metavar="DIR|s3://…",
+    help="The store to audit: the same as the argument.  [default: captures]",
+)
 @trust_option
 @root_key_option
-@click.option("--sample", type=click.IntRange(0), metavar="N", help="Read so many bundles only.")
-@click.option("--seed", metavar="TEXT", help="Draw the sample by this; otherwise by chance.")
+@click.option(
+    "--sample",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Read only N bundles, drawn at random.  [default: all]",
+)
+@click.option(
+    "--seed",
+    metavar="TEXT",
+    help="Draw the sample with this seed, so that it can be drawn again.  [default: at random]",
+)
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
-    help="Read bundles of this day and later only (UTC).",
+    help="Read only the bundles that were captured on this day or later, UTC.",
 )
-@click.option("--jobs", type=click.IntRange(1, 64), help="Processes.  [default: one a core]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="Number of processes that read bundles.  [default: one for each core, at most 8]",
+)
 @click.option(
     "--state",
     "state_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where what was seen is remembered.",
+    help="Directory for the memory of earlier audits.  [default: in the data directory]",
 )
 @click.option(
     "--checkpoint",
     "checkpoints",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     multiple=True,
-    help="A checkpoint of the log from elsewhere, to hold it against; may be repeated.",
+    help="Compare the log with this checkpoint, which you got from another party; may be repeated.",
 )
 @click.option(
     "--renewal-within",
@@ -79,7 +93,7 @@ give --state a place that nobody but you can write.
     default=180,
     show_default=True,
     metavar="DAYS",
-    help="Tell of certificates that end so soon.",
+    help="Report certificates that end within this many days.",
 )
 @click.option(
     "--stale-after",
@@ -87,17 +101,24 @@ give --state a place that nobody but you can write.
     default=7,
     show_default=True,
     metavar="DAYS",
-    help="How old the newest cosignature of a witness may be.",
+    help="Report the log as stale when its newest cosignature is older than this many days.",
 )
 @recheck_option("objects")
-@click.option("--restart", is_flag=True, help="Do not go on with an audit that was interrupted.")
-@click.option("--no-report", is_flag=True, help="Write nothing into the store.")
+@click.option(
+    "--restart", is_flag=True, help="Start again instead of continuing an interrupted audit."
+)
+@click.option("--no-report", is_flag=True, help="Write no audit report into the store.")
 @click.option(
     "--passphrase-file",
     type=click.Path(exists=True, path_type=Path, dir_okay=False),
-    help="For the key that signs the report.",
+    help="File with the passphrase of the key that signs the report, on its first line.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One object a finding, and one for all.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object for each finding, and one for the whole audit.",
+)
 @click.pass_context
 def audit(
     ctx: click.Context,
@@ -112,16 +133,21 @@ def audit(
     **options: Any,
 ) -> int:
     """
-    Audit a whole store: was anything deleted, changed, put in or backdated?
+    Audit a whole store: find deleted, altered, replaced and backdated bundles.
 
-    Builds the log's tree again, holds it against what was seen before and what its
-    witnesses saw, matches store and log in both directions, and verifies every bundle
-    with all that stands beside it. The exit code is the verdict: 0, 10 or 11. It is 30 if
-    something could not be read and another audit may read it.
+    The audit rebuilds the tree of the log. It compares the tree with the checkpoints of earlier
+    audits and of witnesses. It compares the log with the store in both directions. It verifies
+    every bundle with its sidecars.
 
-    The findings are signed and go into the store and its log, like evidence. An audit that
-    was interrupted goes on when it is called again. If it is FAILED, or the store withholds
-    what an earlier audit read, the channels of the setting notify_file get a message.
+    The findings are signed and added to the store and its log. An interrupted audit continues when
+    the same command is given again. When the verdict is FAILED, or the store no longer delivers
+    what an earlier audit read, a message goes to the channels of the setting notify_file.
+
+    Each audit remembers the last checkpoint, and the next audit compares the log with it. Give
+    --state a directory that only you can write.
+
+    Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE, 30 INDETERMINATE because something could not
+    be read that another audit may read.
     """
     from snapshotter.app.monitoring import notification_events
     from snapshotter.app.upkeep import audit as auditing

@@ -42,52 +42,72 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the table goes.  [default: FILE with .done before its ending]",
+    help="Write the resulting table to this file.  [default: the name of FILE with .done before "
+    "its ending]",
 )
 @click.option(
     "--format",
     "kind",
     type=click.Choice(_FORMATS),
-    help="What FILE is.  [default: as its name ends]",
+    help="Format of FILE.  [default: by the ending of its name]",
 )
-@click.option("--encoding", metavar="NAME", help="Of FILE.  [default: its mark, or utf-8]")
-@click.option("--divider", metavar="CHARACTER", help="Between the cells of a CSV.")
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Character encoding of FILE.  [default: by its byte order mark, else utf-8]",
+)
+@click.option(
+    "--divider",
+    metavar="CHARACTER",
+    help="Character between the cells of a CSV file.  [default: found by its content]",
+)
 @click.option(
     "--columns",
     "preset",
     type=click.Choice(["snapshotter", "auto-archiver"]),
-    help="How columns are called.  [default: as the header looks]",
+    help="Names of the columns.  [default: found by the header]",
 )
 @click.option(
     "--column",
     "named",
     multiple=True,
     metavar="WHAT=NAME",
-    help="Call a column so: url=Link, status=State, hint= for none; may be repeated.",
+    help="Name of one column: url=Link, status=State. An empty name, as in hint=, leaves the "
+    "column out. May be repeated.",
 )
 @click.option(
     "--duplicates",
     type=click.Choice(["once", "capture"]),
     default="once",
     show_default=True,
-    help="Rows that mean one page: captured once, or each.",
+    help="Capture a page once when several rows name it, or once for each row.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Capture so many rows now, at most.")
+@click.option("--limit", type=click.IntRange(1), help="Capture at most this many rows now.")
 @click.option(
     "--only-host",
     "hosts",
     multiple=True,
     metavar="HOST",
-    help="Only rows of this host and those below it; may be repeated.",
+    help="Capture only the rows of this host and its subdomains; may be repeated.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try rows again that failed.")
-@click.option("--restart", is_flag=True, help="Begin anew, into a table beside the last one.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be visited, and how long.")
-@click.option("--enqueue", is_flag=True, help="Hand rows to the queue, for workers to capture.")
-@click.option("--wait", is_flag=True, help="With --enqueue: wait until workers are done.")
+@click.option("--retry-failed", is_flag=True, help="Capture the rows again that failed.")
+@click.option(
+    "--restart", is_flag=True, help="Start again, and write a new table beside the last one."
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print which pages would be visited and how long that would take; capture nothing.",
+)
+@click.option("--enqueue", is_flag=True, help="Hand the rows to the queue, for workers to capture.")
+@click.option(
+    "--wait", is_flag=True, help="With --enqueue: wait until workers have finished the rows."
+)
 @capture_options
-@click.option("--json", "as_json", is_flag=True, help="Print an object a row, and a summary.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each row, and a summary."
+)
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @click.pass_context
 def batch(
     ctx: click.Context,
@@ -111,12 +131,17 @@ def batch(
     quiet: bool,
 ) -> int:
     """
-    Capture a table of addresses, and write what came of each row.
+    Capture a table of addresses, and write a table with the results.
 
-    FILE is CSV, TSV, JSON Lines, YAML or a list; `-` reads one from standard input. Columns are
-    added to it and written elsewhere: status, outcome, bundle_id, sha256, time, location, title,
-    error, hint. A row may name its own policy and tags. Interrupted, the same command goes on
-    where it was.
+    FILE is a CSV, TSV, JSON Lines or YAML file, or a plain list of addresses. `-` reads the table
+    from standard input. FILE itself is not changed. The new table has these further columns:
+    status, outcome, verdict, bundle_id, sha256, time, location, title, error, hint. A row may name
+    its own policy and tags.
+
+    When the command is interrupted, give the same command again: it continues where it stopped.
+
+    Exit codes: 0 every row has a complete capture, 3 at least one capture is partial, 130
+    interrupted. When rows failed, the exit code of the last failed row.
     """
     from snapshotter.app import machine
     from snapshotter.app.batch.open_batch import BatchRequest

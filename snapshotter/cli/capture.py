@@ -37,8 +37,8 @@ Examples:
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @capture_options
 @enqueue_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each URL.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @click.pass_context
 def capture(
     ctx: click.Context,
@@ -54,9 +54,14 @@ def capture(
     """
     Capture web pages into sealed bundles.
 
-    Each URL becomes one bundle: screenshots, MHTML, DOM, text and network record,
-    signed, timestamped and stored. `-` reads URLs from standard input, one a line.
-    A page that does not answer is evidence too: it is sealed with what was seen.
+    Each URL becomes one bundle with screenshots, MHTML, DOM, text and the network record. The
+    bundle is signed, timestamped and stored. `-` reads URLs from standard input, one on each line.
+
+    A page that does not answer is evidence too: what was recorded of the attempt is sealed.
+
+    Exit codes: 0 URL, source and full-page picture were captured, 3 the bundle was stored and is
+    partial, 20 the policy refuses the capture, 30 a service is unavailable. After a failure, the
+    other URLs are still captured.
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)

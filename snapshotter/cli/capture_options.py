@@ -29,43 +29,55 @@ def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
 
 
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
-    click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]"),
+    click.option(
+        "--store", metavar="DIR|s3://…", help="Store for the bundles.  [default: captures]"
+    ),
     click.option(
         "--policy",
         metavar="NAME|FILE|auto",
-        help="How to capture; auto: the address decides.  [default: auto]",
+        help="Policy for the capture; auto selects it by the address.  [default: auto]",
     ),
-    click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary."),
-    click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]"),
+    click.option(
+        "--browser",
+        metavar="KIND|PATH",
+        help="Browser: shell, chromium, or the path of a browser's binary.  "
+        "[default: as the policy says]",
+    ),
+    click.option(
+        "--key",
+        metavar="NAME|kms:…|pkcs11:…",
+        help="Key that signs the bundle.  [default: default]",
+    ),
     click.option(
         "--cosigner",
         "cosigners",
         multiple=True,
         metavar="NAME|kms:…|pkcs11:…",
-        help="Another key that signs too; may be repeated.",
+        help="Further key that signs the bundle; may be repeated.",
     ),
     click.option(
         "--passphrase-file",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
-        help="File whose first line opens the key.",
+        help="File with the passphrase of the key on its first line.",
     ),
     click.option(
         "--lock-days",
         type=click.IntRange(1, 36_500),
-        help="Keep the bundle for so many days at least (S3 Object Lock).",
+        help="Keep the bundle for at least this many days (S3 Object Lock).  [default: as the "
+        "policy says]",
     ),
     lock_mode_option,
     click.option(
         "--ignore-certificate-errors",
         is_flag=True,
-        help="Go on where a certificate is bad, and record that.",
+        help="Continue when the certificate of a site is invalid, and record that.",
     ),
     click.option(
         "--allow-network",
         "allow_networks",
         multiple=True,
         metavar="CIDR",
-        help="Let pages ask this network although it is not public; may be repeated.",
+        help="Allow pages to load from this network, which is not public; may be repeated.",
     ),
     click.option(
         "--ca",
@@ -73,41 +85,44 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Trust this certificate authority (PEM) in this capture, and record it; may be "
+        help="Accept this certificate authority (PEM) in this capture, and record that; may be "
         "repeated.",
     ),
     click.option(
         "--proxy",
         metavar="URL|tor",
-        help="Send everything through http://…, socks5://… or tor.  [default: the setting]",
+        help="Send all traffic through this proxy: http://…, socks5://… or tor.  [default: the "
+        "setting]",
     ),
     click.option(
         "--viewport",
         "viewports",
         multiple=True,
         metavar="NAME|WxH",
-        help="Photograph it in another window too: phone, tablet, 1024x768, 1024x768@2.",
+        help="Take another picture in a window of this size: phone, tablet, 1024x768, 1024x768@2; "
+        "may be repeated.",
     ),
     click.option(
         "--element",
         "elements",
         multiple=True,
         metavar="SELECTOR",
-        help="Photograph an element too, by its CSS selector.",
+        help="Take another picture of the element with this CSS selector; may be repeated.",
     ),
-    click.option("--pdf", is_flag=True, help="Print the page to a PDF too."),
+    click.option("--pdf", is_flag=True, help="Also print the page to a PDF."),
     click.option(
         "--keep-streams-for",
         "keep_streams_for",
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Keep the raw streams and TLS keys, encrypted for this public key; may be repeated.",
+        help="Keep the raw connections and their TLS keys, encrypted for this public key; may be "
+        "repeated.",
     ),
     click.option(
         "--check-replay",
         is_flag=True,
-        help="Replay each stored bundle in pywb and compare the pictures.",
+        help="Replay each stored bundle in pywb, and compare the pictures.",
     ),
 )
 

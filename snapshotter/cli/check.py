@@ -25,18 +25,21 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @capture_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each URL.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @click.pass_context
 def check(
     ctx: click.Context, urls: tuple[str, ...], options: "CaptureOptions", as_json: bool, quiet: bool
 ) -> int:
     """
-    Look whether pages are still there, and keep the proof.
+    Check whether pages are still available, and keep the proof.
 
-    A light check is a bundle as any other, signed, timestamped and stored, of less: the
-    first view, the document, its text and the network record, and what the rules make of
-    them. Nothing is scrolled or clicked. A page that is gone is a finding, and no error.
+    Each check makes a small bundle that is signed, timestamped and stored as any other. The bundle
+    has the first view, the document, its text, the network record, and the verdict of the rules.
+    The page is not scrolled, and nothing is clicked.
+
+    Exit codes: 0 the check was made, also when the page is not available, 3 the bundle was stored
+    and is partial, 20 the policy refuses the check, 30 a service is unavailable.
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)

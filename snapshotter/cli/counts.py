@@ -40,11 +40,6 @@ Examples:
   snapshotter counts https://weibo.com/1900000001/O00019Qdw
   snapshotter counts --chart --threshold reposts=500 https://weibo.com/1900000001/O00019Qdw
   snapshotter counts --csv 20261124t160642z-k3v4q2m7xw4c5b6d > counts.csv
-
-\b
-A number that its site shortened is an interval: 6.1万 may be 61,000 to 61,999. "Maybe" over a
-threshold is all that can be said where the threshold lies inside. What the thresholds are, and
-who says so, is in your policy, or else in the one that is for the page ([[thresholds]]).
 """
 )
 @click.argument("pages", nargs=-1, required=True, metavar="URL|IDENTITY|BUNDLE-ID…")
@@ -54,11 +49,11 @@ who says so, is in your policy, or else in the one that is for the page ([[thres
     "given",
     multiple=True,
     metavar="UNIT=NUMBER",
-    help="Look for this one, too: reposts=500. May be given again.",
+    help="Show when a count reached this number: reposts=500; may be repeated.",
 )
-@click.option("--chart", is_flag=True, help="Draw a bar for each reading.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a page.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print one row a reading.")
+@click.option("--chart", is_flag=True, help="Draw a bar for each count.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each page.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print one CSV row for each count.")
 @click.pass_context
 def counts(
     ctx: click.Context,
@@ -70,10 +65,16 @@ def counts(
     as_csv: bool,
 ) -> None:
     """
-    Show what pages counted: reposts, comments, likes, reads, views.
+    Show the counts of a page over its captures: reposts, comments, likes, reads, views.
 
-    Each reading with its time, as it was written, as bounds, and with the bundle that holds
-    it. It is the bundles' own word; `snapshotter verify` checks it.
+    Each line has the time, the number as the page shows it, its lower and upper bound, and the
+    bundle. The counts are read from the bundles and are not verified here: use `snapshotter
+    verify`.
+
+    A number that the site shortened is an interval: 6.1万 is a number from 61,000 to 61,999. When
+    a threshold lies inside the interval, the result is "maybe".
+
+    Thresholds come from your policy, or else from the policy for the page ([[thresholds]]).
     """
     from snapshotter.app.archive.page_counts import page_counts
     from snapshotter.app.wiring import takedown as wiring_takedown

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def custody() -> None:
-    """Show the custody chain of bundles."""
+    """Show the custody chain of a bundle."""
 
 
 @custody.command(
@@ -35,11 +35,15 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> int:
     """
-    Show every custody event of a bundle, and whether the chain holds.
+    Show every custody event of a bundle, and check their chain.
 
-    The chain begins inside the bundle and goes on in the sidecars beside it; of a bundle
-    that was erased it is what is left. What is broken is named, with exit code 11. That
-    its end was not cut off is for the log to show: snapshotter audit.
+    The chain begins inside the bundle and continues in its sidecars. After a bundle was erased by
+    order, the chain remains.
+
+    The command cannot find out whether events at the end of the chain were removed. `snapshotter
+    audit` finds that out from the log.
+
+    Exit codes: 0 the chain is intact, 11 the chain is broken; the output names the broken event.
     """
     from snapshotter.app.wiring import store as wiring_store
 

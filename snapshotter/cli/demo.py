@@ -55,19 +55,21 @@ Examples:
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Leave everything in a new directory: bundles, keys, event, proof.",
+    help="Keep bundles, keys, event and proof pack in this new directory.",
 )
-@click.option("--no-open", is_flag=True, help="Do not open the proof in a browser.")
+@click.option("--no-open", is_flag=True, help="Do not open the proof pack in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) -> int:
     """
-    Prove that a page was there and is gone, without a network.
+    Show a whole take-down case on this machine, without a network.
 
-    Serves a newspaper of its own on this machine, captures a story, takes it down,
-    captures what is left, concludes the take-down, makes the proof in one file and
-    verifies that. Nothing of yours is read or changed: keys, store and timestamp
-    authority are made for the demo, and removed with it.
+    The demo serves a small newspaper on this machine. It captures a story, removes the story,
+    captures the page again, and confirms the take-down. Then it makes a proof pack and verifies it.
+    This takes about 25 seconds.
+
+    The demo makes its own keys, store and timestamp authority, and deletes them at the end. It does
+    not read or change your own keys and stores.
     """
     from snapshotter.app import demo as demos
     from snapshotter.app.spool import scratch_directory

@@ -28,12 +28,6 @@ Examples:
   snapshotter diff https://news.example/story@2026-11-20 https://news.example/story
   snapshotter diff before.wacz 20261124t160642z-k3v4q2m7xw4c5b6d --html diff.html
   snapshotter diff --json --main-only URL | jq .text.main
-
-\b
-Both bundles are verified first, and the output says what that gave. A bundle that was altered
-is not compared, unless --altered says so. The exit code is 0 whether they differ or not;
-with --exit-code it is 4 where they do (with --main-only: where their main regions do), or
-where that could not be established.
 """
 
 
@@ -44,17 +38,17 @@ where that could not be established.
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page to look at: pictures over and beside each other, text with what changed.",
+    help="Write a page that shows the pictures over and beside each other, and the changed text.",
 )
-@click.option("--main-only", is_flag=True, help="Show what changed in the main region alone.")
+@click.option("--main-only", is_flag=True, help="Compare the main regions only.")
 @click.option(
     "--policy",
     metavar="NAME|FILE",
-    help="Mask what this policy masks.  [default: what those of the captures do]",
+    help="Mask what this policy masks.  [default: what the policies of both captures mask]",
 )
-@click.option("--no-pictures", is_flag=True, help="Compare no pictures: quicker.")
-@click.option("--altered", is_flag=True, help="Compare also a bundle that does not verify.")
-@click.option("--exit-code", is_flag=True, help="Exit with 4 where they differ.")
+@click.option("--no-pictures", is_flag=True, help="Do not compare pictures; this is faster.")
+@click.option("--altered", is_flag=True, help="Also compare a bundle that was altered.")
+@click.option("--exit-code", is_flag=True, help="Exit with 4 when the captures differ.")
 @store_option
 @trust_option
 @root_key_option
@@ -77,8 +71,15 @@ def diff(
     """
     Compare two captures of a page: text, pictures, counts, metadata, links and verdict.
 
-    Of an address alone its last two captures are compared. The main region is told apart from
-    what stands around it: "main: unchanged" is a result. Nothing is fetched.
+    For a single address, its last two captures are compared. The main region of the page is
+    compared apart from the rest, so "main: unchanged" is a result. Nothing is loaded from the
+    network.
+
+    Both bundles are verified first, and the output states both verdicts. A bundle with the verdict
+    FAILED is compared only with --altered.
+
+    Exit codes: 0 compared. With --exit-code: 4 the captures differ, or it could not be established
+    whether they differ. With --main-only, only differences of the main regions count.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import comparison

@@ -15,16 +15,18 @@ Examples:
   snapshotter doctor --store s3://evidence --offline
 """
 )
-@click.option("--store", metavar="DIR|s3://…", help="The store to check.  [default: captures]")
-@click.option("--offline", is_flag=True, help="Do not ask the timestamp authorities.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a check.")
+@click.option("--store", metavar="DIR|s3://…", help="Store to check.  [default: captures]")
+@click.option("--offline", is_flag=True, help="Do not send requests to timestamp authorities.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each check.")
 @click.pass_context
 def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) -> int:
     """
-    Check that everything a capture needs is there, by using it.
+    Check that everything that a capture needs works.
 
-    One line a check; each failure comes with its fix. The exit code is 1 when a
-    capture would not work; warnings leave it at 0.
+    The command starts the browser, signs, writes to the store and requests timestamps. It prints
+    one line for each check, and below each failure what to do.
+
+    Exit codes: 0 a capture will work, 1 a capture would fail. Warnings do not change the exit code.
     """
     from snapshotter.app.doctor import CheckState, run_checks
     from snapshotter.app.wiring.doctor import doctor_dependencies

@@ -47,19 +47,19 @@ def enqueue_options(command: Any) -> Any:
     for option in (
         click.option(
             "--tag", "tags", multiple=True, metavar="TEXT",
-            help="With --enqueue: a word that goes with the job; may be repeated.",
+            help="With --enqueue: a tag for the job; may be repeated.",
         ),
         click.option(
             "--priority", type=click.IntRange(0, MOST_PRIORITY), default=NORMAL, show_default=True,
-            help="With --enqueue: lower ones are captured first.",
+            help="With --enqueue: jobs with a lower number are captured first.",
         ),
         click.option(
             "--wait", is_flag=True,
-            help="With --enqueue: follow the jobs to their end; exit as a capture would.",
+            help="With --enqueue: wait until the jobs have ended, and exit as a capture would.",
         ),
         click.option(
             "--enqueue", is_flag=True,
-            help="Hand the URLs to the queue, for a worker to capture, and print their jobs.",
+            help="Hand the URLs to the queue for a worker to capture, and print the jobs.",
         ),
     ):  # fmt: skip
         command = option(command)

@@ -19,12 +19,16 @@ Examples:
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
-@click.option("--order", required=True, help="The reference of the order that it follows.")
-@click.option("--reason", required=True, help="Why; name nothing that has to be erased.")
+@click.option("--order", required=True, help="Reference of the order that requires the erasure.")
+@click.option(
+    "--reason",
+    required=True,
+    help="Reason for the erasure. Do not name the content that has to be erased.",
+)
 @store_option
 @passphrase_file_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def erase(
     ctx: click.Context,
@@ -37,12 +41,15 @@ def erase(
     as_json: bool,
 ) -> None:
     """
-    Erase bundles by order, for good.
+    Erase bundles by order, and record each erasure.
 
-    What is under hold or retention is refused (exit code 20). A signed tombstone takes the
-    bundle's place and goes into the log; every version of the bundle and of its sidecars is
-    deleted, and this machine's salts of it. The custody chain stays. What was erased is
-    not stored again by any command. Replicas are erased each by itself, with --store.
+    Every version of the bundle and of its sidecars is deleted, with the salts of the bundle on this
+    machine. A signed tombstone takes the place of the bundle and is added to the log. The custody
+    chain remains. No command stores the erased bundle again.
+
+    Copies in other stores are not erased: run the command for each replica with --store.
+
+    Exit code 20: the bundle is under a legal hold or under retention, and nothing was erased.
     """
     from snapshotter.app.upkeep import erasure
     from snapshotter.app.wiring import upkeep as wiring_upkeep

@@ -31,14 +31,6 @@ Examples:
   snapshotter export --masked 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-press
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
-
-\b
---evidence makes a folder that needs nothing else: bundle, sidecars, trust file, keys and roots,
-a verifier of one file, and a README with every command.
-
-\b
---masked writes no bundle: copies of its pictures, with what was taken out of its text painted over
-(docs/howto/stay-unnamed.md). The bundle itself stays as it was sealed.
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
@@ -47,24 +39,34 @@ a verifier of one file, and a README with every command.
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="Directory to write into.  [default: here; with --evidence, BUNDLE-ID]",
+    help="Directory for the copies.  [default: this directory; with --evidence, BUNDLE-ID]",
 )
 @store_option
-@click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
 @click.option(
-    "--masked", is_flag=True, help="Write copies of the pictures alone, masked, for publication."
+    "--unpack",
+    is_flag=True,
+    help="Also write the files inside the bundle: pictures, text, DOM and others.",
 )
 @click.option(
-    "--evidence", is_flag=True, help="Write a new folder with all that checks the bundle."
+    "--masked", is_flag=True, help="Write only masked copies of the pictures, for publication."
+)
+@click.option(
+    "--evidence",
+    is_flag=True,
+    help="Write a new folder with everything that is needed to verify the bundle.",
 )
 @click.option(
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --evidence: the trust file to put beside it.",
+    help="With --evidence: trust file for the folder.",
 )
-@click.option("--root-key", metavar="KEY-ID", help="With --evidence: whose the trust file is.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option(
+    "--root-key",
+    metavar="KEY-ID",
+    help="With --evidence: key id of the root key that signed the trust file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def export(
     ctx: click.Context,
@@ -81,7 +83,13 @@ def export(
     """
     Copy bundles and their sidecars out of the store.
 
-    The copies are the same bytes: they verify as the originals do.
+    The copies have the same bytes as the originals and verify in the same way.
+
+    --evidence makes a folder that is complete by itself: bundle, sidecars, trust file, keys, root
+    certificates, a verifier in one file, and a README with every command.
+
+    --masked writes no bundle. It writes copies of the pictures in which the redacted text is
+    painted over (docs/howto/stay-unnamed.md). The bundle itself does not change.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.wiring import store as wiring_store

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def hold() -> None:
-    """Place, lift and list holds: what is held is not deleted, by nobody's retention either."""
+    """Place, lift and list legal holds, which forbid the deletion of bundles."""
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each bundle."
+)
 _name = click.option(
-    "--name", required=True, help="The hold's name: a-z, 0-9, dot, dash, underscore."
+    "--name", required=True, help="Name of the hold: a-z, 0-9, dot, dash, underscore."
 )
 
 
@@ -36,8 +38,8 @@ Examples:
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
 @_name
-@click.option("--matter", default="", help="The case or order that it is for.")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--matter", default="", help="Case or order that requires the hold.")
+@click.option("--reason", required=True, help="Reason for the hold.")
 @store_option
 @passphrase_file_option
 @_json
@@ -53,11 +55,11 @@ def place(
     as_json: bool,
 ) -> None:
     """
-    Place a hold on bundles.
+    Place a legal hold on bundles.
 
-    A bundle may be under several holds, each with its own name; it is held until the last
-    one is lifted. A bucket with Object Lock then refuses to delete it, and everybody's
-    commands do. The record is signed and goes into the store.
+    A bundle can be under several holds with different names. The bundle can be deleted only after
+    the last hold is lifted. All commands of snapshotter refuse to delete a bundle under a hold, and
+    a bucket with Object Lock refuses it too. The record of the hold is signed and stored.
     """
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -81,7 +83,7 @@ Examples:
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
 @_name
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", required=True, help="Reason for lifting the hold.")
 @store_option
 @passphrase_file_option
 @_json
@@ -96,9 +98,10 @@ def lift(
     as_json: bool,
 ) -> None:
     """
-    Lift one hold of bundles; other holds, and retention, stay.
+    Lift one legal hold of bundles.
 
-    A lifting counts for whoever trusts the key that signs it.
+    Other holds and the retention of the bundles remain. The lifting is valid only for verifiers
+    that trust the key that signs it.
     """
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -127,9 +130,10 @@ def list_(
     ctx: click.Context, bundle_ids: tuple[str, ...], store: str | None, as_json: bool
 ) -> None:
     """
-    List the bundles that are held, and by which holds; or all records of one bundle.
+    List the bundles that are under a legal hold.
 
-    A record that is missing or can not be read counts as a hold, and is told of.
+    With BUNDLE-ID, all hold records of these bundles are shown. A record that is missing or cannot
+    be read counts as a hold, and the output reports it.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.upkeep import holds

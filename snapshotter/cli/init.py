@@ -155,9 +155,16 @@ Examples:
     required=False,
     metavar="[DIR]",
 )
-@click.option("--user", is_flag=True, help="Write this user's own file, with every setting.")
+@click.option(
+    "--user", is_flag=True, help="Write the settings file of this user, with every setting."
+)
 def init(directory: Path | None, user: bool) -> None:
-    """Write a commented snapshotter.toml; an existing one is left alone."""
+    """
+    Write a commented settings file, snapshotter.toml.
+
+    An existing file is not changed. The file of a directory has few settings, because such a file
+    may come from another person. `snapshotter init --user` writes your own file with all settings.
+    """
     if user:
         from snapshotter.app.settings import user_file
 

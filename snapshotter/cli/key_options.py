@@ -21,7 +21,7 @@ _Command = Callable[..., Any]
 def passphrase_options(command: _Command) -> _Command:
     """Add the options that give a new key a passphrase: from a file, or by a question."""
     command = click.option(
-        "--ask-passphrase", is_flag=True, help="Ask for a passphrase for a new key."
+        "--ask-passphrase", is_flag=True, help="Ask for a passphrase that protects the new key."
     )(command)
     return passphrase_file_option(command)
 
@@ -32,7 +32,7 @@ def passphrase_file_option(command: _Command) -> _Command:
         "--passphrase-file",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="The passphrase is the first line of FILE, which only you may read.",
+        help="File with the passphrase on its first line. The file must be readable only by you.",
     )(command)
 
 

@@ -34,19 +34,20 @@ _TRUST = click.option(
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The trust file to edit too, when its root key is here.",
+    help="Trust file to edit too, when its root key is on this machine.",
 )
 _DRAFT = click.option(
     "--draft",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the trust file's next version to FILE, to be signed where the root key is.",
+    help="Write the next version of the trust file to FILE, unsigned, to be signed on the machine "
+    "with the root key.",
 )
 _ROOT_PASSPHRASE = click.option(
     "--root-passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The root key's passphrase is the first line of FILE.",
+    help="File with the passphrase of the root key on its first line.",
 )
 
 
@@ -56,10 +57,6 @@ Examples:
   snapshotter keys rotate
   snapshotter keys rotate default --trust trust.json
   snapshotter keys rotate default --to court --trust trust.json --draft draft.json
-
-\b
-Fetch the tokens that are still owed first (snapshotter timestamp): without one, nothing
-shows that a signature is older than the end of its key.
 """
 )
 @click.argument("name", required=False, metavar="[NAME|KEY-ID]")
@@ -67,18 +64,20 @@ shows that a signature is older than the end of its key.
     "--to",
     "successor",
     metavar="NAME",
-    help="The key that follows: made, if there is none of that name.  [default: NAME-2 …]",
+    help="Name of the new key, which is made when it does not exist.  [default: NAME-2 …]",
 )
 @click.option(
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant at which the old key does not sign.  [default: now]",
+    help="First instant from which signatures of the old key no longer count, UTC.  [default: now]",
 )
-@click.option("--owner", help="Whose key it is, in the trust file.  [default: as before]")
+@click.option(
+    "--owner", help="Owner of the new key in the trust file.  [default: the owner of the old key]"
+)
 @_TRUST
 @_DRAFT
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @root_key_option
 @_ROOT_PASSPHRASE
 @passphrase_options
@@ -100,11 +99,16 @@ def rotate(
     as_json: bool,
 ) -> None:
     """
-    Let a new key follow an old one. Captures sign with the new one at once.
+    Replace a signing key with a new one.
 
-    The old key is retired in good order (superseded): what tokens prove to be older stays
-    good. With the root key here the trust file is edited too; otherwise the line is printed
-    that does it where the root key is.
+    Captures use the new key at once. The old key is retired as superseded: signatures that a
+    timestamp token proves to be older remain good.
+
+    When the root key is on this machine, the trust file is edited too. Otherwise the command prints
+    the command for the machine with the root key.
+
+    Fetch owed tokens first with `snapshotter timestamp`. Without a token, nothing proves that a
+    signature is older than the retirement of its key.
     """
     from snapshotter.app.trust import key_rotation
 
@@ -137,11 +141,6 @@ def rotate(
 Examples:
   snapshotter keys revoke default --reason compromised --at 2026-05-01T00:00:00Z --trust trust.json
   snapshotter keys revoke 3f1c… --reason superseded
-
-\b
-superseded: what is proven older stays good, the rest is INDETERMINATE.
-compromised: what is proven older stays good, the rest is void (FAILED), your own bundles
-without a token among it. --at is then the last moment at which nobody else had the key.
 """
 )
 @click.argument("name", metavar="NAME|KEY-ID")
@@ -150,11 +149,11 @@ without a token among it. --at is then the last moment at which nobody else had 
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant that is no longer good.  [default: now]",
+    help="First instant from which signatures no longer count, UTC.  [default: now]",
 )
 @_TRUST
 @_DRAFT
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @root_key_option
 @_ROOT_PASSPHRASE
 @json_option
@@ -171,7 +170,18 @@ def revoke(
     root_passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Say from when on a key no longer counts, and let it sign no more. Never undone."""
+    """
+    Revoke a signing key for good.
+
+    The key signs nothing any more. A revocation cannot be undone.
+
+    With superseded, signatures that a token proves to be older remain good. All others are
+    INDETERMINATE.
+
+    With compromised, signatures that a token proves to be older remain good. All others are FAILED,
+    and your own bundles without a token are among them. --at is then the last moment at which
+    nobody else had the key.
+    """
     from snapshotter.app.trust import key_rotation
     from snapshotter.formats.canonical_json import instant
 

@@ -27,10 +27,10 @@ from snapshotter.errors import SnapshotterError
 @click.group()
 def keys() -> None:
     """
-    Make, list and export signing keys.
+    Make, list, export, replace and revoke signing keys.
 
-    A key signs what you capture. Others need its public half, or better a trust
-    file (snapshotter trust), to check your bundles.
+    A key signs your captures. Others verify your bundles with the public key, or better with a
+    trust file (`snapshotter trust`).
     """
 
 
@@ -42,7 +42,7 @@ Examples:
   snapshotter keys init --passphrase-file /etc/snapshotter/passphrase
 """
 )
-@click.option("--name", default="default", show_default=True, help="A name for the key.")
+@click.option("--name", default="default", show_default=True, help="Name of the key.")
 @passphrase_options
 @json_option
 @click.pass_context
@@ -53,7 +53,11 @@ def init(
     ask_passphrase: bool,
     as_json: bool,
 ) -> None:
-    """Make a signing key (ECDSA P-384). Never overwrites one. Prints its key id."""
+    """
+    Make a signing key (ECDSA P-384), and print its key id.
+
+    An existing key is never overwritten.
+    """
     passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
     stored = key_directory(ctx).create(name, passphrase)
     if as_json:
@@ -74,21 +78,23 @@ def init(
 Examples:
   snapshotter keys add --name court 'kms:alias/evidence?region=eu-central-1'
   snapshotter keys add 'pkcs11:token=t;object=seal?module-path=/usr/lib/x.so&pin-source=/etc/pin'
-
-\b
-A PIN is the first line of a file that only you may read. Credentials of a key service come
-from where AWS tools look for them.
 """
 )
 @click.argument("reference", metavar="kms:…|pkcs11:…")
-@click.option("--name", help="A name for the key.  [default: held-, and its key id's beginning]")
+@click.option(
+    "--name", help="Name of the key.  [default: held- and the first 12 characters of its key id]"
+)
 @json_option
 @click.pass_context
 def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> None:
     """
-    Add a signing key that a key service or a token holds. Prints its key id.
+    Add a signing key that a key service or a hardware token holds, and print its key id.
 
-    It has to sign something first. From then on another key behind the same name is refused.
+    The key has to make a test signature first. Later, another key under the same reference is
+    refused.
+
+    The PIN is the first line of a file that only you can read. Credentials of a key service come
+    from the usual places of the AWS tools.
     """
     from snapshotter.seal.open_key import open_external_key
 
@@ -116,7 +122,7 @@ Examples:
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the keys: name, key id, and where the private key is."""
+    """List the signing keys: name, key id, and place of the private key."""
     directory = key_directory(ctx)
     stored = directory.list()
     if as_json:
@@ -141,7 +147,7 @@ Examples:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show one key: its id, its files, whether it has a passphrase."""
+    """Show one signing key: its key id, its files, and whether it has a passphrase."""
     key = key_directory(ctx).find(name)
     if as_json:
         print_json(key_json(key))
@@ -170,12 +176,17 @@ Examples:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default="-",
-    help="Write to FILE, which must not be there yet; - is stdout.",
+    help="Write to this new file; - is standard output.",
     metavar="FILE",
 )
 @click.pass_context
 def export(ctx: click.Context, name: str, output: Path) -> None:
-    """Export a public key (PEM). Says on stderr how anybody recomputes its key id."""
+    """
+    Export a public key (PEM).
+
+    The message on standard error has a command with which anybody can compute the key id from the
+    file.
+    """
     from snapshotter.formats.signatures.keys import key_id, load_public_pem
 
     pem = key_directory(ctx).export_public(name)

@@ -31,14 +31,25 @@ Examples:
 """,
 )
 @store_option
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Captured on this day or later.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Show at most this many bundles.",
+)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Show only bundles that were captured on this day or later, UTC.",
+)
 @click.option(
     "--identity",
     metavar="URL|IDENTITY",
-    help="The captures of one page, by whatever address, with their verdicts.",
+    help="Show only the captures of this page, under any of its addresses, with their verdicts.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def list_(
     ctx: click.Context,
@@ -51,7 +62,7 @@ def list_(
     """
     List the bundles in a store, newest first.
 
-    What is shown is the bundles' own word; `snapshotter verify` checks it.
+    The list is read from the bundles and is not verified here: use `snapshotter verify`.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.upkeep import holds

@@ -25,14 +25,14 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
     "--verifier-key",
     metavar="KEY",
-    help="Whose log it has to be, as `name+id+base64`.  [default: that of the trust file, or the"
-    " one that is in the key directory]",
+    help="Verifier key that the log must have, as `name+id+base64`.  [default: from the trust "
+    "file, else from the key directory]",
 )
 
 
 @click.group()
 def log() -> None:
-    """Look at the log of a store, prove entries, check it, complete it, and witness logs."""
+    """Make, show, check, complete and repair the log of a store; prove entries; witness logs."""
 
 
 @log.command(
@@ -46,11 +46,15 @@ Examples:
 @click.option(
     "--name",
     default="",
-    help="The log's name: a host and path of yours, without https://.  [default: nobody's]",
+    help="Name of the log: a host and path of yours, without https://.  [default: a random name]",
 )
-@click.option("--ask-passphrase", is_flag=True, help="Ask for a passphrase that opens the key.")
 @click.option(
-    "--again", is_flag=True, help="Begin one also where this machine remembers that there was one."
+    "--ask-passphrase", is_flag=True, help="Ask for a passphrase that protects the key of the log."
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Make a new log although this machine remembers an earlier log of this store.",
 )
 @_JSON
 @click.pass_context
@@ -63,10 +67,10 @@ def init(
     as_json: bool,
 ) -> None:
     """
-    Begin the log of a store with a name and a key of its own.
+    Make the log of a store, with a name and a key of its own.
 
-    The first capture into a store does the same by itself, with a name that is nobody's.
-    A log that is there is left alone.
+    The first capture into a store also makes a log, with a random name. An existing log is not
+    changed.
     """
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import store as wiring_store
@@ -107,14 +111,18 @@ Examples:
 @store_option
 @_KEY
 @click.option(
-    "--last", type=click.IntRange(0), default=10, show_default=True, help="Entries shown."
+    "--last",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Number of entries to show.",
 )
 @_JSON
 @click.pass_context
 def show(
     ctx: click.Context, store: str | None, verifier_key: str | None, last: int, as_json: bool
 ) -> None:
-    """Show the head of the log, who has seen it, and its newest entries."""
+    """Show the head of the log, its witnesses, and its newest entries."""
     from snapshotter.app.upkeep.log_entry_proof import newest_checkpoint
 
     settings = ctx.obj.load(store=store or "")
@@ -133,7 +141,9 @@ Examples:
 """
 )
 @click.argument("name", metavar="NAME")
-@click.option("--kind", default="bundle", show_default=True, help="What NAME is the name of.")
+@click.option(
+    "--kind", default="bundle", show_default=True, help="Kind of the entry that NAME identifies."
+)
 @store_option
 @_KEY
 @click.option("--output", "-o", type=click.Path(path_type=Path, allow_dash=True), default="-")
@@ -149,10 +159,10 @@ def prove(
     as_json: bool,
 ) -> None:
     """
-    Write the proof that something is in the log, against its newest checkpoint.
+    Write the proof that an entry is in the log, against the newest checkpoint.
 
-    The proof is a C2SP tlog-proof: it needs no network and no store to be verified, and
-    is later than the one that stands beside a bundle.
+    The proof is a C2SP tlog-proof. Its verification needs no network and no store. The proof beside
+    a bundle was made earlier, against an older checkpoint.
     """
     from snapshotter.app.upkeep.log_entry_proof import prove_entry
 
@@ -194,7 +204,7 @@ Examples:
     "--against",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A checkpoint from before that the log has to continue.",
+    help="Earlier checkpoint that the log must continue; may be repeated.",
 )
 @recheck_option("files")
 @_JSON
@@ -208,11 +218,13 @@ def check(
     as_json: bool,
 ) -> int:
     """
-    Work the whole log out again, and compare it with what was seen before.
+    Compute the whole log again, and compare it with earlier checkpoints.
 
-    Compared with every checkpoint that is named, and with the newest that this machine
-    has seen. Whether bundles and log fit each other is `snapshotter audit`'s question.
-    Ends in 0, 10 or 11, as verify does.
+    The log is compared with every checkpoint that is named, and with the newest checkpoint that
+    this machine has seen. The command does not compare the log with the bundles: use `snapshotter
+    audit`.
+
+    Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE.
     """
     from snapshotter.app import machine
     from snapshotter.app.upkeep.log_entry_proof import require_log
@@ -267,7 +279,7 @@ Examples:
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
 @store_option
-@click.option("--dry-run", is_flag=True, help="Say what would be added, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be added; change nothing.")
 @_JSON
 @click.pass_context
 def sync(
@@ -278,11 +290,12 @@ def sync(
     as_json: bool,
 ) -> int:
     """
-    Add bundles that are stored and not in the log, and write the proofs that are missing.
+    Add stored bundles that are not in the log, and write missing proofs.
 
-    Then the heads of custody chains that have grown since they were logged. Bundles of keys
-    that are not trusted here are passed over, unless they are named. Ends in 11 when some
-    were passed over.
+    The command also logs the new heads of custody chains. Bundles whose keys are not trusted on
+    this machine are skipped, unless they are named.
+
+    Exit codes: 0 everything was added, 11 some bundles were skipped.
     """
     from snapshotter.app import machine
     from snapshotter.app.upkeep.log_sync import sync_log
@@ -316,18 +329,18 @@ Examples:
 """
 )
 @store_option
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 @click.option(
     "--batch",
     default="",
     metavar="NAME",
-    help="Of several staged batches, the one that was committed.",
+    help="The committed batch, when there are several staged batches.",
 )
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Make a log of a replica's copy. Only when the first store is lost for good: two that go"
-    " on with one log sign two histories.",
+    help="Make a log of a replica's copy. Use this only when the first store is lost for good: "
+    "two stores that continue one log sign two histories.",
 )
 @_JSON
 @click.pass_context
@@ -340,11 +353,11 @@ def repair(
     as_json: bool,
 ) -> None:
     """
-    Make the lock of the log anew, without which nothing is written to it.
+    Repair the lock of the log, without which nothing can be added.
 
-    Where `log/lock` is lost, damaged, or older than what is published. Every checkpoint that
-    is known, and all entries, have to be of one history; a batch that may have been committed
-    before the lock was lost is finished. A log that is as it should be is left alone.
+    Use this when `log/lock` is missing, damaged, or older than the published checkpoint. All known
+    checkpoints and all entries must belong to one history. A batch that may have been committed
+    before the lock was lost is completed. An intact log is not changed.
     """
     from snapshotter.app.wiring import log as wiring_log
 

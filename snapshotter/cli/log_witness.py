@@ -26,17 +26,21 @@ Examples:
 """
 )
 @click.option(
-    "--log", "log_keys", multiple=True, metavar="KEY", help="The verifier key of a log to witness."
+    "--log",
+    "log_keys",
+    multiple=True,
+    metavar="KEY",
+    help="Verifier key of a log to witness; may be repeated.",
 )
 @click.option("--listen", default="127.0.0.1:8791", show_default=True, metavar="HOST:PORT")
-@click.option("--name", default="", help="The witness's name, when its key is made.")
+@click.option("--name", default="", help="Name of the witness, when its key is made.")
 @click.option(
     "--dir",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where it is kept what was cosigned.  [default: in the data directory]",
+    help="Directory for the checkpoints that were cosigned.  [default: in the data directory]",
 )
-@click.option("--print-key", is_flag=True, help="Print the witness's verifier key, and end.")
+@click.option("--print-key", is_flag=True, help="Print the verifier key of the witness, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def witness(
@@ -49,10 +53,11 @@ def witness(
     as_json: bool,
 ) -> None:
     """
-    Be a witness: cosign the checkpoints of logs, and never two histories of one.
+    Run a witness, which cosigns the checkpoints of logs.
 
-    For a second party on a machine of its own. It speaks C2SP tlog-witness in plain http;
-    what is open to the world needs TLS in front of it. Its key is made at its first use.
+    The witness never cosigns two histories of one log. A second party runs it on a machine of its
+    own. The witness serves C2SP tlog-witness over plain http. Put a server with TLS in front of it
+    when it is reachable from outside. Its key is made on first use.
     """
     from snapshotter.app.wiring import log as wiring_log
 

@@ -25,46 +25,50 @@ if TYPE_CHECKING:
 # name -> (module, attribute, one line of help): the help is here so that the list
 # of commands needs none of the modules. tests/unit/cli checks it against them.
 COMMANDS = {
-    "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
-    "batch": ("batch", "batch", "Capture a table of addresses, row by row"),
+    "audit": ("audit", "audit", "Audit a whole store: find deleted, altered and backdated bundles"),
+    "batch": ("batch", "batch", "Capture a table of addresses, and write a table with the results"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
-    "check": ("check", "check", "Look whether a page is still there, and keep the proof"),
+    "check": ("check", "check", "Check whether pages are still available, and keep the proof"),
     "counts": ("counts", "counts", "Show the counts of a page over its captures"),
-    "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
+    "custody": ("custody", "custody", "Show who did what to a bundle, and check the custody chain"),
     "diff": ("diff", "diff", "Compare two captures of a page"),
-    "demo": ("demo", "demo", "Prove that a page is gone, without a network: two dozen seconds"),
-    "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
-    "erase": ("erase", "erase", "Erase bundles by order, and leave a tombstone"),
-    "export": ("export", "export", "Copy a bundle and its sidecars out of the store"),
-    "hold": ("hold", "hold", "Place, lift and list holds on bundles"),
-    "init": ("init", "init", "Write a commented snapshotter.toml"),
-    "keys": ("keys", "keys", "Make, list and export signing keys"),
-    "log": ("log", "log", "Show, prove, check and complete the log of a store"),
+    "demo": ("demo", "demo", "Show a whole take-down case on this machine, in about 25 seconds"),
+    "doctor": ("doctor", "doctor", "Check that everything that a capture needs works"),
+    "erase": ("erase", "erase", "Erase bundles by order, and record each erasure"),
+    "export": ("export", "export", "Copy bundles and their sidecars out of the store"),
+    "hold": ("hold", "hold", "Place, lift and list legal holds on bundles"),
+    "init": ("init", "init", "Write a commented settings file, snapshotter.toml"),
+    "keys": ("keys", "keys", "Make, list, export, replace and revoke signing keys"),
+    "log": ("log", "log", "Make, show, prove, check and repair the log of a store"),
     "list": ("list", "list_", "List the bundles in a store, newest first"),
-    "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
-    "proof": ("proof", "proof", "Prove a take-down: both ends in one file that checks itself"),
-    "policy": ("policy", "policy", "Look at policies: how pages are captured, judged and visited"),
-    "queue": ("queue", "queue", "Show, cancel and retry what waits to be captured"),
-    "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
-    "report": ("report", "report", "Report what became of the pages of a campaign"),
+    "notify": ("notify", "notify", "Send messages about captures, audits and take-downs"),
+    "proof": ("proof", "proof", "Make a proof pack of a take-down: one file that verifies itself"),
+    "policy": ("policy", "policy", "Show, check and compare policies"),
+    "queue": ("queue", "queue", "Show, cancel and retry the jobs of the queue"),
+    "renew": ("renew", "renew", "Renew the time proofs of bundles before their certificates end"),
+    "report": ("report", "report", "Report what happened to the pages of a campaign"),
     "schedule": (
         "schedule",
         "schedule",
-        "Capture pages again and again, and record what was missed",
+        "Capture pages repeatedly, and record the visits that were missed",
     ),
-    "show": ("show", "show", "Show what a bundle says of itself"),
-    "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),
-    "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),
+    "show": ("show", "show", "Show the facts in a bundle"),
+    "store": ("store", "store", "Check a store, add bundles to it, retain, copy and repair it"),
+    "streams": (
+        "streams",
+        "streams",
+        "Open encrypted streams, and check the network record with them",
+    ),
     "takedown": (
         "takedown",
         "takedown",
-        "Conclude take-downs from captures, and show and export the signed events",
+        "Conclude take-downs from captures, and show and export the events",
     ),
-    "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
-    "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
+    "timestamp": ("timestamp", "timestamp", "Fetch owed timestamp tokens"),
+    "trust": ("trust", "trust", "Make, edit and show the trust file that an auditor uses"),
     "verify": ("verify", "verify", "Verify bundles, take-down events and proof packs, offline"),
-    "watch": ("watch", "watch", "Watch feeds, sitemaps and lists for new pages to capture"),
-    "worker": ("worker", "worker", "Capture what others hand over to the queue"),
+    "watch": ("watch", "watch", "Watch lists for new pages, and capture each new page once"),
+    "worker": ("worker", "worker", "Run a worker, which captures the pages of the queue"),
 }
 
 
@@ -120,21 +124,31 @@ class _Deferred:
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done or PASSED, 1 failed, 2 usage, 3 sealed but incomplete, 4 diff "
-    "--exit-code: they differ, 10 FAILED, 11 INDETERMINATE, 20 refused by policy, 30 try again, "
-    "130 interrupted.",
+    epilog="""\b
+Exit codes:
+    0  done; for verify and audit: PASSED
+    1  the command failed
+    2  the command line is invalid
+    3  the bundle was stored, and the capture is partial
+    4  diff --exit-code: the captures differ
+   10  FAILED: altered, or a rule is broken
+   11  INDETERMINATE: something could not be established
+   20  refused by the policy, a legal hold or a retention
+   30  a service is unavailable: try again later
+  130  interrupted
+""",
 )
 @click.version_option(snapshotter.__version__, prog_name="snapshotter")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """
-    Preserve web pages as evidence that a stranger can verify.
+    Preserve web pages as evidence that other people can verify.
 
     \b
-    snapshotter capture https://example.org      capture, sign, timestamp, store
-    snapshotter check https://example.org        is it still there?
-    snapshotter list                             what is there
-    snapshotter verify captures/bundles/…        check a bundle, offline
+    snapshotter capture https://example.org      capture, sign, timestamp and store a page
+    snapshotter check https://example.org        check whether the page is still available
+    snapshotter list                             list the bundles in the store
+    snapshotter verify captures/bundles/…        verify a bundle, offline
     """
     ctx.obj = _Deferred()
 

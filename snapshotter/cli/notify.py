@@ -22,9 +22,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.group()
 def notify() -> None:
     """
-    Tell people by webhook or mail what happened, see what is owed, and try a channel.
+    Send messages about captures, audits and take-downs by webhook or mail.
 
-    Who is told of what stands in the file that the setting notify_file names. Workers send by
+    The setting notify_file names the file with the channels and rules. Workers send messages by
     themselves.
     """
 
@@ -40,7 +40,7 @@ Examples:
 @_JSON
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the channels, and the rules by which they are told."""
+    """List the channels, and the rules that select messages for them."""
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     rules = wiring_notifications.rules(ctx.obj.load())
@@ -76,7 +76,11 @@ Examples:
 @_JSON
 @click.pass_context
 def test(ctx: click.Context, channel: str, as_json: bool) -> None:
-    """Send a message through a channel now, and say what came of it."""
+    """
+    Send a test message through a channel now, and show the result.
+
+    Exit codes: 0 the message was accepted, 30 it was not accepted.
+    """
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     with closing(wiring_notifications.notification_service(ctx.obj.load())) as service:
@@ -104,13 +108,19 @@ Examples:
     "states",
     type=click.Choice(["owed", "sent", "given-up"]),
     multiple=True,
-    help="Only these.  [default: all]",
+    help="Show only messages in this state; may be repeated.  [default: all]",
 )
-@click.option("--newest", type=click.IntRange(1), default=50, show_default=True, help="So many.")
+@click.option(
+    "--newest",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Show at most this many messages.",
+)
 @_JSON
 @click.pass_context
 def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bool) -> None:
-    """List messages, the newest first: what is owed, was sent, or was given up."""
+    """List messages, newest first: owed, sent, and given up."""
     from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.jobs.outbox import MessageState
 
@@ -150,16 +160,19 @@ def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bo
 @notify.command(
     epilog="""\b
 Examples:
-  snapshotter notify send        from cron, where no worker runs
+  snapshotter notify send
 """
 )
 @_JSON
 @click.pass_context
 def send(ctx: click.Context, as_json: bool) -> None:
     """
-    Send what is due now, without waiting for more of its group.
+    Send all messages that are due now.
 
-    Workers do this by themselves. Exit code 30: something was not taken over, and is owed.
+    Workers do this by themselves. Run this command from cron when no worker runs. Messages are sent
+    without waiting for further messages of their group.
+
+    Exit codes: 0 everything due was accepted, 30 a message was not accepted and is still owed.
     """
     from snapshotter.app.wiring import notifications as wiring_notifications
 
@@ -194,13 +207,15 @@ Examples:
 """
 )
 @click.argument("message_ids", metavar="[ID…]", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Whatever is owed or was given up.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Select all messages that are owed or given up."
+)
 @_JSON
 @click.pass_context
 def retry(
     ctx: click.Context, message_ids: tuple[str, ...], everything: bool, as_json: bool
 ) -> None:
-    """Owe given-up messages again, and try owed ones at once."""
+    """Send given-up messages again, and try owed messages at once."""
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     if everything == bool(message_ids):
@@ -227,10 +242,12 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def secret(file: Path) -> None:
     """
-    Make a file with a new secret for a webhook, which its owner alone can read.
+    Make a file with a new secret for a webhook.
 
-    The receiver needs the same line. One that is there already stays: to exchange a secret, put
-    the new line above the old one, give it to the receiver, and remove the old line.
+    Only you can read the file. The receiver needs the same line. An existing file is not changed.
+
+    To replace a secret, put the new line above the old one, give it to the receiver, and then
+    remove the old line.
     """
     from snapshotter.formats.signatures.standard_webhooks import new_secret
     from snapshotter.seal.key_files import write_secret

@@ -9,23 +9,28 @@ from typing import Any
 
 import click
 
-store_option = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+store_option = click.option(
+    "--store", metavar="DIR|s3://…", help="Store with the bundles.  [default: captures]"
+)
 
 lock_mode_option = click.option(
     "--lock-mode",
     type=click.Choice(["GOVERNANCE", "COMPLIANCE"]),
-    help="COMPLIANCE: nobody can undo it.  [default: as the policy says, GOVERNANCE]",
+    help="Mode of S3 Object Lock; nobody can shorten a COMPLIANCE lock.  [default: as the policy "
+    "says, else GOVERNANCE]",
 )
 
 trust_option = click.option(
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Trust file; its signature stands beside it.",
+    help="Trust file; its signature file is beside it.",
 )
 
 root_key_option = click.option(
-    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
+    "--root-key",
+    metavar="KEY-ID",
+    help="Key id of the root key, as the owner of the trust file published it.",
 )
 
 
@@ -37,5 +42,5 @@ def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[...,
         default=5,
         show_default=True,
         metavar="SECONDS",
-        help=f"How long to wait before missing {missing} are looked for again.",
+        help=f"Wait this many seconds before missing {missing} are looked up a second time.",
     )

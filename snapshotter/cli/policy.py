@@ -28,13 +28,13 @@ _named = click.option(
     "--policy",
     default="",
     metavar="NAME|FILE",
-    help="Use this policy.  [default: the one a capture would follow]",
+    help="Use this policy.  [default: the policy that a capture would use]",
 )
 
 
 @click.group()
 def policy() -> None:
-    """Look at policies: how pages are captured, judged and visited."""
+    """Show, check and compare policies, which say how pages are captured, judged and visited."""
 
 
 @policy.command(
@@ -43,7 +43,7 @@ def policy() -> None:
 @_json
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the policies that are shipped, and your own (setting policies_dir)."""
+    """List the shipped policies, and your own (setting policies_dir)."""
     from snapshotter.policy.files import shipped_directory
     from snapshotter.policy.policy_selection import known_policies
 
@@ -80,9 +80,9 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """
-    Show a policy as it holds, every key of it, and who says each value.
+    Show a policy with every key, its value, and the origin of the value.
 
-    The text is TOML: it can be kept as a policy of its own.
+    The output is TOML and can be saved as a policy of your own.
     """
     from snapshotter.policy.load import load_effective
 
@@ -108,16 +108,17 @@ Examples:
     "--list",
     "file",
     type=click.File("rb"),
-    help="File of URLs, one a line: what all of them ask of each host; - for standard input.",
+    help="File of URLs, one on each line; - for standard input. Shows the total load for each "
+    "host.",
 )
 @_json
 @click.pass_context
 def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json: bool) -> None:
     """
-    Say what a capture would be like, before a visit is spent. Nothing is asked of anybody.
+    Show how a page would be captured. No request is sent.
 
-    Which policy and which rules, and why; what is taken out; who would see whose address; how
-    long it takes, and what its schedule costs the host.
+    The output has the policy and the rules that apply, and why; what is redacted; which parties see
+    which address; how long the capture takes; and how many visits a schedule makes to the host.
     """
     from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import capture_preview
@@ -158,10 +159,12 @@ Examples:
 @click.pass_context
 def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
     """
-    Find what is wrong with policies or files of rules.
+    Find mistakes in policies and in files of rules.
 
-    Unknown keys, keys without effect, rules that never match, pages that are not there.
-    Exit code 1 where something is an error; notes and warnings are none.
+    The command finds unknown keys, keys without effect, rules that never match, and test pages that
+    do not exist.
+
+    Exit codes: 0 no error, also with notes and warnings, 1 at least one error.
     """
     from snapshotter.app.policies.checks import Severity
     from snapshotter.app.policies.checks import lint as look
@@ -189,13 +192,13 @@ Examples:
 @click.argument(
     "page", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PAGE.html]"
 )
-@click.option("--url", default="", help="Where the page was: rules are for hosts.")
+@click.option("--url", default="", help="Address of the saved page; rules apply to hosts.")
 @_named
 @click.option(
     "--rules",
     multiple=True,
     metavar="ID|FILE",
-    help="Files of rules; may be repeated.  [default: those shipped, or the policy's]",
+    help="File of rules; may be repeated.  [default: the shipped rules, or those of the policy]",
 )
 @_json
 @click.pass_context
@@ -208,11 +211,13 @@ def test(
     as_json: bool,
 ) -> int:
     """
-    Try rules on pages, without a network.
+    Try rules on saved pages, without a network.
 
-    Without a page each rule is tried on its own good and bad pages of the fixture site: exit
-    code 1 where one is wrong. With one: the verdict, and for a notice that no rule knows a
-    rule to begin with.
+    Without a page, each rule is tried on its own matching and non-matching pages of the fixture
+    site. With a page, the command prints the verdict. When no rule knows the notice of the page,
+    the command also prints a draft of a rule.
+
+    Exit codes: 0 all rules match as expected, 1 at least one rule does not.
     """
     from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import checks
@@ -253,7 +258,7 @@ Examples:
 @_json
 @click.pass_context
 def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
-    """Compare what two policies say, key by key, as they hold. Reasons are left out."""
+    """Compare the effective values of two policies, key by key. Reasons are left out."""
     from snapshotter.policy.difference import differences
     from snapshotter.policy.load import load
     from snapshotter.policy.policy_toml import value_toml

@@ -25,10 +25,6 @@ Examples:
   snapshotter proof 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1&sn=…'
   snapshotter proof 20261127t145000z-k3v4q2m7xw4c5b6d -o exhibit-7.html
   snapshotter proof LAST-SEEN FIRST-GONE --without pdf --max-size 25MB
-
-\b
-Of a page it is the latest take-down that is confirmed. What is missing for one is said, and
-which command helps.
 """
 _SIZE = re.compile(r"([0-9]{1,9})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
@@ -51,19 +47,19 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="The file; - is standard output.  [default: proof-EVENT-ID.html, here]",
+    help="File to write; - is standard output.  [default: proof-EVENT-ID.html in this directory]",
 )
 @click.option(
     "--max-size",
     callback=_size,
     metavar="SIZE",
-    help="Write no larger file: 25MB.  [default: only a warning above 25MB]",
+    help="Refuse to write a larger file: 25MB.  [default: only a warning above 25MB]",
 )
 @click.option(
     "--without",
     multiple=True,
     type=click.Choice(_LEAVE_OUT),
-    help="Leave this out, and name it on the page; may be repeated.",
+    help="Leave this part out, and say so on the page; may be repeated.",
 )
 @store_option
 @trust_option
@@ -82,11 +78,15 @@ def proof(
     as_json: bool,
 ) -> None:
     """
-    Make a proof pack: both ends of a take-down in one file that checks itself.
+    Make a proof pack of a take-down: one file that verifies itself.
 
-    The file holds the captures as they were sealed, the signed event, the rules, both first
-    views side by side and the statement on a page, in plain words. It opens in any browser
-    without a network. Each capture is verified first: of what does not hold no proof is made.
+    The file has the sealed captures, the signed event, the rules, both first views side by side,
+    and the statement in plain words. The file opens in any browser without a network.
+
+    For an address, the proof pack is made of its latest confirmed take-down. When something is
+    missing for a take-down, the output names what is missing and which command helps.
+
+    Each capture is verified first. No proof pack is made of a capture that does not verify.
     """
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.takedown import proof_case

@@ -37,13 +37,13 @@ states_option = click.option(
     "states",
     multiple=True,
     type=click.Choice([state.value for state in JobState]),
-    help="Only jobs in this state; may be repeated.",
+    help="Show only jobs in this state; may be repeated.",
 )
 
 
 @click.group()
 def queue() -> None:
-    """Show, cancel and retry what waits to be captured."""
+    """Show, cancel and retry the jobs of the queue."""
 
 
 queue.add_command(hosts)
@@ -61,9 +61,14 @@ Examples:
 """,
 )
 @states_option
-@click.option("--origin", default="", metavar="NAME", help="Only jobs that this one asked for.")
-@click.option("--newest", type=click.IntRange(1), metavar="N", help="The newest N alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.option(
+    "--origin",
+    default="",
+    metavar="NAME",
+    help="Show only jobs of this origin: a schedule, a watch or a command.",
+)
+@click.option("--newest", type=click.IntRange(1), metavar="N", help="Show only the newest N jobs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job.")
 @click.pass_context
 def list_(
     ctx: click.Context, states: tuple[str, ...], origin: str, newest: int | None, as_json: bool
@@ -94,7 +99,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
-    """Show one job and what came of it."""
+    """Show one job and its result."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.command_queue(ctx.obj) as job_queue:
@@ -114,10 +119,16 @@ Examples:
 """
 )
 @click.argument("job_ids", nargs=-1, required=True, metavar="JOB…")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job.")
 @click.pass_context
 def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
-    """Cancel jobs; a page that is being captured is given up, a bundle stays."""
+    """
+    Cancel jobs.
+
+    A capture that is running is aborted. A bundle that is stored already remains.
+
+    Exit codes: 0 all jobs were cancelled, 1 at least one job could not be cancelled.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.command_queue(ctx.obj) as job_queue:
@@ -137,14 +148,18 @@ Examples:
     "states",
     multiple=True,
     type=click.Choice(["failed", "dead", "cancelled"]),
-    help="All jobs in this state; may be repeated.",
+    help="Select all jobs in this state; may be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job.")
 @click.pass_context
 def retry(
     ctx: click.Context, job_ids: tuple[str, ...], states: tuple[str, ...], as_json: bool
 ) -> int:
-    """Have jobs that failed, died or were cancelled done again."""
+    """
+    Run jobs again that failed, died or were cancelled.
+
+    Exit codes: 0 all jobs wait again, 1 at least one job could not be retried.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
 
     if bool(job_ids) == bool(states):
@@ -168,19 +183,26 @@ Examples:
 """
 )
 @click.option(
-    "--days", type=click.IntRange(0), required=True, help="Those that were over so long ago."
+    "--days",
+    type=click.IntRange(0),
+    required=True,
+    help="Remove jobs that ended at least this many days ago.",
 )
 @click.option(
     "--state",
     "states",
     multiple=True,
     type=click.Choice([state.value for state in JobState if state.over]),
-    help="Only jobs in this state; may be repeated.",
+    help="Remove only jobs in this state; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool) -> None:
-    """Forget jobs that are over. No bundle is touched, and nothing in the log."""
+    """
+    Remove ended jobs from the queue.
+
+    Bundles and the log are not changed.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
 
     chosen = tuple(map(JobState, states)) or tuple(state for state in JobState if state.over)
@@ -202,7 +224,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, once.")
 @click.pass_context
 def top(ctx: click.Context, as_json: bool) -> None:
-    """Watch the queue: jobs by state, workers, and what is being captured. Ctrl-C ends it."""
+    """
+    Show the queue live: jobs by state, workers, and running captures.
+
+    Ctrl-C ends the display.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
 

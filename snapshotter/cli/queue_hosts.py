@@ -27,15 +27,16 @@ Examples:
 """
 )
 @click.argument("names", nargs=-1, metavar="[HOST…]")
-@click.option("--held", is_flag=True, help="Only hosts that may not be asked now.")
+@click.option("--held", is_flag=True, help="Show only hosts that may not be visited now.")
 @click.option(
     "--reset",
     "resets",
     multiple=True,
     metavar="HOST",
-    help="Forget that this host complained, and ask it again now; may be repeated.",
+    help="End the waiting time of this host after complaints, so that it can be visited now; may "
+    "be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a host.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host.")
 @click.pass_context
 def hosts(
     ctx: click.Context,
@@ -45,9 +46,10 @@ def hosts(
     as_json: bool,
 ) -> None:
     """
-    Show the hosts that were visited lately or have jobs, and which are left alone until when.
+    Show the visited hosts, their limits, and until when a host is not visited.
 
-    Limits and budgets are those of the politeness file. A budget that is spent stays spent.
+    The list has the hosts that have jobs or were visited lately. Limits and budgets come from the
+    politeness file. --reset does not restore a spent budget.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses

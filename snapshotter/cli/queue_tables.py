@@ -20,10 +20,10 @@ Examples:
   snapshotter queue tables --json
 """
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def tables(ctx: click.Context, as_json: bool) -> None:
-    """Show the number of the queue's tables, and the workers on it. Nothing is changed."""
+    """Show the version number of the queue's tables, and the workers on it. Nothing is changed."""
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs import migration
 
@@ -43,16 +43,18 @@ Examples:
     "number",
     type=click.IntRange(1),
     metavar="N",
-    help="Change the tables to this number.  [default: that of this release]",
+    help="Version number for the tables.  [default: the number of this release]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def migrate(ctx: click.Context, number: int | None, as_json: bool) -> None:
     """
     Upgrade the tables of the queue, or change them back for an earlier release.
 
-    Every command upgrades the tables by itself. They can be changed back only while no worker
+    Every command upgrades the tables by itself. The tables can be changed back only while no worker
     runs. Any later command of this release upgrades them again.
+
+    Exit codes: 0 done, 30 a worker is running.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs import migration

@@ -29,13 +29,16 @@ Examples:
     default=180,
     show_default=True,
     metavar="DAYS",
-    help="Renew what ends within so many days.",
+    help="Renew bundles whose certificates end within this many days.",
 )
 @click.option(
-    "--each", is_flag=True, help="A token for each bundle, over its SHA-512, instead of the log's."
+    "--each",
+    is_flag=True,
+    help="Fetch one token for each bundle, over its SHA-512, instead of one token for the whole "
+    "log.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what is due, and ask nobody.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--dry-run", is_flag=True, help="Print which bundles are due; request nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def renew(
     ctx: click.Context,
@@ -47,11 +50,14 @@ def renew(
     as_json: bool,
 ) -> int:
     """
-    Put a later token over bundles before the certificates behind their time end.
+    Renew the time proofs of bundles before their certificates end.
 
-    One token over the newest checkpoint of the log renews all that are in it, also those that
-    were renewed before, where you write that log; the others get one each. Ends in 11 when
-    something could not be renewed: its certificates have ended, or nothing proves its time.
+    One token over the newest checkpoint of the log renews all bundles in it, also those that were
+    renewed before. This works on the machine that writes the log. Bundles outside of the log get
+    one token each.
+
+    Exit codes: 0 nothing is due or all was renewed, 11 at least one bundle could not be renewed,
+    because its certificates have ended or nothing proves its time.
     """
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant

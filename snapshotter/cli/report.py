@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Make reports of what is in a store."""
+    """Make reports about the bundles in a store."""
 
 
 @report.command(
@@ -33,41 +33,51 @@ Examples:
   snapshotter report campaign --schedule may --html may.html
   snapshotter report campaign --watch feed --json | jq .findings.numbers
   snapshotter verify --store captures may.json
-
-\b
--o writes the signed report, of which `snapshotter verify` makes each number again from the
-bundles. Without it nothing is signed.
 """
 )
 @click.option(
     "--urls",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="The pages: a table (CSV), or one address a line.",
+    help="Report the pages of this file: a table (CSV), or one address on each line.",
 )
-@click.option("--column", default="", metavar="NAME", help="Of a table: the column of addresses.")
-@click.option("--schedule", metavar="NAME", help="The pages of a schedule, and its gaps alone.")
-@click.option("--watch", metavar="NAME", help="The pages that a watched list named.")
-@click.option("--title", default="", help="What the case is called, on the report.")
-@click.option("--from", "since", metavar="TIME", help="2026-05-27, or 2026-05-27T08:00:00Z.")
-@click.option("--to", "until", metavar="TIME", help="The end; a day is meant to its end.")
+@click.option(
+    "--column",
+    default="",
+    metavar="NAME",
+    help="Name of the column with the addresses, for a table.",
+)
+@click.option(
+    "--schedule", metavar="NAME", help="Report the pages of this schedule, and only its gaps."
+)
+@click.option("--watch", metavar="NAME", help="Report the pages that this watch list named.")
+@click.option("--title", default="", help="Title of the case on the report.")
+@click.option(
+    "--from",
+    "since",
+    metavar="TIME",
+    help="Begin of the period, UTC: 2026-05-27, or 2026-05-27T08:00:00Z.",
+)
+@click.option(
+    "--to", "until", metavar="TIME", help="End of the period, UTC; a day is included to its end."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report here, signed by the key of events.",
+    help="Write the report to this file, signed with the key of events.",
 )
 @click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page to look at.",
+    help="Write a page for reading to this file.",
 )
 @click.option(
     "--no-verify",
     is_flag=True,
-    help="Do not verify the bundles first; the report says that nobody did.",
+    help="Do not verify the bundles first; the report states that they were not verified.",
 )
 @store_option
 @trust_option
@@ -92,11 +102,15 @@ def campaign(
     as_json: bool,
 ) -> None:
     """
-    Report what became of the pages of a campaign: how many are gone, why, when.
+    Report what happened to the pages of a campaign: how many were removed, why and when.
 
-    Watched, available, removed by cause, reinstated, walls, gaps, accounts, and how long pages
-    lived: as intervals between captures, never as a moment that nobody saw. Each number names
-    the bundles and events that it rests on.
+    The report has the numbers of watched, available and reinstated pages, of removals by cause, of
+    walls, gaps and accounts, and how long pages were available. Times of removal are intervals
+    between two captures, because nobody saw the exact moment. Each number names its bundles and
+    events.
+
+    -o writes a signed report. `snapshotter verify` derives each of its numbers again from the
+    bundles. Without -o, nothing is signed.
     """
     from snapshotter.app.takedown import campaign_report
     from snapshotter.app.wiring import campaign as wiring_campaign

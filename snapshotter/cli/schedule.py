@@ -36,10 +36,17 @@ _SHOWN = 5  # visits to come that are printed after an `add`
 
 @click.group()
 def schedule() -> None:
-    """Capture pages again and again: by cron, at a pace, or on a curve from first sight."""
+    """
+    Capture pages repeatedly, and record the visits that were missed.
+
+    A schedule has the times of its visits: by cron, at a steady pace, or on a curve that begins at
+    the first sight of a page.
+    """
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a schedule.")
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each schedule."
+)
 _names = click.argument("names", nargs=-1, required=True, metavar="NAME…")
 
 
@@ -54,68 +61,101 @@ Examples:
 """
 )
 @click.argument("urls", nargs=-1, metavar="[URL…]")
-@click.option("--name", default="", help="Its name; it stands in signed records.  [default: made]")
+@click.option(
+    "--name",
+    default="",
+    help="Name of the schedule; signed records have it.  [default: made from the addresses]",
+)
 @click.option(
     "--from",
     "file",
     type=click.File("rb"),
-    help="File of URLs, one a line; - for standard input.",
+    help="File of URLs, one on each line; - for standard input.",
 )
-@click.option("--to", default="", metavar="NAME", help="Add the URLs to this schedule.")
-@click.option("--cron", default="", metavar="FIELDS", help='"0 9 * * mon-fri", or @daily.')
-@click.option("--every", default="", metavar="TIME", help="A pace: 90s, 15m, 6h, 1d, 2w.")
-@click.option("--curve", default="", metavar="NAME", help="A curve from first sight: curve-news.")
+@click.option("--to", default="", metavar="NAME", help="Add the URLs to this existing schedule.")
+@click.option(
+    "--cron",
+    default="",
+    metavar="FIELDS",
+    help='Visit at these times: "0 9 * * mon-fri", or @daily.',
+)
+@click.option(
+    "--every", default="", metavar="TIME", help="Visit at this pace: 90s, 15m, 6h, 1d, 2w."
+)
+@click.option(
+    "--curve",
+    default="",
+    metavar="NAME",
+    help="Visit on this curve, which begins at first sight: curve-news.",
+)
 @click.option(
     "--curves",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Your own curves.  [default: the shipped ones]",
+    help="File with your own curves.  [default: the shipped curves]",
 )
-@click.option("--zone", default="", help="Time zone of cron and of days.  [default: UTC]")
-@click.option("--start", default="", metavar="DAY|TIME", help="Nothing is due before.")
 @click.option(
-    "--end", default="", metavar="DAY|TIME", help="The last day, or nothing from then on."
+    "--zone", default="", help="Time zone for cron, days and quiet hours.  [default: UTC]"
+)
+@click.option(
+    "--start", default="", metavar="DAY|TIME", help="Plan no visit before this day or time."
+)
+@click.option(
+    "--end",
+    default="",
+    metavar="DAY|TIME",
+    help="Plan no visit after this day (the day itself is included), or from this time on.",
 )
 @click.option(
     "--jitter",
     default="",
     metavar="PERCENT",
-    help="Of the time to the visit beside.  [default: 15%, cron: 0]",
+    help="Move visits by at most this percentage of the time to the nearer visit.  [default: 15%; "
+    "with --cron 0%]",
 )
 @click.option(
     "--season",
     "seasons",
     multiple=True,
     metavar="MM-DD:MM-DD:FACTOR",
-    help="Visit more often on these days of each year; may be repeated.",
+    help="Visit more often by this factor on these days of each year; may be repeated.",
 )
 @click.option(
     "--quiet-hours",
     "quiet",
     multiple=True,
     metavar="HH:MM-HH:MM",
-    help="Nothing is due then, by the zone's clock; may be repeated.",
+    help="Plan no visit between these hours, in the time zone of the schedule; may be repeated.",
 )
 @click.option(
     "--catch-up",
     type=click.Choice(["skip", "latest", "all"]),
     default="skip",
     show_default=True,
-    help="What becomes of visits that nobody made in time.",
+    help="What to do with visits that were not made in time.",
 )
 @click.option(
-    "--max-late", default="", metavar="TIME", help="Later it is a gap.  [default: 1h, for skip]"
+    "--max-late",
+    default="",
+    metavar="TIME",
+    help="Record a visit as a gap when it is later than this time.  [default: 1h with --catch-up "
+    "skip]",
 )
-@click.option("--policy", default="", metavar="NAME|FILE|auto", help="How to capture, and when.")
 @click.option(
-    "--tag", "tags", multiple=True, metavar="TEXT", help="A word that goes along; may be repeated."
+    "--policy",
+    default="",
+    metavar="NAME|FILE|auto",
+    help="Policy of the captures, which may also have a schedule.",
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TEXT", help="Tag for the jobs; may be repeated."
 )
 @click.option(
     "--priority",
     type=click.IntRange(0, MOST_PRIORITY),
     default=NORMAL,
     show_default=True,
-    help="Lower first.",
+    help="Priority of the jobs; jobs with a lower number are captured first.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the first visits, and add nothing.")
 @_json
@@ -145,11 +185,13 @@ def add(
     as_json: bool,
 ) -> None:
     """
-    Add a schedule of one or more URLs, or URLs to one that is there.
+    Add a schedule for one or more URLs, or add URLs to an existing schedule.
 
-    --every and --curve count from first sight, which is now or --start: the first visit is
-    at once. A worker (`snapshotter worker`) makes the visits; while none runs, they are
-    missed, and what was missed is recorded.
+    --every and --curve begin at first sight, which is now or --start: the first visit is due at
+    once.
+
+    A worker (`snapshotter worker`) makes the visits. While no worker runs, visits are missed, and
+    each missed visit is recorded.
     """
     from snapshotter.app import machine
     from snapshotter.app.monitoring import new_schedule
@@ -222,7 +264,7 @@ def add(
 @_json
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the schedules, with when each is next."""
+    """List the schedules, and the next visit of each."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.schedules(ctx.obj.load()) as schedules:
@@ -253,15 +295,20 @@ Examples:
     type=click.IntRange(0, 10_000),
     default=10,
     show_default=True,
-    help="Visits to come.",
+    help="Number of next visits to show.",
 )
-@click.option("--urls", "with_urls", is_flag=True, help="List its URLs, with first sight.")
+@click.option(
+    "--urls",
+    "with_urls",
+    is_flag=True,
+    help="List the URLs of the schedule, and when each was first seen.",
+)
 @_json
 @click.pass_context
 def show(
     ctx: click.Context, names: tuple[str, ...], following: int, with_urls: bool, as_json: bool
 ) -> None:
-    """Show schedules with their next visits, jitter included."""
+    """Show schedules and their next visits, with jitter."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.schedules(ctx.obj.load()) as schedules:
@@ -277,10 +324,10 @@ def show(
 @click.pass_context
 def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """
-    Let nothing be due until it is resumed.
+    Pause schedules: no visit is due until they are resumed.
 
-    That it was paused, when and (where `operator` is set) by whom is recorded and signed.
-    What a worker has already is still captured.
+    The pause is recorded and signed: when, and by whom if the setting `operator` has a value. A
+    capture that a worker has already begun is completed.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -297,7 +344,11 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @_json
 @click.pass_context
 def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Go on with paused schedules. Visits that fell into the pause are not made up for."""
+    """
+    Resume paused schedules.
+
+    Visits that were due during the pause are not made later.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
 
     settings = ctx.obj.load()
@@ -310,14 +361,14 @@ def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 
 @schedule.command(epilog="\b\nExamples:\n  snapshotter schedule remove --yes case-7")
 @_names
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @_json
 @click.pass_context
 def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """
-    End schedules for good. No bundle is touched, and their history stays readable.
+    Remove schedules for good.
 
-    That it was removed is recorded and signed.
+    Bundles are not changed, and the history remains. The removal is recorded and signed.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -347,8 +398,14 @@ Examples:
 """
 )
 @click.argument("names", nargs=-1, metavar="[NAME…]")
-@click.option("--url", "urls", multiple=True, help="Only this URL of it; may be repeated.")
-@click.option("--once", is_flag=True, help="Hand over what is due, and record what was missed.")
+@click.option(
+    "--url", "urls", multiple=True, help="Visit only this URL of the schedule; may be repeated."
+)
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Hand over the visits that are due, and record the visits that were missed.",
+)
 @store_option
 @passphrase_file_option
 @_json
@@ -363,10 +420,12 @@ def run(
     as_json: bool,
 ) -> None:
     """
-    Visit all URLs of schedules now, beside the plan; or look once what is due.
+    Visit all URLs of schedules now, in addition to the planned visits.
 
-    Both put captures into the queue, and a worker makes them. --once is for whoever starts
-    workers only now and then: without a worker nobody looks what is due.
+    With --once and without names, the command hands over the visits that are due, as a worker does
+    continuously. Use --once when workers run only at times.
+
+    In both cases the captures are put into the queue, and a worker makes them.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -409,12 +468,14 @@ Examples:
     type=click.IntRange(1, 1_000_000),
     default=50,
     show_default=True,
-    help="So many entries.",
+    help="Show at most this many entries.",
 )
-@click.option("--gaps", "gaps_only", is_flag=True, help="Only what was not visited, and pauses.")
-@click.option("--signed", is_flag=True, help="Read the signed records in the store, not the queue.")
+@click.option("--gaps", "gaps_only", is_flag=True, help="Show only gaps and pauses.")
+@click.option(
+    "--signed", is_flag=True, help="Read the signed records in the store instead of the queue."
+)
 @store_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an entry.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each entry.")
 @click.pass_context
 def history(
     ctx: click.Context,
@@ -426,10 +487,11 @@ def history(
     as_json: bool,
 ) -> None:
     """
-    Show visits and gaps, the newest first; also of schedules that were removed.
+    Show visits and gaps, newest first, also of removed schedules.
 
-    --signed reads what everybody can read who has the store: the records of gaps, each with
-    whether its signature is by a key that you trust. A URL in them is a commitment.
+    With --signed, the records of gaps in the store are shown. Everybody with access to the store
+    can read these records. Each line states whether a key that you trust signed the record. The
+    records have commitments instead of URLs.
     """
     from snapshotter.app.archive import stored_gaps
     from snapshotter.app.wiring import queue as wiring_queue

@@ -34,15 +34,16 @@ Examples:
 @click.argument("bundle", metavar="FILE|BUNDLE-ID")
 @store_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print the capture record, and what was read."
+    "--json", "as_json", is_flag=True, help="Print the capture record and the readings as JSON."
 )
 @click.pass_context
 def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> None:
     """
-    Show what a bundle says of itself: what, when, how, from whom, and what is missing; what the
-    page shows, states and counts, its dates and its QR codes.
+    Show the facts in a bundle: what was captured, when, how, and what is missing.
 
-    Nothing is checked here; `snapshotter verify` does that.
+    The output also has the readings of the page: its verdict, counts, dates, metadata and QR codes.
+
+    The facts are read from the bundle and are not verified here: use `snapshotter verify`.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.wiring import store as wiring_store

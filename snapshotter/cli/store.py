@@ -15,13 +15,13 @@ from snapshotter.cli.store_copies import repair, replicate
 from snapshotter.errors import PolicyRefused, SnapshotterError
 
 _STORE = click.option(
-    "--store", "url", metavar="DIR|s3://…", help="The store.  [default: captures]"
+    "--store", "url", metavar="DIR|s3://…", help="Store for the command.  [default: captures]"
 )
 
 
 @click.group()
 def store() -> None:
-    """Check a store, add bundles to it, keep, copy, repair and index it."""
+    """Check a store, add bundles to it, retain, copy, repair and index it."""
 
 
 @store.command(
@@ -32,15 +32,17 @@ Examples:
 """
 )
 @_STORE
-@click.option("--require-lock", is_flag=True, help="Fail where retention is not enforced.")
+@click.option(
+    "--require-lock", is_flag=True, help="Fail when the store does not enforce retention."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool) -> None:
     """
-    Put every promise of a store to the test, with tiny objects below `_probe/`.
+    Test every guarantee of a store, with small objects below `_probe/`.
 
-    An endpoint that takes a header and does nothing with it is found out here,
-    before evidence depends on it.
+    The test finds a service that accepts a setting and does not apply it, before evidence depends
+    on that setting.
     """
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.store.probe import refuse_if_not_locking
@@ -84,10 +86,13 @@ Examples:
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
 @_STORE
 @click.option(
-    "--days", type=click.IntRange(1, 36_500), required=True, help="From now, at least so long."
+    "--days",
+    type=click.IntRange(1, 36_500),
+    required=True,
+    help="Keep the bundles for at least this many days from now.",
 )
 @lock_mode_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def retain(
     ctx: click.Context,
@@ -98,9 +103,9 @@ def retain(
     as_json: bool,
 ) -> None:
     """
-    Keep bundles that are stored for a time, with all that stands beside them.
+    Extend the retention of stored bundles and their sidecars.
 
-    What is there is only ever extended; a date before it is refused with exit code 20.
+    Retention is only ever extended. The command refuses an earlier date with exit code 20.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import bundles
@@ -152,10 +157,10 @@ Examples:
 @click.option(
     "--lock-days",
     type=click.IntRange(1, 36_500),
-    help="Keep the bundles for so many days at least (S3 Object Lock).",
+    help="Keep the bundles for at least this many days (S3 Object Lock).",
 )
 @lock_mode_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def add(
     ctx: click.Context,
@@ -166,11 +171,16 @@ def add(
     as_json: bool,
 ) -> None:
     """
-    Store sealed bundles that are files: from another store, or kept when a store was down.
+    Add sealed bundles that are files to the store.
 
-    A bundle that the verifier calls FAILED is refused; the same bundle again changes nothing.
-    Late tokens beside a bundle come along when they are over its signature; which do not is
-    said on stderr. What was added is not in the log until `snapshotter log sync`.
+    The files may come from another store, or from the local folder that has bundles which could not
+    be stored. A bundle with the verdict FAILED is refused. Adding the same bundle again changes
+    nothing.
+
+    Late tokens beside the file are added when they belong to the signature of the bundle. Other
+    late tokens are reported on standard error.
+
+    The bundles are not in the log until `snapshotter log sync` adds them.
     """
     from snapshotter.app import machine
     from snapshotter.app.pipeline import safekeeping, store_bundle
@@ -222,10 +232,10 @@ Examples:
 @click.pass_context
 def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     """
-    Read every bundle of a store into its catalog anew.
+    Build the catalog of a store again from all its bundles.
 
-    The catalog is an index on this machine: by it captures of one page are found. It
-    follows the store by itself; this makes it again from the beginning.
+    The catalog is an index on this machine that finds the captures of a page. It is updated by
+    itself, and this command builds it again from the beginning.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.store.catalog import VerdictSource

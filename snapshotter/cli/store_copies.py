@@ -15,9 +15,12 @@ from snapshotter.errors import SnapshotterError
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _only = click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 _json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a finding, and one for all."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object for each finding, and one for the whole run.",
 )
 
 
@@ -25,7 +28,7 @@ def _endpoint(what: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--endpoint",
         metavar="URL",
-        help=f"S3 endpoint of {what}, where it is another one than the store's.",
+        help=f"S3 endpoint of {what}, when it is not the endpoint of the store.",
     )
 
 
@@ -38,7 +41,7 @@ class _Incomplete(SnapshotterError):
 Examples:
   snapshotter store replicate s3://evidence-copy/news
   snapshotter store replicate --store s3://evidence/news /mnt/backup/news
-  snapshotter store replicate --dry-run s3://evidence-copy/news      lag and divergence
+  snapshotter store replicate --dry-run s3://evidence-copy/news
 """
 )
 @click.argument("destination", metavar="DEST")
@@ -46,7 +49,7 @@ Examples:
 @store_option
 @_endpoint("DEST")
 @_dry_run
-@click.option("--deep", is_flag=True, help="Compare what is there already byte by byte.")
+@click.option("--deep", is_flag=True, help="Compare existing copies byte by byte.")
 @_json
 @click.pass_context
 def replicate(
@@ -62,12 +65,15 @@ def replicate(
     """
     Copy bundles, records and the log to another store: DIR or s3://….
 
-    Each bundle is verified before it is written and read back after; sidecars go along
-    when they are about it, retention and holds too. Then come gaps, take-down events and
-    reports of audits, and the log, as a copy that nobody writes to: so that DEST can be
-    audited by itself. Of single bundles only those are copied. Nothing is overwritten, and
-    what was erased by order is not copied. The same command again copies what is missing.
-    Ends in 1 when the copy lags or differs.
+    Each bundle is verified before it is written, and read back afterwards. Sidecars are copied when
+    they belong to the bundle. Retention and legal holds are copied too. Then follow records of
+    gaps, take-down events, audit reports, and the log. The copy of the log is read only, so the
+    copy of the store can be audited by itself.
+
+    With BUNDLE-ID, only these bundles are copied. Nothing is overwritten. Bundles that were erased
+    by order are not copied. The same command again copies what is missing.
+
+    Exit codes: 0 the copy is complete, 1 something is missing in the copy or differs.
     """
     from snapshotter.app.upkeep import replication
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -130,7 +136,9 @@ Examples:
 """
 )
 @_only
-@click.option("--from", "origin", required=True, metavar="SOURCE", help="The store to take from.")
+@click.option(
+    "--from", "origin", required=True, metavar="SOURCE", help="Store with the intact copies."
+)
 @store_option
 @_endpoint("SOURCE")
 @_dry_run
@@ -146,12 +154,16 @@ def repair(
     as_json: bool,
 ) -> None:
     """
-    Put back what is missing or damaged, from another store.
+    Put missing or damaged objects back from another store.
 
-    Only bytes that belong there: by this machine's receipts, by the log, or by what the
-    store still says of that very bundle; of gaps, take-down events and reports of audits
-    only those that the log names. What is damaged is set aside, not overwritten.
-    What was erased by order stays erased. Ends in 1 when something is left.
+    Only bytes that belong to the store are put back. They must match a receipt of this machine, the
+    log, or the bundle in the store. Records of gaps, take-down events and audit reports are put
+    back only when the log names them.
+
+    Damaged objects are moved aside and not overwritten. Bundles that were erased by order are not
+    put back.
+
+    Exit codes: 0 everything was repaired, 1 something is still missing or damaged.
     """
     from snapshotter.app.upkeep import repair as repairs
     from snapshotter.app.wiring import upkeep as wiring_upkeep

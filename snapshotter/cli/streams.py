@@ -30,18 +30,17 @@ def _key_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path, dir_okay=False),
         required=True,
         metavar="FILE",
-        help="The private key of one for whom they were kept, in PEM.",
+        help="Private key (PEM) of a recipient of the streams.",
     )(command)
 
 
 @click.group()
 def streams() -> None:
     """
-    Open the encrypted streams of a bundle, and check its record by them.
+    Open the encrypted streams of a bundle, and check its network record with them.
 
-    A policy may keep what passed on each connection, with the keys that open it,
-    for those who have a private key. `openssl cms -decrypt` opens it too
-    (docs/howto/keep-streams.md).
+    A policy can keep the bytes of every connection with their TLS keys, encrypted for recipients
+    with a private key. `openssl cms -decrypt` also opens the streams (docs/howto/keep-streams.md).
     """
 
 
@@ -68,10 +67,11 @@ def check(
     as_json: bool,
 ) -> int:
     """
-    Make a bundle's network record anew from its streams, and compare.
+    Make the network record of a bundle again from its streams, and compare.
 
-    Says nothing of signature and time; `snapshotter verify` does that. Exit code 0
-    when all is alike, 10 when anything differs.
+    Signature and time are not checked here: use `snapshotter verify`.
+
+    Exit codes: 0 both records are equal, 10 they differ.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import encrypted_streams
@@ -109,7 +109,7 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="A directory that is not there yet.",
+    help="New directory for the streams.",
 )
 @store_option
 @json_option
@@ -124,10 +124,9 @@ def open_(
     as_json: bool,
 ) -> None:
     """
-    Write a bundle's streams and their keys into a directory, IN CLEAR.
+    Write the streams of a bundle and their keys into a directory, NOT ENCRYPTED.
 
-    They hold every cookie, password and byte of content that passed. Remove them
-    when you are done.
+    The files have every cookie and password and all transferred content. Delete them after use.
     """
     from snapshotter.app.archive import encrypted_streams
 

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.observations import ObservationSource
     from snapshotter.store.stored_events import StoredEvent
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 
 
 @click.group()
 def takedown() -> None:
     """
-    Conclude take-downs from captures, and show and export the signed events.
+    Conclude take-downs from captures, and show and export the signed take-down events.
 
-    An event is an interval between two signed captures: one that shows the page, and the
-    first of at least two that agree that it is gone, with another page of the same host
-    seen in between.
+    A take-down event is an interval between two signed captures. The first capture shows the page.
+    The second is the first of at least two captures that show the removal. Between them, a
+    capture shows that another page of the same host was available.
     """
 
 
@@ -47,8 +47,15 @@ Examples:
   snapshotter takedown list --since 2026-05-27 --json
 """,
 )
-@click.option("--page", metavar="URL|IDENTITY", help="Those of one page, or of one account.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Concluded on this day or later.")
+@click.option(
+    "--page", metavar="URL|IDENTITY", help="Show only the events of this page or account."
+)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Show only events that were concluded on this day or later, UTC.",
+)
 @store_option
 @_JSON
 @click.pass_context
@@ -60,10 +67,10 @@ def list_(
     as_json: bool,
 ) -> None:
     """
-    List the events of a store, in the order in which they were concluded.
+    List the take-down events of a store, in the order in which they were concluded.
 
-    Those of one account that follow each other within a while stand together (15 minutes; the
-    policy says it as [monitor] burst).
+    Removals of one account within 15 minutes are listed as one group. The policy sets this time as
+    [monitor] burst.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
@@ -123,9 +130,9 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) -> None:
     """
-    Show one event: the interval, the notice, and each capture that it rests on.
+    Show one take-down event: the interval, the notice, and each capture behind it.
 
-    Nothing is checked here; `snapshotter verify ID` does that.
+    The event is not verified here: use `snapshotter verify ID`.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
 
@@ -143,10 +150,6 @@ def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) ->
 Examples:
   snapshotter takedown derive
   snapshotter takedown derive 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1'
-
-\b
-Without an address: every page of which a capture says that it is gone. The policy of a page
-says what makes an event: [takedown.confirm] times, after, control.
 """
 )
 @click.argument("urls", nargs=-1, metavar="[URL…]")
@@ -155,10 +158,13 @@ says what makes an event: [takedown.confirm] times, after, control.
 @click.pass_context
 def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """
-    Conclude what follows from the captures in the store, and record each new event.
+    Conclude take-downs from the captures in the store, and record each new event.
 
-    Says what it concluded, and where it concluded nothing, what is missing. The same again
-    changes nothing.
+    Without an address, all pages are examined of which a capture shows a removal. The output has
+    each conclusion. Where no conclusion was possible, the output names what is missing. The same
+    command again changes nothing.
+
+    The policy of a page sets what makes an event: [takedown.confirm] times, after, control.
     """
     from snapshotter.app.takedown import events as takedowns
     from snapshotter.app.wiring import takedown as wiring_takedown
@@ -191,7 +197,7 @@ Examples:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory to write into.  [default: the id]",
+    help="New directory for the files.  [default: the id of the event]",
 )
 @store_option
 @_JSON
@@ -200,9 +206,10 @@ def export(
     ctx: click.Context, event_id: str, output: Path | None, store: str | None, as_json: bool
 ) -> None:
     """
-    Copy an event with all bundles that it rests on, and the events before it.
+    Copy a take-down event with all its bundles and the earlier events.
 
-    The copies are the same bytes: `snapshotter verify` of the event finds its bundles beside it.
+    The copies have the same bytes as the originals. `snapshotter verify` of the event finds the
+    bundles beside the event.
     """
     from snapshotter.app.takedown import events as takedowns
     from snapshotter.app.wiring import store as wiring_store

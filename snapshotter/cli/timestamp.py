@@ -24,17 +24,20 @@ Examples:
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
 @store_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a token.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each token.")
 @click.pass_context
 def timestamp(
     ctx: click.Context, bundle_ids: tuple[str, ...], store: str | None, as_json: bool
 ) -> None:
     """
-    Fetch the timestamp tokens still owed, and store them beside their bundles.
+    Fetch owed timestamp tokens, and store them beside their bundles.
 
-    Without ids: for all bundles of the store that this installation remembers as
-    waiting. With ids: for these, remembered or not. The start of each capture does
-    the same in the background.
+    Without BUNDLE-ID, tokens are fetched for all bundles of the store that this machine remembers.
+    With BUNDLE-ID, tokens are fetched for these bundles. Each capture also does this in the
+    background.
+
+    Exit codes: 0 nothing is owed any more, 1 a reminder or a bundle is invalid, 30 a timestamp
+    authority or the store did not answer.
     """
     from snapshotter.app.upkeep import late_tokens
     from snapshotter.app.wiring import upkeep as wiring_upkeep

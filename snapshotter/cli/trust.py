@@ -32,11 +32,11 @@ from snapshotter.errors import EvidenceUnverifiable
 @click.group()
 def trust() -> None:
     """
-    Make and show the trust file that an auditor pins.
+    Make, edit and show the trust file that an auditor uses.
 
-    It says whose keys and which timestamp authorities count, and an offline root
-    key signs it. An auditor needs the two files, and ONE fingerprint from you:
-    the root key's.
+    The trust file names the keys and timestamp authorities that a verifier accepts. An offline root
+    key signs it. An auditor needs the trust file, its signature file, and the key id of the root
+    key, which you hand over by another way.
     """
 
 
@@ -56,14 +56,14 @@ Examples:
     type=click.IntRange(1, 10),
     default=1,
     show_default=True,
-    help="Good signatures that a bundle needs.",
+    help="Number of good signatures that a bundle needs.",
 )
 @click.option(
     "--require-timestamps",
     type=click.IntRange(0, 10),
     default=1,
     show_default=True,
-    help="Good timestamp tokens that a bundle needs.",
+    help="Number of good timestamp tokens that a bundle needs.",
 )
 @json_option
 @click.pass_context
@@ -78,7 +78,7 @@ def init(
     require_timestamps: int,
     as_json: bool,
 ) -> None:
-    """Make a trust file that trusts nobody yet, and its root key when there is none."""
+    """Make a trust file without trusted keys, and a root key if there is none."""
     from snapshotter.verify.trust import Requirements
 
     editor = trust_editor(ctx, root_key_name, passphrase_file, None)
@@ -111,27 +111,26 @@ def init(
 Examples:
   snapshotter keys export default | snapshotter trust add-key trust.json - --owner "Example Agency"
   snapshotter trust add-key trust.json partner.pub.pem --owner Partner --not-after 2027-12-31
-
-\b
-A date alone is its first second, UTC.
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("public_key", metavar="PUBLIC.pem", type=click.File("rb"))
-@click.option("--owner", required=True, help="Whose key it is, for a person.")
+@click.option("--owner", required=True, help="Name of the owner of the key.")
 @click.option(
     "--not-before",
     callback=instant_option,
     metavar="DAY",
-    help="First good instant.  [default: no limit]",
+    help="First instant at which signatures are good, UTC.  [default: no limit]",
 )
 @click.option(
     "--not-after",
     callback=instant_option,
     metavar="DAY",
-    help="Last good instant.  [default: no limit]",
+    help="Last instant at which signatures are good, UTC.  [default: no limit]",
 )
-@click.option("--allow-p256", is_flag=True, help="Accept a key on P-256, not only on P-384.")
+@click.option(
+    "--allow-p256", is_flag=True, help="Accept a key on the curve P-256 too, not only on P-384."
+)
 @edit_options
 def add_key(
     edit: TrustEdit,
@@ -142,7 +141,12 @@ def add_key(
     not_after: datetime | None,
     allow_p256: bool,
 ) -> None:
-    """Trust a key: what it signs counts, as far as timestamps prove it to be of its period."""
+    """
+    Trust a signing key.
+
+    Its signatures count when a timestamp token proves that they were made in the period of the key.
+    A date without a time means the first second of that day, UTC.
+    """
     from snapshotter.app.trust import editing
     from snapshotter.verify.trust import FROM_THE_START, trusted_key
 
@@ -164,20 +168,19 @@ def add_key(
 Examples:
   snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem
   snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem --at 2027-01-01
-
-\b
-One version: the new key is trusted, and the old one is superseded from then on.
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("old", metavar="KEY-ID")
 @click.argument("public_key", metavar="PUBLIC.pem", type=click.File("rb"))
-@click.option("--owner", help="Whose key it is, for a person.  [default: the old one's owner]")
+@click.option(
+    "--owner", help="Name of the owner of the new key.  [default: the owner of the old key]"
+)
 @click.option(
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant at which the old key is no longer good.  [default: now]",
+    help="First instant from which signatures of the old key no longer count, UTC.  [default: now]",
 )
 @edit_options
 def replace_key(
@@ -188,7 +191,11 @@ def replace_key(
     owner: str | None,
     at: datetime | None,
 ) -> None:
-    """Let a new key follow an old one, which is retired in good order."""
+    """
+    Replace a trusted key with a new one.
+
+    One new version of the trust file trusts the new key and marks the old key as superseded.
+    """
     from snapshotter.app.trust import editing
 
     key = editing.read_public_key(public_key.read(editing.MAX_PEM_BYTES), _name(public_key))
@@ -201,10 +208,6 @@ def replace_key(
 Examples:
   snapshotter trust revoke-key trust.json 3f1c… --reason superseded
   snapshotter trust revoke-key trust.json 3f1c… --reason compromised --at 2026-05-01T00:00:00Z
-
-\b
-superseded: what is proven older stays good, the rest is INDETERMINATE.
-compromised: what is proven older stays good, the rest is void (FAILED).
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -214,9 +217,9 @@ compromised: what is proven older stays good, the rest is void (FAILED).
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant that is no longer good.  [default: now]",
+    help="First instant from which signatures no longer count, UTC.  [default: now]",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @edit_options
 def revoke_key(
     edit: TrustEdit,
@@ -226,7 +229,15 @@ def revoke_key(
     at: datetime | None,
     yes: bool,
 ) -> None:
-    """Say from when on a key no longer counts. This can be made worse, and never undone."""
+    """
+    Revoke a trusted key from a time on.
+
+    With superseded, signatures that a token proves to be older remain good. All others are
+    INDETERMINATE. With compromised, signatures that a token proves to be older remain good. All
+    others are FAILED.
+
+    A revocation cannot be undone. It can be changed only to a stricter one.
+    """
     from snapshotter.formats.canonical_json import instant
 
     first_bad = revocation_instant(at, reason)
@@ -251,30 +262,30 @@ Examples:
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--name", required=True, help="A name for the authority.")
+@click.option("--name", required=True, help="Name of the timestamp authority.")
 @click.option(
     "--root",
     "root_file",
     required=True,
     type=click.File("rb"),
     metavar="PEM",
-    help="Its root certificate.",
+    help="Certificate file of the root of the timestamp authority.",
 )
 @click.option(
     "--policy-oid",
     "policy_oids",
     multiple=True,
-    help="A policy whose tokens count; may be repeated.  [default: any]",
+    help="Accept only tokens under this policy; may be repeated.  [default: any]",
 )
 @click.option(
     "--revoked-serial",
     "revoked_serials",
     multiple=True,
     metavar="NUMBER",
-    help="Serial number of a signer's certificate that no longer counts, decimal or 0x and hex; "
-    "may be repeated.",
+    help="Serial number of a signer's certificate that is revoked, decimal or hexadecimal with "
+    "0x; may be repeated.",
 )
-@click.option("--replace", is_flag=True, help="Put it in the place of the one with this name.")
+@click.option("--replace", is_flag=True, help="Replace the timestamp authority with this name.")
 @edit_options
 def add_tsa(
     edit: TrustEdit,
@@ -285,7 +296,7 @@ def add_tsa(
     revoked_serials: tuple[str, ...],
     replace: bool,
 ) -> None:
-    """Trust a timestamp authority's clock, by its root certificate."""
+    """Trust a timestamp authority by its root certificate."""
     from snapshotter.app.trust import editing
     from snapshotter.app.trust.summary import fingerprint
     from snapshotter.formats.proofs.rfc3161 import Anchor
@@ -316,14 +327,18 @@ Examples:
 """
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--root-key", metavar="KEY-ID", help="The fingerprint that its owner published.")
+@click.option(
+    "--root-key",
+    metavar="KEY-ID",
+    help="Key id of the root key, as the owner of the trust file published it.",
+)
 @json_option
 @click.pass_context
 def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) -> None:
     """
-    Show whom a trust file trusts, after checking its signature.
+    Show the contents of a trust file, after checking its signature.
 
-    Without --root-key anybody may have made it, and the output says so.
+    Without --root-key, the trust file may come from anybody, and the output states that.
     """
     from snapshotter.app.trust import files
     from snapshotter.app.trust.summary import trust_json, trust_lines

@@ -56,7 +56,7 @@ def expires_option(command: _Command) -> _Command:
         "--expires",
         callback=expiry,
         metavar="DAY|never",
-        help="When it expires.  [default: in two years]",
+        help="Day or time at which the trust file expires, UTC.  [default: in two years]",
     )(command)
 
 
@@ -67,7 +67,7 @@ def root_key_option(command: _Command) -> _Command:
         default="root",
         show_default=True,
         metavar="NAME",
-        help="The root key, among your keys.",
+        help="Name of the root key among your keys.",
     )(command)
 
 
@@ -144,7 +144,7 @@ def edit_options(command: _Command) -> _Command:
         "--draft",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Do not sign: write the next version to FILE, or go on with the draft there.",
+        help="Write the next version to FILE without a signature, or continue the draft in FILE.",
     )
     return root_key_option(passphrase_file_option(drafted(json_option(click.pass_context(run)))))
 

@@ -24,18 +24,19 @@ Examples:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("verifier_key", required=False, metavar="[VERIFIER-KEY]")
-@click.option("--none", "no_log", is_flag=True, help="Believe no log.")
+@click.option("--none", "no_log", is_flag=True, help="Accept no log.")
 @click.option(
     "--witness",
     "witnesses",
     multiple=True,
     metavar="VERIFIER-KEY",
-    help="A witness, for cosignatures; may be repeated. Replaces those that are there.",
+    help="Verifier key of a witness; may be repeated. The list replaces the present witnesses.",
 )
 @click.option(
     "--quorum",
     type=click.IntRange(min=0),
-    help="Witnesses that have to have seen a checkpoint.  [default: all of those given]",
+    help="Number of witnesses that must have cosigned a checkpoint.  [default: all given "
+    "witnesses]",
 )
 @edit_options
 def set_log(
@@ -46,7 +47,11 @@ def set_log(
     witnesses: tuple[str, ...],
     quorum: int | None,
 ) -> None:
-    """Say whose log proofs count. `snapshotter trust bump --require-log` requires one."""
+    """
+    Set the log whose proofs are accepted.
+
+    `snapshotter trust bump --require-log` makes a log proof a requirement.
+    """
     from snapshotter.app.trust.editing import read_verifier_key
     from snapshotter.formats.proofs.note import LogPolicy
 
@@ -79,11 +84,11 @@ Examples:
 @click.option(
     "--quorum",
     type=click.IntRange(min=0),
-    help="Witnesses that have to have seen a checkpoint.  [default: as before]",
+    help="Number of witnesses that must have cosigned a checkpoint.  [default: as before]",
 )
 @edit_options
 def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | None) -> None:
-    """Let a witness's cosignatures count."""
+    """Accept the cosignatures of a witness."""
     from snapshotter.app.trust import editing
 
     witness = editing.read_verifier_key(verifier_key)
@@ -99,9 +104,11 @@ Examples:
 """
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--store", metavar="DIR|s3://…", help="The store with the log.  [default: captures]")
+@click.option("--store", metavar="DIR|s3://…", help="Store with the log.  [default: captures]")
 @click.option(
-    "--root-key", metavar="KEY-ID", help="Whose trust file it is.  [default: your own root key's]"
+    "--root-key",
+    metavar="KEY-ID",
+    help="Key id of the root key of the trust file.  [default: your own root key]",
 )
 @root_key_option
 @json_option
@@ -115,10 +122,10 @@ def publish(
     as_json: bool,
 ) -> None:
     """
-    Put this version of the trust file into the log, by its number and digest.
+    Add this version of the trust file to the log, by its number and digest.
 
-    Whoever reads the log then knows of every version that was published: an auditor who was
-    shown an older one, or another file of the same version, can find it out.
+    Every reader of the log then sees which versions were published. An auditor who received an
+    older version, or another file of the same version, can find that out.
     """
     from snapshotter.app.trust import files
     from snapshotter.app.wiring import log as wiring_log

@@ -32,18 +32,13 @@ if TYPE_CHECKING:
 Examples:
   snapshotter trust sign draft.json trust.json
   snapshotter trust sign trust.json
-
-\b
-The first form takes a draft (--draft of the commands that edit, or your own editor) and puts
-the signed version into trust.json and trust.json.sig. The second signs a trust.json that
-was edited in its place. Spaces and order of what is edited do not matter.
 """
 )
 @click.argument("draft", metavar="EDITED", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument(
     "file", metavar="[FILE]", required=False, type=click.Path(path_type=Path, dir_okay=False)
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @root_key_option
 @passphrase_file_option
 @json_option
@@ -57,7 +52,13 @@ def sign(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Sign an edited trust file, after showing what it changes. For where the root key is."""
+    """
+    Sign an edited trust file, after showing its changes. Use the machine with the root key.
+
+    With two files, the first is a draft, made by --draft or with an editor. The signed version is
+    written to trust.json and trust.json.sig. With one file, that file was edited itself and is
+    signed. Spaces and the order of the keys do not matter.
+    """
     target = file or draft
 
     def confirm(before: "TrustDocument | None", document: "TrustDocument") -> None:
@@ -98,19 +99,30 @@ Examples:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--version", type=click.IntRange(min=1), metavar="N", help="The version.  [default: the next]"
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of the version.  [default: the next number]",
 )
-@click.option("--expires", metavar="DAY|never", help="When it expires.  [default: as before]")
 @click.option(
-    "--require-signatures", type=click.IntRange(1, 10), help="Good signatures that a bundle needs."
+    "--expires",
+    metavar="DAY|never",
+    help="Day or time at which the trust file expires, UTC.  [default: as before]",
+)
+@click.option(
+    "--require-signatures",
+    type=click.IntRange(1, 10),
+    help="Number of good signatures that a bundle needs.  [default: as before]",
 )
 @click.option(
     "--require-timestamps",
     type=click.IntRange(0, 10),
-    help="Good tokens that a bundle needs over each signature.",
+    help="Number of good tokens that a bundle needs over each signature.  [default: as before]",
 )
 @click.option(
-    "--require-log/--no-require-log", default=None, help="Whether a bundle needs a log proof."
+    "--require-log/--no-require-log",
+    default=None,
+    help="Whether a bundle needs a log proof.  [default: as before]",
 )
 @edit_options
 def bump(
@@ -122,7 +134,11 @@ def bump(
     require_timestamps: int | None,
     require_log: bool | None,
 ) -> None:
-    """Make a later version: of another expiry, with other requirements, or the same again."""
+    """
+    Make a later version of the trust file, with another expiry or other requirements.
+
+    Without options, the new version has the same contents.
+    """
     end: datetime | None = None
     if expires not in {None, "never"}:
         end = instant_option(click.get_current_context(), click.Option(["--expires"]), expires)
@@ -169,13 +185,17 @@ Examples:
 )
 @click.argument("old", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("new", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--root-key", metavar="KEY-ID", help="The fingerprint that the owner published.")
+@click.option(
+    "--root-key",
+    metavar="KEY-ID",
+    help="Key id of the root key, as the owner of the trust file published it.",
+)
 @json_option
 def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
     """
-    Say what changed from one trust file to another, and what it means for bundles.
+    Show the changes between two trust files, and their consequences for bundles.
 
-    Signatures are checked; a draft, which has none, is read and said to be one.
+    Signatures are checked. A draft has no signature, and the output states that.
     """
     from snapshotter.app.trust import editing
 

@@ -33,17 +33,6 @@ Examples:
   snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
   snapshotter verify proof-20260527t091000z-k3v4q2m7xw4c5b6d.html
   snapshotter verify --store captures campaign.json
-
-\b
-An event or a campaign report is verified with its bundles. verify looks for them among the given
-files, beside the event or report, and in the store, if you name one. It derives each number of a
-report again. A proof pack contains its bundles. Without a trust file, verify uses your own keys and
-the configured authorities, and the output says so.
-
-\b
-An argument with a slash or a dot is a file. It is judged without any snapshotter.toml of this
-folder or of those above it. An argument in the form of an id is looked up in the store; write ./ID
-for a file of that name.
 """
 
 
@@ -51,8 +40,12 @@ for a file of that name.
 @click.argument("bundles", nargs=-1, required=True, metavar="FILE|ID…")
 @trust_option
 @root_key_option
-@click.option("--store", metavar="DIR|s3://…", help="Where ids are looked up.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.option(
+    "--store",
+    metavar="DIR|s3://…",
+    help="Store for bundles that are given by their id.  [default: captures]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -65,11 +58,23 @@ def verify(
     """
     Verify bundles, take-down events, proof packs and campaign reports, offline.
 
-    One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
-    broken) or INDETERMINATE (intact, but something could not be established).
-    The exit code is the worst of all bundles: 0, 10 or 11. What can not be read is told of
-    on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it. A file that is
-    none of these kinds, and shows no trace of one, is a usage error (2).
+    The output has one line for each check, and then the verdict. PASSED: the proof is intact.
+    FAILED: the file was altered, or a rule is broken. INDETERMINATE: no alteration was found, but
+    something could not be established.
+
+    A take-down event or a campaign report is verified with its bundles. The bundles are found among
+    the given files, beside the event or report, and in the store of --store. A proof pack has its
+    bundles inside. Each number of a campaign report is derived again.
+
+    Without a trust file, your own keys and the configured timestamp authorities are used, and the
+    output states that.
+
+    An argument with a slash or a dot is a file. For files, no snapshotter.toml of this folder or
+    the folders above is used. An argument in the form of an id is looked up in the store. Write
+    ./ID for a file with such a name.
+
+    Exit codes: the worst of all files. 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 30 a file could
+    not be read and nothing is known about it, 2 a file is of none of these kinds.
     """
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.app.wiring import verification as wiring_verification

@@ -42,7 +42,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.group()
 def watch() -> None:
-    """Watch lists: what a feed, sitemap, page or table newly names is captured."""
+    """
+    Watch lists for new pages, and capture each new page once.
+
+    A list is a feed, a sitemap, a page with links, or a table of addresses.
+    """
 
 
 def _duration(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
@@ -91,59 +95,68 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--kind",
         type=click.Choice(["feed", "sitemap", "csv", "html"]),
-        help="What the list is.  [default: what it looks like]",
+        help="Kind of the list.  [default: found by its content]",
     ),
     click.option(
         "--match",
         multiple=True,
         metavar="PATTERN",
-        help="Only items whose address fits: * is anything, ? one character; may be repeated.",
+        help="Take only items with such an address: * is any text, ? is one character; may be "
+        "repeated.",
     ),
     click.option(
         "--exclude",
         multiple=True,
         metavar="PATTERN",
-        help="No items whose address fits; may be repeated.",
+        help="Take no items with such an address; may be repeated.",
     ),
-    click.option("--select", metavar="CSS", help="Of a page: the links that are items."),
-    click.option("--column", metavar="NAME", help="Of a table: where addresses stand."),
+    click.option(
+        "--select", metavar="CSS", help="For a page: CSS selector of the links that are items."
+    ),
+    click.option("--column", metavar="NAME", help="For a table: column with the addresses."),
     click.option(
         "--every",
         metavar="TIME",
         callback=_duration,
-        help="How often it is polled.  [default: 10m]",
+        help="Time between two polls: 90s, 10m, 1h.  [default: 10m]",
     ),
     click.option(
         "--jitter",
         metavar="PERCENT",
         callback=_share,
-        help="Share of that time by which polls are moved, either way.  [default: 15%]",
+        help="Move polls by at most this share of that time, earlier or later.  [default: 15%]",
     ),
     click.option(
         "--poll-limit",
         type=click.IntRange(1, 50_000),
-        help="Captures that one poll asks for; the next ones go on.  [default: 500]",
+        help="Request at most this many captures in one poll; the rest follows later.  [default: "
+        "500]",
     ),
     click.option(
         "--within",
         metavar="TIME",
         callback=_duration,
-        help="A capture that begins later after its page was seen is called late.  [default: 120s]",
+        help="Report a capture as late when it begins later than this after its page was seen.  "
+        "[default: 120s]",
     ),
-    click.option("--policy", metavar="NAME|FILE|auto", help="How its pages are captured."),
+    click.option(
+        "--policy",
+        metavar="NAME|FILE|auto",
+        help="Policy for the captures of the pages.  [default: auto]",
+    ),
     click.option(
         "--tag",
         "tags",
         multiple=True,
         metavar="TEXT",
-        help="A word that goes along; may be repeated.",
+        help="Tag for the jobs; may be repeated.",
     ),
     click.option(
         "--end",
         "ends_at",
         metavar="DAY|TIME",
         callback=_end,
-        help="Not after; of a day its end, UTC.",
+        help="Stop polling at this time, or at the end of this day, UTC.  [default: never]",
     ),
 )
 
@@ -173,32 +186,38 @@ Examples:
     type=click.Choice([existing.value for existing in Existing]),
     default=Existing.CAPTURE.value,
     show_default=True,
-    help="What to do with the pages that the list has now.",
+    help="What to do with the pages that are on the list now.",
 )
 @click.option(
     "--existing-limit",
     type=click.IntRange(0, 50_000),
     default=100,
     show_default=True,
-    help="Capture so many of these, the first ones of the list.",
+    help="Capture at most this many of the pages on the list now, the first ones first.",
+)
+@click.option("--render", is_flag=True, help="Load the page in a browser: each poll is a capture.")
+@click.option(
+    "--then", default="", metavar="CURVE", help="Visit each page again on this decay curve."
 )
 @click.option(
-    "--render", is_flag=True, help="Read a page as a browser shows it: each poll is a capture."
+    "--start",
+    "starts_at",
+    metavar="DAY|TIME",
+    callback=_start,
+    help="Do not poll before this day or time, UTC.  [default: now]",
 )
-@click.option(
-    "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
-)
-@click.option("--start", "starts_at", metavar="DAY|TIME", callback=_start, help="Not before.")
-@click.option("--dry-run", is_flag=True, help="Fetch the list, show its items, watch nothing.")
+@click.option("--dry-run", is_flag=True, help="Fetch the list and show its items; watch nothing.")
 @_json
 @click.pass_context
 def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> None:
     """
-    Watch a list: an RSS or Atom feed, a sitemap or an index of sitemaps, a CSV file or a
-    plain list of addresses, or the links of a page.
+    Watch a list for new pages.
 
-    A worker polls it (snapshotter worker). A page is captured once, whatever addresses it
-    goes by. Of a page with links say which ones are items, with --match or --select.
+    The list is an RSS or Atom feed, a sitemap or an index of sitemaps, a CSV file, a plain list of
+    addresses, or the links of a page. For a page with links, select the items with --match or
+    --select.
+
+    A worker (`snapshotter worker`) polls the list. A page with several addresses is captured once.
     """
     from snapshotter.app.wiring import watches as wiring_watches
 
@@ -239,16 +258,17 @@ Examples:
 """
 )
 @click.argument("name", metavar="NAME")
-@click.option("--source", metavar="URL|FILE", help="Where the list is now.")
+@click.option("--source", metavar="URL|FILE", help="New address or file of the list.")
 @_rules
 @_json
 @click.pass_context
 def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
     """
-    Change how a list is watched; the pages that it named stay known.
+    Change how a list is watched.
 
-    What is not given stays as it is. Given patterns and tags replace those that were there.
-    The list is read anew with the next turn of a worker, and what fits now is captured.
+    Options that are not given stay unchanged. Given patterns and tags replace the present ones. The
+    pages that the list named before stay known. A worker reads the list again at its next poll, and
+    captures the pages that match now.
     """
     with _opened(ctx) as (settings, watches):
         before = watches.status(name).watch
@@ -280,10 +300,10 @@ Examples:
   snapshotter watch list --json
 """,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a watch.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each watch.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List what is watched, and how each list stands."""
+    """List the watches, and the state of each list."""
     with _opened(ctx) as (_, watches):
         found = list(watches.statuses())
     for status in found:
@@ -308,12 +328,16 @@ Examples:
 )
 @click.argument("name", metavar="NAME")
 @click.option(
-    "--polls", type=click.IntRange(0, 200), default=10, show_default=True, help="Polls shown."
+    "--polls",
+    type=click.IntRange(0, 200),
+    default=10,
+    show_default=True,
+    help="Number of polls to show.",
 )
 @_json
 @click.pass_context
 def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
-    """Show a list: its state, its last polls and gaps, and what became of its pages."""
+    """Show a watch: its state, its last polls and gaps, and the states of its pages."""
     from snapshotter.app.monitoring import watch_summary
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -345,9 +369,9 @@ Examples:
 @click.pass_context
 def pause(ctx: click.Context, name: str, as_json: bool) -> None:
     """
-    Poll a list no more until it is resumed.
+    Pause a watch: its list is not polled until the watch is resumed.
 
-    That it was paused, resumed or removed is recorded and signed by a worker, as of schedules.
+    A worker records and signs that the watch was paused, resumed or removed.
     """
     with _opened(ctx) as (settings, watches):
         print_watch_change(watches.pause(name, by=settings.operator), "paused", as_json)
@@ -363,7 +387,7 @@ Examples:
 @_json
 @click.pass_context
 def resume(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Go on polling a list, with the next turn of a worker."""
+    """Resume a watch: a worker polls its list again."""
     with _opened(ctx) as (settings, watches):
         print_watch_change(watches.resume(name, by=settings.operator), "resumed", as_json)
 
@@ -376,14 +400,14 @@ Examples:
 """
 )
 @click.argument("name", metavar="NAME")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @_json
 @click.pass_context
 def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     """
-    Watch a list no more, and forget which pages it named.
+    Remove a watch, and forget the pages that its list named.
 
-    Bundles stay, and so do captures that wait. Watched again, all it names is new.
+    Bundles and waiting captures remain. When the list is watched again, all its pages are new.
     """
     with _opened(ctx) as (settings, watches):
         status = watches.status(name)
@@ -416,9 +440,11 @@ Examples:
 @click.pass_context
 def check(ctx: click.Context, name: str, as_json: bool) -> None:
     """
-    Poll a list now, and hand over what is new.
+    Poll a list now, and hand over its new pages.
 
-    The captures are made by a worker. Exit code 30: the list could not be read.
+    A worker makes the captures.
+
+    Exit codes: 0 the list was read, 30 the list could not be read.
     """
     from snapshotter.app.wiring import watches as wiring_watches
 
@@ -458,18 +484,22 @@ Examples:
 @click.option(
     "--state",
     type=click.Choice([item_state.value for item_state in ItemState]),
-    help="Only these.  [default: all]",
+    help="Show only pages in this state.  [default: all]",
 )
 @click.option(
-    "--newest", type=click.IntRange(0), default=50, show_default=True, help="So many; 0: all."
+    "--newest",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Show at most this many pages; 0 shows all.",
 )
-@click.option("--urls", is_flag=True, help="Print addresses alone, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an item.")
+@click.option("--urls", is_flag=True, help="Print only addresses, one on each line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each page.")
 @click.pass_context
 def items(
     ctx: click.Context, name: str, state: str | None, newest: int, urls: bool, as_json: bool
 ) -> None:
-    """List the pages that a list named, newest first, and what became of each."""
+    """List the pages that a list named, newest first, with the state of each page."""
     from snapshotter.app.monitoring import watch_summary
     from snapshotter.app.wiring import queue as wiring_queue
 

@@ -39,73 +39,84 @@ Examples:
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Captures at a time, each in a process and a browser of its own.",
+    help="Number of captures at a time, each in its own process and browser.",
 )
-@click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]")
+@click.option("--store", metavar="DIR|s3://…", help="Store for the bundles.  [default: captures]")
 @click.option(
     "--adopt-store",
     is_flag=True,
-    help="Go on with this store where the queue belongs to another one.",
+    help="Use this store although the queue is bound to another one.",
 )
 @click.option(
-    "--policy", metavar="NAME|FILE|auto", help="For jobs without a policy.  [default: auto]"
+    "--policy", metavar="NAME|FILE|auto", help="Policy for jobs without a policy.  [default: auto]"
 )
-@click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
+@click.option(
+    "--key", metavar="NAME|kms:…|pkcs11:…", help="Key that signs the bundles.  [default: default]"
+)
 @click.option(
     "--passphrase-file",
     type=click.Path(exists=True, path_type=Path, dir_okay=False),
-    help="File whose first line opens the key.",
+    help="File with the passphrase of the key on its first line.",
 )
 @click.option(
     "--attempts",
     type=click.IntRange(1, 100),
     default=3,
     show_default=True,
-    help="Tries at a page before it is given up, with a record that says so.",
+    help="Number of attempts at a page; after the last one, the failure is recorded.",
 )
 @click.option(
     "--recycle-after",
     type=click.IntRange(1, 100_000),
     default=200,
     show_default=True,
-    help="Captures after which the process that makes them is replaced.",
+    help="Replace a capture process after this many captures.",
 )
 @click.option(
     "--recycle-mb",
     type=click.IntRange(100, 100_000),
     default=500,
     show_default=True,
-    help="Megabytes of memory with which it is replaced.",
+    help="Replace a capture process that uses this many megabytes of memory.",
 )
 @click.option(
     "--keep-days",
     type=click.IntRange(1, 36_500),
     default=90,
     show_default=True,
-    help="Days for which the queue remembers jobs that are over.",
+    help="Remove ended jobs from the queue after this many days.",
 )
 @click.option(
     "--listen",
     metavar="ADDRESS:PORT",
     default="",
-    help="Serve /metrics, /healthz and /readyz, on an address of this machine.",
+    help="Serve /metrics, /healthz and /readyz at this address.  [default: off]",
 )
-@click.option("--listen-anywhere", is_flag=True, help="Others can reach that address, and may.")
+@click.option(
+    "--listen-anywhere",
+    is_flag=True,
+    help="Allow a --listen address that other machines can reach.",
+)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="What happens, on stderr: sentences, or JSON lines.",
+    help="Format of the log on standard error: sentences, or JSON lines.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="From what on it is written.",
+    help="Lowest level of the log.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what happens, one JSON object a line.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print events on standard output, one JSON object on each line.",
+)
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -126,11 +137,12 @@ def worker(
     as_json: bool,
 ) -> None:
     """
-    Capture what is handed over to the queue, until told to stop.
+    Run a worker, which captures the pages of the queue.
 
-    Any number of workers may share a queue. SIGTERM or Ctrl-C lets a worker finish what it
-    is capturing and take nothing more; a second one stops it at once, and what it was
-    capturing goes back to the queue.
+    Any number of workers can share a queue. The worker runs until it is stopped.
+
+    After SIGTERM or Ctrl-C, the worker completes its running captures and takes no new job. After a
+    second signal it stops at once, and the unfinished jobs go back to the queue.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -173,10 +185,10 @@ def worker(
 
 
 @worker.command("list", epilog=_LIST_EXAMPLES)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a worker.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each worker.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the workers of the queue, those that ended within the last day included."""
+    """List the workers of the queue, also those that ended within the last day."""
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
