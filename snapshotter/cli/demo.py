@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from snapshotter.app.demo import DemoResult, Step
     from snapshotter.app.settings import Settings
 
-_NAME = 14  # characters of the first column
 _WORDS = {
     "site": "a newspaper",
     "there": "it was there",
@@ -120,9 +119,9 @@ def _own(ctx: click.Context) -> "Settings":
 
 
 def _print(number: int, step: "Step") -> None:
-    print_result(f"{number:>3}  {_WORDS.get(step.name, step.name):<{_NAME}}{step.did}")
-    if step.proves:
-        print_result(f"     {'':<{_NAME}}{step.proves}")
+    print_result(f"{number:>3}  {_WORDS.get(step.name, step.name)}")
+    for text in filter(None, (step.did, step.proves)):
+        print_result(f"     {text}")
 
 
 def has_desktop() -> bool:
