@@ -99,8 +99,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     url = environment.site.url(STORY)
     done(
         "site",
-        f"served by this program: {url}",
-        "no other machine is asked for anything",
+        f"The address of the story is {url}.",
+        "No other machine is contacted.",
         url=url,
     )
 
@@ -108,23 +108,28 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     _require(before, Availability.AVAILABLE)
     done(
         "there",
-        f"captured, signed{', timestamped' if environment.has_authority else ''} and logged: "
-        f"“{before.capture.title.partition(' – ')[0]}”",
-        "who has the bundle can check that it has not changed since, and since when",
+        f"The story “{before.capture.title.partition(' – ')[0]}” is captured, signed"
+        f"{', timestamped' if environment.has_authority else ''} and logged.",
+        "Anybody with the bundle can check when it existed and that it has not changed."
+        if environment.has_authority
+        else "Anybody with the bundle can check that it has not changed.",
         bundle_id=before.sealed.bundle_id,
     )
 
     environment.site.show(STORY.strip("/"), removed("review"))
-    done("removed", "the story answers 200 OK, with one sentence in its place",
-         "a status code says nothing: the words do")  # fmt: skip
+    done(
+        "removed",
+        "The server answers 200 OK, and a notice of one sentence replaces the story.",
+        "The status code does not show the removal. The rules read the text of the page.",
+    )
 
     gone = environment.capture(STORY)
     verdict = _require(gone, Availability.UNAVAILABLE)
     done(
         "gone",
-        verdict.notice.strip(),
-        f"the paper's own words: {verdict.cause}, citing {verdict.cited_rule}; no motive is "
-        "guessed",
+        f"The page shows this notice: {verdict.notice.strip()}",
+        f"The notice cites “{verdict.cited_rule}”. This cause is recorded as stated; no motive is "
+        "guessed.",
         bundle_id=gone.sealed.bundle_id,
         cause=verdict.cause,
         cited_rule=verdict.cited_rule,
@@ -134,31 +139,38 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
 
     control = environment.capture(CONTROL)
     _require(control, Availability.AVAILABLE)
-    done("control", "another story of the same paper is there",
-         "the host is up, and answers us: it is this page that is gone",
-         bundle_id=control.sealed.bundle_id)  # fmt: skip
+    done(
+        "control",
+        "Another story of the same site is captured in the same way.",
+        "So the site is up and answers this machine. Only the first story was removed.",
+        bundle_id=control.sealed.bundle_id,
+    )
 
     environment.wait(gone)
     again = environment.capture(STORY)
     _require(again, Availability.UNAVAILABLE)
     apart = again.capture.ended_at - gone.capture.ended_at
-    done("again", f"the same sentence, {apart.total_seconds():.0f} s later",
-         "two looks agree; in earnest they are ten minutes apart",
-         bundle_id=again.sealed.bundle_id)  # fmt: skip
+    done(
+        "again",
+        f"The page shows the same notice {apart.total_seconds():.0f} s later.",
+        "Two captures agree. For real pages they are at least ten minutes apart by default.",
+        bundle_id=again.sealed.bundle_id,
+    )
 
     event, made = environment.prove(url, environment.folder / PROOF)
     first, last = event.bracket
     done(
         "event",
-        f"removed between {first:%H:%M:%S} and {last:%H:%M:%S} UTC",
-        "an interval, never an instant; signed by a key that makes no captures",
+        f"The page was removed between {first:%H:%M:%S} and {last:%H:%M:%S} UTC.",
+        "The event states this interval, not an exact time. Its key is used for events only.",
         event_id=event.event_id,
         bracket=[instant(first), instant(last)],
     )
     done(
         "proof",
-        f"{PROOF}, {proof_pack.format_megabytes(made.length)}: both ends, the event, a page, a PDF",
-        "one file, which checks itself in any browser, without a network",
+        f"{PROOF} ({proof_pack.format_megabytes(made.length)}) has both captures, the event, "
+        "a statement and a PDF.",
+        "This one file verifies itself in any browser, without a network.",
         file=str(made.file),
         length=made.length,
     )
@@ -168,17 +180,21 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     passed = sum(finding.verdict is Verdict.PASSED for finding in checks)
     done(
         "verify",
-        f"{report.verdict.name}: {passed} of {len(checks)} checks of that file passed",
-        "by the verifier, which trusts neither the paper nor us"
+        f"{report.verdict.name}: {passed} of {len(checks)} checks passed.",
+        "The verifier checks each signature and time, and derives the verdicts again."
         if environment.has_authority
-        else "no openssl is here to be a timestamp authority: only this machine's own clock "
-        "says when, and that is not PASSED",
+        else "The verdict is not PASSED, because no openssl was found for the demo's timestamp "
+        "authority. Only the clock of this machine states the time.",
         verdict=report.verdict.value,
     )
 
     forged, why = environment.verify_forged(made.file)
-    done("forgery", f"{forged.verdict.name} with one character changed: {why}",
-         "what was altered has a name", verdict=forged.verdict.value)  # fmt: skip
+    done(
+        "forgery",
+        f"{forged.verdict.name}: one character was changed. {why[:1].upper()}{why[1:]}.",
+        "The verifier names the altered part.",
+        verdict=forged.verdict.value,
+    )
     return DemoResult(
         steps=tuple(steps),
         proof=made.file,
@@ -223,7 +239,9 @@ class DemoEnvironment:
         with self.takedown_service() as service:
             case = proof_case.find(service, [url], self.log_proof, _ignore)
         if case.event is None:
-            raise SnapshotterError("no take-down was concluded", hint="report this as a bug")
+            raise SnapshotterError(
+                "the demo concluded no take-down event", hint="report this as a bug"
+            )
         self.progress("pack", "")
         return case.event, proof_pack.make(self.proof_service(), case, target)
 
@@ -247,7 +265,7 @@ class DemoEnvironment:
         report = self.verify(copy)
         failed = [finding for finding in report.findings if finding.verdict is Verdict.FAILED]
         # Without the long id of the capture, so that the line stays short.
-        detail = failed[0].detail if failed else "nothing was found"
+        detail = failed[0].detail if failed else "no alteration was found"
         return report, detail.replace(f" ({end.name.removesuffix('.wacz')})", "")
 
     def _now(self) -> datetime:
@@ -265,8 +283,9 @@ def _require(result: CaptureResult, wanted: Availability) -> TakedownVerdict:
         said = "nothing" if found is None else f"{found.availability}: {found.detail}"
         why = ", ".join(f"{reason.code}: {reason.detail}" for reason in result.capture.reasons)
         raise SnapshotterError(
-            f"the capture says {said}, and the page is {wanted}{f' ({why})' if why else ''}",
-            hint="snapshotter doctor checks what a capture needs",
+            f"the demo expected that the page is {wanted}, and the capture shows {said}"
+            f"{f' ({why})' if why else ''}",
+            hint="check what a capture needs:\n  snapshotter doctor",
         )
     return found
 

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
 
 _WORDS = {
-    "site": "a newspaper",
-    "there": "it was there",
-    "removed": "taken down",
-    "gone": "it is gone",
-    "control": "a control",
-    "again": "once more",
-    "event": "the event",
-    "proof": "the proof",
-    "verify": "verified",
-    "forgery": "a forgery",
+    "site": "A news site starts on this machine.",
+    "there": "The story is available. The first capture is made.",
+    "removed": "The site removes the story.",
+    "gone": "The story is not available. The second capture is made.",
+    "control": "Another story is available. The control capture is made.",
+    "again": "The story is still not available. The confirming capture is made.",
+    "event": "The take-down event is concluded and signed.",
+    "proof": "The proof pack is written.",
+    "verify": "The proof pack is verified.",
+    "forgery": "A copy of the proof pack is altered and verified.",
 }
 
 _EXAMPLES = """\b
@@ -76,15 +76,15 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
-            f"{keep} is there, and something is in it", hint="--keep takes a new directory"
+            f"the directory {keep} is not empty", hint="--keep takes a new directory"
         )
     with contextlib.ExitStack() as open_:
         own = _own(ctx)
         folder = keep or open_.enter_context(scratch_directory(own.spool_dir, "demo"))
         if not as_json:
-            print_result(
-                "It was there. It is gone. On this machine alone: nothing of yours is touched."
-            )
+            print_result("This demo proves that a page was available and was then removed.")
+            print_result("The demo takes about 25 seconds and uses no network.")
+            print_result("The demo does not read or change your own keys and captures.")
             print_result()
         with Steps(quiet=as_json or not on_terminal()) as steps:
             number = 0
@@ -113,7 +113,7 @@ def _own(ctx: click.Context) -> "Settings":
     try:
         found: Settings = ctx.obj.load()
     except SnapshotterError as error:
-        print_message(f"your settings can not be read, and the demo needs none of them: {error}")
+        print_message(f"the demo continues without your settings, which cannot be read: {error}")
         return settings.settings_from_values({})
     return found
 
@@ -155,29 +155,30 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
 def _end(done: "DemoResult", keep: Path | None, shown: Path | None) -> None:
     print_result()
     print_result(
-        "Only the world was small: paper, authority and keys were made for this, and their word"
+        "The news site, the timestamp authority and the keys exist for this demo only, and prove"
     )
     print_result(
-        "counts for nothing outside it. What captured, signed, concluded and verified is what"
+        "nothing outside of it. Capture, signatures, conclusion and verification are the same as"
     )
-    print_result("does so in earnest.")
+    print_result("for real pages.")
     print_result()
     if keep is not None:
         from snapshotter.app.settings import config_variable_line
 
         proof = keep / done.proof.name
-        print_result(f"kept: {keep}; {done.proof.name} opens in any browser")
+        print_result(f"All files are in {keep}. Open {done.proof.name} in any browser.")
+        print_result("Verify the proof pack yourself:")
         print_result(
-            f"next: {config_variable_line((keep / 'snapshotter.toml').absolute())} "
+            f"  {config_variable_line((keep / 'snapshotter.toml').absolute())} "
             f"{program_name()} verify {proof}"
         )
     elif shown is not None:
-        print_result(f"opened: {shown}; delete it when you like")
+        print_result(f"The proof pack is open in your browser. You can delete the file: {shown}")
     else:
-        print_result(
-            f"next: {program_name()} demo --keep DIR leaves everything in a directory, to look at"
-        )
-    print_result(f"      {program_name()} capture https://example.org")
+        print_result("All files of the demo are deleted. Keep them in a new directory:")
+        print_result(f"  {program_name()} demo --keep ./demo")
+    print_result("Capture a page:")
+    print_result(f"  {program_name()} capture https://example.org")
 
 
 def _object(done: "DemoResult", keep: Path | None) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class SiteResolver:
     async def resolve(self, host: str) -> tuple[str, ...]:
         """Return the address of the site. Raises ResolutionFailed for another host."""
         if host != NEWS:
-            raise ResolutionFailed("dns", f"{host}: the demo knows no other host than its own")
+            raise ResolutionFailed("dns", f"{host}: the demo resolves no other host than its own")
         return ("127.0.0.1",)
 
 
@@ -165,8 +165,8 @@ def _require_loopback() -> None:
             except OSError as error:
                 if error.errno != errno.ENETUNREACH or attempt == 2:
                     raise ServiceUnavailable(
-                        f"nothing can be reached on 127.0.0.1: {error}",
-                        hint="bring the loopback device up: ip link set lo up",
+                        f"127.0.0.1 cannot be reached: {error}",
+                        hint="bring the loopback device up:\n  ip link set lo up",
                     ) from error
             else:
                 return

@@ -86,7 +86,7 @@ def test_a_machine_without_loopback_is_told_what_to_do(
     monkeypatch.setattr("snapshotter.egress.enter.raise_loopback", lambda: None)
 
     with (
-        pytest.raises(ServiceUnavailable, match="nothing can be reached") as error,
+        pytest.raises(ServiceUnavailable, match="cannot be reached") as error,
         demo_environment(settings.settings_from_values({}), staged, _silent, _silent),
     ):
         pass

@@ -94,4 +94,4 @@ def test_settings_that_can_not_be_read_are_not_needed(
     assert main(["demo", "--json"]) == ServiceUnavailable.exit_code
 
     assert [settings.browser_path for settings in given] == [None]
-    assert "the demo needs none of them" in capsys.readouterr().err
+    assert "the demo continues without your settings" in capsys.readouterr().err
