@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from snapshotter.app.demo import DemoResult, Step
     from snapshotter.app.settings import Settings
 
+_WIDTH = 75  # characters of a text, so that a line fits into 80 columns
 _WORDS = {
     "site": "A news site starts on this machine.",
     "there": "The story is available. The first capture is made.",
@@ -120,8 +122,9 @@ def _own(ctx: click.Context) -> "Settings":
 
 def _print(number: int, step: "Step") -> None:
     print_result(f"{number:>3}  {_WORDS.get(step.name, step.name)}")
-    for text in filter(None, (step.did, step.proves)):
-        print_result(f"     {text}")
+    for text in (step.did, step.proves):
+        for line in textwrap.wrap(text, _WIDTH):
+            print_result(f"     {line}")
 
 
 def has_desktop() -> bool:
