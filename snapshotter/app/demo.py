@@ -110,7 +110,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         "there",
         f"The story “{before.capture.title.partition(' – ')[0]}” is captured, signed"
         f"{', timestamped' if environment.has_authority else ''} and logged.",
-        "Anybody with the bundle can check when it existed and that it has not changed."
+        "Anybody with the bundle can check its time and that it has not changed."
         if environment.has_authority
         else "Anybody with the bundle can check that it has not changed.",
         bundle_id=before.sealed.bundle_id,
@@ -120,7 +120,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "removed",
         "The server answers 200 OK, and a notice of one sentence replaces the story.",
-        "The status code does not show the removal. The rules read the text of the page.",
+        "The status code does not show the removal. The text of the page does.",
     )
 
     gone = environment.capture(STORY)
@@ -142,7 +142,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "control",
         "Another story of the same site is captured in the same way.",
-        "So the site is up and answers this machine. Only the first story was removed.",
+        "So the site is up, and only the first story was removed.",
         bundle_id=control.sealed.bundle_id,
     )
 
@@ -153,7 +153,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "again",
         f"The page shows the same notice {apart.total_seconds():.0f} s later.",
-        "Two captures agree. For real pages they are at least ten minutes apart by default.",
+        "Two captures agree. Real pages need ten minutes between them by default.",
         bundle_id=again.sealed.bundle_id,
     )
 
@@ -162,7 +162,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "event",
         f"The page was removed between {first:%H:%M:%S} and {last:%H:%M:%S} UTC.",
-        "The event states this interval, not an exact time. Its key is used for events only.",
+        "The event states this interval. Its key signs only events.",
         event_id=event.event_id,
         bracket=[instant(first), instant(last)],
     )
@@ -181,7 +181,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "verify",
         f"{report.verdict.name}: {passed} of {len(checks)} checks passed.",
-        "The verifier checks each signature and time, and derives the verdicts again."
+        "The verifier derives the verdicts again from the sealed files."
         if environment.has_authority
         else "The verdict is not PASSED, because no openssl was found for the demo's timestamp "
         "authority. Only the clock of this machine states the time.",
