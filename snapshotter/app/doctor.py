@@ -35,17 +35,18 @@ _FC_LIST_S = 10.0
 _PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
 _LOOPBACK = "127.0.0.1/32"
 _PROTECTIONS = {  # words of `ProcessFacts.files`
-    "none": "can open every file that this user can",
+    "none": "can open every file that this user can open",
     "unknown": "could not be checked",
-    "uid": "can open files that every user can (another user)",
-    "landlock": "can open only what it needs (Landlock)",
-    "mount": "can see only what it needs (mount namespace)",
+    "uid": "can open only files that every user can open (another user)",
+    "landlock": "can open only the files that it needs (Landlock)",
+    "mount": "can see only the files that it needs (mount namespace)",
     "empty": "can see only an empty directory",
 }
 _NAMESPACES = (
-    "run as an ordinary user, and allow user namespaces "
-    "(sysctl kernel.unprivileged_userns_clone=1, or "
-    "kernel.apparmor_restrict_unprivileged_userns=0)"
+    "run snapshotter as an ordinary user, and allow user namespaces with the setting that "
+    "this system has:\n"
+    "  sysctl kernel.unprivileged_userns_clone=1\n"
+    "  sysctl kernel.apparmor_restrict_unprivileged_userns=0"
 )
 _SCRIPTS = {  # language as fontconfig names it -> what it is called
     "zh": "Chinese",
@@ -171,8 +172,8 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
         reasons = "; ".join(f"{reason.code}: {reason.detail}" for reason in done.reasons)
         yield _failure(
             "browser",
-            f"a test page was captured only as {done.outcome}: {reasons}",
-            "make setup, or another browser with browser_path",
+            f"the capture of a test page is {done.outcome}: {reasons}",
+            "run make setup in the source folder, or set browser_path to another browser",
         )
     yield _sandbox(environment.sandbox)
     yield _files(environment.sandbox)
@@ -184,9 +185,7 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
 def _sandbox(facts: SandboxFacts) -> DoctorCheck:
     if facts.enforced:
         return _ok("sandbox", facts.detail)
-    return _warning(
-        "sandbox", f"pages are rendered without Chromium's sandbox: {facts.detail}", _NAMESPACES
-    )
+    return _warning("sandbox", f"the browser runs without its sandbox: {facts.detail}", _NAMESPACES)
 
 
 def _files(facts: SandboxFacts) -> DoctorCheck:
@@ -202,17 +201,18 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
         return _ok("files", how)
     return _warning(
         "files",
-        "an attacker who takes over the browser could read "
-        f"{_left_open(facts)}: {how or 'no process was checked'}",
+        f"an attacker with control over the browser could read {_left_open(facts)}: "
+        f"{how or 'no process was checked'}",
         "allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
-        "list of security modules), or capture as a user who has no keys",
+        "list of security modules), or capture as a user without keys",
     )
 
 
 def _left_open(facts: SandboxFacts) -> str:
     if facts.processes and not files_open_to(facts.processes):
         return (
-            "files that every user of this machine may read, such as bundles in a directory store"
+            "files that every user of this machine can read, such as the bundles of a "
+            "directory store"
         )
     return "keys and other files of this machine"
 
@@ -229,9 +229,13 @@ def _user() -> DoctorCheck:
 
 def _network(path: NetworkPath) -> DoctorCheck:
     if path.enforced:
-        return _ok("network", f"the browser has no way out but ours: {path.how}")
+        return _ok(
+            "network", f"the browser reaches the network only through snapshotter: {path.how}"
+        )
     return _warning(
-        "network", f"a hole in the browser could go past our way out: {path.how}", _NAMESPACES
+        "network",
+        f"a compromised browser could reach the network without snapshotter: {path.how}",
+        _NAMESPACES,
     )
 
 
@@ -239,17 +243,18 @@ def _fonts() -> DoctorCheck:
     if shutil.which("fc-list") is None:
         return _warning(
             "fonts",
-            "fontconfig is not installed, so fonts can not be looked up",
+            "fonts cannot be listed, because fontconfig is not installed",
             "install fontconfig, and fonts for the scripts that you capture",
         )
     missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
     if missing:
         return _warning(
             "fonts",
-            f"no font for {', '.join(missing)}: such text is drawn as boxes",
-            "make setup, or install fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji",
+            f"there is no font for {', '.join(missing)}: text in these scripts is shown as boxes",
+            "run make setup in the source folder, or install fonts-noto-core, fonts-noto-cjk "
+            "and fonts-noto-color-emoji",
         )
-    return _ok("fonts", f"fonts for {', '.join(_SCRIPTS.values())}")
+    return _ok("fonts", f"there are fonts for {', '.join(_SCRIPTS.values())}")
 
 
 def _has_font(language: str) -> bool:
@@ -269,16 +274,16 @@ def _clock(clock: Clock) -> DoctorCheck:
     facts = clock.facts()
     fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
     if facts.synchronised is None:
-        return _warning("clock", "the system does not say whether its clock is right", fix)
+        return _warning("clock", "the system does not state whether its clock is synchronised", fix)
     error = facts.max_error_ms or 0
     if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
         return _warning(
             "clock",
-            f"the clock is not synchronised (it may be {error} ms off); "
-            "only a timestamp token proves the time",
+            f"the clock is not synchronised (the error is at most {error} ms); only a "
+            "timestamp token proves the time",
             fix,
         )
-    return _ok("clock", f"synchronised, within {error} ms")
+    return _ok("clock", f"the clock is synchronised, its error is at most {error} ms")
 
 
 def _store(dependencies: DoctorDependencies) -> DoctorCheck:
@@ -291,16 +296,21 @@ def _store(dependencies: DoctorDependencies) -> DoctorCheck:
         return _failure(
             "store",
             f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
-            "snapshotter store check shows all promises; use another endpoint or a directory",
+            "show all guarantees of the store, and use another endpoint or a directory:\n"
+            "  snapshotter store check",
         )
-    lock = "retention is enforced" if probe.locks else "tamper-evident, not locked"
-    return _ok("store", f"{probe.url} keeps its promises; {lock}")
+    lock = (
+        "retention is enforced"
+        if probe.locks
+        else "retention is not enforced, but alterations are evident"
+    )
+    return _ok("store", f"{probe.url} keeps all guarantees; {lock}")
 
 
 def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     """Check that the next bundle can be logged, without adding anything to the log."""
     if not settings.log:
-        return _ok("log", "switched off: bundles are not logged")
+        return _ok("log", "the log is switched off: bundles are not logged")
     try:
         facts = dependencies.log()
     except SnapshotterError as error:
@@ -308,24 +318,27 @@ def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     if facts.is_lost:
         return _warning(
             "log",
-            f"the log of {facts.store_url} is gone",
-            "restore log/; if you emptied the store yourself: snapshotter log init --again",
+            f"the log of {facts.store_url} is missing",
+            "restore the folder log/ from a backup; if you emptied the store yourself, make "
+            "a new log:\n"
+            "  snapshotter log init --again",
         )
     if facts.unlogged:
         return _warning(
             "log",
-            f"{facts.unlogged} bundles are remembered that may not be in the log",
-            "snapshotter log sync",
+            f"bundles that may not be in the log: {facts.unlogged}",
+            "add the bundles to the log:\n  snapshotter log sync",
         )
     if not facts.origin:
-        return _ok("log", "no log yet: the first capture begins one")
+        return _ok("log", "there is no log yet: the first capture makes a log")
     if not facts.has_key:
         return _warning(
             "log",
-            f"the key of the log {facts.origin} is not here: what is captured is owed to it",
-            "copy log-….key from the machine that made the log; docs/howto/log.md",
+            f"the key of the log {facts.origin} is not on this machine: new bundles are not "
+            "logged yet",
+            "copy log-….key from the machine that made the log (docs/howto/log.md)",
         )
-    return _ok("log", f"{facts.origin}; is its key backed up?")
+    return _ok("log", f"{facts.origin}; check that its key is backed up")
 
 
 def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
@@ -336,7 +349,7 @@ def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[Doct
         yield _failure("keys", error.message, error.hint)
         return
     if not listed and settings.key == "default" and not settings.cosigners:
-        yield _ok("keys", "no key yet: the first capture makes one")
+        yield _ok("keys", "there is no key yet: the first capture makes a key")
         return
     for number, name in enumerate((settings.key, *settings.cosigners)):
         yield _key(replace(settings, key=name, cosigners=()), dependencies, cosigns=number > 0)
@@ -349,7 +362,7 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     def ask() -> bytes:
         nonlocal asked
         asked = True
-        raise SnapshotterError("nobody is asked here")
+        raise SnapshotterError("no passphrase can be given during this check")
 
     try:
         signer = dependencies.signer(settings, ask)
@@ -357,11 +370,15 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     except SnapshotterError as error:
         if not asked:
             return _failure("keys", error.message, error.hint)
-        return _ok("keys", f"key {name} {verb}, behind a passphrase or PIN that a person gives")
+        return _ok("keys", f"key {name} {verb} after a person gives its passphrase or PIN")
     if not signer.in_software:
-        detail = f"key {name} ({signer.key_id[:16]}…) {verb}, and is held elsewhere"
+        detail = (
+            f"key {name} ({signer.key_id[:16]}…) {verb}; a key service or a token holds the key"
+        )
         return _ok("keys", detail)
-    return _ok("keys", f"key {name} ({signer.key_id[:16]}…) {verb}; is it backed up?")
+    return _ok(
+        "keys", f"key {name} ({signer.key_id[:16]}…) {verb}; check that the key is backed up"
+    )
 
 
 def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator[DoctorCheck]:
@@ -373,24 +390,26 @@ def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator
     if not found:
         yield _warning(
             "authority",
-            "no timestamp authority is configured: no capture's time can be proven",
+            "no timestamp authority is configured: the time of captures cannot be proven",
             "remove authority = [] from snapshotter.toml, or add an [[authority]]",
         )
     for authority in found:
         if offline:
-            yield _ok("authority", f"{authority.name}: not asked (--offline)")
+            yield _ok("authority", f"{authority.name}: no request was sent (--offline)")
             continue
         try:
             _, at = authority.stamp(b"snapshotter doctor")
         except ServiceUnavailable as error:
             yield _warning(
                 "authority",
-                f"{error.message}; captures are sealed, and their tokens fetched later",
-                error.hint or "check the network, then snapshotter timestamp",
+                f"{error.message}; captures are sealed, and their tokens are fetched later",
+                error.hint
+                or "check the network, and then fetch the tokens:\n  snapshotter timestamp",
             )
         else:
             yield _ok(
-                "authority", f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}"
+                "authority",
+                f"{authority.name} gave a valid timestamp token for {at:%Y-%m-%dT%H:%M:%SZ}",
             )
 
 
@@ -407,7 +426,10 @@ def _notifications(settings: Settings, dependencies: DoctorDependencies) -> Iter
         detail = f"{channel}: {why.message}"
         yield _warning(name, detail, why.hint)
     if not channels.problems:
-        yield _ok(name, f"{', '.join(channels.names)}; snapshotter notify test CHANNEL tries one")
+        yield _ok(
+            name,
+            f"{', '.join(channels.names)}; test a channel with snapshotter notify test CHANNEL",
+        )
 
 
 def _disk(settings: Settings) -> Iterator[DoctorCheck]:
@@ -422,7 +444,7 @@ def _disk(settings: Settings) -> Iterator[DoctorCheck]:
         free = shutil.disk_usage(folder).free
         text = f"{free / (1 << 30):.1f} GiB free at {folder}"
         if free < _LOW_SPACE:
-            yield _warning("disk", text, "free some space")
+            yield _warning("disk", text, "free disk space")
         else:
             yield _ok("disk", text)
 

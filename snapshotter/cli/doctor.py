@@ -55,5 +55,5 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
                 print_result(f"                {command}")
     if not as_json:
         for source in settings.sources:
-            print_message(f"settings from {source}")
+            print_message(f"settings are read from {source}")
     return 1 if CheckState.FAILURE in states else 0

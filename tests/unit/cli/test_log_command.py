@@ -266,7 +266,7 @@ def log_line(folder: Path) -> tuple[str, str]:
 
 
 def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert log_line(here.folder) == ("ok", "no log yet: the first capture begins one")
+    assert log_line(here.folder) == ("ok", "there is no log yet: the first capture makes a log")
     here.run("init", "--name", "example.org/log")
     assert log_line(here.folder)[0] == "ok"
     (here.folder / "data" / "unlogged").mkdir()

@@ -154,7 +154,7 @@ def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
         return [(check.state, check.detail) for check in checks]
 
     assert found() == [
-        (doctor.CheckState.OK, "desk; snapshotter notify test CHANNEL tries one"),
+        (doctor.CheckState.OK, "desk; test a channel with snapshotter notify test CHANNEL"),
     ]
     (desk.home / "desk.secret").write_text("whsec_short\n")
     ((state, detail),) = found()

@@ -32,7 +32,7 @@ def test_doctor_names_each_process_that_may_open_our_files_first() -> None:
 
     assert check.state is CheckState.WARNING
     assert check.detail.endswith(
-        ": can open every file that this user can: gpu-process; "
+        ": can open every file that this user can open: gpu-process; "
         "can see only an empty directory: renderer"
     )
     assert "Landlock" in check.fix
@@ -43,7 +43,7 @@ def test_doctor_warns_where_the_browser_is_another_user_and_no_more() -> None:
     check = doctor._files(sandbox(process("renderer", "empty"), process("gpu-process", "uid")))
 
     assert check.state is CheckState.WARNING
-    assert "could read files that every user of this machine may read" in check.detail
+    assert "could read files that every user of this machine can read" in check.detail
 
 
 def test_doctor_is_content_where_every_process_is_kept_from_files() -> None:
