@@ -9,114 +9,134 @@ from snapshotter.cli.output import print_message, print_result
 from snapshotter.errors import SnapshotterError
 
 _FOUND = """\
-# snapshotter's settings for this directory and everything below it. What is commented
-# out has the value shown. Relative paths are relative to this file.
+# Settings of snapshotter for this directory and all directories below it.
+# A line with a setting behind "# " shows the default. Remove the "# " to change the setting.
+# Relative paths are relative to the directory of this file.
 
-# Where bundles go: a directory. A bucket is not set here, for it is used with your credentials:
-# --store s3://bucket/prefix, SNAPSHOTTER_STORE or the file of snapshotter init --user name it.
+# Directory for the bundles. A bucket cannot be set in this file, because a bucket is used with your
+# credentials. Name a bucket with the option --store s3://bucket/prefix, with the variable
+# SNAPSHOTTER_STORE, or in your own file (snapshotter init --user).
 store = "captures"
 
-# How pages are captured. "auto": by the policy that names the address of the page; else the name
-# of a policy, or the path of one of your own.
+# Policy of the captures: the name of a policy, or the path of a policy file. "auto" selects the
+# policy by the address of the page.
 # policy = "auto"
 
-# The signing key, by name.
+# Name of the signing key.
 # key = "default"
 
-# Seconds to wait for a timestamp authority.
+# Time limit for the timestamp authorities of one capture, in seconds.
 # timestamp_timeout_s = 10
 
-# A file that only lies where you work may have come with somebody's exhibit. Whom to
-# believe, what to run, where keys are and where credentials are used is therefore not set
-# here but in your own file: snapshotter init --user writes it. Verdicts and conclusions
-# (verify, diff, takedown derive, report, proof) are made by your own policy, too.
+# This file has few settings, because a file in a working directory may come from another person,
+# together with an exhibit. Settings about trust, programs, keys and credentials belong in your
+# own file. "snapshotter init --user" writes that file. The policy of this file is not used by the
+# commands that verify and conclude (verify, diff, takedown derive, report, proof).
 """
 _OWN = """\
-# This user's settings of snapshotter, wherever it is started. Every key can also be set as
-# SNAPSHOTTER_<KEY>, and most as an option. What is commented out has the value shown.
-# Relative paths are relative to this file.
+# Settings of snapshotter for this user, in every directory.
+# A line with a setting behind "# " shows the default. Remove the "# " to change the setting.
+# Each setting can also be set by a variable SNAPSHOTTER_<KEY>, and most settings by an option.
+# Relative paths are relative to the directory of this file.
 
-# Where bundles go: a directory, or s3://bucket/prefix.
+# Store for the bundles: a directory, or s3://bucket/prefix.
 # store = "captures"
 
-# How pages are captured. "auto": by the policy that names the address of the page; else the name
-# of a policy, or the path of one of your own.
+# Policy of the captures: the name of a policy, or the path of a policy file. "auto" selects the
+# policy by the address of the page.
 # policy = "auto"
 
-# Where policies of your own lie, each in a file of its name: they are picked and listed too.
+# Directory with your own policies, one file for each policy. They are selected by address, too.
 # policies_dir = ""
 
-# The signing key, by name, and the file whose first line opens it. A key that a key service or
-# a token holds: "kms:alias/NAME?region=…", "pkcs11:token=…;object=…?module-path=/…&pin-source=/…".
+# Name of the signing key. A key in a key service or on a hardware token is named by its reference:
+# "kms:alias/NAME?region=…", "pkcs11:token=…;object=…?module-path=/…&pin-source=/…".
 # key = "default"
+
+# File with the passphrase of the signing key on its first line.
 # passphrase_file = ""
 
-# Further keys that sign each bundle, each with tokens of its own: ["court"].
+# Further keys that sign each bundle, each with its own timestamp tokens: ["court"].
 # cosigners = []
 
-# The key that signs take-down events, and never a capture; made on first use.
+# Name of the key that signs take-down events and never captures. The key is made on first use.
 # event_key = "events"
 
-# A browser's binary, instead of the one that is found.
+# Path of the browser's binary. Empty: snapshotter finds a browser.
 # browser_path = ""
 
-# Start the browser without its sandbox where the system allows none. Each page is then one
-# hole in the browser away from this user's files.
+# Whether the browser may run without its sandbox on a system that allows no sandbox. A page that
+# exploits a fault of the browser can then read the files of this user.
 # allow_no_sandbox = false
 
-# Networks that are not public and that pages may ask all the same: ["10.1.0.0/16"].
+# Networks that are not public and that pages may use: ["10.1.0.0/16"].
 # allow_networks = []
 
-# The proxy that everything goes through: "http://host:port", "socks5://host:port", both
-# with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
+# Proxy for all traffic: "http://host:port", "socks5://host:port", both with user:password@ if
+# needed, or "tor" (SOCKS5 on 127.0.0.1:9050). Empty: no proxy.
 # proxy = ""
 
-# What says who you are (names, handles, addresses): looked for in each capture, as the policy
-# says. A file that only you can read (docs/howto/stay-unnamed.md).
+# File with texts that identify you: names, accounts, addresses. Each capture is searched for these
+# texts, as the policy says. The file must be readable only by you (docs/howto/stay-unnamed.md).
 # identity_file = ""
 
-# How hard hosts may be worked: a file of your own over the shipped rules.
+# File with your own limits for visits to hosts. Limits that the file leaves out stay as shipped.
 # politeness_file = ""
 
-# Where jobs wait for workers: "sqlite:///FILE", or "postgresql://user@host/database", with
-# ?password_file=FILE for its password; queue.db in data_dir if empty.
+# Database with the jobs for workers: "sqlite:///FILE", or "postgresql://user@host/database" with
+# ?password_file=FILE for the password. Empty: the file queue.db in data_dir.
 # queue = ""
 
-# Who you are, in custody events, holds and erasures: they are kept for good. And whether
-# looking at a bundle and giving it out leave such events.
-# operator = "archive@example.org"
+# Your name in custody events, legal holds and erasures, such as "archive@example.org". These
+# records are kept for good. Empty: custody events have no name; holds and erasures have the name of
+# the user of this machine.
+# operator = ""
+
+# Whether showing, verifying and exporting a stored bundle is recorded as a custody event.
 # record_access = true
 
-# Who is told of what, by webhook or mail: a notify.toml (docs/howto/notifications.md).
+# File with the channels and rules for messages by webhook or mail (docs/howto/notifications.md).
+# Empty: no messages are sent.
 # notify_file = ""
 
-# Where pywb's programs wayback and wb-manager are, for capture --check-replay; PATH if empty.
+# Directory of pywb's programs wayback and wb-manager, for capture --check-replay. Empty: PATH.
 # pywb_dir = ""
 
-# S3: an endpoint that is not Amazon's, and its region.
-# Credentials come from the usual places of AWS tools, never from here.
+# Endpoint of an S3 service other than Amazon's. Credentials come from the usual places of the AWS
+# tools and are never set in this file.
 # s3_endpoint = ""
+
+# Region of the S3 service.
 # s3_region = ""
 
-# Whom to believe when verifying: a trust file, and the key id of whoever signed it.
+# Trust file for verification. Empty: your own keys and the configured timestamp authorities.
 # trust_file = ""
+
+# Key id of the root key that signed the trust file.
 # trust_root_key = ""
 
-# Seconds to wait for a timestamp authority.
+# Time limit for the timestamp authorities of one capture, in seconds.
 # timestamp_timeout_s = 10
 
-# Whether bundles are added to the log of their store, and the file whose first line opens
-# the log's key, if that has a passphrase.
+# Whether bundles are added to the log of their store.
 # log = true
+
+# File with the passphrase of the log's key on its first line.
 # log_passphrase_file = ""
 
-# Directories of this installation.
+# Directory of the signing keys. Empty: the directory keys in data_dir.
 # keys_dir = ""
+
+# Directory for keys, reminders of owed tokens, and bundles that could not be stored.
+# Empty: the data directory of this user.
 # data_dir = ""
+
+# Directory for captures in progress. Empty: in the cache directory of this user.
 # spool_dir = ""
 
-# Timestamp authorities instead of the shipped ones: a file of tables, or the tables themselves.
-# Each needs the certificate that its tokens have to lead to.
+# File with timestamp authorities, which replace the shipped ones. Instead of a file, this file can
+# have the tables themselves, as below. "root" is the root certificate that the tokens of the
+# timestamp authority must lead to. "spacing_s" is the time between two requests, in seconds.
 # authorities_file = ""
 # [[authority]]
 # name = "my-authority"
@@ -126,14 +146,14 @@ _OWN = """\
 # revoked_serials = []
 # spacing_s = 0
 
-# Witnesses that cosign the log: whoever runs `snapshotter log witness`, or another witness
-# of C2SP tlog-witness.
+# Witnesses that cosign the log. "snapshotter log witness" runs a witness. Other witnesses of C2SP
+# tlog-witness also work.
 # [[witness]]
 # verifier_key = "witness.example/w1+f8481057+BIZEdBIpojNIjDGUupDzMEwKPXYATX3QRiBS/nNXyvXn"
 # url = "https://witness.example/w1"
 
-# Other ways to the same pages, for a second look from elsewhere (takedown.second_vantage of a
-# policy): each with a name and a proxy as above.
+# Other network paths to the same pages, for a second capture from another place. A policy names
+# the path (takedown.second_vantage). "proxy" has the same form as the setting proxy above.
 # [[vantage]]
 # name = "abroad"
 # proxy = "socks5://127.0.0.1:1080"
@@ -169,7 +189,7 @@ def init(directory: Path | None, user: bool) -> None:
         from snapshotter.app.settings import user_file
 
         if directory is not None:
-            raise click.UsageError("--user knows where the file goes: leave out the directory")
+            raise click.UsageError("--user writes to a fixed place: leave out the directory")
         path = user_file()
     else:
         path = (directory or Path()) / "snapshotter.toml"
@@ -177,8 +197,14 @@ def init(directory: Path | None, user: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         durable.write(path, (_OWN if user else _FOUND).encode(), over=False)
     except FileExistsError as error:
-        raise SnapshotterError(f"{path} is there already", hint="edit it, or remove it") from error
+        raise SnapshotterError(
+            f"{path} exists already", hint="edit the file, or remove it"
+        ) from error
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
     print_result(str(path))
-    print_message("next: snapshotter doctor, then snapshotter capture https://example.org")
+    print_message(
+        "check this machine, and capture a page:\n"
+        "  snapshotter doctor\n"
+        "  snapshotter capture https://example.org"
+    )
