@@ -174,14 +174,14 @@ class Edit:
         return data.replace(self.before, self.after, 1)
 
 
-_TITLE = b"It was there. It is gone."
+_TITLE = b"The page was available. Later the page was not available."
 _TOLD = b"Is this file as it was made?"
 EDITS = (
     Edit("a word of the statement", b"it was still there", b"it was never there"),
     Edit("a word outside the statement", _TOLD, b"This file is as it was made."),
     Edit("what is said before the check", b"Not checked.", b"PASSED."),
     Edit("an empty paragraph filled", b'<p id="key"></p>', b'<p id="key">PASSED</p>'),
-    Edit("the title", b"<title>It was there.", b"<title>It is there."),
+    Edit("the title", b"<title>The page was available.", b"<title>The page is available."),
     Edit("a hidden paragraph", b"</main>", b"<p hidden>PASSED</p></main>"),
     Edit("something hidden", b"<h1>", b"<h1 hidden>"),
     Edit("the words for a picture", b'alt="Both captures', b'alt="Two captures'),
@@ -219,7 +219,7 @@ EDITS = (
     Edit("white space in the list", b'{"end":', b'{ "end":'),
     Edit("white space in the list's signature", b'{"key_id":', b'{ "key_id":'),
     Edit("the script", b'"use strict";', b'"use sloppy";', "none"),
-    Edit("a character spelled otherwise", b"<h1>It was", b"<h1>I&#116; was", "good"),
+    Edit("a character spelled otherwise", b"<h1>The page", b"<h1>T&#104;e page", "good"),
     Edit("a tag spelled otherwise", b"<h1>", b"<H1 >", "good"),
     Edit("an attribute spelled otherwise", b'id="statement"', b"id='statement'", "good"),
     Edit("another line break", b"<head>\n", b"<head>\r\n", "good"),

@@ -14,8 +14,15 @@ from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.bundles import ListedBundle
-    from snapshotter.model.assessment import AssessmentSummary
+    from snapshotter.model.assessment import Assessment
     from snapshotter.model.takedown import Observation
+
+# The parts of the court minimum in a record.
+_MINIMUM = (
+    ("url", "URL"),
+    ("html_source", "HTML source"),
+    ("full_page_capture", "full-page capture"),
+)
 
 
 def describe_observation(observation: "Observation") -> str:
@@ -70,21 +77,26 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
     )
 
 
-def record_lines(
-    record: dict[str, Any], shown: "AssessmentSummary | None"
-) -> list[tuple[str, str]]:
+def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> list[tuple[str, str]]:
     """Return the main facts of a capture record, each as a label and a text."""
-    from snapshotter.model.capture import Outcome
-    from snapshotter.model.sentences import headline, qualify_court_minimum
+    from snapshotter.model import sentences
+
+    capture = sentences.CaptureState.of_record(record)
 
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
         whom, environment = record["from_whom"], how["environment"]
         clock = when["clock"]
-        minimum, outcome = record["court_minimum"], Outcome(record["outcome"]["state"])
-        is_light = how.get("settings", {}).get("light") is True
+        minimum = record["court_minimum"]
+        page = sentences.PageState.of(assessment, what["http_status"])
+        shown = page.shown
+        missing = [name for key, name in _MINIMUM if minimum[key] is not True]
+        words = sentences.court_minimum_words(minimum["met"] is True, missing, light=capture.light)
         lines = [
-            ("in short", headline(outcome, shown, light=is_light)),
+            (
+                "in short",
+                f"{sentences.headline(page=page, capture=capture)} {sentences.NOT_VERIFIED}",
+            ),
             ("bundle", record["bundle_id"]),
             ("title", what["title"]),
             ("requested", what["requested_url"]),
@@ -104,7 +116,10 @@ def record_lines(
                 ("", f"warning: {warning['code']}: {warning['detail']}")
                 for warning in record["outcome"].get("warnings", ())
             ),
-            ("", qualify_court_minimum(minimum["line"], minimum["met"] is True, shown)),
+            (
+                "court minimum",
+                sentences.qualify_court_minimum(words, minimum["met"] is True, shown),
+            ),
             ("captured", f"{when['started_at']} to {when['ended_at']}"),
             (
                 "clock",

@@ -119,7 +119,6 @@ def print_failure(url: str, error: SnapshotterError, *, as_json: bool) -> None:
 def _result_json(done: "CaptureResult") -> dict[str, Any]:
     """Return the object that `--json` prints (docs/reference/json.md)."""
     from snapshotter.formats.canonical_json import instant
-    from snapshotter.model.sentences import headline
 
     captured = done.capture
     return {
@@ -132,7 +131,7 @@ def _result_json(done: "CaptureResult") -> dict[str, Any]:
         "captured_at": instant(captured.started_at),
         "court_minimum": captured.court_minimum.met,
         "final_url": captured.final_url,
-        "headline": headline(captured.outcome, done.shown, light=done.decision.light),
+        "headline": _headline(done),
         "http_status": captured.response.status if captured.response else None,
         "outcome": captured.outcome.value,
         "own_names": [
@@ -166,6 +165,18 @@ def _result_json(done: "CaptureResult") -> dict[str, Any]:
         ],
         "verification": done.report.verdict.value,
     }
+
+
+def _headline(done: "CaptureResult") -> str:
+    """Return the result as sentences: the page, the capture, the proof."""
+    from snapshotter.model.sentences import CaptureState, PageState, ProofState, headline
+
+    response = done.capture.response
+    return headline(
+        page=PageState.of(done.assessment, response.status if response else None),
+        capture=CaptureState.of(done.capture, light=done.decision.light),
+        proof=ProofState.of(done.report),
+    )
 
 
 def _replay_json(replay: "Replay") -> dict[str, Any]:
@@ -234,11 +245,10 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
     from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
     from snapshotter.formats.printable import printable
     from snapshotter.model.finding import Verdict
-    from snapshotter.model.sentences import headline, qualify_court_minimum
-    from snapshotter.seal.record import court_minimum_line
+    from snapshotter.model.sentences import court_minimum_words, qualify_court_minimum
 
     captured, bundle = done.capture, done.bundle
-    print_result(headline(captured.outcome, done.shown, light=done.decision.light))
+    print_result(_headline(done))
     for reason in captured.reasons:
         print_result(f"  {reason.code}: {describe_reason(reason)}")
     for warning in captured.warnings:
@@ -258,8 +268,9 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
     lost = counts.failed + counts.blocked
     more = f", {lost} without an answer" if lost else ""
     print_result(f"  requests       {counts.answered} of {counts.total} answered{more}")
-    line = court_minimum_line(captured, done.decision)
-    print_result(f"  {qualify_court_minimum(line, captured.court_minimum.met, done.shown)}")
+    minimum = captured.court_minimum
+    words = court_minimum_words(minimum.met, minimum.missing, light=done.decision.light)
+    print_result(f"  court minimum  {qualify_court_minimum(words, minimum.met, done.shown)}")
     print_result(f"  time proof     {timestamp_state(done)}")
     if done.logged is not None:
         print_result(f"  log            {log_state(done)}")

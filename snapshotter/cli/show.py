@@ -67,7 +67,7 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
         print_json({**record, **kept})
         return
     read = describe_readings(assessment.readings) if assessment is not None else []
-    for label, text in (*record_lines(record, shown), *read):
+    for label, text in (*record_lines(record, assessment), *read):
         print_result(f"{label:<14} {text}")
 
 

@@ -136,6 +136,7 @@ class Report:
     requested_url: str = ""
     captured_at: datetime | None = None  # as the bundle claims
     proven_time: datetime | None = None  # the earliest good token's
+    authorities: tuple[str, ...] = ()  # that confirm the time of the first signature
     sha256: str = ""  # of the whole file
     length: int = 0  # bytes
     trust: str = ""  # against what it was judged, in words

@@ -9,7 +9,7 @@ verified and verdicts made elsewhere.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,14 +20,12 @@ from snapshotter.formats.printable import cut, printable
 from snapshotter.model import sentences
 from snapshotter.model.assessment import (
     Assessment,
-    AssessmentSummary,
     Availability,
     Cause,
     Evidence,
     Step,
     Undecided,
 )
-from snapshotter.model.capture import Outcome
 from snapshotter.model.finding import Verdict
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
@@ -224,12 +222,14 @@ def _cause(exhibit: Exhibit) -> str:
 
 
 def describe_capture(exhibit: Exhibit) -> str:
-    """Return what a capture shows, in words: "it was gone: the server answered HTTP 404 …"."""
+    """Return what a capture shows, in words: "the page was not available: …"."""
     seen = exhibit.observation
     if seen.availability is Availability.UNAVAILABLE:
-        return f"it was gone: {sentences.describe_removal(_sign(exhibit), _status(exhibit))}"
+        why = sentences.describe_removal(_sign(exhibit), _status(exhibit))
+        return f"the page was not available: {why}"
     if seen.undecided is Undecided.ERROR:
-        return f"nothing can be said of the page: {sentences.describe_error(_status(exhibit))}"
+        why = sentences.describe_error(_status(exhibit))
+        return f"it is not established whether the page was available: {why}"
     return sentences.describe_observation(seen)
 
 
@@ -400,12 +400,12 @@ def _capture(exhibit: Exhibit) -> dict[str, Any]:
 
 
 def _headline(exhibit: Exhibit) -> str | None:
-    """Return outcome and verdict in one sentence: a court minimum says nothing of the content."""
-    state = _at(exhibit.record, "outcome.state")
-    if not isinstance(state, str) or state not in set(Outcome):
+    """Return what the page shows and whether the capture is whole; None where neither is stated."""
+    capture = sentences.CaptureState.of_record(exhibit.record)
+    if capture.outcome is None:
         return None
-    summary = AssessmentSummary.of(exhibit.assessment) if exhibit.assessment is not None else None
-    return sentences.headline(Outcome(state), summary, light=exhibit.observation.light)
+    page = sentences.PageState.of(exhibit.assessment, _status(exhibit))
+    return sentences.headline(page=page, capture=replace(capture, light=exhibit.observation.light))
 
 
 def _delay(exhibit: Exhibit) -> str:

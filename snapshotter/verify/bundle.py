@@ -119,6 +119,7 @@ def verify_bundle(
         requested_url=state.requested_url(),
         captured_at=state.captured_at,
         proven_time=state.proven_time,
+        authorities=state.authorities,
         sha256=state.contents.whole.sha256 if state.contents else "",
         length=state.contents.whole.length if state.contents else 0,
         trust=trust.source,
@@ -186,6 +187,14 @@ class _State:
     def proven_time(self) -> datetime | None:
         times = [signature.proven for signature in self.signatures if signature.proven is not None]
         return min(times, default=None)
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """The names of the authorities that confirm the time of the first signature."""
+        first = next((signature for signature in self.signatures if signature.slot == 1), None)
+        if first is None:
+            return ()
+        return tuple({anchor.witness: anchor.name for anchor, _ in first.tokens}.values())
 
     @property
     def accuracy(self) -> timedelta:

@@ -101,11 +101,13 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
     assert [(installation.home / path).resolve() for path in shown] == [bundle.resolve()]
     assert re.search(rf"  time proof     good {INSTANT}\n", done.out)
     assert done.out.startswith(
-        "The page was captured whole, and it shows little text. "
-        "No rule states whether that is the content.\n"
+        "It is not established whether the page was available: the page has little text, and no "
+        "take-down rule file exists for its host. The capture is complete. The proof is intact; "
+        "its time is confirmed by one timestamp authority.\n"
     )
-    minimum = "court minimum: YES (URL, HTML source, full-page capture)"
-    assert f"{minimum}; no rule states whether the page shows the content\n" in done.out
+    assert (
+        "  court minimum  met: URL, HTML source and full-page capture exist. It is not " in done.out
+    )
     assert re.search(rf'(?m)^cite: "plain", .*{bundle.stem}, SHA-256 [0-9a-f]{{64}}$', done.out)
     following = re.findall(r"\nnext: .*snapshotter (verify .*)\n$", done.out)
     assert installation.run(*shlex.split(following[0])).code == 0

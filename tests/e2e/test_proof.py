@@ -301,7 +301,11 @@ def test_an_altered_word_or_list_is_red_as_well(
 ) -> None:
     data = proof.made.file.read_bytes()
     for before, after, named in (
-        (b"The notice says that the author", b"The notice says that the police", "the page around"),
+        (
+            b"The notice states that the author",
+            b"The notice states that the police",
+            "the page around",
+        ),
         (b'"lacks":[]', b'"lacks":["pdf"]', "the signed list"),
     ):
         assert before in data

@@ -457,8 +457,9 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
     for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
         if shown.availability is not wanted and not account:
             raise SnapshotterError(
-                f"the capture {shown.bundle_id} does not show that the page is {wanted.value}: "
-                f"it is {sentences.describe_observation(shown)}",
+                f"the capture {shown.bundle_id} does not show that the page is "
+                f"{sentences.PAGE_STATES[wanted]}: "
+                f"{sentences.describe_observation(shown)}",
                 hint="give the last capture that shows the page, and then the first that does not",
             )
 

@@ -240,7 +240,7 @@ def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
 
     assert code == 1
     assert "no capture in the store says whether this page is there" in err
-    assert "nothing can be said of the page: " in err
+    assert "it is not established whether the page was available: " in err
 
 
 def test_a_page_that_came_back_is_proven_and_the_return_is_told(
@@ -256,7 +256,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     code, out, err = user.run("proof", back, "--without", "pdf")
     assert code == 0, err
     page = Path(out.strip()).read_text("utf-8")
-    assert "It was gone. It is there again." in page
+    assert "The page was not available. Later the page was available again." in page
     assert "It came back between these two moments" in page
 
 

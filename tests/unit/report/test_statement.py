@@ -69,7 +69,7 @@ def said(**changes: Any) -> str:
 def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> None:
     lead = said()
 
-    assert "It was there. It is gone." in lead
+    assert "The page was available. Later the page was not available." in lead
     assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in lead
     assert "27 November 2026, 14:31:43 UTC (22:31:43 in Asia/Shanghai)" in lead
     assert "between these two moments, within 26 minutes and 31 seconds." in lead
@@ -117,9 +117,9 @@ def test_a_cause_that_researchers_read_into_a_code_is_not_told_as_the_platforms_
 
     told = said(exhibits=(seen, read_so))
 
-    assert "Researchers take the code that the platform answers with for a deletion by" in told
-    assert "The notice says that the author took it down." not in told
-    assert "The notice says that the author took it down." in said(exhibits=(seen, first))
+    assert "Researchers read the code that the platform sent as a deletion by the author." in told
+    assert "The notice states that the author removed the page." not in told
+    assert "The notice states that the author removed the page." in said(exhibits=(seen, first))
 
 
 def test_a_notice_is_not_translated_into_its_own_language() -> None:
@@ -140,7 +140,7 @@ def test_a_notice_is_not_translated_into_its_own_language() -> None:
 def test_a_cause_is_what_is_stated_and_never_a_motive(cause: Cause) -> None:
     told = sentences.CAUSES[cause]
 
-    assert re.match(r"The notice says that |The server says that |No reason is stated", told)
+    assert re.match(r"The notice states that |The server states that |No reason is stated", told)
     assert not re.search(r"censor|politic|because they|order(ed)? by", told)
     first, _, *rest = exhibits.statement().exhibits
     exhibit = exhibits.exhibit(Role.FIRST_GONE, exhibits.gone(cause=cause))
@@ -157,7 +157,7 @@ WITHOUT_NOTICE = {
     "real404": "the server answered HTTP 404 (Not Found)",
     "410": "the server answered HTTP 410 (Gone)",
     "451": "the server answered HTTP 451 (Unavailable For Legal Reasons)",
-    "wb/sorry-pagenotfound": "the browser was led to an address",
+    "wb/sorry-pagenotfound": "the browser was redirected to an address",
 }
 
 
@@ -193,15 +193,15 @@ def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_tha
     assert "there was a notice" not in told
     if name in WITHOUT_NOTICE:
         assert exhibit.observation.notice == ""
-        assert f"it was gone: {WITHOUT_NOTICE[name]}" in told
+        assert f"the page was not available: {WITHOUT_NOTICE[name]}" in told
         assert told.count("found no text of a notice") == 2  # of the first, and what confirms
-        assert "The notice says" not in told
-        assert "a notice stood" not in told
+        assert "The notice states" not in told
+        assert "a notice was shown" not in told
     elif name.startswith("wb/api-"):
-        assert "it was gone: the data that the server sent state it. The server" in told
-        assert "The notice says" not in told
+        assert "the page was not available: the data from the server state this. The server" in told
+        assert "The notice states" not in told
     else:
-        assert "it was gone: a notice stood in the place of the content. The server" in told
+        assert "the page was not available: a notice was shown in place of the content. The" in told
         assert text(cut(exhibit.observation.notice, 200)) in told
     assert f"HTTP {status} (" in told
     assert sentences.format_http_status(599) == "HTTP 599"
@@ -213,8 +213,8 @@ def test_a_legal_reason_is_given_to_the_status_or_to_the_notice_that_states_it()
         said(exhibits=(seen, seen_as(name))) for name in ("451", "legal-451-body")
     )
 
-    assert "The server says that it is withheld for legal reasons (HTTP 451)" in by_status
-    assert "The notice says that it is withheld for legal reasons. Read" in by_notice
+    assert "The server states that the page is withheld for legal reasons (HTTP 451)" in by_status
+    assert "The notice states that the page is withheld for legal reasons. Read" in by_notice
     assert "451)" not in by_notice
 
 
@@ -233,8 +233,8 @@ def test_what_says_something_of_an_account_is_told_of_it() -> None:
         for name in ("wx/frozen-name", "wb/sorry-closed", "wb/api-abnormal", "x/suspended")
     }
 
-    data = "The data that the server sent say this of the account behind the page"
-    page = "The page says this of the account behind it, and not of itself."
+    data = "The data from the server state this about the account of the page"
+    page = "The page states this about the account of the page, and not about the page."
     assert states.pop("wb/api-abnormal")[0].startswith(data)
     assert set(map(tuple, states.values())) == {(page,)}
 
@@ -255,7 +255,7 @@ def test_what_does_not_agree_is_not_told_as_a_confirmation() -> None:
     ("status", "told"),
     [
         (None, "no answer of the server was received"),
-        (503, "the server answered HTTP 503 (Service Unavailable), which says nothing about"),
+        (503, "the server answered HTTP 503 (Service Unavailable), which does not show whether"),
         (200, "the page showed an error, or could not be read"),
     ],
 )
@@ -276,8 +276,8 @@ def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
     assert "On 27 November 2026, 14:05:12 UTC" in told  # where the earlier one began
     assert "On 27 November 2026, 14:31:43 UTC" in told  # where the later one ended
     assert "when the earlier capture began. The second is when the later capture ended" in told
-    assert f"On {seen}, it was there: the page showed its content." in told
-    assert f"On {gone} 14:31:43 UTC, it was gone: a notice stood" in told
+    assert f"On {seen}, the page was available." in told
+    assert f"On {gone} 14:31:43 UTC, the page was not available: a notice was shown" in told
     assert f"captured on {seen}, on the right on {gone}" in str(
         statement.html(exhibits.statement())
     )
@@ -287,7 +287,7 @@ def test_what_confirms_it_and_what_stands_beside_it_are_told() -> None:
     told = said()
 
     again = "27 November 2026, 14:31:40 to 14:50:12 UTC"
-    assert f"Confirmed on {again}: it was gone: a notice stood" in told
+    assert f"Confirmed on {again}: the page was not available: a notice was shown" in told
     assert "Another page of the host, http://mp.weixin.qq.com/s?b=2, on" in told
     assert "It was looked at from one place alone." in told
     assert "existed by 27 November 2026, 14:05:19 UTC, says Authority A" in told
@@ -307,7 +307,7 @@ def test_what_is_missing_is_said_and_not_passed_over() -> None:
     )
 
     assert "No event was concluded from these captures" in told
-    assert "it was gone: the rules found no text of a notice." in told
+    assert "the page was not available: the rules found no text of a notice." in told
     assert "No reason is stated." in told
     assert f"(capture {again.observation.bundle_id}, not in this file)" in told
     assert "No other page of the host was captured beside it." in told
@@ -326,7 +326,7 @@ def test_a_page_that_came_back_is_told_the_other_way_round() -> None:
 
     told = said(exhibits=(seen, first), kind=TakedownKind.REINSTATED)
 
-    assert "It was gone. It is there again." in told
+    assert "The page was not available. Later the page was available again." in told
     assert "it was still gone. On 27 November 2026, 16:05:12 UTC" in told
     assert "What stood there before" in told
 
@@ -352,11 +352,11 @@ def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> 
         kind=kind, event=event, exhibits=(made.seen, exhibits.exhibit(Role.FIRST_GONE, frozen))
     )
 
-    assert "The account was there. It has changed." in told
+    assert "The state of the account has changed." in told
     end = "On 27 November 2026, 15:05:12 UTC (23:05:12 in Asia/Shanghai)"
     assert f"{end} it said that the account is frozen. The account changed between" in told
-    assert "该帐号已冻结 The page says this of the account behind it, and not of itself." in told
-    assert "it was gone" not in told
+    assert "该帐号已冻结 The page states this about the account of the page, and not" in told
+    assert "the page was not available" not in told
 
     back = exhibits.exhibit(
         Role.LAST_SEEN,
@@ -426,9 +426,16 @@ def test_every_field_that_courts_ask_for_is_in_the_twin() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("news/2014", "its content."),
-        ("wx/deleted-zh", "a statement that the content is not available."),
-        ("wall/login", "a log-in wall, not the content."),
+        ("news/2014", "The page was available."),
+        (
+            "wx/deleted-zh",
+            "The page was not available: the stated cause is removal by the author (rule wx-01).",
+        ),
+        (
+            "wall/login",
+            "It is not established whether the page was available: it showed a log-in wall, not "
+            "the content.",
+        ),
     ],
 )
 def test_the_court_minimum_is_not_stated_without_what_it_is_of(name: str, words: str) -> None:
@@ -440,7 +447,7 @@ def test_the_court_minimum_is_not_stated_without_what_it_is_of(name: str, words:
     what = statement.facts(made)["captures"][0]["what"]
 
     assert what["court_minimum"] == "court minimum: YES"
-    assert what["headline"] == f"The page was captured whole, and it shows {words}"
+    assert what["headline"] == f"{words} The capture is complete."
 
 
 def test_a_record_that_says_little_makes_a_statement_all_the_same() -> None:
@@ -572,7 +579,7 @@ def test_the_digest_of_the_page_follows_all_that_a_browser_makes_of_it_and_no_sp
         (b"<main", b"<!-- PASSED --><main"),
     ):
         assert pages.shown_sha256(page.replace(before, after, 1), parts, end) != digest, before
-    spelled = page.replace(b"<h1>It", b"<H1 >I&#116;", 1)
+    spelled = page.replace(b"<h1>The", b"<H1 >T&#104;e", 1)
     assert spelled != page
     assert pages.shown_sha256(spelled, parts, end) == digest
     assert pages.shown_sha256(page, [], end) != digest
@@ -632,19 +639,20 @@ def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "it was there: the page showed its content"),
+        ({}, "the page was available"),
         (
             {"content": Content.PARTIAL},
-            "it was there: the page showed its content, and some of it was missing",
+            "the page was available, but some of its content was missing",
         ),
         (
             {"availability": Availability.INCONCLUSIVE, "undecided": Undecided.WALL},
-            "nothing can be said of the page: a login, a verification or another wall stood in "
-            "front of it",
+            "it is not established whether the page was available: a log-in wall, a verification "
+            "or another wall was shown instead",
         ),
         (
             {"availability": Availability.INCONCLUSIVE},
-            "nothing can be said of the page: nothing could be said about it",
+            "it is not established whether the page was available: no take-down rule matches what "
+            "the page showed",
         ),
     ],
 )
@@ -670,7 +678,7 @@ def test_a_capture_has_both_its_times() -> None:
 def test_every_word_of_the_verdicts_has_its_words() -> None:
     assert set(sentences.CAUSES) == set(Cause)
     assert set(sentences.TITLES) == set(TakedownKind)
-    assert set(sentences.UNDECIDED) == set(Undecided)
+    assert set(sentences.UNDECIDED_CLAUSES) == set(Undecided)
     assert [words.language_name(code) for code in ("en-GB", "zh", "xx")] == [
         "English",
         "Chinese",

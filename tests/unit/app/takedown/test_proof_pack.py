@@ -228,12 +228,12 @@ def test_the_page_and_its_twin_say_what_the_captures_do(place: Place, made: Writ
     facts: dict[str, Any] = json.loads(part_of(made, Role.FACTS))
 
     for words in (
-        "It was there. It is gone.",
+        "The page was available. Later the page was not available.",
         "这是一篇关于某事的文章，正文第一段。",
         observed.NOTICE,
         "Deleted by the publisher",
         "《规定》",
-        "The notice says that the author took it down.",
+        "The notice states that the author removed the page.",
         'says <bdi dir="auto">test authority</bdi>',
         "No event was concluded from these captures",
         WITNESS.key_id,
