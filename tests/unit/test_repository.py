@@ -223,3 +223,20 @@ def test_the_index_names_every_page_once() -> None:
     assert {
         page.name: named[page] for page in pages if page.name != "README.md" and named[page] != 1
     } == {}
+
+
+def test_the_index_of_decisions_has_the_title_and_summary_of_each_page() -> None:
+    pages = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+    rows = []
+    for page in pages:
+        heading, _, summary = page.read_text(encoding="utf-8").splitlines()[:3]
+        number, _, title = heading.removeprefix("# ").partition(". ")
+        assert int(number) == int(page.name[:4]), page.name
+        assert summary.startswith("**Summary:** "), page.name
+        summary = summary.removeprefix("**Summary:** ")
+        rows.append(f"| {number} | [{title}]({page.name}) | {summary} |")
+
+    index = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8").splitlines()
+
+    assert len(rows) > 70
+    assert [line for line in index if line.startswith("| ")][2:] == rows
