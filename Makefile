@@ -90,12 +90,15 @@ types: setup-dev ## mypy --strict over package, tests and scripts
 imports: setup-dev ## The import rules of pyproject.toml
 	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
 
-.PHONY: lock bench vectors vectors-check fuzz dist image image-check clean distclean
+.PHONY: lock bench docs vectors vectors-check fuzz dist image image-check clean distclean
 lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
 	@scripts/lock.sh
 
 bench: setup-test ## Time captures by stage on pages of our own (docs/performance.md)
 	@$(BIN)/python scripts/bench_capture.py
+
+docs: setup-tools ## Build the documentation site, with search, into site/ (no server needed)
+	@$(BIN)/python scripts/build_docs.py
 
 vectors: setup-test ## Write the test vectors anew (tests/vectors)
 	@$(BIN)/python scripts/make_vectors.py
@@ -120,7 +123,7 @@ image-check: setup-test ## Build it with podman from Debian's packages alone, an
 	@scripts/image.sh check
 
 clean: ## Remove caches and build results; captures and installations stay
-	@rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find snapshotter tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove what set-up installed here, too
