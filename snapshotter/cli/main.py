@@ -121,10 +121,7 @@ class _Deferred:
         return getattr(self._settings, name)
 
 
-@click.group(
-    cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="""\b
+_EXIT_CODES = """\b
 Exit codes:
     0  done; for verify and audit: PASSED
     1  the command failed
@@ -136,7 +133,13 @@ Exit codes:
    20  refused by the policy, a legal hold or a retention
    30  a service is unavailable: try again later
   130  interrupted
-""",
+"""
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXIT_CODES,
 )
 @click.version_option(snapshotter.__version__, prog_name="snapshotter")
 @click.pass_context

@@ -28,6 +28,8 @@ OTHERS = {
 
 # A docstring begins a line; a comment has its line to itself, or two spaces before it.
 PROSE = re.compile(r'^ *""".*?"""|(?:^ *|  )# .*?$', re.MULTILINE | re.DOTALL)
+# The value of a name: help with examples, or data.
+VALUE = re.compile(r'= """.*?"""', re.DOTALL)
 
 TOP = "docs|tests|scripts|deploy|policies|requirements|snapshotter"
 # A path from the top of the repository: a file, a folder, or the first letters of a name.
@@ -45,7 +47,7 @@ def texts(path: Path) -> list[str]:
     They are found by how this repository formats them, because a parser takes ten times as long.
     """
     text = path.read_text(encoding="utf-8")
-    return PROSE.findall(text) if path.suffix == ".py" else [text]
+    return PROSE.findall(VALUE.sub("", text)) if path.suffix == ".py" else [text]
 
 
 def is_module(name: str) -> bool:
