@@ -189,25 +189,25 @@ def canonical_host(host: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
         if ":" not in text:
-            raise NotAHost("brackets around what is not an IPv6 address")
+            raise NotAHost("the text in brackets is not an IPv6 address")
     if ":" in text:
         if "%" in text:
-            raise NotAHost("an address with a zone", "zone")
+            raise NotAHost("the address has a zone", "zone")
         return str(_parse(text))
     if "%" in text:
         try:
             text = unquote_to_bytes(text).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise NotAHost("percent-encoding that is not UTF-8") from error
+            raise NotAHost("the percent-encoded text is not UTF-8") from error
     text = unicodedata.normalize("NFKC", text.translate(_DOTS)).translate(_DOTS).lower()
     text = text.removesuffix(".")
     if not text or len(text) > _MAX_NAME:
-        raise NotAHost("a name without characters, or with too many")
+        raise NotAHost("the name is empty or too long")
     labels = text.split(".")
     if _is_number(labels[-1]):
         return str(_inet_aton(labels))
     if not all(_LABEL.fullmatch(label) for label in labels):
-        raise NotAHost("a name with characters that no name has")
+        raise NotAHost("the name has characters that are not allowed in a host name")
     return text
 
 
@@ -227,7 +227,7 @@ def is_internal_name(name: str) -> bool:
 
 def _parse(address: str) -> IPv4Address | IPv6Address:
     if "%" in address:
-        raise NotAHost("an address with a zone", "zone")
+        raise NotAHost("the address has a zone", "zone")
     try:
         return IPv6Address(address) if ":" in address else IPv4Address(address)
     except AddressValueError as error:
@@ -281,14 +281,14 @@ def _is_number(label: str) -> bool:
 def _inet_aton(labels: list[str]) -> IPv4Address:
     """Return the address of one to four numbers, of which the last one fills the rest."""
     if len(labels) > 4:
-        raise NotAHost("an address of more than four numbers")
+        raise NotAHost("the address has more than four numbers")
     try:
         numbers = [_number(label) for label in labels]
     except ValueError as error:
-        raise NotAHost("an address with something that is not a number") from error
+        raise NotAHost("a part of the address is not a number") from error
     last = numbers.pop()
     if any(number > 255 for number in numbers) or last >= 256 ** (4 - len(numbers)):
-        raise NotAHost("an address with a number that is too large")
+        raise NotAHost("a number in the address is too large")
     value = last
     for index, number in enumerate(numbers):
         value += number << 8 * (3 - index)

@@ -114,7 +114,10 @@ class ConnectionManager:
         for conversation in tuple(self._conversations):
             place, idle_s = conversation.place, now - conversation.last_moved
             if place in places and not conversation.over and idle_s >= still_s:
-                detail = f"no byte for {idle_s:.3g} s, and the page waited for a script or style"
+                detail = (
+                    f"no data came for {idle_s:.3g} s, while the page waited for a script or a "
+                    "style sheet"
+                )
                 conversation.end("limit", detail=detail, now=True)
                 ended.add(place)
         return frozenset(ended)
@@ -129,7 +132,7 @@ class ConnectionManager:
                 if conversation.over and still_s > _LINGER_S:
                     conversation.abort()
                 elif still_s > self._rules.idle_s:
-                    conversation.end("limit", detail=f"no byte for {self._rules.idle_s:g} s")
+                    conversation.end("limit", detail=f"no data came for {self._rules.idle_s:g} s")
 
     # For conversations
 
@@ -160,16 +163,19 @@ class ConnectionManager:
         """Make the connection that an entry requests. Raises EgressRefused or EgressFailed."""
         if entry.purpose == _BROWSER:
             raise EgressRefused(
-                "before-page", "the browser's own: the page had not been asked for yet"
+                "before-page", "the browser made this request itself, before the page was requested"
             )
         if self.over_limit:
-            raise EgressRefused("limit", f"{self._rules.total_bytes} bytes were reached")
+            raise EgressRefused(
+                "limit", f"the limit of {self._rules.total_bytes} bytes was reached"
+            )
         if self.closed:
             raise EgressRefused("cut", self.closed)
         if self._beyond is not None:
             self._beyond_count += 1
             self._beyond.detail = (
-                f"{self._beyond_count} more than {self._rules.connections_in_all} connections"
+                f"the limit of {self._rules.connections_in_all} connections was reached; "
+                f"connections that were refused: {self._beyond_count}"
             )
             raise EgressRefused("too-many-connections", self._beyond.detail)
         return await self._dialer.open(entry)
@@ -183,7 +189,9 @@ class ConnectionManager:
         try:
             self._tees[entry.number] = TeeWriter(self._tee / f"{entry.number:05d}.tee")
         except OSError as error:
-            raise EgressFailed("record", f"its bytes can not be kept: {error.strerror}") from None
+            raise EgressFailed(
+                "record", f"the data of the connection cannot be recorded: {error.strerror}"
+            ) from None
 
     def allow(self, count: int) -> int:
         """Return how many of `count` bytes may still pass, and count them."""
@@ -218,7 +226,7 @@ class ConnectionManager:
     def exceeded(self) -> None:
         """End everything, because the allowed number of bytes has passed."""
         self.over_limit = True
-        self.end_all("limit", f"{self._rules.total_bytes} bytes were reached")
+        self.end_all("limit", f"the limit of {self._rules.total_bytes} bytes was reached")
 
     def joined(self, conversation: Conversation) -> bool:
         """Add a conversation; False if there are too many."""
@@ -246,13 +254,15 @@ class ConnectionManager:
             self._stranger.refusal = "other-user"
             self.ended(self._stranger)
         self._strangers += 1
-        who = "nobody we know" if found is None else f"user {found}"
-        self._stranger.detail = f"{self._strangers} clients that are not ours, the last {who}'s"
+        who = "an unknown user" if found is None else f"user {found}"
+        self._stranger.detail = (
+            f"connections of other users were refused: {self._strangers}; the last was of {who}"
+        )
         return False
 
     def _stop_recording(self, error: OSError) -> None:
         """End everything after an error: bytes that cannot be recorded must not pass."""
-        self.closed = self.closed or f"the bytes can not be kept: {error.strerror}"
+        self.closed = self.closed or f"the data cannot be recorded: {error.strerror}"
         self.end_all("error", self.closed, error="record", now=True)
 
     def _now(self) -> datetime:

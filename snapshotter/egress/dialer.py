@@ -82,7 +82,9 @@ class Dialer:
                 entry.slot = await self._slots.take(host)
         except TimeoutError:
             raise EgressFailed(
-                "busy", f"no turn within {rules.connect_s:g} s: too many connections at once"
+                "busy",
+                f"the connection did not start within {rules.connect_s:g} s, because too many "
+                "connections are open",
             ) from None
         if self._proxy is None:
             sock, entry.address = await self._connect(addresses, entry.port)
@@ -100,9 +102,9 @@ class Dialer:
         try:
             host, literal = canonical_host(entry.host), address_of(entry.host)
         except NotAHost as error:
-            raise EgressRefused(error.word, f"not a host: {error}") from None
+            raise EgressRefused(error.word, f"the host is invalid: {error}") from None
         if matches_host_pattern(host, self._rules.blocked):
-            raise EgressRefused("policy", f"{host} is not asked: the policy blocks it")
+            raise EgressRefused("policy", f"the policy blocks the host {host}")
         if literal:
             entry.answers = (literal,)
             self._vet(entry.host, entry.answers)
@@ -116,10 +118,14 @@ class Dialer:
             self._vet(entry.host, usable or local)
             return host, usable
         if host.endswith(".onion") and (self._proxy is None or self._proxy.kind == "http"):
-            raise EgressRefused("onion", "a name of Tor, which must not be asked of a resolver")
+            raise EgressRefused(
+                "onion", "the name belongs to Tor and must not be sent to a resolver"
+            )
         if self._proxy is not None:
             if is_internal_name(host):
-                raise EgressRefused("inside-name", "a name that means a host inside a network")
+                raise EgressRefused(
+                    "inside-name", "the name belongs to a host of an internal network"
+                )
             return host, ()
         entry.answers = await self._resolve(host)
         self._vet(entry.host, entry.answers)
@@ -131,13 +137,15 @@ class Dialer:
             async with asyncio.timeout(limit_s):
                 answers = await self._resolver.resolve(host)
         except TimeoutError:
-            raise EgressFailed("dns-timeout", f"{host} was not resolved in {limit_s:g} s") from None
+            raise EgressFailed(
+                "dns-timeout", f"the name {host} was not resolved within {limit_s:g} s"
+            ) from None
         except ResolutionFailed as error:
             raise EgressFailed(error.word, error.detail) from None
         if not answers:
             raise EgressFailed("dns", f"{host} has no address")
         if len(answers) > _MAX_ANSWERS:
-            raise EgressFailed("dns", f"{host} has {len(answers)} addresses")
+            raise EgressFailed("dns", f"{host} has too many addresses: {len(answers)}")
         return answers
 
     def _vet(self, host: str, addresses: Sequence[str]) -> None:
@@ -146,7 +154,7 @@ class Dialer:
             word = address_refusal(address, self._networks)
             if word:
                 shown = host if host == address else f"{host} ({address})"
-                raise EgressRefused(word, f"{shown} is not connected to: {word}")
+                raise EgressRefused(word, f"connections to {shown} are not allowed: {word}")
 
     async def _through_proxy(self, entry: ConnectionEntry, host: str) -> OpenedConnection:
         proxy = self._proxy
@@ -166,7 +174,9 @@ class Dialer:
                 first = await proxies.connect_through(sock, proxy, host, entry.port)
         except TimeoutError:
             sock.close()
-            raise EgressFailed("timeout", f"{proxy} made no connection in time") from None
+            raise EgressFailed(
+                "timeout", f"{proxy} made no connection within the time limit"
+            ) from None
         except BaseException:  # also a cancelled task: nobody else knows the socket yet
             sock.close()
             raise
@@ -196,7 +206,7 @@ class Dialer:
                         failures.append(_failure(error, address, port))
         except TimeoutError:
             raise EgressFailed(
-                "timeout", f"no connection within {self._rules.connect_s:g} s"
+                "timeout", f"no connection was made within {self._rules.connect_s:g} s"
             ) from None
         finally:
             for task in trying:

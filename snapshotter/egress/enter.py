@@ -169,7 +169,7 @@ def die_with_parent(parent: int) -> None:
     """Be killed when the parent ends. Call it after `unshare`, which undoes it."""
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
-        raise NotPermitted("whoever started this is gone")
+        raise NotPermitted("the process that started this one has ended")
 
 
 class EnforcedFileView:
@@ -384,19 +384,19 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
             map_user(uid, gid, inside)
         if namespaces == "user,net":
             # Where a security module takes the rights away again, it shows here.
-            step = "bringing loopback up"
+            step = "starting the loopback interface"
             raise_loopback()
-            step = "listening inside"
+            step = "listening inside the namespace"
             made = listener(port)
             if meeting != "-":
-                step = "handing the socket over"
+                step = "passing on the socket"
                 send_listener(meeting, made)
             made.close()
         if namespaces == "sandbox":
             step = "chroot"
             os.chroot("/")
         if view != "-":
-            step = "taking files away"
+            step = "hiding files"
             EnforcedFileView(view).apply()
     except OSError as error:
         raise NotPermitted(f"{step}: {error.strerror}") from error

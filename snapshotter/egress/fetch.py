@@ -91,7 +91,7 @@ def fetch(
 
     def give_up() -> None:
         late.set()
-        guard.cut("it took too long")
+        guard.cut("the time limit was exceeded")
 
     guard.start()
     timer = threading.Timer(timeout_s, give_up)
@@ -112,17 +112,21 @@ def fetch(
             return _follow(client, url, limit, known or {})
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         if late.is_set() or isinstance(error, httpx.TimeoutException):
-            raise FetchFailed("timeout", f"no whole answer within {timeout_s:g} s") from error
+            raise FetchFailed(
+                "timeout", f"the answer was not complete within {timeout_s:g} s"
+            ) from error
         if guard.over_limit:
-            raise FetchFailed("too-large", f"more than {limit} bytes") from error
+            raise FetchFailed("too-large", f"the answer has more than {limit} bytes") from error
         refused = next(
             (connection for connection in guard.connections() if connection.refusal), None
         )
         if refused is not None:
             raise FetchFailed("refused", str(error)) from error
         if isinstance(error, httpx.ConnectError):
-            raise FetchFailed("unreachable", f"can not be reached: {error}") from error
-        raise FetchFailed("broken", f"the exchange broke off: {error}") from error
+            raise FetchFailed(
+                "unreachable", f"the connection could not be made: {error}"
+            ) from error
+        raise FetchFailed("broken", f"the connection broke: {error}") from error
     finally:
         timer.cancel()
         guard.stop()
@@ -152,7 +156,7 @@ def _follow(
                     },
                 )
         url = _target(url, target)
-    raise FetchFailed("redirects", f"redirects more than {_REDIRECTS} times")
+    raise FetchFailed("redirects", f"the address redirects more than {_REDIRECTS} times")
 
 
 def _target(url: str, location: str) -> str:
@@ -163,7 +167,9 @@ def _target(url: str, location: str) -> str:
     except ValueError:
         parts, target = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise FetchFailed("redirects", "redirects to what is no address of a page")
+        raise FetchFailed(
+            "redirects", "the address redirects to a target that is not the address of a page"
+        )
     return target
 
 
@@ -172,7 +178,7 @@ def _body(answer: httpx.Response, limit: int) -> bytes:
     for part in _opened(answer, limit):
         length += len(part)
         if length > limit:
-            raise FetchFailed("too-large", f"more than {limit} bytes")
+            raise FetchFailed("too-large", f"the answer has more than {limit} bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -184,12 +190,14 @@ def _opened(answer: httpx.Response, limit: int) -> Iterator[bytes]:
         yield from answer.iter_raw()
         return
     if coding not in ("gzip", "x-gzip"):
-        raise FetchFailed("broken", f"the answer is coded as {coding[:40]!r}, unasked for")
+        raise FetchFailed(
+            "broken", f"the answer has the content coding {coding[:40]!r}, which was not requested"
+        )
     inflater = zlib.decompressobj(_GZIP)
     try:
         for chunk in answer.iter_raw():
             yield inflater.decompress(chunk, limit + 1)  # of more, whoever reads has enough
     except zlib.error as error:
-        raise FetchFailed("broken", f"the answer is no gzip: {error}") from error
+        raise FetchFailed("broken", f"the answer is not valid gzip: {error}") from error
     if not inflater.eof:
-        raise FetchFailed("broken", "the answer ends early")
+        raise FetchFailed("broken", "the answer is cut off")

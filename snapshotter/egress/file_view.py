@@ -123,7 +123,8 @@ def _is_below(path: Path, seen: Iterable[Path]) -> bool:
 def _line(*words: str) -> str:
     if any("\n" in word or "\t" in word for word in words):
         raise SnapshotterError(
-            f"a browser cannot work below a path with a tab or a line break: {words[-1]!r}",
+            "a browser cannot run in a directory whose path has a tab or a line break: "
+            f"{words[-1]!r}",
             hint="set spool_dir to another directory",
         )
     return "\t".join(words)

@@ -59,12 +59,12 @@ def parse_request(raw: bytes) -> RequestHead:
     first, *rest = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
-        raise MalformedHttp("a request line that is none")
+        raise MalformedHttp("the request line is invalid")
     lines = []
     for raw_field in rest:
         field = _FIELD.fullmatch(raw_field)
         if field is None:
-            raise MalformedHttp("a header line that is none")
+            raise MalformedHttp("a header line is invalid")
         lines.append((field[1].lower(), raw_field))
     return RequestHead(
         method=line[1], target=line[2], version=b"HTTP/1." + line[3], lines=tuple(lines)
@@ -80,7 +80,7 @@ def split_absolute(target: bytes) -> tuple[str, int, bytes]:
     """
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
-        raise MalformedHttp("a target that is not an absolute http URL")
+        raise MalformedHttp("the target is not an absolute http URL")
     host, port = split_authority(found[1], default_port=80)
     path = found[2]
     return host, port, path if path.startswith(b"/") else b"/" + path
@@ -99,11 +99,11 @@ def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, in
     try:
         text = authority.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedHttp("an authority that is not UTF-8") from error
+        raise MalformedHttp("the authority is not UTF-8") from error
     found = _AUTHORITY.fullmatch(text)
     port = int(found[2] or default_port) if found is not None else 0
     if found is None or not 0 < port < 65536:
-        raise MalformedHttp("an authority that is not host and port")
+        raise MalformedHttp("the authority is not a host and a port")
     return found[1].removeprefix("[").removesuffix("]"), port
 
 
@@ -157,13 +157,13 @@ class BodyFraming:
         stop = len(data) if end < 0 else end + 1
         self._line += data[start:stop]
         if len(self._line) > _MAX_LINE:
-            raise MalformedHttp("a line of the chunked coding that does not end")
+            raise MalformedHttp("a line of the chunked coding is too long")
         if end < 0:
             return stop
         line = bytes(self._line)
         self._line.clear()
         if not line.endswith(b"\r\n"):
-            raise MalformedHttp("a bare line feed in the chunked coding")
+            raise MalformedHttp("the chunked coding has a line feed without a carriage return")
         self._take_line(line[:-2])
         return stop
 
@@ -171,17 +171,17 @@ class BodyFraming:
         if self._step == "size":
             found = _CHUNK_SIZE.fullmatch(line)
             if found is None:
-                raise MalformedHttp("a chunk without a size")
+                raise MalformedHttp("a chunk has no size")
             self._left = int(found[1], 16)
             self._step = "data" if self._left else "trailers"
         elif self._step == "end":
             if line:
-                raise MalformedHttp("a chunk that is longer than its size")
+                raise MalformedHttp("a chunk is longer than its size")
             self._step = "size"
         else:
             self._trailers += len(line) + 2
             if self._trailers > _MAX_TRAILERS:
-                raise MalformedHttp("trailers that do not end")
+                raise MalformedHttp("the trailers are too long")
             self.done = not line
 
 
@@ -195,12 +195,12 @@ def request_body(head: RequestHead) -> BodyFraming:
     lengths, codings = head.values(b"content-length"), head.values(b"transfer-encoding")
     if codings:
         if lengths:
-            raise MalformedHttp("a request with a length and a transfer coding")
+            raise MalformedHttp("the request has a length and a transfer coding")
         if len(codings) > 1 or codings[0].lower() != b"chunked" or head.version != b"HTTP/1.1":
-            raise MalformedHttp("a request with another transfer coding than chunked")
+            raise MalformedHttp("the request has a transfer coding other than chunked")
         return BodyFraming(None)
     if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(lengths[0])):
-        raise MalformedHttp("a request with more than one length, or one that is none")
+        raise MalformedHttp("the request has more than one length, or an invalid length")
     return BodyFraming(int(lengths[0]) if lengths else 0)
 
 

@@ -83,7 +83,7 @@ class EgressGuard:
         """Start the thread and its loop. Call it once."""
         with self._lock:
             if self._thread is not None:
-                raise RuntimeError("a guard starts once")
+                raise RuntimeError("the guard was already started")
             self._loop = asyncio.SelectorEventLoop()
             self._thread = threading.Thread(
                 target=self._run, args=(self._loop,), name="egress", daemon=True
@@ -132,7 +132,9 @@ class EgressGuard:
             self._call(self._manager.dial(host, port, theirs, timeout_s), timeout_s + _STEP_S)
         except TimeoutError:
             ours.close()
-            raise EgressFailed("timeout", f"no connection within {timeout_s:g} s") from None
+            raise EgressFailed(
+                "timeout", f"no connection was made within {timeout_s:g} s"
+            ) from None
         except EgressError:
             ours.close()
             raise

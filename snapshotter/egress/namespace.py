@@ -82,9 +82,9 @@ def find_obstacle(namespaces: str) -> str:
         ProbeNotPossible: Unknown.
     """
     if not sys.platform.startswith("linux"):
-        return "this system has no network namespaces"
+        return "this system does not support network namespaces"
     if why := _failure([*namespace_command(namespaces), "/bin/true"]):
-        return f"no {namespaces.replace(',', ' and ')} namespace: {why}"
+        return f"a {namespaces.replace(',', ' and ')} namespace cannot be created: {why}"
     return ""
 
 
@@ -103,7 +103,9 @@ def _failure(arguments: list[str]) -> str:
             arguments, capture_output=True, text=True, timeout=_PROBE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProbeNotPossible(f"what this system allows could not be tried: {error}") from error
+        raise ProbeNotPossible(
+            f"the namespaces of this system could not be tested: {error}"
+        ) from error
     words = done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
     return _tried.setdefault(known, words if done.returncode else "")
 
@@ -119,7 +121,7 @@ class ListenerHandover:
     def __init__(self, directory: Path) -> None:
         self.meeting = directory / "exit"
         if len(os.fsencode(self.meeting)) > _PATH_BYTES:
-            raise ValueError(f"too long for a Unix socket's path: {self.meeting}")
+            raise ValueError(f"the path {self.meeting} is too long for a Unix socket")
         self._expecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._expecting.bind(str(self.meeting))
@@ -144,9 +146,13 @@ class ListenerHandover:
                 there.settimeout(timeout_s)
                 _, descriptors, _, _ = socket.recv_fds(there, 1, 1)
         except OSError as error:
-            raise HandoverFailed(f"no way out was handed to us: {error}") from error
+            raise HandoverFailed(
+                f"the network socket of the browser was not received: {error}"
+            ) from error
         if not descriptors:
-            raise HandoverFailed("no way out was handed to us: a message without a socket")
+            raise HandoverFailed(
+                "the network socket of the browser was not received: the message has no socket"
+            )
         return socket.socket(fileno=descriptors[0])
 
     def close(self) -> None:

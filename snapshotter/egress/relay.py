@@ -234,7 +234,7 @@ class Conversation:
         self._opening = asyncio.ensure_future(self._open_tunnel(entry))
         done, _ = await asyncio.wait({self._opening}, timeout=limit_s)
         if not done:
-            late = EgressFailed("timeout", f"no connection within {limit_s:g} s")
+            late = EgressFailed("timeout", f"no connection was made within {limit_s:g} s")
             self._fail(entry, late)
             raise late
         if self._opening.cancelled():
@@ -294,7 +294,9 @@ class Conversation:
     def _client_made(self) -> None:
         if not self._owner.joined(self):
             self._entry = self._owner.ask("http", "", 0)
-            self.end("error", refusal="too-many-connections", detail="more clients than places")
+            self.end(
+                "error", refusal="too-many-connections", detail="too many connections are open"
+            )
 
     def _client_data(self, data: bytes) -> None:
         if self.over:
@@ -315,7 +317,10 @@ class Conversation:
         elif self._mode == "opening":
             # A browser that gives up closes; nobody sends half of a tunnel's bytes ahead.
             if self._entry is not None and self._entry.kind != "http":
-                self.end("client", detail="the client went away before there was a connection")
+                self.end(
+                    "client",
+                    detail="the client closed the connection before the server was connected",
+                )
         elif self.server is not None:
             self.server.write_eof()
 
@@ -323,7 +328,7 @@ class Conversation:
         if self.over:
             self._leave_when_closed()
         else:
-            self.end("client", detail="" if exc is None else "connection reset by the client")
+            self.end("client", detail="" if exc is None else "the client reset the connection")
 
     def _server_data(self, data: bytes) -> None:
         if not self.over:
@@ -346,7 +351,7 @@ class Conversation:
         elif exc is None:
             self.end("server")
         else:
-            self.end("error", error="reset", detail=f"connection lost: {exc}")
+            self.end("error", error="reset", detail=f"the connection was lost: {exc}")
 
     def _regulate(self) -> None:
         """Read from each side as long as the other one accepts it."""
@@ -379,7 +384,7 @@ class Conversation:
         end = self._waiting.find(b"\r\n\r\n")
         if end < 0:
             if len(self._waiting) > MAX_HEAD:
-                self._refuse_head("a request head that does not end")
+                self._refuse_head("the head of the request is too long")
             return False
         raw = bytes(self._waiting[: end + 4])
         del self._waiting[: end + 4]
@@ -407,7 +412,7 @@ class Conversation:
         if head.version != b"HTTP/1.0" or hosts:
             named = split_authority(hosts[0], default_port=80) if len(hosts) == 1 else None
             if named is None or (named[0].lower(), named[1]) != (host.lower(), port):
-                raise MalformedHttp("a Host that is not the one of the target")
+                raise MalformedHttp("the Host header differs from the host of the target")
         body = request_body(head)
         entry = self._entry
         same = entry is not None and (entry.host, entry.port) == (host, port)
@@ -638,7 +643,7 @@ class Conversation:
         self._answer.feed(data)
         if self._absolute and self._answer.status == 407:
             # The proxy's own answer: it must not pass for the site's.
-            self.end("error", error="proxy-authentication", detail="the proxy wants a password")
+            self.end("error", error="proxy-authentication", detail="the proxy requires a password")
             return
         self._pass_on(data, held=self._absolute and self._answer.part is ReadState.HEAD)
         self._advance()

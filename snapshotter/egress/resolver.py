@@ -74,7 +74,9 @@ class SystemResolver:
         try:
             return await asyncio.wait_for(answer, _LONGEST_S)
         except TimeoutError:
-            raise ResolutionFailed("dns-timeout", f"no answer for {host}") from None
+            raise ResolutionFailed(
+                "dns-timeout", f"the resolver gave no answer for {host}"
+            ) from None
 
     def _ask(
         self,

@@ -67,7 +67,7 @@ class EgressRules:
             self.connect_s, self.resolve_s, self.idle_s,
         )  # fmt: skip
         if min(limits) <= 0:
-            raise ValueError("a limit of nothing lets nothing through")
+            raise ValueError("every limit must be larger than 0")
 
     def networks(self) -> tuple[Network, ...]:
         """Return the networks that were opened."""
@@ -94,14 +94,16 @@ def parse_upstream(url: str) -> Upstream:
         raise ValueError("the upstream proxy is not a URL") from error
     kind = _KINDS.get(parts.scheme)
     if kind is None:
-        raise ValueError("an upstream proxy is http://host:port, socks5://host:port or tor")
+        raise ValueError("the upstream proxy must be http://host:port, socks5://host:port or tor")
     if not host or not port or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError("an upstream proxy needs a host and a port, and nothing after them")
+        raise ValueError("the upstream proxy must have a host and a port, and no path")
     if re.search(r"[\x00-\x20\x7f]", url):
-        raise ValueError("the upstream proxy holds a blank or a control character")
+        raise ValueError("the upstream proxy contains a space or a control character")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if max(len(user.encode()), len(password.encode())) > _MAX_CREDENTIAL:
-        raise ValueError(f"a user name or password of more than {_MAX_CREDENTIAL} bytes")
+        raise ValueError(
+            f"the user name or the password of the proxy has more than {_MAX_CREDENTIAL} bytes"
+        )
     if kind == "http" and ":" in user:
-        raise ValueError("a user name with a colon can not be told from the password (RFC 7617)")
+        raise ValueError("the user name of an HTTP proxy must not contain a colon (RFC 7617)")
     return Upstream(kind="tor" if tor else kind, host=host, port=port, user=user, password=password)

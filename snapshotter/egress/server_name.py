@@ -27,7 +27,7 @@ class ServerName:
         try:
             for record in self._cutter.feed(piece):
                 if record.kind != HANDSHAKE:
-                    raise TlsMalformed("not a handshake")
+                    raise TlsMalformed("the record is not a handshake")
                 self._message += record.fragment
                 if self._is_whole():
                     self.name = client_hello(bytes(self._message)).server_name
@@ -43,7 +43,7 @@ class ServerName:
         """Return whether the message is complete; cut off the bytes after it."""
         message = self._message
         if message and message[0] != CLIENT_HELLO:
-            raise TlsMalformed("not a ClientHello")
+            raise TlsMalformed("the message is not a ClientHello")
         end = 4 + int.from_bytes(message[1:4], "big")
         if len(message) < 4 or len(message) < end:
             return False

@@ -82,7 +82,7 @@ def read(path: Path) -> Iterator[Chunk]:
             letter, at_us, length = _HEAD.unpack(head)
             direction = _DIRECTIONS.get(letter)
             if direction is None or length > _MAX_CHUNK or at_us > _LATEST_US:
-                raise ValueError(f"{path.name} holds something that is not a chunk")
+                raise ValueError(f"{path.name} contains data that is not a chunk")
             data = file.read(length)
             if data:
                 yield Chunk(direction=direction, at_us=at_us, data=data)

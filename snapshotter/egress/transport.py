@@ -72,7 +72,7 @@ class HttpxBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Raises httpcore.ConnectTimeout, or httpcore.ConnectError with the guard's reason."""
         if local_address is not None:
-            raise httpcore.ConnectError("the guard chooses where connections start")
+            raise httpcore.ConnectError("the guard chooses the local address of connections")
         try:
             return _Stream(self._guard.dial(host, port, _DIAL_S if timeout is None else timeout))
         except EgressFailed as error:
@@ -86,7 +86,7 @@ class HttpxBackend(httpcore.NetworkBackend):
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
         """Raises httpcore.ConnectError: the guard makes no connections to Unix sockets."""
-        raise httpcore.ConnectError("no sockets of the file system")
+        raise httpcore.ConnectError("Unix sockets are not supported")
 
 
 class _ProxyBackend(HttpxBackend):

@@ -126,8 +126,8 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
 def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
     if overrides.browser and overrides.browser not in KINDS and os.sep not in overrides.browser:
         raise SnapshotterError(
-            f"{overrides.browser} is no kind of browser",
-            hint="shell, chromium, or the path of a binary",
+            f"{overrides.browser} is not a browser kind",
+            hint="give shell, chromium, or the path of a browser binary",
         )
     browser: dict[str, object] = {}
     if overrides.browser in KINDS:
@@ -196,8 +196,8 @@ def _redact_rules(policy: Policy) -> RedactRules:
     for name in policy.redact.viewer_fields:
         if name not in lists:
             raise SnapshotterError(
-                f"there is no list of viewer fields called {name}",
-                hint=f"one of {', '.join(sorted(lists))}",
+                f"the list of viewer fields {name} does not exist",
+                hint=f"give one of these lists: {', '.join(sorted(lists))}",
             )
     return RedactRules(
         url_params=policy.redact.url_params,
@@ -241,5 +241,5 @@ def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
     except ValidationError as error:
         raise SnapshotterError(
             f"streams.{first_validation_mistake(error)}",
-            hint="docs/howto/keep-streams.md says how to make a key",
+            hint="read docs/howto/keep-streams.md, which explains how to make a key",
         ) from error

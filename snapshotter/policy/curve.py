@@ -55,25 +55,27 @@ class Curve:
 
     def __post_init__(self) -> None:
         if not self.at or self.at[0] != timedelta(0):
-            raise ValueError("a curve begins at 0s, the first sight")
+            raise ValueError("a curve must begin at 0s, the time when the page is first seen")
         if any(later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)):
-            raise ValueError("the times of a curve ascend")
+            raise ValueError("the times of a curve must be in ascending order")
         end = self.at[-1]
         for pace in self.then:
             if pace.every < _SHORTEST:
-                raise ValueError("a pace is of 60 s or more")
+                raise ValueError("an interval between visits must be 60 s or longer")
             if pace.until <= end:
-                raise ValueError("each pace ends later than what comes before it")
+                raise ValueError("each interval must end later than the entries before it")
             end = pace.until
         if end > LONGEST:
-            raise ValueError("a curve ends within ten years")
+            raise ValueError("a curve must end within ten years")
         count = len(self.at)
         previous = self.at[-1]
         for pace in self.then:
             count += (pace.until - previous) // pace.every
             previous = pace.until
         if count > MAX_VISITS:
-            raise ValueError(f"a curve has at most {MAX_VISITS} visits, not {count}")
+            raise ValueError(
+                f"a curve may have at most {MAX_VISITS} visits, but this curve has {count}"
+            )
 
     def offsets(self) -> Iterator[timedelta]:
         """Yield the nominal times after first sight, without jitter and seasons."""
@@ -101,7 +103,7 @@ class Season:
         for month, day in (self.begins, self.ends):
             date(2000, month, day)  # a leap year: the 29th of February is a day
         if not 0.05 <= self.factor <= 1:
-            raise ValueError("the factor of a season is from 0.05 to 1")
+            raise ValueError("the factor of a season must be from 0.05 to 1")
 
     def holds(self, moment: datetime) -> bool:
         """Return whether a moment is in the season, by the date of its own time zone."""
@@ -141,9 +143,9 @@ def visits(
         ValueError: A naive time, or a jitter out of range.
     """
     if first_seen.tzinfo is None:
-        raise ValueError("first sight is an aware time")
+        raise ValueError("first_seen must be a time with a time zone")
     if not 0 <= jitter <= MAX_JITTER:
-        raise ValueError(f"jitter is from 0 to {MAX_JITTER}")
+        raise ValueError(f"jitter must be from 0 to {MAX_JITTER}")
     previous = first_seen.astimezone(UTC)
     moments = chain(_nominal(curve, first_seen, seasons), (None,))
     for number, (nominal, following) in enumerate(pairwise(moments)):
@@ -195,7 +197,7 @@ def parse_season(begins: str, ends: str, factor: float) -> Season:
     for text in (begins, ends):
         match = _DAY.fullmatch(text)
         if match is None:
-            raise ValueError(f"not a day of the year: {text!r}; write MM-DD")
+            raise ValueError(f"{text!r} is not a day of the year in the form MM-DD")
         days.append((int(match[1]), int(match[2])))
     return Season(begins=days[0], ends=days[1], factor=factor)
 
@@ -226,7 +228,7 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
     try:
         tables: dict[str, Any] = toml.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
     curves: dict[str, Curve] = {}
     for name, table in tables.items():
         try:

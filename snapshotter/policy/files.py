@@ -42,7 +42,7 @@ def curves(path: Path | None = None) -> Mapping[str, Curve]:
     try:
         return parse_curves(read_limited(found).decode("utf-8"), str(found))
     except UnicodeDecodeError as error:
-        raise SnapshotterError(f"{found} can not be read: {error}") from error
+        raise SnapshotterError(f"{found} cannot be read: {error}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(most + 1)
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror or error}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(data) > most:
         raise SnapshotterError(f"{path} is longer than {most} bytes")
     return data
@@ -87,7 +87,7 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise SnapshotterError(f"{path} is nested too deeply") from error
     except ValueError as error:  # not UTF-8, not TOML, endless numbers
-        raise SnapshotterError(f"{path} can not be read: {error}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error}") from error
 
 
 def first_validation_mistake(error: ValidationError) -> str:
@@ -109,7 +109,7 @@ def public_key(path: Path) -> str:
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES).decode("ascii", "replace")
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def certificate_authorities(path: Path) -> tuple[str, ...]:
@@ -124,8 +124,9 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
         return read_certificates(data)
     except ValueError as error:
         raise SnapshotterError(
-            f"{path} can not be trusted as a certificate authority: {error}",
-            hint="name the certificate that signs the server's, in PEM: --ca root.pem",
+            f"{path} cannot be used as a certificate authority: {error}",
+            hint="give the PEM file of the certificate authority that signed the server's "
+            "certificate, for example with --ca root.pem",
         ) from error
 
 
@@ -140,5 +141,6 @@ def network(text: str) -> str:
         return str(ip_network(text.strip()))
     except ValueError as error:
         raise SnapshotterError(
-            f"not a network: {error}", hint="10.0.0.0/8, 127.0.0.1 or fd00::/8"
+            f"the network is invalid: {error}",
+            hint="write a network like 10.0.0.0/8, 127.0.0.1 or fd00::/8",
         ) from error

@@ -31,7 +31,9 @@ class Backoff:
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= self.floor <= self.cap:
-            raise ValueError("a back-off is [at least, at most]")
+            raise ValueError(
+                "a back-off must be [shortest, longest], and shortest must not exceed longest"
+            )
 
     def draw(self, strikes: int, chance: float) -> timedelta:
         """Return a time with full jitter, for the n-th failure in a row, counted from 1."""
@@ -62,9 +64,11 @@ class HostRules:
 
     def __post_init__(self) -> None:
         if self.per_day and self.urgent >= self.per_day:
-            raise ValueError("urgent is less than per_day: it is a part of it")
+            raise ValueError(
+                "urgent must be less than per_day, because urgent visits are part of per_day"
+            )
         if len(quiet_minutes(self.quiet)) >= MINUTES_OF_DAY:
-            raise ValueError("the quiet hours leave no minute of a day")
+            raise ValueError("the quiet hours must not cover the whole day")
 
     def free_at(self, moment: datetime) -> datetime:
         """Return the first moment, from this one on, outside the quiet hours, UTC."""
@@ -161,5 +165,5 @@ def counted_host(url: str) -> str:
     host = host[:_LONGEST_HOST]  # a longer one cannot be asked: it is counted, and that is all
     shorter = host.removeprefix("www.")
     if not host:
-        raise ValueError("an address without a host")
+        raise ValueError("the address has no host")
     return shorter if "." in shorter else host

@@ -67,10 +67,10 @@ def find(name_or_path: str, directory: Path | None = None) -> Path:
     known = shipped_policy_names()
     near = difflib.get_close_matches(name_or_path, known, n=1)
     raise SnapshotterError(
-        f"there is no policy called {name_or_path}",
+        f"the policy {name_or_path} does not exist",
         hint=f"did you mean {near[0]}?"
         if near
-        else f"one of {', '.join(known)}, or the path of a file",
+        else f"give one of these policies, or the path of a file: {', '.join(known)}",
     )
 
 
@@ -168,7 +168,7 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         raw = parse_toml(data, path)
         parent = raw.pop("extends", "")
         if not isinstance(parent, str):
-            raise SnapshotterError(f"policy {path}: extends: Input should be a valid string")
+            raise SnapshotterError(f"policy {path}: extends must be a string")
         name = _validated(raw, path).name
         raw = _with_rules_beside(raw, path)
         visited[path.resolve()] = name
@@ -183,13 +183,14 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         if following.resolve() in visited:
             names = (*visited.values(), visited[following.resolve()])
             raise SnapshotterError(
-                f"policy {path}: extends leads back to itself: {' → '.join(names)}",
-                hint="one of them has to stand alone",
+                f"policy {path}: extends refers back to the policy itself: {' → '.join(names)}",
+                hint="remove `extends` from one of these policies",
             )
         if len(visited) > MOST_PARENTS:
             raise SnapshotterError(
-                f"policy {path}: more than {MOST_PARENTS} parents: {' → '.join(visited.values())}",
-                hint="put what they say into fewer files",
+                f"policy {path}: the policy has more than {MOST_PARENTS} parents: "
+                f"{' → '.join(visited.values())}",
+                hint="combine these policies into fewer files",
             )
         path = following
 
@@ -238,7 +239,7 @@ def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
 def _mistake(error: Any) -> PolicyMistake:
     where = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
-        return PolicyMistake(".".join(where), "no such key", _nearest(where))
+        return PolicyMistake(".".join(where), "this key does not exist", _nearest(where))
     return PolicyMistake(".".join(where), error["msg"].removeprefix("Value error, "))
 
 
@@ -257,7 +258,7 @@ def _nearest(where: list[str]) -> str:
     elsewhere = [setting for setting in known if setting.rpartition(".")[2] == name]
     if elsewhere:
         return f"did you mean {elsewhere[0]}?"
-    return "docs/reference/policies.md names every key"
+    return "see docs/reference/policies.md, which lists every key"
 
 
 def all_keys(model: type[BaseModel] = Policy, before: str = "") -> Iterator[str]:

@@ -98,7 +98,7 @@ def parse_rules(text: str, source: str) -> PageIdentityRules:
     except ValidationError as error:
         raise SnapshotterError(f"{source}: {first_validation_mistake(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
     return PageIdentityRules(
         parameters=frozenset(parameter.lower() for parameter in read.tracking.parameters),
         prefixes=tuple(prefix.lower() for prefix in read.tracking.prefixes),
@@ -124,7 +124,7 @@ def page_identity(url: str, rules: PageIdentityRules) -> PageIdentity:
     host = _host(parts.hostname or "")
     scheme = parts.scheme.lower()
     if scheme not in _PORTS or not host:
-        raise ValueError(f"not an address of a page: {url[:200]!r}")
+        raise ValueError(f"{url[:200]!r} is not the address of a page")
     port = parts.port  # raises ValueError for what is no port
     pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MANY)
     if host in rules.wechat:
@@ -187,14 +187,14 @@ def weibo_number(short: str) -> int:
         ValueError: Not a short form: other letters, or a group that does not give seven digits.
     """
     if not re.fullmatch(r"[0-9A-Za-z]{1,20}", short):
-        raise ValueError(f"not a post's short form: {short[:40]!r}")
+        raise ValueError(f"{short[:40]!r} is not the short form of a post's id")
     groups = []
     for end in range(len(short), 0, -_LETTERS):
         value = 0
         for letter in short[max(0, end - _LETTERS) : end]:
             value = value * 62 + _BASE62.index(letter)
         if value >= 10**_DIGITS:
-            raise ValueError(f"not a post's short form: {short!r}")
+            raise ValueError(f"{short!r} is not the short form of a post's id")
         groups.append(f"{value:0{_DIGITS}}")
     return int("".join(reversed(groups)))
 

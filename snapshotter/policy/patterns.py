@@ -32,7 +32,7 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
         ValueError: Not a regular expression, or outside the subset; the message gives the reason.
     """
     if not text or len(text) > MAX_PATTERN:
-        raise ValueError(f"a pattern has 1 to {MAX_PATTERN} characters")
+        raise ValueError(f"a pattern must have 1 to {MAX_PATTERN} characters")
     out: list[str] = []
     at = 0
     ways, choices = 1, [1]  # choices: alternatives of each group that is open
@@ -48,7 +48,9 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
         if text[at] in "()|":
             opening = "(?:" if text.startswith("(?:", at) else text[at]
             if text.startswith("(?", at) and opening == "(":
-                raise ValueError(f"groups are (…) or (?:…): {text!r}")
+                raise ValueError(
+                    f"a pattern may only have groups of the form (…) or (?:…): {text!r}"
+                )
             if opening == "|":
                 choices[-1] += 1
             elif opening == ")":
@@ -61,11 +63,11 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
             continue
         atom = _ATOM.match(text, at)
         if atom is None or (atom[0][0] == "\\" and not _GOOD_ESCAPE.fullmatch(atom[0])):
-            raise ValueError(f"{text[at : at + 2]!r} is not known in a pattern: {text!r}")
+            raise ValueError(f"{text[at : at + 2]!r} is not supported in a pattern: {text!r}")
         if open_repeat and _takes(open_repeat, atom[0]):
             raise ValueError(
-                f"{open_repeat!r} is repeated, and could take the {atom[0]!r} "
-                f"that has to follow it: {text!r}"
+                f"{open_repeat!r} is repeated and can also match {atom[0]!r}, which must follow "
+                f"the repeat: {text!r}"
             )
         out.append(atom[0])
         open_repeat, at = "", atom.end()
@@ -73,18 +75,22 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
     for count in choices:
         ways *= count
     if ways > _MAX_WAYS:
-        raise ValueError(f"more than {_MAX_WAYS} ways through a pattern's alternatives: {text!r}")
+        raise ValueError(
+            f"the alternatives of a pattern have more than {_MAX_WAYS} combinations: {text!r}"
+        )
     try:
         return re.compile("".join(out))
     except (re.error, OverflowError) as error:
-        raise ValueError(f"not a regular expression: {text!r}: {error}") from error
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
 
 
 def _check_repeat(text: str, repeat: "re.Match[str]", single: str) -> None:
     if not single:
-        raise ValueError(f"{repeat[0]!r} has to follow a single character or a class: {text!r}")
+        raise ValueError(
+            f"{repeat[0]!r} must follow a single character or a character class: {text!r}"
+        )
     if any(int(count) > _MAX_COUNT for count in (repeat[1], repeat[3]) if count):
-        raise ValueError(f"a repeat of more than {_MAX_COUNT} times: {text!r}")
+        raise ValueError(f"a pattern must not repeat more than {_MAX_COUNT} times: {text!r}")
 
 
 def _takes(repeated: str, following: str) -> bool:

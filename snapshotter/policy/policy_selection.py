@@ -27,7 +27,7 @@ from snapshotter.policy.rule_tables import SCHEMA as RULES
 
 AUTO = files.AUTO
 DEFAULT = "default"
-_BY_NAME = "by name alone"
+_BY_NAME = "by name only"
 
 _Rank = tuple[int, int]
 
@@ -62,7 +62,8 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
     if directory is not None and not directory.is_dir():
         raise SnapshotterError(
-            f"the policies_dir {directory} is no directory", hint="make it, or correct the setting"
+            f"policies_dir is {directory}, which is not a directory",
+            hint="make the directory, or correct the setting policies_dir",
         )
     if directory is not None:
         own = sorted(path for path in directory.glob("*.toml") if not _has_rules(path))
@@ -72,8 +73,8 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
         policy_file = load_effective(str(path))
         if policy_file.policy.name != stem:
             raise SnapshotterError(
-                f"policy {path} calls itself {policy_file.policy.name}",
-                hint=f"a policy is named as its file: {stem}",
+                f"the file {path} contains the name {policy_file.policy.name}",
+                hint=f"give the policy the name of its file: {stem}",
             )
         read.append(policy_file)
     return tuple(read)
@@ -103,7 +104,8 @@ def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
     )
     return Pick(
         winner=_describe_reason(
-            winner, f"it names {winner.by}" if winner.by else "no other names the page"
+            winner,
+            f"the policy names {winner.by}" if winner.by else "no other policy names the page",
         ),
         rejected=tuple(
             _describe_reason(candidate, _why_not(candidate, winner)) for candidate in rejected
@@ -123,7 +125,7 @@ def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[Effective
 
 
 def describe_picks(picked: Iterable[Candidate]) -> str:
-    """Describe what was chosen for many pages: "3 social-post (it names host x.com)"."""
+    """Describe what was chosen for many pages: "3 social-post (the policy names host x.com)"."""
     counted = Counter((candidate.name, candidate.why) for candidate in picked)
     ordered = sorted(counted, key=lambda pair: (-counted[pair], pair))
     return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)
@@ -190,13 +192,13 @@ def _closeness(found: tuple[str, _Rank]) -> _Rank:
 def _why_not(loser: Candidate, winner: Candidate) -> str:
     if not loser.by:
         if loser.name == DEFAULT:
-            return "it is for what no other policy names"
+            return "the policy is for pages that no other policy names"
         if loser.why == _BY_NAME:
-            return "used by name alone"
-        return "it names other pages"
+            return "the policy is used only by its name"
+        return "the policy names other pages"
     if loser.rank < winner.rank:
-        return f"it names {loser.by}, which is not as close"
-    return f"it names {loser.by}, as closely, and comes later"
+        return f"the policy names {loser.by}, which is less specific"
+    return f"the policy names {loser.by}, which is as specific, but the policy comes later"
 
 
 def _describe_reason(candidate: Candidate, why: str) -> Candidate:

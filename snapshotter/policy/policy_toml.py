@@ -29,7 +29,7 @@ def value_toml(value: object) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + "".join(map(_character, escaped)) + '"'
-    raise TypeError(f"{type(value).__name__} has no place in a policy")
+    raise TypeError(f"{type(value).__name__} cannot be written in a policy")
 
 
 def _lines(table: Mapping[str, object], name: str) -> Iterator[str]:

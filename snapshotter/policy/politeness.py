@@ -81,15 +81,16 @@ class AllowedVisit:
 def describe_wait(wait: VisitWait, rules: HostRules) -> str:
     """Return why a visit has to wait, for a person."""
     return {
-        WaitCause.IN_FLIGHT: f"{rules.at_once} at a time, and so many are under way",
+        WaitCause.IN_FLIGHT: "the limit of visits at the same time is reached (limit: "
+        f"{rules.at_once})",
         WaitCause.INTERVAL: f"the last visit began less than about {_short(rules.every)} ago",
-        WaitCause.THROTTLED: "the host said that it is too much",
-        WaitCause.UNWELL: "the host answered that it has trouble",
+        WaitCause.THROTTLED: "the host answered that there were too many requests",
+        WaitCause.UNWELL: "the host answered with a server error",
         WaitCause.UNREACHABLE: "the host did not answer",
-        WaitCause.BUDGET: f"the day's budget of {rules.per_day} visits is spent",
-        WaitCause.QUIET: "quiet hours",
-        WaitCause.ALL: "as many visits as are allowed are under way, of all workers together",
-        WaitCause.WORKER: "as many visits as are allowed are under way here",
+        WaitCause.BUDGET: f"the daily limit of {rules.per_day} visits is used up",
+        WaitCause.QUIET: "the host has quiet hours now",
+        WaitCause.ALL: "the limit of visits of all workers together is reached",
+        WaitCause.WORKER: "the limit of visits of this worker is reached",
     }[wait.cause]
 
 

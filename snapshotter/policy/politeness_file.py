@@ -81,7 +81,7 @@ class _File(BaseModel):
     def _have_names_of_their_own(cls, hosts: tuple[_Host, ...]) -> tuple[_Host, ...]:
         names = [host.name for host in hosts]
         if len(set(names)) < len(names):
-            raise ValueError("two tables have one name")
+            raise ValueError("two tables have the same name")
         return hosts
 
 
@@ -110,9 +110,7 @@ def _read(path: Path) -> _File:
     try:
         return _File.model_validate(read_toml(path))
     except ValidationError as error:
-        raise SnapshotterError(
-            f"politeness in {path}: {first_validation_mistake(error)}"
-        ) from error
+        raise SnapshotterError(f"{path}: politeness: {first_validation_mistake(error)}") from error
 
 
 def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
@@ -129,7 +127,7 @@ def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
             overrides=tuple(_override(host, default | _values(host)) for host in tables),
         )
     except ValueError as error:
-        raise SnapshotterError(f"politeness in {source}: {error}") from error
+        raise SnapshotterError(f"{source}: politeness: {error}") from error
 
 
 def _values(table: _Table) -> dict[str, Any]:
@@ -148,7 +146,8 @@ def _override(table: _Host, values: Mapping[str, Any]) -> Override:
             below.append(text[1:])
         elif "*" in text or ":" in text:
             raise ValueError(
-                f"{table.name}: {pattern!r} is no host; write weibo.com, *.weibo.com or 127.0.0.0/8"
+                f"{table.name}: {pattern!r} is not a host; write a host like weibo.com, "
+                "*.weibo.com or 127.0.0.0/8"
             )
         else:
             names.add(counted_host(f"http://{text}/"))
@@ -189,5 +188,5 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"{name!r} is no time zone of the IANA list; write Asia/Shanghai"
+            f"{name!r} is not a time zone of the IANA list; write a name like Asia/Shanghai"
         ) from None

@@ -30,7 +30,7 @@ class QuietHours:
 
     def __post_init__(self) -> None:
         if self.begins == self.ends:
-            raise ValueError("quiet hours begin and end at different times")
+            raise ValueError("quiet hours must begin and end at different times")
 
     @override
     def __str__(self) -> str:
@@ -79,4 +79,6 @@ def parse_quiet(text: str) -> QuietHours:
             raise ValueError
         return QuietHours(time.fromisoformat(begins), time.fromisoformat(ends))
     except ValueError:
-        raise ValueError(f"{text!r} are no quiet hours; write 22:00-06:30") from None
+        raise ValueError(
+            f"{text!r} is not a range of quiet hours; write a range like 22:00-06:30"
+        ) from None

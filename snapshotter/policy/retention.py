@@ -21,5 +21,5 @@ def retention_for_days(days: int, mode: str, at: datetime) -> Retention | None:
         ValueError: Not a number of days from 0 to 36,500, or not a mode of Object Lock.
     """
     if not 0 <= days <= MAX_DAYS:
-        raise ValueError(f"a retention is of 0 to {MAX_DAYS} days, not {days}")
+        raise ValueError(f"the retention must be 0 to {MAX_DAYS} days, but is {days} days")
     return Retention(until=at + timedelta(days=days), mode=mode) if days else None

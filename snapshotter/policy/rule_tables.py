@@ -47,13 +47,15 @@ def _pattern(text: str) -> str:
 def _script_pattern(text: str) -> str:
     _pattern(text)
     if len(literal_beginning(text)) < _LEAST_LITERAL:
-        raise ValueError(f"has to begin with {_LEAST_LITERAL} plain letters, as in 'var name = …'")
+        raise ValueError(f"must begin with {_LEAST_LITERAL} plain letters, as in 'var name = …'")
     return text
 
 
 def _one_group(text: str) -> str:
     if compile_pattern(text).groups != 1:
-        raise ValueError("has to have one group (…): what is taken from the page")
+        raise ValueError(
+            "must have exactly one group (…), which gives the value that is read from the page"
+        )
     return text
 
 
@@ -102,7 +104,7 @@ class _Seen(_Table):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.first and self.last and self.first > self.last:
-            raise ValueError("first is after last")
+            raise ValueError("`first` is later than `last`")
         return self
 
 
@@ -188,10 +190,14 @@ class _Matching(_Rule):
     def _looks_somewhere(self) -> Self:
         words = self.equals or self.starts or self.matches or self.contains
         if words and not self.select:
-            raise ValueError("words need a select: the element in which they stand")
+            raise ValueError(
+                "conditions on text need `select`, which selects the element with the text"
+            )
         ways = (self.url, self.select, self.script, self.data, self.header, self.status)
         if not any(ways):
-            raise ValueError("matches nothing: give url, select, script, data, header or status")
+            raise ValueError(
+                "the rule has no condition: give url, select, script, data, header or status"
+            )
         return self
 
     def match(self) -> Match:
@@ -220,9 +226,11 @@ class ContentTable(_Rule):
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if bool(self.any) == bool(self.data):
-            raise ValueError("give any: elements that content is in, or data")
+            raise ValueError("give either `any` (the elements with the content) or `data`")
         if self.any and not self.min_text and not self.min_images:
-            raise ValueError("an element that may be empty shows nothing: give min_text")
+            raise ValueError(
+                "give min_text or min_images, because an empty element does not show the content"
+            )
         return self
 
     def value(self) -> ContentRule:
@@ -266,11 +274,11 @@ class _Extract(_Table):
             if text
         ]
         if len(given) != 1:
-            raise ValueError("give one of select, from, script, query and link_rel")
+            raise ValueError("give exactly one of select, from, script, query and link_rel")
         if self.attr and not self.select:
-            raise ValueError("attr needs a select")
+            raise ValueError("`attr` needs `select`")
         if self.script and self.regex:
-            raise ValueError("script is itself a pattern, and takes no regex")
+            raise ValueError("`script` is a pattern, so `regex` is not allowed with it")
         return self
 
     def value(self, name: str) -> Extract:
@@ -310,12 +318,12 @@ class NoticeTable(_Matching):
     @model_validator(mode="after")
     def _says_what_is_true(self) -> Self:
         if self.cause == "owner_setting" and self.takedown:
-            raise ValueError("what its owner has set is no take-down: say takedown = false")
+            raise ValueError("a setting of the owner is not a take-down: write takedown = false")
         for name, found in self.extract.items():
             if found.source and found.source != "notice" and found.source not in self.extract:
-                raise ValueError(f"extract.{name}.from: there is no extract of that name")
+                raise ValueError(f"extract.{name}.from: an extract with this name does not exist")
             if found.source == name:
-                raise ValueError(f"extract.{name}.from: is itself")
+                raise ValueError(f"extract.{name}.from: an extract cannot be made from itself")
         return self
 
     def value(self) -> NoticeRule:
@@ -337,7 +345,10 @@ class JsonTable(NoticeTable):
     @model_validator(mode="after")
     def _reads_data(self) -> Self:
         if not self.data or self.select or self.script or self.url:
-            raise ValueError("a [[json]] rule reads the page's data alone: give data")
+            raise ValueError(
+                "a [[json]] rule reads only the page's data: give `data`, and no select, script or "
+                "url"
+            )
         return self
 
 
@@ -347,7 +358,7 @@ class StatusTable(NoticeTable):
     @model_validator(mode="after")
     def _has_a_status(self) -> Self:
         if not self.status:
-            raise ValueError("a [[status]] rule needs a status")
+            raise ValueError("a [[status]] rule needs `status`")
         return self
 
 
@@ -398,11 +409,15 @@ class MessageTable(_Rule):
     @model_validator(mode="after")
     def _names_a_place(self) -> Self:
         if bool(self.url) == bool(self.path):
-            raise ValueError("give url, for the final address, or path, for the page's data")
+            raise ValueError(
+                "give either `url` (for the final address) or `path` (for the page's data)"
+            )
         if self.url and not self.query:
-            raise ValueError("url needs query: the parameter that has the words")
+            raise ValueError(
+                "`url` needs `query`, the name of the parameter that contains the text"
+            )
         if self.url and self.data:
-            raise ValueError("data goes with path")
+            raise ValueError("`data` is allowed only with `path`")
         return self
 
     def value(self) -> MessageRule:
@@ -431,7 +446,9 @@ class PhraseTable(_Rule):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if bool(self.subject) != bool(self.state) or not (self.subject or self.whole):
-            raise ValueError("give subject and state, or whole: without them it matches nothing")
+            raise ValueError(
+                "give `subject` and `state`, or give `whole`; without them the rule matches no page"
+            )
         return self
 
     def value(self) -> PhraseRule:
@@ -498,11 +515,13 @@ class FileTable(_Table):
         seen: set[str] = set()
         for rule in self.rules():
             if rule.id in seen:
-                raise ValueError(f"two rules are called {rule.id}")
+                raise ValueError(f"two rules have the id {rule.id}")
             seen.add(rule.id)
         known = {notice.id for notice in (*self.notice, *self.json_, *self.status)}
         for notice in (*self.notice, *self.json_, *self.status):
             for of in notice.detail_of:
                 if of not in known or of == notice.id:
-                    raise ValueError(f"{notice.id}: detail_of: there is no other notice {of}")
+                    raise ValueError(
+                        f"{notice.id}: detail_of: another notice with the id {of} does not exist"
+                    )
         return self

@@ -59,11 +59,11 @@ class _Place(_Table):
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
         if not (self.select or self.variable or self.data):
-            raise ValueError("needs one of select, variable, data")
+            raise ValueError("give one of select, variable and data")
         if self.select and (self.variable or self.data):
-            raise ValueError("an element and a script are two places: write two")
+            raise ValueError("select cannot be combined with variable or data: write two entries")
         if self.attribute and not self.select:
-            raise ValueError("attribute is of the element that select finds")
+            raise ValueError("`attribute` needs `select`")
         return self
 
     def place(self) -> ValueLocation:
@@ -100,7 +100,7 @@ class _Site(_Table):
     @model_validator(mode="after")
     def _regions_are_known(self) -> Self:
         if unknown := set(self.regions) - {region.value for region in Region}:
-            raise ValueError(f"{sorted(unknown)[0]} is no region")
+            raise ValueError(f"{sorted(unknown)[0]} is not a region")
         return self
 
     def site(self) -> SiteReadings:
@@ -167,11 +167,11 @@ def parse(text: str, name: str = "the file") -> KnownSites:
         file = _File.model_validate(values)
     except ValidationError as error:
         raise SnapshotterError(
-            f"rules for readings, {name}: {first_validation_mistake(error)}",
-            hint="docs/reference/readings.md has the keys",
+            f"the rules for readings in {name} are invalid: {first_validation_mistake(error)}",
+            hint="see docs/reference/readings.md, which lists every key",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"rules for readings, {name}: {error}") from error
+        raise SnapshotterError(f"the rules for readings in {name} are invalid: {error}") from error
     return KnownSites(
         file=RuleFile(id=file.id, version=file.version, sha256=hashlib.sha256(data).hexdigest()),
         text=text,

@@ -56,7 +56,7 @@ _Duration = Annotated[str, AfterValidator(_is_duration)]  # "8s", "10m", "1d"
 def _at_most(longest: timedelta) -> AfterValidator:
     def check(text: str) -> str:
         if parse_duration(text) > longest:
-            raise ValueError(f"longer than {longest}")
+            raise ValueError(f"the duration is longer than {longest}")
         return text
 
     return AfterValidator(check)
@@ -67,7 +67,9 @@ def _is_zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         if name != "UTC" and available_timezones():  # else this system has no list at all
-            raise ValueError("not a time zone of the IANA list: Asia/Shanghai") from error
+            raise ValueError(
+                "not a time zone of the IANA list; write a name like Asia/Shanghai"
+            ) from error
     return name
 
 
@@ -89,7 +91,9 @@ class _Table(BaseModel):
 
 def _is_host(text: str) -> str:
     if not _HOST.fullmatch(text):
-        raise ValueError(f"{text!r} is no host: example.org, *.example.org or 192.0.2.7")
+        raise ValueError(
+            f"{text!r} is not a host; write a host like example.org, *.example.org or 192.0.2.7"
+        )
     return text
 
 
@@ -346,7 +350,9 @@ class RequestTable(_Table):
     @classmethod
     def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in names:
-            raise ValueError('"*" would take out every parameter, and with them the page')
+            raise ValueError(
+                '"*" would remove every parameter, so addresses of different pages would be equal'
+            )
         return names
 
 
@@ -425,7 +431,7 @@ class ScheduleTable(_Table):
     @classmethod
     def _is_a_pace(cls, text: str) -> str:
         if text and parse_duration(text) < _SHORTEST:
-            raise ValueError("a pace is of 60 s or more")
+            raise ValueError("an interval between visits must be 60 s or longer")
         return text
 
     @field_validator("start", "end")
@@ -438,7 +444,7 @@ class ScheduleTable(_Table):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if (bool(self.curve), bool(self.every), bool(self.cron)).count(True) > 1:
-            raise ValueError("a schedule has one of curve, every and cron")
+            raise ValueError("give at most one of curve, every and cron")
         return self
 
 
@@ -464,7 +470,9 @@ class MonitorTable(_Table):
 
 def _is_free(name: str) -> str:
     if name == "auto":
-        raise ValueError('"auto" is no name of a policy: it lets the address decide')
+        raise ValueError(
+            '"auto" cannot be the name of a policy, because "auto" chooses a policy by the address'
+        )
     return name
 
 
@@ -519,7 +527,7 @@ def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
     return patterns
 
 
@@ -536,11 +544,14 @@ def offsets(paces: tuple[Every, ...]) -> tuple[timedelta, ...]:
     for pace in paces:
         every, until = parse_duration(pace.every), parse_duration(pace.until)
         if every < _SHORTEST:
-            raise ValueError("a pace is of 60 s or more")
+            raise ValueError("an interval between visits must be 60 s or longer")
         if until < last + every:
-            raise ValueError(f"nothing is due every {pace.every} until {pace.until}")
+            raise ValueError(
+                f"no visit is due: the interval {pace.every} is longer than the time until "
+                f"{pace.until}"
+            )
         if len(found) + (until - last) // every > _MOST_VISITS:
-            raise ValueError(f"more than {_MOST_VISITS} visits")
+            raise ValueError(f"the schedule has more than {_MOST_VISITS} visits")
         while last + every <= until:
             last += every
             found.append(last)

@@ -58,7 +58,7 @@ def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
         path = find_rules(rules_id)
         found = parse_rules(_read(path), str(path))
         if found.file.id in rule_sets and rule_sets[found.file.id].text != found.text:
-            raise SnapshotterError(f"{path}: another file of rules is called {found.file.id} too")
+            raise SnapshotterError(f"{path}: another rule file has the same id, {found.file.id}")
         rule_sets[found.file.id] = found
     return tuple(rule_sets.values())
 
@@ -81,8 +81,8 @@ def find_rules(id_or_path: str) -> Path:
     if id_or_path in shipped_rules():
         return shipped_directory() / "takedown" / f"{id_or_path}.toml"
     raise SnapshotterError(
-        f"there are no take-down rules called {id_or_path}",
-        hint=f"one of {', '.join(shipped_rules())}, or the path of a file",
+        f"the take-down rules {id_or_path} do not exist",
+        hint=f"give one of these rule files, or the path of a file: {', '.join(shipped_rules())}",
     )
 
 
@@ -107,7 +107,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
     except RecursionError as error:
         raise SnapshotterError(f"{source} is nested too deeply") from error
     except ValueError as error:  # no TOML, endless numbers
-        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
     try:
         read = FileTable.model_validate(table)
         return _rule_set(read, text, hashlib.sha256(data).hexdigest())
@@ -117,7 +117,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
         where = _where(table, first["loc"])
         raise SnapshotterError(
             f"{source}: {where}: {message}" if where else f"{source}: {message}",
-            hint="the format is in docs/reference/takedown-rules.md",
+            hint="see docs/reference/takedown-rules.md, which describes the format",
         ) from error
 
 
@@ -148,7 +148,7 @@ def _read(path: Path) -> str:
             data = stream.read(MAX_BYTES + 1)
         return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SnapshotterError(f"{path} can not be read: {error}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error}") from error
 
 
 def _where(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:

@@ -29,10 +29,12 @@ def parse_duration(text: str) -> timedelta:
     """
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a duration: {text!r}; write 90s, 15m, 4h, 1d or 2w")
+        raise ValueError(
+            f"{text!r} is not a duration; write a duration like 90s, 15m, 4h, 1d or 2w"
+        )
     duration = int(match[1]) * _UNITS[match[2]]
     if duration > LONGEST:
-        raise ValueError(f"longer than ten years: {text!r}")
+        raise ValueError(f"the duration {text!r} is longer than ten years")
     return duration
 
 
@@ -54,7 +56,7 @@ def parse_percent(text: str) -> float:
     """
     match = _PERCENT.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a share: {text!r}; write 15%, or 0")
+        raise ValueError(f"{text!r} is not a percentage; write a percentage like 15%, or 0")
     return int(match[1]) / 100
 
 
@@ -78,5 +80,5 @@ def parse_moment(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
         return local.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"not a day or a time: {text!r}; write 2027-05-27, or 2027-05-27T09:00"
+            f"{text!r} is not a date or time; write 2027-05-27, or 2027-05-27T09:00"
         ) from error

@@ -156,8 +156,8 @@ class Catalog:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise SnapshotterError(
-                f"{path.parent} can not be made: {error.strerror}",
-                hint="set data_dir to a directory that you may write to",
+                f"the directory {path.parent} cannot be created: {error.strerror}",
+                hint="set data_dir to a directory where you may write",
             ) from error
         try:
             with self._translated():
@@ -599,16 +599,16 @@ class Catalog:
                 # It is an index: whoever opens it next makes it anew.
                 self._discard()
                 raise _Ruined(
-                    f"the catalog {self._path} was damaged, and is thrown away: {error}",
-                    hint="try again: it is made again from the store",
+                    f"the catalog {self._path} is damaged and was deleted: {error}",
+                    hint="try again: the catalog is made again from the store",
                 ) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise ServiceUnavailable(
                     f"the catalog {self._path} is in use by another process", hint="try again"
                 ) from error
             raise SnapshotterError(
-                f"the catalog {self._path} can not be used: {error}",
-                hint="see whether the disk is full, and whose the file is",
+                f"the catalog {self._path} cannot be used: {error}",
+                hint="check whether the disk is full, and check the owner and mode of the file",
             ) from error
 
 

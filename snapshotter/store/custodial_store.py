@@ -261,7 +261,9 @@ class CustodialStore:
                     self._settle(file, begun)
                 self._record(bundle_id, file, ())
         except (SnapshotterError, OSError) as error:
-            self._show_message(f"{bundle_id}: its custody could not be completed: {_words(error)}")
+            self._show_message(
+                f"{bundle_id}: the custody chain could not be completed: {_words(error)}"
+            )
 
     def _settle(self, file: ReceiptFile, begun: CustodyEvent) -> None:
         """Add the receipt to an event that was begun, if the object arrived."""
@@ -314,7 +316,9 @@ class CustodialStore:
                     stored = self._store.head(key)
                 return head, self._receipt("", "", key, stored, sha256)
         raise ServiceUnavailable(
-            f"others write to the custody chain of {bundle_id} all the time", hint="try again"
+            f"the custody chain of {bundle_id} could not be extended, because other processes "
+            "extend the chain at the same time",
+            hint="try again",
         )
 
     def _chain_head(self, bundle_id: str) -> ChainHead:
@@ -425,7 +429,7 @@ class CustodialStore:
 
     def _complain(self, bundle_id: str, event: CustodyEvent, error: Exception) -> None:
         what = event.event or "the receipt"
-        self._show_message(f"{bundle_id}: {what} could not be written down: {_words(error)}")
+        self._show_message(f"{bundle_id}: {what} could not be recorded: {_words(error)}")
 
 
 def read_chain(

@@ -54,16 +54,17 @@ def _lock(descriptor: int, url: str) -> None:
         except BlockingIOError as error:
             if time.monotonic() >= end:
                 raise ServiceUnavailable(
-                    f"another process has been changing the log of {url} for {_WAIT_S:.0f} s",
-                    hint="see whether it hangs; the lock is let go of when it ends",
+                    f"another process has locked the log of {url} for more than {_WAIT_S:.0f} s",
+                    hint="check whether that process still runs; the lock is released when the "
+                    "process ends",
                 ) from error
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 raise SnapshotterError(
-                    f"the file system of {url} has no locks, and a log needs them",
-                    hint="keep the store on a local file system, or in a bucket",
+                    f"the file system of {url} does not support the locks that a log needs",
+                    hint="keep the store on a local file system or in a bucket",
                 ) from error
             raise
         else:

@@ -55,9 +55,9 @@ def parse(data: bytes) -> LockState:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
-        raise EvidenceInvalid("not the note of a lock")
+        raise EvidenceInvalid("the content is not the record of a lock")
     if type(value["legal_hold"]) is not bool:
-        raise EvidenceInvalid("the note of a lock does not say whether there is a hold")
+        raise EvidenceInvalid("the record of a lock does not state whether a legal hold exists")
     return LockState(retention=_retention(value), legal_hold=value["legal_hold"])
 
 
@@ -69,7 +69,9 @@ def _retention(value: dict[str, Any]) -> Retention | None:
             until=canonical_json.parse_instant(value["retain_until"]), mode=value["mode"]
         )
     except ValueError as error:
-        raise EvidenceInvalid(f"the note of a lock is no retention: {error}") from error
+        raise EvidenceInvalid(
+            f"the retention in the record of a lock is invalid: {error}"
+        ) from error
 
 
 def read(root: int, key: str) -> LockState:
@@ -89,8 +91,8 @@ def read(root: int, key: str) -> LockState:
     except (OSError, EvidenceInvalid) as error:
         words = error.strerror if isinstance(error, OSError) else str(error)
         raise SnapshotterError(
-            f"the note of the lock on {key} can not be read: {words}",
-            hint=f"it counts as locked; compare {FOLDER}/{key} with a replica",
+            f"the record of the lock on {key} cannot be read: {words}",
+            hint=f"the object counts as locked; compare {FOLDER}/{key} with the file in a replica",
         ) from error
 
 

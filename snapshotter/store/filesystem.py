@@ -385,13 +385,15 @@ class DirectoryStore:
             if not there:  # and gone since then: the key is free
                 self._link(incoming, name, folder, key, sha256)
             elif there != sha256:
-                raise FileExistsError(errno.EEXIST, "the key holds other bytes", key) from None
+                raise FileExistsError(
+                    errno.EEXIST, "an object with this key and other content exists", key
+                ) from None
         except OSError as error:
             if error.errno in _NO_LINKS:
                 raise SnapshotterError(
-                    f"the file system of {self._root} has no hard links",
-                    hint="a store needs them to never overwrite anything: choose a directory on"
-                    " ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy from there",
+                    f"the file system of {self._root} does not support hard links",
+                    hint="use a directory on ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy from "
+                    "there: a store needs hard links so that objects are never overwritten",
                 ) from error
             raise
 
@@ -401,7 +403,7 @@ class DirectoryStore:
         try:
             yield
         except FileNotFoundError as error:
-            raise FileNotFoundError(errno.ENOENT, "no such object", key) from error
+            raise FileNotFoundError(errno.ENOENT, "the object does not exist", key) from error
         except FileExistsError:
             raise
         except OSError as error:
@@ -411,32 +413,35 @@ class DirectoryStore:
         root, code = self._root, error.errno
         if isinstance(error, NotRegularFile):
             return NotAnObject(
-                f"something is in the way of {key} in {root}: {error.strerror}",
-                hint="put the file itself there: a store keeps objects as regular files, and does"
-                " not follow links",
+                f"{key} in {root} is not an object: {error.strerror}",
+                hint="put a regular file in this place: every object of a store is a regular file, "
+                "and a store does not follow links",
             )
         if is_disk_full(error):
             return SnapshotterError(
-                f"no space left in {root}", hint="free some space; nothing was stored"
+                f"no space is left in {root}",
+                hint="free disk space and try again; nothing was stored",
             )
         if code in (errno.EACCES, errno.EPERM):
             return SnapshotterError(
-                f"no right to use {error.filename or key} in {root}",
+                f"permission to use {error.filename or key} in {root} is missing",
                 hint="check the owner and mode of the directory",
             )
         if code == errno.EROFS:
             return SnapshotterError(
-                f"{root} is on a read-only file system", hint="choose a directory that is writable"
+                f"{root} is on a read-only file system", hint="use a directory that is writable"
             )
         if code in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
             return SnapshotterError(
-                f"something is in the way of {key or 'the listing'} in {root}",
-                hint="look for a symbolic link, or a file where a folder should be:"
-                " a store follows no links",
+                f"{key or 'the listing'} in {root} cannot be used, because the path contains a "
+                "symbolic link, a file in the place of a folder, or a folder in the place of a "
+                "file",
+                hint="correct the path; a store does not follow links",
             )
         if code in _GONE:
             return ServiceUnavailable(
-                f"the file system of {root} does not answer", hint="check the mount, then try again"
+                f"the file system of {root} does not answer",
+                hint="check the mounted file system, then try again",
             )
         return SnapshotterError(f"{root}: {error.strerror or error}", hint="check the disk")
 
@@ -531,7 +536,7 @@ def _make_incoming(incoming: int) -> tuple[str, int]:
                 return name, descriptor
         # A sweeper saw the file between our open and our lock, and took it for a stray.
         os.close(descriptor)
-    raise OSError(errno.EAGAIN, "could not make a file of our own", _INCOMING)
+    raise OSError(errno.EAGAIN, "a temporary file could not be created", _INCOMING)
 
 
 def _sweep(incoming: int) -> None:
@@ -580,7 +585,7 @@ def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
         _write(descriptor, chunk)
     if digest.hexdigest() != sha256:
         raise SnapshotterError(
-            "what is to be stored is not what was hashed",
-            hint="nothing was stored; the spool's disk or memory may be damaged",
+            "the data to be stored changed after their digest was computed",
+            hint="nothing was stored; check the memory and the disk of the spool for damage",
         )
     return length

@@ -40,20 +40,22 @@ def parse_store_url(text: str) -> DirectoryLocation | S3Location:
         ValueError: Empty, another scheme, or not a bucket's name; the message says which.
     """
     if not text or "\0" in text:
-        raise ValueError("a store is a directory or s3://bucket/prefix")
+        raise ValueError("a store must be a directory or s3://bucket/prefix")
     match = _SCHEME.match(text)
     if match is None:
         if re.match(r"(s3|file):", text, re.IGNORECASE):  # a typo must not make a directory "s3:"
-            raise ValueError(f"write {text.split(':')[0].lower()}://, with two slashes: {text!r}")
+            raise ValueError(
+                f"write {text.split(':')[0].lower()}:// with two slashes, not {text!r}"
+            )
         return DirectoryLocation(path=Path(text))
     scheme = match[1].lower()
     if scheme == "file":
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost") or not parts.path:
-            raise ValueError(f"a file URL here has no host: {text!r}")
+            raise ValueError(f"a file URL must have a path and no host: {text!r}")
         return DirectoryLocation(path=Path(unquote(parts.path)))
     if scheme != "s3":
-        raise ValueError(f"a store is a directory or s3://bucket/prefix, not {scheme}://")
+        raise ValueError(f"a store must be a directory or s3://bucket/prefix, not {scheme}://")
     bucket, _, prefix = text[match.end() :].partition("/")
     return s3_location(bucket, prefix)
 
@@ -67,9 +69,9 @@ def s3_location(bucket: str, prefix: str = "") -> S3Location:
     """
     if "@" in bucket:
         # Not repeated in the message: it may be a secret.
-        raise ValueError("credentials do not belong into a store's URL")
+        raise ValueError("the URL of a store must not contain credentials")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        raise ValueError(f"not the name of a bucket: {bucket!r}")
+        raise ValueError(f"{bucket!r} is not the name of a bucket")
     prefix = prefix.strip("/")
     if prefix:
         check_key(prefix)

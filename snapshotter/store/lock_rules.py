@@ -31,8 +31,8 @@ def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
     there = state.retention
     if there is not None and wanted.second < there.second:
         raise PolicyRefused(
-            f"{key} is retained until {there.second:%Y-%m-%dT%H:%M:%SZ}, and that can only be "
-            "extended",
+            f"{key} is under retention until {there.second:%Y-%m-%dT%H:%M:%SZ}, and a retention "
+            "can only be extended",
             hint="give a later date",
         )
     return merged_lock(state, wanted)
@@ -49,5 +49,5 @@ def refuse_if_locked(state: LockState, key: str, url: str, now: datetime) -> Non
         return
     hint = "wait until the retention has ended"
     if state.legal_hold:
-        hint = "lift every hold first: snapshotter hold list"
-    raise PolicyRefused(f"{key} in {url} is under {state.in_words(now)}", hint=hint)
+        hint = "lift every legal hold first; list the legal holds:\n  snapshotter hold list"
+    raise PolicyRefused(f"{key} in {url} is protected by {state.in_words(now)}", hint=hint)

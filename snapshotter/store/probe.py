@@ -104,8 +104,9 @@ def refuse_if_unfit_for_log(result: StoreProbe) -> None:
     if not result.keeps_logs:
         how = next(p.how for p in result.promises if p.name == "compare_and_swap")
         raise SnapshotterError(
-            f"{result.url} can not keep a log: {how}",
-            hint="use another endpoint, or a directory, or switch it off: log = false",
+            f"{result.url} cannot keep a log: {how}",
+            hint="use another endpoint or a directory, or switch the log off with the setting log "
+            "= false",
         )
 
 
@@ -120,7 +121,7 @@ def refuse_if_not_locking(result: StoreProbe) -> None:
         how = next(p.how for p in result.promises if p.name == "lock_enforced")
         raise SnapshotterError(
             f"{result.url} does not enforce retention: {how}",
-            hint="use a bucket made with Object Lock, or a policy without retention",
+            hint="use a bucket that was created with Object Lock, or a policy without retention",
         )
 
 
@@ -143,25 +144,25 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
             Promise(
                 name="checksum_kept",
                 kept=False,
-                how="a directory keeps no digests; a bundle carries its own",
+                how="a directory does not store digests; each bundle contains its own digests",
             ),
             _judge(
                 "read_only",
                 os.stat(store.path(key)).st_mode & 0o222 == 0,
                 "a stored file has no write permission",
-                "this file system does not take write permission away",
+                "this file system does not remove the write permission of a stored file",
             ),
             Promise(
                 name="synced",
                 kept=True,
-                how="fsync of file and folders returned without an error",
+                how="fsync of the file and of the folders returned without an error",
             ),
             Promise(name="versioning", kept=False, how="a directory has no versions"),
             Promise(name="lock_config", kept=False, how="a directory has no Object Lock"),
             Promise(
                 name="lock_enforced",
                 kept=False,
-                how="a directory is tamper-evident, not WORM: its owner can delete",
+                how="a directory is tamper-evident, but not WORM: the owner can delete files",
             ),
             _listed(store, folder, key),
             _ranges(store, key),
@@ -190,8 +191,8 @@ def _race(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         "create_if_absent",
         winners == {there},
-        f"of {_RACERS} writers at once with two contents, one content won and stayed",
-        f"of {_RACERS} writers at once, two contents were reported as stored",
+        f"{_RACERS} concurrent writers wrote two contents, and exactly one content was stored",
+        f"{_RACERS} concurrent writers wrote two contents, and both were reported as stored",
     )
 
 
@@ -213,8 +214,8 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         name,
         won.count(True) == 1 and not late and there == contents[won.index(True)],
-        f"of {_RACERS} writers that replaced one state at once, one won; a late one was refused",
-        "a state was replaced by writers that had not seen it: this endpoint does not compare",
+        f"{_RACERS} concurrent writers replaced a state: one succeeded, a late one was refused",
+        "a writer replaced a state that it had not read: this endpoint does not compare",
     )
 
 
@@ -255,7 +256,8 @@ class _S3Probe:
             return Promise(
                 name="create_if_absent",
                 kept=False,
-                how="a second write with If-None-Match was accepted: this endpoint overwrites",
+                how="a second write with If-None-Match was accepted: this endpoint overwrites "
+                "objects",
             )
         return _race(self._store, f"{self._folder}/race")
 
@@ -265,7 +267,7 @@ class _S3Probe:
             "checksum_verified",
             bool(answer.code),
             f"an object with another SHA-256 was refused ({answer.code})",
-            "an object with another SHA-256 was accepted: damage on the way goes unnoticed",
+            "an object with another SHA-256 was accepted: damage in transit is not detected",
         )
 
     def _checksum_kept(self, *, verified: bool) -> Promise:
@@ -277,13 +279,13 @@ class _S3Probe:
             return Promise(
                 name="checksum_kept",
                 kept=False,
-                how="HEAD returns the SHA-256 that was claimed, which nobody compared",
+                how="HEAD returns the SHA-256 that the client sent and the server did not check",
             )
         return _judge(
             "checksum_kept",
             returned,
-            "HEAD returns the SHA-256 that was compared on arrival",
-            "HEAD returns no SHA-256: each object is read back after it was written",
+            "HEAD returns the SHA-256 that the server checked when the object arrived",
+            "HEAD returns no SHA-256: each object is read again after it is written",
         )
 
     def _versioning(self) -> Promise:
@@ -294,7 +296,7 @@ class _S3Probe:
             "versioning",
             answer.answer.get("Status") == "Enabled",
             "the bucket keeps old versions",
-            "the bucket keeps no old versions: what is deleted is gone",
+            "the bucket keeps no old versions: a deleted object is lost",
         )
 
     def _lock_config(self) -> Promise:
@@ -305,8 +307,8 @@ class _S3Probe:
         return _judge(
             "lock_config",
             not answer.code and config.get("ObjectLockEnabled") == "Enabled",
-            "the bucket was made with Object Lock",
-            "the bucket has no Object Lock; most servers give it only when a bucket is made",
+            "the bucket was created with Object Lock",
+            "the bucket has no Object Lock; most servers enable it only for a new bucket",
         )
 
     def _lock_enforced(self) -> Promise:
@@ -324,10 +326,12 @@ class _S3Probe:
             return Promise(name=name, kept=False, how=f"a locked write was refused ({put.code})")
         version = put.answer.get("VersionId", "")
         if version in ("", "null"):
-            return Promise(name=name, kept=False, how="a locked object got no version")
+            return Promise(name=name, kept=False, how="a locked object has no version")
         mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode")
         if mode != "GOVERNANCE":
-            return Promise(name=name, kept=False, how="the lock was accepted and dropped")
+            return Promise(
+                name=name, kept=False, how="the server accepted the lock and did not keep it"
+            )
         sooner: Any = {"Mode": "GOVERNANCE", "RetainUntilDate": until - timedelta(seconds=15)}
         shortened = self._store.attempt(
             "put_object_retention", key, VersionId=version, Retention=sooner
@@ -341,8 +345,8 @@ class _S3Probe:
         return Promise(
             name=name,
             kept=True,
-            how=f"deleting a version locked for {LOCK_SECONDS} s, and shortening its lock, were"
-            f" refused ({deleted.code}); tried in GOVERNANCE mode, without the bypass",
+            how=f"a version was locked for {LOCK_SECONDS} s; deleting it and shortening the lock "
+            f"were refused ({deleted.code}), in GOVERNANCE mode without the bypass",
         )
 
     def _put(self, key: str, body: bytes, **arguments: Any) -> Any:
@@ -389,7 +393,10 @@ def _ranges(store: DirectoryStore | S3Store, key: str) -> Promise:
     except SnapshotterError as error:
         return Promise(name="range_reads", kept=False, how=error.message)
     return _judge(
-        "range_reads", kept, "parts of an object were read as asked", "parts came back wrong"
+        "range_reads",
+        kept,
+        "ranges of an object were returned correctly",
+        "ranges were returned incorrectly",
     )
 
 
@@ -408,7 +415,7 @@ def _judge(name: str, kept: bool, yes: str, no: str) -> Promise:
 
 
 def _unknown(name: str, code: str) -> Promise:
-    return Promise(name=name, kept=None, how=f"these credentials may not ask ({code})")
+    return Promise(name=name, kept=None, how=f"these credentials do not allow the request ({code})")
 
 
 def _sha256(content: bytes) -> str:

@@ -128,7 +128,7 @@ class ReceiptFiles:
         except FileNotFoundError:
             return KeptReceipts()
         except OSError as error:
-            raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+            raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
         return KeptReceipts(
             receipts=tuple(
                 line.event.receipt for line in found if line.event and line.event.receipt

@@ -104,10 +104,13 @@ class S3Store:
         there = self._described(key, answer)
         if there.length != length or not self._same(name, key, answer, sha256):
             if existed:
-                raise FileExistsError(errno.EEXIST, "the key holds other bytes", key)
+                raise FileExistsError(
+                    errno.EEXIST, "an object with this key and other content exists", key
+                )
             raise SnapshotterError(
-                f"{self.url} keeps other bytes than were sent for {key}",
-                hint="do not trust this endpoint: `snapshotter store check`",
+                f"{self.url} stored other content for {key} than was sent",
+                hint="do not use this endpoint until it is tested:\n  snapshotter store check "
+                f"--store {self.url}",
             )
         # (4) Is it locked?
         if retention is not None:
@@ -235,7 +238,9 @@ class S3Store:
                 answer = self._client.get_object(Bucket=self._bucket.name, Key=name)
             except self._bucket.errors.ClientError as error:
                 if code_of(error.response) in ("NoSuchKey", "404"):
-                    raise FileNotFoundError(errno.ENOENT, "no such object", key) from error
+                    raise FileNotFoundError(
+                        errno.ENOENT, "the object does not exist", key
+                    ) from error
                 raise
             with contextlib.closing(answer["Body"]) as body:
                 if answer["ContentLength"] > limit:
@@ -302,7 +307,8 @@ class S3Store:
             raise SnapshotterError(
                 f"{self.url} stored {key} and did not lock it until "
                 f"{wanted.second:%Y-%m-%dT%H:%M:%SZ}",
-                hint="this endpoint does not keep Object Lock: `snapshotter store check`",
+                hint="this endpoint does not keep Object Lock; test the endpoint:\n  snapshotter "
+                f"store check --store {self.url}",
             )
         return there
 
@@ -338,11 +344,13 @@ class S3Store:
             )
             for number, page in enumerate(pages):
                 if number == MAX_PAGES or len(level) > MAX_IN_FOLDER:
-                    raise SnapshotterError(f"the listing of {start!r} in {self.url} does not end")
+                    raise SnapshotterError(
+                        f"the listing of {start!r} in {self.url} is too long or does not end"
+                    )
                 # A gateway's page of its own is read as a listing without entries.
                 if "IsTruncated" not in page:
                     raise SnapshotterError(
-                        f"{self.url} answers with something that is no listing",
+                        f"the answer of {self.url} is not a listing",
                         hint="check the endpoint: a gateway or a proxy may have answered",
                     )
                 level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
@@ -399,10 +407,10 @@ class _ObjectStream(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence not in (io.SEEK_SET, io.SEEK_CUR, io.SEEK_END):
-            raise ValueError(f"not a whence: {whence}")
+            raise ValueError(f"{whence} is not a valid whence")
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
         if start + offset < 0:
-            raise ValueError("a position before the start")
+            raise ValueError("the position is before the start of the object")
         if start + offset != self._at:
             self._at = start + offset
             self._window = 0
@@ -447,7 +455,7 @@ class _ObjectStream(io.RawIOBase):
         data: bytes = self._body.read(min(wanted, self._body_end - self._body_at))
         if not data:
             raise ServiceUnavailable(
-                f"{self._store.url} stopped in the middle of {self._key}", hint="try again"
+                f"{self._store.url} ended the answer in the middle of {self._key}", hint="try again"
             )
         self._body_at += len(data)
         if self._body_at == self._body_end:
@@ -467,15 +475,16 @@ class _ObjectStream(io.RawIOBase):
             if status_of(error.response) in (404, 412):
                 raise ObjectChanged(
                     f"{self._key} changed in {self._store.url} while it was read",
-                    hint="read it again: the newest files of a log change with each capture, and"
-                    " nothing else of ours does",
+                    hint="try again: the newest files of a log change with each capture, but no "
+                    "other object of a store changes",
                 ) from error
             raise
         if answer.get("ContentRange") != f"bytes {self._at}-{end - 1}/{self._length}":
             answer["Body"].close()
             raise SnapshotterError(
-                f"{self._store.url} does not answer ranges as asked",
-                hint="`snapshotter store check` says what this endpoint can do",
+                f"{self._store.url} did not return the requested range",
+                hint="test what this endpoint supports:\n  snapshotter store check --store "
+                f"{self._store.url}",
             )
         self._body, self._body_at, self._body_end = answer["Body"], self._at, end
 
@@ -503,12 +512,12 @@ def _check(source: Content, sha256: str) -> int:
         length = stream.seek(0, io.SEEK_END)  # of bytes in memory nothing was read
     if digest != sha256:
         raise SnapshotterError(
-            "what is to be stored is not what was hashed",
-            hint="nothing was stored; the spool's disk or memory may be damaged",
+            "the data to be stored changed after their digest was computed",
+            hint="nothing was stored; check the memory and the disk of the spool for damage",
         )
     if length > MAX_OBJECT:
         raise SnapshotterError(
-            f"an object of {length} bytes is larger than the {MAX_OBJECT} that one write takes",
+            f"an object of {length} bytes exceeds the limit of one write, {MAX_OBJECT} bytes",
             hint="lower the limits of the capture",
         )
     return length

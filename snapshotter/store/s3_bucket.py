@@ -32,25 +32,26 @@ _REFUSALS = {
     "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
         " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention (docs/howto/s3.md)"),
     "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
-    "NoSuchBucket": ("has no such bucket", "create it (with Object Lock, if you want retention),"
-        " or check its name"),
+    "NoSuchBucket": ("has no such bucket", "create the bucket (with Object Lock, if you want "
+        "retention), or check its name"),
     "InvalidAccessKeyId": ("does not know the access key", "check which credentials are used"),
     "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
     "InvalidToken": ("refuses the session token", "renew the credentials"),
-    "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
-    "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
-    "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
+    "ExpiredToken": ("reports that the credentials have expired", "renew the credentials"),
+    "RequestTimeTooSkewed": ("reports that this clock is wrong", "set the clock of this machine"),
+    "PermanentRedirect": ("keeps the bucket in another region", "set the bucket's region"),
     "Redirect": ("redirects to another address, and redirects are not followed", "set the"
         " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),
-    "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
-    "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
+    "AuthorizationHeaderMalformed": ("requires another region", "set the bucket's region"),
+    "IllegalLocationConstraintException": ("requires another region", "set the bucket's region"),
     "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
-    "EntityTooLarge": ("does not take an object this large", "raise the server's limit"),
-    "InvalidRequest": ("refuses the request", "for retention, the bucket must have been made with"
-        " Object Lock: `snapshotter store check`"),
-    "ObjectLockConfigurationNotFoundError": ("has no Object Lock on this bucket", "make a bucket"
-        " with Object Lock; see docs/howto/s3.md"),
-    "InvalidRetentionPeriod": ("refuses the retention period", "it must lie in the future"),
+    "EntityTooLarge": ("does not accept an object of this size", "raise the server's limit"),
+    "InvalidRequest": ("refuses the request", "retention needs a bucket that was created with"
+        " Object Lock; test the bucket:\n  snapshotter store check"),
+    "ObjectLockConfigurationNotFoundError": ("has no Object Lock on this bucket", "create a bucket "
+        "with Object Lock; see docs/howto/s3.md"),
+    "InvalidRetentionPeriod": ("refuses the retention period", "use a retention that ends in the "
+                                                               "future"),
 }  # fmt: skip
 
 
@@ -105,7 +106,7 @@ class S3Bucket:
         place = location.s3_location(bucket, prefix)
         parts = urlsplit(endpoint_url)
         if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
-            raise ValueError("an endpoint is http(s)://host[:port], without credentials")
+            raise ValueError("an endpoint must be http(s)://host[:port], without credentials")
         self.name, self.prefix = place.bucket, place.prefix
         try:
             import boto3
@@ -113,7 +114,8 @@ class S3Bucket:
             from botocore.config import Config
         except ImportError as error:
             raise SnapshotterError(
-                "boto3 is not installed", hint="pip install 'snapshotter[s3]'"
+                "boto3 is not installed",
+                hint="install snapshotter with S3 support:\n  pip install 'snapshotter[s3]'",
             ) from error
         self.errors = botocore.exceptions
         with self.translated(""):
@@ -209,7 +211,7 @@ class S3Bucket:
                     self._refuse("NoSuchBucket", error)
                 if status_of(error.response) != 403:  # no right to ask: keep to the first answer
                     raise
-        raise FileNotFoundError(errno.ENOENT, "no such object", key)
+        raise FileNotFoundError(errno.ENOENT, "the object does not exist", key)
 
     @contextlib.contextmanager
     def translated(self, key: str) -> Iterator[None]:
@@ -225,7 +227,7 @@ class S3Bucket:
         """Return the error for an answer that no S3 server gives, such as a gateway's page."""
         about = f" ({key})" if key else ""
         return SnapshotterError(
-            f"{self.url} gives an answer that S3 does not give{about}",
+            f"{self.url} returned an answer that is not an S3 answer{about}",
             hint="check the endpoint: a gateway or a proxy may have answered",
         )
 
@@ -238,23 +240,23 @@ class S3Bucket:
             if _is_busy(error.response):
                 return ServiceUnavailable(
                     f"{self.url} could not answer: {code or status}{about}",
-                    hint="try again; what was written is found again",
+                    hint="try again; data that was already written is kept",
                 )
             return self._refusal(code, status, about)
         names = self.errors
         if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
             return SnapshotterError(
-                "there are no credentials for S3",
+                "no credentials for S3 were found",
                 hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
             )
         if isinstance(error, names.ProfileNotFound):
             return SnapshotterError(
-                "there is no such profile of credentials", hint="see ~/.aws/config"
+                "the profile of S3 credentials does not exist", hint="check ~/.aws/config"
             )
         if isinstance(error, names.SSLError):
             return SnapshotterError(
                 f"the certificate of {self.url} is not trusted",
-                hint="name its authority in AWS_CA_BUNDLE",
+                hint="set AWS_CA_BUNDLE to the file of its certificate authority",
             )
         if isinstance(error, names.InvalidRegionError):
             return self._refusal("Redirect", 301, about)
@@ -273,7 +275,7 @@ class S3Bucket:
             code = "AccessDenied"
         if code not in _REFUSALS and status in _REDIRECTS:
             code = "Redirect"
-        what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
+        what, hint = _REFUSALS.get(code, (f"refuses the request: {code or status}", ""))
         return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
 
     def _refuse(self, code: str, error: Exception) -> NoReturn:

@@ -103,7 +103,8 @@ class BucketLocks:
                 raise SnapshotterError(
                     f"{self._bucket.url} did not lock {key} until "
                     f"{retention.second:%Y-%m-%dT%H:%M:%SZ}",
-                    hint="this endpoint does not keep Object Lock: `snapshotter store check`",
+                    hint="this endpoint does not keep Object Lock; test the endpoint:\n  "
+                    f"snapshotter store check --store {self._bucket.url}",
                 )
         return self.state(key)
 
@@ -116,8 +117,9 @@ class BucketLocks:
         """
         if not self.enforces():
             raise SnapshotterError(
-                f"{self._bucket.url} has no Object Lock, and can not retain {key}",
-                hint="this endpoint or bucket does not keep Object Lock: `snapshotter store check`",
+                f"{self._bucket.url} has no Object Lock, so {key} cannot be put under retention",
+                hint="this endpoint or bucket does not keep Object Lock; test it:\n  snapshotter "
+                f"store check --store {self._bucket.url}",
             )
         lock: Any = {"Mode": retention.mode, "RetainUntilDate": retention.second}
         which: dict[str, Any] = {"VersionId": version} if version else {}
@@ -140,8 +142,9 @@ class BucketLocks:
         state = self.state(key)
         if state.enforced and state.legal_hold != on:
             raise SnapshotterError(
-                f"{self._bucket.url} took a legal hold on {key} and did not keep it",
-                hint="do not trust this endpoint: `snapshotter store check`",
+                f"{self._bucket.url} accepted a legal hold on {key}, but did not keep it",
+                hint="do not use this endpoint until it is tested:\n  snapshotter store check "
+                f"--store {self._bucket.url}",
             )
         return state
 
@@ -164,9 +167,9 @@ class BucketLocks:
         left = self.versions(key)
         if left:
             raise SnapshotterError(
-                f"{self._bucket.url} still has {len(left)} versions of {key}",
-                hint="somebody writes there at this moment, or the server does not delete:"
-                " the same command again goes on",
+                f"{self._bucket.url} still has versions of {key} (versions: {len(left)})",
+                hint="another process writes this object now, or the server does not delete "
+                "versions; run the same command again, which continues the deletion",
             )
         return len(found)
 
@@ -176,7 +179,7 @@ class BucketLocks:
             # The server judges by its own clock, and by locks that we may not read.
             raise PolicyRefused(
                 f"{self._bucket.url} refuses to delete {version.key}: {answer.code}",
-                hint="it is locked, or these credentials lack s3:DeleteObjectVersion",
+                hint="the version is locked, or these credentials lack s3:DeleteObjectVersion",
             )
         if answer.code and answer.code not in _GONE:
             self._bucket.refuse(answer, version.key)
@@ -184,7 +187,7 @@ class BucketLocks:
     def _headed(self, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         there = self._bucket.attempt("head_object", key, **which)
         if there.code in _GONE or there.code == "405":  # a delete marker answers 405
-            raise FileNotFoundError(2, "no such object", key)
+            raise FileNotFoundError(2, "the object does not exist", key)
         if there.code:
             self._bucket.refuse(there, key)
         return there.answer
@@ -192,7 +195,7 @@ class BucketLocks:
     def _asked(self, operation: str, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         answer = self._bucket.attempt(operation, key, **which)
         if answer.code in _GONE:
-            raise FileNotFoundError(2, "no such object", key)
+            raise FileNotFoundError(2, "the object does not exist", key)
         if answer.code in _NO_LOCK_HERE | _NO_LOCK_ON_IT:
             return {}
         if answer.code:
@@ -250,8 +253,9 @@ class BucketLocks:
                 return
             if "NextKeyMarker" not in page.answer:
                 raise ServiceUnavailable(
-                    f"{self._bucket.url} does not list the versions of {key} to their end",
-                    hint="try again; snapshotter store check says what this endpoint can do",
+                    f"{self._bucket.url} does not complete the list of the versions of {key}",
+                    hint="try again, or test what this endpoint supports:\n  snapshotter store "
+                    f"check --store {self._bucket.url}",
                 )
             after = {
                 "KeyMarker": page.answer["NextKeyMarker"],

@@ -50,7 +50,7 @@ def read_stored_event(store: ReadableStore, key: str) -> StoredEvent | None:
         event_id = store_keys.parse_takedown_key(key)
         event, key_id = takedown.parse(data)
         if event.event_id != event_id:
-            raise EvidenceInvalid(f"it is of the event {event.event_id}")
+            raise EvidenceInvalid(f"the object contains the event {event.event_id}")
     except (ValueError, EvidenceInvalid) as error:
         return StoredEvent(key=key, sha256=sha256, data=data, problem=str(error))
     return StoredEvent(key=key, sha256=sha256, data=data, event=event, key_id=key_id)

@@ -19,5 +19,5 @@ def length(content: Content) -> int:
 def check_sha256(sha256: str) -> str:
     """Return `sha256`. Raises ValueError for anything but 64 lower-case hex digits."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError("a SHA-256 is 64 lower-case hex digits")
+        raise ValueError("a SHA-256 must have 64 lower-case hexadecimal digits")
     return sha256

@@ -58,7 +58,7 @@ def test_bytes_are_stored_as_a_file_is(store: Store, tmp_path: Path) -> None:
     put(store, KEY, b"evidence", tmp_path)  # the same
     with pytest.raises(FileExistsError):
         store.put_new(KEY, b"other", hashlib.sha256(b"other").hexdigest())
-    with pytest.raises(SnapshotterError, match="not what was hashed"):
+    with pytest.raises(SnapshotterError, match="changed after their digest was computed"):
         store.put_new(f"{KEY}.proof", b"damaged", sha256)
 
 
@@ -115,7 +115,7 @@ def test_a_file_with_another_digest_is_refused_and_nothing_is_stored(
 ) -> None:
     source, _ = file_of(b"damaged", tmp_path)
 
-    with pytest.raises(SnapshotterError, match="not what was hashed"):
+    with pytest.raises(SnapshotterError, match="changed after their digest was computed"):
         store.put_new(KEY, source, hashlib.sha256(b"whole").hexdigest())
 
     with pytest.raises(FileNotFoundError):
@@ -125,7 +125,7 @@ def test_a_file_with_another_digest_is_refused_and_nothing_is_stored(
 
 @pytest.mark.parametrize("sha256", ["", "AB" * 32, "0" * 63, "é" * 64])
 def test_what_is_no_digest_is_refused(store: Store, tmp_path: Path, sha256: str) -> None:
-    with pytest.raises(ValueError, match="64 lower-case hex"):
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal"):
         store.put_new(KEY, file_of(b"x", tmp_path)[0], sha256)
 
 

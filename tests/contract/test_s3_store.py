@@ -334,6 +334,6 @@ def test_a_stream_in_a_bucket_with_versions_stays_with_its_own(
     "endpoint_url", ["ftp://127.0.0.1", "127.0.0.1:8333", "http://key:secret@127.0.0.1"]
 )
 def test_an_endpoint_with_credentials_or_another_scheme_is_refused(endpoint_url: str) -> None:
-    with pytest.raises(ValueError, match="endpoint is") as raised:
+    with pytest.raises(ValueError, match="endpoint must be") as raised:
         S3Store(S3Bucket("plain", endpoint_url=endpoint_url))
     assert "secret" not in str(raised.value)

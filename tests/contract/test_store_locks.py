@@ -371,9 +371,9 @@ def test_a_note_that_can_not_be_read_counts_as_a_lock(tmp_path: Path) -> None:
     ):
         note.write_bytes(damaged)
 
-        with pytest.raises(SnapshotterError, match="note of the lock"):
+        with pytest.raises(SnapshotterError, match="record of the lock"):
             store.delete(KEY, now=now())
-        with pytest.raises(SnapshotterError, match="note of the lock"):
+        with pytest.raises(SnapshotterError, match="record of the lock"):
             store.lock_state(KEY)
         assert store.head(KEY).length == 8  # reading goes on
 

@@ -115,7 +115,7 @@ def test_a_server_that_ignores_our_headers_is_found_out(tmp_path: Path) -> None:
         with pytest.raises(SnapshotterError, match="does not enforce retention"):
             refuse_if_not_locking(result)
         assert not result.kept("compare_and_swap")
-        with pytest.raises(SnapshotterError, match="can not keep a log"):
+        with pytest.raises(SnapshotterError, match="cannot keep a log"):
             refuse_if_unfit_for_log(result)
         assert list(store.list()) == []
         store.close()

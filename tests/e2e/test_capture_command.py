@@ -83,7 +83,7 @@ def test_the_json_names_the_very_file_that_stands_in_the_store(captured: Capture
 def test_stdout_holds_the_result_and_stderr_the_talk_in_plain_lines(captured: Captured) -> None:
     assert len(captured.done.out.splitlines()) == 1
     assert "snapshotter: loading the page\n" in captured.done.err
-    why = "no other names the page"
+    why = "no other policy names the page"
     assert f"{captured.url}: policy default, because {why}\n" in captured.done.err
     assert (captured.object["policy"], captured.object["policy_why"]) == ("default", why)
     assert "\x1b" not in captured.done.err + captured.done.out

@@ -390,7 +390,7 @@ def test_a_page_at_a_forbidden_address_is_a_failed_capture_that_says_why(
         captured = capture(tmp_path, pages.url(url) if url.startswith("/") else url)
 
     assert (captured.outcome, codes(captured)) == (Outcome.FAILED, ["forbidden-address"])
-    assert "is not connected to: " in captured.reasons[0].detail
+    assert " are not allowed: " in captured.reasons[0].detail
     assert trap.seen == []
 
 

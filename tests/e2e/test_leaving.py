@@ -31,7 +31,11 @@ def shows_the_article(capture: Capture) -> bool:
 @pytest.mark.parametrize(
     ("path", "to", "cause"),
     [
-        ("/leaves/at-once", FORBIDDEN, "forbidden-address: 10.0.0.1 is not connected to: private"),
+        (
+            "/leaves/at-once",
+            FORBIDDEN,
+            "forbidden-address: connections to 10.0.0.1 are not allowed: private",
+        ),
         ("/leaves/by-frame", FORBIDDEN, "forbidden-address: 10.0.0.1"),
         ("/leaves/by-refresh", "/leaves/reset", "connection-lost: "),
     ],

@@ -329,7 +329,7 @@ class _Run:
                 result = replace(
                     result,
                     status=DEFERRED,
-                    error="the host said that it is too much",
+                    error="the host answered that there were too many requests",
                     hint=f"it is visited once more, after {instant(at)}",
                 )
             self.failures = 0

@@ -126,7 +126,11 @@ class PolitenessAdmission(admission.Admission):
         )  # fmt: skip
         self._tell(job, left, before, met.at)
         at = left.revisit_at(self._politeness, revisits=met.revisits, now=met.at)
-        return admission.Deferral(until=at, why="the host said that it is too much") if at else None
+        return (
+            admission.Deferral(until=at, why="the host answered that there were too many requests")
+            if at
+            else None
+        )
 
     def _began(
         self, connection: Connection, job_id: str, host: str, met: admission.AttemptResult

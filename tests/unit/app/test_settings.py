@@ -95,7 +95,7 @@ def test_an_empty_path_is_the_default_and_not_the_files_own_folder(tmp_path: Pat
         ("store = 1\n", "store"),
         ("timestamp_timeout_s = 0\n", "timestamp_timeout_s"),
         ('[[authority]]\nname = "A"\nurl = "ftp://a/"\nroot = "a.pem"\n', "url"),
-        ("= nothing\n", "can not be read"),
+        ("= nothing\n", "cannot be read"),
     ],
 )
 def test_what_a_file_gets_wrong_is_named(tmp_path: Path, text: str, word: str) -> None:
@@ -188,7 +188,7 @@ def test_the_same_file_counts_when_it_is_named(tmp_path: Path, line: str) -> Non
 
 
 def test_a_file_that_is_named_and_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match="can not be read"):
+    with pytest.raises(SnapshotterError, match="cannot be read"):
         _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(tmp_path / "none.toml")})
 
 

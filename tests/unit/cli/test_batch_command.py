@@ -177,7 +177,9 @@ def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: 
     assert office.run("urls.csv") == 0
 
     assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
-    picked = "1 default (no other names the page), 1 weibo-post (it names host weibo.com)"
+    picked = (
+        "1 default (no other policy names the page), 1 weibo-post (the policy names host weibo.com)"
+    )
     assert f"policies by address: {picked}" in office.err
 
 
@@ -210,7 +212,7 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
         (("--column", "url=", "urls.csv"), 2, "WHAT=NAME"),
         (("--column", "url=Link", "urls.csv"), 1, "no column is called Link"),
         (("--format", "jsonl", "urls.csv"), 1, "there is no row"),
-        (("--policy", "nowhere", "urls.csv"), 1, "there is no policy called nowhere"),
+        (("--policy", "nowhere", "urls.csv"), 1, "the policy nowhere does not exist"),
         (("--proxy", "http://a:b@c", "urls.csv"), 2, "set proxy in a file"),
         (("--out", "urls.csv", "urls.csv"), 1, "is the table itself"),
     ],

@@ -49,7 +49,7 @@ def test_a_store_that_can_not_be_written_is_read_and_the_lost_event_told(
 
     assert shell.run("export", shell.id, "-o", shell.folder / "out") == 0
 
-    assert "exporting could not be written down" in shell.err
+    assert "exporting could not be recorded" in shell.err
     assert (shell.folder / "out" / f"{shell.id}.wacz").read_bytes() == shell.bytes
 
 

@@ -113,10 +113,10 @@ def test_what_a_capture_would_be_like_is_told(shell: Home) -> None:
 
     found = shell.object
     assert (found["policy"], found["light"]) == ("wechat-article", False)
-    assert found["why"].startswith("it names addresses ^https?://mp")
+    assert found["why"].startswith("the policy names addresses ^https?://mp")
     assert {policy["name"]: policy["why"] for policy in found["others"]}[
         "weibo-post"
-    ] == "it names other pages"
+    ] == "the policy names other pages"
     assert [rule_set["id"] for rule_set in found["rules"] if rule_set["applies"]] == [
         "wechat",
         "phrases",
@@ -279,7 +279,7 @@ no_match = ["wx/quotes-notice"]
 @pytest.mark.parametrize(
     ("text", "key", "words"),
     [
-        ("[limits]\ntotals = 9\nrequests = 0\n", "limits.totals", "no such key"),
+        ("[limits]\ntotals = 9\nrequests = 0\n", "limits.totals", "this key does not exist"),
         ("[limits]\ntotals = 9\nrequests = 0\n", "limits.requests", "greater than 0"),
         ('[expand]\nwords = ["more"]\n', "expand.words", "nothing is clicked"),
         ("[expand]\nenabled = true\n", "expand.enabled", "neither words nor selectors"),
@@ -288,7 +288,7 @@ no_match = ["wx/quotes-notice"]
         ('[schedule]\ncurve = "curve-none"\n', "schedule.curve", "there is no curve"),
         ("[limits]\ntotal_s = 20\n", "limits.navigate_s", "ends after 20 s"),
         ('[takedown]\nsecond_vantage = "mars"\n', "takedown.second_vantage", "no [[vantage]] mars"),
-        ('[takedown]\nrules = ["none"]\n', "", "no take-down rules called none"),
+        ('[takedown]\nrules = ["none"]\n', "", "the take-down rules none do not exist"),
         ("[compare.mask]\npatterns = ['(a+)+x']\n", "", "(a+)+x"),
         (
             '[match]\nhosts = ["x.com"]\n[takedown]\nrules = ["wechat", "x"]\n',

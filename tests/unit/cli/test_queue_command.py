@@ -83,14 +83,17 @@ def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> 
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 
     assert [status.job.policy for status in shell.queue.jobs()] == ["auto"]
-    assert "policies by address: 1 default (no other names the page)\n" in shell.err
+    assert "policies by address: 1 default (no other policy names the page)\n" in shell.err
 
 
 def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_address_decides(
     shell: Home,
 ) -> None:
     assert shell.run("capture", "--enqueue", "https://x.com/a/status/1") == 0
-    said = "policies by address: 1 social-post (it names host x.com); a worker whose settings name"
+    said = (
+        "policies by address: 1 social-post (the policy names host x.com); a worker whose settings "
+        "name"
+    )
     assert said in shell.err
 
     assert shell.run("capture", "--enqueue", "--policy", "default", URL) == 0

@@ -86,7 +86,7 @@ def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Home) -> None
     shell.complain(first)
     assert shell.run("--held", "https.example", "weibo.com", "www.a.example") == 0
     assert "a.example" in shell.out
-    assert "the host said that it is too much" in shell.out
+    assert "the host answered that there were too many requests" in shell.out
     assert "group:weibo" in shell.out
 
 

@@ -47,7 +47,7 @@ def test_quiet_hours_are_kept_and_shown(shell: Home) -> None:
     assert shell.object["quiet_hours"] == ["22:00-06:30"]
 
     assert shell.run("add", "--every", "1h", "--quiet-hours", "at night", URL) == 1
-    assert "no quiet hours; write 22:00-06:30" in shell.err
+    assert "not a range of quiet hours; write a range like 22:00-06:30" in shell.err
 
 
 def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: Home) -> None:
@@ -167,7 +167,7 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     [
         ((), "a schedule has to say when", "--every 6h"),
         (("--policy", "default"), "a schedule has to say when", "--policy"),
-        (("--every", "6hours"), "not a duration: '6hours'", "schedule add --help"),
+        (("--every", "6hours"), "'6hours' is not a duration", "schedule add --help"),
         (("--every", "6h", "--cron", "@daily"), "exactly one of", "--help"),
         (("--cron", "0 9 * *"), "4 fields", "@daily"),
         (("--cron", "@daily", "--zone", "Berlin"), "no time zone", "Europe/Berlin"),
@@ -175,10 +175,10 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
         (("--every", "1d", "--jitter", "60%"), "jitter is from 0 to 45%", "--help"),
         (("--every", "1d", "--jitter", "much"), "not a jitter", "15%"),
         (("--every", "1d", "--season", "summer"), "not a season", "--help"),
-        (("--every", "1d", "--start", "tomorrow"), "not a day or a time", "--help"),
+        (("--every", "1d", "--start", "tomorrow"), "is not a date or time", "--help"),
         (("--every", "1d", "--end", "2020-01-01"), "nothing would ever be due", "--end"),
         (("--every", "1d", "--name", "Case 7"), "not a schedule's name", "a-z"),
-        (("--every", "1d", "--policy", "defualt"), "no policy called defualt", "default"),
+        (("--every", "1d", "--policy", "defualt"), "the policy defualt does not exist", "default"),
     ],
 )
 def test_what_is_mistyped_ends_with_a_sentence_and_a_way_out(

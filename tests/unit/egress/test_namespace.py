@@ -147,7 +147,7 @@ def test_where_namespaces_are_forbidden_that_is_said(no_namespaces: tuple[str, .
         check=True,
     )
 
-    assert done.stdout.startswith("no user and net namespace: unshare: ")
+    assert done.stdout.startswith("a user and net namespace cannot be created: unshare: ")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_message_without_a_socket_is_no_way_out(handover: namespace.ListenerHa
         there.connect(str(handover.meeting))
         there.sendall(b"+")
 
-        with pytest.raises(namespace.HandoverFailed, match="without a socket"):
+        with pytest.raises(namespace.HandoverFailed, match="the message has no socket"):
             handover.receive(5)
 
 
@@ -224,7 +224,7 @@ def test_a_machine_that_was_too_busy_to_try_is_tried_again(monkeypatch: pytest.M
     monkeypatch.setattr(namespace, "_tried", {})
     with monkeypatch.context() as busy:
         busy.setattr(namespace, "_PROBE_S", 0.0)
-        with pytest.raises(namespace.ProbeNotPossible, match="could not be tried"):
+        with pytest.raises(namespace.ProbeNotPossible, match="could not be tested"):
             namespace.find_obstacle(namespace.NONE)
 
     assert namespace.find_obstacle(namespace.NONE) == ""

@@ -201,7 +201,9 @@ def test_what_is_refused_on_the_way_to_an_http_proxy_says_why() -> None:
         with (
             guarding(given) as (guard, _),
             httpx.Client(transport=transport(guard), trust_env=False) as client,
-            pytest.raises(httpx.ConnectError, match=r"10\.0\.0\.1 is not connected to: private"),
+            pytest.raises(
+                httpx.ConnectError, match=r"connections to 10\.0\.0\.1 are not allowed: private"
+            ),
         ):
             client.get("http://10.0.0.1/", timeout=10)
         assert server.accepted == 0

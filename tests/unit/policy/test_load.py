@@ -92,8 +92,8 @@ def test_any_text_survives_being_written_out(text: str) -> None:
         ("", "name"),
         ('name = "x"\n[network]\nallow = ["10.0.0.1/8"]\n', "network.allow"),
         ('name = "x"\n[network]\nallow = "10.0.0.0/8"\n', "network.allow"),
-        ("= 1\n", "can not be read"),
-        ('name = "x"\nname = "y"\n', "can not be read"),
+        ("= 1\n", "cannot be read"),
+        ('name = "x"\nname = "y"\n', "cannot be read"),
     ],
 )
 def test_what_a_policy_gets_wrong_is_named(tmp_path: Path, text: str, word: str) -> None:
@@ -110,9 +110,9 @@ def test_a_policy_longer_than_any_is_refused_and_not_cut(tmp_path: Path) -> None
 
 
 def test_a_policy_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match="can not be read"):
+    with pytest.raises(SnapshotterError, match="cannot be read"):
         load(str(tmp_path / "none.toml"))
-    with pytest.raises(SnapshotterError, match="no policy called") as caught:
+    with pytest.raises(SnapshotterError, match="the policy none does not exist") as caught:
         load("none")
     assert "default" in caught.value.hint
 
@@ -216,7 +216,7 @@ def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> Non
 
 
 def test_a_browser_that_is_no_kind_and_no_path_is_refused() -> None:
-    with pytest.raises(SnapshotterError, match="no kind of browser"):
+    with pytest.raises(SnapshotterError, match="not a browser kind"):
         decide(load("default"), PolicyOverrides(browser="netscape"))
 
 
@@ -260,12 +260,12 @@ def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
     assert "keep-streams.md" in caught.value.hint
     with pytest.raises(SnapshotterError, match=r"streams\.keep_for.*not a public key"):
         load(_write(tmp_path, 'name = "x"\n[streams]\nkeep_for = ["court.pub"]\n'))
-    with pytest.raises(SnapshotterError, match="can not be read"):
+    with pytest.raises(SnapshotterError, match="cannot be read"):
         public_key(tmp_path / "none.pub")
 
 
 def test_a_network_that_is_none_ends_as_a_sentence() -> None:
-    with pytest.raises(SnapshotterError, match="not a network"):
+    with pytest.raises(SnapshotterError, match="the network is invalid"):
         decide(Policy(name="x"), PolicyOverrides(allow_networks=("everything",)))
 
 
@@ -326,7 +326,7 @@ def test_a_parent_is_named_or_lies_beside_its_child(tmp_path: Path) -> None:
     _family(tmp_path, child='extends = "expanded"\n', lost='extends = "sub/none.toml"\n')
 
     assert load(str(tmp_path / "child.toml")).expand.enabled
-    with pytest.raises(SnapshotterError, match=r"none\.toml can not be read"):
+    with pytest.raises(SnapshotterError, match=r"none\.toml cannot be read"):
         load(str(tmp_path / "lost.toml"))
 
 
@@ -360,13 +360,13 @@ def test_a_chain_of_parents_has_an_end(tmp_path: Path) -> None:
         ("[takedown.confirm]\ntime = 3\n", "did you mean takedown.confirm.times?"),
         ("[browser]\nquiet_ms = 9\n", "did you mean wait.quiet_ms?"),
         ('extend = "default"\n', "did you mean extends?"),
-        ("zzz = 1\n", "docs/reference/policies.md names every key"),
+        ("zzz = 1\n", "see docs/reference/policies.md, which lists every key"),
     ],
 )
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant(
     tmp_path: Path, text: str, hint: str
 ) -> None:
-    with pytest.raises(SnapshotterError, match="no such key") as caught:
+    with pytest.raises(SnapshotterError, match="this key does not exist") as caught:
         load(_write(tmp_path, f'name = "x"\n{text}'))
 
     assert caught.value.hint == hint
@@ -441,5 +441,5 @@ def test_rules_of_ones_own_lie_beside_the_policy_and_leave_no_path(tmp_path: Pat
 def test_rules_that_are_not_there_are_told() -> None:
     policy = Policy.model_validate({"name": "x", "takedown": {"rules": ["none"]}})
 
-    with pytest.raises(SnapshotterError, match="no take-down rules called none"):
+    with pytest.raises(SnapshotterError, match="the take-down rules none do not exist"):
         decide(policy)

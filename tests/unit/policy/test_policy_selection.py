@@ -79,13 +79,16 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
     found = pick("https://x.com/a", known_policies(tmp_path))
 
     why = {candidate.name: candidate.why for candidate in found.rejected}
-    assert (found.winner.name, found.winner.why) == ("host", "it names host x.com")
+    assert (found.winner.name, found.winner.why) == ("host", "the policy names host x.com")
     assert [candidate.name for candidate in found.rejected[:2]] == ["social-post", "wide"]
-    assert why["social-post"] == "it names host x.com, as closely, and comes later"  # a shipped one
-    assert why["wide"] == "it names host *.com, which is not as close"
-    assert why["elsewhere"] == "it names other pages"
-    assert why["legal-hold"] == "used by name alone"
-    assert why["default"] == "it is for what no other policy names"
+    assert (
+        why["social-post"]
+        == "the policy names host x.com, which is as specific, but the policy comes later"
+    )  # a shipped one
+    assert why["wide"] == "the policy names host *.com, which is less specific"
+    assert why["elsewhere"] == "the policy names other pages"
+    assert why["legal-hold"] == "the policy is used only by its name"
+    assert why["default"] == "the policy is for pages that no other policy names"
 
 
 def test_ones_own_policy_takes_the_place_of_the_shipped_one_of_its_name(tmp_path: Path) -> None:
@@ -112,12 +115,12 @@ def test_files_of_rules_may_lie_beside_the_policies_that_name_them(tmp_path: Pat
 def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "b"\n')
 
-    with pytest.raises(SnapshotterError, match="calls itself b"):
+    with pytest.raises(SnapshotterError, match="contains the name b"):
         known_policies(tmp_path)
 
 
 def test_a_directory_of_policies_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match="is no directory"):
+    with pytest.raises(SnapshotterError, match="which is not a directory"):
         known_policies(tmp_path / "none")
 
 

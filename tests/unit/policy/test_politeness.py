@@ -89,7 +89,7 @@ def test_visits_are_counted_by_host_or_by_the_group_that_the_rules_name(
 
 @pytest.mark.parametrize("url", ["http:///x", "mailto:a@example.org", "http://./", "x"])
 def test_an_address_without_a_host_has_no_key(url: str) -> None:
-    with pytest.raises(ValueError, match="without a host"):
+    with pytest.raises(ValueError, match="the address has no host"):
         RULES.key(url)
 
 
@@ -558,19 +558,19 @@ def test_a_file_says_only_what_it_changes(tmp_path: Path) -> None:
         ('[default]\nevery = "5"', "not a duration"),
         ("[default]\njitter = 1.0", "default.jitter"),
         ("[default]\nspeed = 3", "default.speed"),
-        ('[default]\nquiet = ["2-7"]', "no quiet hours"),
-        ('[default]\nquiet = ["02:00-02:00"]', "no quiet hours"),
-        ('[default]\nquiet = ["02:00:30-02:10"]', "no quiet hours"),
-        ('[default]\nquiet = ["02:00-14:00", "13:00-02:00"]', "leave no minute"),
-        ('[default]\nzone = "Mars/Olympus"', "no time zone"),
-        ('[default]\nthrottled = ["3m", "20s"]', "at least, at most"),
+        ('[default]\nquiet = ["2-7"]', "not a range of quiet hours"),
+        ('[default]\nquiet = ["02:00-02:00"]', "not a range of quiet hours"),
+        ('[default]\nquiet = ["02:00:30-02:10"]', "not a range of quiet hours"),
+        ('[default]\nquiet = ["02:00-14:00", "13:00-02:00"]', "must not cover the whole day"),
+        ('[default]\nzone = "Mars/Olympus"', "not a time zone"),
+        ('[default]\nthrottled = ["3m", "20s"]', r"must be \[shortest, longest\]"),
         ('[default]\nthrottled = ["3m"]', "default.throttled"),
         ("[default]\nthrottled_statuses = [200]", "throttled_statuses"),
-        ("[[host]]\nname = 'a'\nhosts = ['*']", "no host"),
-        ("[[host]]\nname = 'a'\nhosts = ['a:80']", "no host"),
+        ("[[host]]\nname = 'a'\nhosts = ['*']", "not a host"),
+        ("[[host]]\nname = 'a'\nhosts = ['a:80']", "not a host"),
         ("[[host]]\nname = 'a'\nhosts = ['10.0.0.1/8']", "host bits"),
         ("[[host]]\nname = 'a'\nhosts = []", "host.0.hosts"),
-        ("[[host]]\nname = 'a'\nhosts = ['b']\n" * 2, "one name"),
+        ("[[host]]\nname = 'a'\nhosts = ['b']\n" * 2, "the same name"),
         ("default = 3", "default"),
     ],
 )

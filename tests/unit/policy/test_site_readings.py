@@ -42,13 +42,16 @@ def test_a_decision_has_them_and_the_text_for_the_bundle() -> None:
         (HEAD + SITE + 'rounding = "up"', "site.0.rounding"),
         (HEAD + SITE + 'main = ["p:hover"]', "site.0.main.0"),
         (HEAD + SITE + 'main = ["<"]', "site.0.main.0"),
-        (HEAD + SITE + "[site.regions]\nmiddle = ['p']", "middle is no region"),
-        (HEAD + SITE + '[[site.count]]\nunit = "reads"', "needs one of"),
+        (HEAD + SITE + "[site.regions]\nmiddle = ['p']", "middle is not a region"),
+        (HEAD + SITE + '[[site.count]]\nunit = "reads"', "give one of select, variable and data"),
         (HEAD + SITE + '[[site.count]]\nunit = "Reads"\nselect = "p"', "site.0.count.0.unit"),
-        (HEAD + SITE + '[[site.count]]\nunit = "a"\nselect = "p"\nvariable = "b"', "two places"),
+        (
+            HEAD + SITE + '[[site.count]]\nunit = "a"\nselect = "p"\nvariable = "b"',
+            "select cannot be combined with variable or data",
+        ),
         (
             HEAD + SITE + '[[site.count]]\nunit = "a"\nvariable = "b"\nattribute = "c"',
-            "attribute is",
+            "`attribute` needs `select`",
         ),
         (HEAD + SITE + '[[site.metadata]]\nname = "age"\nselect = "p"', "site.0.metadata.0.name"),
         (HEAD + SITE + SITE, "the same id"),
@@ -78,10 +81,12 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
     policy = tmp_path / "own.toml"
     policy.write_text('name = "own"\nextends = "default"\n[redact]\nviewer_fields = ["weixin"]\n')
 
-    with pytest.raises(SnapshotterError, match="no list of viewer fields called weixin") as caught:
+    with pytest.raises(
+        SnapshotterError, match="the list of viewer fields weixin does not exist"
+    ) as caught:
         decide(load(str(policy)))
 
-    assert caught.value.hint == "one of wechat"
+    assert caught.value.hint == "give one of these lists: wechat"
 
 
 @pytest.mark.parametrize("name", ["*", "a b", "", "9x", "ä"])

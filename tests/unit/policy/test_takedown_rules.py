@@ -70,27 +70,30 @@ def test_the_order_that_was_asked_for_is_kept_and_nothing_comes_twice() -> None:
         (HEAD + NOTICE.replace('".gone"', "7"), "forum.toml: f-01: select"),
         (HEAD + NOTICE + 'matches = ["(a+)+"]', "forum.toml: f-01: matches.0"),
         (HEAD + NOTICE + "grade = 'E'", "forum.toml: f-01: grade"),
-        (HEAD + NOTICE + NOTICE, "two rules are called f-01"),
+        (HEAD + NOTICE + NOTICE, "two rules have the id f-01"),
         (HEAD + NOTICE.replace('id = "f-01"', ""), r"\[\[notice\]\] number 1"),
-        (HEAD + NOTICE.replace('select = ".gone"', ""), "f-01: words need a select"),
-        (HEAD + '[[notice]]\nid = "f-01"\ncause = "author"\n', "f-01: matches nothing"),
+        (HEAD + NOTICE.replace('select = ".gone"', ""), "f-01: conditions on text need `select`"),
+        (HEAD + '[[notice]]\nid = "f-01"\ncause = "author"\n', "f-01: the rule has no condition"),
         (HEAD + NOTICE + 'detail_of = ["f-09"]', "f-01: detail_of"),
         (HEAD + NOTICE + '[notice.extract]\ndetail = { from = "cited_rule" }', "extract.detail"),
         (HEAD + NOTICE + '[notice.extract]\nmotive = { select = "p" }', "extract.motive"),
-        (HEAD + NOTICE + '[notice.extract]\ndetail = { select = "p", regex = "a" }', "one group"),
-        (HEAD + NOTICE.replace('"author"', '"owner_setting"'), "no take-down"),
+        (
+            HEAD + NOTICE + '[notice.extract]\ndetail = { select = "p", regex = "a" }',
+            "exactly one group",
+        ),
+        (HEAD + NOTICE.replace('"author"', '"owner_setting"'), "not a take-down"),
         (HEAD + '[[wall]]\nid = "f-w1"\nkind = "login"\nscript = ["a(b)"]', "plain letters"),
-        (HEAD + '[[status]]\nid = "f-s1"\ncause = "legal"\nselect = "p"', "needs a status"),
-        (HEAD + '[[json]]\nid = "f-j1"\ncause = "author"\nselect = "p"', "give data"),
-        (HEAD + '[[content]]\nid = "f-c1"', "f-c1: give any"),
+        (HEAD + '[[status]]\nid = "f-s1"\ncause = "legal"\nselect = "p"', "needs `status`"),
+        (HEAD + '[[json]]\nid = "f-j1"\ncause = "author"\nselect = "p"', "give `data`"),
+        (HEAD + '[[content]]\nid = "f-c1"', "f-c1: give either `any`"),
         (HEAD + '[[content]]\nid = "f-c1"\nany = ["p"]\nmin_text = 0', "give min_text"),
-        (HEAD + '[[message]]\nid = "f-m1"', "give url"),
+        (HEAD + '[[message]]\nid = "f-m1"', "give either `url`"),
         (HEAD.replace("rules@1", "rules@2"), "forum.toml: schema"),
         (HEAD.replace('"forum.example"', '"https://forum.example/"'), "forum.toml: hosts.0"),
         (HEAD + "wall_grace = '8s'", "forum.toml: wall_grace"),
-        (HEAD + "a = [", "is not TOML"),
-        (HEAD + "a = " + "[" * 5000, "nested too deeply|is not TOML"),
-        (HEAD + f"a = {'9' * 10000}", "is not TOML"),
+        (HEAD + "a = [", "is not valid TOML"),
+        (HEAD + "a = " + "[" * 5000, "nested too deeply|is not valid TOML"),
+        (HEAD + f"a = {'9' * 10000}", "is not valid TOML"),
         (HEAD + f"reason = '{'x' * (1 << 20)}'", "longer than"),
         (HEAD + NOTICE + "[notice.seen]\nfirst = 2026-02-01\nlast = 2026-01-01", "f-01: seen"),
     ],
@@ -103,7 +106,7 @@ def test_a_mistake_is_named_with_file_rule_and_key(text: str, words: str) -> Non
 
 
 def test_rules_that_are_not_there_are_named_with_those_that_are() -> None:
-    with pytest.raises(SnapshotterError, match="called myspace") as caught:
+    with pytest.raises(SnapshotterError, match="take-down rules myspace do not exist") as caught:
         load_rules(["myspace"])
 
     assert "wechat" in caught.value.hint
@@ -123,7 +126,7 @@ def test_two_different_files_of_one_id_are_not_mixed(tmp_path: Path) -> None:
     one.write_text(HEAD + NOTICE)
     two.write_text(HEAD)
 
-    with pytest.raises(SnapshotterError, match="another file of rules is called forum"):
+    with pytest.raises(SnapshotterError, match="another rule file has the same id, forum"):
         load_rules([str(one), str(two)])
 
 
@@ -132,7 +135,7 @@ def test_a_file_that_is_not_there_or_no_text_is_said_to_be(tmp_path: Path) -> No
     broken.write_bytes(b"\xff\xfe")
 
     for path in (broken, tmp_path / "none.toml"):
-        with pytest.raises(SnapshotterError, match="can not be read"):
+        with pytest.raises(SnapshotterError, match="cannot be read"):
             load_rules([str(path)])
 
 

@@ -41,7 +41,7 @@ def test_what_is_longer_than_ten_years_is_mistyped() -> None:
 def test_a_share_is_in_whole_percent_below_a_hundred() -> None:
     assert [parse_percent(text) for text in ("0", "5%", "15", "99%")] == [0, 0.05, 0.15, 0.99]
     for text in ("", "%", "-5%", "100%", "1.5%", "15 %", "0.15"):
-        with pytest.raises(ValueError, match="not a share"):
+        with pytest.raises(ValueError, match="is not a percentage"):
             parse_percent(text)
 
 
@@ -64,5 +64,5 @@ def test_a_time_is_one_of_its_zone_unless_it_names_another() -> None:
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "2027-02-30", "9999-12-31", "2027-05-27T25:00"])
 def test_what_is_no_day_and_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a day or a time"):
+    with pytest.raises(ValueError, match="is not a date or time"):
         parse_moment(text, UTC, is_end=True)

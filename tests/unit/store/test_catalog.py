@@ -234,7 +234,7 @@ def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
     whole = shelf.path.read_bytes()
     shelf.path.write_bytes(whole[:4096] + bytes(~byte & 0xFF for byte in whole[4096:]))
 
-    with pytest.raises(SnapshotterError, match="was damaged, and is thrown away"):
+    with pytest.raises(SnapshotterError, match="is damaged and was deleted"):
         shelf.ids()
 
     assert shelf.ids() == IDS[:1]
@@ -308,10 +308,10 @@ def test_a_catalog_that_others_hold_for_long_is_tried_again_later(
 
 def test_a_place_that_can_not_be_written_is_told(shelf: Shelf) -> None:
     (shelf.folder / "file").write_bytes(b"")
-    with pytest.raises(SnapshotterError, match="can not be made"):
+    with pytest.raises(SnapshotterError, match="cannot be created"):
         Catalog(shelf.folder / "file" / "catalog.db")
     (shelf.folder / "directory").mkdir()
-    with pytest.raises(SnapshotterError, match="can not be used"):
+    with pytest.raises(SnapshotterError, match="cannot be used"):
         Catalog(shelf.folder / "directory")
 
 

@@ -164,7 +164,7 @@ def test_locks_are_events_and_sidecars_share_the_lock_of_their_bundle(receipts_n
 def test_an_event_that_could_not_be_written_comes_with_the_next_one(receipts_name: Place) -> None:
     receipts_name.put(receipts_name.store(Down(receipts_name.folder / "store")))
     assert len(receipts_name.said) == 1
-    assert "could not be written down" in receipts_name.said[0]
+    assert "could not be recorded" in receipts_name.said[0]
     assert receipts_name.events == []
 
     receipts_name.beside("late-01.tsr")
@@ -213,7 +213,7 @@ def test_receipts_that_can_not_be_kept_are_told_and_the_bundle_is_stored(
 
     assert receipts_name.inner.head(receipts_name.key).length == receipts_name.bundle.digests.length
     assert "the receipt could not be written before the bundle was stored" in receipts_name.said[0]
-    assert "could not be written down" in receipts_name.said[1]
+    assert "could not be recorded" in receipts_name.said[1]
 
 
 def test_a_disk_that_fails_to_keep_the_beginning_of_a_receipt_is_named(

@@ -111,7 +111,7 @@ def test_a_row_that_can_not_be_captured_is_its_own_error_and_holds_up_no_other(
 
     def decide(name: str, _: str) -> Decision:
         if name == "nonsense":
-            raise SnapshotterError("there is no policy called nonsense", hint="another")
+            raise SnapshotterError("the policy nonsense does not exist", hint="another")
         return bundles.decision()
 
     counts = []
@@ -122,7 +122,7 @@ def test_a_row_that_can_not_be_captured_is_its_own_error_and_holds_up_no_other(
         "only http and https URLs are captured, not 'ftp://a.example/'",
         "there is no address in column url",
         "",
-        "there is no policy called nonsense",
+        "the policy nonsense does not exist",
         "",
     ]
     assert column(bench, "hint")[3] == "another"

@@ -181,7 +181,9 @@ def test_a_long_wait_is_told_once_too() -> None:
     pace.wait("https://a.example/", told.append)
 
     assert clock.now() == NOW + 300 * SECOND
-    assert told == ["waiting 300 s for a.example: the host said that it is too much"]
+    assert told == [
+        "waiting 300 s for a.example: the host answered that there were too many requests"
+    ]
 
 
 def test_a_host_that_asks_for_more_than_our_patience_is_not_waited_for() -> None:
@@ -189,7 +191,7 @@ def test_a_host_that_asks_for_more_than_our_patience_is_not_waited_for() -> None
     pace = RateLimiter(visits(politeness_file.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://a.example/", pytest.fail), answer(clock, 503, "3600"))
 
-    with pytest.raises(HostBusy, match="too much") as caught:
+    with pytest.raises(HostBusy, match="too many requests") as caught:
         pace.wait("https://a.example/", pytest.fail)
 
     assert caught.value.exit_code == 30

@@ -51,7 +51,7 @@ def test_nothing_is_said_where_the_policy_is_the_one_that_is_meant(result: Captu
 
 def test_policies_that_can_not_be_read_any_more_cost_no_capture() -> None:
     def broken(_url: str) -> Candidate:
-        raise SnapshotterError("the policies_dir is no directory")
+        raise SnapshotterError("policies_dir is not a directory")
 
     assert policy_warnings(done("https://t.cn/A6", ARTICLE), broken) == ()
     assert policy_warnings(done("https://t.cn/A6", ARTICLE), None) == ()

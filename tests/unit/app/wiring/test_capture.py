@@ -371,7 +371,7 @@ def test_without_a_named_policy_the_address_decides(tmp_path: Path) -> None:
     post = "https://m.weibo.cn/status/1"
     assert configured_policy.configured_policy(named, post).name == "legal-hold"
     whys = [configured_policy.policy_reason(of, "", post) for of in (settings, named)]
-    assert whys == ["it names host *.weibo.cn", ""]
+    assert whys == ["the policy names host *.weibo.cn", ""]
     assert configured_policy.policy_reason(settings, "default", post) == ""
     assert (
         configured_policy.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name

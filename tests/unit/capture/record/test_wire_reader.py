@@ -252,7 +252,7 @@ def test_tls_without_keys_is_named_and_not_guessed(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named_and_what_came_before_it_counts(tmp_path: Path) -> None:
     def damaged() -> Iterable[Chunk]:
         yield from chunks((C, b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"))
-        raise ValueError("00001.tee holds something that is not a chunk")
+        raise ValueError("00001.tee contains data that is not a chunk")
 
     found = read(
         connection(),
@@ -263,7 +263,7 @@ def test_a_damaged_file_is_named_and_what_came_before_it_counts(tmp_path: Path) 
     )
 
     assert len(found.exchanges) == 1
-    assert found.unreadable == ("00001.tee holds something that is not a chunk",)
+    assert found.unreadable == ("00001.tee contains data that is not a chunk",)
 
 
 def test_an_address_without_a_host_header_is_the_connections(tmp_path: Path) -> None:

@@ -506,8 +506,12 @@ def test_a_page_made_by_script_is_read_from_a_capture_of_it(
         ({"body": feed(*PAGES[:3])}, ListState.SHRUNK, "names 3 pages, and named 10"),
         ({"status": 302, "Location": "http://169.254.169.254/x"}, ListState.REFUSED, "169.254"),
         ({"status": 302, "Location": "/feed"}, ListState.UNREACHABLE, "redirects more than"),
-        ({"status": 302, "Location": "file:///etc/passwd"}, ListState.UNREACHABLE, "no address"),
-        ({"body": b"\x1f\x8b", "Content_Encoding": "gzip"}, ListState.UNREACHABLE, "ends early"),
+        (
+            {"status": 302, "Location": "file:///etc/passwd"},
+            ListState.UNREACHABLE,
+            "not the address of a page",
+        ),
+        ({"body": b"\x1f\x8b", "Content_Encoding": "gzip"}, ListState.UNREACHABLE, "is cut off"),
     ],
 )
 def test_a_list_that_goes_wrong_says_how_and_goes_on_later(
