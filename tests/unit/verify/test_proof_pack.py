@@ -422,7 +422,7 @@ def test_what_the_howto_types_needs_nothing_of_ours(
     assert before in data
     (tmp_path / "proof.html").write_bytes(data.replace(before, after, 1) if before else data)
     hostile = plant(tmp_path)
-    (block,) = re.findall(r"```sh\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = re.findall(r"```sh\n(P=.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
 
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
