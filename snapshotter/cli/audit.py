@@ -157,7 +157,7 @@ def audit(
     from snapshotter.verify.audit.report import exit_code
 
     if store and named:
-        raise click.UsageError("name the store once")
+        raise click.UsageError("the store is named twice: give the argument or --store")
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""),
         trust_root_key=root_key or "",
@@ -183,7 +183,7 @@ def audit(
                 each=printer.finding if as_json else None,
             )
     except KeyboardInterrupt:
-        print_message("what was read is kept: the same command goes on with it")
+        print_message("the audit was interrupted. Continue it with the same command")
         raise
     except auditing.StoreWithheld:
         receipts_name, now = service.receipts.store_name, service.clock.now()
@@ -219,7 +219,7 @@ def _wanted(options: dict[str, Any], published: bytes) -> Any:
         restart=options["restart"],
         checkpoints=tuple(
             [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in options["checkpoints"]]
-            + [("what this machine has published", published)] * bool(published)
+            + [("the checkpoint that this machine published", published)] * bool(published)
         ),
     )
 
@@ -236,7 +236,8 @@ def _signer(settings: "Settings") -> "Signer | None":
 
     if not wiring_keys.key_directory(settings).list():
         print_message(
-            "no report will be signed: you have no signing key (snapshotter keys init makes one)"
+            "the report will not be signed, because there is no signing key. Make a key:\n"
+            "  snapshotter keys init"
         )
         return None
     return wiring_keys.signer(settings, ask=ask_passphrase, show_message=print_message)
@@ -276,7 +277,7 @@ class _Printer:
         for line in reports.lines(done.report):
             self._print(line)
         if done.report_key:
-            self._print(f"report: {done.report_key}, signed")
+            self._print(f"signed report: {done.report_key}")
 
     def _print(self, value: Any) -> None:
         if not self._listening:

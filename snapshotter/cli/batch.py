@@ -150,10 +150,11 @@ def batch(
     from snapshotter.policy.page_identity import shipped_identity_rules
 
     if wait and not enqueue:
-        raise click.UsageError("--wait is for --enqueue")
+        raise click.UsageError("--wait works only together with --enqueue")
     if enqueue and (local := _local(options)):
         raise click.UsageError(
-            f"{', '.join(local)}: with --enqueue that is for the worker's settings and for policies"
+            f"{', '.join(local)}: not possible with --enqueue; set this in the worker's "
+            "settings or in a policy"
         )
     settings = load_settings(ctx, options)
     wanted = BatchRequest(
@@ -211,7 +212,7 @@ def _read(table: Path) -> bytes:
         with table.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SnapshotterError(f"{table} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{table} cannot be read: {error.strerror}") from error
 
 
 def _named(given: tuple[str, ...]) -> Mapping[str, str]:
@@ -222,8 +223,8 @@ def _named(given: tuple[str, ...]) -> Mapping[str, str]:
         name, is_there, column = text.partition("=")
         if not is_there or name not in (*READ, *FIELDS) or (name in READ and not column):
             raise click.UsageError(
-                f"--column {shlex.quote(text)}: WHAT=NAME, with one of {', '.join(READ)}, "
-                f"{', '.join(FIELDS)}"
+                f"--column {shlex.quote(text)} is not of the form WHAT=NAME, where WHAT is "
+                f"one of {', '.join(READ)}, {', '.join(FIELDS)}"
             )
         found[name] = column
     return found

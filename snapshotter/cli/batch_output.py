@@ -36,7 +36,7 @@ def format_counts(counts: "Counts") -> str:
     """Return the counts of rows by their result: `5 rows: 3 done, 2 to do`."""
     parts = [f"{count:,} {status}" for status, count in counts.by_status.items()]
     if counts.handled:
-        parts.append(f"{counts.handled:,} left as they were")
+        parts.append(f"{counts.handled:,} unchanged")
     rest = counts.rows - counts.handled - sum(counts.by_status.values())
     if rest:
         parts.append(f"{rest:,} to do")
@@ -58,7 +58,7 @@ def print_summary(
     state, ended = done.state, done.ended
     counts = state.counts()
     if picked:
-        print_message(f"policies by address: {describe_picks(picked.values())}")
+        print_message(f"policies selected by address: {describe_picks(picked.values())}")
     if as_json:
         print_json(
             {
@@ -76,20 +76,26 @@ def print_summary(
         )
     else:
         print_result(format_counts(counts))
-        print_result(f"table: {state.output.path}")
+        print_result(f"table with the results: {state.output.path}")
         print_failures(state)
     if ended.stopped is not None:
-        print_message(f"one after the other failed, so nothing more was begun: {ended.stopped}")
+        print_message(
+            f"several captures in a row failed, so the batch was stopped: {ended.stopped}"
+        )
         print_hint(ended.stopped.hint)
     if ended.interrupted and not queued:
-        print_message("interrupted; what was captured is stored, and stands in the table")
+        print_message(
+            "interrupted; the finished captures are stored, and the table has their results"
+        )
     if counts.left and queued:
         print_message(
-            f"with the workers: {format_number_of(counts.left, 'row')}; the same command "
-            "says how far"
+            f"rows that the workers have not finished: {counts.left:,}. Show the progress "
+            "with the same command"
         )
     elif counts.left:
-        print_message(f"left: {format_number_of(counts.left, 'row')}; the same command goes on")
+        print_message(
+            f"rows that are not captured yet: {counts.left:,}. Continue with the same command"
+        )
 
 
 def print_failures(state: "BatchState") -> None:
@@ -108,9 +114,9 @@ def print_failures(state: "BatchState") -> None:
         )
         print_hint(result.hint)
     if len(failed) > _NAMED:
-        print_message(f"and {len(failed) - _NAMED:,} more rows that failed: the table has them")
+        print_message(f"further failed rows: {len(failed) - _NAMED:,}. The table has all of them")
     if any(not entry.problem for entry, _ in failed):
-        print_message("try: --retry-failed")
+        print_message("try: capture the failed rows again with --retry-failed")
 
 
 class BatchProgress:
@@ -174,8 +180,7 @@ class BatchProgress:
             self._bar.update(self._task, total=len(entries))
         elif not self._quiet and entries:
             print_message(
-                f"{format_number_of(len(entries), 'page')}, {format_span(self._time_left())} at "
-                "least"
+                f"pages: {len(entries):,}, time: at least {format_span(self._time_left())}"
             )
 
     # Calls of the run.
@@ -376,16 +381,16 @@ class Forecast:
                 }
             )
             return
-        print_result(f"{format_number_of(len(plan.entries), 'row')} in {self._name}")
+        print_result(f"Rows in {self._name}: {len(plan.entries):,}")
         for count, words in (
-            (self._over, "are over, by runs before this one"),
-            (same, "mean the same page as another row"),
-            (handled, "left as they are: empty, or with a status"),
-            (len(bad), "can not be captured"),
+            (self._over, "were finished by earlier runs"),
+            (same, "have the same page as another row"),
+            (handled, "stay unchanged, because they are empty or have a status"),
+            (len(bad), "cannot be captured"),
         ):
             if count:
                 print_result(f"{count:9,} {words}")
-        print_result(f"{found.visits:9,} would be visited, in {format_span(found.takes)} at least")
+        print_result(f"{found.visits:9,} would be visited, in at least {format_span(found.takes)}")
         if found.hosts:
             print_result()
             print_result(f"{'visits':>9}  {'takes':>10}  host")
@@ -395,16 +400,17 @@ class Forecast:
         for entry in bad[:_NAMED]:
             print_message(f"row {entry.row.number} (line {entry.row.line}): {entry.problem}")
         if len(bad) > _NAMED:
-            print_message(f"and {len(bad) - _NAMED:,} more rows that can not be captured")
+            print_message(f"further rows that cannot be captured: {len(bad) - _NAMED:,}")
         print_message(
-            f"nothing was visited; a page is taken to need {_VISIT.total_seconds():.0f} s"
+            f"no page was visited; the estimate assumes {_VISIT.total_seconds():.0f} s for "
+            "each page"
         )
 
 
 _WHY = {
-    "interval": "time between two visits",
-    "budget": "its day's budget",
-    "quiet": "its quiet hours",
+    "interval": "limited by the time between two visits",
+    "budget": "limited by the budget of the day",
+    "quiet": "limited by the quiet hours",
 }
 
 

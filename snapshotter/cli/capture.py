@@ -73,7 +73,7 @@ def capture(
         )
         return enqueue_urls(ctx, settings, wanted, refused, options.policy, handover)
     if wait or tags or priority != NORMAL:
-        raise click.UsageError("--wait, --tag and --priority go with --enqueue")
+        raise click.UsageError("--wait, --tag and --priority work only together with --enqueue")
     output = CaptureOutput(wanted, store=settings.store, as_json=as_json, quiet=quiet)
     return capture_urls(wanted, refused, options, settings, output)
 
@@ -86,7 +86,7 @@ def parse_urls(
 
     wanted = _read_urls(urls)
     if not wanted:
-        raise click.UsageError("standard input named no URL")
+        raise click.UsageError("standard input has no URL")
     refused = refused_urls(wanted)
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
@@ -131,10 +131,8 @@ def capture_urls(
             check_replay=options.check_replay,
         )
         for file in safekeeping.rescue_spooled(dependencies):
-            print_message(
-                f"an earlier capture was sealed and not stored, for its run was ended: {file}"
-            )
-            print_message(f"try: snapshotter store add {file}")
+            print_message(f"the bundle of an interrupted capture is sealed and not stored: {file}")
+            print_message(f"try: add the bundle to the store:\n  snapshotter store add {file}")
         owed = retry_in_background(dependencies, print_message)
         pace = wiring_queue.rate_limiter(settings, dependencies.clock)
         try:

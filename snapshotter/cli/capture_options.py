@@ -22,7 +22,8 @@ def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
     """Return the settings, with these options on top."""
     if options.proxy and "@" in options.proxy:
         raise click.UsageError(
-            "a password in an option is seen by others on this machine: set proxy in a file"
+            "other users of this machine can see a password in an option: set proxy in a "
+            "settings file"
         )
     loaded: Settings = ctx.obj.load(**options.overrides())
     return loaded

@@ -80,7 +80,7 @@ def counts(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if as_json + as_csv + chart > 1:
-        raise click.UsageError("one of --chart, --json and --csv")
+        raise click.UsageError("--chart, --json and --csv exclude each other")
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
     with wiring_takedown.observation_source(settings) as source:
@@ -104,7 +104,9 @@ def _threshold(text: str) -> "Threshold":
 
     unit, _, number = text.partition("=")
     if not unit.strip() or not number.strip().isdecimal() or not 0 < int(number) < 1 << 53:
-        raise click.BadParameter(f"{text} is none: reposts=500", param_hint="--threshold")
+        raise click.BadParameter(
+            f"{text} is not a threshold, such as reposts=500", param_hint="--threshold"
+        )
     return Threshold(unit=unit.strip(), at=int(number), source="")
 
 
@@ -122,7 +124,9 @@ def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
 def _print(counted: "PageCounts", *, chart: bool) -> None:
     print_result(f"{counted.url}  ({counted.identity})")
     if not counted.readings:
-        print_message(f"none of {counted.captures} captures shows a count")
+        print_message(
+            f"no count was found in the captures of this page (captures: {counted.captures})"
+        )
     for unit, readings in counted.readings.items():
         print_result(f"  {unit}")
         most = max(_shown(reading.count) for reading in readings)
@@ -146,8 +150,8 @@ def _crossing_in_words(crossing: "Crossing") -> str:
     if not crossing.below_at:
         begin = "was at or above" if crossing.certain else "maybe was at or above"
         return (
-            f"{crossing.unit} {begin} {crossing.threshold:,} at the first reading that says so,"
-            f' {format_time(crossing.reached_at)} ("{crossing.reached_raw}", '
+            f"{crossing.unit} {begin} {crossing.threshold:,} at the first reading that shows "
+            f'it, {format_time(crossing.reached_at)} ("{crossing.reached_raw}", '
             f"{crossing.reached}){source}"
         )
     return (

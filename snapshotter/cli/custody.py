@@ -68,7 +68,7 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     if not found.problems:
         return 0
     for problem in found.problems:
-        print_error(EvidenceUnverifiable(f"the chain does not hold: {problem}"))
+        print_error(EvidenceUnverifiable(f"the custody chain is broken: {problem}"))
     return EvidenceUnverifiable.exit_code
 
 
@@ -92,8 +92,8 @@ def _of_store(bundle_id: str, store: Any) -> "Chain":
         found = custodial_store.read_chain(store, bundle_id)
     except ValueError as error:
         raise SnapshotterError(
-            f"{bundle_id} is neither a file nor a bundle's id",
-            hint="snapshotter list shows the ids",
+            f"{bundle_id} is not a file and not the id of a bundle",
+            hint="list the ids:\n  snapshotter list",
         ) from error
     if not found.events and not found.problems:
         bundles.find_bundle_key(store, bundle_id)  # says that there is no such bundle

@@ -93,7 +93,7 @@ def diff(
     from snapshotter.policy.capture_decision import decide
 
     if len(captures) > 2:
-        raise click.UsageError("two captures are compared, or the last two of one address")
+        raise click.UsageError("name one address or two captures")
 
     def settings_of(*, found: bool) -> "Settings":
         settings: Settings = ctx.obj.load(
@@ -133,7 +133,9 @@ def diff(
             pictures=not no_pictures,
         )
         if pair.is_swapped:
-            print_message(f"{names[0]} is the later one: compared in the order of time")
+            print_message(
+                f"{names[0]} is the later capture: the captures are compared in the order of time"
+            )
         found = pair.comparison
         if page is not None:
             _write(page, found, pair.shots)
@@ -154,8 +156,9 @@ def _print_verification(given: "NamedBundle", *, altered: bool) -> None:
     print_message(f"verified {given.name}: {said}")
     if report.verdict is Verdict.FAILED and not altered:
         raise EvidenceInvalid(
-            f"{given.name} does not verify: what it shows need not be what was captured",
-            hint="snapshotter verify says what does not hold; --altered compares it all the same",
+            f"{given.name} does not verify: its contents may not be what was captured",
+            hint="show what was altered with snapshotter verify, or compare the bundle anyway "
+            "with --altered",
         )
 
 
@@ -173,4 +176,4 @@ def _write(
             make_picture_copy(other.files, other.scale) if other else None,
         )
     write_file(page, pages.page(found, copies))
-    print_message(f"wrote {page}")
+    print_message(f"the page was written to {page}")

@@ -41,23 +41,25 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
     if found.same_page is not ComparisonState.UNCHANGED:
         is_other = found.same_page is ComparisonState.CHANGED
         print_message(
-            "these are captures of two pages" if is_other else "nothing says that it is one page"
+            "these are captures of two different pages"
+            if is_other
+            else "it is not established whether both captures show one page"
         )
     for condition in found.conditions:
         print_message(
-            f"not made in the same way: {condition.name}: {' '.join(condition.before)} and "
-            f"{' '.join(condition.after)}"
+            f"the captures were made in different ways: {condition.name}: "
+            f"{' '.join(condition.before)} and {' '.join(condition.after)}"
         )
     for line in summary_lines(found)[: 1 if main_only else None]:
         print_result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
     for marks, which in ((found.edits.before, "earlier"), (found.edits.after, "later")):
         if marks:
-            print_result(f"the platform's mark of an edit, {which}: {' '.join(marks)}")
+            print_result(f"the platform marks an edit, {which}: {' '.join(marks)}")
     for masked in found.masks:
         differs = "differs" if masked.differs else "is the same"
         print_result(
-            f"masked by {masked.kind} {masked.mask}: {masked.before} and {masked.after} places; "
-            f"what it covers {differs}"
+            f"masked by {masked.kind} {masked.mask}: {masked.before} places before and "
+            f"{masked.after} after; the masked content {differs}"
         )
     for change in found.text.changes:
         if change.in_main or not main_only:
@@ -67,7 +69,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
     if not main_only:
         _print_values(found)
     for why in found.text.coarse:
-        print_message(f"compared more coarsely: {why}")
+        print_message(f"compared with less detail: {why}")
 
 
 def _print_values(found: "Comparison") -> None:

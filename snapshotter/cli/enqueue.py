@@ -113,8 +113,8 @@ def enqueue_urls(
             picked = policy_selection.describe_picks(
                 policy_selection.pick(job.url, known).winner for job in jobs
             )
-            worker = "" if policy else "; a worker whose settings name a policy follows that policy"
-            print_message(f"policies by address: {picked}{worker}")
+            worker = "" if policy else "; a worker with a policy in its settings uses that policy"
+            print_message(f"policies selected by address: {picked}{worker}")
         code = SnapshotterError.exit_code if refused else 0
         if options.wait:
             return _follow(database, queue, jobs, options) or code
@@ -134,8 +134,8 @@ def _refuse_local_options(ctx: click.Context) -> None:
         given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in _HANDED_OVER:
             raise click.UsageError(
-                f"{parameter.opts[0]} does not go with a job: set it where the worker runs, or put "
-                "it into a policy and hand over --policy"
+                f"{parameter.opts[0]} does not work with --enqueue: set it for the worker, or "
+                "in a policy that --policy names"
             )
 
 
@@ -154,13 +154,13 @@ def _follow(
             found = queue.some(list(left))
         except ServiceUnavailable as error:
             if not is_reported:
-                print_message(f"{error.message}; waiting for it")
+                print_message(f"{error.message}; the command waits until the queue answers")
             is_reported = True
             found = []
         else:
             is_reported = False
             for gone in set(left) - {status.job.id for status in found}:
-                print_message(f"{gone}: it was purged from the queue")
+                print_message(f"the job {gone} was removed from the queue")
                 codes.append(SnapshotterError.exit_code)
                 del left[gone]
         for status in found:
@@ -183,7 +183,7 @@ def _look_for_workers(database: "Database") -> None:
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
     if not WorkerRegistry(database).live_workers():
-        print_message("no worker is at work; start one with: snapshotter worker")
+        print_message("no worker is running. Start a worker:\n  snapshotter worker")
 
 
 def _print_end(status: JobStatus, options: EnqueueOptions) -> int:

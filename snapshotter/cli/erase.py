@@ -62,7 +62,7 @@ def erase(
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):
-        raise SnapshotterError("nothing was erased", hint="--yes where nobody can be asked")
+        raise SnapshotterError("nothing was erased", hint="confirm the question, or give --yes")
     for bundle_id in bundle_ids:
         try:
             done = erasure.erase(service, bundle_id, reason=reason, order=order)
@@ -84,7 +84,8 @@ def erase(
             print_result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
         if not done.logged:
             print_message(
-                f"WARNING: {service.store.url} has no log: nothing outside shows the erasure"
+                f"WARNING: {service.store.url} has no log, so no record outside of the store "
+                "shows the erasure"
             )
 
 

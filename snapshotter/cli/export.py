@@ -95,11 +95,16 @@ def export(
     from snapshotter.app.wiring import store as wiring_store
 
     if evidence and (unpack or len(bundle_ids) > 1):
-        raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
+        raise click.UsageError(
+            "--evidence makes one folder of one bundle: --unpack and further bundles do not work "
+            "with it"
+        )
     if masked and (unpack or evidence):
-        raise click.UsageError("--masked writes pictures alone")
+        raise click.UsageError(
+            "--masked writes only pictures: --unpack and --evidence do not work with it"
+        )
     if not evidence and (trust_file or root_key):
-        raise click.UsageError("--trust and --root-key go with --evidence")
+        raise click.UsageError("--trust and --root-key work only together with --evidence")
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -152,10 +157,11 @@ def _export_masked(
     for file in made.files:
         print_result(str(file))
     if made.left_out:
-        print_message(f"not copied, for nobody knows what they show: {', '.join(made.left_out)}")
-    print_message(
-        "painted over is what was text on the page; look at the copies before you publish them"
-    )
+        print_message(
+            "pictures that were not copied, because it is not known what they show: "
+            f"{', '.join(made.left_out)}"
+        )
+    print_message("text of the page is painted over; check the copies before you publish them")
 
 
 def _export_evidence(
@@ -168,8 +174,9 @@ def _export_evidence(
 
     if settings.trust_file is None:
         raise SnapshotterError(
-            "a folder of evidence holds a trust file, and none was named",
-            hint="give --trust and --root-key (snapshotter trust init makes a trust file)",
+            "a folder with --evidence needs a trust file, and no trust file was named",
+            hint="name the trust file with --trust and --root-key, or make one:\n"
+            "  snapshotter trust init trust.json",
         )
     made = evidence_folder.write(
         store,
@@ -196,5 +203,9 @@ def _export_evidence(
         return
     print_result(str(made.folder))
     if made.report.verdict is not Verdict.PASSED:
-        print_message(f"by this trust file it is {made.report.verdict.name}: {' '.join(codes)}")
-    print_message(f"hand over the root key's id by another way: {made.root_key_id}")
+        print_message(
+            f"the verdict by this trust file is {made.report.verdict.name}: {' '.join(codes)}"
+        )
+    print_message(
+        f"give the recipient the key id of the root key by another way: {made.root_key_id}"
+    )

@@ -35,13 +35,14 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
     if store_keys.is_id(name):
         if not store and Path(name).is_file():
             raise click.UsageError(
-                f"{name} has the form of an id, and a file here has this name too: "
-                f"write ./{name} for the file, or --store DIR {name} for what the store has"
+                f"{name} has the form of an id, and a file in this folder has the same name: "
+                f"write ./{name} for the file, or --store DIR {name} for the object in the "
+                "store"
             )
         return None
     if store and "." not in name:
         raise click.UsageError(
-            f"{name} does not have the form of an id: write ./{name} if it is a file"
+            f"{name} does not have the form of an id: write ./{name} if {name} is a file"
         )
     return Path(name)
 
@@ -58,6 +59,7 @@ def open_named(file: Path) -> BinaryIO:
     stream = open_named_or_none(str(file))
     if stream is None:
         raise SnapshotterError(
-            f"{file} is neither a file nor a bundle's id", hint="snapshotter list shows the ids"
+            f"{file} is not a file and not the id of a bundle",
+            hint="list the ids:\n  snapshotter list",
         )
     return stream

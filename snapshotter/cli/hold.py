@@ -161,7 +161,7 @@ def list_(
         for problem in entry.holds.problems:
             print_result(f"  counts as a hold: {problem}")
     if not found and not as_json:
-        print_message(f"nothing in {opened.url} is held")
+        print_message(f"no bundle in {opened.url} is under a legal hold")
 
 
 def _settings(ctx: click.Context, store: str | None, passphrase_file: Path | None) -> Any:
@@ -179,14 +179,14 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
         )
     else:
         still = [hold.name for hold in done.holds.open]
-        more = f"; under: {', '.join(still)}" if still else "; under no hold"
+        more = f"; open holds: {', '.join(still)}" if still else "; no open hold"
         print_result(f"{done.bundle_id}  {words}{more}")
     for problem in done.holds.problems:
         print_message(f"{done.bundle_id}: counts as a hold: {problem}")
     if done.holds.held and not done.enforced:
         print_message(
-            f"WARNING: the store does not enforce holds: our commands honour it, and whoever can "
-            f"write there can delete {done.bundle_id} all the same"
+            "WARNING: the store does not enforce holds: snapshotter honours them, but "
+            f"anybody who can write to the store can delete {done.bundle_id}"
         )
 
 

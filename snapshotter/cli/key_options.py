@@ -70,8 +70,8 @@ def ask_passphrase() -> bytes:
     """Ask the person at the terminal for the passphrase of the signing key."""
     if not sys.stdin.isatty():
         raise SnapshotterError(
-            "the signing key needs a passphrase, and there is nobody to ask",
-            hint="--passphrase-file FILE",
+            "the signing key needs a passphrase, and there is no terminal to ask for it",
+            hint="give the passphrase in a file: --passphrase-file FILE",
         )
     answer: str = click.prompt("passphrase of the signing key", hide_input=True, err=True)
     return answer.encode()
@@ -83,9 +83,9 @@ def pin_reader(reference: str) -> Callable[[], bytes]:
     def ask() -> bytes:
         if not sys.stdin.isatty():
             raise SnapshotterError(
-                "the token wants its PIN, and there is nobody to ask",
-                hint="write it into a file that only you may read: pin-source=FILE in the "
-                "reference",
+                "the token needs its PIN, and there is no terminal to ask for it",
+                hint="write the PIN to a file that only you can read, and add pin-source=FILE to "
+                "the reference",
             )
         digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)
         return digits.encode("utf-8")
@@ -112,7 +112,7 @@ def key_state_text(key: "StoredKey") -> str:
     where = _where(key)
     if key.retired is None:
         return where
-    after = f", {key.retired.successor} follows it" if key.retired.successor else ""
+    after = f", replaced by {key.retired.successor}" if key.retired.successor else ""
     return f"{where}; {key.retired.reason} from {instant(key.retired.at)} on{after}"
 
 
@@ -121,7 +121,11 @@ def _where(key: "StoredKey") -> str:
         return f"held by {key.reference}"
     if key.private_file is None:
         return "offline"
-    return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
+    return (
+        "on this machine, with a passphrase"
+        if key.encrypted
+        else "on this machine, without a passphrase"
+    )
 
 
 def key_json(key: "StoredKey") -> dict[str, Any]:

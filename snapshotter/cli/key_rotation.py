@@ -132,7 +132,7 @@ def rotate(
         print_message(
             f"back up {new.private_file} now"
             if new.private_file
-            else f"{new.name} is held elsewhere"
+            else f"a key service or a token holds the key {new.name}"
         )
 
 
@@ -192,15 +192,15 @@ def revoke(
         _warn_of_owed_tokens(ctx, ask=not yes)
     if not yes:
         click.confirm(
-            f"revoke key {old.name} ({old.key_id}) as {reason} from {instant(first_bad)} on, for "
-            "good?",
+            f"a revocation cannot be undone. Revoke the key {old.name} ({old.key_id}) as {reason} "
+            f"from {instant(first_bad)} on?",
             abort=True,
             err=True,
         )
     done = key_rotation.revoke(old, editor, trust_file, at=first_bad, reason=reason)
     _print_change(done, editor, trust_file, as_json=as_json)
     if done.document is not None:
-        print_message("give auditors the new version of the trust file at once")
+        print_message("give the new version of the trust file to auditors at once")
 
 
 def _editor(
@@ -211,7 +211,7 @@ def _editor(
     trust_file: Path | None,
 ) -> "TrustEditor":
     if draft is not None and trust_file is None:
-        raise click.UsageError("--draft is of a trust file: name it with --trust")
+        raise click.UsageError("--draft needs --trust with the trust file")
     return trust_editor(ctx, root_key_name, passphrase_file, draft)
 
 
@@ -237,9 +237,9 @@ def _print_change(
         else:
             print_result(done.command)
     if new is not None:
-        print_message(f"{old.name} is retired, and {new.name} signs from now on")
+        print_message(f"the key {old.name} is retired, and the key {new.name} signs from now on")
     else:
-        print_message(f"{old.name} signs no more")
+        print_message(f"the key {old.name} signs no more")
     if document is None:
         carry = f", with {new.public_file} beside it" if new else ""
         print_message(
@@ -254,8 +254,9 @@ def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
     if not owed:
         return
     print_message(
-        f"{owed} signatures still wait for a token: snapshotter timestamp fetches it\n"
-        "  Without one, nothing shows that they are older than the end of their key"
+        f"timestamp tokens that are still owed: {owed}. Without a token, nothing proves that "
+        "a signature is older than the end of its key. Fetch the tokens first:\n"
+        "  snapshotter timestamp"
     )
     if ask:
-        click.confirm("go on all the same?", abort=True, err=True)
+        click.confirm("continue anyway?", abort=True, err=True)

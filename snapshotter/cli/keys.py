@@ -65,12 +65,13 @@ def init(
     else:
         print_result(stored.key_id)
     print_message(
-        f"made the key {name!r}: {stored.private_file}\n"
-        "  Back this file up now, in a place that only you can read. Without it you can not sign\n"
-        "  as the same person again, and whoever has it can sign in your name."
+        f"the key {name!r} was made: {stored.private_file}\n"
+        "Back up this file now, in a place that only you can read. Without the file you "
+        "cannot sign\n"
+        "as the same person again. Anybody with the file can sign in your name."
     )
     if passphrase is None:
-        print_message("the key has no passphrase: the file alone is enough to sign with it")
+        print_message("the key has no passphrase: anybody with the file can sign with the key")
 
 
 @keys.command(
@@ -107,7 +108,7 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
     else:
         print_result(stored.key_id)
     print_message(
-        f'the key is called {stored.name!r}: sign with it by setting key = "{stored.name}"'
+        f'the name of the key is {stored.name!r}. To sign with it, set key = "{stored.name}"'
     )
 
 
@@ -129,10 +130,10 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json({"keys": [key_json(key) for key in stored]})
         return
     if not stored:
-        print_message(f"no keys in {directory.path}; snapshotter keys init makes one")
+        print_message(f"there is no key in {directory.path}. Make a key:\n  snapshotter keys init")
     for key in stored:
         print_result(
-            f"{key.name}  {key.key_id or 'id not known without the passphrase'}  "
+            f"{key.name}  {key.key_id or 'id unknown without the passphrase'}  "
             f"{key_state_text(key)}"
         )
 
@@ -153,13 +154,13 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
         print_json(key_json(key))
         return
     print_result(f"name         {key.name}")
-    print_result(f"key id       {key.key_id or 'not known without the passphrase'}")
+    print_result(f"key id       {key.key_id or 'unknown without the passphrase'}")
     print_result("algorithm    ECDSA P-384 with SHA-384")
     print_result(
         f"private key  {key_state_text(key)}{f': {key.private_file}' if key.private_file else ''}"
     )
     print_result(
-        f"public key   {key.public_file if key.public_file.exists() else 'file is missing'}"
+        f"public key   {key.public_file if key.public_file.exists() else 'the file does not exist'}"
     )
 
 
@@ -199,9 +200,9 @@ def export(ctx: click.Context, name: str, output: Path) -> None:
         _write_new(output, pem)
         print_result(identity)
     print_message(
-        f"key id {identity}\n"
-        "  anybody recomputes it with: openssl pkey -pubin -in "
-        f"{'FILE' if to_stdout else output} -outform DER | sha256sum"
+        f"the key id is {identity}. Anybody can compute the key id from the file:\n"
+        f"  openssl pkey -pubin -in {'FILE' if to_stdout else output} -outform DER | "
+        "sha256sum"
     )
 
 
@@ -215,11 +216,11 @@ def _write_new(path: Path, content: bytes) -> None:
             same = there.read(len(content) + 1) == content
         if not same:
             raise SnapshotterError(
-                f"{path} is there already, and holds something else",
-                hint="choose another file, or move that one away",
+                f"{path} exists already, with other contents",
+                hint="name another file, or move that file away",
             ) from error
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
 
 
 for command in (revoke, rotate):

@@ -80,8 +80,8 @@ def init(
     there = wiring_log.stored_origin(wiring_store.store(settings))
     if there:
         raise SnapshotterError(
-            f"{settings.store} has a log already: {there}",
-            hint="snapshotter log show; a log and its name last as long as the store",
+            f"{settings.store} already has a log: {there}",
+            hint="show the log (a store has one log for its whole life):\n  snapshotter log show",
         )
     if ask_passphrase:
         text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
@@ -188,7 +188,7 @@ def prove(
         for line in proof.decode().removesuffix("\n").split("\n"):
             print_result(line)
     else:
-        print_message(f"entry {entry.index} of {signed.size}: {output}")
+        print_message(f"entry {entry.index} of a log with {signed.size} entries: {output}")
 
 
 @log.command(
@@ -240,7 +240,7 @@ def check(
     remembered = wiring_log.checkpoint_memory(settings).load()
     seen = [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in against]
     if remembered:
-        seen.append(("what this machine saw last", remembered))
+        seen.append(("the checkpoint that this machine saw last", remembered))
     if not seen:
         require_log(reader, settings.store)
     found: list[Finding] = []
@@ -378,11 +378,15 @@ def repair(
         )
         return
     if not done.is_needed:
-        print_result(f"the lock is of {done.size} entries: nothing is to be repaired")
+        print_result(f"the lock is intact, for {done.size} entries: nothing to repair")
         return
-    more = f", with {done.size - done.published} that were committed" if done.batch else ""
+    more = (
+        f", including {done.size - done.published} committed entries that were not published"
+        if done.batch
+        else ""
+    )
     would = "would be" if dry_run else "is"
-    print_result(f"the lock {would} of {done.size} entries{more}")
+    print_result(f"the lock {would} made for {done.size} entries{more}")
 
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":

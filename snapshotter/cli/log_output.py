@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from snapshotter.verify.log import LogEntry
 
 _WHAT = {
-    "bundle": "the bundle",
-    "custody": "its custody",
-    "gap": "the record of a gap",
-    "takedown": "the take-down event",
+    "bundle": "bundle",
+    "custody": "custody chain",
+    "gap": "record of a gap",
+    "takedown": "take-down event",
 }
 
 
@@ -55,18 +55,19 @@ def print_log(
         return
     print_result(f"log            {signed.checkpoint.origin}")
     print_result(
-        f"verifier key   {key or 'not known here: nothing below was verified (--verifier-key)'}"
+        "verifier key   "
+        f"{key or 'unknown: nothing below is verified (name the key with --verifier-key)'}"
     )
     print_result(f"entries        {signed.size}")
     print_result(f"root           {signed.root.hex()}")
     for cosignature in signed.cosignatures:
         print_result(f"seen by        {cosignature.key.name} at {instant(cosignature.time)}")
     if not signed.cosignatures:
-        print_result("seen by        no witness that is trusted here")
+        print_result("seen by        no witness that is trusted on this machine")
     if entries:
         print_result()
     for entry in entries:
-        words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a leaf"
+        words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a valid entry"
         print_result(f"{entry.index:>8}  {words}")
 
 
@@ -85,9 +86,9 @@ def print_synced(bundle: "LogSyncResult", *, dry_run: bool, as_json: bool) -> No
             }
         )
     elif bundle.detail:
-        print_message(f"{bundle.bundle_id} was passed over: {bundle.detail}")
+        print_message(f"{bundle.bundle_id} was skipped: {bundle.detail}")
     elif dry_run:
         print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]} would be logged")
     else:
-        what = "added" if bundle.added else "was there, its proof is written"
+        what = "added" if bundle.added else "was in the log already; its proof is written"
         print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]}, entry {bundle.index}, {what}")

@@ -71,7 +71,7 @@ def witness(
         return
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or not host or int(port) > 65_535:
-        raise click.UsageError(f"--listen {listen}: not HOST:PORT")
+        raise click.UsageError(f"--listen {listen} is not of the form HOST:PORT")
     serving = wiring_log.witnessing(settings, signer, log_keys, directory)
     asyncio.run(_serve(serving, host.strip("[]"), int(port), as_json=as_json))
 
@@ -84,7 +84,9 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
     try:
         taken = await server.start(host, port)
     except OSError as error:
-        raise SnapshotterError(f"{host}:{port} can not be listened on: {error.strerror}") from error
+        raise SnapshotterError(
+            f"the witness cannot listen at {host}:{port}: {error.strerror}"
+        ) from error
     url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
     if as_json:
         print_json({"url": url, "verifier_key": witness.key.text})
@@ -98,4 +100,4 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
     try:
         await waiting
     except asyncio.CancelledError:
-        print_message("the witness ends; what it has cosigned is kept")
+        print_message("the witness ends; its cosignatures are kept")

@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if any("\0" in argument for argument in arguments):  # no path can have one
-            raise click.UsageError("an argument has a NUL in it")
+            raise click.UsageError("an argument has a NUL character")
         code = cli.main(
             args=arguments,
             prog_name="snapshotter",
@@ -182,7 +182,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(
             f"snapshotter: this command needs {error.name}, which is not installed", err=True
         )
-        click.echo("snapshotter: try: pip install 'snapshotter[all]'", err=True)
+        click.echo(
+            "snapshotter: try: install all parts of snapshotter:\n  pip install 'snapshotter[all]'",
+            err=True,
+        )
         return 1
     except OutputClosed:
         return 0
@@ -196,10 +199,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hint(error: OSError) -> str:
     if is_disk_full(error):
-        return "make room there, and give the same command again"
+        return "free disk space, and give the same command again"
     return (
-        "check that you may write there; the settings data_dir, keys_dir, spool_dir and store "
-        "name other places: docs/reference/configuration.md"
+        "check that you can write there, or name other places with the settings data_dir, "
+        "keys_dir, spool_dir and store (docs/reference/configuration.md)"
     )
 
 

@@ -245,12 +245,12 @@ def add(
         visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))
         print_dry_run(name, plan, visits, len(found), as_json=as_json)
         if picked:
-            print_message(f"policies by address: {picked}")
+            print_message(f"policies selected by address: {picked}")
         return
     with wiring_queue.schedules(settings) as schedules:
         made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
-            print_message(f"policies by address: {picked}")
+            print_message(f"policies selected by address: {picked}")
         if made.urls < len(found):
             print_message(
                 f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends"

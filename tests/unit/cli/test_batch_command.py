@@ -58,7 +58,10 @@ def test_a_batch_says_how_far_it_is_and_what_came_of_it(office: Office) -> None:
 
     assert office.run("urls.csv") == 1
 
-    assert office.out.splitlines() == ["3 rows: 2 done, 1 failed", "table: urls.done.csv"]
+    assert office.out.splitlines() == [
+        "3 rows: 2 done, 1 failed",
+        "table with the results: urls.done.csv",
+    ]
     assert f"1 of 2: {A}" in office.err
     assert " a minute, " in office.err
     assert "row 2 (line 3): nonsense: only http and https URLs are captured" in office.err
@@ -87,9 +90,9 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
 
     assert office.run("--dry-run", "urls.csv") == 0
 
-    assert "31 would be visited, in 2 min at least" in office.out
-    assert "30       2 min  slow.example (time between two visits)" in office.out
-    assert "1 mean the same page as another row" in office.out
+    assert "31 would be visited, in at least 2 min" in office.out
+    assert "30       2 min  slow.example (limited by the time between two visits)" in office.out
+    assert "1 have the same page as another row" in office.out
     assert "row 32 (line 33): only http and https" in office.err
     assert office.pages.visited == []
     assert sorted(office.folder.iterdir()) == before
@@ -122,7 +125,7 @@ def test_only_some_now_and_the_rest_another_time(office: Office) -> None:
 
     assert office.run("--only-host", "127.0.0.1", "--limit", "1", "urls.txt") == 0
     assert office.pages.visited == [A]
-    assert "left: 2 rows; the same command goes on" in office.err
+    assert "rows that are not captured yet: 2. Continue with the same command" in office.err
     assert office.run("urls.txt") == 0
 
     assert sorted(office.pages.visited) == [A, f"{A}x", B]
@@ -150,8 +153,8 @@ def test_ctrl_c_ends_in_130_and_says_how_it_goes_on(
 
     assert office.run("urls.csv") == 130
 
-    assert "interrupted; what was captured is stored" in office.err
-    assert "left: 2 rows; the same command goes on" in office.err
+    assert "interrupted; the finished captures are stored" in office.err
+    assert "rows that are not captured yet: 2. Continue with the same command" in office.err
 
 
 def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
@@ -180,7 +183,7 @@ def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: 
     picked = (
         "1 default (no other policy names the page), 1 weibo-post (the policy names host weibo.com)"
     )
-    assert f"policies by address: {picked}" in office.err
+    assert f"policies selected by address: {picked}" in office.err
 
 
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:
@@ -191,7 +194,7 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
     assert office.out.splitlines()[0] == "2 rows: 1 failed, 1 waiting"
     assert "handed over: 1 page" in office.err
     assert "no worker is there yet: snapshotter worker" in office.err
-    assert "with the workers: 1 row;" in office.err
+    assert "rows that the workers have not finished: 1." in office.err
     assert [row["status"] for row in office.done()] == ["waiting", "failed"]
     assert office.run("urls.csv") == 1
     assert "in the queue are 1 of the rows, which would be captured twice" in office.err
@@ -204,16 +207,20 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (("--wait", "urls.csv"), 2, "--wait is for --enqueue"),
-        (("--enqueue", "--pdf", "--viewport", "phone", "urls.csv"), 2, "--viewport, --pdf: with"),
+        (("--wait", "urls.csv"), 2, "--wait works only together with --enqueue"),
+        (
+            ("--enqueue", "--pdf", "--viewport", "phone", "urls.csv"),
+            2,
+            "--viewport, --pdf: not possible with --enqueue",
+        ),
         (("-",), 1, "--out FILE"),
-        (("nowhere.csv",), 1, "nowhere.csv can not be read: No such file"),
+        (("nowhere.csv",), 1, "nowhere.csv cannot be read: No such file"),
         (("--column", "nonsense=x", "urls.csv"), 2, "WHAT=NAME"),
         (("--column", "url=", "urls.csv"), 2, "WHAT=NAME"),
         (("--column", "url=Link", "urls.csv"), 1, "no column is called Link"),
         (("--format", "jsonl", "urls.csv"), 1, "there is no row"),
         (("--policy", "nowhere", "urls.csv"), 1, "the policy nowhere does not exist"),
-        (("--proxy", "http://a:b@c", "urls.csv"), 2, "set proxy in a file"),
+        (("--proxy", "http://a:b@c", "urls.csv"), 2, "set proxy in a settings file"),
         (("--out", "urls.csv", "urls.csv"), 1, "is the table itself"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_threshold_of_ones_own_is_looked_for(shell: Shell) -> None:
     assert "reads reached 61,500" not in shell.out
     assert "reads maybe" not in shell.out  # 10万+ is surely over; 6.1万 may have been
     assert (
-        "reads was at or above 61,500 at the first reading that says so, 2026-05-27 08:15:00 UTC"
+        "reads was at or above 61,500 at the first reading that shows it, 2026-05-27 08:15:00 UTC"
         in shell.out
     )
 
@@ -140,7 +140,7 @@ def test_bars_are_as_long_as_what_is_certain(shell: Shell) -> None:
         (("http://example.test/never",), 1, "holds no capture of"),
         (("weibo:never",), 1, "holds no capture of"),
         (("20260527t080000z-aaaaaaaaaaaaaaaa",), 1, "knows no verdict about the bundle"),
-        (("--csv", "--json", POST), 2, "one of --chart, --json and --csv"),
+        (("--csv", "--json", POST), 2, "--chart, --json and --csv exclude each other"),
         (("--threshold", "reposts", POST), 2, "reposts=500"),
         (("--threshold", "reposts=0", POST), 2, "reposts=500"),
         ((), 2, "Missing argument"),

@@ -60,7 +60,7 @@ def test_what_is_broken_is_named(shell: BundleShell) -> None:
     assert shell.run("custody", "show", "--json", shell.id) == 11
 
     assert shell.object["problems"] == ["missing: custody-0001.jsonl"]
-    assert "the chain does not hold: missing: custody-0001.jsonl" in shell.err
+    assert "the custody chain is broken: missing: custody-0001.jsonl" in shell.err
     assert shell.run("verify", shell.id) == 11
     assert "CUSTODY" in shell.out
 

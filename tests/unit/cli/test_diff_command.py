@@ -117,7 +117,7 @@ def test_two_that_are_given_the_other_way_round_are_compared_in_the_order_of_tim
 
     said = capsys.readouterr()
     assert "at least [-40-]{+41+} accounts" in said.out
-    assert f"{made.ids[2]} is the later one" in said.err
+    assert f"{made.ids[2]} is the later capture" in said.err
 
 
 def test_of_an_address_alone_the_last_two_captures_are_compared(

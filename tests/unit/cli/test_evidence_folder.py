@@ -208,7 +208,11 @@ def test_a_folder_that_is_taken_is_left_alone(
     ("arguments", "code", "words"),
     [
         (["export", "--evidence", "20260115t123045z-abcdefghijklmnop", "-o", "x"], 1, "--trust"),
-        (["export", "--evidence", "--unpack", "a", "-o", "x"], 2, "unpacks nothing"),
+        (
+            ["export", "--evidence", "--unpack", "a", "-o", "x"],
+            2,
+            "--unpack and further bundles do not work with it",
+        ),
         (["export", "--evidence", "a", "b", "-o", "x"], 2, "one bundle"),
         (["export", "--trust", "trust.json", "a", "-o", "x"], 2, "--evidence"),
     ],

@@ -207,7 +207,7 @@ def test_with_a_store_what_is_neither_an_id_nor_written_as_a_file_is_a_usage_err
     for name in ("exhibit", near):
         assert shell.run(*judged, name) == 0  # without a store it can mean one thing alone
         assert shell.run(*judged, "--store", tmp_path / "store", name) == 2
-        assert f"write ./{name} if it is a file" in shell.err
+        assert f"write ./{name} if {name} is a file" in shell.err
         assert shell.run(*judged, "--store", tmp_path / "store", f"./{name}") == 0
     assert shell.run(*judged, "--store", tmp_path / "store", "good.wacz") == 0
 

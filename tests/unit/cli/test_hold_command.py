@@ -91,7 +91,7 @@ def test_a_missing_record_counts_as_a_hold_and_is_told(shell: BundleShell) -> No
 
 def test_the_list_names_what_is_held_and_by_what(shell: BundleShell) -> None:
     assert shell.run("hold", "list") == 0
-    assert "is held" in shell.err
+    assert "is under a legal hold" in shell.err
     assert place(shell, "one") == 0
     assert shell.run("hold", "list") == 0
     assert shell.out.splitlines()[0] == f"{shell.id}  held"

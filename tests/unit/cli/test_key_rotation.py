@@ -97,7 +97,7 @@ def test_a_chain_of_rotations_is_followed_to_its_end(house: _House) -> None:
     assert house.signer().key_id == house.keys.find("default-3").key_id
     listed = house.run(keys, "list").stdout
     assert "superseded from" in listed
-    assert "default-2 follows it" in listed
+    assert "replaced by default-2" in listed
 
 
 def test_without_the_root_key_the_line_is_printed_that_does_it_where_that_is(
@@ -201,9 +201,9 @@ def test_tokens_that_are_owed_are_told_of_before_a_key_ends(house: _House) -> No
     stopped = house.try_(keys, "rotate", typed="n\n")
 
     assert stopped.exit_code == 1
-    assert "1 signatures still wait for a token" in stopped.stderr
+    assert "timestamp tokens that are still owed: 1." in stopped.stderr
     assert house.keys.find("default").retired is None
-    assert "wait for a token" in house.run(keys, "rotate", "--yes").stderr
+    assert "timestamp tokens that are still owed" in house.run(keys, "rotate", "--yes").stderr
 
 
 # --- revoke --------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_revoked_key_signs_no_more_and_counts_no_more(house: _House) -> None:
         keys, "revoke", "default", "--reason", "compromised", "--at", "2026-05-01", typed="n\n"
     )
     assert asked.exit_code == 1
-    assert f"revoke key default ({house.old}) as compromised" in asked.stderr
+    assert f"Revoke the key default ({house.old}) as compromised" in asked.stderr
     assert house.signer().key_id == house.old
     done = house.run(
         *(keys, "revoke", house.old, "--reason", "compromised", "--at", "2026-05-01"),

@@ -44,7 +44,7 @@ def test_init_makes_a_key_prints_its_id_and_says_to_back_it_up(directory: KeyDir
 
     assert done.exit_code == 0
     assert done.stdout == f"{directory.find('default').key_id}\n"
-    assert "Back this file up" in done.stderr
+    assert "Back up this file" in done.stderr
     assert "no passphrase" in done.stderr
 
 
@@ -100,7 +100,7 @@ def test_list_and_show_say_what_is_where(directory: KeyDirectory) -> None:
 
     assert listed.stdout.splitlines() == [
         f"one  {key.key_id}  offline",
-        f"two  {two.key_id}  here, with a passphrase",
+        f"two  {two.key_id}  on this machine, with a passphrase",
     ]
     assert two.key_id in shown.stdout
     assert str(two.private_file) in shown.stdout
@@ -141,8 +141,8 @@ def test_an_encrypted_key_without_its_public_file_is_listed_without_an_id(
 ) -> None:
     directory.create("default", b"words").public_file.unlink()
 
-    assert "not known without the passphrase" in _run(directory, "list").stdout
-    assert "file is missing" in _run(directory, "show", "default").stdout
+    assert "id unknown without the passphrase" in _run(directory, "list").stdout
+    assert "the file does not exist" in _run(directory, "show", "default").stdout
     assert json.loads(_run(directory, "show", "default", "--json").stdout)["key_id"] is None
 
 
@@ -163,7 +163,7 @@ def test_the_command_that_export_names_computes_the_key_id(
     file = tmp_path / "agency.pub.pem"
 
     done = _run(directory, "export", "default", "-o", str(file))
-    command = done.stderr.split("recomputes it with: ")[1].strip()
+    command = done.stderr.split("from the file:\n")[1].strip()
     der = subprocess.run(
         command.split(" | ")[0].split(), capture_output=True, timeout=30, check=True
     ).stdout
@@ -246,4 +246,4 @@ def test_a_pin_is_neither_taken_from_a_line_nor_asked_of_nobody(
 
     done = _run(directory, "add", reference.split("&", maxsplit=1)[0])
     assert isinstance(done.exception, SnapshotterError)
-    assert "nobody to ask" in done.exception.message
+    assert "no terminal to ask for it" in done.exception.message

@@ -73,7 +73,7 @@ def test_a_log_is_begun_with_a_name_and_once(here: Here) -> None:
     assert "Back up" in err
     code, _, err = here.run("init")
     assert code == 1
-    assert "has a log already: example.org/evidence" in err
+    assert "already has a log: example.org/evidence" in err
 
 
 def test_a_name_that_can_not_be_is_refused(here: Here) -> None:
@@ -282,17 +282,17 @@ def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.Monk
     )
     assert log_line(here.folder) == (
         "warning",
-        "1 bundles are remembered that may not be in the log",
+        "bundles that may not be in the log: 1",
     )
     (here.folder / "data" / "unlogged" / "x.json").unlink()
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("SNAPSHOTTER_KEYS_DIR", str(here.folder / "none"))
-        assert "is not here" in log_line(here.folder)[1]
+        assert "is not on this machine" in log_line(here.folder)[1]
     for key in (log_state.LOCK, log_state.CHECKPOINT):
         here.store.discard(key)
-    assert log_line(here.folder)[1].endswith("is gone")
+    assert log_line(here.folder)[1].endswith("is missing")
     monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
-    assert log_line(here.folder) == ("ok", "switched off: bundles are not logged")
+    assert log_line(here.folder) == ("ok", "the log is switched off: bundles are not logged")
 
 
 def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
@@ -309,7 +309,7 @@ def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
         "repaired": False, "was_mirror": False,
     }  # fmt: skip
     code, out, _ = here.run("repair")
-    assert (code, out) == (0, "the lock is of 1 entries\n")
+    assert (code, out) == (0, "the lock is made for 1 entries\n")
     assert not here.json("repair")["needed"]
     assert here.run("sync")[0] == 0
 

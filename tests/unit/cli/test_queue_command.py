@@ -83,7 +83,7 @@ def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> 
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 
     assert [status.job.policy for status in shell.queue.jobs()] == ["auto"]
-    assert "policies by address: 1 default (no other policy names the page)\n" in shell.err
+    assert "policies selected by address: 1 default (no other policy names the page)\n" in shell.err
 
 
 def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_address_decides(
@@ -91,20 +91,20 @@ def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_addres
 ) -> None:
     assert shell.run("capture", "--enqueue", "https://x.com/a/status/1") == 0
     said = (
-        "policies by address: 1 social-post (the policy names host x.com); a worker whose settings "
-        "name"
+        "policies selected by address: 1 social-post (the policy names host x.com); a worker with "
+        "a policy"
     )
     assert said in shell.err
 
     assert shell.run("capture", "--enqueue", "--policy", "default", URL) == 0
-    assert "policies by address" not in shell.err
+    assert "policies selected by address" not in shell.err
     assert sorted(status.job.policy for status in shell.queue.jobs()) == ["", "default"]
 
 
 def test_an_authority_of_ones_own_does_not_go_with_a_job(shell: Home) -> None:
     assert shell.run("capture", "--enqueue", "--ca", "root.pem", URL) == 2
 
-    assert "--ca does not go with a job" in shell.err
+    assert "--ca does not work with --enqueue" in shell.err
     assert list(shell.queue.jobs()) == []
 
 

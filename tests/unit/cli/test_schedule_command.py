@@ -55,11 +55,11 @@ def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: 
 
     assert shell.run("add", "--policy", "auto", "--json", *posts) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("auto", "curve-fast")
-    assert "policies by address: 2 weibo-post" in shell.err
+    assert "policies selected by address: 2 weibo-post" in shell.err
     # So it is where none is named; a time that is given stands by itself.
     assert shell.run("add", "--name", "unnamed", "--json", posts[0]) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("", "curve-fast")
-    assert "policies by address: 1 weibo-post" in shell.err
+    assert "policies selected by address: 1 weibo-post" in shell.err
     assert shell.run("add", "--name", "daily", "--cron", "0 9 * * *", "--json", posts[0]) == 0
     assert (shell.object["curve"], shell.object["zone"]) == (None, "UTC")
 
@@ -157,7 +157,7 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     assert shell.run("add", "--curve", "curve-wechat", *more) == 0
     said, policies = shell.err.splitlines()
     assert said.startswith("snapshotter: example.org: this asks for 540 visits on the first day")
-    assert "policies by address: 61 default" in policies
+    assert "policies selected by address: 61 default" in policies
     assert shell.run("add", "--every", "1d", "--policy", "default", *more) == 0
     assert shell.err == ""
 
