@@ -224,7 +224,7 @@ def test_every_key_is_documented_with_its_table() -> None:
 def test_every_shipped_policy_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
 
-    assert [name for name in shipped_policy_names() if f"| `{name}` |" not in text] == []
+    assert [name for name in shipped_policy_names() if f"\n- `{name}`" not in text] == []
 
 
 def _before_and_after(key: str) -> tuple[Policy, Policy]:
