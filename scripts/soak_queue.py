@@ -363,11 +363,11 @@ def pause(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         end = time.monotonic() + 60
-        while "taken for dead" not in soak.said(0) and time.monotonic() < end:
+        while "was considered dead" not in soak.said(0) and time.monotonic() < end:
             time.sleep(_LOOK_S)
         soak.end()
         found = soak.found()
-        fenced = "taken for dead" in soak.said(0)
+        fenced = "was considered dead" in soak.said(0)
         return {**found, "good": found["good"] and fenced, "fenced": fenced}
 
 
@@ -396,7 +396,7 @@ def database(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         time.sleep(_GONE_S)
         server.start()
         soak.until_over()
-        waited = ["waiting for it" in soak.said(number) for number in range(2)]
+        waited = ["waits until the queue answers" in soak.said(number) for number in range(2)]
         found = soak.found()
         return {**found, "good": found["good"] and all(waited), "said_so": waited}
 

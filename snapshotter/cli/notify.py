@@ -88,11 +88,13 @@ def test(ctx: click.Context, channel: str, as_json: bool) -> None:
     if as_json:
         print_json({"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail})
     elif delivery.delivered:
-        print_result(f"{channel} took it over{f': {delivery.detail}' if delivery.detail else ''}")
+        print_result(
+            f"{channel} accepted the message{f': {delivery.detail}' if delivery.detail else ''}"
+        )
     if not delivery.delivered:
         raise ServiceUnavailable(
-            f"{channel} did not take it: {delivery.detail}",
-            hint="docs/howto/notifications.md, What can go wrong",
+            f"{channel} did not accept the message: {delivery.detail}",
+            hint='read "What can go wrong" in docs/howto/notifications.md',
         )
 
 
@@ -152,9 +154,7 @@ def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bo
             f"{message.events:>4} events  {message.attempts:>3} attempts  {details}".rstrip()
         )
     if waiting:
-        print_message(
-            f"{waiting} events wait for their group, or because they repeat what was just told"
-        )
+        print_message(f"events that wait for their group or repeat an earlier message: {waiting}")
 
 
 @notify.command(
@@ -191,11 +191,12 @@ def send(ctx: click.Context, as_json: bool) -> None:
         )
     else:
         print_result(
-            f"{done.sent} sent, {done.failed} owed after a failure, {done.given_up} given up"
+            f"sent: {done.sent}, owed after a failure: {done.failed}, given up: {done.given_up}"
         )
     if done.failed or done.given_up:
         raise ServiceUnavailable(
-            "; ".join(done.problems), hint="snapshotter notify outbox says when it is tried again"
+            "; ".join(done.problems),
+            hint="show when each message is sent again:\n  snapshotter notify outbox",
         )
 
 
@@ -219,18 +220,22 @@ def retry(
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     if everything == bool(message_ids):
-        raise click.UsageError("name messages, or say --all")
+        raise click.UsageError("name messages, or give --all")
     with closing(wiring_notifications.outbox(ctx.obj.load())) as box:
         count = box.retry(message_ids)
     if count < len(message_ids):
         raise SnapshotterError(
-            f"{len(message_ids) - count} of these are no messages that can be tried again",
-            hint="snapshotter notify outbox --state owed --state given-up",
+            "these messages cannot be sent again, or do not exist: "
+            f"{len(message_ids) - count} of {len(message_ids)}",
+            hint="list the messages that can be sent again:\n"
+            "  snapshotter notify outbox --state owed --state given-up",
         )
     if as_json:
         print_json({"owed": count})
         return
-    print_result(f"{count} messages are tried at once: by a worker, or by snapshotter notify send")
+    print_result(
+        f"messages that are sent at once by a worker or by snapshotter notify send: {count}"
+    )
 
 
 @notify.command(
@@ -254,13 +259,15 @@ def secret(file: Path) -> None:
 
     write_secret(file, f"{new_secret()}\n".encode())
     print_result(str(file))
-    print_message("the receiver needs what stands in it: hand it over where nobody listens")
+    print_message("the receiver needs the line in this file: hand the line over by a secure way")
 
 
 def _where(channel: "WebhookEntry | MailEntry") -> str:
     if channel.type == "webhook":  # whoever knows the whole address can often post there
         parts = urlsplit(channel.url)
-        return f"{parts.scheme}://{parts.netloc}" if channel.url else f"as {channel.url_file} says"
+        return (
+            f"{parts.scheme}://{parts.netloc}" if channel.url else f"address in {channel.url_file}"
+        )
     return f"{channel.server}:{channel.port} to {', '.join(channel.to)}"
 
 
@@ -288,4 +295,4 @@ def _rule(rule: "RuleEntry") -> str:
         )
         if values
     ]
-    return f"{'; '.join(parts)} → {', '.join(rule.channels) or 'nobody'}"
+    return f"{'; '.join(parts)} → {', '.join(rule.channels) or 'no channel'}"

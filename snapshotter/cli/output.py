@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 _WORDS = {
     "launch": "starting the browser",
     "navigate": "loading the page",
-    "scroll": "scrolling for lazy content",
+    "scroll": "scrolling to load more content",
     "settle": "waiting for the page to settle",
     "viewport": "taking the first screenshot",
-    "screenshot": "photographing the whole page",
-    "consent": "dismissing a consent banner",
-    "expand": "opening what hides text",
-    "elements": "photographing elements",
-    "inner-box": "photographing what scrolls inside",
+    "screenshot": "taking the picture of the whole page",
+    "consent": "closing a consent banner",
+    "expand": "opening parts that hide text",
+    "elements": "taking pictures of elements",
+    "inner-box": "taking pictures of scrolling parts",
     "pdf": "printing to PDF",
     "mhtml": "saving MHTML",
     "dom": "saving the DOM",
     "text": "saving the text",
-    "judge": "looking at what the page shows",
-    "reload": "asking for the page again",
+    "judge": "examining the page",
+    "reload": "loading the page again",
     "record": "writing the network record",
-    "assess": "saying what the page shows",
+    "assess": "applying the rules to the page",
     "close": "closing the browser",
     "seal": "sealing",
-    "timestamp": "asking timestamp authorities",
+    "timestamp": "requesting timestamps",
     "store": "storing",
-    "append": "adding it to the log",
+    "append": "adding the bundle to the log",
     "replay": "replaying the bundle",
-    "conclude": "concluding what follows from the captures",
-    "pack": "making the proof",
-    "log": "building the log's tree again",
+    "conclude": "concluding take-downs from the captures",
+    "pack": "making the proof pack",
+    "log": "rebuilding the tree of the log",
     "listing": "listing the store",
     "bundles": "reading bundles",
-    "judging": "holding bundles against the log",
+    "judging": "comparing bundles with the log",
 }
 
 
@@ -72,7 +72,7 @@ def write_file(path: Path, data: bytes) -> None:
             durable.write(path, data)
     except OSError as error:
         raise SnapshotterError(
-            f"{path} can not be written: {error.strerror or error}", hint="write it somewhere else"
+            f"{path} cannot be written: {error.strerror or error}", hint="write to another file"
         ) from error
 
 
@@ -165,7 +165,8 @@ def _print(line: str) -> None:
         raise OutputClosed from error
     except OSError as error:
         raise SnapshotterError(
-            f"the output can not be written: {error.strerror}", hint="write it somewhere else"
+            f"the output cannot be written: {error.strerror}",
+            hint="write the output to another place",
         ) from error
 
 
@@ -275,4 +276,4 @@ class Steps:
 def step_text(stage: str) -> str:
     """Return the text for a stage that runs."""
     window = stage.removeprefix("viewport-")
-    return f"photographing it in window {window}" if window != stage else _WORDS.get(stage, stage)
+    return f"taking the picture in window {window}" if window != stage else _WORDS.get(stage, stage)

@@ -64,7 +64,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
                 }
             )
             continue
-        more = f"  (yours: {policy_file.path})" if own else ""
+        more = f"  (your own: {policy_file.path})" if own else ""
         print_result(f"{policy_file.policy.name:<{width}}  {policy_file.policy.reason}{more}")
 
 
@@ -127,7 +127,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     from snapshotter.model.capture_url import check_url
 
     if (url is None) is (file is None):
-        raise click.UsageError("name a URL, or a file of them with --list")
+        raise click.UsageError("name a URL, or a file of URLs with --list")
     settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
         found = capture_preview.explain(settings, check_url(url), policy, now=now)
@@ -138,7 +138,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         return
     urls = collect_urls((), read_list(file))
     if not urls:
-        raise click.UsageError("the list names no URL")
+        raise click.UsageError("the list has no URL")
     sums = capture_preview.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
@@ -177,7 +177,7 @@ def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
         for remark in remarks:
             print_lint_message(name, remark, as_json)
         if not remarks and not as_json:
-            print_message(f"{name}: nothing to say")
+            print_message(f"{name}: no mistake was found")
     return _FAILED if is_bad else 0
 
 
@@ -233,11 +233,12 @@ def test(
         print_judgement(found, as_json)
         if not url:
             print_message(
-                "without --url only the rules for all hosts were asked: a platform's have a host"
+                "without --url, only the rules for all hosts were applied, because the rules "
+                "of a platform need its host"
             )
         return 0
     if url or policy:
-        raise click.UsageError("--url and --policy go with a page")
+        raise click.UsageError("--url and --policy work only together with a page")
     own = [rules_id for rules_id in rules if rules_id not in shipped_rules()]
     trials = checks.try_rules((*own, *shipped_rules()))
     asked = checks.rule_file_ids(rules)
@@ -273,4 +274,4 @@ def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
         print_result(f"  - {value_toml(difference.left)}")
         print_result(f"  + {value_toml(difference.right)}")
     if not found and not as_json:
-        print_message(f"{left} and {right} capture alike")
+        print_message(f"{left} and {right} capture in the same way")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.cli.batch_output import format_number_of, format_span
+from snapshotter.cli.batch_output import format_span
 from snapshotter.cli.output import print_message, print_result
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ def explanation_json(found: "Explanation") -> dict[str, Any]:
 
 def _identity_in_words(redaction: "RedactionSummary") -> str:
     if not redaction.own_names:
-        return "none are looked for (setting identity_file)"
+        return "are not searched for, because the setting identity_file is empty"
     return {
-        "warn": "you are told where the capture shows them, and it is stored",
-        "redact": "they are taken out of texts; pictures show what they show",
-        "stop": "a capture that shows one is not kept",
-        "ignore": "the policy does not look for them",
+        "warn": "are searched for; a message names the places, and the capture is stored",
+        "redact": "are redacted in texts; pictures are not changed",
+        "stop": "are searched for; a capture that shows one of them is not stored",
+        "ignore": "are not searched for by this policy",
     }[redaction.identity]
 
 
@@ -102,34 +102,35 @@ def print_explanation(found: "Explanation") -> None:
     if chosen.reason:
         print_result(f"          {chosen.reason}")
     if chosen.parents:
-        print_result(f"          made from {', '.join(parent.name for parent in chosen.parents)}")
+        print_result(f"          based on {', '.join(parent.name for parent in chosen.parents)}")
     others: dict[str, list[str]] = {}
     for candidate in found.rejected:
         others.setdefault(candidate.why, []).append(candidate.name)
     for why, names in others.items():
         print_result(f"not       {', '.join(names)}: {why}")
     for rules in (rules for rules in found.rules if rules.applies):
-        print_result(f"rules     {rules.id} {rules.version}, {rules.count} rules: {rules.reason}")
+        print_result(f"rules     {rules.id} {rules.version}, rules: {rules.count}: {rules.reason}")
     if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
         print_result(f"          for other hosts: {', '.join(elsewhere)}")
     if redaction.parameters:
         print_result(f"visits    {redaction.visited}")
         print_result(
-            f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
+            f"          without {', '.join(redaction.parameters)}; commitments to the values "
+            "are kept"
         )
     print_result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
     if redaction.url_params:
         print_result(f"          in addresses: {', '.join(redaction.url_params)}")
     print_result(
-        f"          what opens the commitments is kept in {redaction.salts}"
+        f"          the salts that open the commitments are kept in {redaction.salts}"
         if redaction.salts
-        else "          what opens the commitments is thrown away"
+        else "          the salts that open the commitments are destroyed"
     )
     if redaction.viewer_fields:
         print_result(
-            f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}"
+            f"          data about the visitor in the page: {', '.join(redaction.viewer_fields)}"
         )
-    print_result(f"          your own names: {_identity_in_words(redaction)}")
+    print_result(f"          texts that identify you {_identity_in_words(redaction)}")
     for observer in found.observers:
         sees = f" (from {observer.from_where})" if observer.from_where else ""
         print_result(f"seen by   {observer.who}: {observer.learns}{sees}")
@@ -137,7 +138,7 @@ def print_explanation(found: "Explanation") -> None:
     light = "a light check: " if found.light else ""
     print_result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
     if found.cost is None:
-        print_result("visits    once: the policy has no schedule")
+        print_result("visits    once, because the policy has no schedule")
     else:
         for line in _cost_in_words(found.cost):
             print_result(line)
@@ -149,18 +150,18 @@ def _watch_in_words(watch: "Monitoring") -> str:
     from snapshotter.policy.times import format_short_duration
 
     confirm = watch.confirm
-    control = ", with another page of the host in between" if confirm.control else ""
-    proof = "; a proof pack of each removal" if watch.proof else ""
+    control = ", with a control page of the host in between" if confirm.control else ""
+    proof = "; each removal gives a proof pack" if watch.proof else ""
     return (
-        "watches   light checks behind the first capture, a whole one on a change; a removal "
-        f"counts after {confirm.times} looks {format_short_duration(confirm.after)} "
-        f"apart{control}; "
-        f"{len(watch.after_gone)} visits behind it{proof}"
+        "watches   light checks after the first capture, and a full capture after a change; "
+        f"a removal is confirmed after {confirm.times} captures "
+        f"{format_short_duration(confirm.after)} apart{control}; later visits: "
+        f"{len(watch.after_gone)}{proof}"
     )
 
 
 def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
-    whole = "without an end" if cost.in_all is None else f"{cost.in_all} in all"
+    whole = "without end" if cost.in_all is None else f"{cost.in_all} in total"
     lines = [
         f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
         f"days, {whole}"
@@ -169,15 +170,15 @@ def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
         three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
         fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
         lines.append(
-            f"costs     {cost.host} at one visit every {cost.every_s:g} s carries "
-            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} with the first "
-            "three days alone"
+            f"costs     at one visit every {cost.every_s:g} s, {cost.host} allows "
+            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} new pages "
+            "a day when only their first three days count"
         )
         if cost.budget_per_day is not None:
             budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
             lines.append(
-                f"          its rules allow {cost.budget_per_day} visits a day: about {budget} new "
-                "pages a day (docs/reference/politeness.md)"
+                f"          the rules for the host allow {cost.budget_per_day} visits a day: "
+                f"about {budget} new pages a day (docs/reference/politeness.md)"
             )
     return lines
 
@@ -200,16 +201,15 @@ def host_visits_json(host: "HostVisits") -> dict[str, Any]:
 def print_host_visits(sums: "Sequence[HostVisits]") -> None:
     """Print what the pages of a list ask of each host."""
     for host in sums:
-        whole = "without an end" if host.in_all is None else f"{host.in_all} in all"
+        whole = "without end" if host.in_all is None else f"{host.in_all} in total"
         print_result(
-            f"{host.host}: {format_number_of(host.pages, 'page')} ({', '.join(host.policies)}), "
-            f"{format_number_of(host.first_day, 'visit')} on the first day, {host.three_days} "
-            "in three days, "
-            f"{whole}; each once takes {format_span(host.takes)}"
+            f"{host.host}: pages: {host.pages:,} ({', '.join(host.policies)}); visits: "
+            f"{host.first_day:,} on the first day, {host.three_days} in three days, {whole}; "
+            f"one visit to each page takes {format_span(host.takes)}"
         )
         if host.is_over:
             print_message(
-                f"{host.host}: its rules allow {host.budget_per_day} visits in 24 hours, and "
-                "the first "
-                f"day asks for {host.first_day}: the others would be gaps"
+                f"{host.host}: the rules for the host allow {host.budget_per_day} visits in "
+                f"24 hours, and the first day needs {host.first_day}: the other visits would "
+                "become gaps"
             )

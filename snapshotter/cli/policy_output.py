@@ -44,7 +44,7 @@ def policy_lines(found: "EffectivePolicy") -> Sequence[str]:
             continue
         origin = found.origins.get(f"{table}{key}")
         comment = "" if origin in (None, found.policy.name) else f"  # {origin}"
-        lines.append(line + ("  # a default" if origin is None else comment))
+        lines.append(line + ("  # default" if origin is None else comment))
     return lines
 
 
@@ -111,18 +111,19 @@ def print_trials(trials: "Sequence[RuleTrial]", as_json: bool) -> None:
                 }
             )
             continue
-        what = "does not match" if trial.wanted else "matches, and must not"
+        what = "does not match" if trial.wanted else "matches, but must not match"
         print_result(
-            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, which is {trial.verdict}"
+            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, whose verdict is "
+            f"{trial.verdict}"
         )
     if not trials:
         raise SnapshotterError(
-            "no rule has a page to be tried on",
-            hint='[notice.fixtures] match = ["wx/deleted-zh"] names some',
+            "no rule names a page for the trial",
+            hint='name pages in the rules, as in [notice.fixtures] match = ["wx/deleted-zh"]',
         )
     rules = len({(trial.rules, trial.rule) for trial in trials})
     good = sum(trial.wanted for trial in trials)
     print_message(
-        f"{rules} rules on {good} pages that they have to know and {len(trials) - good} that they "
-        f"must not: {f'{len(wrong)} wrong' if wrong else 'all right'}"
+        f"rules: {rules}; pages that must match: {good}; pages that must not match: "
+        f"{len(trials) - good}; result: {f'{len(wrong)} wrong' if wrong else 'all correct'}"
     )

@@ -37,7 +37,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         return None
     found = _SIZE.fullmatch(value.strip())
     if found is None:
-        raise click.BadParameter(f"{value!r} is no size such as 25MB")
+        raise click.BadParameter(f"{value!r} is not a size such as 25MB")
     return int(found[1]) * _UNITS[(found[2] or "B").upper()]
 
 
@@ -95,7 +95,7 @@ def proof(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if str(output) == "-" and as_json:
-        raise click.UsageError("-o - and --json both want standard output")
+        raise click.UsageError("-o - and --json cannot both write to standard output")
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -125,13 +125,14 @@ def proof(
             _to_stdout(made.file)
     if max_size is None and made.length > MAIL_BYTES:
         print_message(
-            f"the pack has {format_megabytes(made.length)}: many mail servers take no more than "
-            f"{format_megabytes(MAIL_BYTES)}\n  --without leaves something out; --max-size sets "
-            "a limit"
+            f"the proof pack has {format_megabytes(made.length)}, and many mail servers "
+            f"accept at most {format_megabytes(MAIL_BYTES)}. Leave parts out with --without, "
+            "or set a limit with --max-size"
         )
     if made.report.verdict is Verdict.INDETERMINATE:
         print_message(
-            "whoever checks it finds it INDETERMINATE: snapshotter verify says what is missing"
+            "the verdict about this proof pack is INDETERMINATE. Show what is missing with "
+            "snapshotter verify"
         )
     if as_json:
         print_json(_object(made))
@@ -159,7 +160,7 @@ def _refuse_others(target: Path) -> None:
     except OSError as error:
         raise SnapshotterError(f"{target}: {error.strerror}") from error
     raise SnapshotterError(
-        f"{target} is there already, and is no proof pack", hint="give another name with -o"
+        f"{target} exists already and is not a proof pack", hint="name another file with -o"
     )
 
 

@@ -85,7 +85,9 @@ def list_(
             else:
                 print_result(job_line(status))
     if not found and not as_json:
-        print_message("no job is there; snapshotter capture --enqueue URL hands one over")
+        print_message(
+            "the queue has no such job. Hand over a page:\n  snapshotter capture --enqueue URL"
+        )
 
 
 @queue.command(
@@ -163,7 +165,7 @@ def retry(
     from snapshotter.app.wiring import queue as wiring_queue
 
     if bool(job_ids) == bool(states):
-        raise click.UsageError("name jobs, or a --state")
+        raise click.UsageError("name jobs, or give --state")
     with wiring_queue.command_queue(ctx.obj) as job_queue:
         wanted: Sequence[str] = job_ids
         if states:
@@ -171,7 +173,7 @@ def retry(
                 status.job.id for status in job_queue.jobs(states=frozenset(map(JobState, states)))
             ]
             if not wanted and not as_json:
-                print_message("no job is in that state")
+                print_message("no job is in this state")
         return print_action_results(job_queue.retry(wanted), "waits again", as_json)
 
 
@@ -211,7 +213,7 @@ def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool)
     if as_json:
         print_json({"purged": count})
     else:
-        print_result(f"{count} jobs were forgotten")
+        print_result(f"removed jobs: {count}")
 
 
 @queue.command(
@@ -242,5 +244,7 @@ def top(ctx: click.Context, as_json: bool) -> None:
 
 def _unknown(job_id: str) -> SnapshotterError:
     return SnapshotterError(
-        f"there is no job {job_id}", hint="snapshotter queue list; jobs that are over are forgotten"
+        f"the job {job_id} does not exist",
+        hint="list the jobs (ended jobs are removed from the queue after some time):\n"
+        "  snapshotter queue list",
     )

@@ -59,9 +59,12 @@ def hosts(
         for name in resets:
             if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
-                    f"nothing is known of a host {name}", hint="snapshotter queue hosts lists them"
+                    f"the host {name} is not known",
+                    hint="list the hosts:\n  snapshotter queue hosts",
                 )
-            print_message(f"{name} is asked again, as its budget and quiet hours allow")
+            print_message(
+                f"{name} can be visited again, within its budget and outside of its quiet hours"
+            )
         views = host_statuses(database, rules)
     wanted = {_key(rules, name) for name in names or resets}
     shown = [
@@ -75,7 +78,7 @@ def hosts(
         else:
             print_result(_line(view))
     if not shown and not as_json:
-        print_message("no such host has jobs, was visited lately, or is left alone")
+        print_message("no such host has jobs, was visited lately, or has to wait")
 
 
 def _key(rules: "Politeness", name: str) -> str:
@@ -86,7 +89,7 @@ def _key(rules: "Politeness", name: str) -> str:
     try:
         return rules.key(f"http://[{name}]/" if name.count(":") > 1 else f"http://{name}/")
     except ValueError as error:
-        raise click.UsageError(f"{name!r} is no host") from error
+        raise click.UsageError(f"{name!r} is not a host") from error
 
 
 def _line(view: "HostStatus") -> str:
@@ -94,11 +97,11 @@ def _line(view: "HostStatus") -> str:
 
     budget = f" of {view.rules.per_day}" if view.rules.per_day else ""
     parts = [
-        f"{view.key:<30} {view.under_way} of {view.rules.at_once} under way, "
+        f"{view.key:<30} {view.under_way} of {view.rules.at_once} visits running, "
         f"{view.visits}{budget} in 24 hours"
     ]
     if view.waiting:
-        parts.append(f"{view.waiting} wait")
+        parts.append(f"{view.waiting} waiting")
     if view.wait is not None:
         until = view.wait.until
         when = f"not before {format_time(until)}: " if until else ""

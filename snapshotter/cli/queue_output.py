@@ -54,15 +54,14 @@ def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
     counts, now = found.counts(), found.now()
     lines = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-        or "no jobs",
+        or "there is no job",
         "",
     ]
     for worker in registry.live_workers():
         silent = max((now - worker.beat_at).total_seconds(), 0)
         lines.append(
-            f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, "
-            f"{worker.done} done, "
-            f"seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
+            f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, {worker.done} "
+            f"done, seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
         )
     lines.append("")
     lines += [
@@ -107,11 +106,11 @@ def print_action_results(results: "dict[str, JobActionResult]", done: str, as_js
 
     words = {
         JobActionResult.DONE: done,
-        JobActionResult.UNKNOWN: "there is no such job",
-        JobActionResult.OVER: "it is over already",
-        JobActionResult.STORING: "too late: its bundle is being stored",
-        JobActionResult.HAS_BUNDLE: "it has its bundle; capture the page anew",
-        JobActionResult.UNDER_WAY: "it has not come to its end yet",
+        JobActionResult.UNKNOWN: "the job does not exist",
+        JobActionResult.OVER: "the job has ended already",
+        JobActionResult.STORING: "too late: the bundle of the job is being stored",
+        JobActionResult.HAS_BUNDLE: "the job has its bundle; capture the page again",
+        JobActionResult.UNDER_WAY: "the job has not ended yet",
     }
     for job_id, result in results.items():
         if as_json:

@@ -82,7 +82,11 @@ def _print(found: "TablesStatus", as_json: bool) -> None:
         print_json({"needs": TABLES_VERSION, "tables": found.number, "workers": workers})
         return
     number = "the queue has no tables yet" if found.number is None else ""
-    print_result(number or f"the tables of the queue have number {found.number}")
-    print_result(f"  this release, snapshotter {snapshotter.__version__}, needs {TABLES_VERSION}")
+    print_result(number or f"the tables of the queue have version number {found.number}")
+    print_result(
+        f"  this release, snapshotter {snapshotter.__version__}, needs number {TABLES_VERSION}"
+    )
     for worker in found.workers:
-        print_result(f"  worker {worker.id} (snapshotter {worker.version}) needs {worker.tables}")
+        print_result(
+            f"  worker {worker.id} (snapshotter {worker.version}) needs number {worker.tables}"
+        )

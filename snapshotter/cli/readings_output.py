@@ -52,7 +52,7 @@ def _some(label: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines):
         if number == _MOST:
             left = 1 + sum(1 for _ in lines)
-            yield label, f"and {left} more: capture/assessment.json has them"
+            yield label, f"further entries: {left} (in capture/assessment.json)"
             return
         yield label, line
 
@@ -65,7 +65,7 @@ def _metadata(readings: "Readings") -> Iterator[str]:
         if metadatum.source.value not in sources:
             sources.append(metadatum.source.value)
     for (name, value), sources in values.items():
-        conflict = "; THE PAGE DOES NOT AGREE WITH ITSELF" if name in readings.conflicts else ""
+        conflict = "; THE PAGE STATES DIFFERENT VALUES" if name in readings.conflicts else ""
         yield f"{name}: {value}  ({', '.join(sources)}{conflict})"
 
 
@@ -85,6 +85,6 @@ def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
     begin = cut(text, _MAIN)
     yield "main text", f"{len(readings.main_text)} characters, by {readings.main_by}: {begin}"
     if readings.hidden_text:
-        yield "", f"and {len(readings.hidden_text)} characters that no reader sees"
+        yield "", f"hidden text, which no reader sees: {len(readings.hidden_text)} characters"
     if readings.links:
-        yield "", f"and {len(readings.links)} links"
+        yield "", f"links in the main text: {len(readings.links)}"

@@ -83,7 +83,7 @@ def renew(
         elif renewal.state == "due":
             print_result(f"{renewal.bundle_id}: due, its certificates end at {until}")
         else:
-            print_message(f"{renewal.bundle_id} can not be renewed: {renewal.detail}")
+            print_message(f"{renewal.bundle_id} cannot be renewed: {renewal.detail}")
     if is_silent:
-        print_message(f"no certificate behind the time of a bundle ends within {within} days")
+        print_message(f"no time proof has a certificate that ends within {within} days")
     return 11 if left else 0

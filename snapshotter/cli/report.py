@@ -137,19 +137,24 @@ def campaign(
         try:
             data = records.encode(made, signer)
         except ValueError as error:
-            raise SnapshotterError(f"the report can not be written: {error}") from error
+            raise SnapshotterError(f"the report cannot be written: {error}") from error
         write_file(output, data)
-        print_message(f"wrote {output}; snapshotter verify {output} makes each number again")
+        print_message(
+            f"the report was written to {output}. Derive each of its numbers again:\n"
+            f"  snapshotter verify {output}"
+        )
     if page is not None:
         write_file(page, pages.page(made, weak=weak))
-        print_message(f"wrote {page}")
+        print_message(f"the page was written to {page}")
     if as_json:
         print_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
     else:
         _print(made)
         if weak:
-            print_result(f"no token confirms the order of the captures of {len(weak)} events")
-        print_result(f"stated by the maker of the report alone: {', '.join(OWN_WORD)}")
+            print_result(
+                f"events whose order of captures is confirmed by no timestamp token: {len(weak)}"
+            )
+        print_result(f"stated only by the maker of the report: {', '.join(OWN_WORD)}")
 
 
 def _scope(
@@ -172,13 +177,14 @@ def _scope(
     from snapshotter.verify.files import first_bytes
 
     if [urls is None, schedule is None, watch is None].count(False) != 1:
-        raise click.UsageError("name the pages by one of --urls, --schedule and --watch")
+        raise click.UsageError("name the pages with --urls, --schedule or --watch")
     if urls is not None:
         try:
             listed = read_table(first_bytes(urls, csv_links.MAX_BYTES + 1), "", column=column)
         except ListUnreadable as error:
             raise SnapshotterError(
-                f"{urls}: {error}", hint="one address a line, or a table with a column of them"
+                f"{urls}: {error}",
+                hint="give one address on each line, or a table with a column of addresses",
             ) from error
         found = [listed_page.url for listed_page in listed.items]
         words, policy = f"a list of {len(found)}", ""
@@ -218,7 +224,7 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
             at += timedelta(days=1) if at_end else timedelta()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            f"{text!r} is no time: 2026-05-27, or 2026-05-27T08:00:00Z"
+            f"{text!r} is not a time, such as 2026-05-27 or 2026-05-27T08:00:00Z"
         ) from error
     return at
 
@@ -242,13 +248,13 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
     yield ""
     if found.survivors:
         yield (
-            f"life of the {found.survivors} pages that were seen: "
+            f"pages that were available: {found.survivors}; median time available: "
             f"{pages.format_span(found.median_life)}"
         )
     if found.median_removed_after is not None:
         yield (
-            "removed after (median of those that were): "
-            f"{pages.format_span(found.median_removed_after)} since first seen"
+            "median time from first capture to removal, of the removed pages: "
+            f"{pages.format_span(found.median_removed_after)}"
         )
     for row in found.rows:
         if row.removals:
@@ -259,4 +265,4 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
                 f"{row.url}"
             )
     if not campaign.verified:
-        yield "nobody verified the bundles of this report"
+        yield "the bundles of this report were not verified"

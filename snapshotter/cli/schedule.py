@@ -17,7 +17,6 @@ from snapshotter.cli.schedule_output import (
     describe_schedule_state,
     entry_json,
     entry_line,
-    format_count_of,
     print_changed,
     print_dry_run,
     print_schedule,
@@ -203,16 +202,21 @@ def add(
 
     found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
-        raise click.UsageError("name a URL, or a file of them with --from")
+        raise click.UsageError("name a URL, or a file of URLs with --from")
     settings = ctx.obj.load()
     if to:
         if dry_run or name or cron or every or curve:
-            raise click.UsageError("--to adds URLs to a schedule as it is, and takes only URLs")
+            raise click.UsageError(
+                "--to adds URLs to an existing schedule, and does not work with other options of "
+                "a schedule"
+            )
         with wiring_queue.schedules(settings) as schedules:
             added = schedules.extend(to, found)
             print_message(f"{added} of {len(found)} URLs were added to {to}")
             if added < len(found):
-                print_message("the others are in it already, or have no visit before it ends")
+                print_message(
+                    "the other URLs are in the schedule already, or have no visit before its end"
+                )
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
     by_address = (policy or settings.policy) == policy_selection.AUTO
@@ -253,7 +257,8 @@ def add(
             print_message(f"policies selected by address: {picked}")
         if made.urls < len(found):
             print_message(
-                f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends"
+                f"{len(found) - made.urls} of {len(found)} URLs have no visit before the end "
+                "of the schedule"
             )
         print_schedule(schedules, made, as_json, following=_SHOWN)
 
@@ -273,12 +278,14 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         if as_json:
             print_json(schedule_json(entry))
             continue
-        urls = f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"
+        urls = f"URLs: {entry.urls}"
         print_result(
             f"{entry.name}  {describe_schedule_state(entry)}  {entry.plan.summary}  {urls}"
         )
     if not found and not as_json:
-        print_message("there is no schedule: snapshotter schedule add --help")
+        print_message(
+            "there is no schedule. Show how to add a schedule:\n  snapshotter schedule add --help"
+        )
 
 
 @schedule.command(
@@ -378,7 +385,9 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
         unread = [name for name in names if not schedules.is_readable(name)]
         found = [schedules.get(name) for name in names if name not in unread]
         if not (yes or _is_confirmed(found, unread)):
-            raise SnapshotterError("nothing was removed", hint="--yes where nobody can be asked")
+            raise SnapshotterError(
+                "nothing was removed", hint="confirm the question, or give --yes"
+            )
         for name in unread:
             schedules.remove(name, by=settings.operator)
             told = {"changed": True, "name": name, "state": "removed"}
@@ -430,7 +439,7 @@ def run(
     from snapshotter.app.wiring import queue as wiring_queue
 
     if once == bool(names) or (once and urls):
-        raise click.UsageError("name schedules to visit now, or say --once")
+        raise click.UsageError("name schedules, or give --once")
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if once:
         with wiring_queue.command_scheduler(
@@ -444,10 +453,7 @@ def run(
             if as_json:
                 print_json({"jobs": jobs, "name": name})
             else:
-                print_result(
-                    f"{name}  {format_count_of(len(jobs), 'visit')} handed over: snapshotter "
-                    "queue list"
-                )
+                print_result(f"{name}  visits handed over: {len(jobs)}")
     with wiring_queue.command_scheduler(
         settings, ask=None, show_message=print_message, records=False
     ) as sweep:
@@ -507,7 +513,7 @@ def history(
                 print_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
         return
     if not names:
-        raise click.UsageError("name a schedule; or --signed, for the records in a store")
+        raise click.UsageError("name a schedule, or give --signed for the records in a store")
     with (
         wiring_queue.schedules(settings) as schedules,
         wiring_queue.command_queue(settings) as queue,
@@ -523,5 +529,5 @@ def history(
 
 
 def _is_confirmed(found: "list[Schedule]", unread: list[str]) -> bool:
-    told = ", ".join([*(f"{schedule.name} ({schedule.urls} URLs)" for schedule in found), *unread])
+    told = ", ".join([*(f"{schedule.name} (URLs: {schedule.urls})" for schedule in found), *unread])
     return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)

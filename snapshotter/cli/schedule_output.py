@@ -19,7 +19,7 @@ def describe_schedule(entry: "Schedule") -> str:
     from snapshotter.policy.times import format_short_duration
 
     plan = entry.plan
-    words = [f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"]
+    words = [f"URLs: {entry.urls}"]
     words += [f"policy {entry.policy}"] if entry.policy else []
     words += [f"priority {entry.priority}", f"jitter {plan.jitter:.0%}"]
     late = f", at most {format_short_duration(plan.max_late)} late" if plan.max_late else ""
@@ -161,9 +161,9 @@ def print_signed(kept: "StoredGap", as_json: bool, trusted: bool) -> None:
             }
         )
     elif found is None:
-        print_result(f"{kept.key}  DOES NOT HOLD: {kept.problem}")
+        print_result(f"{kept.key}  IS NOT INTACT: {kept.problem}")
     else:
-        doubt = "" if trusted else f"  by the key {found.key_id}, which you do not trust"
+        doubt = "" if trusted else f"  signed by the key {found.key_id}, which you do not trust"
         print_result(f"{instant(found.at)}  {describe_gap(found)}  {found.gap_id}{doubt}")
 
 
@@ -209,8 +209,8 @@ def print_scheduler_result(swept: "SchedulerResult", as_json: bool) -> None:
         )
         return
     print_result(
-        f"{format_count_of(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
-        f"{format_count_of(swept.recorded, 'record')} written"
+        f"visits handed over: {swept.handed_over}, missed: {swept.missed}, records written: "
+        f"{swept.recorded}"
     )
 
 
@@ -221,7 +221,7 @@ def print_dry_run(
     if as_json:
         print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(visits)})
         return
-    print_result(f"{name}  {plan.summary}  would be added with {format_count_of(url_count, 'URL')}")
+    print_result(f"{name}  {plan.summary}  would be added, URLs: {url_count}")
     print_visits(visits)
 
 

@@ -63,13 +63,12 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
             print_result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
         print_result()
         if probe.usable:
-            locks = (
-                "and enforces retention" if probe.locks else "and is not WORM: nothing is locked"
-            )
-            print_result(f"{probe.url} is fit for evidence, {locks}")
+            locks = "and enforces retention" if probe.locks else "and does not enforce retention"
+            print_result(f"{probe.url} is suitable for evidence {locks}")
     if not probe.usable:
         raise SnapshotterError(
-            f"{probe.url} is not fit for evidence: see the promises it does not keep",
+            f"{probe.url} is not suitable for evidence, because it does not keep all "
+            "guarantees above",
             hint="use another endpoint, or a directory",
         )
     if require_lock:
@@ -121,7 +120,7 @@ def retain(
         days, lock_mode or "GOVERNANCE", machine.SystemClock().now()
     )
     if wanted is None:
-        raise click.UsageError("--days is at least 1")
+        raise click.UsageError("--days must be at least 1")
     for bundle_id in bundle_ids:
         key = bundles.find_bundle_key(target, bundle_id)
         state = target.retain(key, wanted)
@@ -243,23 +242,23 @@ def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     settings = ctx.obj.load(store=url or "")
     with wiring_takedown.observation_source(settings) as source:
         source.catalog.clear()
-        source.sync(progress=lambda count: print_message(f"{count} bundles were read"))
+        source.sync(progress=lambda count: print_message(f"bundles read: {count}"))
         found = source.catalog.count_by_verdict_source()
     if as_json:
         counts = {standing.value: found.get(standing, 0) for standing in VerdictSource}
         print_json({"bundles": sum(found.values()), "store": source.store.url, **counts})
         return
-    print_result(f"{sum(found.values())} bundles of {source.store.url} are in the catalog")
+    print_result(f"bundles of {source.store.url} in the catalog: {sum(found.values())}")
     for standing, words in _STANDINGS:
         if count := found.get(VerdictSource(standing), 0):
             print_result(f"{count:>6} {words}")
 
 
 _STANDINGS = (
-    ("assessed", "with the verdict that stands in them"),
-    ("reassessed", "older, judged by the rules of today"),
-    ("unassessed", "older, and hold too little for a verdict"),
-    ("unreadable", "can not be read (snapshotter verify says why)"),
+    ("assessed", "with the verdict in the bundle"),
+    ("reassessed", "of earlier versions, with a verdict by the present rules"),
+    ("unassessed", "of earlier versions, with too little data for a verdict"),
+    ("unreadable", "cannot be read (snapshotter verify shows why)"),
 )
 
 store.add_command(replicate)

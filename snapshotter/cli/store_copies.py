@@ -82,7 +82,7 @@ def replicate(
     target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
     service = wiring_upkeep.replication_service(source, target, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError("DEST is the store itself")
+        raise click.UsageError("DEST must be another store")
 
     def progress(state: str, bundle_id: str, detail: str) -> None:
         if state == "present" and not as_json:
@@ -113,18 +113,20 @@ def replicate(
             }
         )
     else:
-        lag = f", {len(done.lagging)} lag behind (the oldest: {oldest})" if done.lagging else ""
-        erased = f", {done.erased} erased by order" if done.erased else ""
-        more = f", {done.records} records copied" if done.records else ""
-        log = f", a log of {done.entries} entries" if done.entries is not None else ""
+        lag = (
+            f", not copied yet: {len(done.lagging)} (the oldest: {oldest})" if done.lagging else ""
+        )
+        erased = f", erased by order: {done.erased}" if done.erased else ""
+        more = f", records copied: {done.records}" if done.records else ""
+        log = f", entries of the log: {done.entries}" if done.entries is not None else ""
         print_result(
-            f"{done.copied} copied ({format_bytes(done.bytes)}), {done.present} there before"
-            f"{more}{log}{lag}{erased}, {done.problems} problems"
+            f"copied: {done.copied} ({format_bytes(done.bytes)}), present before: "
+            f"{done.present}{more}{log}{lag}{erased}, problems: {done.problems}"
         )
     if not done.is_complete:
         raise _Incomplete(
-            f"{service.target.url} is not in step with {service.source.url}",
-            hint="look at what is told above; the same command again goes on",
+            f"{service.target.url} is not a complete copy of {service.source.url}",
+            hint="read the messages above, and then give the same command again",
         )
 
 
@@ -172,7 +174,7 @@ def repair(
     source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
     service = wiring_upkeep.repair_service(target, source, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError("SOURCE is the store itself")
+        raise click.UsageError("SOURCE must be another store")
 
     def progress(state: str, bundle_id: str, kind: str, detail: str) -> None:
         name = f"{bundle_id}.wacz{f'.{kind}' if kind else ''}"
@@ -195,12 +197,13 @@ def repair(
         )
     else:
         print_result(
-            f"{done.bundles} bundles looked at, {done.repaired} objects repaired, {done.left} left"
+            f"bundles examined: {done.bundles}, objects repaired: {done.repaired}, still "
+            f"missing or damaged: {done.left}"
         )
     if done.left:
         raise _Incomplete(
-            f"{service.target.url} is not whole",
-            hint="without --dry-run what the source has is put back"
+            f"{service.target.url} is not complete",
+            hint="without --dry-run, the objects that the source has are put back"
             if dry_run
-            else "look at what is told above; another replica may have what is missing",
+            else "read the messages above; another replica may have the missing objects",
         )

@@ -138,7 +138,8 @@ def open_(
     else:
         print_result(str(output))
     print_message(
-        "these files are in clear: cookies, passwords and all content. Remove them when done"
+        "these files are not encrypted: they have cookies, passwords and all contents. "
+        "Delete them after use"
     )
 
 
@@ -184,9 +185,7 @@ def _object(found: "RecordComparison") -> dict[str, Any]:
 
 
 def _print(found: "RecordComparison") -> None:
-    print_result(
-        f"connections    {found.connections}, {found.finished} with a handshake that holds"
-    )
+    print_result(f"connections    {found.connections}, {found.finished} with a valid handshake")
     print_result(f"exchanges      {found.exchanges}, in {found.records} records")
     print_result(f"server signed  {found.handshakes}")
     for difference in found.differences[:_SHOWN]:
@@ -196,6 +195,9 @@ def _print(found: "RecordComparison") -> None:
             )
         )
     if found.difference_count > _SHOWN:
-        print_result(f"               {found.difference_count - _SHOWN} more; --json names them")
+        print_result(
+            f"               further differences: {found.difference_count - _SHOWN} (listed by "
+            "--json)"
+        )
     if not found.difference_count:
-        print_result("the record is what passed on these connections")
+        print_result("the network record matches the data of these connections")

@@ -89,14 +89,16 @@ def list_(
         where = source.store.url
     for stored_event in kept:
         if stored_event.problem:
-            print_message(f"{stored_event.key} is no event: {stored_event.problem}")
+            print_message(
+                f"{stored_event.key} is not a valid take-down event: {stored_event.problem}"
+            )
     known = {
         kept_event.event.event_id: kept_event
         for kept_event in kept
         if kept_event.event is not None and (begins is None or kept_event.event.at >= begins)
     }
     if not known and not as_json:
-        print_message(f"{where} holds no take-down event{' of that page' if page else ''}")
+        print_message(f"there is no take-down event{' of this page' if page else ''} in {where}")
     events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
     for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):
         if len(group) > 1 and not as_json:
@@ -108,12 +110,14 @@ def list_(
                 trusted = is_trusted(kept_event.key_id)
                 print_json({**event_json(kept_event), "burst": burst, "trusted": trusted})
                 continue
-            doubt = "" if is_trusted(kept_event.key_id) else "  (by a key that is not trusted)"
+            doubt = (
+                "" if is_trusted(kept_event.key_id) else "  (signed by a key that is not trusted)"
+            )
             indent = "  " if len(group) > 1 else ""
             print_result(f"{indent}{event.event_id}  {describe_event(event)}{doubt}")
     if known and not as_json:
         print_message(
-            "each line is the signer's word, unchecked; to check an event: snapshotter verify ID"
+            "these events are not verified here. Verify an event:\n  snapshotter verify ID"
         )
 
 
@@ -176,7 +180,7 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
         done = takedowns.derive(service, urls)
         where = service.source.store.url
     if not done and not as_json:
-        print_message(f"no capture in {where} says that a page is gone")
+        print_message(f"no capture in {where} shows a removal")
     for derived in done:
         if as_json:
             print_json(derivation_json(derived))
@@ -243,5 +247,6 @@ def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":
         if kept_event.event is not None:
             return kept_event
     raise SnapshotterError(
-        f"{source.store.url} has no event {event_id}", hint="snapshotter takedown list shows them"
+        f"there is no take-down event {event_id} in {source.store.url}",
+        hint="list the events:\n  snapshotter takedown list",
     )

@@ -58,9 +58,13 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     if event.articles:
         yield "articles", ", ".join(event.articles)
     yield "event before", event.previous or "none"
-    yield "checked", f"nothing; to check it: snapshotter verify {event.event_id}"
+    yield "checked", f"no; to verify the event: snapshotter verify {event.event_id}"
     own = ", ".join(OWN_WORD)
-    yield "own word", f"until it is verified, every field is the signer's word; then only {own}"
+    yield (
+        "statements",
+        "until the event is verified, every field is a statement of the signer; afterwards "
+        f"only {own}",
+    )
     yield "signed by", kept_event.key_id
     yield "record", f"{kept_event.key}  SHA-256 {kept_event.sha256}"
 
@@ -115,24 +119,24 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
         since = found.first_gone or found.last_seen
         said = f" ({', '.join(found.said)})" if found.said else ""
         when = f" since {format_time(since.at)}" if found.first_gone and since else ""
-        yield f"{derived.subject}  not concluded: unavailable{said}{when}"
+        yield f"{derived.subject}  no event was concluded: not available{said}{when}"
     elif not derived.recorded:
         yield f"{derived.subject}  {_STANDINGS[found.standing.value]}"
     for lack in found.missing:
         yield f"  needs {describe_missing(lack)}"
     if len(found.said) > 1:
-        yield f"  its captures name different causes, which do not agree: {', '.join(found.said)}"
+        yield f"  its captures state different causes: {', '.join(found.said)}"
     for passed in derived.passed:
-        yield f"  {passed.observation.bundle_id} plays no part: {passed.why}"
+        yield f"  {passed.observation.bundle_id} is not used: {passed.why}"
     for late in found.passed_over:
         yield (
-            f"  {late.bundle_id} came in behind an event, and does not change it: it was "
-            f"{late.availability} at {format_time(late.at)}"
+            f"  {late.bundle_id} was added after an event was concluded, and does not change "
+            f"the event: the page was {late.availability} at {format_time(late.at)}"
         )
 
 
 _STANDINGS = {
-    "unseen": "no capture shows that it was there",
-    "there": "is there, or says nothing against its account",
-    "gone": "is gone, and that is recorded",
+    "unseen": "no capture shows the page as available",
+    "there": "no removal was found",
+    "gone": "the removal is recorded",
 }

@@ -66,7 +66,10 @@ def timestamp(
         late_tokens.remember_missing(service, bundle_ids, wait_s=_WAIT_S)
     asked = late_tokens.request_owed_tokens(service, report, only=bundle_ids, wait_s=_WAIT_S)
     for bundle_id, name in asked.not_configured:
-        print_message(f"{bundle_id}: {name} owes a token, and is not configured here")
+        print_message(
+            f"{bundle_id}: a token of {name} is owed, and this timestamp authority is not "
+            "configured here"
+        )
     for problem in asked.problems:
         print_message(str(problem))
         print_hint(problem.hint)
@@ -74,11 +77,12 @@ def timestamp(
         # All others were asked for first. Worth another try alone only if nothing else is wrong.
         codes = {problem.exit_code for problem in asked.problems}
         kind = ServiceUnavailable if codes == {ServiceUnavailable.exit_code} else SnapshotterError
-        raise kind(f"{len(asked.problems)} reminders could not be dealt with, see above")
+        raise kind(f"reminders with a problem: {len(asked.problems)}, see above")
     if not asked.granted and not waiting and not asked.not_configured and not as_json:
         print_message("no token is owed")
     if waiting:
         raise ServiceUnavailable(
-            f"{len(set(waiting))} bundles still wait for a token",
-            hint="run snapshotter timestamp again when the authorities can be reached",
+            f"bundles that still wait for a token: {len(set(waiting))}",
+            hint="when the timestamp authorities can be reached, give the command again:\n"
+            "  snapshotter timestamp",
         )

@@ -95,13 +95,16 @@ def init(
     if made:
         private_file = editor.keys.find(root_key_name).private_file
         print_message(
-            f"made the root key {root_key_name!r}: {private_file}\n"
-            "  Move this file offline (a stick in a safe, and a second copy elsewhere), and bring\n"
-            "  it back only to edit the trust file. Whoever has it decides what auditors believe."
+            f"the root key {root_key_name!r} was made: {private_file}\n"
+            "Move this file to an offline medium, such as a stick in a safe, and keep a "
+            "second copy\n"
+            "elsewhere. Bring the file back only to edit the trust file. Anybody with this "
+            "file decides\n"
+            "what auditors trust."
         )
     print_message(
-        "publish this ONE fingerprint where auditors trust what they read, and apart from the "
-        f"trust file:\n  {document.root_key_id}"
+        "publish this key id where auditors can trust it, separately from the trust file:\n"
+        f"  {document.root_key_id}"
     )
 
 
@@ -159,7 +162,7 @@ def add_key(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
-    print_message(f"key {trusted.key_id} is trusted as that of {owner}")
+    print_message(f"the key {trusted.key_id} of {owner} is trusted")
 
 
 @trust.command(
@@ -243,7 +246,8 @@ def revoke_key(
     first_bad = revocation_instant(at, reason)
     if not yes:
         click.confirm(
-            f"revoke key {key_id} as {reason} from {instant(first_bad)} on, for good?",
+            f"a revocation cannot be undone. Revoke the key {key_id} as {reason} from "
+            f"{instant(first_bad)} on?",
             abort=True,
             err=True,
         )
@@ -314,8 +318,9 @@ def add_tsa(
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_authority(anchor, replacing=replace))
     print_message(
-        f"tokens of {name} count when they lead to {certificate.subject.rfc4514_string()}\n"
-        f"  SHA-256 {fingerprint(certificate)}: compare it with what the authority publishes"
+        f"tokens of {name} are accepted when they lead to "
+        f"{certificate.subject.rfc4514_string()}, SHA-256 {fingerprint(certificate)}. Compare "
+        "this with the value that the timestamp authority publishes"
     )
 
 
@@ -357,11 +362,15 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
         for line in trust_lines(document, pinned=bool(root_key)):
             print_result(line)
     if not root_key:
-        print_message("no --root-key was given: this shows what the file says, not who made it")
+        print_message(
+            "no --root-key was given: this output shows the contents of the file, and does not "
+            "prove who made it"
+        )
     if expired and document.expires is not None:
         raise EvidenceUnverifiable(
             f"{file} expired at {instant(document.expires)}",
-            hint="ask its owner for a newer version (its owner: snapshotter trust renew)",
+            hint="ask the owner for a newer version. The owner makes a newer version with "
+            "snapshotter trust renew",
         )
 
 

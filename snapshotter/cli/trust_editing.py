@@ -39,7 +39,7 @@ def instant_option(
         with contextlib.suppress(ValueError):
             return datetime.strptime(value, form).replace(tzinfo=UTC)
     raise click.BadParameter(
-        f"{value!r} is no day (2026-01-31) and no instant (2026-01-31T12:00:00Z)"
+        f"{value!r} is not a day (2026-01-31) and not a time (2026-01-31T12:00:00Z)"
     )
 
 
@@ -109,7 +109,8 @@ def print_draft_hint(editor: "TrustEditor", file: Path) -> None:
     """Print how a draft is signed, if one was written."""
     if editor.draft is not None:
         print_message(
-            f"it counts when it is signed. Carry both files to where the root key is, then\n"
+            "the draft is valid after it is signed. Carry both files to the machine with the "
+            "root key, and sign there:\n"
             f"  snapshotter trust sign {editor.draft} {file}"
         )
 
@@ -159,5 +160,7 @@ def now() -> datetime:
 def revocation_instant(at: datetime | None, reason: str) -> datetime:
     """Return the first instant that is no longer good, by default now; refuse a future one."""
     if reason == "compromised" and at is not None and at > now():
-        raise click.UsageError("a key that will be compromised later is not: leave out --at")
+        raise click.UsageError(
+            "--at of a compromised key must not be in the future: leave out --at"
+        )
     return at or now()

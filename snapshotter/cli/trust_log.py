@@ -56,7 +56,7 @@ def set_log(
     from snapshotter.formats.proofs.note import LogPolicy
 
     if no_log is (verifier_key is not None) or (no_log and witnesses):
-        raise click.UsageError("give the log's verifier key, or --none")
+        raise click.UsageError("give the verifier key of the log, or --none")
     if verifier_key is None:
         edit.apply(file, lambda document: document.with_log(None))
         return
@@ -69,7 +69,7 @@ def set_log(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_log(log))
-    print_message(f"proofs of the log {log.key.name} count")
+    print_message(f"proofs of the log {log.key.name} are accepted")
 
 
 @click.command(
@@ -93,7 +93,7 @@ def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | No
 
     witness = editing.read_verifier_key(verifier_key)
     edit.apply(file, editing.add_witness(witness, quorum))
-    print_message(f"cosignatures of {witness.name} count")
+    print_message(f"cosignatures of {witness.name} are accepted")
 
 
 @click.command(
@@ -150,6 +150,6 @@ def publish(
         words = "is in the log now" if done.added else "is in the log already"
         print_result(f"version {document.version} {words}: entry {done.indexes[0]}")
     print_message(
-        f"its proof: snapshotter log prove --kind trust {document.version} "
-        f"--output {file}.tlog-proof"
+        "write its proof:\n"
+        f"  snapshotter log prove --kind trust {document.version} --output {file}.tlog-proof"
     )

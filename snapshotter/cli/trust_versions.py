@@ -81,7 +81,9 @@ def _show_changes(before: "TrustDocument | None", document: "TrustDocument") -> 
     from snapshotter.verify.trust_changes import changes
 
     if before is None:
-        print_message("this is what is signed; there is no signed version to compare it with:")
+        print_message(
+            "there is no signed version to compare with; these are the contents to be signed:"
+        )
         for line in trust_lines(document, pinned=False):
             print_message(f"  {line}")
         return
@@ -157,7 +159,7 @@ def bump(
         )
 
     if version is not None and edit.editor.draft is not None:
-        raise click.UsageError("a draft is always the next version: leave out --version")
+        raise click.UsageError("a draft always gets the next version number: leave out --version")
     edit.apply(file, change)
 
 
@@ -201,7 +203,7 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
 
     found = editing.compare(old, new, root_key)
     for draft in found.drafts:
-        print_message(f"{draft} is a draft: nobody signed it")
+        print_message(f"{draft} is a draft without a signature")
     if as_json:
         print_json(
             {
@@ -217,9 +219,12 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
         print_result(f"{change.effect.value:<8}  {change.what}")
         print_result(f"          {change.meaning}")
     if not found.changes:
-        print_result("nothing else changed")
+        print_result("there is no other change")
     if not root_key:
-        print_message("no --root-key was given: this shows what the files say, not who made them")
+        print_message(
+            "no --root-key was given: this output shows the contents of the files, and does not "
+            "prove who made them"
+        )
 
 
 def _change_json(change: "Change") -> dict[str, Any]:

@@ -229,7 +229,9 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         if wanted.then:
             wiring_watches.plan(wanted)  # raises for a curve that there is not
         if dry_run and wanted.render:
-            raise click.UsageError("a page that is rendered is captured first: no dry run")
+            raise click.UsageError(
+                "--dry-run does not work with --render, because the page has to be captured first"
+            )
         if dry_run:
             print_dry_run(wiring_watches.poller(settings, watches).look(wanted), as_json)
             return
@@ -241,11 +243,13 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     print_result(f"{wanted.name}  watched, {format_interval(wanted)}")
     if wanted.existing is Existing.CAPTURE:
         print_message(
-            f"of the pages that it has now at most {wanted.existing_limit} are captured; "
-            "--existing skip leaves them"
+            f"at most {wanted.existing_limit} of the pages on the list now are captured; "
+            "--existing skip captures none of them"
         )
     print_message(
-        f"a worker polls it: snapshotter worker; at once: snapshotter watch check {wanted.name}"
+        "a worker polls the list. Start a worker, or poll the list now:\n"
+        "  snapshotter worker\n"
+        f"  snapshotter watch check {wanted.name}"
     )
 
 
@@ -274,7 +278,7 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
         before = watches.status(name).watch
         values = _values(given, settings)
         if not values:
-            raise click.UsageError("nothing to change was given")
+            raise click.UsageError("no change was given")
         try:
             wanted = replace(before, **values)
         except ValueError as error:
@@ -316,7 +320,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
                 f"{waiting}  {watch_source(status)}"
             )
     if not found and not as_json:
-        print_message("nothing is watched; snapshotter watch add NAME URL watches a list")
+        print_message("there is no watch. Add a watch:\n  snapshotter watch add NAME URL")
 
 
 @watch.command(
@@ -413,7 +417,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
         status = watches.status(name)
         if not yes:
             click.confirm(
-                f"forget the list {name} and the {status.items} pages that it named?",
+                f"remove the watch {name} and forget its {status.items} pages?",
                 abort=True,
                 err=True,
             )
@@ -421,10 +425,11 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"forgotten": count, "name": name})
     else:
-        print_result(f"{name}  removed; {count} pages forgotten")
+        print_result(f"{name}  removed; pages forgotten: {count}")
     if status.watch.then:
         print_message(
-            f"its pages are still visited: snapshotter schedule remove {status.watch.schedule}"
+            "the pages are still visited. End these visits:\n"
+            f"  snapshotter schedule remove {status.watch.schedule}"
         )
 
 
@@ -456,7 +461,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         if as_json:
             print_json({**watch_json(status), "last_polls": []})
         else:
-            print_result(f"{name}  its page is captured first, and read when that is done")
+            print_result(f"{name}  the page is captured first, and read after that")
         return
     if as_json:
         print_json({**watch_json(status), "last_polls": [poll_json(poll) for poll in last]})
@@ -468,7 +473,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
     if not status.state.was_read:
         raise ServiceUnavailable(
             f"the list {name!r} is {status.state}: {status.detail}",
-            hint=f"it is polled again at {format_time_or_never(status.next_at)}",
+            hint=f"the list is polled again at {format_time_or_never(status.next_at)}",
         )
 
 

@@ -164,7 +164,7 @@ def print_dry_run(looked: Any, as_json: bool) -> None:
     for page in list(reversed(pages.values()))[:_SHOWN]:
         print_result(f"  {page.listed.url}  {page.listed.title}")
     if len(pages) > _SHOWN:
-        print_result(f"  … and {len(pages) - _SHOWN} more")
+        print_result(f"  … further pages: {len(pages) - _SHOWN}")
     for note in look.notes:
         print_message(note)
 
@@ -177,7 +177,7 @@ def print_watch(found: "WatchSummary") -> None:
     if status.detail:
         print_result(f"  why       {status.detail}")
     if status.state.is_trouble and status.since is not None:
-        times = f", {status.failures} polls in a row" if status.failures else ""
+        times = f", failed polls in a row: {status.failures}" if status.failures else ""
         print_result(f"  since     {format_time_or_never(status.since)}{times}")
     kind = f"  ({status.kind})" if status.kind else ""
     print_result(f"  list      {watch_source(status)}{kind}")
@@ -195,7 +195,7 @@ def print_watch(found: "WatchSummary") -> None:
         f"{format_time_or_never(status.last_poll_at)}"
     )
     print_result(
-        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'not any more'}"
+        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'never'}"
     )
     print_result(
         f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting"
@@ -204,11 +204,11 @@ def print_watch(found: "WatchSummary") -> None:
     print_result(f"  captures  {captures or 'none'}")
     if found.late:
         print_result(
-            f"  late      {found.late} began more than {format_short_duration(watched.within)} "
-            "after sight"
+            f"  late      {found.late} captures began more than "
+            f"{format_short_duration(watched.within)} after their page was seen"
         )
     if status.missed:
-        print_result(f"  gaps      {status.missed} polls were not made")
+        print_result(f"  gaps      {status.missed} polls were missed")
     for poll in found.polls:
         print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
 

@@ -195,9 +195,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     with wiring_queue.queue_database(ctx.obj) as database:
         found = WorkerRegistry(database).workers()
     if not found and not as_json:
-        print_message(
-            "no worker has worked here within the last day; snapshotter worker starts one"
-        )
+        print_message("no worker ran within the last day. Start a worker:\n  snapshotter worker")
     for worker in found:
         if as_json:
             print_json(worker_json(worker))

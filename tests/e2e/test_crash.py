@@ -285,7 +285,7 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
     user.configure(trusting(authority, "slow"), timestamp_timeout_s=60)
     urls = [fixture_site.url("/plain"), fixture_site.url("/")]
     with running(user, "capture", *urls) as process:
-        assert said(process, "asking timestamp authorities")
+        assert said(process, "requesting timestamps")
         process.send_signal(number)
         process.send_signal(number)  # some parents pass on what the terminal sent already
         out, err = process.communicate(timeout=LIMIT_S)

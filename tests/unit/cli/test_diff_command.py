@@ -252,4 +252,4 @@ def test_a_page_to_look_at_is_written_whole(
     assert text.count("data:image/webp;base64,") == 2
     assert [path.name for path in tmp_path.glob("*diff*")] == ["diff.html"]
     assert run(made, "--html", str(tmp_path / "no" / "diff.html"), *made.ids[:2]) == 1
-    assert "can not be written" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def desk(
 
 def test_a_channel_is_tried(desk: Desk) -> None:
     assert desk.run("test", "desk") == 0
-    assert desk.out == "desk took it over\n"
+    assert desk.out == "desk accepted the message\n"
     assert json.loads(desk.receiver.posted[0].body)["type"] == "test"
 
     desk.receiver.answers.append((403, {}))
@@ -106,7 +106,7 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     assert desk.object == {"owed": 1}
     assert desk.run("send") == 0
 
-    assert desk.out.startswith("1 sent")
+    assert desk.out.startswith("sent: 1")
     assert [request.headers["webhook-id"] for request in desk.receiver.posted] == [owed["id"]] * 2
     assert desk.run("outbox") == 0
     assert f"{owed['id']}  sent" in desk.out

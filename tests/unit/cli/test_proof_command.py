@@ -265,9 +265,13 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     [
         (("proof", "not-an-id"), 1, "is no address, and no id of an event or a capture"),
         (("proof", "20260101t000000z-aaaaaaaaaaaaaaaa"), 1, "has no take-down event"),
-        (("proof", "https://x.test/", "--max-size", "lots"), 2, "is no size such as 25MB"),
+        (("proof", "https://x.test/", "--max-size", "lots"), 2, "is not a size such as 25MB"),
         (("proof", "https://x.test/", "--without", "everything"), 2, "everything"),
-        (("proof", "https://x.test/", "-o", "-", "--json"), 2, "both want standard output"),
+        (
+            ("proof", "https://x.test/", "-o", "-", "--json"),
+            2,
+            "cannot both write to standard output",
+        ),
     ],
 )
 def test_what_can_not_be_is_a_sentence(
@@ -289,5 +293,5 @@ def test_a_limit_is_kept_and_other_files_stay(user: User, gone: list[str]) -> No
     code, _, err = user.run("proof", *gone[:2], "-o", "letter.html", "--without", "pdf")
 
     assert code == 1
-    assert "is there already, and is no proof pack" in err
+    assert "exists already and is not a proof pack" in err
     assert (user.home / "letter.html").read_text() == "<p>mine"

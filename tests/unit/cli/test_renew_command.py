@@ -60,7 +60,7 @@ def test_what_ends_soon_is_named_and_renewed(
         assert main(["renew", "--within", "10"]) == 0
         shown = capsys.readouterr()
         assert shown.out == ""
-        assert "no certificate behind the time of a bundle ends within 10 days" in shown.err
+        assert "no time proof has a certificate that ends within 10 days" in shown.err
         assert main(["renew"]) == 0
         assert f"{bundle_id}: renewed until 20" in capsys.readouterr().out
     assert main(["renew", "--json"]) == 0
@@ -80,4 +80,4 @@ def test_what_can_not_be_renewed_is_told(
     bundle_id = put(store, tmp_path)
 
     assert main(["renew"]) == 11
-    assert f"{bundle_id} can not be renewed: no token" in capsys.readouterr().err
+    assert f"{bundle_id} cannot be renewed: no token" in capsys.readouterr().err

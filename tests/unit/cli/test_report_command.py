@@ -44,9 +44,11 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     3  pages watched\n" in out
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, stated cause: account blocked\n" in out
-    assert "life of the 3 pages that were seen: between 0 s and 1 h 1 min" in out
-    assert f"stated by the maker of the report alone: {', '.join(OWN_WORD)}\n" in out
-    assert "no token confirms the order of the captures of " in out  # they have none
+    assert "pages that were available: 3; median time available: between 0 s and 1 h 1 min" in out
+    assert f"stated only by the maker of the report: {', '.join(OWN_WORD)}\n" in out
+    assert (
+        "events whose order of captures is confirmed by no timestamp token: " in out
+    )  # they have none
     assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
 
@@ -132,7 +134,7 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["report", "campaign"]) == 2
     (tmp_path / "accounts.csv").write_text("name\nnobody\n")
     assert run() == 1
-    assert "one address a line" in capsys.readouterr().err
+    assert "give one address on each line" in capsys.readouterr().err
 
 
 def test_the_pages_of_a_schedule_are_those_that_it_visits(

@@ -253,7 +253,7 @@ def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
     assert main(["audit"]) == 10
     assert "altered" in capsys.readouterr().out
     assert shell.run("history", "--signed") == 0
-    assert "DOES NOT HOLD" in shell.out
+    assert "IS NOT INTACT" in shell.out
 
 
 def test_every_worker_sweeps(shell: Home) -> None:

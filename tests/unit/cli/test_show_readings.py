@@ -54,7 +54,7 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     assert "stated         account: 河岸旧书  (dom)" in lines
     assert any(
         line.startswith(
-            "stated         published: 2026-01-02T09:39:33Z  (script; THE PAGE DOES NOT"
+            "stated         published: 2026-01-02T09:39:33Z  (script; THE PAGE STATES DIFFERENT"
         )
         for line in lines
     )

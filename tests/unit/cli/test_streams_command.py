@@ -85,7 +85,7 @@ def test_a_record_that_is_made_of_its_streams(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _check(desk) == 0
-    assert "the record is what passed on these connections" in capsys.readouterr().out
+    assert "the network record matches the data of these connections" in capsys.readouterr().out
 
     assert _check(desk, "--json") == 0
     said = json.loads(capsys.readouterr().out)

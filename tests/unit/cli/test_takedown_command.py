@@ -59,11 +59,11 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     seen, gone = bench.shoot(30), bench.shoot(60)
     assert bench.run("takedown", "derive") == 0
     assert bench.out.splitlines() == [
-        f"{IDENTITY}  not concluded: unavailable (author) since 2026-05-27 09:00:00 UTC",
+        f"{IDENTITY}  no event was concluded: not available (author) since 2026-05-27 09:00:00 UTC",
         "  needs a control: another page of mp.weixin.qq.com that is there, captured after "
         "2026-05-27 09:00:00 UTC and before the last that agrees",
         "  needs one more agreeing capture, the last one after 2026-05-27 09:10:00 UTC",
-        "wechat:MzkwMDAwMDAwMQ==  is there, or says nothing against its account",
+        "wechat:MzkwMDAwMDAwMQ==  no removal was found",
     ]
     assert bench.events == []
     bench.shoot(65, OTHER)
@@ -81,7 +81,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.out.startswith(f"{record.stem}  {IDENTITY} was taken down between")
     assert "not trusted" not in bench.out
     assert bench.run("takedown", "list", "--page", ARTICLE, "--since", "2026-05-28") == 0
-    assert (bench.out, "holds no take-down event of that page" in bench.err) == ("", True)
+    assert (bench.out, "there is no take-down event of this page" in bench.err) == ("", True)
     assert bench.run("takedown", "list", "--page", IDENTITY, "--json") == 0
     assert bench.object["event"]["last_seen"]["bundle_id"] == seen
     assert (bench.object["trusted"], bench.object["burst"]) == (True, None)
@@ -89,7 +89,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.run("takedown", "show", record.stem) == 0
     shown = dict(line.split(maxsplit=1) for line in bench.out.splitlines() if line[0] == "n")
     assert shown["notice"] == "该内容已被发布者删除"
-    assert f"nothing; to check it: snapshotter verify {record.stem}" in bench.out
+    assert f"no; to verify the event: snapshotter verify {record.stem}" in bench.out
     assert "not after       2026-05-27 09:00:00 UTC  (30 minutes and 2 seconds)" in bench.out
     assert f"confirmation 1  2026-05-27 09:10:00 UTC  unavailable (author)  {confirmed}" in (
         bench.out
@@ -142,14 +142,14 @@ def _control(record: Path) -> str:
 
 def test_what_is_no_event_is_told(bench: Bench) -> None:
     assert bench.run("takedown", "derive") == 0
-    assert (bench.out, "says that a page is gone" in bench.err) == ("", True)
+    assert (bench.out, "shows a removal" in bench.err) == ("", True)
     assert bench.run("takedown", "show", "20260527t091000z-k3v4q2m7xw4c5b6d") == 1
-    assert "has no event" in bench.err
+    assert "there is no take-down event" in bench.err
     stray = bench.folder / "captures" / "takedowns" / "2026" / "05" / "27" / "x.json"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"{}")
     assert bench.run("takedown", "list") == 0
-    assert "takedowns/2026/05/27/x.json is no event" in bench.err
+    assert "takedowns/2026/05/27/x.json is not a valid take-down event" in bench.err
 
 
 def test_the_key_of_events_is_not_one_that_signs_captures(

@@ -283,8 +283,8 @@ def test_diff_checks_what_it_reads(desk: _Desk) -> None:
     draft = desk.folder / "draft.json"
     desk.ok("bump", "--draft", str(draft))
     same = desk.run_at(str(desk.file), "diff", str(draft))
-    assert "is a draft: nobody signed it" in same.stderr
-    assert "nothing else changed" in same.stdout
+    assert "is a draft without a signature" in same.stderr
+    assert "there is no other change" in same.stdout
 
     pinned = desk.run_at(str(desk.file), "diff", str(desk.file), "--root-key", "0" * 64)
     assert isinstance(pinned.exception, EvidenceInvalid)

@@ -175,7 +175,7 @@ def test_a_full_disk_is_a_sentence_and_hides_no_failure(
     done = home.verify(file, stdout=full)
 
     assert done.returncode == code
-    assert done.stderr.startswith("snapshotter: the output can not be written: No space left")
+    assert done.stderr.startswith("snapshotter: the output cannot be written: No space left")
     assert "Traceback" not in done.stderr
 
 
@@ -188,7 +188,7 @@ def test_a_full_disk_is_a_sentence_everywhere(
     done = home.run(*arguments, stdout=full)
 
     assert done.returncode == 1
-    assert done.stderr.startswith("snapshotter: the output can not be written: No space left")
+    assert done.stderr.startswith("snapshotter: the output cannot be written: No space left")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000, "pipe", "folder", "loop", "file/below"])

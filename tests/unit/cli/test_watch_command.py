@@ -44,7 +44,7 @@ def server() -> Iterator[ListServer]:
 def test_a_list_is_watched_checked_and_shown(shell: Home, server: ListServer) -> None:
     source = server.url("/feed")
     assert shell.run("add", "agency", source, "--existing-limit", "20") == 0
-    assert "at most 20 are captured" in shell.err
+    assert "at most 20 of the pages on the list now are captured" in shell.err
     assert shell.run("list") == 0
     assert shell.out.split()[:4] == ["agency", "new", "0", "items"]
 
@@ -78,9 +78,9 @@ def test_a_list_that_can_not_be_read_is_told_by_word_and_code(
     assert shell.run("check", "gone") == 30
 
     assert "the list 'gone' is gone: the server answers with HTTP status 404" in shell.err
-    assert "it is polled again at" in shell.err
+    assert "the list is polled again at" in shell.err
     assert shell.run("show", "gone") == 0
-    assert "1 polls in a row" in shell.out
+    assert "failed polls in a row: 1" in shell.out
 
 
 def test_a_private_address_is_asked_only_where_settings_open_it(
@@ -107,7 +107,7 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert shell.run("add", "--dry-run", "page", source) == 1
     assert "--match or --select" in shell.err
     assert shell.run("list") == 0
-    assert "nothing is watched" in shell.err
+    assert "there is no watch" in shell.err
 
 
 def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Home, server: ListServer) -> None:
