@@ -123,8 +123,12 @@ def test_a_place_that_can_not_be_written_to_is_named_with_what_to_do(
     (tmp_path / "file").touch()
     monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "file" / "data"))
 
-    for command in (("queue", "list"), ("counts", "https://example.org")):
+    named = f"{tmp_path / 'file' / 'data'}"
+    for command, begin in (
+        (("queue", "list"), f"snapshotter: {named}: "),
+        (("counts", "https://example.org"), f"snapshotter: the directory {named}/catalog "),
+    ):
         assert shell.run(*command) == 1
         said, hint = shell.err.splitlines()
-        assert said.startswith(f"snapshotter: {tmp_path / 'file'}")
+        assert said.startswith(begin)
         assert "data_dir" in hint

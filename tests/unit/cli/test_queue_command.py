@@ -250,4 +250,4 @@ def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_f
     assert shell.run("queue", "tables", "--json") == 0
     assert shell.object["tables"] == 2  # a look upgrades nothing
     assert shell.run("queue", "migrate") == 0
-    assert f"have number {TABLES_VERSION}" in shell.out
+    assert f"have version number {TABLES_VERSION}" in shell.out

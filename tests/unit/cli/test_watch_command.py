@@ -202,7 +202,11 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: List
         (("a", "https://a.example/", "--then", "curve-x"), 1, "curve-wechat"),
         (("a", "https://a.example/", "--start", "soon"), 2, "2027-05-27"),
         (("a", "https://a.example/", "--jitter", "much"), 2, "15%"),
-        (("a", "https://a.example/", "--policy", "nowhere"), 1, "no policy called"),
+        (
+            ("a", "https://a.example/", "--policy", "nowhere"),
+            1,
+            "the policy nowhere does not exist",
+        ),
         (("a", "https://a.example/", "--start", "2026-05-27", "--end", "2026-05-26"), 2, "ends"),
     ],
 )
