@@ -65,7 +65,7 @@ class AuthorityEntry(BaseModel):
 def _checked_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("an http or https address with a host, and without a password")
+        raise ValueError("must be an http or https address with a host and without a password")
     _ = parts.port  # raises ValueError for one that is none
     return url
 
@@ -85,7 +85,7 @@ class WitnessEntry(BaseModel):
         except SnapshotterError as error:
             raise ValueError(error.message) from error
         if key.kind != COSIGNATURE_V1:
-            raise ValueError("not the key of a witness, which cosigns checkpoints")
+            raise ValueError("is not the key of a witness, which cosigns checkpoints")
         return text
 
     @field_validator("url")
@@ -105,7 +105,7 @@ class VantageEntry(BaseModel):
     @classmethod
     def _is_no_word_of_ours(cls, name: str) -> str:
         if name in ("direct", "proxy", "tor"):
-            raise ValueError("that is what the usual way is called; give it a name of its own")
+            raise ValueError("this name means the usual network path; use another name")
         return name
 
     @field_validator("proxy")
@@ -166,7 +166,7 @@ class _File(BaseModel):
     ) -> tuple[VantageEntry, ...]:
         names = [vantage.name for vantage in entries]
         if len(set(names)) < len(names):
-            raise ValueError("two of them have one name")
+            raise ValueError("two entries have the same name")
         return entries
 
     @field_validator("cosigners", mode="before")
@@ -371,7 +371,7 @@ def load(
     if unknown:
         raise SnapshotterError(
             f"{unknown[0]} is not a setting",
-            hint="snapshotter init writes a file with all of them",
+            hint="write a file with all settings:\n  snapshotter init --user",
         )
     stronger |= {key: _at_home(key, value) for key, value in (overrides or {}).items() if value}
     own = _resolve(_validate(values | stronger, "the settings"), sources)
@@ -408,7 +408,7 @@ def _require_home() -> None:
     except RuntimeError as error:
         raise SnapshotterError(
             "this user has no home directory",
-            hint="set HOME to a directory that you may write to",
+            hint="set HOME to a directory that you can write to",
         ) from error
 
 
@@ -421,9 +421,9 @@ def _require_absolute(name: str, path: str, before: str = "") -> None:
     if path and not os.path.isabs(path):
         full = shlex.quote(before + os.path.abspath(path))
         raise SnapshotterError(
-            f"{_PREFIX}{name} is the relative path {before}{path}: it names another file in each "
-            "folder",
-            hint=f"give the whole path: {_PREFIX}{name}={full}",
+            f"{_PREFIX}{name} is the relative path {before}{path}, which names another file "
+            "in each folder",
+            hint=f"give the absolute path: {_PREFIX}{name}={full}",
         )
 
 
@@ -511,7 +511,7 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
         entries = _Authorities.model_validate(read_toml(path)).authority
     except ValidationError as error:
         raise SnapshotterError(
-            f"the authorities in {path}: {first_validation_mistake(error)}"
+            f"the timestamp authorities in {path}: {first_validation_mistake(error)}"
         ) from error
     return tuple(_authority(entry, path.parent) for entry in entries)
 
@@ -542,10 +542,11 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         refused.append("a key that is not in your key directory")  # its module would be run
     if refused:
         raise SnapshotterError(
-            f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "
-            "to believe or what to run",
-            hint=f"move these settings to {user_file()}; if the file is yours: "
-            f"{config_variable_line(path)}",
+            f"{path} sets {', '.join(refused)}. A settings file that was only found in the "
+            "working directory cannot set this, because the file may come from another "
+            "person",
+            hint=f"move these settings to {user_file()}. If the file is yours, declare that:\n"
+            f"  export {config_variable_line(path)}",
         )
     for name in sorted(setting for setting in _PATHS if values.get(setting)):
         values[name] = _beside(path, values[name])

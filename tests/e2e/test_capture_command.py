@@ -113,7 +113,7 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
     assert installation.run(*shlex.split(following[0])).code == 0
     assert "loading" not in done.err  # --quiet
     # The key that was made on first use is announced, and never by its content.
-    assert "Back this file up now" in done.err
+    assert "Back up this file now" in done.err
     assert "PRIVATE KEY" not in done.out + done.err
 
 

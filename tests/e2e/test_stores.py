@@ -97,7 +97,7 @@ def test_lock_days_locks_the_bundle_on_a_bucket_that_can_and_is_refused_on_one_t
     assert "snapshotter: try: " in plain.err
     assert kept == 0
     assert noted.code == 0
-    assert "whoever can write there can delete all the same" in noted.err
+    assert "anybody who can write to the directory can delete the bundles" in noted.err
     assert list(tmp_path.glob("dir/.locks/bundles/*/*/*/*.wacz"))
 
 

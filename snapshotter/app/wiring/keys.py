@@ -51,10 +51,12 @@ def signer(
     if made:
         show_message(
             f"a signing key was made for you: {settings.keys_dir / f'{DEFAULT_NAME}.pem'}\n"
-            f"  its id is {found.key_id}\n"
-            "  Back this file up now, where only you can read it: without it you can not sign as "
-            "the same person again,\n  and whoever has it can sign in your name. "
-            "snapshotter keys init --ask-passphrase makes one with a passphrase."
+            f"  The key id is {found.key_id}\n"
+            "  Back up this file now, in a place that only you can read. Without the file "
+            "you cannot sign as the\n"
+            "  same person again. Anybody with the file can sign in your name. Make a key "
+            "with a passphrase instead:\n"
+            "  snapshotter keys init --ask-passphrase"
         )
     return found
 
@@ -75,18 +77,21 @@ def event_signer(
     name, source = settings.event_key, _passphrase_source(settings, ask)
     if name in (settings.key, *settings.cosigners):
         raise SnapshotterError(
-            f"the key {name} signs captures, and may not sign take-down events as well",
-            hint="leave event_key out: a key for events is then made on first use",
+            f"the key {name} signs captures, so it cannot sign take-down events",
+            hint="remove event_key from the settings: a key for events is then made on first use",
         )
     if name != EVENT_KEY or _known_or_none(directory, name) is not None:
         return _signer(directory, name, source, show_message)
     found, made = directory.ensure(name, source if settings.passphrase_file else None)
     if made:
         show_message(
-            f"a key for take-down events was made for you: {settings.keys_dir / f'{name}.pem'}\n"
-            f"  its id is {found.key_id}\n"
-            "  It signs no captures. Who is to check events has to know it as well: "
-            f"snapshotter keys export {name}, then snapshotter trust add-key"
+            "a key for take-down events was made for you: "
+            f"{settings.keys_dir / f'{name}.pem'}\n"
+            f"  The key id is {found.key_id}\n"
+            "  The key signs no captures. Verifiers of events need its public key in a trust "
+            "file:\n"
+            f"  snapshotter keys export {name} | snapshotter trust add-key trust.json - "
+            "--owner NAME"
         )
     return found
 
@@ -123,8 +128,8 @@ def _signer(
     held = open_external_key(name, ask=ask)
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     show_message(
-        f"the key of {name} was not used here before: its id is {held.key_id}\n"
-        f"  It is called {stored.name} from now on, and another key in its place is refused"
+        f"the key of {name} is used here for the first time. Its key id is {held.key_id}\n"
+        f"  Its name is {stored.name} from now on. Another key in its place is refused"
     )
     return held
 
@@ -142,9 +147,10 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
     while stored.retired is not None and stored.retired.at <= now:
         if not stored.retired.successor or stored.retired.successor in seen:
             raise SnapshotterError(
-                f"the key {stored.name!r} was revoked as {stored.retired.reason} and must not "
+                f"the key {stored.name!r} was revoked as {stored.retired.reason} and cannot "
                 "sign any more",
-                hint="make another with `snapshotter keys init --name NAME`, and set key to it",
+                hint="make another key, and set key to its name:\n"
+                "  snapshotter keys init --name NAME",
             )
         stored = directory.find(stored.retired.successor)
         seen.add(stored.name)

@@ -105,15 +105,17 @@ def open_log(
         is_copy = next(iter(found.list(log_state.MIRROR)), None) is not None
         what = "is a copy of another store's" if is_copy else "has lost its lock"
         raise LogDamaged(
-            f"the log {there} in {found.url} {what}: nothing is written to it",
-            hint="snapshotter log repair --take-over, if the first store is lost for good"
+            f"the log {there} in {found.url} {what}, so nothing can be added to it",
+            hint="only if the first store is lost for good:\n  snapshotter log repair --take-over"
             if is_copy
-            else "snapshotter log repair",
+            else "repair the lock of the log:\n  snapshotter log repair",
         )
     if memory.load() and not again:
         raise LogDamaged(
-            f"the log of {found.url} is gone: this machine has seen one there",
-            hint="if you emptied the store yourself: snapshotter log init --again",
+            f"the log of {found.url} is missing, and this machine has seen a log there",
+            hint="restore the folder log/ from a backup; if you emptied the store yourself, make "
+            "a new log:\n"
+            "  snapshotter log init --again",
         )
     # Two first captures at once make one log, and no key that nobody needs.
     with private_files.lock_directory(settings.data_dir / "log", wait_s=30):
@@ -127,10 +129,13 @@ def open_log(
         begun = writer(key.name)
         begun.create()
     show_message(
-        f"a log was begun for {found.url}; its verifier key, for a trust file and for witnesses:\n"
+        f"a log was made for {found.url}. Its verifier key, for a trust file and for "
+        "witnesses:\n"
         f"  {key.text}\n"
-        f"  Back up {keys.file(key)}: without it nothing more can be logged there, and whoever "
-        "has it can sign\n  another history. A witness makes that evident: docs/howto/log.md"
+        f"  Back up {keys.file(key)}. Without this file, nothing more can be logged there. "
+        "Anybody with the file\n"
+        "  can sign another history of the log. A witness makes that evident "
+        "(docs/howto/log.md)"
     )
     return begun
 
@@ -157,7 +162,7 @@ def log_repair(
         origin = note.parse_checkpoint(note.parse(known).text).origin
     if not origin:
         raise LogDamaged(
-            f"{found.url} has no checkpoint of a log: nothing is there to repair",
+            f"{found.url} has no checkpoint of a log, so there is nothing to repair",
             hint="restore the folder log/ from a replica or a backup",
         )
     source = ask
@@ -192,7 +197,9 @@ def append_report_to_log(
     if not origin:
         return
     if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
-        show_message(f"the report is not in the log: the key of {origin} is not here")
+        show_message(
+            f"the report is not in the log, because the key of {origin} is not on this machine"
+        )
         return
     leaf = Leaf(kind=REPORT, name=report_id, sha256=sha256)
     logbook(settings, proofs=found, ask=ask, show_message=show_message).append((leaf,), seen=None)
@@ -215,8 +222,9 @@ def stored_origin(found: "DirectoryStore | S3Store") -> str:
         return ""
     except EvidenceInvalid as error:
         raise LogDamaged(
-            f"{log_state.LOCK} in {found.url} is not the lock of a log",
-            hint="snapshotter log check; restore the folder log/ from a backup",
+            f"{log_state.LOCK} in {found.url} is not a valid lock of a log",
+            hint="restore the folder log/ from a backup, or check the log:\n"
+            "  snapshotter log check",
         ) from error
 
 
@@ -332,11 +340,11 @@ def witness_signer(settings: Settings, *, name: str, show_message: ShowMessage) 
     there = keys.list(WITNESS)
     if not there:
         made = keys.create(WITNESS, name=name)
-        show_message(f"a key of a witness was made: {keys.file(made)}; back it up")
+        show_message(f"a key for the witness was made: {keys.file(made)}. Back up this file")
     elif name and name != there[0].name:
         raise SnapshotterError(
-            f"this witness is named {there[0].name}",
-            hint="leave --name out; another witness is another key directory",
+            f"the name of this witness is {there[0].name}",
+            hint="leave out --name; another witness needs another key directory",
         )
     return keys.load(WITNESS, passphrase=source)
 
@@ -357,11 +365,11 @@ def witnessing(
         logs = [parse_verifier_key(text) for text in log_keys]
     except EvidenceInvalid as error:
         raise SnapshotterError(
-            f"--log: {error}", hint="snapshotter log show prints a log's verifier key"
+            f"--log: {error}", hint="show the verifier key of a log:\n  snapshotter log show"
         ) from error
     if not logs or any(key.kind != ED25519 for key in logs):
         raise SnapshotterError(
-            "a witness has to know the logs that it witnesses",
-            hint="name each by its verifier key: --log KEY; snapshotter log show prints it",
+            "the witness needs the verifier keys of the logs to witness",
+            hint="name each log with --log KEY. The key is shown by:\n  snapshotter log show",
         )
     return WitnessService(directory or settings.data_dir / "witness", signer, logs, SystemClock())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from snapshotter.notify.rules import MailEntry, NotifyRules, WebhookEntry
 
 _SECRET_BYTES = 4096
-_NOBODY_HINT = "notify_file in your own settings names a notify.toml: docs/howto/notifications.md"
+_NOBODY_HINT = "set notify_file in your own settings to a notify.toml (docs/howto/notifications.md)"
 
 
 def rules(settings: Settings) -> "NotifyRules":
@@ -34,7 +34,7 @@ def rules(settings: Settings) -> "NotifyRules":
     from snapshotter.notify.rules import load
 
     if settings.notify_file is None:
-        raise SnapshotterError("nobody is told of anything here", hint=_NOBODY_HINT)
+        raise SnapshotterError("no channel for messages is configured", hint=_NOBODY_HINT)
     return load(settings.notify_file)
 
 
@@ -86,12 +86,13 @@ def notify_once(
             service.notify(event)
             for problem in service.round(hurry=True).problems:
                 show_message(
-                    f"WARNING: not told yet: {problem}; snapshotter notify send tries again"
+                    f"WARNING: the message was not sent: {problem}. Send it again:\n"
+                    "  snapshotter notify send"
                 )
     except SnapshotterError as error:
-        show_message(f"WARNING: nobody was told: {error.message}")
+        show_message(f"WARNING: no message was sent: {error.message}")
     except ModuleNotFoundError as error:  # the command itself needs none of these
-        show_message(f"WARNING: nobody was told: {error.name} is not installed")
+        show_message(f"WARNING: no message was sent: {error.name} is not installed")
 
 
 def channel_problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
@@ -161,7 +162,7 @@ def _url(entry: "WebhookEntry", beside: Path) -> str:
     try:
         return entry.checked(passphrase_from_file(path).decode("ascii", "replace").strip())
     except ValueError as error:
-        raise SnapshotterError(f"{path} has no address to post to: {error}") from error
+        raise SnapshotterError(f"{path} has no valid address of a webhook: {error}") from error
 
 
 def _secrets(path: Path) -> str:

@@ -50,9 +50,9 @@ def proof_service(
     trust = wiring_trust.trust(settings)
     if settings.trust_file is not None and trust.key(signer.key_id) is None:
         show_message(
-            f"the trust file does not name the key {signer.key_id}, which signs events and packs: "
-            "who goes by it will find the pack INDETERMINATE\n"
-            "  snapshotter trust add-key puts it in"
+            f"the trust file does not name the key {signer.key_id}, which signs events and "
+            "proof packs. By this trust file, the proof pack is INDETERMINATE. Add the key "
+            "with snapshotter trust add-key"
         )
     by = wiring_takedown.rederivation(settings)
     return ProofService(
@@ -102,13 +102,14 @@ def write_event_pack(
     if free is not None and free < _PRINTER_BYTES:
         # The worker's browsers are there for captures: one too many would end one of them.
         needed = _PRINTER_BYTES >> 20
-        why = f"{free >> 20} MB of memory are free, and printing may take {needed} MB"
+        why = f"{free >> 20} MB of memory are free, and printing may need {needed} MB"
     else:
         why = proof_case.with_pdf(packs, written)
     if why:
         show_message(
-            f"the pack of the event {event_id} has no PDF: {why}\n"
-            f"  snapshotter proof {event_id} makes one that has"
+            f"the proof pack of the event {event_id} has no PDF: {why}. Make a proof pack "
+            "with a PDF:\n"
+            f"  snapshotter proof {event_id}"
         )
 
 
@@ -134,7 +135,9 @@ def event_log_proof(settings: Settings) -> Callable[[str], bytes]:
         except FileNotFoundError:  # this store has no log
             return b""
         except EvidenceInvalid as error:
-            raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+            raise EvidenceInvalid(
+                error.message, hint="check the log:\n  snapshotter log check"
+            ) from error
 
     return find
 
@@ -169,4 +172,4 @@ def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
             ),
         )
     except OSError as error:
-        raise SnapshotterError(f"{file} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{file} cannot be read: {error.strerror}") from error

@@ -48,7 +48,7 @@ def store(settings: Settings) -> "DirectoryStore | S3Store":
             )
         )
     except ValueError as error:
-        raise SnapshotterError(f"the S3 settings can not be used: {error}") from error
+        raise SnapshotterError(f"the S3 settings are invalid: {error}") from error
 
 
 def store_for_evidence(
@@ -72,9 +72,10 @@ def store_for_evidence(
     if isinstance(store_location(settings), DirectoryLocation):
         if locked:
             show_message(
-                f"WARNING: {found.url} is a directory: it notes the retention, our commands honour "
-                "it, and whoever can write there can delete all the same\n"
-                "  A bucket with Object Lock enforces it: docs/howto/s3.md"
+                f"WARNING: {found.url} is a directory and does not enforce retention. "
+                "snapshotter honours the retention, but anybody who can write to the "
+                "directory can delete the bundles. A bucket with Object Lock enforces "
+                "retention (docs/howto/s3.md)"
             )
         return found
     from snapshotter.store.probe import probe, refuse_if_not_locking
@@ -87,8 +88,9 @@ def store_for_evidence(
     result = probe(found, clock, RandomIds())
     if not result.usable:
         raise SnapshotterError(
-            f"{found.url} does not keep what evidence depends on",
-            hint="snapshotter store check says which promises; use another endpoint",
+            f"{found.url} does not keep the guarantees that evidence needs",
+            hint="use another endpoint, or show which guarantees are missing:\n"
+            "  snapshotter store check",
         )
     if locked:
         refuse_if_not_locking(result)

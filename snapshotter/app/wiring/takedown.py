@@ -221,7 +221,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):
             return None
-        raise EvidenceInvalid(f"it can not be judged: {error}") from error
+        raise EvidenceInvalid(f"the capture cannot be judged: {error}") from error
 
 
 def _notifier(
@@ -243,7 +243,8 @@ def _notifier(
                     service.notify(event)
                 for problem in service.round(hurry=True).problems if now else ():
                     show_message(
-                        f"WARNING: not told yet: {problem}; snapshotter notify send tries again"
+                        f"WARNING: the message was not sent: {problem}. Send it again:\n"
+                        "  snapshotter notify send"
                     )
         except ModuleNotFoundError as error:
             raise SnapshotterError(f"{error.name} is not installed") from error

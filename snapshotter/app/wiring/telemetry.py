@@ -162,7 +162,7 @@ def _served(
     def spool_has_space() -> None:
         free = _usage(spool).free
         if free < _READY_BYTES:
-            raise SnapshotterError(f"{free >> 20} MB are free for {spool}")
+            raise SnapshotterError(f"only {free >> 20} MB are free for {spool}")
 
     health = Health(
         (

@@ -44,8 +44,10 @@ def _anchor(entry: Authority) -> Anchor:
         )
     except (OSError, ValueError) as error:
         raise SnapshotterError(
-            f"the root certificate of authority {entry.name} can not be used: {entry.root}",
-            hint="point `root` at a PEM file with exactly the authority's self-signed root",
+            f"the root certificate of the timestamp authority {entry.name} is invalid: "
+            f"{entry.root}",
+            hint="set root to a PEM file with exactly one certificate, the self-signed root of "
+            "the timestamp authority",
         ) from error
 
 

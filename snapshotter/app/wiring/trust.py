@@ -57,9 +57,10 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
     if settings.trust_file:
         if not settings.trust_root_key:
             raise SnapshotterError(
-                "a trust file says nothing until you say whose it is",
-                hint="give the key id that its owner published with --root-key "
-                f"(snapshotter trust show {settings.trust_file} prints who signed it)",
+                "the trust file needs the key id of its root key",
+                hint="give the key id that the owner published with --root-key. Show which key "
+                "signed the file:\n"
+                f"  snapshotter trust show {settings.trust_file}",
             )
         return remembered_version.read_and_remember(
             settings.trust_file,

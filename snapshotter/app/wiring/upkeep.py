@@ -138,7 +138,9 @@ def repair_service(
     try:
         contents = read_log(copying.target, policy)
     except EvidenceInvalid as error:
-        show_message(f"WARNING: the log says nothing about what belongs here: {error}")
+        show_message(
+            f"WARNING: the log cannot be used to decide what belongs to the store: {error}"
+        )
         contents = LogContents()
     return RepairService(
         target=copying.target,

@@ -136,10 +136,12 @@ class _WayOut:
         try:
             policy = configured_policy.policy_for(settings, watch.policy)
         except SnapshotterError as error:
-            raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
+            raise FetchFailed(
+                "policy", f"the policy of the watch is invalid: {error.message}"
+            ) from error
         if policy.network.require_proxy and not settings.proxy:
             raise FetchFailed(
-                "policy", "its policy goes through a proxy or not at all, and none is set"
+                "policy", "the policy of the watch requires a proxy, and no proxy is set"
             )
         rules = EgressRules(
             blocked=policy.network.block_hosts,

@@ -59,8 +59,8 @@ def worker(
     polite = wiring_jobs.politeness(settings)
     if rules.slots > polite.worker_at_once:
         show_message(
-            f"{polite.worker_at_once} captures at a time, not {rules.slots}: so many may a worker "
-            f"have at most, as {polite.source} says"
+            f"captures at a time: {polite.worker_at_once} instead of {rules.slots}, the limit "
+            f"for one worker in {polite.source}"
         )
         rules = replace(rules, slots=polite.worker_at_once)
     job_observer = observer or JobObserver()

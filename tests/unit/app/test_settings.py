@@ -172,7 +172,7 @@ def test_a_file_that_only_lies_here_decides_neither_whom_to_believe_nor_what_to_
 ) -> None:
     path = _write(tmp_path / "exhibit", f"{line}\n")
 
-    with pytest.raises(SnapshotterError, match="only lies here") as caught:
+    with pytest.raises(SnapshotterError, match="only found in the working directory") as caught:
         _load(tmp_path / "exhibit")
 
     assert str(path) in caught.value.hint

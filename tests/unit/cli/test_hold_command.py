@@ -102,7 +102,7 @@ def test_the_list_names_what_is_held_and_by_what(shell: BundleShell) -> None:
 def test_retention_comes_later_and_is_only_extended(shell: BundleShell) -> None:
     assert shell.run("show", shell.id) == 0
     assert shell.run("store", "retain", "--json", "--days", "30", shell.id) == 0
-    assert "whoever can write there can delete all the same" in shell.err
+    assert "anybody who can write to the directory can delete the bundles" in shell.err
     asked = shell.object
     assert (asked["lock_mode"], asked["enforced"]) == ("GOVERNANCE", False)
 

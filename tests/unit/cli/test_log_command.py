@@ -177,7 +177,7 @@ def test_a_log_that_was_rolled_back_or_removed_is_found(here: Here) -> None:
         here.store.discard(key)
     code, _, err = here.run("sync")
     assert code == 1
-    assert "this machine has seen one there" in err
+    assert "this machine has seen a log there" in err
     assert here.run("init", "--again")[0] == 0
     assert here.run("check")[0] == 0
 

@@ -93,8 +93,8 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     told: list[str] = []
     desk.tell(told)
     assert told == [
-        "WARNING: not told yet: desk: the receiver answered with HTTP status 503; "
-        "snapshotter notify send tries again"
+        "WARNING: the message was not sent: desk: the receiver answered with HTTP status 503. "
+        "Send it again:\n  snapshotter notify send"
     ]
     assert desk.run("outbox", "--state", "owed", "--json") == 0
     (owed,) = desk.objects
@@ -224,7 +224,7 @@ def test_a_trouble_with_telling_changes_nothing_else(
     desk.tell(told)
 
     (sentence,) = told
-    assert sentence.startswith("WARNING: nobody was told: ")
+    assert sentence.startswith("WARNING: no message was sent: ")
 
 
 def _from_the_reference(language: str) -> str:

@@ -160,7 +160,7 @@ def test_the_key_of_events_is_not_one_that_signs_captures(
         bench.shoot(minute, url)
 
     assert bench.run("takedown", "derive") == 1
-    assert "signs captures, and may not sign take-down events" in bench.err
+    assert "signs captures, so it cannot sign take-down events" in bench.err
     assert bench.events == []
 
 

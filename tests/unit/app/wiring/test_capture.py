@@ -228,7 +228,7 @@ def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: Fil
     file = tmp_path / "trust.json"
     _publish(TrustDocument.new(root.public_key), root, file)
 
-    with pytest.raises(SnapshotterError, match="whose it is"):
+    with pytest.raises(SnapshotterError, match="needs the key id of its root key"):
         wiring_trust.trust(_settings(tmp_path, trust_file=str(file)))
 
 
@@ -255,7 +255,7 @@ def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) 
 
     assert first.key_id == again.key_id
     assert len(said) == 1
-    assert "Back this file up" in said[0]
+    assert "Back up this file" in said[0]
 
 
 def test_a_directory_says_that_it_notes_retention_and_enforces_none(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_directory_says_that_it_notes_retention_and_enforces_none(tmp_path: Pa
     wiring_store.store_for_evidence(_settings(tmp_path), locked=True, show_message=said.append)
 
     assert len(said) == 1
-    assert "whoever can write there can delete all the same" in said[0]
+    assert "anybody who can write to the directory can delete the bundles" in said[0]
 
 
 def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> None:
