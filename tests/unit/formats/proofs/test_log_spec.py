@@ -9,7 +9,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import leaf, note, tlog_proof
 
 SPEC = Path(__file__).parents[4] / "docs" / "spec" / "log.md"
-BLOCKS = re.findall(r"^```\n(.*?)^```$", SPEC.read_text(), re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```[a-z]*\n(.*?)^```$", SPEC.read_text(), re.DOTALL | re.MULTILINE)
 LOG_KEY, WITNESS_KEY = (
     note.parse_verifier_key(line)
     for block in BLOCKS
