@@ -54,7 +54,8 @@ def write_salts_once(
         return tuple(Disclosure(**json.loads(line)) for line in path.read_bytes().splitlines())
     except (OSError, ValueError, TypeError) as error:
         raise SnapshotterError(
-            f"{path} can not be read: {error}", hint="it was written by this program: restore it"
+            f"{path} cannot be read: {error}",
+            hint="snapshotter wrote this file. Restore it from a copy",
         ) from error
 
 

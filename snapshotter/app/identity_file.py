@@ -37,17 +37,19 @@ class _Entry(BaseModel):
     def _check_is_searchable(self) -> Self:
         value = self.value
         if value != value.strip() or any(character < " " for character in value):
-            raise ValueError("white space at an end, or a control character")
+            raise ValueError(
+                "the value begins or ends with white space, or contains a control character"
+            )
         if self.kind == "ip":
             try:
                 ipaddress.ip_address(value)
             except ValueError:
-                raise ValueError("no address of the network") from None
+                raise ValueError("the value is not an IP address") from None
             return self
         if len(value) < (_MIN_ASCII if value.isascii() else _MIN_OTHER):
-            raise ValueError("too short: it would be found in everything")
+            raise ValueError("the value is too short: it would be found on every page")
         if _COMMON_WORDS.fullmatch(value):
-            raise ValueError("a word that every page is made of")
+            raise ValueError("the value is a common word: it would be found on every page")
         return self
 
 
@@ -71,6 +73,6 @@ def load_identity_file(path: Path | None) -> tuple[CapturerIdentifier, ...]:
     except ValidationError as error:
         raise SnapshotterError(
             f"{path}: {first_validation_mistake(error)}",
-            hint="docs/howto/stay-unnamed.md says what the file holds",
+            hint="docs/howto/stay-unnamed.md explains what the file contains",
         ) from None
     return tuple(CapturerIdentifier(kind=entry.kind, value=entry.value) for entry in entries)

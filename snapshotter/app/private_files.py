@@ -37,7 +37,7 @@ def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
     except OSError as error:
         if is_new and isinstance(error, FileExistsError) and path.is_file():
             raise
-        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def require_writable(directory: Path) -> None:
@@ -57,9 +57,9 @@ def require_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise SnapshotterError(
-            f"{directory} can not be written to: {error.strerror}",
-            hint="a capture would have nowhere to put what must not be lost, so nothing was "
-            "captured; make it a directory that you may write to",
+            f"the directory {directory} cannot be written to: {error.strerror}",
+            hint="nothing was captured, because a sealed bundle that cannot be stored "
+            "would have no place. Give this user the right to write to the directory",
         ) from error
 
 
@@ -78,7 +78,9 @@ def lock_directory(directory: Path, *, wait_s: float) -> Iterator[bool]:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ServiceUnavailable(f"{directory} can not be locked: {error.strerror}") from error
+        raise ServiceUnavailable(
+            f"the directory {directory} cannot be locked: {error.strerror}"
+        ) from error
     try:
         yield _lock(directory, descriptor, wait_s)
     finally:
@@ -95,6 +97,8 @@ def _lock(directory: Path, descriptor: int, wait_s: float) -> bool:
                 return False
             time.sleep(_RETRY_S)
         except OSError as error:
-            raise ServiceUnavailable(f"{directory} can not be locked: {error.strerror}") from error
+            raise ServiceUnavailable(
+                f"the directory {directory} cannot be locked: {error.strerror}"
+            ) from error
         else:
             return True

@@ -114,8 +114,8 @@ def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
 def _unmade(root: Path, error: OSError) -> SnapshotterError:
     full = is_disk_full(error)
     return SnapshotterError(
-        f"no spool directory can be made in {root}: {error.strerror}",
-        hint="make room on its disk, or set spool_dir to a directory on another"
+        f"the spool directory cannot be made in {root}: {error.strerror}",
+        hint="free space on its disk, or set spool_dir to a directory on another disk"
         if full
         else "set spool_dir to a directory that you may write to",
     )
@@ -141,7 +141,7 @@ def _claim(directory: Path) -> int:
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)
-    raise FileExistsError(errno.EEXIST, "another process removes it again and again")
+    raise FileExistsError(errno.EEXIST, "another process keeps removing the directory")
 
 
 def _sealed(directory: Path) -> list[Path]:

@@ -19,12 +19,16 @@ def store_location(settings: Settings) -> DirectoryLocation | S3Location:
             buckets that this user chose.
     """
     if not settings.has_store:
-        raise SnapshotterError("no store was named", hint="--store DIR, or s3://bucket/prefix")
+        raise SnapshotterError(
+            "no store is named",
+            hint="name a store with --store: a directory, or s3://bucket/prefix",
+        )
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:
         raise SnapshotterError(
-            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
+            f"{settings.store!r} is not a store: {error}",
+            hint="name a directory, or s3://bucket/prefix",
         ) from error
     found = settings.found.get("store")
     if isinstance(where, S3Location) and found is not None:

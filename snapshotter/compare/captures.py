@@ -74,7 +74,9 @@ def compare(before: ComparableCapture, after: ComparableCapture, masks: Masks) -
 
 def _of_cut_pages(found: TextComparison, before: Page, after: Page) -> TextComparison:
     """Return what can be said where blocks hold a part of the text: the same only if all is."""
-    why = "a page has more text than its layout keeps: what stands behind that was not told apart"
+    why = (
+        "a page has more text than its layout records, so the rest was compared without its regions"
+    )
     coarse = (*found.coarse, why)
     if before.text == after.text or found.main is ComparisonState.CHANGED:
         return replace(found, coarse=coarse)

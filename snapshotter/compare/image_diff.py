@@ -93,7 +93,8 @@ def compare(
         return PictureComparison(
             picture=picture,
             state=ComparisonState.UNKNOWN,
-            detail=f"one has {before.scale} pixels to a CSS pixel, the other {after.scale}",
+            detail=f"the pictures have different scales: {before.scale} and {after.scale} "
+            "pixels to a CSS pixel",
         )
     try:
         return _compare(picture, before, after, underlying_pages)
@@ -148,9 +149,9 @@ def _compare(
         )
         if more and main is ComparisonState.UNCHANGED:
             main = ComparisonState.UNKNOWN
-    details = [f"{more} smaller regions are not listed"] if more else []
+    details = [f"smaller regions that are not listed: {more}"] if more else []
     if alignment.coarse:
-        details.append("too many rows differ to be aligned: what moved may stand as changed")
+        details.append("too many rows differ, so content that only moved may be shown as changed")
     sizes = (width // scale, rows // scale), (other_width // scale, other_rows // scale)
     same = not regions and sizes[0] == sizes[1]
     return PictureComparison(
@@ -478,7 +479,7 @@ def _size(shot: PictureSource) -> tuple[int, int]:
         with opener() as stream:
             header = PngRows(stream).header
         if width and header.width != width:
-            raise SnapshotterError("the files of a picture differ in width")
+            raise SnapshotterError("the files of a picture have different widths")
         width, height = header.width, height + header.height
     if not 0 < width <= _WIDTH or height > _HEIGHT:
         raise SnapshotterError(f"a picture of {width} x {height} pixels is not compared")

@@ -113,22 +113,24 @@ def read(rules: MaskRules) -> Masks:
 
 def _pattern(text: str) -> re.Pattern[str]:
     if len(text) > _PATTERN:
-        raise SnapshotterError(f"a mask of more than {_PATTERN} characters")
+        raise SnapshotterError(f"a mask must have at most {_PATTERN} characters")
     try:
         compiled = re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise SnapshotterError(f"the mask {text!r} is no regular expression: {error}") from error
+        raise SnapshotterError(
+            f"the mask {text!r} is not a valid regular expression: {error}"
+        ) from error
     # On a text that was made for it "(a+)+" takes longer than anybody waits, and pages are
     # made by strangers.
     if _can_take_for_ever(text):
         raise SnapshotterError(
-            f"the mask {text!r} repeats what repeats, or refers back: that can take for ever",
-            hint="write it without + or * on a group that has one inside",
+            f"the mask {text!r} repeats a repetition, or refers back, and could take very long",
+            hint="do not put + or * on a group that contains + or *",
         )
     if _reach(text) < _LEAST_TEXT:
         raise SnapshotterError(
-            f"the mask {text!r} can match one text in too many ways: that can take for ever",
-            hint="write fewer repeats and choices, or a letter between them: '[0-9]+:[0-9]+'",
+            f"the mask {text!r} can match one text in too many ways, and could take very long",
+            hint="use fewer repetitions and choices, or a character between them: '[0-9]+:[0-9]+'",
         )
     return compiled
 
@@ -269,7 +271,7 @@ class _Covered:
             # Comments are gone: what is left are elements, and numbers count those.
             root = html.document_fromstring(plain_markup(page.html))
         except (etree.LxmlError, ValueError) as error:
-            raise SnapshotterError("the document can not be read") from error
+            raise SnapshotterError("the document cannot be read") from error
         self._paths = ElementPaths(root)
         self._inside = {
             text: frozenset(element for element, is_in in selector.walk(root) if is_in)

@@ -107,7 +107,7 @@ def compare(
         found = align([block.key for block in first], [block.key for block in second], budget)
         if found.coarse:
             coarse.append(
-                "blocks: too many differ to be aligned; some may stand as removed and added"
+                "blocks: too many differ, so some that moved may be shown as removed and added"
             )
         for run in found.runs:
             respelled += sum(
@@ -120,7 +120,7 @@ def compare(
             come += added
             for block, its in paired:
                 if long or max(len(block.text), len(its.text)) > _LONG_BLOCK:
-                    coarse.append("words of blocks: a text is too long to be compared by words")
+                    coarse.append("words of blocks: a text is too long to be compared word by word")
                     pieces = word_diff.replace_whole_text(block.text, its.text)
                 else:
                     left, right = block.words, its.words
@@ -338,12 +338,12 @@ def _main(one: _Side, other: _Side, changes: Sequence[BlockChange]) -> tuple[Com
     if not shown:
         return (
             ComparisonState.UNCHANGED,
-            "all text is the same; nothing says which of it is the main region",
+            "all text is the same, but no capture states which part is the main region",
         )
     if not one.knows_main and not other.knows_main:
         return (
             ComparisonState.UNKNOWN,
-            "nothing in either capture says which text is the main region",
+            "no capture states which part is the main region",
         )
     which = "later" if one.knows_main else "earlier"
     lost = BlockKind.REMOVED if one.knows_main else BlockKind.ADDED
@@ -351,7 +351,8 @@ def _main(one: _Side, other: _Side, changes: Sequence[BlockChange]) -> tuple[Com
         return ComparisonState.CHANGED, f"the {which} capture has no main region"
     return (
         ComparisonState.UNKNOWN,
-        f"the {which} capture has the words, and nothing says that they are main",
+        f"the {which} capture has the words, but it is not known whether they are in the "
+        "main region",
     )
 
 

@@ -57,7 +57,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: object) -> datetime | None:
         """Return the value to write."""
         if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a zone is no time")
+            raise ValueError("a time without a time zone is invalid")
         return value.astimezone(UTC) if value is not None else None
 
     @override
@@ -110,7 +110,8 @@ def connect(text: str, *, make: bool = True) -> Engine:
         file = Path(url.database or "")
         if not make and not file.exists():
             raise SnapshotterError(
-                f"there is no queue at {file}", hint="snapshotter worker, which creates it"
+                f"the queue {file} does not exist",
+                hint="start a worker, which creates the queue:\n  snapshotter worker",
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
@@ -178,8 +179,8 @@ def _translated(engine: Engine) -> Iterator[None]:
         shown = shown_url(engine.url)
         why = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServiceUnavailable(
-            f"the queue at {shown} does not answer: {why}",
-            hint="is the database running, and is there space on its disk?",
+            f"the database of the queue at {shown} does not answer: {why}",
+            hint="check that the database is running and that its disk has free space",
         ) from error
 
 

@@ -45,12 +45,17 @@ def database_url(text: str) -> str:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:  # ValueError: an invalid port
-        raise SnapshotterError("the address of the queue is no URL", hint=_HINT) from error
+        raise SnapshotterError("the address of the queue is not a valid URL", hint=_HINT) from error
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        raise SnapshotterError(f"a queue can not be kept in {url.drivername}", hint=_HINT)
+        raise SnapshotterError(
+            f"{url.drivername} cannot be used as the database of the queue", hint=_HINT
+        )
     if driver == "sqlite" and not url.database:
-        raise SnapshotterError("a queue needs a file: without one nothing is kept", hint=_HINT)
+        raise SnapshotterError(
+            "the address of the queue names no file. Without a file, no job would be kept",
+            hint=_HINT,
+        )
     named = url.query.get("password_file")
     if named is not None:
         # The driver's own password file must belong to its reader alone. A secret that is
@@ -79,11 +84,12 @@ def _password(named: str | tuple[str, ...]) -> str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SnapshotterError(
-            f"the password of the queue can not be read from {named}: {why}",
-            hint="it is the first line of the file that password_file names",
+            f"the password of the queue cannot be read from {named}: {why}",
+            hint="the password must be on the first line of the file that password_file names",
         ) from error
     if not password:
         raise SnapshotterError(
-            f"the password of the queue in {named} is empty", hint="write it on the first line"
+            f"the file {named} has no password of the queue",
+            hint="write the password on the first line",
         )
     return password

@@ -104,8 +104,10 @@ def downgrade(address: str, number: int) -> int:
                 f"the tables of the queue cannot be changed from number {found or 'none'} to "
                 f"{number}: this release can change them back to {OLDEST_BACK} at the earliest, "
                 f"from {TABLES_VERSION} at the latest",
-                hint="snapshotter queue migrate, with the release that made the tables; "
-                "snapshotter queue tables shows the numbers",
+                hint="use the release that made the tables. Show the numbers, then change "
+                "them:\n"
+                "  snapshotter queue tables\n"
+                "  snapshotter queue migrate",
             )
         if number < found:
             _refuse_while_at_work(list(_at_work(connection)), "changed back")
@@ -195,8 +197,9 @@ def _refuse_while_at_work(workers: Sequence[ActiveWorker], what: str) -> None:
         names = ", ".join(worker.id for worker in workers)
         raise ServiceUnavailable(
             f"the tables of the queue cannot be {what} while workers use them: {names}",
-            hint="end these workers with SIGTERM (they finish their captures), then try again "
-            "(docs/howto/upgrade.md)",
+            hint="end these workers with SIGTERM, which lets them finish their captures. "
+            "Then give the same command again. docs/howto/upgrade.md explains the "
+            "steps",
         )
 
 
@@ -207,8 +210,9 @@ def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
     return SnapshotterError(
         f"the tables of the queue{place} were made by {'a later' if is_later else 'an earlier'} "
         f"release: they have number {number}, this release needs {TABLES_VERSION}",
-        hint="upgrade snapshotter on this machine, or run with the later release: "
-        f"snapshotter queue migrate --to {TABLES_VERSION}"
+        hint="upgrade snapshotter on this machine, or change the tables back with the "
+        "later release:\n"
+        f"  snapshotter queue migrate --to {TABLES_VERSION}"
         if is_later
         else "start the worker again to upgrade the tables, or install the earlier release here",
     )

@@ -34,10 +34,10 @@ def open_database(text: str) -> Engine:
     except SQLAlchemyError as error:
         engine.dispose()
         raise ServiceUnavailable(
-            f"the queue at {shown} can not be opened: {str(error).splitlines()[0]}",
-            hint="is there space on its disk, and may this user write to it?"
+            f"the queue at {shown} cannot be opened: {str(error).splitlines()[0]}",
+            hint="check that the disk has free space and that this user may write to the file"
             if engine.dialect.name == "sqlite"
-            else "is the database running, and may this user use it?",
+            else "check that the database is running and that this user may use it",
         ) from error
     except SnapshotterError:
         engine.dispose()

@@ -399,7 +399,7 @@ class Outbox:
                 .values(
                     state=MessageState.GIVEN_UP.value,
                     settled_at=now,
-                    detail="there is no such channel any more",
+                    detail="the channel no longer exists",
                 )
             )
             before = now - timedelta(days=KEPT_DAYS)

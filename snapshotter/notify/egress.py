@@ -52,7 +52,7 @@ class GuardedConnections:
         """Yield a running guard; all its connections end with the block, or with the time."""
         guard = EgressGuard(self._rules, clock=self._clock, purpose="notification")
         guard.start()
-        end = threading.Timer(self.timeout_s, guard.cut, ("the message took too long",))
+        end = threading.Timer(self.timeout_s, guard.cut, ("sending the message took too long",))
         end.daemon = True
         end.start()
         try:
@@ -71,4 +71,4 @@ class GuardedConnections:
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise SnapshotterError(f"{self._ca_file} can not be used: {error}") from error
+            raise SnapshotterError(f"{self._ca_file} cannot be used: {error}") from error

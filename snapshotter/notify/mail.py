@@ -78,27 +78,31 @@ class SmtpMail:
                 with suppress(smtplib.SMTPException, OSError):
                     relay.quit()
         except smtplib.SMTPAuthenticationError as error:  # the channel's fault, not the message's
-            return _failed(f"the relay does not know this user: {error.smtp_code}")
+            return _failed(
+                f"the mail relay does not accept the user or the password: {error.smtp_code}"
+            )
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             said = f"{error.smtp_code} {_words(error.smtp_error)}"
             return _failed(
-                f"the relay does not take the message: {said}",
+                f"the mail relay does not accept the message: {said}",
                 refused=error.smtp_code in _FOR_GOOD,
             )
         except smtplib.SMTPRecipientsRefused as error:
             codes = {code for code, _ in error.recipients.values()}
             return _failed(
-                f"the relay takes it for nobody: {_recipients(error.recipients)}",
+                f"the mail relay accepts none of the recipients: {_recipients(error.recipients)}",
                 refused=all(code in _FOR_GOOD for code in codes),
             )
         except smtplib.SMTPException as error:
-            return _failed(f"the relay did not do its part: {error}")
+            return _failed(f"the mail relay failed: {error}")
         except OSError as error:  # the guard's reasons, TLS, and what the system says
-            return _failed(f"the relay can not be reached: {error}")
+            return _failed(f"the mail relay cannot be reached: {error}")
         # To try again would send it twice to the others.
         return DeliveryResult(
             delivered=True,
-            detail=f"not taken for some: {_recipients(refused)}" if refused else "",
+            detail=f"the mail relay does not accept these recipients: {_recipients(refused)}"
+            if refused
+            else "",
         )
 
 

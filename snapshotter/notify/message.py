@@ -21,37 +21,55 @@ from snapshotter.model.notification import NotificationEvent, NotificationKind, 
 # One of a kind, and several of it.
 HEADLINES: Final = {
     NotificationKind.CAPTURE_DONE: ("a capture is done", "{} captures are done"),
-    NotificationKind.CAPTURE_INCOMPLETE: ("a capture is incomplete", "{} captures are incomplete"),
+    NotificationKind.CAPTURE_INCOMPLETE: (
+        "a capture lacks something that its policy requires",
+        "{} captures lack something that their policies require",
+    ),
     NotificationKind.CAPTURE_FAILED: ("a capture failed", "{} captures failed"),
-    NotificationKind.CAPTURE_DEAD: ("a capture was given up", "{} captures were given up"),
+    NotificationKind.CAPTURE_DEAD: (
+        "a capture failed in all its attempts",
+        "{} captures failed in all their attempts",
+    ),
     NotificationKind.SCHEDULE_GAP: ("a visit was missed", "{} visits were missed"),
     NotificationKind.WATCH_TROUBLE: (
-        "a watched list is in trouble",
-        "{} watched lists are in trouble",
+        "a watched list has a problem",
+        "{} watched lists have a problem",
     ),
-    NotificationKind.HOST_THROTTLED: ("a host throttles us", "{} hosts throttle us"),
+    NotificationKind.HOST_THROTTLED: ("a host limits our visits", "{} hosts limit our visits"),
     NotificationKind.TAKEDOWN_CONFIRMED: ("a page was taken down", "{} pages were taken down"),
-    NotificationKind.TAKEDOWN_REINSTATED: ("a page is there again", "{} pages are there again"),
+    NotificationKind.TAKEDOWN_REINSTATED: ("a page came back", "{} pages came back"),
     NotificationKind.ACCOUNT_CHANGED: ("an account has changed", "{} accounts have changed"),
     NotificationKind.NOTICE_UNKNOWN: (
-        "a notice that no rule knows",
-        "{} notices that no rule knows",
+        "a page shows a notice that no rule knows",
+        "{} pages show notices that no rule knows",
     ),
     NotificationKind.COUNT_CROSSED: (
-        "a count went over a threshold",
-        "{} counts went over a threshold",
+        "a count reached a threshold",
+        "{} counts reached a threshold",
     ),
     NotificationKind.ACCOUNT_RENAMED: (
-        "an account has another name",
-        "{} accounts have another name",
+        "an account has a new name",
+        "{} accounts have new names",
     ),
     NotificationKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
-    NotificationKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
-    NotificationKind.AUDIT_WITHHELD: ("a store withholds objects", "{} stores withhold objects"),
-    NotificationKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),
-    NotificationKind.SERVICE_FAILED: ("a service does not answer", "{} services do not answer"),
+    NotificationKind.AUDIT_FAILED: (
+        "the verdict of an audit is FAILED",
+        "the verdicts of {} audits are FAILED",
+    ),
+    NotificationKind.AUDIT_WITHHELD: (
+        "a store no longer returns objects that it has returned before",
+        "{} stores no longer return objects that they have returned before",
+    ),
+    NotificationKind.WORKER_LOST: (
+        "a worker ended without notice",
+        "{} workers ended without notice",
+    ),
+    NotificationKind.SERVICE_FAILED: (
+        "a service failed or did not answer",
+        "{} services failed or did not answer",
+    ),
     NotificationKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),
-    NotificationKind.TEST: ("this is a test", "{} tests"),
+    NotificationKind.TEST: ("this is a test", "{} test messages"),
 }
 
 
@@ -157,8 +175,8 @@ def compose_mail(message: UndeliveredMessage, *, sender: str, to: Sequence[str])
 
 
 _WORDS: Final = (
-    ("job_id", "job"), ("bundle_id", "bundle"), ("origin", "asked by"), ("policy", "policy"),
-    ("worker", "worker"), ("host", "host"), ("url", "address"), ("detail", "it says"),
+    ("job_id", "job"), ("bundle_id", "bundle"), ("origin", "requested by"), ("policy", "policy"),
+    ("worker", "worker"), ("host", "host"), ("url", "address"), ("detail", "detail"),
 )  # fmt: skip
 
 
@@ -174,11 +192,15 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
             f"     {key:<9} {', '.join(event[key])}" for key in ("reasons", "tags") if key in event
         ]
     named = any(event.get("url") or event.get("host") for event in data["events"])
-    how = "addresses are written so that nothing makes a link of them: hxxps://example[.]org"
+    how = (
+        "Addresses are written as hxxps://example[.]org, so that no program makes links of them."
+        if named
+        else "Addresses are left out."
+    )
     found += [
         "",
         "-- ",
-        f"message {message_id}; {how if named else 'addresses are left out'}",
-        "Not evidence: what happened is in the store, its log and the queue.",
+        f"Message {message_id}. {how}",
+        "This message is not evidence. The store, its log and the queue record what happened.",
     ]
     return found

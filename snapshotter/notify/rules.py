@@ -75,7 +75,7 @@ class WebhookEntry(_Channel):
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         if bool(self.url) == bool(self.url_file):
-            raise ValueError("one of url and url_file says where")
+            raise ValueError("give either url or url_file")
         if self.url:
             self.checked(self.url)
         return self
@@ -84,10 +84,12 @@ class WebhookEntry(_Channel):
         """Return an address that may be posted to. Raises ValueError, which quotes nothing."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("url: an https address with a host, and without a password")
+            raise ValueError("url: must be an https address with a host and without a password")
         _ = parts.port  # raises ValueError for one that is none
         if parts.scheme == "http" and not self.allow_networks:
-            raise ValueError("url: http is for a network of your own: name it in allow_networks")
+            raise ValueError(
+                "url: http is allowed only to networks of your own, which allow_networks must name"
+            )
         return url
 
 
@@ -106,11 +108,11 @@ class MailEntry(_Channel):
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         if bool(self.user) != bool(self.password_file):
-            raise ValueError("user and password_file go together")
+            raise ValueError("user and password_file must be given together")
         if self.tls == "none" and (self.user or not self.allow_networks):
             raise ValueError(
-                "tls: without it there is no password, and only a network of your own: name it in "
-                "allow_networks"
+                "tls: none is allowed only without a password and to networks of your "
+                "own, which allow_networks must name"
             )
         return self
 
@@ -135,7 +137,10 @@ class RuleEntry(_Table):
     def _are_kinds(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
             if not any(fnmatchcase(kind, pattern) for kind in NotificationKind):
-                raise ValueError(f"{pattern} is no kind of event: {', '.join(NotificationKind)}")
+                raise ValueError(
+                    f"{pattern} is not a kind of event. The kinds are: "
+                    f"{', '.join(NotificationKind)}"
+                )
         return patterns
 
     def matches(self, kind: NotificationKind, about: NotificationScope) -> bool | None:
@@ -161,11 +166,11 @@ class _File(_Table):
     def _fits_together(self) -> Self:
         names = [channel.name for channel in self.channel]
         if len(set(names)) != len(names):
-            raise ValueError("two channels have one name")
+            raise ValueError("two channels have the same name")
         for entry in self.rule or ():
             for name in entry.channels:
                 if name not in names:
-                    raise ValueError(f"a rule names the channel {name}, which is not there")
+                    raise ValueError(f"a rule names the channel {name}, which does not exist")
         return self
 
 
@@ -187,7 +192,7 @@ class NotifyRules:
                 return channel
         raise SnapshotterError(
             f"{self.source} has no channel {name}",
-            hint=f"one of {', '.join(channel.name for channel in self.channels)}",
+            hint=f"the channels are: {', '.join(channel.name for channel in self.channels)}",
         )
 
     def waiting(self, event: NotificationEvent) -> tuple[QueuedNotification, ...]:

@@ -90,14 +90,16 @@ class HttpWebhook:
                 asked = answer.headers.get("Retry-After", "")
                 return self._outcome(answer.status_code, asked)
         except httpx.TimeoutException:
-            late = f"no answer within {self._connections.timeout_s:g} s"
+            late = f"the receiver did not answer within {self._connections.timeout_s:g} s"
             return DeliveryResult(delivered=False, detail=late)
         except httpx.ConnectError as error:
             return DeliveryResult(
-                delivered=False, detail=f"the receiver can not be reached: {error}"
+                delivered=False, detail=f"the receiver cannot be reached: {error}"
             )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return DeliveryResult(delivered=False, detail=f"the exchange broke off: {error}")
+            return DeliveryResult(
+                delivered=False, detail=f"the connection to the receiver broke: {error}"
+            )
 
     def _outcome(self, status: int, retry_after: str) -> DeliveryResult:
         if 200 <= status < 300:

@@ -148,13 +148,14 @@ def parse_address(text: str, *, anywhere: bool) -> tuple[str, int]:
         rest, port, address = text, None, None
     if rest or port is None or address is None:
         raise SnapshotterError(
-            f"not an address to listen on: {text}", hint="127.0.0.1:9464, or [::1]:9464"
+            f"{text!r} is not an address to listen on",
+            hint="write it as 127.0.0.1:9464 or [::1]:9464",
         )
     if not address.is_loopback and not anywhere:
         raise SnapshotterError(
-            f"others can reach {text}: it shows what this worker does",
-            hint="listen on 127.0.0.1, or say --listen-anywhere where a network of your own is "
-            "all that reaches it",
+            f"other machines can reach {text}, and would see what this worker does",
+            hint="listen on 127.0.0.1. If only a network of your own can reach the "
+            "address, add --listen-anywhere",
         )
     return str(address), port
 
@@ -175,8 +176,8 @@ class HealthServer:
             self._server = _Server((host, port), health, exposition)
         except OSError as error:
             raise SnapshotterError(
-                f"can not listen on {host} port {port}: {error.strerror}",
-                hint="another port, or the process that has it: ss -ltnp",
+                f"the worker cannot listen on {host} port {port}: {error.strerror}",
+                hint="choose another port, or find the process that uses it:\n  ss -ltnp",
             ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="health", daemon=True

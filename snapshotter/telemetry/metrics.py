@@ -72,71 +72,75 @@ class Metrics(JobObserver):
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
         ProcessCollector(registry=registry)
-        Info("snapshotter_build", "The program.", registry=registry).info({"version": version})
+        Info("snapshotter_build", "The version of the program.", registry=registry).info(
+            {"version": version}
+        )
         self._attempts = Counter(
             "snapshotter_attempts",
-            "Attempts at captures that ended, by what the job is then.",
+            "Attempts at captures that ended, by the state of the job after the attempt.",
             ["state"],
             registry=registry,
         )
         self._captures = Counter(
             "snapshotter_captures",
-            "Captures that were sealed, by how much was captured.",
+            "Captures that were sealed, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self._stages = Histogram(
             "snapshotter_stage_seconds",
-            "Time of each stage of a capture that was sealed.",
+            "Duration of each stage of the captures that were sealed.",
             ["stage"],
             buckets=_STAGE_S,
             registry=registry,
         )
         self._bytes = Counter(
-            "snapshotter_bundle_bytes", "Bytes of bundles that were stored.", registry=registry
+            "snapshotter_bundle_bytes", "Bytes of the bundles that were stored.", registry=registry
         )
         flying = Gauge(
-            "snapshotter_captures_in_flight", "Captures under way in this worker.",
+            "snapshotter_captures_in_flight", "Captures in progress in this worker.",
             registry=registry,
         )  # fmt: skip
         flying.set_function(lambda: len(self._in_flight))
         self._beat = Gauge(
             "snapshotter_heartbeat_timestamp_seconds",
-            "When this worker last wrote its heartbeat, in seconds since 1970.",
+            "Time of the last heartbeat of this worker, in seconds since 1970.",
             registry=registry,
         )
         self._restarts = Counter(
             "snapshotter_browser_restarts",
-            "Times that a browser's process was replaced.",
+            "Replaced browser processes, by reason.",
             ["why"],
             registry=registry,
         )
         self._services = Counter(
             "snapshotter_service_failures",
-            "Times that somebody else's service did not do its part.",
+            "Failures of external services.",
             ["service"],
             registry=registry,
         )
         self._late = Histogram(
             "snapshotter_schedule_lateness_seconds",
-            "How late visits of schedules were handed over.",
+            "Delay with which visits of schedules were handed to the queue.",
             buckets=_LATE_S,
             registry=registry,
         )
         self._events = Counter(
             "snapshotter_events",
-            "Things that people may want to be told: missed visits, lost workers and others.",
+            "Events of which people can be notified: missed visits, lost workers and others.",
             ["kind"],
             registry=registry,
         )
         self._messages = Counter(
             "snapshotter_notifications",
-            "Attempts to hand messages over: sent, failed (tried again) or given-up.",
+            "Attempts to deliver notification messages, by result: sent, failed (tried "
+            "again) or given-up.",
             ["result"],
             registry=registry,
         )
         space = Gauge(
-            "snapshotter_spool_free_bytes", "Space where captures are in progress.",
+            "snapshotter_spool_free_bytes", "Free space on the disk where captures are in "
+                                            "progress.",
             registry=registry,
         )  # fmt: skip
         space.set_function(free_bytes)
@@ -232,12 +236,13 @@ class _OfQueue(Collector):
             depth.add_metric([state.value], facts.depth.get(state, 0))
         yield depth
         for name, words, value in (
-            ("queue_oldest_due_seconds", "How long the first job has waited that could have begun.",
+            ("queue_oldest_due_seconds", "Waiting time of the oldest job that could begin.",
              facts.oldest_due_s),
-            ("hosts_deferred", "Hosts that are not visited at present.", facts.deferred_hosts),
-            ("workers", "Workers with a heartbeat that is not too old.", facts.workers),
+            ("hosts_deferred", "Hosts that are not visited at present, because of their limits.",
+             facts.deferred_hosts),
+            ("workers", "Workers with a recent heartbeat.", facts.workers),
             ("oldest_heartbeat_seconds",
-             "Age of the oldest heartbeat among workers that have not said goodbye.",
+             "Age of the oldest heartbeat of the workers that have not reported their end.",
              facts.oldest_heartbeat_s),
         ):  # fmt: skip
             yield GaugeMetricFamily(f"snapshotter_{name}", words, value=value)

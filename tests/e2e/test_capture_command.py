@@ -366,7 +366,7 @@ def test_a_host_that_may_not_be_asked_any_more_is_left_alone_and_that_is_told(
     assert done.code == 30, done.err
     good, held = done.objects
     assert good["requested_url"] == first
-    assert "127.0.0.1 is not asked before" in held["error"]
+    assert "127.0.0.1 is not visited before" in held["error"]
     assert "budget of 1" in held["error"]
     assert held["exit_code"] == 30
     assert len(installation.bundles()) == 1

@@ -218,7 +218,7 @@ def test_of_two_different_bundles_with_one_id_one_is_stored_whole_and_the_other_
     assert sorted(process.returncode for process in adding) == [0, 1], answers
     winner = next(path for path, done in zip(rivals, adding, strict=True) if done.returncode == 0)
     loser = next(answer for answer, done in zip(answers, adding, strict=True) if done.returncode)
-    assert "holds another file under the id" in loser[1]
+    assert "has another file under the id" in loser[1]
     assert shelf.contents() == {captured.bundle.name: winner.read_bytes()}
 
 

@@ -193,5 +193,5 @@ def test_without_pywb_nothing_is_captured(tmp_path: Path) -> None:
         assert site.requests == []
     assert done.code == 1
     assert "its program wayback is not in" in done.err
-    assert "try: python3 -m venv ~/pywb" in done.err
+    assert "\n  python3 -m venv ~/pywb" in done.err
     assert not installation.data.exists()

@@ -318,7 +318,9 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         name = str(record["how"]["policy"]["name"])
         locale, timezone = str(settings["locale"]), str(settings["timezone"])
     except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceInvalid("the record does not say by what it was assessed") from error
+        raise EvidenceInvalid(
+            "the capture record does not state the rules of its assessment"
+        ) from error
     texts: dict[str, str] = {}
     for rules_path, path in sorted(assessments.rules_in(files.names()).items()):
         data = _read(files, path, assessments.MAX_RULES_BYTES)
@@ -330,7 +332,9 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
             if rules_id not in verdict.rules
         ]
     except SnapshotterError as error:
-        raise EvidenceInvalid(f"a file of rules in the bundle is none: {error.message}") from error
+        raise EvidenceInvalid(
+            f"a file of rules in the bundle is invalid: {error.message}"
+        ) from error
     return Decision(
         policy_name=name,
         policy_text="",
@@ -361,7 +365,7 @@ def page_of(record: Mapping[str, Any], files: Files) -> Page:
     try:
         return _page_of(record, files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
+        raise EvidenceInvalid(f"the capture record is invalid: {error!r:.200}") from error
 
 
 def _page_of(record: Mapping[str, Any], files: Files) -> Page:
@@ -439,7 +443,7 @@ def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack)
                         scale=int(picture["scale"]),
                     )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
+        raise EvidenceInvalid(f"the capture record is invalid: {error!r:.200}") from error
 
 
 def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:
@@ -482,7 +486,7 @@ def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[byt
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
-        raise EvidenceInvalid("the record has no list of texts where there has to be one")
+        raise EvidenceInvalid("the capture record has no list of texts where one is required")
     return tuple(values)
 
 

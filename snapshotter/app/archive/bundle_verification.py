@@ -48,7 +48,7 @@ def unusable_reason(report: Report, sha256: str) -> str:
         sha256: The digest of the bundle that was catalogued, in hexadecimal.
     """
     if report.sha256 != sha256:
-        return "its bundle is another than was catalogued"
+        return "the bundle is not the bundle that the catalog lists: their digests differ"
     if report.verdict is Verdict.FAILED:
-        return f"its bundle FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        return f"the bundle is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
     return ""

@@ -140,7 +140,7 @@ def _check_listed(record: dict[str, Any]) -> None:
         for name in path.split("."):
             value = value.get(name, ...) if isinstance(value, dict) else ...
         if type(value) not in kinds:  # and not a subclass: True is no number here
-            raise EvidenceInvalid(f"the capture record has no {path} as it has to be")
+            raise EvidenceInvalid(f"the capture record has no valid value for {path}")
     canonical_json.parse_instant(record["when"]["started_at"])
 
 
@@ -325,18 +325,19 @@ def find_bundle_key(store: ReadableStore, bundle_id: str) -> str:
         store.head(key)
     except ValueError as error:
         raise SnapshotterError(
-            f"{bundle_id} is neither a file nor a bundle's id",
-            hint="snapshotter list shows the ids",
+            f"{bundle_id} is neither a file nor the id of a bundle",
+            hint="list the ids of the bundles:\n  snapshotter list",
         ) from error
     except FileNotFoundError as error:
         erased = read_tombstone(store, bundle_id)
         if erased is not None:
             raise SnapshotterError(
                 f"{bundle_id} was erased on {erased.at:%Y-%m-%d} by {erased.by}: {erased.order}",
-                hint=f"snapshotter custody show {bundle_id} shows what is left",
+                hint=f"show the records that remain:\n  snapshotter custody show {bundle_id}",
             ) from error
         raise SnapshotterError(
-            f"{store.url} has no bundle {bundle_id}", hint="snapshotter list shows what is there"
+            f"the store {store.url} has no bundle {bundle_id}",
+            hint="list the bundles of the store:\n  snapshotter list",
         ) from error
     return key
 
@@ -356,8 +357,11 @@ def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path,
             if found.key == key or found.key.startswith(f"{key}."):
                 if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
                     raise SnapshotterError(  # before a stranger's object fills the disk
-                        f"{found.key} has {found.length} bytes: it is nothing of ours",
-                        hint="snapshotter audit says more; take it away, or export from a copy",
+                        f"{found.key} has {found.length} bytes, which is more than "
+                        "snapshotter stores under such a name",
+                        hint="remove this object from the store, or export from a copy of "
+                        "the store. Check the store first:\n"
+                        "  snapshotter audit",
                     )
                 written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
     except OSError as error:
@@ -377,7 +381,9 @@ def unpack(bundle: Path, directory: Path) -> Path:
     """
     target = directory / bundle.stem
     if os.path.lexists(target):
-        raise SnapshotterError(f"{target} is there already", hint="remove it, or export elsewhere")
+        raise SnapshotterError(
+            f"{target} exists already", hint="remove it, or export to another folder"
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with bundle.open("rb") as stream, durable.growing_folder(target) as growing:
@@ -403,12 +409,15 @@ def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
                 out.write(chunk)
             sha256 = digester.digests().sha256
             if found.sha256 and found.sha256 != sha256:
-                raise EvidenceInvalid(f"{found.key} is not what the store said it is")
+                raise EvidenceInvalid(
+                    f"{found.key} does not have the digest that the store states for it"
+                )
     except FileExistsError:
         with target.open("rb") as there:
             same = digest(there, limit=target.stat().st_size).sha256 == sha256
         if not same:
             raise SnapshotterError(
-                f"{target} is there already, and is another file", hint="export elsewhere"
+                f"{target} exists already, and its content is different",
+                hint="export to another folder",
             ) from None
     return target

@@ -93,13 +93,14 @@ def select_bundles(
         url, until = _asked(names[0])
         if not url:
             raise SnapshotterError(
-                "one bundle can not be compared", hint="name two, or one address: its last two"
+                "one bundle cannot be compared",
+                hint="name two bundles, or one address, whose last two captures are then compared",
             )
         found = _captures(source(), url, until)
         if len(found) < 2:
             raise SnapshotterError(
-                f"there {'is one capture' if found else 'are no captures'} of {url}",
-                hint="snapshotter list shows what is there",
+                f"the store has {'only one capture' if found else 'no captures'} of {url}",
+                hint="list the captures:\n  snapshotter list",
             )
         return found[-2], found[-1]
     first, second = (_one(name, source) for name in names)
@@ -278,9 +279,7 @@ def combined_masks(given: Iterable[NamedBundle]) -> MaskRules:
             selectors |= dict.fromkeys(map(str, table.get("selectors", ())))
             patterns |= dict.fromkeys(map(str, table.get("patterns", ())))
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise EvidenceInvalid(
-                f"the policy in {bundle.name} can not be read: {error}"
-            ) from error
+            raise EvidenceInvalid(f"the policy in {bundle.name} cannot be read: {error}") from error
     return MaskRules(selectors=tuple(selectors), patterns=tuple(patterns))
 
 
@@ -292,7 +291,8 @@ def _one(name: str, source: Callable[[], ObservationSource]) -> str:
     if not found:
         when = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
         raise SnapshotterError(
-            f"there is no capture of {url}{when}", hint="snapshotter list shows what is there"
+            f"the store has no capture of {url}{when}",
+            hint="list the captures:\n  snapshotter list",
         )
     return found[-1]
 
@@ -312,7 +312,9 @@ def _asked(name: str) -> tuple[str, datetime | None]:
         )
     except ValueError as error:
         raise SnapshotterError(
-            f"{time} is no time", hint="as in URL@2026-11-27T10:00:00Z"
+            f"{time} is not a valid time",
+            hint="write the time after the address, as in "
+            "https://example.org/@2026-11-27T10:00:00Z",
         ) from error
     # A day includes its last second, and a second includes all of its fractions.
     return url, at.astimezone(UTC) + (timedelta(seconds=1) if clock else timedelta(days=1))
@@ -348,7 +350,7 @@ def _side(
             standing=summarise_verdict(assessed),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise EvidenceInvalid(f"{given.name}: the capture record is not as it has to be") from error
+        raise EvidenceInvalid(f"the capture record of {given.name} is invalid") from error
 
 
 def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: PageIdentityRules) -> str:
@@ -372,7 +374,9 @@ def _shots(record: Mapping[str, Any], files: BundleFiles) -> dict[str, PictureSo
     try:
         return _pictured(record["content"]["pictures"], files)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvidenceInvalid("the pictures in the record are not as they have to be") from error
+        raise EvidenceInvalid(
+            "the description of the pictures in the capture record is invalid"
+        ) from error
 
 
 def _pictured(
@@ -418,4 +422,4 @@ def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
             "network_path": str(who.get("network_path") or "") if isinstance(who, dict) else "",
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceInvalid("the capture record is not as it has to be") from error
+        raise EvidenceInvalid("the capture record is invalid") from error

@@ -25,7 +25,10 @@ from snapshotter.ports import Clock, IdSource
 _POLICY = "capture/policy.toml"
 _MAX_POLICY = 4 << 20  # bytes
 _MAX_KEY = 1 << 16  # bytes of a private key's file
-_HINT = "the policy's [streams] keep_for, or capture --keep-streams-for, keeps them"
+_HINT = (
+    "streams are kept if the policy names recipients in [streams] keep_for, or with "
+    "the option --keep-streams-for of capture"
+)
 
 
 def read_private_key(path: Path, passphrase: bytes | None) -> cms.PrivateKey:
@@ -39,11 +42,12 @@ def read_private_key(path: Path, passphrase: bytes | None) -> cms.PrivateKey:
         with path.open("rb") as file:
             return cms.private_key(file.read(_MAX_KEY), passphrase)
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SnapshotterError(
-            f"{path} can not be used: {error}",
-            hint="a private key in PEM, EC or RSA; --passphrase-file for one that is encrypted",
+            f"{path} cannot be used as a private key: {error}",
+            hint="give a private key in PEM (EC or RSA). If the key is encrypted, also "
+            "give --passphrase-file",
         ) from error
 
 
@@ -59,10 +63,12 @@ def decrypt_into(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Reco
         directory.mkdir(mode=0o700, parents=True)
     except FileExistsError as error:
         raise SnapshotterError(
-            f"{directory} is there already", hint="name a directory that is not"
+            f"{directory} exists already", hint="name a directory that does not exist"
         ) from error
     except OSError as error:
-        raise SnapshotterError(f"{directory} can not be made: {error.strerror}") from error
+        raise SnapshotterError(
+            f"the directory {directory} cannot be made: {error.strerror}"
+        ) from error
     try:
         return _unpacked(bundle, key, directory)
     except BaseException:  # also Ctrl-C: nothing may stay in clear
@@ -101,7 +107,7 @@ def check(
                 ids=ids,
             )
         except ValueError as error:
-            raise EvidenceInvalid(f"the network record can not be read: {error}") from error
+            raise EvidenceInvalid(f"the network record cannot be read: {error}") from error
 
 
 def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> RecordedStreams:
@@ -114,7 +120,7 @@ def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Recorde
         with encrypted.open("rb") as file:
             ids = ", ".join(key_id.hex() for key_id in cms.recipients_of(file))
         raise SnapshotterError(
-            str(error), hint=f"the key whose public half has one of these key ids: {ids}"
+            str(error), hint=f"use a key whose public half has one of these key ids: {ids}"
         ) from error
     except cms.CmsInvalid as error:
         raise EvidenceInvalid(f"{encrypted_streams.PATH}: {error}") from error
@@ -159,7 +165,7 @@ def _redacted(bundle: BinaryIO) -> frozenset[str]:
         headers = toml.loads((data or b"").decode())["redact"]["headers"]
         return redacted_headers(str(name) for name in headers)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EvidenceInvalid(f"{_POLICY} does not say which headers are secret") from error
+        raise EvidenceInvalid(f"{_POLICY} does not state which headers are redacted") from error
 
 
 def _signatures(bundle: BinaryIO) -> server_signature.ServerSignatures | None:

@@ -100,7 +100,7 @@ def write(
     bundles.find_bundle_key(store, bundle_id)  # before anything is written
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SnapshotterError(f"{folder} is there already", hint="name a folder that is new")
+        raise SnapshotterError(f"{folder} exists already", hint="name a folder that does not exist")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with durable.growing_folder(folder) as part:
@@ -143,7 +143,7 @@ def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -
     beside = trust_file.with_name(f"{trust_file.name}.sig")
     signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
     if hashlib.sha256(data).hexdigest() != trust.sha256:
-        raise SnapshotterError(f"{trust_file} was changed while it was read", hint="try again")
+        raise SnapshotterError(f"{trust_file} changed while it was read", hint="try again")
     document = load_document(data, signature, pinned_root=root_key_id)
     (part / "trust.json").write_bytes(data)
     (part / "trust.json.sig").write_bytes(signature)
@@ -183,42 +183,46 @@ def _tokens(bundle: Path, trust: Trust) -> Iterable[_Token]:
 _README = """\
 # {bundle}
 
-A capture of {url}, begun at {started_at} by the capturing machine's own clock.
-This folder holds all that is needed to check it, offline and without the software that made it:
-`openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the commands in this folder, Python
-with `-I` as it stands here: without it, Python runs programs of the folder that you work in.
+A capture of {url}. It began at {started_at}, by the clock of the capturing machine.
 
-| file | what |
+This folder has everything that is needed to check the capture, offline and without the software
+that made it. You also need `openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the
+commands in this folder. Run Python with `-I`, as shown here: without `-I`, Python also runs
+programs from the current folder.
+
+| file | content |
 | --- | --- |
 | `{bundle}` | the evidence: one signed file |
-{sidecars}| `trust.json`, `trust.json.sig` | whose keys and clocks count, and its signature |
-| `{information}/` | keys and certificates of the trust file. **For information: compare them \
-with what their owners publish** |
-| `{verifier}` | a verifier in one file, to be read before it is believed |
-| `{sums}` | digests of all of these files |
+{sidecars}| `trust.json`, `trust.json.sig` | the trust file, which lists the trusted keys and \
+timestamp authorities, and its signature |
+| `{information}/` | keys and certificates of the trust file. **For information only: compare them \
+with the keys and certificates that their owners publish** |
+| `{verifier}` | a verifier in one file. Read it before you rely on it |
+| `{sums}` | digests of all these files |
 
-## 1. What you have to know from elsewhere
+## 1. What you need from another source
 
-Whoever made this folder could have made up all of it, the trust file included. One thing makes
-the difference: the fingerprint of the root key, which its owner gave you or published by
-**another way** (a letter, a web site, the phone). It has to be
+The maker of this folder could have forged all its files, the trust file included. Only one value
+protects you from this: the fingerprint of the root key. Its owner must give it to you in **another
+way** (in a letter, on a web site, by phone). The fingerprint must be
 
     {root_key_id}
 
-and this must print it (the first line keeps `openssl` from reading settings of its own):
+and this command must print the same fingerprint (the first line prevents `openssl` from reading
+its own settings):
 
 ```sh
 export OPENSSL_CONF=/dev/null
 openssl pkey -pubin -in {information}/root.pub.pem -outform DER | sha256sum
 ```
 
-## 2. Nothing was damaged on the way
+## 2. Check that no file was damaged
 
 ```sh
 sha256sum --strict --quiet -c {sums}
 ```
 
-## 3. All of it in one command
+## 3. Check everything with one command
 
 ```sh
 python3 -I {verifier} --trust trust.json \\
@@ -226,20 +230,21 @@ python3 -I {verifier} --trust trust.json \\
   {bundle}
 ```
 
-It ends in PASSED (0), FAILED (10: it was altered, or a rule is broken) or INDETERMINATE (11:
-intact, and something could not be established), and gives its reasons.
+The result is PASSED (exit code 0), FAILED (exit code 10: the evidence was altered, or breaks a
+rule) or INDETERMINATE (exit code 11: the evidence is intact, but something could not be
+established). The command also prints the reasons.
 
-## 4. The same by hand
+## 4. Check the same by hand
 
-The trust file is what the root key signed:
+The root key signed this trust file:
 
 ```sh
 openssl dgst -sha384 -verify {information}/root.pub.pem -signature trust.json.sig trust.json
 ```
 
-The proofs are taken out into a new folder, under names that you read here. Nothing else is
-unpacked: `unzip -p` gives each file to the next command. No name is there twice (this prints
-nothing), and every file is as it was listed:
+These commands copy the proofs into a new folder, under the names that you read here. They unpack
+nothing else: `unzip -p` passes each file to the next command. The third command prints nothing if
+no name occurs twice. The last command prints `files as signed` if every file has its listed digest:
 
 ```sh
 mkdir by-hand
@@ -251,13 +256,13 @@ done | cmp - by-hand/manifest-sha256.txt && echo files as signed
 ```
 
 {by_hand}
-Look at no file of the bundle that `by-hand/manifest-sha256.txt` does not list. Whether a key was
-withdrawn, and whether the times fit each other, these commands leave open; that of section 3
-does not.
+Do not use files of the bundle that `by-hand/manifest-sha256.txt` does not list. These commands do
+not check whether a key was revoked, and whether the times are consistent. The command of section 3
+checks both.
 """
 
 _SIGNER = """\
-The list was signed by the key of {owner}. Its fingerprint is what the second command prints:
+The key of {owner} signed the list of files. The second command prints the fingerprint of this key:
 
 ```sh
 openssl dgst {digest} -verify {key} -signature by-hand/{slot}.der by-hand/manifest-sha256.txt
@@ -266,7 +271,7 @@ openssl pkey -pubin -in {key} -outform DER | sha256sum
 """
 
 _STAMP = """\
-{authority} saw {signature} at {time:%Y-%m-%d %H:%M:%S} UTC:
+{authority} signed that {signature} existed at {time:%Y-%m-%d %H:%M:%S} UTC:
 
 ```sh
 openssl ts -verify -in {file} -data by-hand/{signature} \\
@@ -276,11 +281,11 @@ openssl ts -verify -in {file} -data by-hand/{signature} \\
 
 _NO_SIGNER = "The trust file names none of the keys that signed this bundle.\n"
 _NO_STAMP = """\
-No token of an authority that the trust file names is here: nothing but the capturing machine's
-own clock says when this was.
+The bundle has no token of an authority that the trust file names. Only the clock of the capturing
+machine states the time of the capture.
 """
 _NOT_READ = """\
-The verifier did not get as far as reading what this bundle says of itself: section 3 says why.
+The verifier could not read the capture record of this bundle. The command of section 3 prints why.
 """
 
 
@@ -323,7 +328,8 @@ def _readme(
         url=printable(report.requested_url) or "a page",
         started_at=instant(report.captured_at) if report.captured_at else "an unknown time",
         sidecars="".join(
-            f"| `{sidecar}` | beside the bundle, added later |\n" for sidecar in sidecars
+            f"| `{sidecar}` | a sidecar of the bundle, added after sealing |\n"
+            for sidecar in sidecars
         ),
         information=_INFORMATION,
         verifier=VERIFIER,

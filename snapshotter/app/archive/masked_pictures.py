@@ -49,8 +49,10 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
         boxes = content.get("shown_in_pictures") if isinstance(content, dict) else None
         if not boxes:
             raise SnapshotterError(
-                f"{bundle.name} names nothing that its pictures show and its text does not",
-                hint="docs/howto/stay-unnamed.md says when a bundle does",
+                f"the capture record of {bundle.name} names no identifiers that are "
+                "visible in its pictures only",
+                hint="docs/howto/stay-unnamed.md explains when a capture record names "
+                "such identifiers",
             )
         folder.mkdir(parents=True, exist_ok=True)
         listed: list[dict[str, Any]] = []
@@ -58,14 +60,14 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
         try:
             shown = dict(_placed(record))
         except (KeyError, TypeError) as error:
-            raise EvidenceInvalid(f"the record names no pictures: {error}") from error
+            raise EvidenceInvalid(f"the capture record names no pictures: {error}") from error
         for member in container.read_directory(stream):
             if member.name not in shown:
                 continue
             try:
                 made = _masked(stream, member, shown[member.name], boxes, folder, bundle.stem)
             except (KeyError, TypeError) as error:  # the record may be a stranger's
-                raise EvidenceInvalid(f"the record names no boxes: {error}") from error
+                raise EvidenceInvalid(f"the capture record names no boxes: {error}") from error
             listed.append(made)
             files.append(folder / made["file"])
         left_out = tuple(
@@ -157,5 +159,5 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def _not_written(path: Path, error: OSError) -> SnapshotterError:
     if isinstance(error, FileExistsError):
-        return SnapshotterError(f"{path} is there already", hint="export into another folder")
+        return SnapshotterError(f"{path} exists already", hint="export to another folder")
     return SnapshotterError(f"{path}: {error.strerror or error}")

@@ -131,7 +131,8 @@ def catalog_reader(
                 )
         except FileNotFoundError:  # it went since it was listed: the next look forgets it
             return BundleSummary(
-                verdict_source=VerdictSource.UNREADABLE, problem="it is not there any more"
+                verdict_source=VerdictSource.UNREADABLE,
+                problem="the bundle is no longer in the store",
             )
 
     return read
@@ -160,7 +161,10 @@ def read_bundle(
         elif reassess is not None:
             verdict_source, found = VerdictSource.REASSESSED, reassess(stream)
         if found is None:
-            problem = "it was made before verdicts were, and holds too little for one"
+            problem = (
+                "the bundle was made before captures had verdicts, and contains too "
+                "little to derive one"
+            )
             return BundleSummary(
                 verdict_source=VerdictSource.UNASSESSED, problem=problem, asked=asked, url=url
             )
@@ -264,7 +268,9 @@ def _asked(url: str, rules: PageIdentityRules) -> str:
     try:
         return page_identity.page_identity(url, rules).key
     except ValueError as error:
-        raise EvidenceInvalid(f"it is of no page: {error}") from error
+        raise EvidenceInvalid(
+            f"the address that was captured has no page identity: {error}"
+        ) from error
 
 
 def _account(

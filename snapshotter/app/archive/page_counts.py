@@ -38,8 +38,9 @@ def page_counts(source: ObservationSource, wanted: str, thresholds_of: Threshold
     found = observations(source, identity=identity, sync=False)
     if not found:
         raise SnapshotterError(
-            f"{source.store.url} holds no capture of {wanted} with a verdict",
-            hint="snapshotter list --json shows what is there; snapshotter capture makes one",
+            f"the store {source.store.url} has no capture of {wanted} with a verdict",
+            hint="capture the page first, or list the captures of the store:\n"
+            "  snapshotter list --json",
         )
     readings, url = series(found), found[-1].url
     return PageCounts(
@@ -61,7 +62,7 @@ def _identity(source: ObservationSource, wanted: str) -> str:
     row = source.catalog.row(wanted)
     if row is None or row.observation is None:
         raise SnapshotterError(
-            f"{source.store.url} knows no verdict about the bundle {wanted}",
-            hint="snapshotter list shows what is there",
+            f"the store {source.store.url} has no verdict for the bundle {wanted}",
+            hint="list the captures:\n  snapshotter list",
         )
     return source.catalog.resolved(row.observation.identity)

@@ -96,7 +96,7 @@ def columns_of(
         known = {theirs["url"], theirs["status"]} <= set(by_lower)
         preset = AUTO_ARCHIVER if known and "url" not in chosen else "snapshotter"
         if known and preset == AUTO_ARCHIVER:
-            notes.append("the columns are those of auto-archiver: link, archive status, …")
+            notes.append("the columns are read as those of auto-archiver: link, archive status, …")
     wanted = {**PRESETS[preset], **chosen}
     names: dict[str, str] = {}
     candidates = [wanted["url"]] if "url" in chosen or preset == AUTO_ARCHIVER else URL_COLUMNS
@@ -107,10 +107,10 @@ def columns_of(
     if url is None and len(found) == 1 and "url" not in chosen:
         url = found[0]
     if url is None:
-        there = ", ".join(name for name in found if name) or "no column at all"
+        there = ", ".join(name for name in found if name) or "none"
         raise SnapshotterError(
-            f"no column is called {' or '.join(candidates)}: the table has {there}",
-            hint="say which has the addresses: --column url=NAME",
+            f"the table has no column {' or '.join(candidates)}. Its columns: {there}",
+            hint="name the column that has the addresses: --column url=NAME",
         )
     names["url"] = url
     for name in ("policy", "tags"):
@@ -118,7 +118,7 @@ def columns_of(
         if column is not None:
             names[name] = column
         elif chosen.get(name):
-            raise SnapshotterError(f"the table has no column called {chosen[name]}")
+            raise SnapshotterError(f"the table has no column {chosen[name]}")
     # A table with all of them was written by an earlier batch, and its columns are ours.
     ours_again = all(wanted[field].lower() in by_lower for field in FIELDS if wanted[field])
     fill = preset == AUTO_ARCHIVER or ours_again
@@ -129,13 +129,18 @@ def columns_of(
             continue
         taken = by_lower.get(column.lower())
         if taken is not None and taken == url:
-            raise SnapshotterError(f"the column {taken} has the addresses: {name} needs another")
+            raise SnapshotterError(
+                f"the column {taken} has the addresses, so the field {name} needs another column"
+            )
         if taken is not None and (fill or name in chosen):
             names[name] = taken
             filled.add(name)
         elif taken is not None:
             names[name] = f"{_OURS}{column}"
-            notes.append(f"the table has a column {taken} of its own: ours is {names[name]}")
+            notes.append(
+                f"the table has a column {taken} already. The results are written "
+                f"to the column {names[name]}"
+            )
         else:
             names[name] = column
     return Columns(

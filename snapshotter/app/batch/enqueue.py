@@ -34,9 +34,10 @@ def refuse_if_local(state: BatchState) -> None:
     for entry in state.plan.rows_to_capture:
         if state.known(entry).is_running_here:
             raise SnapshotterError(
-                f"row {entry.row.number} was being captured here when that run ended: its bundle "
-                "may be in the store",
-                hint="the same command with --limit 1 and without --enqueue finds out",
+                f"row {entry.row.number} was being captured by this command when that run "
+                "ended. Its bundle may be in the store",
+                hint="give the same command with --limit 1 and without --enqueue: it "
+                "looks for the bundle first",
             )
 
 
@@ -54,8 +55,9 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
     )
     if there:
         raise SnapshotterError(
-            f"in the queue are {there} of the rows, which would be captured twice",
-            hint="--enqueue says how far they are, --wait follows; snapshotter queue cancel",
+            f"rows of this table that are in the queue: {there}. They would be captured twice",
+            hint="give --enqueue to see their states, or --wait to wait for them. To "
+            "capture them here, cancel their jobs with snapshotter queue cancel",
         )
 
 
@@ -148,8 +150,9 @@ def wait_for_jobs(
 
 _FORGOTTEN = RowResult(
     status=FAILED,
-    error="the queue has no such job any more",
-    hint="it was purged: its bundle may be in the store; --retry-failed captures the page anew",
+    error="the queue no longer has this job",
+    hint="the job was purged, and its bundle may be in the store. Give --retry-failed to "
+    "capture the page again",
     exit_code=SnapshotterError.exit_code,
 )
 

@@ -209,8 +209,8 @@ class Journal:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ServiceUnavailable(
-                f"another process is at this batch: it holds {self.path}",
-                hint="wait for it, or run another batch with another --out",
+                f"another process is running this batch: it has locked {self.path}",
+                hint="wait until it ends, or name another table with --out to run another batch",
             ) from error
 
     def _was_never_begun(self) -> bool:
@@ -241,7 +241,7 @@ class Journal:
         """Read every complete line; return the number of their bytes."""
         size = os.fstat(self._descriptor).st_size
         if size > _MAX_BYTES:
-            raise SnapshotterError(f"{self.path} is too long to be the journal of a batch")
+            raise SnapshotterError(f"{self.path} is too long for the journal of a batch")
         with os.fdopen(os.dup(self._descriptor), "rb") as stream:
             stream.seek(0)
             data = stream.read()
@@ -251,13 +251,14 @@ class Journal:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise SnapshotterError(
-                    f"line {number} of {self.path} is not of a batch's journal: {error}",
-                    hint="--restart begins a new one beside it",
+                    f"line {number} of {self.path} is not a valid line of a batch's "
+                    f"journal: {error}",
+                    hint="give --restart to begin a new batch with a new journal",
                 ) from error
         if not self.batch:
             raise SnapshotterError(
                 f"{self.path} is not the journal of a batch",
-                hint="--restart begins a new one beside it",
+                hint="give --restart to begin a new batch with a new journal",
             )
         return whole
 
@@ -265,7 +266,10 @@ class Journal:
         what = said["what"]
         if what == "batch":
             if said["format"] != FORMAT:
-                raise ValueError(f"format {said['format']}, and this program knows {FORMAT}")
+                raise ValueError(
+                    f"the journal has format {said['format']}, and this "
+                    f"version reads format {FORMAT} only"
+                )
             self.batch, self.store = _text(said["batch"]), _text(said["store"])
         elif what == "run":
             self.table_sha256 = _text(said["sha256"])
@@ -300,21 +304,21 @@ def _came(said: Mapping[str, Any]) -> RowResult:
     known = {name: value for name, value in said.items() if name in kinds}
     for name, value in known.items():
         if type(value) is not kinds[name]:
-            raise ValueError(f"{name} is no {kinds[name].__name__}")
+            raise ValueError(f"{name} is not of type {kinds[name].__name__}")
     return RowResult(**known)
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r} is not a text")
     return value
 
 
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
-        f"the journal {path} can not be written: {error.strerror}",
-        hint=("make space on its disk; " if is_disk_full(error) else "")
-        + "what was captured is in the store; the same command goes on from there",
+        f"the journal {path} cannot be written: {error.strerror}",
+        hint=("free space on its disk, then " if is_disk_full(error) else "")
+        + "give the same command again to continue. The captured pages are in the store",
     )
 
 

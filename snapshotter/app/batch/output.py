@@ -107,8 +107,8 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
-        f"the table {path} can not be written: {error.strerror}",
-        hint="make space on its disk, and give the same command again"
+        f"the table {path} cannot be written: {error.strerror}",
+        hint="free space on its disk, and give the same command again"
         if is_disk_full(error)
-        else "name another place with --out, in a folder that you may write to",
+        else "name a file with --out in a folder that you may write to",
     )

@@ -110,7 +110,7 @@ def _entry(
     tags = row.texts(columns.names["tags"]) if "tags" in columns.names else ()
     try:
         if not url:
-            raise SnapshotterError(f"there is no address in column {columns.names['url']}")
+            raise SnapshotterError(f"the column {columns.names['url']} has no address in this row")
         check_url(url)
         check_policy(policy)
     except SnapshotterError as error:

@@ -158,7 +158,7 @@ def _found(
         safekeeping.add_bundle(
             file, dependencies.store, dependencies.trust, now=now, retention=kept
         )
-        observer.message(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
+        observer.message(f"the bundle {bundle_id} was sealed by an earlier run. It is now stored")
     result = _stored(bundle_id, entry, dependencies, decision, observer)
     if waiting and result is not None:
         _log(bundle_id, dependencies, observer)
@@ -176,7 +176,9 @@ def _log(bundle_id: str, dependencies: CaptureDependencies, observer: BatchObser
         ):
             pass
     except SnapshotterError as error:
-        observer.message(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
+        observer.message(
+            f"the bundle {bundle_id} is not in the log yet: {error}\n  snapshotter log sync"
+        )
 
 
 def _stored(
@@ -198,7 +200,9 @@ def _stored(
     except FileNotFoundError:
         return None
     except EvidenceInvalid as error:
-        observer.message(f"{bundle_id} can not be read, and its page is captured anew: {error}")
+        observer.message(
+            f"the bundle {bundle_id} cannot be read, so its page is captured again: {error}"
+        )
         return None
     what = record.get("what", {})
     visited, _ = strip_parameters(entry.url, decision.strip_params)
@@ -330,7 +334,7 @@ class _Run:
                     result,
                     status=DEFERRED,
                     error="the host answered that there were too many requests",
-                    hint=f"it is visited once more, after {instant(at)}",
+                    hint=f"the page is visited again after {instant(at)}",
                 )
             self.failures = 0
         except SnapshotterError as error:

@@ -81,7 +81,7 @@ class BatchState:
             time=found.time,
             location=found.location,
             title=found.title,
-            hint=f"the same page as row {entry.same_as}",
+            hint=f"this row has the same page as row {entry.same_as}",
             exit_code=found.exit_code,
             http_status=found.http_status,
             final_url=found.final_url,

@@ -117,8 +117,8 @@ def capture_batch(
             run.recover(state, dependencies, batch.decisions, display)
             for file in rescued:
                 if file.exists():
-                    show_message(f"an earlier capture was sealed and not stored: {file}")
-                    show_message(f"try: snapshotter store add {file}")
+                    show_message(f"an earlier capture was sealed, but not stored: {file}")
+                    show_message(f"store it:\n  snapshotter store add {file}")
             entries = batch.select(state.pending_rows(retry_failed=batch.request.retry_failed))
             display.begin(entries, visits.politeness)
             owed = retry_in_background(dependencies, show_message)
@@ -172,12 +172,12 @@ def enqueue_batch(
         pending = state.pending_rows(retry_failed=batch.request.retry_failed)
         entries = batch.select(tuple(row for row in pending if not state.known(row).queued))
         if taken := enqueue.enqueue_rows(state, entries, queue.jobs, policy=policy):
-            display.message(f"handed over: {taken:,} page{'' if taken == 1 else 's'}")
+            display.message(f"pages handed to the queue: {taken:,}")
         queued = tuple(row for row in state.plan.rows_to_capture if state.known(row).queued)
         display.begin(queued, queue.politeness)
         left = enqueue.update_results(state, queue.jobs, display)
         if left and not queue.has_worker():
-            display.message("no worker is there yet: snapshotter worker")
+            display.message("no worker is running. Start one:\n  snapshotter worker")
         ended = RunResult()
         if left and wait:
             ended = enqueue.wait_for_jobs(state, queue.jobs, display, pause=time.sleep)

@@ -124,7 +124,7 @@ class Monitor:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:
-            self._dependencies.show_message(f"{status.job.url} is not followed up: {error}")
+            self._dependencies.show_message(f"no follow-up captures for {status.job.url}: {error}")
             return None
         return found if found.light else None
 
@@ -135,7 +135,9 @@ class Monitor:
             raise
         except Exception as error:  # noqa: BLE001 - shown, and other pages are followed up
             words = f"{type(error).__name__}: {error}"
-            self._dependencies.show_message(f"a bug: {status.job.url} is not followed up: {words}")
+            self._dependencies.show_message(
+                f"a bug: no follow-up captures for {status.job.url}: {words}"
+            )
             return 0
 
     def _follow(self, service: TakedownService, status: JobStatus, rules: Monitoring) -> int:
@@ -146,14 +148,15 @@ class Monitor:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:  # shown, and other pages are followed up
-            self._dependencies.show_message(f"{url} is not followed up: {error}")
+            self._dependencies.show_message(f"no follow-up captures for {url}: {error}")
             return 0
         for derived in pages:
             for recorded in derived.recorded:
                 if recorded.is_new:
                     event = recorded.event
                     self._dependencies.show_message(
-                        f"{event.kind.value}: {event.url} (event {event.event_id})"
+                        f"new take-down event, {event.kind.value}: {event.url} (event "
+                        f"{event.event_id})"
                     )
         page = pages[0]
         seen = observations(service.source, identity=page.subject, sync=False)
@@ -175,7 +178,7 @@ class Monitor:
             lacking = self._unproven(service, status)
         except Exception as error:  # noqa: BLE001 - shown: an event is valid without its pack
             self._dependencies.show_message(
-                f"{status.job.url} has no proof pack yet: {_describe_error(error)}"
+                f"the proof pack for {status.job.url} could not be made: {_describe_error(error)}"
             )
             return
         for event_id, target in lacking:
@@ -183,11 +186,14 @@ class Monitor:
                 self._dependencies.prove(service, event_id, target, pdf)
             except Exception as error:  # noqa: BLE001 - as above
                 self._dependencies.show_message(
-                    f"the event {event_id} has no proof pack yet: {_describe_error(error)}\n"
-                    f"  snapshotter proof {event_id} makes it"
+                    f"the proof pack of the event {event_id} could not be made: "
+                    f"{_describe_error(error)}\n"
+                    f"  snapshotter proof {event_id}"
                 )
             else:
-                self._dependencies.show_message(f"proof pack of the event {event_id}: {target}")
+                self._dependencies.show_message(
+                    f"the proof pack of the event {event_id} was written to {target}"
+                )
 
     def _unproven(self, service: TakedownService, status: JobStatus) -> list[tuple[str, Path]]:
         """Return the latest events of a page without a pack, and the file that each pack gets."""

@@ -71,16 +71,17 @@ def _crossed(
                 this,
                 about,
                 summary=_describe_crossing(crossing),
-                detail=f'"{crossing.below_raw}", then "{crossing.reached_raw}"; {crossing.source}',
+                detail=f'before: "{crossing.below_raw}"; now: '
+                f'"{crossing.reached_raw}"; source: {crossing.source}',
                 part=f"/{crossing.unit}-{crossing.threshold}",
             )
 
 
 def _describe_crossing(crossing: Crossing) -> str:
-    maybe = "" if crossing.certain else "maybe "
+    maybe = "" if crossing.certain else "possibly "
     if crossing.below_at is None:
         return (
-            f"{crossing.unit} {maybe}stood at {crossing.threshold} or more at "
+            f"{crossing.unit} {maybe}were {crossing.threshold} or more at "
             f"{format_minute(crossing.reached_at)}"
         )
     return (
@@ -113,7 +114,7 @@ def _changed(
                 f"the main text of a page changed between {format_minute(last.at)} and "
                 f"{format_minute(this.at)}"
             ),
-            detail=f"before: {last.bundle_id}",
+            detail=f"last capture before the change: {last.bundle_id}",
         )
 
 
@@ -139,7 +140,8 @@ def _renamed(
             about,
             summary=f"an account was renamed between {format_minute(last.at)} and "
             f"{format_minute(this.at)}",
-            detail=f'"{last.account_name}", then "{this.account_name}"; before: {last.bundle_id}',
+            detail=f'before: "{last.account_name}"; now: "{this.account_name}"; last '
+            f"capture before the change: {last.bundle_id}",
         ),
         id=f"{NotificationKind.ACCOUNT_RENAMED}/{digest_bytes(names.encode()).sha256[:_SUBJECT]}",
         subject=digest_bytes(this.account.encode()).sha256[:_SUBJECT],
@@ -162,8 +164,7 @@ def _unknown(
         NotificationKind.NOTICE_UNKNOWN,
         this,
         about,
-        summary="a notice that no rule knows stood in the place of a page at "
-        f"{format_minute(this.at)}",
+        summary=f"at {format_minute(this.at)} the page showed a notice that no rule knows",
         detail=this.notice,
     )
 

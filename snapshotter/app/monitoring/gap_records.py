@@ -58,8 +58,8 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
             gaps.parse(data, gap.gap_id)
         except EvidenceInvalid as error:
             raise SnapshotterError(
-                f"{key} in {service.store.url} is not the record of that gap: {error}",
-                hint="look who may write to this store, then remove it",
+                f"{key} in {service.store.url} is not the record of this gap: {error}",
+                hint="check who may write to this store, then remove the object",
             ) from error
         leaves.append(Leaf(kind=GAP, name=gap.gap_id, sha256=digest_bytes(data).sha256))
     if service.log is not None and leaves:

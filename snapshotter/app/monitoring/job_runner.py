@@ -130,17 +130,22 @@ class CaptureJobRunner:
             return None
         if found != sealed.sha256:
             raise BundleConflict(
-                f"{dependencies.store.url} holds another file under the id {sealed.bundle_id}",
-                hint="snapshotter verify it; it is not what this job has sealed",
+                f"the store {dependencies.store.url} has another file under the id "
+                f"{sealed.bundle_id}",
+                hint="this file is not the bundle that this job sealed. Check it:\n"
+                f"  snapshotter verify {sealed.bundle_id}",
             )
-        notes = [f"bundle {sealed.bundle_id} was found in the store; who stored it was gone"]
+        notes = [
+            f"the bundle {sealed.bundle_id} was found in the store. The worker that "
+            "stored it is gone"
+        ]
         if dependencies.logbook is not None:
             # The attempt that stored the bundle may have logged it; then its entry is found.
             dependencies.logbook.remember(sealed.bundle_id, sealed.sha256, sealed.log_size)
             try:
                 dependencies.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
             except SnapshotterError as error:
-                notes.append(f"it is not in the log yet: {error.message}")
+                notes.append(f"the bundle is not in the log yet: {error.message}")
         return StoredResult(
             sealed=sealed,
             location=store_bundle.location(dependencies.store, key),
@@ -153,8 +158,9 @@ class CaptureJobRunner:
         kept = tuple(
             UnstoredBundle(
                 bundle_id=file.stem,
-                message=f"bundle {file.stem} was sealed by an attempt that was cut off, and is not "
-                f"in the store; it is kept: snapshotter store add {file}",
+                message=f"the bundle {file.stem} was sealed by an attempt that was "
+                "interrupted, and is not in the store. Store it:\n"
+                f"  snapshotter store add {file}",
             )
             for file in safekeeping.rescue_spooled(dependencies)
         )
@@ -169,7 +175,7 @@ class CaptureJobRunner:
             try:
                 dependencies.logbook.settle_owed()
             except SnapshotterError as error:
-                problems.add(f"the log owes entries: {error.message}")
+                problems.add(f"entries of bundles are missing in the log: {error.message}")
         for problem in sorted(problems - self._owed):
             self._show_message(problem)
         self._owed = problems
@@ -223,8 +229,8 @@ class CaptureJobRunner:
         )
         if not found:
             raise PermanentFailure(
-                f"there is no vantage called {vantage} here",
-                hint="[[vantage]] with this name and a proxy, in the settings of the worker",
+                f"this worker has no vantage {vantage}",
+                hint="add a [[vantage]] with this name and a proxy to the settings of the worker",
             )
         return found
 
@@ -240,7 +246,7 @@ class CaptureJobRunner:
             with self._observation_source() as source:
                 seen = observations(source, url=job.url, sync=False)
         except SnapshotterError as error:  # no reason not to capture it
-            self._show_message(f"whether {job.url} was captured before is not known: {error}")
+            self._show_message(f"it is not known whether {job.url} was captured before: {error}")
             return False
         return any(not observation.light for observation in seen)
 
@@ -251,9 +257,9 @@ class CaptureJobRunner:
             free = shutil.disk_usage(_nearest_existing(directory)).free
             if free < needed:
                 raise ServiceUnavailable(
-                    f"the disk is nearly full: {free >> 20} MB are free for {directory}, and a "
+                    f"the disk is nearly full: {directory} has {free >> 20} MB free, and a "
                     f"capture may need {needed >> 20} MB",
-                    hint="make space; the worker goes on by itself",
+                    hint="free space on the disk. The worker then continues without a restart",
                 )
 
     def _stored_result(self, done: CaptureResult) -> StoredResult:
@@ -284,7 +290,7 @@ def _missed(done: CaptureResult) -> tuple[tuple[str, str], ...]:
         name for signed in done.bundle.signatures for name in sealer.owed_authorities(signed.tokens)
     }
     if owed:
-        missed.append(("authority", f"no token of {', '.join(sorted(owed))}"))
+        missed.append(("authority", f"no timestamp token from {', '.join(sorted(owed))}"))
     if done.logged is not None and done.logged.index is None:
         missed.append(("log", done.logged.detail))
     return tuple(missed)

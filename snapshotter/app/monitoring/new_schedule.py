@@ -58,9 +58,10 @@ def budget_warnings(
         budget = rules.rules(key).budget(urgent=False)
         if budget is not None and count * a_day > budget:
             yield (
-                f"{key}: this asks for {count * a_day} visits on the first day, and its rules allow"
-                f" {budget} in 24 hours: the others would be gaps (over-budget). Fewer addresses, "
-                "a slower schedule, or a politeness_file that allows more"
+                f"{key}: the schedule plans {count * a_day} visits of this host on the "
+                f"first day, but its rules allow {budget} in 24 hours. The other visits "
+                "become gaps (over-budget). Use fewer addresses, a slower schedule, or a "
+                "politeness_file that allows more visits"
             )
 
 

@@ -82,8 +82,7 @@ def audit_event(
         kind=NotificationKind.AUDIT_FAILED,
         at=at,
         subject=receipts_name,
-        summary=f"an audit of a store ended FAILED with {failed} findings; the report says what "
-        "to do",
+        summary=f"an audit of a store is FAILED. Findings: {failed}. The report states what to do",
         about=(),
         reasons=tuple(codes),
     )
@@ -104,7 +103,8 @@ def withheld_event(
         summary = f"at least three audits could not read {objects} that an earlier audit read"
     else:
         summary = (
-            "for at least a day no audit of a store could be completed; an earlier audit read it"
+            "no audit of a store could be completed for at least a day. An earlier audit "
+            "could read the store"
         )
     return NotificationEvent(
         id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
@@ -128,7 +128,7 @@ def service_event(service: str, detail: str, at: datetime) -> NotificationEvent:
         kind=NotificationKind.SERVICE_FAILED,
         at=at,
         subject=service,
-        summary=f"the {service} did not do its part",
+        summary=f"the {service} failed or did not answer",
         about=(),
         detail=remove_addresses(detail)[:MAX_TEXT],
     )
@@ -144,7 +144,7 @@ def disk_event(
         kind=NotificationKind.DISK_LOW,
         at=at,
         subject=f"{machine}/{what}",
-        summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {machine}",
+        summary=f"the {what} of {machine} has {free_bytes // 1000000} MB ({percent} %) free",
         about=(),
     )
 
@@ -156,7 +156,7 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
         kind=NotificationKind.TEST,
         at=at,
         subject="test",
-        summary="somebody tried this channel; nothing happened",
+        summary="this is a test message. No event happened",
         about=(),
         url="https://example.org/",
         host="example.org",
@@ -166,14 +166,14 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
 def _summary(status: JobStatus) -> str:
     match status.state:
         case JobState.DONE:
-            return "a bundle is stored"
+            return "the capture is stored"
         case JobState.INCOMPLETE:
-            return "a bundle is stored, and lacks something that its policy requires"
+            return "the capture is stored, but lacks something that its policy requires"
         case JobState.DEAD:
-            return f"no bundle after {status.attempts} attempts"
+            return f"no capture was stored after {status.attempts} attempts"
         case _:
-            code = f"; capture would have ended with exit code {status.exit_code}"
-            return "no bundle was made" + (code if status.exit_code is not None else "")
+            code = f". The command capture would have ended with exit code {status.exit_code}"
+            return "no capture was stored" + (code if status.exit_code is not None else "")
 
 
 def _key(name: str) -> str:

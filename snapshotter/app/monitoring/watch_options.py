@@ -32,7 +32,10 @@ def watch_values(
     elif source:
         values["source"] = os.path.abspath(source)
         if not os.path.exists(source):
-            warnings.append(f"{source} is not here now; whoever polls it has to have it")
+            warnings.append(
+                f"{source} does not exist on this machine now. It must exist "
+                "on each machine that polls this list"
+            )
     if "select" in values:
         parse_selector(values["select"])
     matching(values.get("match", ())), matching(values.get("exclude", ()))

@@ -118,7 +118,10 @@ class NotificationObserver(JobObserver):
         try:
             self._events.put_nowait(event)
         except queue.Full:
-            self._complain(f"{event.kind} is not told: {_MAX_KEPT} others wait for the database")
+            self._complain(
+                f"the event {event.kind} is not sent: {_MAX_KEPT} other events "
+                "wait for the database"
+            )
 
     def _work(self) -> None:
         while not self._over.is_set():
@@ -135,4 +138,6 @@ class NotificationObserver(JobObserver):
                 self._complain(error.message)
                 self._over.wait(_RETRY_S)
             except Exception as error:  # noqa: BLE001  the other events are passed on
-                return self._complain(f"{event.kind} is not told: {type(error).__name__}: {error}")
+                return self._complain(
+                    f"the event {event.kind} is not sent: {type(error).__name__}: {error}"
+                )

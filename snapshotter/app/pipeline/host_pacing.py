@@ -280,7 +280,14 @@ class VisitQueue:
         times = list(self._later[:1])
         if self._again:
             at, _, key = self._again[0]
-            times.append((at, key, "it was throttled, and is visited once more"))
+            times.append(
+                (
+                    at,
+                    key,
+                    "the host answered that there were too many requests, and "
+                    "the page is visited again",
+                )
+            )
         if times:
             until, key, why = min(times)
             return AllHostsWaiting(until=until, key=key, why=why)
@@ -341,10 +348,11 @@ class RateLimiter:
             why, host = describe_wait(found, rules), counted_host(url)
             if now + timedelta(seconds=left_s) - began > self._patience:
                 raise HostBusy(
-                    f"{host} is not asked before {found.until:%Y-%m-%d %H:%M} UTC: {why}"
+                    f"{host} is not visited before {found.until:%Y-%m-%d %H:%M} UTC: {why}"
                     if found.until is not None
-                    else f"{host} is not asked now: {why}",
-                    hint="later, by the queue, or with other rules: docs/reference/politeness.md",
+                    else f"{host} is not visited now: {why}",
+                    hint="capture the page later, use the queue, or change the rules for "
+                    "the host: docs/reference/politeness.md",
                 )
             if left_s >= 1 and not is_shown:
                 show_message(f"waiting {left_s:.0f} s for {host}: {why}")

@@ -90,9 +90,11 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
         if path is None:
             where = f"in {directory}" if directory else "on PATH"
             raise SnapshotterError(
-                f"pywb is needed to check the replay, and its program {name} is not {where}",
-                hint="python3 -m venv ~/pywb && ~/pywb/bin/pip install pywb, and then "
-                "SNAPSHOTTER_PYWB_DIR=~/pywb/bin",
+                f"the program {name} of pywb, which checks the replay, was not found {where}",
+                hint="install pywb in a folder of its own, and name this folder to "
+                "snapshotter:\n"
+                "  python3 -m venv ~/pywb && ~/pywb/bin/pip install pywb\n"
+                "  export SNAPSHOTTER_PYWB_DIR=~/pywb/bin",
             )
         found.append(Path(path).absolute())
     return PywbPrograms(wayback=found[0], manager=found[1])
@@ -147,7 +149,7 @@ class PywbReplayer:
     ) -> Replay:
         pictures = _pictures(bundle, work / "captured")
         if _VIEWPORT not in pictures:
-            return unchecked("the bundle holds no picture to compare with")
+            return unchecked("the bundle has no picture to compare with")
         height = captured.page_size.captured_height if captured.page_size else 0
         if not 0 < height <= FULL_PAGE_PX:
             pictures = {_VIEWPORT: pictures[_VIEWPORT]}
@@ -242,9 +244,9 @@ def _not_compared(pictures: dict[str, Path], captured: Capture) -> str:
         return ""
     height = captured.page_size.captured_height if captured.page_size else 0
     if not height:
-        return "the bundle holds no picture of the full page; the first view alone was compared"
+        return "the bundle has no picture of the full page, so only the first view was compared"
     return (
-        f"the page is {height} CSS pixels tall; beyond {FULL_PAGE_PX} the first view alone "
+        f"the page is {height} CSS pixels tall. Above {FULL_PAGE_PX}, only the first view "
         "is compared"
     )
 
@@ -374,7 +376,7 @@ def _manage(pywb: PywbPrograms, arguments: tuple[str, ...], home: Path) -> None:
             _end(child)
     if code:
         said = _last_words((home / "manager.log").read_bytes())
-        raise SnapshotterError(f"pywb does not take the bundle{': ' if said else ''}{said}")
+        raise SnapshotterError(f"pywb does not accept the bundle{': ' if said else ''}{said}")
 
 
 @contextlib.contextmanager

@@ -261,9 +261,7 @@ def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -
         report = verify_bundle(stream, dependencies.trust, now=clock.now())
     if report.verdict is Verdict.FAILED:
         failed = next(finding for finding in report.findings if finding.verdict is Verdict.FAILED)
-        raise SelfCheckFailed(
-            f"our own verifier refuses the new bundle: {failed.code} {failed.detail}"
-        )
+        raise SelfCheckFailed(f"the new bundle does not verify: {failed.code} {failed.detail}")
     return report
 
 

@@ -99,7 +99,8 @@ def add_bundle(
         report = verify_bundle(stream, trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
-                f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
+                f"{file} is not an intact bundle",
+                hint=f"show what is wrong with it:\n  snapshotter verify {file}",
             )
         signatures = bundles.read_signatures(stream)
     key = store_keys.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
@@ -109,20 +110,25 @@ def add_bundle(
         stored = store.put_new(key, file, report.sha256, retention=retention)
     except FileExistsError as error:
         raise SnapshotterError(
-            f"{store.url} holds another file under the id {report.bundle_id}",
-            hint="snapshotter verify both, and keep both: one of them is not the original",
+            f"the store {store.url} has another file under the id {report.bundle_id}",
+            hint="keep both files: one of them is not the original. Verify both:\n"
+            f"  snapshotter verify {file}\n"
+            f"  snapshotter verify {report.bundle_id}",
         ) from error
     passed_over: list[str] = []
     for sidecar in late_token_files(file):
         try:
             number, sha256 = _late_token(sidecar, signatures)
         except (SnapshotterError, FileNotFoundError) as error:
-            passed_over.append(f"{sidecar} was passed over: {error}")
+            passed_over.append(f"the sidecar {sidecar} was not added: {error}")
             continue
         if not bundles.put_late_token(
             store, key, sidecar, sha256, number=number, retention=retention
         ):
-            passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
+            passed_over.append(
+                f"the sidecar {sidecar} was not added: the store has nine "
+                "late tokens for this bundle"
+            )
     return AddedBundle(stored=stored, passed_over=tuple(passed_over))
 
 
@@ -130,7 +136,9 @@ def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
     """Return number and SHA-256 of a late token. Raises if it is over none of `signatures`."""
     match = LATE_TOKEN.fullmatch(sidecar.name)
     if match is None:
-        raise SnapshotterError("late tokens are numbered from late-01 to late-09")
+        raise SnapshotterError(
+            "the name of a late token must have a number from late-01 to late-09"
+        )
     with open_file(sidecar) as stream:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
     if not any(is_token_over(response, signature) for signature in signatures[1:]):
@@ -155,7 +163,7 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
     except SnapshotterError as error:
         hints = [error.hint] if error.hint else []
         hints.append(_keep_somewhere(bundle, places, refused=isinstance(error, SelfCheckFailed)))
-        raise type(error)(error.message, hint="; ".join(hints)) from error
+        raise type(error)(error.message, hint="\n".join(hints)) from error
     except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
         words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise SnapshotterError(
@@ -170,20 +178,24 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
 def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
     """Move a bundle out of the spool if possible; return a sentence that names its place."""
     if not bundle.file.exists():
-        return f"the sealed bundle is gone from {bundle.file}"
+        return f"the sealed bundle is no longer at {bundle.file}"
     try:
         kept = move_to_folder(
             bundle.file, places.rejected_dir if refused else places.unstored_dir, places.salts_dir
         )
     except OSError as error:
         kept = bundle.file  # the spool never removes a sealed bundle
-        return f"the sealed bundle is left in {kept}, for it could not be moved: {error.strerror}"
+        return f"the sealed bundle is still at {kept}: it could not be moved: {error.strerror}"
     if refused:
-        return f"this is a bug; the capture is kept in {kept}, please report it"
-    words = f"the sealed bundle is kept: snapshotter store add {kept}"
+        return f"this is a bug: please report it. The capture is kept at {kept}"
     if any(sealer.owed_authorities(signature.tokens) for signature in bundle.signatures):
-        words += f", then snapshotter timestamp {bundle.id}"
-    return words
+        return (
+            "the sealed bundle is kept. Store it, and request its missing timestamp "
+            "tokens:\n"
+            f"  snapshotter store add {kept}\n"
+            f"  snapshotter timestamp {bundle.id}"
+        )
+    return f"the sealed bundle is kept. Store it:\n  snapshotter store add {kept}"
 
 
 def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:

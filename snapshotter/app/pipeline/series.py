@@ -91,15 +91,16 @@ def retry_in_background(
         try:
             asked = late_tokens.request_owed_tokens(dependencies.service)
         except SnapshotterError as error:
-            show_message(f"owed timestamp tokens could not be asked for: {error}")
+            show_message(f"missing timestamp tokens could not be requested: {error}")
         else:
             if asked.granted:
                 count = asked.granted
                 show_message(
-                    f"{count} timestamp tokens came late and were stored beside their bundles"
+                    "missing timestamp tokens that arrived and were stored beside their "
+                    f"bundles: {count}"
                 )
             for problem in asked.problems:
-                show_message(f"an owed timestamp token could not be asked for: {problem}")
+                show_message(f"a missing timestamp token could not be requested: {problem}")
 
     thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
     thread.start()

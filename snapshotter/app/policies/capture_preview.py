@@ -143,11 +143,11 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
     """
     found = known_policies(settings.policies_dir)
     picked = pick(url, found)
-    why = "it was named" if named else "the settings name it"
+    why = "the command names this policy" if named else "the settings name this policy"
     named = named or settings.policy
     if named != AUTO:
         chosen = load_effective(named, settings.policies_dir)
-        decided = replace(picked.winner, why="the address would decide for it")
+        decided = replace(picked.winner, why="the address alone would select this policy")
         rejected = (decided, *picked.rejected)
         rejected = tuple(candidate for candidate in rejected if candidate.path != chosen.path)
     else:
@@ -243,50 +243,55 @@ def _observers(
     settings: Settings, chosen: EffectivePolicy, decision: Decision, url: str
 ) -> Iterator[Disclosure]:
     route = _route(settings)
-    us = {"direct": "this machine", "proxy": "the proxy", "tor": "a Tor exit"}[route]
+    us = {"direct": "this machine", "proxy": "the configured proxy", "tor": "an exit relay of Tor"}[
+        route
+    ]
     if decision.require_proxy and not settings.proxy:
         yield Disclosure(
             who="nobody",
-            learns="the policy wants a proxy, none is set, and a capture is refused",
+            learns="the policy requires a proxy, but no proxy is configured, so the "
+            "capture is refused",
             from_where="",
         )
         return
     host = urlsplit(url).hostname or ""
-    yield Disclosure(who=host, learns="the visit, and when", from_where=us)
-    others = "every other host that the page loads from, and where it redirects to"
+    yield Disclosure(who=host, learns="the visit and its time", from_where=us)
+    others = "every other host that the page loads files from or redirects to"
     if decision.block_hosts:
-        others += f", but for {len(decision.block_hosts)} that the policy blocks"
-    yield Disclosure(who=others, learns="what is loaded", from_where=us)
+        others += f", except {len(decision.block_hosts)} that the policy blocks"
+    yield Disclosure(who=others, learns="the files that the page loads", from_where=us)
     yield from _route_observers(settings, route)
     for authority in settings.authorities:
         yield Disclosure(
             who=f"timestamp authority {authority.name} ({urlsplit(authority.url).hostname})",
-            learns="a digest, and when",
+            learns="a digest and its time",
             from_where=us,
         )
     yield _store_observer(settings)
     for witness in settings.witnesses if settings.log else ():
         yield Disclosure(
             who=f"witness of the log {urlsplit(witness.url).hostname}",
-            learns="how large the log is, and a digest",
+            learns="the size of the log and a digest",
             from_where=us,
         )
     for reference in filter(is_reference, (settings.key, *settings.cosigners)):
         if reference.startswith("kms:"):
             yield Disclosure(
-                who="the key service", learns="a digest, and when", from_where="this machine"
+                who="the key service", learns="a digest and its time", from_where="this machine"
             )
     if second := chosen.policy.takedown.second_vantage:
         there = any(vantage.name == second for vantage in settings.vantages)
         yield Disclosure(
-            who=f"{host}, once more by {second}",
-            learns="the visit" if there else f"nothing: there is no [[vantage]] {second}",
-            from_where="that proxy" if there else "",
+            who=f"{host}, a second time, from the vantage {second}",
+            learns="the visit and its time"
+            if there
+            else f"nothing: no [[vantage]] {second} is configured",
+            from_where="the proxy of the vantage" if there else "",
         )
     if settings.notify_file is not None:
         yield Disclosure(
-            who=f"those whom {settings.notify_file.name} names",
-            learns="what happened; addresses of pages only where it says so",
+            who=f"the recipients in {settings.notify_file.name}",
+            learns="what happened. Addresses of pages are sent only where the file allows it",
             from_where=us,
         )
 
@@ -301,12 +306,16 @@ def _route_observers(settings: Settings, route: str) -> Iterator[Disclosure]:
     if route == "direct":
         yield Disclosure(
             who="the resolver of this machine",
-            learns="the name of each host",
+            learns="the name of each visited host",
             from_where="this machine",
         )
         return
     upstream = parse_upstream(settings.proxy)
-    learns = "that Tor is used" if route == "tor" else "each host, when, and how much"
+    learns = (
+        "that Tor is used"
+        if route == "tor"
+        else ("each visited host, the times, and the amount of data")
+    )
     yield Disclosure(
         who="the first relay of Tor" if route == "tor" else f"the proxy {upstream}",
         learns=learns,
@@ -318,16 +327,18 @@ def _store_observer(settings: Settings) -> Disclosure:
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:
-        raise SnapshotterError(f"not a store: {error}") from error
+        raise SnapshotterError(f"{settings.store!r} is not a store: {error}") from error
     if isinstance(where, DirectoryLocation):
         return Disclosure(
-            who=f"the store {where.path}", learns="the bundle, on this machine", from_where=""
+            who=f"the store {where.path}",
+            learns="the bundle, which stays on this machine",
+            from_where="",
         )
     endpoint = urlsplit(settings.s3_endpoint).hostname or "Amazon S3"
     return Disclosure(
         who=f"the store {settings.store} at {endpoint}",
-        learns="the bundle, and when",
-        from_where="this machine, not through the proxy" if settings.proxy else "this machine",
+        learns="the bundle and its time",
+        from_where="this machine, without the proxy" if settings.proxy else "this machine",
     )
 
 

@@ -123,7 +123,11 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
         yield _error("", error.message, error.hint)
         return
     if policy_file.policy.name != path.stem:
-        yield _error("name", f"it is called {policy_file.policy.name}, and its file {path.stem}")
+        yield _error(
+            "name",
+            f"the policy has the name {policy_file.policy.name}, but its "
+            f"file has the name {path.stem}",
+        )
     yield from _without_effect(policy_file.policy, policy_file.own)
     yield from _repeated(policy_file)
     yield from _out_of_reach(policy_file, settings)
@@ -132,11 +136,14 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
     if required.timestamps > there:
         yield _warning(
             "require.timestamps",
-            f"{required.timestamps} are required, and {there} authorities are configured here",
+            f"the policy requires {required.timestamps} timestamps, but {there} timestamp "
+            "authorities are configured here",
             "docs/howto/timestamp-authorities.md",
         )
     if required.log and not settings.log:
-        yield _warning("require.log", "it is required, and the setting log is false here")
+        yield _warning(
+            "require.log", "the policy requires a log proof, but the setting log is false here"
+        )
     for reference in policy_file.policy.takedown.rules:
         if reference.endswith(".toml"):
             yield from _of_rule_file(reference)
@@ -152,33 +159,66 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
     expand, consent, schedule = policy.expand, policy.consent, policy.schedule
     clicks = {"expand.words", "expand.selectors"} & own
     if not expand.enabled and clicks and (expand.words or expand.selectors):
-        yield _error("expand.words", "nothing is clicked", "expand.enabled = true")
+        yield _error(
+            "expand.words",
+            "nothing is clicked, because expand.enabled is false",
+            "expand.enabled = true",
+        )
     if expand.enabled and not (expand.words or expand.selectors):
-        yield _error("expand.enabled", "neither words nor selectors say what is clicked")
+        yield _error(
+            "expand.enabled", "nothing is clicked, because no words or selectors are given"
+        )
     refuses = consent.reject_selectors or consent.reject_words or consent.close_words
     accepts = consent.accept_selectors or consent.accept_words
     says = any(setting.startswith("consent.") and setting != "consent.enabled" for setting in own)
     if not consent.enabled and says and (refuses or accepts or consent.accept):
-        yield _error("consent", "no banner is dismissed", "consent.enabled = true")
+        yield _error(
+            "consent",
+            "no banner is dismissed, because consent.enabled is false",
+            "consent.enabled = true",
+        )
     if consent.enabled and not consent.accept and accepts:
-        yield _error("consent.accept_words", "nothing is accepted", "consent.accept = true")
+        yield _error(
+            "consent.accept_words",
+            "no banner is accepted, because consent.accept is false",
+            "consent.accept = true",
+        )
     if consent.enabled and not (refuses or (consent.accept and accepts)):
-        yield _error("consent.enabled", "no words or selectors say how a banner is dismissed")
+        yield _error(
+            "consent.enabled", "no banner is dismissed, because no words or selectors are given"
+        )
     if not policy.media.honour_data_src and "media.lazy_attributes" in own:
-        yield _error("media.lazy_attributes", "no image gets its source", "media.honour_data_src")
+        yield _error(
+            "media.lazy_attributes",
+            "the key has no effect, because media.honour_data_src is false",
+            "media.honour_data_src",
+        )
     if policy.light and (policy.pictures.pdf or policy.pictures.viewports):
-        yield _error("pictures", "a light check makes the first view alone", "light = false")
+        yield _error(
+            "pictures", "a light check takes a picture of the first view only", "light = false"
+        )
     if policy.retention.mode == "COMPLIANCE" and not policy.retention.days:
-        yield _error("retention.mode", "nothing is kept for any day", "retention.days")
+        yield _error(
+            "retention.mode",
+            "the mode has no effect, because retention.days is 0",
+            "retention.days",
+        )
     if schedule.cron and schedule.seasons:
-        yield _error("schedule.seasons", "a time of day has no seasons", "schedule.every")
+        yield _error(
+            "schedule.seasons", "seasons have no effect on a cron expression", "schedule.every"
+        )
     if schedule.seasons and not (schedule.curve or schedule.every):
-        yield _error("schedule.seasons", "nothing is visited again", "schedule.curve")
+        yield _error(
+            "schedule.seasons",
+            "seasons have no effect, because the schedule has neither every nor curve",
+            "schedule.curve",
+        )
     if schedule.curve and schedule.curve not in (known_curves := curves()):
         yield _error(
             "schedule.curve",
-            f"there is no curve {schedule.curve}",
-            f"one of {', '.join(sorted(known_curves))}; your own with schedule add --curves",
+            f"the curve {schedule.curve} does not exist",
+            f"known curves: {', '.join(sorted(known_curves))}. To use a curve of your own, "
+            "give schedule add --curves FILE",
         )
     limits = policy.limits
     for key, seconds in (
@@ -188,10 +228,16 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
     ):
         if seconds > limits.total_s:
             yield _error(
-                key, f"the whole capture ends after {limits.total_s:g} s", "limits.total_s"
+                key,
+                f"the value is larger than the limit of the whole capture, {limits.total_s:g} s",
+                "limits.total_s",
             )
     if policy.media.image_s > policy.media.wait_s:
-        yield _error("media.image_s", "all images together are waited for less", "media.wait_s")
+        yield _error(
+            "media.image_s",
+            "the value is larger than media.wait_s, the limit for all images together",
+            "media.wait_s",
+        )
 
 
 def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
@@ -205,7 +251,9 @@ def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
         is_match = key.startswith("match.")  # which is not inherited
         if not is_text and not is_match and ours[key] == parent[key]:
             yield _note(
-                key, f"{policy_file.policy.parents[0].name} says the same: it can be left out"
+                key,
+                f"the policy {policy_file.policy.parents[0].name} has the same value, "
+                "so this key can be removed",
             )
 
 
@@ -221,18 +269,22 @@ def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[
         for pattern in {*match.hosts, *match.urls} & {
             *other.policy.match.hosts, *other.policy.match.urls,
         }:  # fmt: skip
-            yield _warning("match", f"{other.policy.name} names {pattern} too: one of them wins")
+            yield _warning(
+                "match",
+                f"the policy {other.policy.name} has the same pattern "
+                f"{pattern}, so only one of the two policies is used",
+            )
     for pattern in match.urls:
         if not pattern.startswith("^"):
             yield _warning(
-                "match.urls", f"{pattern} may stand anywhere in an address", "^https?://"
+                "match.urls", f"the pattern {pattern} matches anywhere in an address", "^https?://"
             )
     if takedown.second_vantage and all(
         vantage.name != takedown.second_vantage for vantage in settings.vantages
     ):
         yield _error(
             "takedown.second_vantage",
-            f"there is no [[vantage]] {takedown.second_vantage} in the settings",
+            f"the settings have no [[vantage]] {takedown.second_vantage}",
             "docs/reference/configuration.md",
         )
     if "takedown.rules" in policy_file.own and match.hosts and not match.urls:
@@ -245,20 +297,22 @@ def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[
             ):
                 yield _error(
                     "takedown.rules",
-                    f"{rule_set.file.id} is for {', '.join(rule_set.hosts[:3])} alone",
+                    f"the rules {rule_set.file.id} apply to "
+                    f"{', '.join(rule_set.hosts[:3])} only, and the policy does not match "
+                    "these hosts",
                 )
 
 
 def _without_reasons(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
     if not policy_file.policy.reason:
-        yield _warning("reason", "it does not say what it is for")
+        yield _warning("reason", "the policy has no text that explains its purpose")
     tables = {key.rpartition(".")[0] for key in policy_file.own if "." in key}
     for table in sorted(tables):
         if (
             f"{table}.reason" not in policy_file.own
             and f"{table.partition('.')[0]}.reason" not in policy_file.own
         ):
-            yield _warning(f"{table}.reason", "it does not say why")
+            yield _warning(f"{table}.reason", "the table has no text that explains its values")
 
 
 def rule_descriptions(rules: RuleSet) -> tuple[tuple[RuleDescription, Match | None], ...]:
@@ -296,7 +350,7 @@ def _of_rule_file(path: str) -> Iterator[LintMessage]:
     if untried:
         yield _note(
             "fixtures",
-            f"no pages that policy test could try, of {', '.join(untried)}",
+            f"rules without pages that policy test could check: {', '.join(untried)}",
         )
     yield from _dead(rules)
 
@@ -319,7 +373,8 @@ def _dead(rules: RuleSet) -> Iterator[LintMessage]:
             if pairs and not is_more and all(pair in first for pair in pairs):
                 before = ", ".join(sorted({first[pair] for pair in pairs}))
                 yield _error(
-                    rule.about.id, f"it never matches: {before} has its words, and is first"
+                    rule.about.id,
+                    f"the rule never matches: {before} matches the same words and comes first",
                 )
             if not (match.status or match.redirected):
                 for pair in pairs:
@@ -369,8 +424,8 @@ def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
 def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, str]], str]:
     if page not in catalogue.PAGES:
         raise SnapshotterError(
-            f"rule {rule} names {page}, and the fixture site has no such page",
-            hint="snapshotter policy lint FILE names all of them",
+            f"the rule {rule} names the page {page}, but the fixture site has no such page",
+            hint="show all such pages with snapshotter policy lint FILE",
         )
     content, takedown = assessor.judge(rendered_pages.rendered_page(page))
     evidence = (

@@ -35,27 +35,28 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
     found = policies.load(name, settings.policies_dir)
     if "policy" in settings.found and found.network.allow:
         raise SnapshotterError(
-            f"policy {settings.policy} opens networks to pages, and a file that only lies here "
-            "names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
+            f"the policy {settings.policy} opens networks to pages, but only the settings "
+            "file in the working directory names this policy",
+            hint=f"if you want this, add --policy {settings.policy} to the command",
         )
     if "policy" in settings.found and found.retention.days and found.retention.mode == "COMPLIANCE":
         raise SnapshotterError(
-            f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
-            "only lies here names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
+            f"the policy {settings.policy} locks bundles so that nobody can remove the "
+            "lock, but only the settings file in the working directory names this policy",
+            hint=f"if you want this, add --policy {settings.policy} to the command",
         )
     if "policy" in settings.found and found.streams.keep_for:
         raise SnapshotterError(
-            f"policy {settings.policy} keeps cookies, passwords and all that passes for somebody "
-            "who has a key, and a file that only lies here names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
+            f"the policy {settings.policy} keeps cookies, passwords and all other traffic "
+            "for the owner of a key, but only the settings file in the working directory "
+            "names this policy",
+            hint=f"if you want this, add --policy {settings.policy} to the command",
         )
     if "policy" in settings.found and found.network.certificate_authorities:
         raise SnapshotterError(
-            f"policy {settings.policy} trusts a private certificate authority, and only the "
-            "settings file in the working directory names this policy",
-            hint=f"--policy {settings.policy}, if you trust this authority",
+            f"the policy {settings.policy} trusts a private certificate authority, but "
+            "only the settings file in the working directory names this policy",
+            hint=f"if you trust this authority, add --policy {settings.policy} to the command",
         )
     return found
 
@@ -80,9 +81,10 @@ def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
     found = settings.found.get("policy")
     if found is not None:
         show_message(
-            f"conclusions do not use the policy {settings.policy}: {found.file}, which names it, "
-            f"was only found\n  if the file is yours, put {config_variable_line(found.file)} "
-            "before the command"
+            f"the policy {settings.policy} is not used for verdicts and take-down events: only "
+            f"{found.file}, a settings file in the working directory, names it\n"
+            "if the file is yours, put this before the command:\n"
+            f"  {config_variable_line(found.file)}"
         )
 
 
@@ -121,27 +123,28 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     for network in map(ip_network, opens):
         if not any(_is_within(network, wider) for wider in allowed):
             raise PolicyRefused(
-                f"policy {named} opens {network} to pages, and it was only named by a job",
-                hint=f'if that is what you want: allow_networks = ["{network}"] where the '
-                "worker runs",
+                f"the policy {named} opens {network} to pages, but only a job, a table or "
+                "a watch names this policy",
+                hint=f'if you want this, set allow_networks = ["{network}"] in the '
+                "settings of the worker",
             )
     if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
         raise PolicyRefused(
-            f"policy {named} locks bundles so that nobody can undo it, and it was only named by "
-            "a job",
-            hint=f"if that is what you want: --policy {named} where the worker runs",
+            f"the policy {named} locks bundles so that nobody can remove the lock, but "
+            "only a job, a table or a watch names this policy",
+            hint=f"if you want this, start the worker with --policy {named}",
         )
     if not set(found.streams.keep_for) <= set(own.streams.keep_for):
         raise PolicyRefused(
-            f"policy {named} keeps cookies, passwords and all that passes for somebody who has a "
-            "key, and it was only named by a job",
-            hint=f"if that is what you want: --policy {named} where the worker runs",
+            f"the policy {named} keeps cookies, passwords and all other traffic for the "
+            "owner of a key, but only a job, a table or a watch names this policy",
+            hint=f"if you want this, start the worker with --policy {named}",
         )
     authorities = set(found.network.certificate_authorities)
     if not authorities <= set(own.network.certificate_authorities):
         raise PolicyRefused(
-            f"policy {named} trusts a private certificate authority, and only a job, a table or a "
-            "watch names this policy",
+            f"the policy {named} trusts a private certificate authority, but only a job, a "
+            "table or a watch names this policy",
             hint=f"if you trust this authority, start the worker with --policy {named}",
         )
     return found

@@ -52,9 +52,9 @@ def plan_from_options(options: VisitOptions) -> Plan:
         cron, every, curve = table.cron, table.every, table.curve
     if not (cron or every or curve):
         raise SnapshotterError(
-            "a schedule has to say when",
-            hint='--cron "0 9 * * mon-fri", --every 6h, or --curve curve-news; or a --policy whose '
-            "schedule says so",
+            "the schedule has no times",
+            hint='give --cron "0 9 * * mon-fri", --every 6h or --curve curve-news, or a '
+            "--policy that has a schedule",
         )
     if options.policy and jitter is None and not (cron or options.every):
         jitter = table.jitter_percent / 100
@@ -82,7 +82,9 @@ def plan_from_options(options: VisitOptions) -> Plan:
             max_late=parse_duration(options.max_late) if options.max_late else None,
         )
     except ValueError as error:
-        raise SnapshotterError(str(error), hint="snapshotter schedule add --help") from error
+        raise SnapshotterError(
+            str(error), hint="show the options of schedules:\n  snapshotter schedule add --help"
+        ) from error
 
 
 def _table(options: VisitOptions) -> ScheduleTable:
@@ -99,8 +101,8 @@ def _table(options: VisitOptions) -> ScheduleTable:
     same = all(schedule == tables[0] for schedule in tables)
     if not same and not (options.cron or options.every or options.curve):
         raise SnapshotterError(
-            f"these pages have policies with different schedules: {', '.join(sorted(names))}",
-            hint="say when with --curve, --every or --cron; or add them as several schedules",
+            f"the policies of these pages have different schedules: {', '.join(sorted(names))}",
+            hint="give --curve, --every or --cron, or add the pages as several schedules",
         )
     return tables[0] if tables and same else ScheduleTable()
 
@@ -109,8 +111,9 @@ def _curve(name: str, file: Path | None) -> Curve:
     curves = curves_of(file)
     if name not in curves:
         raise SnapshotterError(
-            f"there is no curve {name}",
-            hint=f"one of {', '.join(sorted(curves))}; your own in a file: --curves FILE",
+            f"the curve {name} does not exist",
+            hint=f"known curves: {', '.join(sorted(curves))}. To use a curve of your own, "
+            "give --curves FILE",
         )
     return curves[name]
 
@@ -122,16 +125,20 @@ def _jitter(text: str) -> float | None:
         return parse_percent(text)
     except ValueError as error:
         raise SnapshotterError(
-            f"not a jitter: {text!r}", hint="a share of the time to the next visit: 15%, or 0"
+            f"{text!r} is not a valid jitter",
+            hint="give a share of the time to the next visit, for example 15%, or 0",
         ) from error
 
 
 def _season(text: str) -> Season:
     match = _SEASON.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a season: {text!r}; write 05-27:06-10:0.5, the last of it a factor")
+        raise ValueError(
+            f"{text!r} is not a valid season. Write it as 05-27:06-10:0.5: "
+            "first day, last day, factor"
+        )
     try:
         factor = float(match[3])
     except ValueError as error:
-        raise ValueError(f"not the factor of a season: {match[3]!r}") from error
+        raise ValueError(f"{match[3]!r} is not a valid factor of a season") from error
     return parse_season(match[1], match[2], round(factor, 2))

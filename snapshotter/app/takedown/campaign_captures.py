@@ -62,15 +62,18 @@ def check_captures(
     for page in campaign.pages:
         for observation in (*page.captures, *page.controls):
             if every.setdefault(observation.bundle_id, observation).sha256 != observation.sha256:
-                detail = f"{observation.bundle_id} is named with two digests"
+                detail = f"the report names {observation.bundle_id} with two different digests"
                 found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
     for number, capture in enumerate(every.values(), 1):
         with find(capture.bundle_id) as here:
             _check_capture(capture, here, by, key_id, found, states)
         if number % 100 == 0:
-            show_message(f"checked {number} of {len(every)} bundles")
+            show_message(f"bundles checked: {number} of {len(every)}")
     if found.missing:
-        detail = f"not here: {format_names(found.missing)}; nothing is said against them"
+        detail = (
+            f"bundles that were not found: {format_names(found.missing)}. This does "
+            "not speak against them"
+        )
         found.findings.append(Finding.indeterminate("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [
         bundle_id for bundle_id, verdict in states.items() if verdict is Verdict.INDETERMINATE
@@ -80,8 +83,8 @@ def check_captures(
             Finding.indeterminate(
                 "bundles",
                 Code.BUNDLE_OPEN,
-                f"{len(unsure)} of {len(every)} are intact, and INDETERMINATE by themselves, "
-                f"among them {unsure[0]}",
+                f"intact bundles that are INDETERMINATE: {len(unsure)} of {len(every)}, "
+                f"for example {unsure[0]}",
             )
         )
     found.findings += _proven_time_findings(every.values(), found)
@@ -105,11 +108,14 @@ def _proven_time_findings(every: Iterable[Observation], found: CaptureChecks) ->
     if earlier:
         # Its signer may have trusted one more authority, so this does not speak against it.
         names = format_names(earlier)
-        detail = f"{names}: the report states an earlier proven time than the tokens here"
+        detail = (
+            f"for {names}, the report states an earlier proven time than the "
+            "timestamp tokens found here"
+        )
         yield Finding.indeterminate("bundles", Code.TIME, detail)
     if other:
         found.notes[
-            "the report states a later proven time than the tokens here, or states none"
+            "the report states no proven time, or a later one than the timestamp tokens found here"
         ] = other
 
 
@@ -139,16 +145,16 @@ def _check_capture(
         found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:
-        detail = f"{name} FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        detail = f"{name} is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
         found.findings.append(Finding.failed("bundles", Code.BUNDLE, detail))
         return
     if key_id in _signers(report.record):
-        detail = f"the key that signed the report has signed the capture {name}"
+        detail = f"the key that signed the report also signed the capture {name}"
         found.findings.append(Finding.failed("report key", Code.EVENT_KEY, detail))
     try:
         facts = report.established
         if facts is None:
-            raise EvidenceInvalid("its record is not a valid capture record")
+            raise EvidenceInvalid("its capture record is invalid")
         record, files = report.record, BundleFiles(here.stream, facts)
         if assessment.read_assessment(files) is None:
             found.without_rules.add(name)
@@ -161,7 +167,7 @@ def _check_capture(
     except ServiceUnavailable:
         raise
     except (SnapshotterError, KeyError, TypeError) as error:
-        detail = f"what {name} shows can not be found out again: {error}"
+        detail = f"the verdict of {name} cannot be derived again: {error}"
         found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, detail))
         return
     found.established[name] = replace(facts, members={})
@@ -172,17 +178,20 @@ def _check_capture(
         found.notes.setdefault(what, []).append(name)
     other = differing_fields(said, again)
     if by_today:
-        what = "it holds no verdict: it was judged by the rules of today"
+        what = "the capture has no verdict of its own, so the current rules judged it"
         found.notes.setdefault(what, []).append(name)
         if "rule_files" in other:
             other.remove("rule_files")
             found.unconfirmed.setdefault("rule_files", []).append(name)
     if other and by_today and set(other) <= set(DERIVED_BY_RULES):
         fields = ", ".join(other)
-        words = f"{name}: the rules of today do not confirm what the report states of it: {fields}"
+        words = (
+            f"{name}: the current rules do not confirm what the report states in these "
+            f"fields: {fields}"
+        )
         found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, words))
     elif other:
-        detail = f"{name}: the report says of it what its bundle does not: {', '.join(other)}"
+        detail = f"{name}: the report differs from the bundle in these fields: {', '.join(other)}"
         found.findings.append(Finding.failed("bundles", Code.VERDICT, detail))
 
 

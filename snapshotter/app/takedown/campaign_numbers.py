@@ -22,11 +22,13 @@ def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[
         if one == other:
             continue
         if one is not None and other is not None and one.value == other.value:
-            detail = f"{name} is {one.value}, and rests on other captures than the report says"
+            detail = (
+                f"{name} is {one.value}, but it follows from other captures than the report names"
+            )
         else:
             detail = (
-                f"{name}: the report says {one.value if one else 'nothing'}, and it is "
-                f"{other.value if other else 0}"
+                f"{name}: the report states {one.value if one else 'no value'}, but the "
+                f"computed value is {other.value if other else 0}"
             )
         yield Finding.failed("numbers", Code.NUMBER, detail)
     for row, again in zip(said.rows, made.rows, strict=False):
@@ -37,10 +39,12 @@ def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[
         if getattr(said, name) != getattr(made, name):
             words = name.replace("_", " ")
             yield Finding.failed(
-                "numbers", Code.NUMBER, f"{words}: it is another when it is made again"
+                "numbers", Code.NUMBER, f"{words}: the computed value differs from the report"
             )
     if said.crossings != made.crossings:
-        yield Finding.failed("numbers", Code.NUMBER, "crossings: they are others when made again")
+        yield Finding.failed(
+            "numbers", Code.NUMBER, "crossings: the computed values differ from the report"
+        )
 
 
 def computed_findings(campaign: Campaign, said: CampaignFindings) -> CampaignFindings:
@@ -63,7 +67,8 @@ def older_interval_notes(report: CampaignReport) -> Iterator[str]:
                 begin, end = map(instant, event.bracket)
                 yield (
                     f"event {removal.event_id}: its two captures overlap in time, and the "
-                    f"report dates it by an older rule; it happened between {begin} and {end}"
+                    "report dates the event by an older rule. By the current rule, it "
+                    f"happened between {begin} and {end}"
                 )
 
 

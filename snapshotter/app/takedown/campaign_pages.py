@@ -40,12 +40,12 @@ class PageChecks:
         }
         for asked in sorted(asked_for):
             if page.identity not in (asked, *self._identities(asked)):
-                detail = f"a capture of {asked} is counted for {page.url}"
+                detail = f"the report counts a capture of {asked} for {page.url}"
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for control in page.controls:
             asked = self._found.page_identities.get(control.bundle_id, ("", ""))[0]
             if asked and (asked == page.identity or asked in asked_for):
-                detail = f"a control of {page.url} is of the page itself"
+                detail = f"a control capture of {page.url} is a capture of the page itself"
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for capture in (*page.captures, *page.controls):
             if capture.bundle_id in self._found.derived:
@@ -57,7 +57,10 @@ class PageChecks:
             yield from self._account_of(control, {self._account(control)} - {""})
             facts = self._found.established.get(control.bundle_id)
             if facts is not None and not is_of_its_host(facts):
-                what = "this control led to another host; new reports do not count such controls"
+                what = (
+                    "this control capture was redirected to another host. New reports "
+                    "do not count such captures"
+                )
                 self._found.notes.setdefault(what, []).append(control.bundle_id)
 
     def _address(self, page: WatchedPage) -> Iterator[Finding]:
@@ -78,7 +81,9 @@ class PageChecks:
             yield Finding.failed("pages", Code.IDENTITY, detail)
         else:
             yield Finding.indeterminate(
-                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+                "pages",
+                Code.IDENTITY,
+                f"{detail}. Only captures that are not here could show otherwise",
             )
 
     def _identities(self, asked: str) -> set[str]:
@@ -94,10 +99,12 @@ class PageChecks:
         asked = self._found.page_identities[observation.bundle_id][0]
         if observation.identity in (asked, *self._identities(asked)):
             return
-        detail = f"{observation.bundle_id} is of {asked}, not of {observation.identity}"
+        detail = f"{observation.bundle_id} is a capture of {asked}, not of {observation.identity}"
         if asked.startswith("wechat-short:"):  # only a capture shows where such an address leads
             yield Finding.indeterminate(
-                "pages", Code.IDENTITY, f"{detail}, as far as its captures show"
+                "pages",
+                Code.IDENTITY,
+                f"{detail}. Only captures that are not here could show otherwise",
             )
         else:
             yield Finding.failed("pages", Code.IDENTITY, detail)
@@ -115,18 +122,18 @@ class PageChecks:
             return
         names = ", ".join(sorted(known))
         if not observation.account and known:
-            what = f"the report names no account for it; its captures name {names}"
+            what = f"the report names no account for this capture, but its captures name {names}"
             self._found.notes.setdefault(what, []).append(observation.bundle_id)
         elif observation.account and not known:
             self._found.unconfirmed.setdefault("account", []).append(observation.bundle_id)
         elif observation.account and observation.account not in known:
             detail = (
-                f"{observation.bundle_id} is of the account {observation.account}; its "
-                f"captures name {names}"
+                f"the report names the account {observation.account} for "
+                f"{observation.bundle_id}, but its captures name {names}"
             )
             if observation.bundle_id in self._found.without_rules:
                 yield Finding.indeterminate(
-                    "pages", Code.IDENTITY, f"{detail}, by the rules of today"
+                    "pages", Code.IDENTITY, f"{detail}. This follows from the current rules"
                 )
             else:
                 yield Finding.failed("pages", Code.IDENTITY, detail)

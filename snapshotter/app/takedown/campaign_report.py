@@ -106,8 +106,9 @@ def _campaign(service: CampaignService, scope: Scope, judge: "_Judge", now: date
     since = scope.since or min(captured, default=until).replace(microsecond=0)
     if since >= until:
         raise SnapshotterError(
-            "the period ends before it begins, or nothing was captured yet",
-            hint="give --from and --to, as in --from 2026-05-27 --to 2026-06-27",
+            "the period ends before it begins, or it has no capture yet",
+            hint="give the period with --from and --to, for example --from 2026-05-27 "
+            "--to 2026-06-27",
         )
     return Campaign(
         report_id=service.new_id(now),
@@ -149,7 +150,9 @@ class _Judge:
         found = self.good([observation])
         facts = self.established.get(observation.bundle_id)
         if found and facts is not None and not is_of_its_host(facts):
-            self.no_control[observation.bundle_id] = "as a control it led to another host"
+            self.no_control[observation.bundle_id] = (
+                "the capture was made as a control, but was redirected to another host"
+            )
             return ()
         return found
 
@@ -172,7 +175,7 @@ class _Judge:
             if report is not None and report.established is not None:
                 self.established[observation.bundle_id] = replace(report.established, members={})
             if len(self._known) % 100 == 0:
-                self._service.progress(f"verified {len(self._known)} bundles")
+                self._service.progress(f"bundles verified: {len(self._known)}")
         return self._known[observation.bundle_id]
 
     def _unlike(self, observation: Observation, report: Report | None) -> str:
@@ -187,7 +190,7 @@ class _Judge:
 def _why_not(observation: Observation, report: Report | None) -> str:
     """Return why a capture is left out of the report; "" if it counts."""
     if report is None:
-        return "its bundle is not there any more"
+        return "the bundle is no longer in the store"
     return unusable_reason(report, observation.sha256)
 
 
@@ -238,7 +241,10 @@ def _pages(
             thresholds=monitoring.thresholds,
         )
     if not pages:
-        raise SnapshotterError("no page was named", hint="--urls FILE, with an address a line")
+        raise SnapshotterError(
+            "no page is named",
+            hint="name a file with --urls FILE that has one address in each line",
+        )
     return list(pages.values())
 
 

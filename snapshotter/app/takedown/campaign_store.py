@@ -94,18 +94,24 @@ def left_out_findings(
     disregarded |= _misplaced_bundles(campaign, stored, disregarded, trust)
     whole, there = _with_more(campaign, stored, disregarded)
     if not there:
-        yield Finding.passed("left out", "the store has no other capture of these pages until then")
+        yield Finding.passed(
+            "left out",
+            "the store has no other captures of these pages before the end of the period",
+        )
         return
     named = ", ".join(there[:NAMED_AT_MOST])
     yield Finding.failed(
         "left out",
         Code.LEFT_OUT,
-        f"the store has captures that the report does not: {named}"
-        f"{' …' if len(there) > NAMED_AT_MOST else ''} (left out, or put there later)",
+        "the store has captures that the report does not have: "
+        f"{named}{' …' if len(there) > NAMED_AT_MOST else ''}. They were left out, or "
+        "stored later",
     )
     made = campaigns.compute_findings(whole)
     for finding in number_findings(report.findings, made):
-        yield replace(finding, check="left out", detail=f"{finding.detail} with them")
+        yield replace(
+            finding, check="left out", detail=f"{finding.detail}, if these captures are counted"
+        )
 
 
 def _misplaced_bundles(
@@ -194,7 +200,10 @@ def record_findings(
     for record in in_period:
         # Gaps of other schedules may have been left out by request.
         if record.gap_id not in named and record.schedule in schedules:
-            detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
+            detail = (
+                f"the gap {record.gap_id} of {record.schedule} falls into the period, "
+                "but the report does not name it"
+            )
             yield Finding.failed("records", Code.LEFT_OUT, detail)
     for gap in campaign.gaps:
         if gap.since >= campaign.until or (gap.until or campaign.made_at) <= campaign.since:
@@ -231,10 +240,10 @@ def record_findings(
             )
         elif hashlib.sha256(data).hexdigest() != sha256:
             yield Finding.failed(
-                "records", Code.BUNDLE_OTHER, f"the {what} {key} is another record"
+                "records", Code.BUNDLE_OTHER, f"the {what} {key} is a different record"
             )
         elif (key_id := key_of(data)) is None:
-            detail = f"the report says of the {what} {key} what its record does not"
+            detail = f"the report differs from the record of the {what} {key}"
             yield Finding.failed("records", Code.NUMBER, detail)
         elif not key_counts(trust, key_id):
             detail = f"the {what} {key} is signed by the key {key_id}, which is not trusted"
@@ -242,7 +251,9 @@ def record_findings(
         else:
             good += 1
     if good and good == len(wanted):
-        yield Finding.passed("records", f"{good} signed events and gaps are those that it names")
+        yield Finding.passed(
+            "records", f"signed events and gaps that are those that the report names: {good}"
+        )
 
 
 def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[str]:

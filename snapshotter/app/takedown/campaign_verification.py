@@ -104,31 +104,37 @@ def verify_campaign(
     try:  # (1)
         report, key_id = records.parse(data)
     except EvidenceInvalid as error:
-        detail = f"it is no campaign report as it was signed: {error.message}"
+        detail = f"the file is not a valid campaign report: {error.message}"
         failed = Finding.failed("report", Code.EVENT, detail)
         return CampaignVerification(findings=(failed,), sha256=sha256, trust=trust.source)
     del data  # tens of megabytes
     campaign = report.campaign
     findings = [
-        Finding.passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),
+        Finding.passed(
+            "report", f"campaign report on {len(campaign.pages)} pages, {_period(campaign)}"
+        ),
         key_finding("report key", key_id, trust),
     ]
     if not campaign.verified:
         findings.append(
             Finding.indeterminate(
-                "bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made"
+                "bundles",
+                Code.BUNDLE_OPEN,
+                "the bundles were not verified when the report was made",
             )
         )
     if campaign.until > campaign.made_at:
-        detail = f"its period ends after the report was made ({instant(campaign.made_at)})"
+        detail = (
+            f"the period of the report ends after the report was made ({instant(campaign.made_at)})"
+        )
         findings.append(Finding.failed("report", Code.NUMBER, detail))
     if late := _after_the_period(campaign):
-        detail = f"it names captures that ended after its period: {format_names(late)}"
+        detail = f"the report names captures that ended after its period: {format_names(late)}"
         findings.append(Finding.failed("report", Code.NUMBER, detail))
     findings += _lax_rules_findings(campaign)
     own = number_findings(report.findings, computed_findings(campaign, report.findings))  # (2)
     findings += list(own) or [
-        Finding.passed("numbers", "each follows from the captures that it names")
+        Finding.passed("numbers", "each number follows from the captures that the report names")
     ]
     found = check_captures(campaign, find, by, key_id, show_message)  # (3)
     has_store = source is not None and has_captures_of(campaign, source)
@@ -148,7 +154,10 @@ def verify_campaign(
         findings += record_findings(report, source.store, trust, in_period)  # (6)
         notes += other_gap_notes(campaign, in_period)
     else:
-        detail = "no store that has its captures: whether there are others can not be seen"
+        detail = (
+            "no store with these captures is given, so it is not established whether "
+            "captures were left out"
+        )
         findings.append(Finding.indeterminate("left out", Code.BUNDLE_OPEN, detail))
     return CampaignVerification(
         findings=tuple(findings),
@@ -188,9 +197,10 @@ def _lax_rules_findings(campaign: Campaign) -> Iterator[Finding]:
     if lax:
         yield Finding.passed(
             "numbers",
-            f"of {len(lax)} of {len(campaign.pages)} pages a removal was held to less than is "
-            f"usual: {usual.times} captures that agree, {usual.after.total_seconds():.0f} s apart, "
-            "with another page of the host in between",
+            f"on {len(lax)} of {len(campaign.pages)} pages, a removal needed less "
+            f"confirmation than usual. Usual are {usual.times} captures that agree, "
+            f"{usual.after.total_seconds():.0f} s apart, with a capture of another page of "
+            "the host in between",
         )
 
 
@@ -245,17 +255,17 @@ def _derived_number_findings(
     made = computed_findings(again, report.findings)
     different = list(number_findings(report.findings, made))
     if not different:
-        detail = "each number was made again from the bundles, by the rules that lie in them"
+        detail = "each number was computed again from the bundles, by the rules in them"
         yield Finding.passed("bundles", detail)
         return
     for finding in different:
         if found.missing:  # a missing bundle speaks neither for a number nor against it
-            words = f"{finding.detail}, without the {len(found.missing)} bundles that are not here"
+            words = (
+                f"{finding.detail}, without the bundles that were not found: {len(found.missing)}"
+            )
             yield Finding.indeterminate("again", Code.NUMBER, words)
         else:
-            yield Finding.failed(
-                "again", Code.NUMBER, f"{finding.detail}, by what the bundles show"
-            )
+            yield Finding.failed("again", Code.NUMBER, f"{finding.detail}, as the bundles show")
 
 
 def _period(campaign: Campaign) -> str:
@@ -272,7 +282,7 @@ def lines(found: CampaignVerification) -> list[str]:
     if found.report is not None:
         named = printable(", ".join(found.own_word))
         result.append(
-            f"note only the signer states these fields, and nothing here confirms them: {named}"
+            f"note only the signer states these fields, and nothing else confirms them: {named}"
         )
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
@@ -285,7 +295,7 @@ def _weak_lines(found: CampaignVerification) -> Iterator[str]:
         yield f"event {event_id}: {weak[0].detail}"
     if len(found.weak) > NAMED_AT_MOST:
         more = len(found.weak) - NAMED_AT_MOST
-        yield f"the same is true of {more} more events; --json lists them"
+        yield f"the same applies to {more} more events. --json lists them"
 
 
 def as_json(found: CampaignVerification) -> dict[str, Any]:
@@ -313,12 +323,12 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
 def _summary(found: CampaignVerification) -> str:
     report = found.report
     if found.verdict is Verdict.FAILED or report is None:
-        return "do not rely on this report; the lines marked FAIL say what does not hold."
+        return "do not rely on this report. The lines marked FAIL state what is wrong."
     numbers = {number.name: number.value for number in report.findings.numbers}
-    words = f"{numbers.get('removed', 0)} of {numbers.get('watched', 0)} pages removed"
+    words = f"pages removed: {numbers.get('removed', 0)} of {numbers.get('watched', 0)}"
     if found.verdict is Verdict.INDETERMINATE:
         return (
-            f"{words}; nothing is wrong with the report, and not everything about it could be "
-            "established: the lines marked ? say what is missing."
+            f"{words}. Nothing is wrong with the report, but not everything is "
+            "established. The lines marked ? state what is missing."
         )
-    return f"{words}, made again from {found.checked} bundles; each number is what they show."
+    return f"{words}. Each number was computed again from {found.checked} bundles and is the same."

@@ -59,7 +59,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         return CaptureCheck(report=report)
     facts = report.established
     if facts is None:
-        return CaptureCheck(report=report, problem="its record is not a valid capture record")
+        return CaptureCheck(report=report, problem="the capture record is invalid")
     notes: list[str] = []
     try:
         files = BundleFiles(here.stream, facts)
@@ -67,14 +67,19 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         by_today = assessment.read_assessment(files) is None
         if by_today:
             if today is None:
-                raise EvidenceInvalid("it holds no verdict, and the rules of today make none")
-            notes.append("it holds no verdict: it was judged by the rules of today")
+                raise EvidenceInvalid(
+                    "the capture has no verdict of its own, and the current rules cannot judge it"
+                )
+            notes.append("the capture has no verdict of its own, so the current rules judged it")
             made = today
         else:
             rederived = assessment.rederive(files, by.assessor_of)
             made = rederived.assessment
             if not rederived.is_same:
-                notes.append("its assessment differs in detail from the one that is made now")
+                notes.append(
+                    "the assessment in the bundle differs in details from the "
+                    "one that was derived again"
+                )
         again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
         shown = stated(facts, made, by.rules)
     except ServiceUnavailable:
@@ -110,7 +115,7 @@ def _assess_by_today(
 def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
     """Yield a note if the current rules give another verdict."""
     if today is None:
-        yield "the rules of today could not be asked"
+        yield "the current rules could not be applied"
         return
     before, now = made.takedown, today.takedown
     if (before.availability, before.cause, before.takedown) != (
@@ -121,8 +126,8 @@ def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
         said = _describe_verdict(before.availability, before.cause)
         other = _describe_verdict(now.availability, now.cause)
         yield (
-            f"the rules of today say something else: {other} by "
-            f"{now.rule or 'no rule'}, and those of the capture {said}"
+            f"the current rules give another verdict: {other} by {now.rule or 'no rule'}. "
+            f"The rules in the bundle give: {said}"
         )
 
 
@@ -135,9 +140,9 @@ def _foreign_rules_notes(made: Assessment, today: Assessment | None) -> Iterator
         now = known.get(rule_file.id)
         if now is None or (now.version == rule_file.version and now.sha256 != rule_file.sha256):
             yield (
-                f"its verdict is by rules that are none of those of today: {rule_file.id} "
-                f"{rule_file.version} (SHA-256 {rule_file.sha256[:16]}…); "
-                "read them before you believe them"
+                "the verdict was derived by rules that are not among the current rules: "
+                f"{rule_file.id} {rule_file.version} (SHA-256 {rule_file.sha256[:16]}…). "
+                "Read these rules before you rely on the verdict"
             )
 
 
@@ -150,12 +155,12 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
     said, made = part.observation, check.again
     if check.problem:
         yield Finding.indeterminate(
-            part.role, Code.VERDICT, f"its verdict can not be made again: {check.problem}"
+            part.role, Code.VERDICT, f"the verdict cannot be derived again: {check.problem}"
         )
         return
     if made is None:
         return  # another finding states what is wrong with the bundle
-    rules = "the rules of today" if check.by_today else "the rules in its bundle"
+    rules = "the current rules" if check.by_today else "the rules in the bundle"
     other = [name for name in DECISIVE_FIELDS if getattr(said, name) != getattr(made, name)]
     if other:
         yield Finding(
@@ -163,8 +168,9 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             # Without rules in the bundle: those of its time may have differed.
             verdict=Verdict.INDETERMINATE if check.by_today else Verdict.FAILED,
             code=Code.VERDICT,
-            detail=f"the event says {_describe_verdict(said.availability, said.cause)}, and by "
-            f"{rules} it is {_describe_verdict(made.availability, made.cause)}: {', '.join(other)}",
+            detail=f"the event states {_describe_verdict(said.availability, said.cause)}, "
+            f"but {rules} give {_describe_verdict(made.availability, made.cause)}. "
+            f"Fields that differ: {', '.join(other)}",
         )
         return
     names = differing_fields(said, made)
@@ -175,14 +181,14 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             yield Finding.indeterminate(
                 part.role,
                 Code.VERDICT,
-                f"{rules} do not confirm what the event states of it: {', '.join(read)}",
+                f"{rules} do not confirm what the event states in these fields: {', '.join(read)}",
             )
             return
     if names:
         yield Finding.failed(
             part.role,
             Code.VERDICT,
-            f"the event says of it what its bundle does not: {', '.join(names)}",
+            f"the event differs from the bundle in these fields: {', '.join(names)}",
         )
         return
     yield Finding.passed(

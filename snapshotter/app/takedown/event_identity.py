@@ -60,28 +60,28 @@ def _mismatches(
         identity,
         check.asked,
     ):
-        yield f"{part.role} is of {identity}"
+        yield f"{part.role} is a capture of {identity}"
     if part.role.startswith("address"):
         others = [other for other in parts if not other.role.startswith("address")]
         are_here = all(checks[other.observation.bundle_id].again is not None for other in others)
         if are_here and not any(_is_of_one_page(part, other, checks) for other in others):
-            yield f"{part.role} is of a page of which the event has no other capture"
+            yield f"{part.role} is a capture of a page of which the event has no other capture"
     elif part.role.startswith("control"):
         if identity in about:
-            yield f"{part.role} is of the page itself"
+            yield f"{part.role} is a capture of the page itself"
         elif part.report is not None and not is_of_its_host(part.report.established):
-            yield f"{part.role} led to another host"
+            yield f"{part.role} was redirected to another host"
     elif said.identity != identity:
-        yield f"{part.role} is of {identity}"
+        yield f"{part.role} is a capture of {identity}"
     elif event.kind not in ACCOUNT_KINDS:
         if identity != event.identity:
-            yield f"{part.role} is of {identity}"
+            yield f"{part.role} is a capture of {identity}"
     elif said.account == event.identity:
         # The account of this page may be named only in another capture of the page.
         if known_accounts(part, parts, checks) != {event.identity}:
-            yield f"{part.role} is of {account or 'no account that is known'}"
+            yield f"{part.role} is a capture of {account or 'no known account'}"
     elif account != event.identity:
-        yield f"{part.role} is of {account}"
+        yield f"{part.role} is a capture of {account}"
 
 
 def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding:
@@ -89,8 +89,8 @@ def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding
         check="identity",
         verdict=Verdict.INDETERMINATE if is_open else Verdict.FAILED,
         code=Code.IDENTITY,
-        detail=f"the event is about {event.identity}, and {detail}"
-        + (", by the rules of today" if is_open else ""),
+        detail=f"the event is about {event.identity}, but {detail}"
+        + (". This follows from the current rules" if is_open else ""),
     )
 
 
@@ -116,7 +116,9 @@ def account_findings(
         known = known_accounts(part, parts, checks)
         if said and known and said not in known:
             names = ", ".join(sorted(known))
-            detail = f"it names the account {said} for {part.role}; its captures name {names}"
+            detail = (
+                f"the event names the account {said} for {part.role}, but its captures name {names}"
+            )
             by_today = checks[part.observation.bundle_id].by_today
             yield _identity_finding(event, detail, is_open=by_today)
 

@@ -103,12 +103,18 @@ def _open_points(
     if made is None:
         return
     if not said.account and (known := known_accounts(part, parts, checks)):
-        yield f"the event names no account for it; its captures name {', '.join(sorted(known))}"
+        yield (
+            "the event names no account for this capture, but its captures name "
+            f"{', '.join(sorted(known))}"
+        )
     if made.account_name and not said.account_name:
         yield "the event does not state the name of the account that the page shows"
     proven = check.report.proven_time if check.report is not None else None
     if proven is not None and said.proven_at is None:
-        yield f"the event states no proven time of it; by the tokens here it is {instant(proven)}"
+        yield (
+            "the event states no proven time of this capture. The timestamp tokens "
+            f"found here prove {instant(proven)}"
+        )
     elif (
         proven is not None
         and said.proven_at is not None
@@ -116,8 +122,8 @@ def _open_points(
         and not are_one(said.proven_at, proven)
     ):
         yield (
-            f"the event states the proven time {instant(said.proven_at)}; by the tokens here it is "
-            f"{instant(proven)}, which is earlier"
+            f"the event states the proven time {instant(said.proven_at)}. The timestamp "
+            f"tokens found here prove an earlier time, {instant(proven)}"
         )
 
 
@@ -139,16 +145,16 @@ def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
     usual = ConfirmRules()
     said = []
     if confirm.times < usual.times:
-        said.append("one capture alone had to say that it is gone")
+        said.append("one capture of the removed page was enough")
     if confirm.after < usual.after:
-        said.append(f"captures that agree had to be {_span(confirm.after)} apart")
+        said.append(f"captures that agree only had to be {_span(confirm.after)} apart")
     if not confirm.control:
-        said.append("no other page of the host had to be there")
+        said.append("no capture of another page of the host was needed")
     if said:
         yield (
-            f"it was held to less than is usual ({usual.times} captures that agree, "
-            f"{_span(usual.after)} apart, with another page of the host in between): "
-            + "; ".join(said)
+            f"the event needed less confirmation than usual. Usual are {usual.times} "
+            f"captures that agree, {_span(usual.after)} apart, with a capture of another "
+            "page of the host in between. Here: " + "; ".join(said)
         )
 
 
@@ -156,14 +162,15 @@ def _few_words_notes(event: Takedown) -> Iterator[str]:
     """Yield notes on captures with few words that count as available: they may show a notice."""
     if event.last_seen.ambiguous:
         yield (
-            f"last seen {event.last_seen.bundle_id} is a page of few words, which may be a notice "
-            "that no rule knows"
+            f"the capture {event.last_seen.bundle_id} (last seen) shows a page with few "
+            "words, which may be a notice that no rule knows"
         )
     for observation in event.controls:
         if observation.ambiguous:
             yield (
-                f"its control {observation.bundle_id} is a page of few words, which may be a "
-                "notice that no rule knows: events of today rest on none such"
+                f"the control capture {observation.bundle_id} shows a page with few words, "
+                "which may be a notice that no rule knows. New events do not use such "
+                "captures"
             )
 
 
@@ -178,7 +185,7 @@ def _conclusion(
     """Conclude the event again from its captures."""
     if event_id(event) != event.event_id:
         yield Finding.failed(
-            "conclusion", Code.CONCLUSION, "its id is not the one that its captures give"
+            "conclusion", Code.CONCLUSION, "the id of the event does not follow from its captures"
         )
     made = {
         part.observation.bundle_id: replace(
@@ -193,7 +200,8 @@ def _conclusion(
         yield Finding.indeterminate(
             "conclusion",
             Code.CONCLUSION,
-            "not all of its captures are here as they have to be: it can not be concluded again",
+            "not all captures of the event are here and usable, so the event cannot be "
+            "derived again",
         )
         return
     found = conclude_again(event, list(made.values()))
@@ -205,8 +213,9 @@ def _conclusion(
         yield Finding.indeterminate(
             "conclusion",
             Code.CONCLUSION,
-            "by the rules of today the event does not follow from its captures, some of "
-            "which hold no rules; by its own verdicts of those captures it does",
+            "by the current rules, the event does not follow from its captures. Some "
+            "captures contain no rules, and by the verdicts that the event states for "
+            "them, it does",
         )
         return
     if found is None:
@@ -215,7 +224,8 @@ def _conclusion(
         )
         return
     yield Finding.passed(
-        "conclusion", "concluded again from exactly these captures, and it is the same"
+        "conclusion",
+        "the event was derived again from exactly these captures, with the same result",
     )
 
 

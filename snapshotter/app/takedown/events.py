@@ -148,7 +148,8 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
     with private_files.lock_directory(service.lock_dir, wait_s=_WAIT_S) as is_mine:
         if not is_mine:
             raise ServiceUnavailable(
-                "another process concludes events of this store", hint="try again"
+                "another process is deriving events of this store",
+                hint="wait a minute, and give the same command again",
             )
         return _derive(service, urls)
 
@@ -281,18 +282,18 @@ class _Work:
     def _why_not(self, observation: Observation, *, is_control: bool = False) -> str:
         """Return why a signed event must not use a capture; "" if it may."""
         if observation.key_id == self._opened().key_id:
-            return "it is signed by the key that signs events"
+            return "the key that signs events also signed this bundle"
         report = self._report(observation)
         if report is None:
-            return "its bundle can not be read any more"
+            return "the bundle can no longer be read"
         if why := unusable_reason(report, observation.sha256):
             return why
         if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
-            return f"it is signed by the key {observation.key_id}, which is not trusted"
+            return f"the bundle is signed by the key {observation.key_id}, which is not trusted"
         if report.established is None:
-            return "its record is not a valid capture record"
+            return "the capture record of the bundle is invalid"
         if is_control and not is_of_its_host(report.established):
-            return "as a control it led to another host"
+            return "the capture was made as a control, but was redirected to another host"
         return self._unlike(observation, report.established)
 
     def _misplaced(self, event: Takedown) -> list[SkippedCapture]:
@@ -345,7 +346,7 @@ class _Work:
         try:
             data = takedown.encode(event, signer)
         except ValueError as error:
-            raise SnapshotterError(f"{key} can not be recorded: {error}") from error
+            raise SnapshotterError(f"the event {key} cannot be recorded: {error}") from error
         is_new = store_records.put(store, key, data)
         if is_new:
             self._fresh.add(key)
@@ -357,18 +358,18 @@ class _Work:
 
     def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
         """Check that a stored record is of this event and signed by a key that counts."""
-        problem = "it is of another event"
+        problem = "the record is of another event"
         try:
             there, key_id = takedown.parse(data)
             if not self._is_believed(key_id):
-                problem = f"it is signed by the key {key_id}, which is not trusted"
+                problem = f"the record is signed by the key {key_id}, which is not trusted"
             elif there.event_id == event.event_id:
                 return
         except EvidenceInvalid as error:
             problem = str(error)
         raise SnapshotterError(
-            f"{key} in {self._service.source.store.url} is not the record of that event: {problem}",
-            hint="look who may write to this store, then remove it",
+            f"{key} in {self._service.source.store.url} is not the record of this event: {problem}",
+            hint="check who may write to this store, then remove the object",
         )
 
     def settle(self) -> None:
@@ -397,7 +398,9 @@ class _Work:
             try:
                 service.notify([takedown_notification(event, self._about(event)) for event in news])
             except SnapshotterError as error:  # it takes nothing from the events: the next call
-                service.show_message(f"WARNING: nobody was told yet: {error.message}")
+                service.show_message(
+                    f"WARNING: the notifications about new events are not sent yet: {error.message}"
+                )
                 return
         for kept_event, _ in owed:
             self._catalog.settled(kept_event.key, told=True)
@@ -507,7 +510,7 @@ def export_event(
         SnapshotterError: A bundle is not in the store any more, or a file of that name differs.
     """
     if found.event is None:
-        raise SnapshotterError(f"{found.key} is no event: {found.problem}")
+        raise SnapshotterError(f"{found.key} is not a valid event: {found.problem}")
     chain = {
         kept_event.sha256: kept_event
         for kept_event in source.catalog.events(identity=found.event.identity)
@@ -520,7 +523,8 @@ def export_event(
             path = directory / f"{event.event.event_id}.json"
             if path.exists() and path.read_bytes() != event.data:
                 raise SnapshotterError(
-                    f"{path} is there already, and is another file", hint="export elsewhere"
+                    f"{path} exists already, and its content is different",
+                    hint="export to another folder",
                 )
             durable.write(path, event.data)
             written.append(path)
@@ -564,10 +568,10 @@ def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -
 
 
 _SUMMARIES: Final = {
-    TakedownKind.REMOVED: "a page is gone: it was taken down",
-    TakedownKind.REINSTATED: "a page that was taken down is there again: it came back",
-    TakedownKind.ACCOUNT_CHANGED: "an account has changed to {state}:",
-    TakedownKind.ACCOUNT_RESTORED: "an account is as it was before:",
+    TakedownKind.REMOVED: "a page was taken down",
+    TakedownKind.REINSTATED: "a page that was taken down came back",
+    TakedownKind.ACCOUNT_CHANGED: "the state of an account changed to {state}",
+    TakedownKind.ACCOUNT_RESTORED: "the state of an account changed back to what it was before",
 }
 
 
@@ -579,26 +583,30 @@ def describe_missing(missing: MissingEvidence) -> str:
     after = f" after {format_second(missing.after)}" if missing.after is not None else ""
     match missing.lack:
         case MissingKind.SEEN:
-            return "a capture by this way that shows it, from before"
+            return "an earlier capture from this vantage that shows the page"
         case MissingKind.AGREEING:
             many = "one more agreeing capture"
             if missing.count != 1:
                 many = f"{missing.count} more agreeing captures"
             return f"{many}, the last one{after}" if after else many
         case MissingKind.TIME:
-            return f"one more agreeing capture{after}: those that agree are too close"
+            return (
+                f"one more agreeing capture{after}: the captures that agree are too close together"
+            )
         case MissingKind.CONTROL:
             return (
-                f"a control: another page of {missing.host} that is there, captured{after} and "
-                "before the last that agrees"
+                f"a control capture: another page of {missing.host} that is available, "
+                f"captured{after} and before the last capture that agrees"
             )
         case MissingKind.VANTAGE if missing.seen is not None:
             other = missing.seen
             return (
-                f"{other.vantage} to say so too: by {other.vantage} it was there at "
-                f"{format_second(other.at)} ({other.bundle_id}), and a difference between two "
-                "ways is no "
-                "removal"
+                f"an agreeing capture from the vantage {other.vantage}, where the page was "
+                f"available at {format_second(other.at)} ({other.bundle_id}): a difference "
+                "between two vantages is not a removal"
             )
         case MissingKind.VANTAGE:
-            return "a look by the other way that the policy names: this one alone may not show it"
+            return (
+                "a capture from the second vantage that the policy names, because the "
+                "page may be missing for this vantage only"
+            )

@@ -40,38 +40,39 @@ def previous_findings(
     if not event.previous:
         if _needs_previous(event):
             yield _previous_finding(
-                Verdict.FAILED, "an event of this kind needs an event before it, but it names none"
+                Verdict.FAILED,
+                "an event of this kind needs an earlier event, but the event names none",
             )
         return
     if before is None:
         return
     found = before(event.previous)
     if found is None:
-        detail = f"the event before it is not here (SHA-256 {event.previous[:16]}…)"
+        detail = f"the earlier event was not found (SHA-256 {event.previous[:16]}…)"
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     earlier, key_id = found
     name = f"{earlier.event_id}, {earlier.kind}"
     if why := _reason_not_to_follow(event, earlier):
-        detail = f"it names {name}, as the event before it, but {why}"
+        detail = f"the event names {name}, as the earlier event, but {why}"
         yield _previous_finding(Verdict.FAILED, detail)
         return
     key = trust.key(key_id)
     if key is None or judge_key(key, None)[0] is Verdict.FAILED:
-        why = "which is not trusted" if key is None else "which is void"
+        why = "which is not trusted" if key is None else "which is not valid"
         # The record has the digest that is named, so this does not speak against the event.
-        detail = f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}"
+        detail = f"the earlier event, {earlier.event_id}, is signed by the key {key_id}, {why}"
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     if _came_back_with_other_text(event, earlier):
         detail = (
-            "the page that came back has few words, and they are not the text of which the event "
-            f"before it, {earlier.event_id}, is certain"
+            "the page that came back has few words, and they differ from the certain text "
+            f"of the page in the earlier event, {earlier.event_id}"
         )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     yield Finding.passed(
-        "previous", f"the event before it is {name}; its own captures were not looked at here"
+        "previous", f"the earlier event is {name}. Its own captures were not checked here"
     )
 
 
@@ -89,14 +90,14 @@ def _needs_previous(event: Takedown) -> bool:
 def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
     """Return why an event cannot follow another; "" where it can."""
     if earlier.identity != event.identity:
-        return "that event is about something else"
+        return "the earlier event is about something else"
     if earlier.kind not in _AFTER[event.kind]:
-        return f"{event.kind} cannot follow that event"
+        return f"{event.kind} cannot follow the earlier event"
     if event.kind in ACCOUNT_KINDS and (account_state_in(event.ends[0]) or "") != earlier.state:
-        return "that event left the account in another state"
+        return "the earlier event left the account in another state"
     # Captures from before an event are not evidence for the next one.
     if capture_order_key(event.ends[0]) < capture_order_key(last_capture_of_event(earlier)):
-        return "its first capture is older than the capture that concluded that event"
+        return "its first capture is older than the last capture of the earlier event"
     return ""
 
 

@@ -58,8 +58,10 @@ def find(
         store_keys.takedown_key(one)
     except ValueError as error:
         raise SnapshotterError(
-            f"{one} is no address, and no id of an event or a capture",
-            hint="snapshotter proof https://…, or the ids of two captures from snapshotter list",
+            f"{one} is neither an address nor the id of an event or a capture",
+            hint="give an address, the id of an event, or the ids of two captures. List "
+            "the captures:\n"
+            "  snapshotter list",
         ) from error
     service.source.catalog.sync_events(service.source.store)
     for stored in service.source.catalog.events(event_id=one):
@@ -67,8 +69,9 @@ def find(
             _require_believed(service, stored)
             return _case(stored, proof_of)
     raise SnapshotterError(
-        f"{service.source.store.url} has no take-down event {one}",
-        hint="of captures give two: the last that shows the page, and the first that does not",
+        f"the store {service.source.store.url} has no take-down event {one}",
+        hint="to make a proof pack of captures, give two ids: the last capture that shows "
+        "the page, and the first that does not",
     )
 
 
@@ -106,7 +109,7 @@ def with_pdf(packs: ProofService, written: PackOfEvent) -> str:
     """
     printer = packs.printer
     if printer is None:
-        return "there is no browser"
+        return "no browser was found"
 
     def printed(html: str, beside: Path, at: datetime) -> bytes:
         try:
@@ -152,7 +155,7 @@ def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> S
         )
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
-        show_message(f"it came back since: the event {last.event.event_id} says so")
+        show_message(f"the page came back later: see the event {last.event.event_id}")
     return found
 
 
@@ -166,7 +169,7 @@ def _require_believed(service: TakedownService, stored: StoredEvent) -> None:
     if not _is_believed(service, stored):
         raise SnapshotterError(
             f"{stored.key} is signed by the key {stored.key_id}, which is not trusted",
-            hint="look who may write to this store, or put the key into the trust file",
+            hint="check who may write to this store, or add the key to the trust file",
         )
 
 
@@ -184,7 +187,8 @@ def _nothing_yet(
             f"{passed.observation.bundle_id}: {passed.why}" for passed in derived.passed
         )
         return SnapshotterError(
-            f"no take-down of this page is confirmed: {why}", hint="snapshotter audit"
+            f"no take-down of this page is confirmed: {why}",
+            hint="audit the store:\n  snapshotter audit",
         )
     match known.standing:
         case PagePresence.DOUBTED:
@@ -193,39 +197,50 @@ def _nothing_yet(
                 hint=_help(known, command),
             )
         case PagePresence.THERE:
-            return SnapshotterError("this page is there, as the captures in the store say",
-                                    hint=command)  # fmt: skip
+            return SnapshotterError("the last conclusive capture shows that the page is "
+                                    "available",
+                                    hint=f"capture the page again:\n  {command}")  # fmt: skip
         case PagePresence.UNSEEN if known.missing:
             return SnapshotterError(
-                "this page is gone, and no capture in the store shows it: nothing says that it "
-                "was there",
-                hint="look for somebody's capture from before; none can be made now",
+                "the page is not available, but no capture in the store shows that it was "
+                "available before",
+                hint="look for a capture that somebody else made before the removal. A "
+                "capture that is made now cannot replace it",
             )
         case PagePresence.UNSEEN if captures:
             return SnapshotterError(
-                f"no capture in the store says whether this page is there; of the last one, "
-                f"{wording.format_second(captures[-1].at)}, "
+                "no capture in the store establishes whether this page is available. The "
+                f"last capture is of {wording.format_second(captures[-1].at)}: "
                 f"{sentences.describe_observation(captures[-1])}",
-                hint=command,
+                hint=f"capture the page again:\n  {command}",
             )
         case PagePresence.UNSEEN:
-            return SnapshotterError("no capture of this page is in the store", hint=command)
+            return SnapshotterError(
+                "the store has no capture of this page", hint=f"capture the page:\n  {command}"
+            )
         case _:
             return SnapshotterError(
-                "this page is gone, and the event that says so is not of a removal",
-                hint="snapshotter proof EVENT-ID",
+                "the page is not available, but the event that records this is not a removal",
+                hint="make the proof pack of that event:\n  snapshotter proof EVENT-ID",
             )
 
 
 def _doubt(known: Conclusion) -> str:
     since = known.first_gone
     gone = (
-        f"it is gone since {wording.format_second(since.at)}, and needs " if since else "it needs "
+        f"the page has not been available since {wording.format_second(since.at)}. To "
+        "confirm this, the store needs "
+        if since
+        else "to confirm a take-down, the store needs "
     )
     return gone + ", and ".join(map(events.describe_missing, known.missing))
 
 
 def _help(known: Conclusion, command: str) -> str:
     if known.missing and known.missing[0].lack is MissingKind.CONTROL:
-        return "snapshotter capture another page of the host that is there, and this one again"
-    return command
+        return (
+            "capture another page of the host that is available, and then this page "
+            "again:\n"
+            f"  {command}"
+        )
+    return f"capture the page again:\n  {command}"

@@ -188,7 +188,7 @@ def make(
         with scratch_directory(service.spool_dir, "pack") as folder, durable.growing(target) as out:
             return _make(service, case, target, folder, out, without, max_bytes)
     except OSError as error:
-        hint = "make room, or give another place with -o" if is_disk_full(error) else ""
+        hint = "free space on the disk, or name another file with -o" if is_disk_full(error) else ""
         raise SnapshotterError(f"{target}: {error.strerror or error}", hint=hint) from error
 
 
@@ -204,7 +204,7 @@ def _make(
     now = service.clock.now().replace(microsecond=0)
     captures = [_capture(service, role, path, folder / path, now) for role, path in case.captures]
     _check(case, captures)
-    service.show_message(f"{len(captures)} captures are copied and verified")
+    service.show_message(f"captures copied and verified: {len(captures)}")
     inside = [capture for capture in captures if _LEFT_OUT.get(capture.exhibit.role) not in without]
     files = [file for capture in inside for file in _bundle_files(capture)]
     files += _evidence_files(service, case, captures)
@@ -244,8 +244,9 @@ def _make(
     report = verify_pack(out, service.trust, now=service.clock.now(), judge=service.judge)
     if report.verdict is Verdict.FAILED:
         raise EvidenceInvalid(
-            f"the pack would not hold, and was not kept: {_why(report)}",
-            hint="snapshotter verify says more of the event and of each capture",
+            f"the pack was not kept, because it would not verify: {_why(report)}",
+            hint="find out what is wrong by verifying the event and each of its captures "
+            "with snapshotter verify",
         )
     return WrittenPack(file=target, length=length, manifest=manifest, statement=said, report=report)
 
@@ -261,8 +262,8 @@ def _write(
     parts = [file.part for file in files]
     if len(parts) > pack.MAX_PARTS:
         raise SnapshotterError(
-            f"the pack would have {len(parts)} parts, and at most {pack.MAX_PARTS} are possible",
-            hint="leave something out: --without confirmations",
+            f"the pack would have {len(parts)} parts, but at most {pack.MAX_PARTS} are possible",
+            hint="make a smaller pack with --without confirmations",
         )
     page = pages.page(said, [(part, pack.describe(part, parts)) for part in parts])
     end = pages.end()
@@ -293,9 +294,11 @@ def _refuse_size(length: int, most: int | None, captures: Sequence[_Capture]) ->
     )
     options = " ".join(f"--without {option}" for option in more)
     raise SnapshotterError(
-        f"the pack would have {format_megabytes(length)}, and at most {format_megabytes(most)} "
-        "are allowed",
-        hint=f"leave something out: {options}" if more else "both ends alone are larger than that",
+        f"the pack would have {format_megabytes(length)}, but at most "
+        f"{format_megabytes(most)} are allowed",
+        hint=f"make a smaller pack with {options}"
+        if more
+        else "the two captures that every pack needs are larger than this limit",
     )
 
 
@@ -322,8 +325,8 @@ def _capture(
         report = verify_on_disk(stream, bundle, service.trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
-                f"the capture {bundle_id} does not hold, and no proof is made of it",
-                hint=f"snapshotter verify {bundle_id} says what is wrong with it",
+                f"the capture {bundle_id} is FAILED, so no proof pack is made from it",
+                hint=f"show what is wrong with the capture:\n  snapshotter verify {bundle_id}",
             )
         log_proof = bundle.with_name(f"{bundle.name}.{names.LOG_PROOF}")
         exhibit = _exhibit(service, role, stream, bundle, report, log_proof in files)
@@ -357,7 +360,7 @@ def _exhibit(
     has_proof: bool,
 ) -> Exhibit:
     facts = report.established
-    problem = "its record is not a valid capture record"
+    problem = "its capture record is invalid"
     seen, assessed = None, None
     try:
         if facts is not None:
@@ -365,16 +368,16 @@ def _exhibit(
             assessed = read_assessment(files)
             if assessed is not None and service.assessor_of is not None:
                 assessed = rederive(files, service.assessor_of).assessment
-            problem = "it was made before captures had verdicts"
+            problem = "the capture was made by an earlier version, without a verdict"
         if facts is not None and assessed is not None:
             seen = observe(facts, assessed, proven_at=report.proven_time, rules=service.rules)
     except EvidenceInvalid as error:
         problem = error.message
     if seen is None or assessed is None:
         raise SnapshotterError(
-            f"the capture {report.bundle_id} says nothing about whether the page is there: "
-            f"{problem}",
-            hint="capture the page again: captures of today come with a verdict",
+            f"the capture {report.bundle_id} does not establish whether the page was "
+            f"available: {problem}",
+            hint="capture the page again with this version",
         )
     there = bundles.read_member_names(stream)
     unclear = {
@@ -443,23 +446,22 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
             bundle_id = capture.exhibit.observation.bundle_id
             if named[bundle_id].sha256 != capture.sha256:
                 raise EvidenceInvalid(
-                    f"the capture {bundle_id} is not the one that the event was concluded from",
-                    hint="snapshotter audit says what became of it",
+                    f"the capture {bundle_id} in the store is not the one that the event names",
+                    hint="audit the store to find out why:\n  snapshotter audit",
                 )
     seen, gone = (capture.exhibit.observation for capture in captures[:2])
     account = case.kind in ACCOUNT_KINDS
     if seen.identity != gone.identity and not account:
         raise SnapshotterError(
-            f"{seen.bundle_id} and {gone.bundle_id} are captures of two pages: {seen.url} and "
-            f"{gone.url}",
-            hint="give the last capture that shows the page, and the first that does not",
+            f"{seen.bundle_id} and {gone.bundle_id} are captures of two different pages: "
+            f"{seen.url} and {gone.url}",
+            hint="give the last capture that shows the page, and then the first that does not",
         )
     for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
         if shown.availability is not wanted and not account:
             raise SnapshotterError(
-                f"the capture {shown.bundle_id} does not show that the page is "
-                f"{sentences.PAGE_STATES[wanted]}: "
-                f"{sentences.describe_observation(shown)}",
+                f"the capture {shown.bundle_id} does not show that the page was "
+                f"{sentences.PAGE_STATES[wanted]}: {sentences.describe_observation(shown)}",
                 hint="give the last capture that shows the page, and then the first that does not",
             )
 
@@ -523,7 +525,7 @@ def _pdf(service: ProofService, sheet: str, folder: Path) -> bytes | None:
     try:
         return service.printer(sheet, folder / "sheet", service.clock.now())
     except SnapshotterError as error:
-        service.show_message(f"the pack has no PDF: {error.message}")
+        service.show_message(f"the proof pack has no PDF: {error.message}")
         return None
 
 

@@ -59,7 +59,7 @@ def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: 
     """
     other = [name for name, value in _stated_by(facts).items() if getattr(said, name) != value]
     if other:
-        return f"its record is that of another capture: {', '.join(other)}"
+        return f"the capture record is of another capture. Fields that differ: {', '.join(other)}"
     try:
         files = BundleFiles(stream, facts)
         if assessment.read_assessment(files) is None:
@@ -69,9 +69,13 @@ def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: 
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:
-        return f"its verdict can not be made again: {error.message}"
+        return f"the verdict cannot be derived again: {error.message}"
     other = differing_fields(said, again)
-    return f"by the rules in it, it shows something else: {', '.join(other)}" if other else ""
+    return (
+        (f"the rules in the bundle give another result. Fields that differ: {', '.join(other)}")
+        if other
+        else ""
+    )
 
 
 def _stated_by(facts: VerifiedFacts) -> dict[str, object]:

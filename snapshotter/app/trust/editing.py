@@ -53,7 +53,9 @@ class TrustEditor:
                 document = change(files.read(file, root))
                 self._sign(file, document, root)
         except ValueError as error:
-            raise SnapshotterError(f"the trust file can not hold this: {error}") from error
+            raise SnapshotterError(
+                f"the trust file cannot be changed in this way: {error}"
+            ) from error
         return document
 
     def create(
@@ -79,8 +81,8 @@ class TrustEditor:
         with files.locked(file):
             if file.exists():
                 raise SnapshotterError(
-                    f"{file} is there already",
-                    hint="edit it with `snapshotter trust add-key`, or choose another file",
+                    f"{file} exists already",
+                    hint="add a key to it with snapshotter trust add-key, or choose another file",
                 )
             is_new = all(key.name != self.root_key_name for key in self.keys.list())
             if is_new:
@@ -114,9 +116,10 @@ class TrustEditor:
         root = self.root()
         if root.key_id != document.root_key_id:
             raise SnapshotterError(
-                f"{draft} is for the root key {document.root_key_id}, and {self.root_key_name} is "
-                f"{root.key_id}",
-                hint="--root-key-name names another key; a new root key begins a new trust file",
+                f"{draft} is for the root key {document.root_key_id}, but "
+                f"{self.root_key_name} is the root key {root.key_id}",
+                hint="name the other root key with --root-key-name. To change the root "
+                "key, begin a new trust file",
             )
         with files.locked(file):
             before = _signed_version(file) if file != draft or file.exists() else None
@@ -126,9 +129,10 @@ class TrustEditor:
                 return document, False
             if before is not None and document.version <= before.version:
                 raise SnapshotterError(
-                    f"{draft} is version {document.version}, and {file} is version "
+                    f"{draft} has version {document.version}, but {file} has version "
                     f"{before.version} already",
-                    hint=f'set "version" to {before.version + 1} in {draft}: versions only go up',
+                    hint=f'set "version" to {before.version + 1} in {draft}. Each new '
+                    "version needs a higher number",
                 )
             confirm(before, document)
             self._sign(file, document, root)
@@ -139,8 +143,9 @@ class TrustEditor:
         if not self.has_root_key():
             raise SnapshotterError(
                 f"the root key {self.root_key_name!r} is not in {self.keys.path}",
-                hint=f"bring {self.root_key_name}.pem back, or write a draft (--draft FILE) and "
-                "sign it where the root key is: snapshotter trust sign",
+                hint=f"restore {self.root_key_name}.pem, or write a draft with --draft "
+                "FILE. Then sign the draft with snapshotter trust sign on the "
+                "machine that has the root key",
             )
         return self.keys.load(self.root_key_name, self.ask)
 
@@ -177,7 +182,7 @@ def replace_key(
         if before is None:
             raise SnapshotterError(
                 f"the key {old_key_id} is not in the trust file",
-                hint="snapshotter trust add-key adds the new one alone",
+                hint="to add the new key without replacing a key, use snapshotter trust add-key",
             )
         new = trusted_key(key, owner=owner or before.owner)
         return document.with_key_replaced(old_key_id, new, at=at)
@@ -192,8 +197,8 @@ def add_witness(witness: VerifierKey, quorum: int | None) -> TrustChange:
         log = document.log
         if log is None:
             raise SnapshotterError(
-                "the trust file names no log that could be witnessed",
-                hint="first name it: snapshotter trust set-log FILE VERIFIER-KEY",
+                "the trust file names no log, so it cannot name witnesses",
+                hint="name a log first:\n  snapshotter trust set-log FILE VERIFIER-KEY",
             )
         witnesses = (*log.witnesses, witness)
         new_quorum = log.quorum if quorum is None else quorum
@@ -229,7 +234,8 @@ def compare(old: Path, new: Path, root_key_id: str | None) -> TrustComparison:
         document, is_signed = files.read_signed_or_draft(file)
         if root_key_id and document.root_key_id != root_key_id:
             raise EvidenceInvalid(
-                f"{file} is by the root key {document.root_key_id}, and {root_key_id} is pinned"
+                f"{file} is for the root key {document.root_key_id}, but the pinned root "
+                f"key is {root_key_id}"
             )
         if not is_signed:
             drafts.append(file)
@@ -257,7 +263,7 @@ def read_public_key(
     except KeyInvalid as error:
         raise SnapshotterError(
             f"{name}: {error.message}",
-            hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
+            hint="write the public key in the right form:\n  openssl pkey -pubin -in FILE -pubout",
         ) from error
 
 
@@ -267,7 +273,7 @@ def read_verifier_key(text: str) -> VerifierKey:
         return parse_verifier_key(text)
     except EvidenceInvalid as error:
         raise SnapshotterError(
-            f"{text}: {error.message}", hint="it is one line: name+id+base64"
+            f"{text}: {error.message}", hint="a verifier key is one line: name+id+base64"
         ) from error
 
 
@@ -284,11 +290,12 @@ def read_root_certificate(data: bytes, name: str) -> x509.Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise SnapshotterError(f"{name} holds no certificate in PEM") from error
+        raise SnapshotterError(f"{name} has no certificate in PEM") from error
     if len(certificates) != 1:
         raise SnapshotterError(
-            f"{name} holds {len(certificates)} certificates, and one root is wanted",
-            hint="keep the last one of the chain, whose issuer is itself",
+            f"{name} has {len(certificates)} certificates, but exactly one root "
+            "certificate is needed",
+            hint="keep the last certificate of the chain, whose issuer is the certificate itself",
         )
     certificate = certificates[0]
     try:
@@ -297,9 +304,9 @@ def read_root_certificate(data: bytes, name: str) -> x509.Certificate:
         authority = False
     if certificate.issuer != certificate.subject or not authority:
         raise SnapshotterError(
-            f"{name} is not the certificate of a root: "
-            f"{certificate.subject.rfc4514_string()}, issued by "
-            f"{certificate.issuer.rfc4514_string()}",
-            hint="get the root certificate that the authority publishes, not the one that signs",
+            f"{name} is not a root certificate: {certificate.subject.rfc4514_string()}, "
+            f"issued by {certificate.issuer.rfc4514_string()}",
+            hint="use the root certificate that the timestamp authority publishes, not "
+            "the certificate that signs timestamps",
         )
     return certificate

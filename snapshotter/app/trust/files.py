@@ -103,7 +103,7 @@ def next_draft(
         begun = read_draft(draft) if draft.exists() else signed
         if begun.root_key_id != signed.root_key_id:
             raise SnapshotterError(
-                f"{draft} is a draft of another root key's trust file",
+                f"{draft} is a draft of a trust file for another root key",
                 hint="choose another file for the draft",
             )
         changed = replace(change(begun), version=signed.version + 1)
@@ -129,7 +129,7 @@ def locked(file: Path) -> Iterator[None]:
         except OSError as error:
             raise SnapshotterError(
                 f"another command is editing a trust file in {file.parent.absolute()}",
-                hint="try again when it has ended",
+                hint="wait until it ends, and give the same command again",
             ) from error
         yield
     finally:
@@ -141,7 +141,7 @@ def _writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SnapshotterError(f"{file} can not be written: {error.strerror or error}") from error
+        raise SnapshotterError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
 def read_pair(file: Path) -> tuple[bytes, bytes]:
@@ -158,8 +158,8 @@ def _read(path: Path) -> bytes:
             return stream.read(MAX_TRUST_BYTES + 1)  # one more than is accepted
     except OSError as error:
         raise SnapshotterError(
-            f"{path} can not be read: {error.strerror or error}",
-            hint=f"make one with `snapshotter trust init {path}`",
+            f"{path} cannot be read: {error.strerror or error}",
+            hint=f"make a trust file:\n  snapshotter trust init {path}",
         ) from error
 
 

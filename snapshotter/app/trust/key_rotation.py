@@ -49,8 +49,8 @@ def find_key(editor: TrustEditor, name: str) -> StoredKey:
     found = found or editor.keys.find(name)
     if found.name == editor.root_key_name:
         raise SnapshotterError(
-            "the root key signs trust files, and is not rotated in one",
-            hint="docs/howto/rotate-keys.md says how a new root key is made known",
+            "the root key cannot be rotated: it signs the trust files",
+            hint="docs/howto/rotate-keys.md explains how to make a new root key known",
         )
     return found
 
@@ -71,7 +71,7 @@ def plan_rotation(editor: TrustEditor, name: str, successor: str | None) -> Rota
         raise SnapshotterError(f"the key {old.name!r} is retired already: {old.retired.reason}")
     target = successor or _next_free_name(editor, old.name)
     if target == old.name:
-        raise ValueError("a key does not follow itself")
+        raise ValueError("a key cannot replace itself")
     return Rotation(old=old, successor=target)
 
 
@@ -101,7 +101,10 @@ def rotate(
     if new is None:
         new = editor.keys.create(target, passphrase())
     if new.public_key is None or new.retired is not None:
-        raise SnapshotterError(f"the key {target!r} can not follow: it is retired, or not known")
+        raise SnapshotterError(
+            f"the key {target!r} cannot replace the key {old.name!r}: "
+            f"{target!r} is retired, or not known"
+        )
     # (2) Auditors first, because the new key is unknown to them until then.
     command = shlex.join(
         [

@@ -35,7 +35,8 @@ def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory:
     with private_files.lock_directory(directory, wait_s=_WAIT_S) as ours:
         if not ours:
             raise ServiceUnavailable(
-                f"another process holds {directory}", hint="try again when it has ended"
+                f"another process has locked {directory}",
+                hint="wait until it ends, and give the same command again",
             )
         seen = _recall(memory)
         found = read_trust(path, pinned_root=pinned_root, now=now, seen=seen)
@@ -57,10 +58,10 @@ def check_next(document: TrustDocument, *, directory: Path) -> None:
     if seen is None or document.version > seen.version or SeenVersion.of(document) == seen:
         return
     raise SnapshotterError(
-        f"version {seen.version} by this root key was signed or seen here before, and this is "
-        f"version {document.version}",
-        hint=f"edit the newest file, or make this one version {seen.version + 1}: versions of one "
-        "root key only go up",
+        f"version {seen.version} by this root key was signed or seen here before, but this "
+        f"is version {document.version}",
+        hint=f"edit the newest file, or give this file version {seen.version + 1}. Each "
+        "new version needs a higher number",
     )
 
 
@@ -83,12 +84,12 @@ def _recall(memory: Path) -> SeenVersion | None:
         raise _unreadable(memory, str(error)) from error
     match = _LINE.fullmatch(text)
     if match is None:
-        raise _unreadable(memory, "it is not a version and a digest")
+        raise _unreadable(memory, "the file does not contain a version and a digest")
     return SeenVersion(version=int(match[1]), sha256=match[2] or "")
 
 
 def _unreadable(memory: Path, why: str) -> SnapshotterError:
     return SnapshotterError(
-        f"what was seen of this trust file before can not be read: {memory}: {why}",
-        hint="compare the version with its owner, then delete that file",
+        f"the record of the last seen version of this trust file cannot be read: {memory}: {why}",
+        hint="compare the version of the trust file with its owner, then delete the record",
     )

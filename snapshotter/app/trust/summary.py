@@ -24,7 +24,11 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
     Args:
         pinned: The reader named the root key, and its signature is good.
     """
-    state = "pinned, and its signature holds" if pinned else "not pinned: anybody may have made it"
+    state = (
+        "pinned, and its signature is valid"
+        if pinned
+        else ("not pinned: anybody could have made this file")
+    )
     require = document.require
     yield f"version   {document.version}"
     yield f"root key  {document.root_key_id} ({state})"
@@ -52,7 +56,7 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
         for witness in document.log.witnesses:
             yield f"          witness {witness.text}"
         if document.log.witnesses:
-            yield f"          {document.log.quorum} of them have to have seen a checkpoint"
+            yield f"{document.log.quorum} witnesses must have cosigned a checkpoint"
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

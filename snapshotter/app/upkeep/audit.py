@@ -75,8 +75,9 @@ class AuditorState:
         found = _read(path)
         if found is not None and found.store != encodable(url):
             raise SnapshotterError(
-                f"{path} is what was seen of another store, {found.store}",
-                hint="put back the one of this store; if it is lost, move this one away and say so",
+                f"{path} is the record of another store, {found.store}",
+                hint="restore the record of this store from a copy. If it is lost, move "
+                "this file away and report this in your documentation of the audit",
             )
         return found
 
@@ -131,15 +132,15 @@ class AuditorState:
             descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SnapshotterError(
-                f"{folder} can not be written: {error.strerror}",
-                hint="name another place with --state",
+                f"the folder {folder} cannot be written: {error.strerror}",
+                hint="name another folder with --state",
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AuditRunning(
                 f"another audit of {url} is running",
-                hint="wait for it, or name another place with --state",
+                hint="wait until it ends, or name another folder with --state",
             ) from error
         else:
             yield folder
@@ -265,14 +266,14 @@ def _put_report(
         _put(store, f"{key}.sig", signer.sign(document))
         _put(store, key, document)
     except (SnapshotterError, OSError) as error:
-        problem = _problem("stored", error, "--no-report where the store is not yours to write")
+        problem = _problem("stored", error, "if you may not write to this store, add --no-report")
         key = ""
     else:
         try:
             if service.log_report is not None:
                 service.log_report(report_id, hashlib.sha256(document).hexdigest())
         except (SnapshotterError, OSError) as error:
-            problem = _problem("logged", error, "snapshotter log check says more")
+            problem = _problem("logged", error, "check the log with snapshotter log check")
     return CompletedAudit(
         report=report, document=document, report_id=report_id, report_key=key, problem=problem
     )
@@ -284,8 +285,9 @@ def _raise_if_withheld(silence: UnreadableObject, url: str, running: AuditRunnin
         raise StoreWithheld(
             f"an audit of {url} that began before {instant(silence.since)} has not ended, "
             f"so {silence.audits} audits since then could not begin",
-            hint="if that audit no longer reads, end it; ask the keeper of the store why "
-            "it is slow, and audit a copy: snapshotter audit COPY",
+            hint="if that audit no longer reads, end it. Ask the operator of the store "
+            "why it is slow, and audit a copy of the store:\n"
+            "  snapshotter audit COPY",
         ) from running
 
 
@@ -294,7 +296,7 @@ def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavail
     if not silence.is_lasting:
         return
     text = f"{url} did not answer {silence.audits} audits since {instant(silence.since)}"
-    hint = "ask the keeper of the store, and audit a copy: snapshotter audit COPY"
+    hint = "ask the operator of the store, and audit a copy of the store:\n  snapshotter audit COPY"
     if not silence.was_read:
         raise EvidenceUnverifiable(f"{text}: {error}", hint=hint) from error
     raise StoreWithheld(
@@ -332,7 +334,8 @@ def _record_silence(
 def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
     text = error.message if isinstance(error, SnapshotterError) else str(error)
     return SnapshotterError(
-        f"the audit's report could not be {done}: {text}", hint=f"the verdict stands; {hint}"
+        f"the audit's report could not be {done}: {text}",
+        hint=f"{hint}. The verdict is valid without the report",
     )
 
 
@@ -369,8 +372,9 @@ def _bytes(path: Path, limit: int) -> bytes | None:
 def _damaged(path: Path, error: Exception) -> SnapshotterError:
     # Never treated as "nothing was seen": one damaged byte would discard the whole history.
     return SnapshotterError(
-        f"what earlier audits saw can not be read: {path}: {error}",
-        hint="put it back from a copy; if it is lost, move it away and say so",
+        f"the record of earlier audits cannot be read: {path}: {error}",
+        hint="restore the file from a copy. If it is lost, move the file away and report "
+        "this in your documentation of the audit",
     )
 
 

@@ -72,8 +72,10 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
     if found.held:
         names = ", ".join(hold.name for hold in found.open) or found.problems[0]
         raise PolicyRefused(
-            f"{bundle_id} is held: {names}",
-            hint="what is held is not erased: snapshotter hold list, then snapshotter hold lift",
+            f"{bundle_id} is under legal hold: {names}",
+            hint="a bundle under legal hold cannot be erased before all its holds are "
+            "lifted. List its holds:\n"
+            f"  snapshotter hold list {bundle_id}",
         )
     now = service.clock.now()
     for name in _keys_to_delete(service.store, key):
@@ -85,7 +87,8 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
                 if state.holds(now):
                     raise PolicyRefused(
                         f"{name} is under {state.in_words(now)}",
-                        hint="what has to stay is not erased: wait, or lift the hold",
+                        hint="objects under retention or legal hold cannot be erased. "
+                        "Wait until the retention ends, or lift the hold",
                     )
 
 
@@ -119,7 +122,7 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
         _put_tombstone(service, bundle_id, stone, reason=reason, order=order)  # (2)
         stone = service.tombstones.of(service.store, bundle_id)
         if stone is None:
-            raise SnapshotterError(f"{stone_key} was written, and is not there")
+            raise SnapshotterError(f"{stone_key} was written, but cannot be read")
     with service.store.open(stone_key) as stream:
         sha256 = digest_bytes(stream.read()).sha256
     if service.log is not None:  # (3)
@@ -128,8 +131,8 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
         refuse_if_kept(service, bundle_id)  # (4)
     except PolicyRefused as error:
         raise PolicyRefused(
-            f"{error.message}: it was placed after the erasure began, and nothing was deleted",
-            hint=f"{error.hint}; the same command then goes on",
+            f"{error.message}: this was set after the erasure began, and nothing was deleted",
+            hint=f"give the same command again later, to continue the erasure: {error.hint}",
         ) from error
     objects = versions = 0
     for name in _keys_to_delete(service.store, key):  # (5)
@@ -148,7 +151,7 @@ def _keys(bundle_id: str) -> tuple[str, str]:
     try:
         key = store_keys.bundle_key(bundle_id)
     except ValueError as error:
-        raise SnapshotterError(f"{bundle_id} is no bundle's id") from error
+        raise SnapshotterError(f"{bundle_id} is not the id of a bundle") from error
     return key, store_keys.sidecar_key(key, tombstone.KIND)
 
 

@@ -75,8 +75,9 @@ def place(
         there = next((hold for hold in before.open if hold.name == name), None)
         if there is not None and (there.matter, there.reason) != (matter, reason):
             raise SnapshotterError(
-                f"{bundle_id} is under a hold {name} already, for {there.matter or 'no matter'}",
-                hint="give this one another name; holds are independent of each other",
+                f"{bundle_id} already has a legal hold with the name {name}, for "
+                f"{there.matter or 'no matter'}",
+                hint="give the new hold another name. Holds are independent of each other",
             )
         if there is not None or _put(service, key, before, PLACE, name, matter, reason):
             enforced = _set_flags(service.store, key, on=True)
@@ -103,7 +104,9 @@ def lift(service: HoldService, bundle_id: str, *, name: str, reason: str) -> Hol
         there = next((hold for hold in before.open if hold.name == name), None)
         if there is None and name not in {hold.name for hold in before.records}:
             names = ", ".join(hold.name for hold in before.open) or "none"
-            raise SnapshotterError(f"{bundle_id} has no hold {name}", hint=f"it is under: {names}")
+            raise SnapshotterError(
+                f"{bundle_id} has no legal hold with the name {name}", hint=f"its holds: {names}"
+            )
         matter = there.matter if there else ""
         if there is None or _put(service, key, before, LIFT, name, matter, reason):
             after, enforced = _release(service, bundle_id, key)
@@ -222,5 +225,6 @@ def describe_hold(record: HoldRecord) -> str:
 
 def _busy(bundle_id: str) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"others place and lift holds on {bundle_id} all the time", hint="try again"
+        f"other processes keep placing and lifting holds on {bundle_id}",
+        hint="give the same command again",
     )

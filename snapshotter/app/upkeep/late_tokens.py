@@ -86,16 +86,16 @@ class SpacedAuthority:
                     wait = 0.0  # a clock was set back
                 if wait > 0 and not self._patient:
                     raise ServiceUnavailable(
-                        f"{self.name} asks for {self._spacing_s:.0f} s between two requests",
-                        hint="snapshotter timestamp fetches the token later",
+                        f"{self.name} requires {self._spacing_s:.0f} s between two requests",
+                        hint="request the token later:\n  snapshotter timestamp",
                     )
                 note.truncate(0)
                 note.write(f"{now + max(wait, 0.0) + self._spacing_s!r}\n")
         except OSError as error:
             raise ServiceUnavailable(
-                f"when {self.name} was asked last can not be noted in {self._note}: "
-                f"{error.strerror}",
-                hint="snapshotter timestamp fetches the token later",
+                f"the time of the last request to {self.name} cannot be written to "
+                f"{self._note}: {error.strerror}",
+                hint="request the token later:\n  snapshotter timestamp",
             ) from error
         return max(wait, 0.0)
 
@@ -197,9 +197,10 @@ class _Round:
         if at < sealed_at - self._service.max_skew:
             # Beside the bundle it would make every verifier say FAILED; a later one fits.
             raise ServiceUnavailable(
-                f"{authority.name} says that it is {instant(at)}, and the bundle that it was "
-                f"sealed at {instant(sealed_at)}: the token is not kept",
-                hint="the clock was ahead when the bundle was sealed: ask after that time",
+                f"the token of {authority.name} has the time {instant(at)}, but the bundle "
+                f"was sealed at {instant(sealed_at)}. The token is not kept",
+                hint="the clock of the capturing machine was ahead. Request the token "
+                "after the sealing time",
             )
         _put_sidecar(self._service.store, entry.key, response)
         self.granted += 1
@@ -264,8 +265,8 @@ def _of(entry: owed_tokens.PendingToken, error: SnapshotterError) -> Snapshotter
 
 def _busy(service: TokenService) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"another process is asking for the tokens in {service.pending_dir}",
-        hint="run snapshotter timestamp again when it is done",
+        f"another process is requesting the tokens in {service.pending_dir}",
+        hint="when it has ended, give this command again:\n  snapshotter timestamp",
     )
 
 
@@ -355,4 +356,4 @@ def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
 def _put_sidecar(store: WritableStore, key: str, response: bytes) -> None:
     """Store a late token beside its bundle under the next free number."""
     if not bundles.put_late_token(store, key, response, digest_bytes(response).sha256):
-        raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")
+        raise SnapshotterError(f"{key} already has {names.MAX_LATE_TOKENS} late tokens")

@@ -64,8 +64,8 @@ def read_log(store: ReadableStore, policy: LogPolicy | None) -> LogContents:
 
     if merkle.root(hashes()) != signed.root:
         raise EvidenceInvalid(
-            f"the log of {store.url} has other entries than its checkpoint says",
-            hint="snapshotter log check, snapshotter audit",
+            f"the log of {store.url} does not have the entries that its checkpoint commits to",
+            hint="check the log and the store:\n  snapshotter log check\n  snapshotter audit",
         )
     return LogContents(
         size=signed.size,

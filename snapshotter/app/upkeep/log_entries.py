@@ -70,7 +70,7 @@ class CheckpointFile:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise SnapshotterError(f"{self._file} can not be read: {error.strerror}") from error
+            raise SnapshotterError(f"{self._file} cannot be read: {error.strerror}") from error
 
     def save(self, checkpoint: bytes) -> None:
         """Write the checkpoint durably. Raises SnapshotterError."""
@@ -211,8 +211,9 @@ class StoreLog:
                 continue  # another process was faster
             except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 raise SnapshotterError(
-                    f"the reminder {path} can not be read: {error}",
-                    hint="delete it; snapshotter log sync finds the bundle without it",
+                    f"the reminder {path} cannot be read: {error}",
+                    hint="delete the reminder. This command finds the bundle without it:\n"
+                    "  snapshotter log sync",
                 ) from error
             yield owed
 

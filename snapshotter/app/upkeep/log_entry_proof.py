@@ -33,7 +33,7 @@ def read_log_key(text: str) -> VerifierKey:
     except EvidenceInvalid as error:
         raise ValueError(str(error)) from error
     if key.kind != ED25519:
-        raise ValueError("that is the key of a witness, not of a log")
+        raise ValueError("this is the key of a witness, not the key of a log")
     return key
 
 
@@ -44,7 +44,7 @@ def require_log(reader: LogReader, store: str) -> None:
     except FileNotFoundError as error:
         raise SnapshotterError(
             f"{store} has no log",
-            hint="the first capture begins one, or snapshotter log init",
+            hint="the first capture begins a log. To begin one now:\n  snapshotter log init",
         ) from error
 
 
@@ -63,7 +63,9 @@ def newest_checkpoint(reader: LogReader, store: str) -> SignedCheckpoint:
     try:
         return reader.checkpoint()
     except EvidenceInvalid as error:
-        raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+        raise EvidenceInvalid(
+            error.message, hint="check the log:\n  snapshotter log check"
+        ) from error
 
 
 def prove_entry(reader: LogReader, store: str, kind: str, name: str) -> LogProof:
@@ -83,9 +85,14 @@ def prove_entry(reader: LogReader, store: str, kind: str, name: str) -> LogProof
         if entry is None or entry.leaf is None:
             raise SnapshotterError(
                 f"the log has no {kind} {name}",
-                hint="snapshotter log show; snapshotter log sync adds bundles that are missing",
+                hint="list the entries of the log, or add bundles that are missing in the "
+                "log:\n"
+                "  snapshotter log show\n"
+                "  snapshotter log sync",
             )
         proof = reader.prove(entry, signed)
     except EvidenceInvalid as error:
-        raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+        raise EvidenceInvalid(
+            error.message, hint="check the log:\n  snapshotter log check"
+        ) from error
     return LogProof(entry=entry, checkpoint=signed, data=proof)

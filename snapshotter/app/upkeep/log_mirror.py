@@ -71,14 +71,14 @@ def mirror(
         except FileNotFoundError:
             if shown is None:
                 return None
-            raise EvidenceInvalid("the source has no log, and the copy has one") from None
+            raise EvidenceInvalid("the source has no log, but the copy has one") from None
     origin = signed.checkpoint.origin
     _refuse_written(target, origin, shown)
     begin = shown.size if shown else 0
     if begin > signed.size:
         raise EvidenceInvalid(
-            f"the copy's has {begin} entries, and the source's {signed.size}: somebody put an "
-            "older state in the source's place"
+            f"the log of the copy has {begin} entries, but the log of the source has "
+            f"{signed.size}. The source was replaced by an older state"
         )
     _check(reader, signed, begin, shown)
     if dry_run:
@@ -109,7 +109,7 @@ def damaged_files(
     signed = policy.open(there.data)
     known = reader.checkpoint()
     if known.checkpoint.origin != signed.checkpoint.origin or known.size < signed.size:
-        raise EvidenceInvalid("the source has not all of this log")
+        raise EvidenceInvalid("the log of the source does not have all entries of this log")
     _check(reader, signed, 0, None)
     for tile, data in _files(reader, 0, signed.size, _nothing):
         key = log_state.key(tile.path)
@@ -161,11 +161,11 @@ def _refuse_written(
         name = shown.checkpoint.origin if shown else ""
         if name == origin:
             raise EvidenceInvalid(
-                f"{origin} is written to in both stores: two that go on with one log sign two "
-                "histories"
+                f"both stores have written to the log {origin}. Two stores that continue "
+                "one log sign two different histories"
             )
         raise ForeignTargetLog(
-            f"not copied: a log of its own is there{f', {name}' if name else ''}"
+            f"not copied: the target has a log of its own{f', {name}' if name else ''}"
         )
 
 
@@ -181,13 +181,16 @@ def _check(
     if shown is not None and tree.size == begin:
         _require_root(tree.root, shown.root, begin)
     if tree.root != signed.root:
-        raise EvidenceInvalid("the source's has other entries than its checkpoint says")
+        raise EvidenceInvalid(
+            "the log of the source does not have the entries that its checkpoint commits to"
+        )
 
 
 def _require_root(root: bytes, wanted: bytes, size: int) -> None:
     if root != wanted:
         raise EvidenceInvalid(
-            f"the two show two histories of {size} entries: keep both checkpoints, they prove it"
+            f"the two logs have different histories of {size} entries. Keep both "
+            "checkpoints: they are the proof"
         )
 
 
@@ -202,7 +205,7 @@ def _copy(
     for tile, data in _files(reader, begin, signed.size, stands):
         _write(target, tile, data)
     if signed.size and TileTree(signed.size, stands).root() != signed.root:
-        raise EvidenceInvalid("the source's changed while it was copied")
+        raise EvidenceInvalid("the log of the source changed while it was copied")
 
 
 def _stays(tile: Tile, size: int) -> bool:
@@ -213,7 +216,7 @@ def _stays(tile: Tile, size: int) -> bool:
 def _write(target: CompareAndSwapStore, tile: Tile, data: bytes) -> None:
     key = log_state.key(tile.path)
     if not target.swap(key, data, "") or target.read(key, tiles.MAX_FILE).data != data:
-        raise EvidenceInvalid(f"{key} holds other bytes in the copy")
+        raise EvidenceInvalid(f"{key} has different bytes in the copy")
 
 
 def _publish(

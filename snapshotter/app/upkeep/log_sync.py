@@ -129,7 +129,7 @@ def _log_records(
             continue
         key = trust.key(key_id)
         if key is None or key.revoked_reason == COMPROMISED:
-            detail = "signed by a key that is not ours"
+            detail = "the record is signed by a key that is not trusted"
             yield LogSyncResult(bundle_id=leaf.name, index=None, kind=leaf.kind, detail=detail)
             continue
         index = None if dry_run else log.append((leaf,), seen=size).indexes[0]
@@ -203,9 +203,10 @@ def _check_bundle(
     if failed is not None:
         return passed_over(f"FAILED: {failed.code} {failed.detail}")
     if report.bundle_id != bundle_id:
-        return passed_over("it has another bundle's name")
+        return passed_over("the bundle has the name of another bundle")
     if not named and any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
         return passed_over(
-            "signed by a key that is not ours; snapshotter log sync BUNDLE-ID logs it"
+            "the bundle is signed by a key that is not trusted. To log it all the same: "
+            "snapshotter log sync BUNDLE-ID"
         )
     return UnloggedBundle(bundle_id=bundle_id, sha256=report.sha256, seen=0)

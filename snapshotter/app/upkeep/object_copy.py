@@ -100,14 +100,17 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
     """
     there = store.head(key)
     if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
-        raise EvidenceInvalid(f"{key} has {there.length} bytes: no object of ours has")
+        raise EvidenceInvalid(
+            f"{key} has {there.length} bytes, which is more than "
+            "snapshotter stores under such a name"
+        )
     digest = hashlib.sha256()
     with store.open(key) as source, target.open("wb") as out:
         while chunk := source.read(CHUNK):
             digest.update(chunk)
             out.write(chunk)
     if there.sha256 and there.sha256 != digest.hexdigest():
-        raise EvidenceInvalid(f"{key} is not what {store.url} says it is")
+        raise EvidenceInvalid(f"{key} does not have the digest that {store.url} states for it")
     return digest.hexdigest()
 
 
@@ -153,11 +156,11 @@ def put(
             raise
         # A copy without a lock is better than none; the missing lock is reported.
         target.put_for_event(event, detail, key, content, sha256)
-        unlocked = f"it is not locked there: {error}"
+        unlocked = f"the copy is not locked: {error}"
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
-            f"{target.url} gives back other bytes than were written for {key}",
-            hint="do not trust this store: snapshotter store check",
+            f"{target.url} returns different bytes than were written for {key}",
+            hint="do not use this store before you have checked it with snapshotter store check",
         )
     return unlocked
 

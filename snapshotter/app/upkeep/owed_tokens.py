@@ -75,8 +75,9 @@ def list_reminders(
             continue  # another process was faster
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             problem = SnapshotterError(
-                f"the reminder {path} can not be read: {error}",
-                hint="delete it; snapshotter timestamp BUNDLE-ID asks without it",
+                f"the reminder {path} cannot be read: {error}",
+                hint="delete the reminder, and request the token:\n"
+                "  snapshotter timestamp BUNDLE-ID",
             )
             if unreadable is None:
                 raise problem from error
@@ -92,7 +93,7 @@ def _read(path: Path) -> PendingToken:
         raise ValueError("authorities is not a list of names")
     texts = [content[key] for key in ("bundle_id", "store", "key", "signature")]
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not the reminder of a bundle")
+        raise ValueError("this is not the reminder of a bundle")
     bundle_id, store, key, signature = texts
     slot = content.get("slot", 1)
     if type(slot) is not int or not 1 <= slot <= MAX_SIGNATURES:

@@ -50,9 +50,9 @@ class RecordKind:
 def _check_report(data: bytes, report_id: str) -> None:
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or value.get("format") != _REPORT_FORMAT:
-        raise EvidenceInvalid("it is no report of an audit")
+        raise EvidenceInvalid("the file is not the report of an audit")
     if value.get("report_id") != report_id:
-        raise EvidenceInvalid("it is the report of another audit")
+        raise EvidenceInvalid("the report is of another audit")
 
 
 _REPORTS = RecordKind(
@@ -66,7 +66,7 @@ _REPORTS = RecordKind(
 
 def _check_carried(data: bytes, name: object) -> None:
     if not custody_sidecars.is_readable(data):
-        raise EvidenceInvalid("it is not lines of custody events")
+        raise EvidenceInvalid("the file does not consist of custody events")
 
 
 _CARRIED = RecordKind(
@@ -169,7 +169,7 @@ class RecordCopier:
             record_id = kind.id_of(key)
         except ValueError:
             if here is not None and there is None:
-                self._progress("passed-over", key, "it is no record of ours")
+                self._progress("passed-over", key, "the object is not a record of snapshotter")
             return
         try:
             if here is None and kind.is_of_copies:
@@ -190,9 +190,9 @@ class RecordCopier:
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._progress("lagging", key, "it went away while it was read")
+            self._progress("lagging", key, "the record was removed while it was copied")
         except FileExistsError:
-            self._progress("divergent", key, "another one stands there")
+            self._progress("divergent", key, "the copy has a different record")
         except EvidenceInvalid as error:
             self._progress("damaged", key, f"not copied: {error}")
         except SnapshotterError as error:
@@ -207,9 +207,9 @@ class RecordCopier:
             raise FileNotFoundError(key)
         wanted = self._logged.get((kind.leaf, record_id))
         if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
-            raise EvidenceInvalid("it is not what was logged under this name")
+            raise EvidenceInvalid("the record differs from the one that was logged under this name")
         if len(data) > kind.limit:
-            raise EvidenceInvalid(f"longer than {kind.limit} bytes")
+            raise EvidenceInvalid(f"the record is longer than {kind.limit} bytes")
         if wanted is None:  # a logged record is identified by its digest alone
             kind.check(data, record_id)
         if there is None:
@@ -222,9 +222,9 @@ class RecordCopier:
         name = f"{key}{SIGNATURE}"
         data = store_records.read(self._service.source, name, limit=MAX_SIGNATURE_BYTES)
         if data is None:
-            raise EvidenceInvalid("its signature is gone")
+            raise EvidenceInvalid("the signature of the record is missing")
         if is_report_signature_valid(document, data, self._service.trust) is False:
-            raise EvidenceInvalid("its signature does not hold")
+            raise EvidenceInvalid("the signature of the record is invalid")
         self._put(name, data)
 
     def repair(self, name: tuple[str, str], sha256: str, key: str) -> tuple[str, str]:
@@ -241,9 +241,9 @@ class RecordCopier:
         state = "missing" if there is None else "damaged"
         data = store_records.read(self._service.source, key, limit=kind.limit)
         if data is None:
-            return state, "and the source does not have it"
+            return state, "the source does not have it either"
         if not _is(data, sha256):
-            return "refused", f"{state}, and the source's is not what was logged"
+            return "refused", f"{state}: the record of the source differs from the logged one"
         if self._dry_run:
             return state, "the source has it"
         if there is not None:
@@ -252,8 +252,8 @@ class RecordCopier:
         if kind is _REPORTS:
             signature_state, why = self._repair_signature(key, data)
             if signature_state not in ("", "repaired"):
-                return signature_state, f"its signature: {why}"
-        return "repaired", f"it was {state}"
+                return signature_state, f"the signature of the record: {why}"
+        return "repaired", f"the record was {state}"
 
     def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
         name = f"{key}{SIGNATURE}"
@@ -265,13 +265,13 @@ class RecordCopier:
         candidate = store_records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
         if candidate is None or not is_report_signature_valid(document, candidate, trust):
-            return state, "the source's does not hold, by a key that is known here"
+            return state, "the source has no signature that is valid by a known key"
         if self._dry_run:
             return state, "the source has its signature"
         if there is not None:
             self._service.target.set_aside(name)
         self._put(name, candidate, RECOVERY)
-        return "repaired", f"its signature was {state}"
+        return "repaired", f"the signature of the record was {state}"
 
     def copy_custody_sidecar(self, bundle_id: str, kind: str, place: str, data: bytes) -> None:
         """Copy a custody sidecar of the source to `custody/` of the target."""

@@ -155,7 +155,7 @@ class Renewer:
             return RenewalResult(
                 bundle_id=bundle_id,
                 state="unproven",
-                detail="no token that is trusted here proves its time",
+                detail="no timestamp token from a trusted timestamp authority proves its time",
             )
         now = self._clock.now()
         if until <= now:
@@ -163,7 +163,7 @@ class Renewer:
                 bundle_id=bundle_id,
                 state="late",
                 until=until,
-                detail=f"the certificates behind its time ended at {instant(until)}",
+                detail=f"the certificates of its timestamp tokens expired at {instant(until)}",
             )
         if until - now > within:
             return None
@@ -175,7 +175,7 @@ class Renewer:
         for number in range(1, names.MAX_RENEWALS + 1):
             if not taken & {store_keys.sidecar_key(key, kind) for kind in names.renewal(number)}:
                 return number
-        raise SnapshotterError(f"{key} has {names.MAX_RENEWALS} renewals already")
+        raise SnapshotterError(f"{key} already has {names.MAX_RENEWALS} renewals")
 
     def _entries(self, due: Sequence[_Due]) -> dict[str, LogEntry]:
         """Return the log entries of the bundles with their present digests."""
@@ -266,11 +266,12 @@ class Renewer:
             until = self._end_of(response, message, authority.name)
             if until is not None and until > longer_than:
                 return response, until
-            silent.append(f"{authority.name} has certificates that end no later")
+            silent.append(f"the certificates of {authority.name} do not expire later")
         raise ServiceUnavailable(
-            "no authority gave a token that lasts longer: "
-            + ("; ".join(silent) or "none is known"),
-            hint="configure one with newer certificates: docs/howto/timestamp-authorities.md",
+            "no timestamp authority gave a token that is valid longer: "
+            + ("; ".join(silent) or "none is configured"),
+            hint="configure a timestamp authority with newer certificates: "
+            "docs/howto/timestamp-authorities.md",
         )
 
     def _end_of(self, response: bytes, message: bytes, name: str) -> datetime | None:

@@ -175,16 +175,16 @@ class _Repair:
                 if state == "damaged":
                     service.target.set_aside(key)
                 if not service.target_log.swap(key, data, ""):
-                    self._left(state, key, "", "somebody put another one there meanwhile")
+                    self._left(state, key, "", "another process wrote a different object meanwhile")
                     continue
                 self.done.repaired += 1
-                self._progress("repaired", key, "", f"it was {state}")
+                self._progress("repaired", key, "", f"the file was {state}")
         except FileNotFoundError:
             return  # the source has no log
         except ServiceUnavailable:
             raise
         except (SnapshotterError, OSError) as error:
-            self._progress("unclear", "log/checkpoint", "", f"the log was not looked at: {error}")
+            self._progress("unclear", "log/checkpoint", "", f"the log was not checked: {error}")
 
     def records(self) -> None:
         """Check and repair each record that the log names."""
@@ -216,7 +216,7 @@ class _Repair:
         service = self._service
         kept = service.target.receipts.of(there.bundle_id)
         for problem in kept.problems:
-            self._progress("unclear", there.bundle_id, "", f"a receipt can not be read: {problem}")
+            self._progress("unclear", there.bundle_id, "", f"a receipt cannot be read: {problem}")
         receipts = [
             receipt for receipt in kept.receipts if receipt.store == service.target.receipts_name
         ]
@@ -263,7 +263,12 @@ class _Repair:
         try:
             subject = self._accepted(there, known, candidate, damaged)
         except EvidenceInvalid as error:
-            self._left("refused", there.bundle_id, "", f"{state}, and the source's: {error}")
+            self._left(
+                "refused",
+                there.bundle_id,
+                "",
+                f"{state}, and the copy of the source is not used: {error}",
+            )
             return None
         self._put(there, "", state, candidate, subject.sha256, known)
         return subject
@@ -286,18 +291,22 @@ class _Repair:
         sha256 = sidecar_checks.file_sha256(candidate)
         sure = known.sure.get("")
         if sure and sha256 not in sure:
-            raise EvidenceInvalid("not the bytes that were stored or logged here")
+            raise EvidenceInvalid("its bytes differ from those that were stored or logged here")
         subject = self._subject(candidate, there)
         if sure:
             return subject
         if sha256 not in known.in_chain.get("", frozenset()) and not (
             damaged is not None and _same_seal(candidate, damaged)
         ):
-            raise EvidenceInvalid("nothing here says that it is the one that was stored")
+            raise EvidenceInvalid(
+                "no receipt, log or damaged file here shows that this bundle was stored"
+            )
         with candidate.open("rb") as stream:
             report = verify_bundle(stream, self._service.trust, now=self._service.clock.now())
         if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
-            raise EvidenceInvalid("no receipt or log names it, and nobody you trust signed it")
+            raise EvidenceInvalid(
+                "no receipt or log names the bundle, and it is not signed by a trusted key"
+            )
         return subject
 
     def _sidecars(
@@ -354,14 +363,19 @@ class _Repair:
         )
         try:
             if wanted and sha256 not in wanted:
-                raise EvidenceInvalid("not the bytes that were stored here")
+                raise EvidenceInvalid("its bytes differ from those that were stored here")
             if not sure and custody_sidecars.number_of(kind) is not None:
-                raise EvidenceInvalid("without a receipt, a custody event is anybody's word")
+                raise EvidenceInvalid("a custody event without a receipt cannot be checked")
             sidecar_checks.check_sidecar(
                 kind, file, subject, sidecar_reader(self._service.source, there.key)
             )
         except EvidenceInvalid as error:
-            self._left("refused", there.bundle_id, kind, f"{state}, and the source's: {error}")
+            self._left(
+                "refused",
+                there.bundle_id,
+                kind,
+                f"{state}, and the copy of the source is not used: {error}",
+            )
             return
         self._put(there, kind, state, file, sha256, known)
 
@@ -371,17 +385,24 @@ class _Repair:
         try:
             if service.tombstones.of(service.source, there.bundle_id) is not None:
                 self.done.erased += 1
-                self._progress("erased", there.bundle_id, kind, "by order, in the source")
+                self._progress(
+                    "erased", there.bundle_id, kind, "erased by order, as recorded in the source"
+                )
                 return False
             fetch_object(service.source, key, file)
         except FileNotFoundError:
-            self._left(state, there.bundle_id, kind, "and the source does not have it")
+            self._left(state, there.bundle_id, kind, "the source does not have it either")
             return False
         except EvidenceUnverifiable as error:
             self._left("unclear", there.bundle_id, kind, str(error))
             return False
         except EvidenceInvalid as error:
-            self._left(state, there.bundle_id, kind, f"and so it is in the source: {error}")
+            self._left(
+                state,
+                there.bundle_id,
+                kind,
+                f"the object in the source is damaged as well: {error}",
+            )
             return False
         return True
 
@@ -403,7 +424,7 @@ class _Repair:
             service.target.set_legal_hold(key, on=True)
         self.done.repaired += 1
         self._progress(
-            "repaired", there.bundle_id, kind, f"it was {state}; {unlocked}".rstrip("; ")
+            "repaired", there.bundle_id, kind, f"the object was {state}; {unlocked}".rstrip("; ")
         )
 
     def _left(self, state: str, bundle_id: str, kind: str, detail: str) -> None:

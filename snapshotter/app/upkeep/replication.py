@@ -173,14 +173,14 @@ class _Replication:
                 if there is not None and "" in there.objects:
                     self._wrong("surplus", bundle_id, "the source does not have it")
                 elif here.objects:
-                    self._wrong("passed-over", bundle_id, "sidecars of a bundle that is not there")
+                    self._wrong("passed-over", bundle_id, "sidecars without a bundle")
                 return
             with scratch_directory(self._service.spool_dir, "replica") as folder:
                 self._copy(here, there, folder)
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._lags(bundle_id, "it went away while it was read")
+            self._lags(bundle_id, "the bundle was removed while it was copied")
         except EvidenceInvalid as error:
             self._lags(bundle_id, "")
             self._wrong("damaged", bundle_id, f"not copied: {error}")
@@ -240,11 +240,11 @@ class _Replication:
                 self.done.log_lag = done.lag
                 self.done.entries = done.begin or None
                 if done.lag:
-                    self._progress("lagging", LOG, f"{done.lag} of {done.size} entries")
+                    self._progress("lagging", LOG, f"entries to copy: {done.lag} of {done.size}")
                 return
             self.done.entries = done.size
             state = "copied" if done.lag else "present"
-            self._progress(state, LOG, f"{done.lag} of {done.size} entries copied")
+            self._progress(state, LOG, f"entries copied: {done.lag} of {done.size}")
 
     def _without_log(self) -> None:
         """Report a source that has parts of a log and no checkpoint."""
@@ -256,7 +256,7 @@ class _Replication:
             self._wrong("lagging", LOG, f"not copied: {error}")
             return
         if part is not None:
-            words = "not copied: parts of a log are there, and no checkpoint of it"
+            words = "not copied: the source has parts of a log, but no checkpoint"
             self._wrong("damaged", LOG, words)
 
     def _newest(self) -> SignedCheckpoint | None:
@@ -320,7 +320,9 @@ class _Replication:
             try:
                 self._records.copy_custody_sidecar(here.bundle_id, kind, service.source_place, data)
             except FileExistsError:
-                self._wrong("divergent", here.bundle_id, f"another {kind} of the source is there")
+                self._wrong(
+                    "divergent", here.bundle_id, f"the copy has a different {kind} of the source"
+                )
         self._count_records()
 
     def _is_erased(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> bool:
@@ -339,8 +341,9 @@ class _Replication:
                 self._wrong(
                     "erased",
                     bundle_id,
-                    f"erased by order ({found.order}), and still in {store.url}: "
-                    f"snapshotter erase --store {store.url} {bundle_id}",
+                    f"erased by order ({found.order}), but still in {store.url}. Erase "
+                    "it:\n"
+                    f"  snapshotter erase --store {store.url} {bundle_id}",
                 )
         if "" not in copies and tombstone.KIND not in copies and tombstone.KIND in here.objects:
             self._copy_tombstone(here)
@@ -376,14 +379,14 @@ class _Replication:
                 file, here.bundle_id, self._service.trust, self._service.clock.now()
             )
         if not missing and not self._is_same(here, "", subject):
-            self._wrong("divergent", here.bundle_id, "another file is stored there under this id")
+            self._wrong("divergent", here.bundle_id, "the copy has a different file under this id")
             return
         if self._dry_run:
             if missing:
                 self._lags(here.bundle_id, "")
             else:
                 self.done.present += 1
-                self._progress("present", here.bundle_id, f"{len(others)} sidecars to copy")
+                self._progress("present", here.bundle_id, f"sidecars to copy: {len(others)}")
             return
         if subject is None:
             self.done.present += 1
@@ -398,7 +401,7 @@ class _Replication:
             self._progress("copied", here.bundle_id, "")
         else:
             self.done.present += 1
-            self._progress("present", here.bundle_id, f"{len(others)} sidecars copied")
+            self._progress("present", here.bundle_id, f"sidecars copied: {len(others)}")
         if subject is not None:
             self._sidecars(here, others, subject, retention, folder / "sidecar")
         self._compare_sidecars(here, copies)
@@ -431,7 +434,7 @@ class _Replication:
                 continue  # gone since it was listed
             except FileExistsError:
                 if custody_sidecars.number_of(kind) is None:
-                    self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+                    self._wrong("divergent", here.bundle_id, f"the copy has a different {kind}")
             except EvidenceInvalid as error:
                 self._wrong("passed-over", here.bundle_id, f"{kind}: {error}")
 
@@ -439,7 +442,7 @@ class _Replication:
         for kind in here.objects:
             compared = kind and kind in copies and custody_sidecars.number_of(kind) is None
             if compared and not self._is_same(here, kind, None):
-                self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+                self._wrong("divergent", here.bundle_id, f"the copy has a different {kind}")
 
     def _put(
         self, here: BundleObjects, kind: str, file: Path, sha256: str, retention: Retention | None
@@ -484,7 +487,7 @@ class _Replication:
             target.lock_state(here.key).enforced
         ):
             self._wrong(
-                "unlocked", here.bundle_id, "the source enforces its lock, the copy does not"
+                "unlocked", here.bundle_id, "the source enforces its lock, but the copy does not"
             )
 
     def _is_held(self, here: BundleObjects) -> bool:

@@ -62,9 +62,9 @@ def verify_bundle_file(
             failed = next(
                 finding for finding in report.findings if finding.verdict is Verdict.FAILED
             )
-            raise EvidenceInvalid(f"it does not verify: {failed.code} {failed.detail}")
+            raise EvidenceInvalid(f"the bundle does not verify: {failed.code} {failed.detail}")
         if report.bundle_id != bundle_id:
-            raise EvidenceInvalid(f"it is the bundle {report.bundle_id}")
+            raise EvidenceInvalid(f"the file is the bundle {report.bundle_id}")
         return VerifiedBundleFile(
             bundle_id=bundle_id,
             sha256=report.sha256,
@@ -90,7 +90,7 @@ def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: R
         if matches(kind):
             test(kind, _bytes(file), subject, sibling)
             return
-    raise EvidenceInvalid("of no kind that this version knows")
+    raise EvidenceInvalid("this version does not know this kind of sidecar")
 
 
 def is_copied(kind: str) -> bool:
@@ -120,7 +120,7 @@ def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSid
             problem = error
         else:
             return
-    raise EvidenceInvalid(f"a token over none of its signatures: {problem}")
+    raise EvidenceInvalid(f"the token is over none of the signatures of the bundle: {problem}")
 
 
 def _proof(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
@@ -140,10 +140,10 @@ def _hold(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSide
 def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     match = _RENEWAL.fullmatch(kind)
     if match is None:
-        raise EvidenceInvalid("no renewal")
+        raise EvidenceInvalid("the sidecar is not a renewal")
     text = data if match[2] == "txt" else sibling(f"{match[1]}.txt")
     if text is None:
-        raise EvidenceInvalid("a renewal's token without its text")
+        raise EvidenceInvalid("the token of the renewal has no text")
     if text.startswith(tlog_proof.FORMAT.encode()):
         _proof(kind, text, subject, sibling)
     else:
@@ -152,12 +152,14 @@ def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadS
         if logged is not None:
             check_log_entry(logged, renewal.leaf_of(bare, subject.bundle_id))
         if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
-            raise EvidenceInvalid("a renewal of another bundle")
+            raise EvidenceInvalid("the renewal is of another bundle")
     if match[2] == "tsr":
         try:
             check_subject(data, timestamped_message(text))
         except TokenInvalid as error:
-            raise EvidenceInvalid(f"not a token over its text: {error}") from error
+            raise EvidenceInvalid(
+                f"the token is not over the text of the renewal: {error}"
+            ) from error
 
 
 def _sha512(file: Path) -> str:
@@ -167,11 +169,13 @@ def _sha512(file: Path) -> str:
 
 def _custody(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     if not custody_sidecars.is_readable(data):
-        raise EvidenceInvalid("it is not lines of custody events")
+        raise EvidenceInvalid("the file does not consist of custody events")
     if custody_sidecars.number_of(kind) == 1:
         begun = custody_sidecars.first_previous(data)
         if begun != subject.custody.previous:
-            raise EvidenceInvalid("its chain does not begin where the one inside the bundle ends")
+            raise EvidenceInvalid(
+                "the chain of custody events does not continue the chain inside the bundle"
+            )
 
 
 _CHECKS: tuple[

@@ -55,14 +55,14 @@ class Tombstones:
             if known is not None:
                 return known
             raise EvidenceUnverifiable(
-                f"{key} in {store.url} is no tombstone: {error}",
-                hint="somebody left it there: look who may write to this store, then remove it",
+                f"{key} in {store.url} is not a valid tombstone: {error}",
+                hint="check who may write to this store, then remove the object",
             ) from error
         if not self.is_trusted(found.key_id):
             raise EvidenceUnverifiable(
-                f"{bundle_id} has a tombstone in {store.url} by the key {found.key_id}, which you "
-                "do not trust",
-                hint="put the key into the trust file, or remove what was forged",
+                f"{bundle_id} has a tombstone in {store.url} that is signed by the key "
+                f"{found.key_id}, which is not trusted",
+                hint="add the key to the trust file, or remove the tombstone if it is forged",
             )
         with contextlib.suppress(
             OSError
@@ -86,8 +86,8 @@ class Tombstones:
             return None
         except (OSError, EvidenceInvalid) as error:
             raise EvidenceUnverifiable(
-                f"what this machine knows of an erasure can not be read: {self._file(bundle_id)}",
-                hint="compare it with the tombstone in the store",
+                f"the record of an erasure on this machine cannot be read: {self._file(bundle_id)}",
+                hint="compare the file with the tombstone in the store",
             ) from error
 
     def remember(self, bundle_id: str, data: bytes) -> None:
@@ -108,7 +108,7 @@ class Tombstones:
         if found is not None:
             raise PolicyRefused(
                 f"{bundle_id} was erased on {found.at:%Y-%m-%d} by {found.by}: {found.order}",
-                hint="what was erased by order stays erased",
+                hint="a bundle that was erased by order cannot be stored again",
             )
 
     def _file(self, bundle_id: str) -> Path:

@@ -247,7 +247,7 @@ class Attempts:
                 values = _again(again, now)
                 error = again.why
                 notes = merge_notes(
-                    notes, f"bundle {sealed.bundle_id} is what there was: {again.why}"
+                    notes, f"before this, the bundle {sealed.bundle_id} was stored: {again.why}"
                 )
             connection.execute(
                 update(JOB)
@@ -388,7 +388,11 @@ class Attempts:
     def _lose(self, connection: Connection, attempt: Attempt, failure: Failure) -> None:
         now, why = database_now(connection), failure.error
         if self._orphan(connection, attempt, failure, now):
-            add_note(connection, attempt.job.id, f"{why}; its bundle is looked for in the store")
+            add_note(
+                connection,
+                attempt.job.id,
+                f"{why}. The bundle of this attempt is looked for in the store",
+            )
         elif self._end(connection, attempt, _LOST, now, why):
             self._settle(connection, attempt, failure, now, "")
 
@@ -449,13 +453,16 @@ class Attempts:
         elif attempt.giving_up:
             values |= _over(JobState.DEAD, now, 1)
             values["error"] = attempt.giving_up
-            values["hint"] = f"no record of the failure could be sealed either: {failure.error}"
+            values["hint"] = (
+                f"the failure could not be recorded in a bundle either: {failure.error}"
+            )
         elif attempts >= self._retry_rules.attempts:
             # Its next attempt does not visit the page: it seals a record of the failure.
             values |= {
                 "state": JobState.WAITING, "ready": DUE, "due_at": None, "lapses": 0,
                 "lost_workers": 0,
-                "giving_up": f"given up after {attempts} attempts; the last one: {failure.error}",
+                "giving_up": f"given up after {attempts} attempts. The last error: "
+                             f"{failure.error}",
             }  # fmt: skip
         else:
             due = now + self._retry_rules.pause(attempts, self._chance())
@@ -483,8 +490,8 @@ class Attempts:
         }  # fmt: skip
         if lost > self._retry_rules.lost_workers:
             words = (
-                f"{lost} workers in a row ended while they captured this page; "
-                f"the last end: {failure.error}"
+                f"{lost} workers in a row ended while they captured this page. The last "
+                f"one: {failure.error}"
             )
             values |= {
                 "error": words, "hint": SUSPECT_HINT,
@@ -506,7 +513,8 @@ class Attempts:
         )
         if done.rowcount != 1:
             raise JobSuperseded(
-                f"job {attempt.job.id} was given to another worker, or cancelled: nothing is stored"
+                f"the job {attempt.job.id} was given to another worker, or cancelled, so "
+                "nothing is stored"
             )
 
     def _end(
@@ -529,10 +537,11 @@ class Attempts:
 
 
 SUSPECT_HINT = (
-    "the page may use up the memory of the machine, or the machines stop for another reason. The "
-    "job waits longer after each end, at most a day. To stop it: snapshotter queue cancel JOB-ID"
+    "the page may use all memory of the machine, or the workers end for another reason. "
+    "The job waits longer after each end, at most a day. To stop the job:\n"
+    "  snapshotter queue cancel JOB-ID"
 )
-_RETRY = "snapshotter queue retry, if you think that it will go well now"
+_RETRY = "when the cause is removed, try again:\n  snapshotter queue retry JOB-ID"
 
 
 def _begun_before(connection: Connection, row: RowMapping, worker: str) -> Attempt | None:
@@ -568,17 +577,20 @@ def end_missed_job(connection: Connection, row: RowMapping, now: datetime) -> No
     """
     until = row["not_after"]
     if row["attempts"]:
-        words = f"given up at {until:%Y-%m-%dT%H:%M:%SZ}, when its time had passed, after "
-        words += f"{row['attempts']} attempts; the last one: {row['error']}"
+        words = f"given up at {until:%Y-%m-%dT%H:%M:%SZ}, the latest time for this job. "
+        words += f"Attempts: {row['attempts']}. The last error: {row['error']}"
         connection.execute(
             update(JOB)
             .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
             .values(state=JobState.WAITING, ready=DUE, due_at=None, giving_up=words)
         )
         return
-    words = f"missed: it was not begun by {until:%Y-%m-%dT%H:%M:%SZ}"
+    words = f"missed: the job did not begin before its latest time, {until:%Y-%m-%dT%H:%M:%SZ}"
     if row["lost_workers"]:
-        words = f"missed: it was not captured by {until:%Y-%m-%dT%H:%M:%SZ}: {row['error']}"
+        words = (
+            "missed: the page was not captured before the latest time of the job, "
+            f"{until:%Y-%m-%dT%H:%M:%SZ}: {row['error']}"
+        )
     connection.execute(
         update(JOB)
         .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))

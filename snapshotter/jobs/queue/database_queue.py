@@ -223,7 +223,7 @@ def _retry(connection: Connection, job_id: str) -> JobActionResult:
         )
     notes = json.loads(row["notes"])
     if row["bundle_id"]:
-        notes = merge_notes(notes, f"bundle {row['bundle_id']} records how it failed before")
+        notes = merge_notes(notes, f"the bundle {row['bundle_id']} records an earlier failure")
     connection.execute(
         update(JOB)
         .where(JOB.c.id == job_id, JOB.c.state.in_(RETRYABLE))
@@ -247,7 +247,7 @@ def database_time(engine: Engine) -> datetime:
 
 def _row(job: CaptureJob, host: str) -> dict[str, Any]:
     if not host or len(host) > LONGEST_HOST:
-        raise SnapshotterError(f"no job can be made of {job.url!r}: it names no host")
+        raise SnapshotterError(f"no job can be made for {job.url!r}, because it names no host")
     return {
         "id": job.id,
         "url": job.url,

@@ -222,5 +222,5 @@ def _translated() -> Iterator[None]:
     except (SQLAlchemyError, dbos_error.DBOSException) as error:
         raise ServiceUnavailable(
             f"the engine of the queue does not answer: {str(error).splitlines()[0]}",
-            hint="is the database running, and is there space on its disk?",
+            hint="check that the database is running and that its disk has free space",
         ) from error

@@ -175,8 +175,10 @@ def throttled_event(
         kind=NotificationKind.HOST_THROTTLED,
         at=now,
         subject=host,
-        summary="a host said that it is asked too much, and is left alone for a while",
+        summary=(
+            "a host answered that there were too many requests. It is not visited for some time"
+        ),
         about=(NotificationScope.of(job),),
         host=host,
-        detail=f"not asked before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",
+        detail=f"not visited before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",
     )

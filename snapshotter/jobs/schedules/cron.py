@@ -41,7 +41,7 @@ _NAMES = (frozenset[str](), frozenset[str](), frozenset("l"), _MONTHS, _DAYS | {
 _CHARACTERS = re.compile(r"[0-9a-z*,/#-]+")
 _YEARS = 30  # an expression without a match in so many years never matches, as 30 February
 _A_DAY = timedelta(days=1)
-_HINT = 'five fields, minute to day of the week: "0 9 * * mon-fri", or @daily'
+_HINT = 'write five fields, from minute to day of the week, as in "0 9 * * mon-fri", or @daily'
 
 
 def zone(name: str) -> ZoneInfo:
@@ -57,7 +57,8 @@ def zone(name: str) -> ZoneInfo:
         known = available_timezones()
         near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
         raise SnapshotterError(
-            f"there is no time zone {name!r}", hint=" or ".join(near or ["Europe/Berlin", "UTC"])
+            f"the time zone {name!r} does not exist",
+            hint=" or ".join(near or ["Europe/Berlin", "UTC"]),
         ) from error
 
 
@@ -77,17 +78,17 @@ class Cron:
         zone(self.zone_name)
         fields = self._fields
         if len(fields) != len(_FIELDS):
-            raise _bad(self.text, f"it has {len(fields)} fields, and not five")
+            raise _bad(self.text, f"the expression has {len(fields)} fields instead of five")
         for name, field, names in zip(_FIELDS, fields, _NAMES, strict=True):
             # croniter accepts more: a random field would give other times on each machine.
             if not _CHARACTERS.fullmatch(field) or set(re.findall(r"[a-z]+", field)) - names:
-                raise _bad(self.text, f"{field!r} is no {name}")
+                raise _bad(self.text, f"{field!r} is not a valid {name}")
         try:
             next(self._local(datetime(2026, 1, 1), forth=True))  # noqa: DTZ001  a local time
         except CroniterBadCronError as error:
             raise _bad(self.text, str(error)) from error
         except (CroniterBadDateError, StopIteration) as error:
-            raise _bad(self.text, "no such day ever comes") from error
+            raise _bad(self.text, "no date matches the expression") from error
 
     def after(self, moment: datetime) -> datetime:
         """Return the first run after a moment, UTC."""
@@ -156,4 +157,4 @@ class Cron:
 
 
 def _bad(text: str, why: str) -> SnapshotterError:
-    return SnapshotterError(f"not a cron expression: {text!r}: {why}", hint=_HINT)
+    return SnapshotterError(f"{text!r} is not a valid cron expression: {why}", hint=_HINT)

@@ -134,8 +134,8 @@ def gap_event(gap: Gap, about: Sequence[NotificationScope]) -> NotificationEvent
         kind=NotificationKind.SCHEDULE_GAP,
         at=gap.at,
         subject=f"schedule:{gap.schedule}",
-        summary=f"{visits} {'visit' if visits == 1 else 'visits'} of {addresses} "
-        f"{'address was' if addresses == 1 else 'addresses were'} not made: "
+        summary=f"visits that were not made: {visits}, of {addresses} "
+        f"{'address' if addresses == 1 else 'addresses'}. Reason: "
         f"{REASON_TEXT[gap.reason]}",
         about=tuple(about),
         reasons=(gap.reason.value,),
@@ -144,9 +144,9 @@ def gap_event(gap: Gap, about: Sequence[NotificationScope]) -> NotificationEvent
 
 REASON_TEXT = {
     GapReason.NO_WORKER: "no worker was running",
-    GapReason.QUEUE_LATE: "no worker came to it in time",
-    GapReason.OVER_BUDGET: "the host could not be asked in time",
-    GapReason.FAILED: "it was tried, and no bundle came of it",
-    GapReason.CANCELLED: "it was cancelled",
-    GapReason.BY_HAND: "by hand",
+    GapReason.QUEUE_LATE: "no worker was free in time",
+    GapReason.OVER_BUDGET: "the host could not be visited in time",
+    GapReason.FAILED: "the capture failed",
+    GapReason.CANCELLED: "the job was cancelled",
+    GapReason.BY_HAND: "a person did this",
 }

@@ -76,24 +76,26 @@ class Plan:
 
     def __post_init__(self) -> None:
         if (bool(self.cron), self.every is not None, self.curve is not None).count(True) != 1:
-            raise ValueError("a schedule has exactly one of --cron, --every and --curve")
+            raise ValueError("give exactly one of --cron, --every and --curve")
         zone(self.zone)
         if self.cron:
             Cron(self.cron, self.zone)
             if self.seasons:
-                raise ValueError("a season divides a pace or a curve, not a cron expression")
+                raise ValueError("seasons apply to --every and --curve, not to a cron expression")
         if self.every is not None and self.every < SHORTEST:
-            raise ValueError("--every is of 60 s or more")
+            raise ValueError("--every must be at least 60 s")
         if not 0 <= self.jitter <= MAX_JITTER:
-            raise ValueError(f"jitter is from 0 to {MAX_JITTER:.0%}")
+            raise ValueError(f"the jitter must be from 0 to {MAX_JITTER:.0%}")
         if len(quiet_minutes(self.quiet)) >= _MINUTES:
-            raise ValueError("the quiet hours leave no minute of a day")
+            raise ValueError("the quiet hours cover the whole day")
         if self.start and self.end and self.end <= self.start:
-            raise ValueError("a schedule ends after it begins")
+            raise ValueError("the end of a schedule must be after its start")
         if self.max_late is not None and self.max_late < SHORTEST:
-            raise ValueError("--max-late is of 60 s or more: a worker is never exact")
+            raise ValueError("--max-late must be at least 60 s, because workers are never exact")
         if self.max_late is None and self.catch_up is CatchUp.SKIP:
-            raise ValueError("skip has a --max-late; to make up for any delay: latest")
+            raise ValueError(
+                "skip needs a --max-late. To make missed visits after any delay, use latest"
+            )
 
     def first(self, since: datetime, name: str) -> Slot | None:
         """Return the first visit of a page that was first seen at `since`."""
@@ -234,7 +236,7 @@ class Plan:
                 max_late=_duration(value["max_late_s"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise SnapshotterError(f"a plan that can not be read: {error}") from error
+            raise SnapshotterError(f"the plan of the schedule cannot be read: {error}") from error
 
     @property
     def summary(self) -> str:

@@ -184,8 +184,8 @@ class Scheduler:
         id. A visit that was recorded as missed is made, and the history shows both.
         """
         self._tell(
-            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}: visits "
-            "are planned anew from here"
+            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}. "
+            "All visits from this time on are planned again"
         )
         number = 0
         while True:
@@ -294,7 +294,7 @@ class Scheduler:
         except SnapshotterError as error:
             if row["schedule_id"] not in self._unreadable:  # report it once
                 self._unreadable.add(row["schedule_id"])
-                self._tell(f"the schedule {row['schedule_name']} waits here: {error}")
+                self._tell(f"this worker skips the schedule {row['schedule_name']}: {error}")
             return False
         self._unreadable.discard(row["schedule_id"])
         return True
@@ -403,7 +403,7 @@ class Scheduler:
             try:
                 self._record([gap for gap, _ in claimed])
             except SnapshotterError as error:
-                self._tell(f"gaps could not be recorded, and wait: {error}")
+                self._tell(f"gaps could not be recorded, and are recorded later: {error}")
                 return count
             with writing(self._engine) as connection:
                 for gap, _ in claimed:
@@ -511,7 +511,9 @@ def _gaps_of(
     row: RowMapping, due: DueVisits, now: datetime, last: datetime | None
 ) -> list[dict[str, Any]]:
     absent = last is not None and now - last > _SLACK
-    detail = f"nobody looked from {instant(last)} to {instant(now)}" if absent and last else ""
+    detail = (
+        f"no worker was running from {instant(last)} to {instant(now)}" if absent and last else ""
+    )
     return gap_rows(
         due, schedule_id=row["schedule_id"], target_id=row["id"], now=now, detail=detail
     )
@@ -584,7 +586,7 @@ def _gap_of(
         "target_id": row["target_id"],
         "event": GapEvent.MISSED,
         "reason": reason,
-        "detail": f"the bundle {bundle} records how it failed" if bundle else "",
+        "detail": f"the bundle {bundle} records the failure" if bundle else "",
         "slots": encode_slots((row["slot"],)),
         "since": row["slot"],
         "until": row["slot"],

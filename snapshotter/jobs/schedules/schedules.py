@@ -90,9 +90,9 @@ def check_name(name: str) -> str:
     """Return a schedule's name. Raises SnapshotterError if it is invalid."""
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
-            f"not a schedule's name: {name!r}",
-            hint="a-z, 0-9 and dashes, at most 48; it stands in signed records, so let it tell "
-            "nothing about a source",
+            f"{name!r} is not a valid name for a schedule",
+            hint="use a to z, 0 to 9 and dashes, at most 48 characters. The name is "
+            "written into signed records, so it must not reveal a source",
         )
     return name
 
@@ -168,7 +168,7 @@ class Schedules:
                 key = made.inserted_primary_key
                 if not self._add_urls(connection, int(key[0]) if key else 0, name, plan, urls, now):
                     raise SnapshotterError(
-                        "nothing would ever be due", hint="look at --start, --end and the curve"
+                        "the schedule has no visits", hint="check --start, --end and the curve"
                     )
         except IntegrityError as error:  # another process added it at the same time
             raise _name_taken(name) from error
@@ -330,8 +330,9 @@ class Schedules:
                 missing = set(urls) - {target["url"] for target in found}
                 if missing:
                     raise SnapshotterError(
-                        f"{min(missing)} is no address of the schedule {name}",
-                        hint=f"snapshotter schedule show {name} lists them",
+                        f"{min(missing)} is not an address of the schedule {name}",
+                        hint="list the addresses of the schedule:\n"
+                        f"  snapshotter schedule show {name}",
                     )
                 found = [target for target in found if target["url"] in set(urls)]
             second = now.replace(microsecond=0)
@@ -383,7 +384,7 @@ class Schedules:
         try:
             plan = Plan.from_json(row["plan"])
         except SnapshotterError as error:
-            return f"what was due before is not known: {error.message}"[:_MAX_DETAIL]
+            return f"the visits that were due before are not known: {error.message}"[:_MAX_DETAIL]
         pauses = pauses_of(connection, row["id"], now)
         # A visit that has just become due is not missed: a worker may be about to hand it over.
         looked = now - _JUST_DUE
@@ -399,7 +400,7 @@ class Schedules:
                     schedule_id=row["id"],
                     target_id=found["id"],
                     now=now,
-                    detail="nobody had looked when the schedule was removed",
+                    detail="no worker had checked these visits when the schedule was removed",
                 )
                 for schedule_row in rows:
                     connection.execute(insert(GAP).values(**schedule_row))
@@ -540,17 +541,19 @@ def _plan_of(row: RowMapping) -> Plan:
         return Plan.from_json(row["plan"])
     except SnapshotterError as error:
         raise SnapshotterError(
-            f"the schedule {row['name']} can not be read here: {error.message}",
-            hint="is this program older than what wrote it, or a time zone missing here? To end "
-            f"it: snapshotter schedule remove {row['name']}",
+            f"this version or machine cannot read the schedule {row['name']}: {error.message}",
+            hint="use the version that wrote the schedule, or install the missing time "
+            "zone. To end the schedule:\n"
+            f"  snapshotter schedule remove {row['name']}",
         ) from error
 
 
 def _name_taken(name: str) -> SnapshotterError:
     return SnapshotterError(
-        f"there is a schedule {name} already",
-        hint=f"snapshotter schedule show {name}; more addresses: "
-        f"snapshotter schedule add --to {name} URL…",
+        f"the schedule {name} exists already",
+        hint="show the schedule, or add addresses to it:\n"
+        f"  snapshotter schedule show {name}\n"
+        f"  snapshotter schedule add --to {name} URL",
     )
 
 
@@ -559,8 +562,12 @@ def _unknown(connection: Connection, name: str) -> SnapshotterError:
         select(SCHEDULE.c.live_name).where(SCHEDULE.c.live_name.is_not(None))
     ).scalars()
     near = difflib.get_close_matches(name, [str(known_name) for known_name in known], n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "snapshotter schedule list"
-    return SnapshotterError(f"there is no schedule {name}", hint=hint)
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else ("list the schedules:\n  snapshotter schedule list")
+    )
+    return SnapshotterError(f"the schedule {name} does not exist", hint=hint)
 
 
 def _note(

@@ -36,8 +36,9 @@ _KEPT: Final = timedelta(days=90)
 _SLOTS: Final = 1_500  # times in one record; a statement has at most 64 KiB
 REASON_TEXT = {
     GapReason.NO_WORKER: "no worker polled this list in that time",
-    GapReason.OVER_BUDGET: "its host could not be asked: budget, quiet hours, or too much for it",
-    GapReason.QUEUE_LATE: "the capture of its page came late",
+    GapReason.OVER_BUDGET: "the host of the list could not be visited, because of its "
+    "budget, its quiet hours, or too many requests",
+    GapReason.QUEUE_LATE: "the capture of the list's page came late",
 }
 GAPS = Table(
     "watch_gap",
@@ -88,14 +89,14 @@ def note_missed(
     """
     since = due.replace(microsecond=0)
     slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
-    more = f", of which the first {_SLOTS} are named" if missed > _SLOTS else ""
+    more = f". The record names the first {_SLOTS}" if missed > _SLOTS else ""
     gap = connection.execute(
         insert(GAPS).values(
             _owed(watch, at)
             | {
                 "event": GapEvent.MISSED,
                 "reason": reason,
-                "detail": f"{missed} polls of a list were not made{more}",
+                "detail": f"polls of the list that were not made: {missed}{more}",
                 "slots": json.dumps([instant(slot) for slot in slots]),
                 "since": slots[0],
                 "until": slots[-1],

@@ -111,7 +111,7 @@ class ListReader:
             children, listings = _children(read.listing, claim.parts[1:], read.part.url), []
             read = replace(read, part=replace(read.part, listed=0))
             if len(children) > _CHILDREN_KNOWN:
-                notes.append(f"only {_CHILDREN_KNOWN} of its {len(children)} sitemaps are read")
+                notes.append(f"only {_CHILDREN_KNOWN} of the {len(children)} sitemaps are read")
                 children = children[:_CHILDREN_KNOWN]
         if children:
             rest = self._read_children(claim, children)
@@ -119,7 +119,7 @@ class ListReader:
             listings += rest.listings
             notes += rest.notes()
             if rest.failures and not any(part.sha256 for part in children):
-                detail = f"none of its sitemaps can be read: {rest.failures[0]}"
+                detail = f"none of the sitemaps can be read: {rest.failures[0]}"
                 return _looked(ListState.UNREACHABLE, detail, read), ()
             # The pages of sitemaps that were never read are the backlog and not new pages.
             complete = rest.unread <= len(rest.failures)
@@ -133,9 +133,9 @@ class ListReader:
             listed = len(found)  # pages that the patterns exclude do not count
             parts = (replace(read.part, listed=listed),)
         if dropped:
-            notes.append(f"{dropped} entries have no address that can be captured")
+            notes.append(f"entries without an address that can be captured: {dropped}")
         if any(listing.truncated for listing in listings):
-            notes.append("it is longer than a list may be: the rest is not read")
+            notes.append("the list is too long, and its end is not read")
         state, detail = self._judged(claim, read, listed, bool(listings), dropped)
         title = listings[0].title if listings else ""
         look = _looked(state, detail, read, listed, title, parts, tuple(notes))
@@ -147,18 +147,20 @@ class ListReader:
         """Return the state of a list that was read, and a sentence about it."""
         watch, before = claim.watch, claim.status
         moved = not watch.is_file and site_of(read.answered) != site_of(watch.source)
-        of_another = (ListState.MOVED, f"{site_of(read.answered)} answers in its place")
+        of_another = (ListState.MOVED, f"the list now comes from {site_of(read.answered)}")
         if not is_new and claim.opened:  # unchanged since the last poll, which judged it
             if claim.read_state in (ListState.OK, ListState.MOVED):
                 return of_another if moved else (ListState.OK, "")
             return claim.read_state, before.detail if before.state is claim.read_state else ""
         if listed == 0:
-            why = "what it names does not fit --match, --exclude or --select"
-            return ListState.EMPTY, why if read.raw or dropped else "it names no page"
+            why = "no page in the list fits --match, --exclude or --select"
+            return ListState.EMPTY, why if read.raw or dropped else "the list names no page"
         if moved:
             return of_another
         if claim.opened and before.listed >= _FEW and listed * 2 < before.listed:
-            return ListState.SHRUNK, f"it names {listed} pages, and named {before.listed} before"
+            return ListState.SHRUNK, (
+                f"the list names {listed} pages, but named {before.listed} before"
+            )
         return ListState.OK, ""
 
     def _read(
@@ -180,10 +182,10 @@ class ListReader:
             kept = replace(part, read_at=claim.at)
             return replace(read, part=kept, answered=part.answered)
         if answer.status == 0:
-            detail = "its page was captured, and no answer came"
+            detail = "the page of the list was captured, but its server gave no answer"
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail))
         if watch.render and not answer.body:
-            detail = "the capture of its page has no document that can be read here"
+            detail = "the capture of the list's page has no document that can be read"
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail))
         if answer.status != 200:
             raise _Failed(_failed(answer, claim.at))
@@ -201,7 +203,8 @@ class ListReader:
             )
             if listing.kind == "html" and not watch.select and not watch.match:
                 raise ListUnreadable(
-                    "the list is a page: say which of its links are items, with --match or --select"
+                    "the list is a web page. Give --match or --select to state which of "
+                    "its links are pages to capture"
                 )
         except ListUnreadable as error:
             detail = f"{error.message}; {one_line(error.hint)}" if error.hint else error.message
@@ -228,10 +231,10 @@ class ListReader:
             with Path(watch.source).open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            detail = f"{watch.source}: {error.strerror}, on the machine that polls it"
+            detail = f"{watch.source}: {error.strerror}, on the machine that polls the list"
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail)) from error
         if len(data) > MAX_BYTES:
-            detail = f"more than {MAX_BYTES} bytes"
+            detail = f"the list has more than {MAX_BYTES} bytes"
             raise _Failed(PollResult(state=ListState.TOO_LARGE, detail=detail))
         kind = "text/csv" if watch.source.lower().endswith((".csv", ".txt", ".tsv")) else ""
         return FetchedResponse(
@@ -303,9 +306,11 @@ class _Children:
         """Return sentences about sitemaps that were not read."""
         notes = []
         if self.failures:
-            notes.append(f"{len(self.failures)} sitemaps can not be read: {self.failures[0]}")
+            notes.append(
+                f"sitemaps that cannot be read: {len(self.failures)}. The first: {self.failures[0]}"
+            )
         if self.unread > len(self.failures):
-            notes.append(f"{self.unread} of {len(self.parts)} sitemaps are read by the next polls")
+            notes.append(f"{self.unread} of {len(self.parts)} sitemaps are read by later polls")
         return tuple(notes)
 
 

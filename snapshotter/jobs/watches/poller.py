@@ -254,7 +254,7 @@ class Poller:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:  # the curve does not exist any more, or has ended
-            queued, notes = 0, (*notes, f"its pages can not be handed over: {error.message}")
+            queued, notes = 0, (*notes, f"the new pages cannot be handed over: {error.message}")
         notes = (*notes, *_notes(claim, taken, queued))
         result = replace(look, new=taken.new, queued=queued, notes=notes)
         status = self._watches.settle(claim, result)
@@ -286,7 +286,9 @@ class Poller:
             return None
         if not status.bundle_id:
             # The next poll makes another job.
-            return NotRendered(f"its page could not be captured: {status.error or status.state}")
+            return NotRendered(
+                f"the page of the list could not be captured: {status.error or status.state}"
+            )
         return FetchedResponse(
             status=status.http_status or 0,
             url=status.final_url or watch.source,
@@ -364,7 +366,7 @@ def trouble_event(status: WatchStatus, since: datetime) -> NotificationEvent:
         kind=NotificationKind.WATCH_TROUBLE,
         at=since,
         subject=f"watch {watch.name}",
-        summary=f"the list of watch {watch.name} is {status.state}",
+        summary=f"the state of the list of the watch {watch.name} is {status.state}",
         about=(about_watch(watch),),
         reasons=(str(status.state),),
         url="" if watch.is_file else watch.source,
@@ -377,16 +379,22 @@ def _notes(claim: PollClaim, taken: NewItems, queued: int) -> tuple[str, ...]:
     notes = []
     if not claim.opened and taken.skipped:
         if claim.watch.existing is Existing.SKIP:
-            notes.append(f"{taken.skipped} pages were there already, and are not captured")
+            notes.append(
+                "pages that were in the list at the first poll, and are not "
+                f"captured: {taken.skipped}"
+            )
         else:
             notes.append(
-                f"of {taken.new} pages that were there already the first "
+                f"of {taken.new} pages in the list at the first poll, the first "
                 f"{taken.new - taken.skipped} are captured, and {taken.skipped} are not"
             )
     if taken.dropped:
-        notes.append(f"{taken.dropped} pages are beyond what one watch remembers: not captured")
+        notes.append(
+            "pages that are not captured, because a watch cannot remember more "
+            f"pages: {taken.dropped}"
+        )
     if queued == claim.watch.poll_limit:
-        notes.append(f"a poll hands over {queued} pages at most: the next one goes on")
+        notes.append(f"a poll hands over at most {queued} pages. The next poll continues")
     return tuple(notes)
 
 

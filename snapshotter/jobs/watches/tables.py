@@ -136,8 +136,10 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
     if row is None:
         count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
         raise SnapshotterError(
-            f"there is no watch called {name!r}",
-            hint="snapshotter watch list" if count else "snapshotter watch add NAME ADDRESS",
+            f"the watch {name!r} does not exist",
+            hint="list the watches:\n  snapshotter watch list"
+            if count
+            else "add a watch:\n  snapshotter watch add NAME ADDRESS",
         )
     return row
 

@@ -137,8 +137,8 @@ class Watches:
                 connection.execute(insert(WATCHES).values(**row))
         except IntegrityError as error:
             raise SnapshotterError(
-                f"there is a watch called {watch.name!r} already",
-                hint=f"snapshotter watch show {watch.name}",
+                f"the watch {watch.name} exists already",
+                hint=f"show the watch:\n  snapshotter watch show {watch.name}",
             ) from error
 
     def change(self, watch: Watch) -> WatchStatus:
@@ -345,8 +345,8 @@ class Watches:
         found = self._claim(name, token, only_due=False)
         if found is None:
             raise ServiceUnavailable(
-                f"the list {name!r} is being polled at this moment",
-                hint=f"snapshotter watch show {name}",
+                f"the list {name!r} is being polled by another process",
+                hint=f"show the state of the watch:\n  snapshotter watch show {name}",
             )
         return found
 
@@ -538,7 +538,7 @@ def _note_gap(
             at=row.due_at,
             ended_at=at,
             state=None,
-            detail=f"{missed} polls were not made: {gap_records.REASON_TEXT[reason]}",
+            detail=f"polls that were not made: {missed}. Reason: {gap_records.REASON_TEXT[reason]}",
             missed=missed,
         ),
         gap=gap,

@@ -68,7 +68,7 @@ class Answers:
         """See `WorkerCalls`."""
         attempt, pause = self._known, _STORE_PAUSES_S[min(self._tries, len(_STORE_PAUSES_S) - 1)]
         if self._tries == 0:
-            text = f"sealed, and waits for the store: {why}"
+            text = f"the bundle is sealed and waits for the store: {why}"
             self._context.calls.patiently(lambda: self._context.attempts.note(attempt, text))
         self._tries += 1
         self._context.observer.service_failed("store", why)

@@ -155,9 +155,11 @@ class CapturePool:
                 self._log("slot.ended", error=str(error))
                 if not tries_left:
                     raise SnapshotterError(
-                        f"a slot could not be started in {_STARTS} attempts: {error}",
-                        hint="if it was SIGKILL: give the machine more memory, or the worker "
-                        "fewer slots (--concurrency); else run snapshotter doctor",
+                        f"a capture process could not be started in {_STARTS} attempts: {error}",
+                        hint="after SIGKILL, give the machine more memory, or the worker "
+                        "fewer slots with --concurrency. In all other cases, check "
+                        "the machine:\n"
+                        "  snapshotter doctor",
                     ) from error
         return None
 
@@ -227,7 +229,7 @@ class CapturePool:
 
     def _bug(self, attempt: Attempt, error: Exception) -> None:
         """End an attempt after an unexpected error."""
-        why = f"{type(error).__name__} in its worker"
+        why = f"an unexpected error in the worker ({type(error).__name__})"
         self._log("worker.bug", error=f"{type(error).__name__}: {error}")
         self.report(self._calls.patiently(lambda: self._context.attempts.lose(attempt, why)))
 
@@ -269,7 +271,7 @@ class CapturePool:
         else:
             self._log("job.superseded", job=attempt.job.id, url=attempt.job.url)
             if outcome.unstored:
-                unstored = f"an attempt that was given to another worker: {outcome.unstored}"
+                unstored = f"an attempt whose job was given to another worker: {outcome.unstored}"
                 self._calls.patiently(lambda: self._context.attempts.note(attempt, unstored))
 
     def finish(self, attempt: Attempt, made: StoredResult) -> JobStatus | None:
@@ -289,7 +291,7 @@ class CapturePool:
         against the page only if the worker lives on.
         """
         if self._signals.giving_up.wait(self._settings.lived_s):
-            returned = Failure(fault=Fault.RETURNED, error="its worker was told to stop")
+            returned = Failure(fault=Fault.RETURNED, error="the worker was told to stop")
             self._calls.patiently(lambda: self._context.attempts.fail(attempt, returned))
             self._log("job.returned", job=attempt.job.id, url=attempt.job.url)
             return

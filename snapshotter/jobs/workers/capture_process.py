@@ -96,11 +96,11 @@ class CaptureProcess:
         try:
             self.start()
         except OSError as error:  # the system has no more processes or memory
-            why = f"the process that captures can not be started: {error.strerror}"
+            why = f"the capture process cannot be started: {error.strerror}"
             return OrderResult(failure=Failure(fault=Fault.SERVICE, error=why))
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
-            raise CaptureProcessDied("it did not start")
+            raise CaptureProcessDied("the process did not start")
         try:
             pipe.send(order)
             while True:
@@ -108,7 +108,7 @@ class CaptureProcess:
                     self.kill()
                     process.join(_END_S)  # the next order goes to a new process
                     raise CaptureProcessDied(
-                        f"the process that captured it hung for {self._silent_s:g} s"
+                        f"the capture process did not answer for {self._silent_s:g} s"
                     )
                 message = pipe.recv()
                 if isinstance(message, OrderEnded):
@@ -120,9 +120,7 @@ class CaptureProcess:
                     pipe.send(answer)
         except (EOFError, OSError) as error:
             process.join(_END_S)
-            raise CaptureProcessDied(
-                f"the process that captured it ended: {_end_of(process)}"
-            ) from error
+            raise CaptureProcessDied(f"the capture process ended: {_end_of(process)}") from error
         except CaptureProcessDied:
             raise
         except Exception:  # raised again below
@@ -169,8 +167,8 @@ def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
 def _end_of(process: multiprocessing.process.BaseProcess) -> str:
     code = process.exitcode
     if code is None:
-        return "it does not answer"
+        return "the process does not answer"
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name
-    return f"{name}, as when the system has no more memory" if name == "SIGKILL" else name
+    return f"{name}, as when the system has no free memory" if name == "SIGKILL" else name

@@ -180,7 +180,7 @@ class _PipeLease:
     def began(self, bundle_id: str) -> None:
         """See `Lease.began`."""
         if not self._ask(Began(bundle_id)):
-            raise JobSuperseded("the job is not wanted any more")
+            raise JobSuperseded("the job is no longer wanted")
 
     def may_store(self, sealed: SealedResult) -> None:
         """See `Lease.may_store`."""
@@ -194,7 +194,7 @@ class _PipeLease:
         if not allowed:
             self.disarm()
             raise JobSuperseded(
-                "the job was given to another worker, or cancelled: nothing is stored"
+                "the job was given to another worker, or cancelled, so nothing is stored"
             )
 
     def wait(self, error: ServiceUnavailable) -> None:

@@ -66,7 +66,8 @@ class CleanUp:
                         kind=NotificationKind.WORKER_LOST,
                         at=database_time(context.database),
                         subject=worker.id,
-                        summary="a worker is gone; what it had is given to others",
+                        summary="a worker ended without notice. Its jobs are given to "
+                        "other workers",
                         about=(),
                         worker=worker.id,
                     )
@@ -74,7 +75,7 @@ class CleanUp:
         alive = {worker.id for worker in self._registry.workers() if worker.state in LIVE_STATES}
         alive.add(context.id)
         for worker_id in context.attempts.workers() - alive:
-            why = f"the worker {worker_id} was gone in the middle of it"
+            why = f"the worker {worker_id} ended during the capture"
             lost = context.attempts.lose_all(worker_id, why)
             self._log("worker.cleared", worker=worker_id, jobs=len(lost))
         for worker_id, runs in self._engine.running().items():

@@ -61,9 +61,11 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
             return False
         if not adopt:
             raise SnapshotterError(
-                f"the queue belongs to the store {row.place}, and this worker has {ours.url}",
-                hint=f"--store {row.place}; if the queue is to go on with another store, or the "
-                "same has another name now: end all workers, and start one with --adopt-store",
+                f"the queue belongs to the store {row.place}, but this worker has the "
+                f"store {ours.url}",
+                hint=f"give --store {row.place}. If the queue is to continue with another "
+                "store, or its store has a new name, end all workers and start one "
+                "with --adopt-store",
             )
         others = [
             worker_row.id
@@ -74,20 +76,22 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
         ]
         if others:
             raise SnapshotterError(
-                f"the queue can not be moved from {row.place} while others work for it: "
+                f"the queue cannot be moved from {row.place} while other workers use it: "
                 f"{', '.join(others)}",
-                hint="end them first (snapshotter worker list); one that was cut off counts for a "
-                "minute after its last word",
+                hint="end these workers first. A worker that was killed counts for one "
+                "more minute. List the workers:\n"
+                "  snapshotter worker list",
             )
         storing = connection.execute(
             select(func.count()).select_from(ATTEMPT).where(ATTEMPT.c.state == STORING)
         ).scalar_one()
         if storing:
             raise SnapshotterError(
-                f"the queue can not be moved from {row.place}: bundles of {storing} jobs may have "
-                "been stored there, and are still to be looked for",
-                hint="let a worker with the old store find them first (snapshotter queue list "
-                "--state running)",
+                f"the queue cannot be moved from {row.place} yet. Jobs whose bundles may "
+                f"be stored there: {storing}",
+                hint="start a worker with the old store, which looks for these bundles. "
+                "List the jobs:\n"
+                "  snapshotter queue list --state running",
             )
         connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))
         return True

@@ -185,7 +185,7 @@ class Worker:
             raise ServiceUnavailable(
                 f"the database of the queue did not answer for {self._settings.start_s:g} s while "
                 "this worker started",
-                hint="is the database running? Start it, then start the worker again",
+                hint="check that the database is running, then start the worker again",
             ) from None
         if error is not None:
             raise error

@@ -192,12 +192,12 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
     assert office.run("--enqueue", "urls.csv") == 1
 
     assert office.out.splitlines()[0] == "2 rows: 1 failed, 1 waiting"
-    assert "handed over: 1 page" in office.err
-    assert "no worker is there yet: snapshotter worker" in office.err
+    assert "pages handed to the queue: 1" in office.err
+    assert "no worker is running. Start one:\n  snapshotter worker" in office.err
     assert "rows that the workers have not finished: 1." in office.err
     assert [row["status"] for row in office.done()] == ["waiting", "failed"]
     assert office.run("urls.csv") == 1
-    assert "in the queue are 1 of the rows, which would be captured twice" in office.err
+    assert "rows of this table that are in the queue: 1. They would be captured twice" in office.err
     assert not (office.folder / "data" / "keys").exists(), "nothing is made for what is refused"
     assert office.run("--enqueue", "--json", "urls.csv") == 1
     assert office.objects[-1]["statuses"] == {"failed": 1, "waiting": 1}
@@ -217,8 +217,8 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
         (("nowhere.csv",), 1, "nowhere.csv cannot be read: No such file"),
         (("--column", "nonsense=x", "urls.csv"), 2, "WHAT=NAME"),
         (("--column", "url=", "urls.csv"), 2, "WHAT=NAME"),
-        (("--column", "url=Link", "urls.csv"), 1, "no column is called Link"),
-        (("--format", "jsonl", "urls.csv"), 1, "there is no row"),
+        (("--column", "url=Link", "urls.csv"), 1, "has no column Link"),
+        (("--format", "jsonl", "urls.csv"), 1, "has no rows"),
         (("--policy", "nowhere", "urls.csv"), 1, "the policy nowhere does not exist"),
         (("--proxy", "http://a:b@c", "urls.csv"), 2, "set proxy in a settings file"),
         (("--out", "urls.csv", "urls.csv"), 1, "is the table itself"),

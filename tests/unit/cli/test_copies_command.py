@@ -66,7 +66,7 @@ def test_what_is_held_is_refused_and_of_several_none_is_erased(shell: BundleShel
 
     assert shell.run("erase", *ORDER, shell.id) == 20
 
-    assert "is held: a" in shell.err
+    assert "is under legal hold: a" in shell.err
     assert (shell.store.root / shell.key).read_bytes() == shell.bytes
     assert shell.run("list", "--json") == 0
     assert shell.object["held"] is True

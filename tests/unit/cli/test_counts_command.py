@@ -137,9 +137,9 @@ def test_bars_are_as_long_as_what_is_certain(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("http://example.test/never",), 1, "holds no capture of"),
-        (("weibo:never",), 1, "holds no capture of"),
-        (("20260527t080000z-aaaaaaaaaaaaaaaa",), 1, "knows no verdict about the bundle"),
+        (("http://example.test/never",), 1, "has no capture of"),
+        (("weibo:never",), 1, "has no capture of"),
+        (("20260527t080000z-aaaaaaaaaaaaaaaa",), 1, "has no verdict for the bundle"),
         (("--csv", "--json", POST), 2, "--chart, --json and --csv exclude each other"),
         (("--threshold", "reposts", POST), 2, "reposts=500"),
         (("--threshold", "reposts=0", POST), 2, "reposts=500"),

@@ -199,7 +199,7 @@ def test_a_folder_that_is_taken_is_left_alone(
     code = main(["export", "--evidence", *arguments, "-o", str(exhibit.folder)])
 
     assert code == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert [path.name for path in exhibit.folder.iterdir()] == ["mine.txt"]
     assert not list(tmp_path.glob(".*.part"))
 
@@ -246,7 +246,7 @@ def test_a_bundle_without_a_token_is_handed_over_and_said_to_lack_one(
     assert main(["export", "--evidence", *arguments, "-o", str(exhibit.folder)]) == 0
 
     assert "INDETERMINATE: TIME TS_MISSING" in capsys.readouterr().err
-    assert "No token of an authority" in (exhibit.folder / "README.md").read_text()
+    assert "has no token of an authority" in (exhibit.folder / "README.md").read_text()
     assert [exhibit.stranger(command).returncode for command in exhibit.commands] == [
         0,
         0,

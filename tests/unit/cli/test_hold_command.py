@@ -62,7 +62,7 @@ def test_who_asks_again_places_no_second_hold_and_completes_the_first(shell: Bun
     assert (opened(shell), shell.object["changed"]) == (["one"], False)
     assert shell.store.lock_state(shell.key).legal_hold
     assert place(shell, "one", "another case") == 1
-    assert "give this one another name" in shell.err
+    assert "give the new hold another name" in shell.err
 
 
 def test_who_lifts_again_takes_off_the_flag_that_a_crash_left(shell: BundleShell) -> None:
@@ -75,7 +75,7 @@ def test_who_lifts_again_takes_off_the_flag_that_a_crash_left(shell: BundleShell
     assert shell.object["changed"] is False
     assert shell.store.lock_state(shell.key) == LockState()
     assert lift(shell, "never") == 1
-    assert "has no hold never" in shell.err
+    assert "has no legal hold with the name never" in shell.err
 
 
 def test_a_missing_record_counts_as_a_hold_and_is_told(shell: BundleShell) -> None:

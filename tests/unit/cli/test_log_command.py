@@ -154,7 +154,7 @@ def test_a_strangers_bundle_is_passed_over_until_it_is_named(here: Here) -> None
     assert here.json("sync", code=11)["state"] == "passed over"
     code, _, err = here.run("sync")
     assert code == 11
-    assert "not ours" in err
+    assert "signed by a key that is not trusted" in err
     assert here.json("sync", made.id)["state"] == "logged"
 
 

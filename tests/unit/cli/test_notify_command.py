@@ -186,7 +186,7 @@ def test_mail_goes_the_way_that_the_file_says(desk: Desk) -> None:
     assert f"127.0.0.1:{relay.port} to desk@example.org" in desk.out
     (mailed,) = relay.mails
     assert mailed.message["Subject"] == "snapshotter: this is a test"
-    assert "nothing happened" in mailed.message.get_content()
+    assert "No event happened" in mailed.message.get_content()
 
 
 def test_where_nobody_is_to_be_told_commands_say_so_and_events_cost_nothing(

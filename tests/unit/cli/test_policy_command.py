@@ -173,12 +173,10 @@ def test_behind_a_proxy_it_is_the_proxy_that_is_seen(
     assert shell.run("explain", "--json", "--policy", "high-risk-source", ARTICLE) == 0
 
     seen = {observer["who"]: observer["from"] for observer in shell.object["observers"]}
-    assert seen["mp.weixin.qq.com"] == "the proxy"
+    assert seen["mp.weixin.qq.com"] == "the configured proxy"
     assert seen["the proxy socks5-proxy proxy.example:1080"] == "this machine"
     assert "the resolver of this machine" not in seen
-    assert seen["the store s3://evidence/case at Amazon S3"] == (
-        "this machine, not through the proxy"
-    )
+    assert seen["the store s3://evidence/case at Amazon S3"] == ("this machine, without the proxy")
     assert "SECRET" not in shell.out
 
 
@@ -216,7 +214,8 @@ def test_a_policy_that_needs_a_proxy_is_seen_by_nobody_without_one(shell: Home) 
 
     seen = [line for line in shell.out.splitlines() if line.startswith("seen by")]
     assert seen == [
-        "seen by   nobody: the policy wants a proxy, none is set, and a capture is refused"
+        "seen by   nobody: the policy requires a proxy, but no proxy is configured, "
+        "so the capture is refused"
     ]
 
 
@@ -283,19 +282,43 @@ no_match = ["wx/quotes-notice"]
     [
         ("[limits]\ntotals = 9\nrequests = 0\n", "limits.totals", "this key does not exist"),
         ("[limits]\ntotals = 9\nrequests = 0\n", "limits.requests", "greater than 0"),
-        ('[expand]\nwords = ["more"]\n', "expand.words", "nothing is clicked"),
-        ("[expand]\nenabled = true\n", "expand.enabled", "neither words nor selectors"),
-        ('[consent]\nreject_words = ["no"]\n', "consent", "no banner is dismissed"),
-        ('[retention]\nmode = "COMPLIANCE"\n', "retention.mode", "nothing is kept"),
-        ('[schedule]\ncurve = "curve-none"\n', "schedule.curve", "there is no curve"),
-        ("[limits]\ntotal_s = 20\n", "limits.navigate_s", "ends after 20 s"),
-        ('[takedown]\nsecond_vantage = "mars"\n', "takedown.second_vantage", "no [[vantage]] mars"),
+        (
+            '[expand]\nwords = ["more"]\n',
+            "expand.words",
+            "nothing is clicked, because expand.enabled is false",
+        ),
+        ("[expand]\nenabled = true\n", "expand.enabled", "no words or selectors are given"),
+        (
+            '[consent]\nreject_words = ["no"]\n',
+            "consent",
+            "no banner is dismissed, because consent.enabled is false",
+        ),
+        (
+            '[retention]\nmode = "COMPLIANCE"\n',
+            "retention.mode",
+            "the mode has no effect, because retention.days is 0",
+        ),
+        (
+            '[schedule]\ncurve = "curve-none"\n',
+            "schedule.curve",
+            "the curve curve-none does not exist",
+        ),
+        (
+            "[limits]\ntotal_s = 20\n",
+            "limits.navigate_s",
+            "larger than the limit of the whole capture, 20 s",
+        ),
+        (
+            '[takedown]\nsecond_vantage = "mars"\n',
+            "takedown.second_vantage",
+            "the settings have no [[vantage]] mars",
+        ),
         ('[takedown]\nrules = ["none"]\n', "", "the take-down rules none do not exist"),
         ("[compare.mask]\npatterns = ['(a+)+x']\n", "", "(a+)+x"),
         (
             '[match]\nhosts = ["x.com"]\n[takedown]\nrules = ["wechat", "x"]\n',
             "takedown.rules",
-            "wechat is for mp.weixin.qq.com",
+            "the rules wechat apply to mp.weixin.qq.com only",
         ),
     ],
 )
@@ -322,11 +345,17 @@ def test_what_somebody_should_look_at_is_no_error(shell: Home) -> None:
     assert shell.run("lint", "odd.toml") == 0
 
     for line in (
-        "warning: odd.toml: reason: it does not say what it is for",
-        "warning: odd.toml: wait.reason: it does not say why",
-        "warning: odd.toml: match: social-post names x.com too: one of them wins",
-        "warning: odd.toml: match.urls: x.com/ may stand anywhere in an address (^https?://)",
-        "note: odd.toml: wait.reloads: default says the same: it can be left out",
+        "warning: odd.toml: reason: the policy has no text that explains its purpose",
+        "warning: odd.toml: wait.reason: the table has no text that explains its values",
+        (
+            "warning: odd.toml: match: the policy social-post has the same pattern "
+            "x.com, so only one of the two policies is used"
+        ),
+        "warning: odd.toml: match.urls: the pattern x.com/ matches anywhere in an address (^https?://)",
+        (
+            "note: odd.toml: wait.reloads: the policy default has the same value, so "
+            "this key can be removed"
+        ),
     ):
         assert line in shell.out.splitlines()
 
@@ -337,7 +366,9 @@ def test_rules_that_never_match_and_pages_that_are_not_there_are_found(shell: Ho
 
     assert shell.run("lint", "mine.toml") == 1
 
-    assert "mine-2: it never matches: mine-1 has its words, and is first" in shell.out
+    assert (
+        "mine-2: the rule never matches: mine-1 matches the same words and comes first" in shell.out
+    )
     assert "mine-2.fixtures: the fixture site has no page wx/no-such-page" in shell.out
 
 

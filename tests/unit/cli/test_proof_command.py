@@ -97,7 +97,7 @@ def test_a_page_that_is_gone_becomes_one_file_and_so_does_its_event(
     assert "proof pack" in out  # that it was given out
     code, out, err = user.run("verify", file)
     assert code == 11, out
-    assert "concluded again from exactly these captures, and it is the same" in out
+    assert "the event was derived again from exactly these captures, with the same result" in out
     assert "FAIL" not in out
 
     event_id = file.stem.removeprefix("proof-")
@@ -132,11 +132,11 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
 
     (target,) = (user.home / "data" / "proofs").iterdir()
     event_id = target.stem
-    assert f"proof pack of the event {event_id}: {target}" in said
+    assert f"the proof pack of the event {event_id} was written to {target}" in said
     assert target.parent.stat().st_mode & 0o077 == 0
     code, out, _ = user.run("verify", target)
     assert code == 11, out  # these captures have no tokens
-    assert "concluded again from exactly these captures, and it is the same" in out
+    assert "the event was derived again from exactly these captures, with the same result" in out
     assert not any("copied" in line for line in said)  # nobody waits for it
     _, out, _ = user.run("custody", "show", gone[0], "--json")
     assert "proof pack" in out
@@ -207,19 +207,19 @@ def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None
         assert (code, out) == (1, "")
         return err
 
-    again = f"try: snapshotter capture '{ARTICLE}'"
+    again = f"\n  snapshotter capture '{ARTICLE}'"
     said = asked()
-    assert "no capture of this page is in the store" in said
+    assert "the store has no capture of this page" in said
     assert again in said
     user.capture(0, available())
-    assert "this page is there, as the captures in the store say" in asked()
+    assert "the last conclusive capture shows that the page is available" in asked()
     user.capture(26, removed("wx-01"))
     said = asked()
-    assert "no take-down of this page is confirmed: it is gone since " in said
+    assert "no take-down of this page is confirmed: the page has not been available since " in said
     assert "one more agreeing capture" in said
     user.capture(40, removed("wx-01"))
     said = asked()
-    assert "a control: another page of mp.weixin.qq.com that is there" in said
+    assert "a control capture: another page of mp.weixin.qq.com that is available" in said
     assert list(user.home.glob("*.html")) == []
 
 
@@ -229,8 +229,10 @@ def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
     code, _, err = user.run("proof", ARTICLE)
 
     assert code == 1
-    assert "this page is gone, and no capture in the store shows it" in err
-    assert "none can be made now" in err
+    assert (
+        "the page is not available, but no capture in the store shows that it was available before"
+    ) in err
+    assert "A capture that is made now cannot replace it" in err
 
 
 def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
@@ -239,7 +241,7 @@ def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
     code, _, err = user.run("proof", ARTICLE)
 
     assert code == 1
-    assert "no capture in the store says whether this page is there" in err
+    assert "no capture in the store establishes whether this page is available" in err
     assert "it is not established whether the page was available: " in err
 
 
@@ -252,7 +254,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     code, _, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
-    (back,) = re.findall(r"it came back since: the event (\S+) says so", err)
+    (back,) = re.findall(r"the page came back later: see the event (\S+)", err)
     code, out, err = user.run("proof", back, "--without", "pdf")
     assert code == 0, err
     page = Path(out.strip()).read_text("utf-8")
@@ -263,7 +265,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("proof", "not-an-id"), 1, "is no address, and no id of an event or a capture"),
+        (("proof", "not-an-id"), 1, "is neither an address nor the id of an event or a capture"),
         (("proof", "20260101t000000z-aaaaaaaaaaaaaaaa"), 1, "has no take-down event"),
         (("proof", "https://x.test/", "--max-size", "lots"), 2, "is not a size such as 25MB"),
         (("proof", "https://x.test/", "--without", "everything"), 2, "everything"),

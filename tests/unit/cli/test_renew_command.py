@@ -80,4 +80,6 @@ def test_what_can_not_be_renewed_is_told(
     bundle_id = put(store, tmp_path)
 
     assert main(["renew"]) == 11
-    assert f"{bundle_id} cannot be renewed: no token" in capsys.readouterr().err
+    assert (
+        f"{bundle_id} cannot be renewed: no timestamp token from a trusted"
+    ) in capsys.readouterr().err

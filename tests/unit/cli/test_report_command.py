@@ -63,8 +63,8 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert main(["verify", "may.json"]) == 11
     out, err = capsys.readouterr()
     assert f"may.json is compared with the store {small.store.url}" in err
-    assert "each number was made again from the bundles" in out
-    assert "INDETERMINATE: 2 of 3 pages removed" in out
+    assert "each number was computed again from the bundles" in out
+    assert "INDETERMINATE: pages removed: 2 of 3" in out
     report = (tmp_path / "may.json").read_bytes()
     (tmp_path / "may.json").write_bytes(report.replace(b'"value":2', b'"value":1', 1))
     assert main(["verify", "--json", "may.json"]) == 10
@@ -87,11 +87,11 @@ def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_rep
 
     assert main(["verify", "may.json"]) == 11
     out, err = capsys.readouterr()
-    assert "no store that has its captures" in out
+    assert "no store with these captures is given" in out
     assert "is held against" not in err
     assert main(["verify", "--store", "captures", "may.json"]) == 11
     out, err = capsys.readouterr()
-    assert "each number was made again from the bundles" in out
+    assert "each number was computed again from the bundles" in out
     assert f"may.json is compared with the store {small.store.url}" in err
 
 

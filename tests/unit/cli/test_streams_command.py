@@ -116,7 +116,7 @@ def test_a_record_that_can_not_be_read(desk: Desk, capsys: pytest.CaptureFixture
     desk.put(warc=b"\x1f\x8b\x08 nothing")
 
     assert _check(desk) == 10
-    assert "the network record can not be read" in capsys.readouterr().err
+    assert "the network record cannot be read" in capsys.readouterr().err
     assert list(desk.spool.iterdir()) == []
 
 
@@ -182,4 +182,4 @@ def test_streams_are_opened_into_a_directory_of_their_own(
     assert output.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in output.iterdir())
     assert main(arguments) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err

@@ -60,8 +60,8 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.run("takedown", "derive") == 0
     assert bench.out.splitlines() == [
         f"{IDENTITY}  no event was concluded: not available (author) since 2026-05-27 09:00:00 UTC",
-        "  needs a control: another page of mp.weixin.qq.com that is there, captured after "
-        "2026-05-27 09:00:00 UTC and before the last that agrees",
+        "  needs a control capture: another page of mp.weixin.qq.com that is available, captured "
+        "after 2026-05-27 09:00:00 UTC and before the last capture that agrees",
         "  needs one more agreeing capture, the last one after 2026-05-27 09:10:00 UTC",
         "wechat:MzkwMDAwMDAwMQ==  no removal was found",
     ]

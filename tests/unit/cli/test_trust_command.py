@@ -250,8 +250,8 @@ def test_only_the_certificate_of_a_root_is_an_authoritys_anchor(made: _Desk) -> 
     whole = _certificate(made.folder).read_bytes()
     file = made.folder / "try.pem"
     trials = {
-        "holds no certificate": b"nothing",
-        "holds 2 certificates": whole * 2,
+        "has no certificate": b"nothing",
+        "has 2 certificates": whole * 2,
         "issued by CN=Root": _certificate(made.folder, ca=False).read_bytes(),
         "issued by CN=Another": _certificate(made.folder, issuer="Another").read_bytes(),
     }
@@ -345,7 +345,7 @@ def test_a_trust_file_that_can_not_be_written_is_a_sentence(desk: _Desk) -> None
     done = desk.run("init")
 
     assert isinstance(done.exception, SnapshotterError)
-    assert "can not be written" in str(done.exception)
+    assert "cannot be written" in str(done.exception)
 
 
 def test_show_says_whether_the_root_key_was_pinned(made: _Desk) -> None:
@@ -361,8 +361,8 @@ def test_show_says_whether_the_root_key_was_pinned(made: _Desk) -> None:
     not_pinned = made.ok("show")
     wrong = made.run("show", "--root-key", key_id(P256))
 
-    assert "pinned, and its signature holds" in pinned.stdout
-    assert "anybody may have made it" in not_pinned.stdout
+    assert "pinned, and its signature is valid" in pinned.stdout
+    assert "anybody could have made this file" in not_pinned.stdout
     assert "does not prove who made it" in not_pinned.stderr
     assert isinstance(wrong.exception, EvidenceInvalid)
     for words in ("version   4", "Partner", "REVOKED", "superseded", "CN=Root", "never", "171"):

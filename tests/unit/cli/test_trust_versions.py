@@ -225,7 +225,7 @@ def test_a_log_and_witnesses_are_named(desk: _Desk) -> None:
     assert (log.key, set(log.witnesses), log.quorum) == (LOG, {W1, W2}, 2)
     shown = desk.ok("show").stdout
     assert LOG.text in shown
-    assert "2 of them have to have seen" in shown
+    assert "2 witnesses must have cosigned" in shown
     desk.ok("set-log", "--none")
     assert desk.load().log is None
 

@@ -143,7 +143,7 @@ def test_a_watch_is_paused_resumed_and_removed(
     assert shell.run("remove", "file") == 130  # nobody answers the question
     assert shell.run("remove", "--yes", "file") == 0
     assert shell.run("show", "file") == 1
-    assert "there is no watch called 'file'" in shell.err
+    assert "the watch 'file' does not exist" in shell.err
 
 
 def test_a_policy_of_ones_own_is_named_as_a_shipped_one_is(

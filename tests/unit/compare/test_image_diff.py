@@ -140,7 +140,7 @@ def test_pictures_of_two_scales_are_not_compared() -> None:
     found = image_diff.compare("p", picture(LINES), picture(LINES, scale=2))
 
     assert found.state is ComparisonState.UNKNOWN
-    assert found.detail == "one has 1 pixels to a CSS pixel, the other 2"
+    assert found.detail == "the pictures have different scales: 1 and 2 pixels to a CSS pixel"
 
 
 def test_a_wider_picture_says_where_it_is_wider() -> None:

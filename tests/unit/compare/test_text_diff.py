@@ -142,7 +142,7 @@ def test_without_a_main_region_nothing_is_said_of_it_but_that_all_is_the_same() 
     same = text_diff.compare(before, before, None, None, none).comparison
 
     assert differs.main is ComparisonState.UNKNOWN
-    assert differs.detail == "nothing in either capture says which text is the main region"
+    assert differs.detail == "no capture states which part is the main region"
     assert same.main is ComparisonState.UNCHANGED
 
 

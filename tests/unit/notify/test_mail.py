@@ -135,7 +135,7 @@ def test_a_relay_that_is_not_there_or_hangs_up_is_an_answer_too() -> None:
 
     assert not hung_up.delivered
     assert not gone.delivered
-    assert "can not be reached" in gone.detail
+    assert "cannot be reached" in gone.detail
 
 
 def test_a_password_that_can_not_be_read_is_told_and_nobody_is_asked() -> None:

@@ -131,10 +131,10 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
     [
         ("", "channel"),
         (WEBHOOK + "colour = 1\n", "colour"),
-        (WEBHOOK + WEBHOOK, "one name"),
+        (WEBHOOK + WEBHOOK, "the same name"),
         (WEBHOOK.replace("https", "http"), "allow_networks"),
         (WEBHOOK.replace("hooks", "me:pw@hooks"), "without a password"),
-        (WEBHOOK + 'url_file = "x"\n', "one of url and url_file"),
+        (WEBHOOK + 'url_file = "x"\n', "either url or url_file"),
         (WEBHOOK + 'urls = "all"\n', "urls"),
         (WEBHOOK + 'allow_networks = ["10.0.0.1/8"]\n', "allow_networks"),
         (MAIL + 'user = "me"\n', "password_file"),

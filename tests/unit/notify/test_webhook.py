@@ -136,7 +136,7 @@ def test_nobody_there_and_no_answer_in_time_are_answers_too(tmp_path: Path) -> N
 
     assert not delivery.delivered
     assert not gone.delivered
-    assert "can not be reached" in gone.detail
+    assert "cannot be reached" in gone.detail
 
 
 def test_a_certificate_is_checked(tmp_path: Path) -> None:

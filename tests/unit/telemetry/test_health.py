@@ -183,7 +183,7 @@ def test_loopback_needs_no_further_word(text: str, found: tuple[str, int]) -> No
 
 @pytest.mark.parametrize("text", ["0.0.0.0:9464", "[::]:9464", "192.168.1.2:9464"])
 def test_where_others_can_look_somebody_has_to_want_it(text: str) -> None:
-    with pytest.raises(SnapshotterError, match="others can reach") as caught:
+    with pytest.raises(SnapshotterError, match="other machines can reach") as caught:
         parse_address(text, anywhere=False)
 
     assert "--listen-anywhere" in caught.value.hint

@@ -104,7 +104,7 @@ def test_boxes_are_painted_over_in_a_copy_and_nothing_else_is(tmp_path: Path) ->
 def test_a_bundle_that_names_no_boxes_has_nothing_to_mask(tmp_path: Path) -> None:
     bundle = sealed(tmp_path, ())
 
-    with pytest.raises(SnapshotterError, match="names nothing"):
+    with pytest.raises(SnapshotterError, match="names no identifiers"):
         masked_pictures.write(bundle, tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
@@ -114,5 +114,5 @@ def test_a_copy_is_not_written_over_another(tmp_path: Path) -> None:
     bundle = sealed(tmp_path, BOXES)
     masked_pictures.write(bundle, tmp_path / "out")
 
-    with pytest.raises(SnapshotterError, match="is there already"):
+    with pytest.raises(SnapshotterError, match="exists already"):
         masked_pictures.write(bundle, tmp_path / "out")

@@ -252,7 +252,7 @@ def test_what_is_no_bundle_is_listed_and_hides_nothing(service: Desk) -> None:
 
 
 def test_what_is_no_address_is_refused(service: Desk) -> None:
-    with pytest.raises(SnapshotterError, match="not an address"):
+    with pytest.raises(SnapshotterError, match="is not the address of a page"):
         observations(service.source, url="ftp://example.test/")
 
 

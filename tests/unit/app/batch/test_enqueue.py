@@ -145,7 +145,7 @@ def test_a_job_that_the_queue_has_forgotten_is_not_handed_over_again_by_itself(
     engine.dispose()
 
     assert column(bench, "status")[:2] == ["failed", "failed"]
-    assert column(bench, "error")[0] == "the queue has no such job any more"
+    assert column(bench, "error")[0] == "the queue no longer has this job"
 
 
 def test_rows_that_the_queue_has_are_not_captured_here_and_the_other_way_round(
@@ -153,7 +153,7 @@ def test_rows_that_the_queue_has_are_not_captured_here_and_the_other_way_round(
 ) -> None:
     enqueue(bench, queue)
     with (
-        pytest.raises(SnapshotterError, match="in the queue are 2 of the rows"),
+        pytest.raises(SnapshotterError, match="rows of this table that are in the queue: 2"),
         _opened(bench) as book,
     ):
         queued.refuse_if_queued(book.plan, book.journal)
@@ -165,7 +165,7 @@ def test_rows_that_the_queue_has_are_not_captured_here_and_the_other_way_round(
         raise KeyboardInterrupt
 
     bench.run(Pages(trouble=stop))
-    with pytest.raises(SnapshotterError, match="row 1 was being captured here"):
+    with pytest.raises(SnapshotterError, match="row 1 was being captured by this command"):
         enqueue(bench, queue)
 
 

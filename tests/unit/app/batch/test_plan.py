@@ -49,7 +49,7 @@ def test_a_column_of_the_table_s_own_is_not_written_over() -> None:
 
     assert columns.names["status"] == "snapshotter status"
     assert columns.names["title"] == "snapshotter title"
-    assert "has a column Status of its own" in columns.notes[0]
+    assert "has a column Status already" in columns.notes[0]
     assert columns.values(table.rows[0], SAID)["snapshotter status"] == "<status>"
 
 
@@ -116,9 +116,9 @@ def test_the_column_of_addresses_is_found_by_its_name_or_by_being_the_only_one(
 @pytest.mark.parametrize(
     ("columns", "named", "why"),
     [
-        (("a", "b"), {}, "no column is called url or link .* the table has a, b"),
-        (("url", "b"), {"url": "c"}, "no column is called c"),
-        (("url", "b"), {"policy": "c"}, "no column called c"),
+        (("a", "b"), {}, "has no column url or link .* Its columns: a, b"),
+        (("url", "b"), {"url": "c"}, "has no column c"),
+        (("url", "b"), {"policy": "c"}, "has no column c"),
         (("url", "b"), {"status": "URL"}, "the column url has the addresses"),
     ],
 )

@@ -120,7 +120,7 @@ def test_a_row_that_can_not_be_captured_is_its_own_error_and_holds_up_no_other(
     assert column(bench, "status") == ["failed", "failed", "done", "failed", ""]
     assert column(bench, "error") == [
         "only http and https URLs are captured, not 'ftp://a.example/'",
-        "there is no address in column url",
+        "the column url has no address in this row",
         "",
         "the policy nonsense does not exist",
         "",
@@ -149,7 +149,7 @@ def test_rows_that_mean_one_page_are_captured_once_and_told(bench: Bench) -> Non
     assert pages.visited == [URLS[0], URLS[1]]
     assert column(bench, "status") == ["done", "duplicate", "duplicate", "done"]
     assert len(set(column(bench, "bundle_id")[:3])) == 1
-    assert column(bench, "hint")[1] == "the same page as row 1"
+    assert column(bench, "hint")[1] == "this row has the same page as row 1"
 
     each = Pages()
     bench.run(each, capture_duplicates=True, restart=True)
@@ -309,7 +309,7 @@ def test_a_bundle_that_a_full_disk_kept_out_of_the_store_is_stored_by_the_next_r
 
     assert sorted(pages.visited) == sorted(URLS[1:])
     assert column(bench, "status") == ["done"] * 4
-    assert "is stored now" in watcher.said[0]
+    assert "was sealed by an earlier run. It is now stored" in watcher.said[0]
     assert list((bench.folder / "unstored").iterdir()) == []
 
 
@@ -337,7 +337,7 @@ def test_a_page_that_is_too_busy_is_sealed_and_visited_once_more(bench: Bench) -
     assert watcher.over == [(1, "deferred"), (2, "done"), (1, "done")]
     assert column(bench, "status") == ["done", "done"]
     assert len(bench.bundles()) == 3
-    assert any("throttled" in why for why in watcher.waited)
+    assert any("too many requests" in why for why in watcher.waited)
 
 
 def test_what_was_put_off_is_visited_by_the_next_run(bench: Bench) -> None:
@@ -375,7 +375,7 @@ def test_rows_that_were_added_changed_sorted_or_taken_out_are_dealt_with_and_tol
     assert column(bench, "note") == ["added", "other remark", "sorted", "new"]
     assert column(bench, "bundle_id")[2] == ids[URLS[1]]
     told = " ".join(bench.told)
-    assert "3 of its rows are not begun" in told
+    assert "Rows that are not captured yet: 3" in told
     assert f"{URLS[0]}, its bundle is {ids[URLS[0]]}" in told
 
 
@@ -406,7 +406,7 @@ def test_what_somebody_wrote_into_the_written_table_is_kept(bench: Bench) -> Non
 
 def test_two_runs_of_one_batch_at_a_time_are_one_too_many(bench: Bench) -> None:
     def second(book: BatchState, ended: RunResult) -> None:
-        with pytest.raises(ServiceUnavailable, match="another process is at this batch"):
+        with pytest.raises(ServiceUnavailable, match="another process is running this batch"):
             bench.run(Pages())
 
     bench.run(Pages(), then=second)
@@ -415,7 +415,7 @@ def test_two_runs_of_one_batch_at_a_time_are_one_too_many(bench: Bench) -> None:
 def test_a_file_that_no_batch_wrote_is_not_written_over(bench: Bench) -> None:
     bench.done.write_text("mine")
 
-    with pytest.raises(SnapshotterError, match="is there already"):
+    with pytest.raises(SnapshotterError, match="exists already"):
         bench.run(Pages())
     bench.run(Pages(), restart=True)
 
@@ -434,9 +434,9 @@ def test_a_batch_goes_on_in_the_store_where_it_began(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (b"nonsense\n", "line 1 of .* is not of a batch's journal"),
+        (b"nonsense\n", "line 1 of .* is not a valid line of a batch's journal"),
         (b'{"what":"batch","format":2,"batch":"x","store":"y"}\n', "format 2"),
-        (b'{"what":"came","key":"x","came":{"status":1}}\n', "status is no str"),
+        (b'{"what":"came","key":"x","came":{"status":1}}\n', "status is not of type str"),
         (b"a remark of mine", "is not the journal of a batch"),
     ],
 )
@@ -458,7 +458,7 @@ def test_a_line_that_a_full_disk_tears_off_is_taken_back(bench: Bench, tmp_path:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
         try:
-            with pytest.raises(SnapshotterError, match="can not be written"):
+            with pytest.raises(SnapshotterError, match="cannot be written"):
                 journal.record_table("0" * 64)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
@@ -488,7 +488,7 @@ def test_a_disk_that_is_full_for_the_journal_ends_the_run_before_the_page(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("snapshotter.app.batch.journal.os.fsync", full)
-    with pytest.raises(SnapshotterError, match="can not be written: No space left"):
+    with pytest.raises(SnapshotterError, match="cannot be written: No space left"):
         bench.run(pages)
 
     assert pages.visited == []

@@ -301,7 +301,10 @@ def test_a_removal_and_a_return_get_one_proof_pack_each(watched: Make) -> None:
             manifest = pack.read(stream).manifest
         assert Verdict.FAILED not in {finding.verdict for finding in report.findings}
         assert (manifest.event_id, manifest.lacks) == (event.event_id, ("pdf",))
-        assert here.said.count(f"proof pack of the event {event.event_id}: {file}") == 1
+        assert (
+            here.said.count(f"the proof pack of the event {event.event_id} was written to {file}")
+            == 1
+        )
     stood = {path: path.stat().st_ino for path in here.folder.glob("proofs/*")}
 
     again(here)
@@ -390,8 +393,10 @@ def test_a_proof_pack_that_fails_is_told_ends_nothing_and_is_made_later(watched:
     assert any("-gone-" in queued.id for queued in here.waiting), "what follows is not held up"
     assert here.ended.not_followed_up() == []
     (said,) = (line for line in here.said if "proof" in line)
-    assert said.startswith(f"the event {event.event_id} has no proof pack yet: {here.folder}")
-    assert said.endswith(f"  snapshotter proof {event.event_id} makes it")
+    assert said.startswith(
+        f"the proof pack of the event {event.event_id} could not be made: {here.folder}"
+    )
+    assert said.endswith(f"  snapshotter proof {event.event_id}")
 
     (here.folder / "proofs").unlink()
     here.until(65)  # with the next visit
@@ -457,7 +462,7 @@ def test_a_count_that_goes_over_a_threshold_is_told_with_its_bracket(watched: Ma
 
     (told,) = (event for event in here.told if event.kind is NotificationKind.COUNT_CROSSED)
     assert told.summary.startswith("reposts reached 500 between")
-    assert told.detail == '"480", then "512"; an interpretation'
+    assert told.detail == 'before: "480"; now: "512"; source: an interpretation'
     (crossed,) = (
         observation for observation in here.seen if observation.bundle_id == told.bundle_id
     )

@@ -62,7 +62,7 @@ def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once(
     assert event.summary == (
         "reposts reached 500 between 2026-05-27 14:35 UTC and 2026-05-27 14:50 UTC"
     )
-    assert event.detail == '"480 of them", then "512 of them"; an interpretation'
+    assert event.detail == 'before: "480 of them"; now: "512 of them"; source: an interpretation'
     assert (event.bundle_id, event.host) == ("b3", "weibo.com")
     assert "weibo" not in event.subject + event.summary
     assert change_alerts(made, "b3", [LIMIT], ABOUT) == (event,)
@@ -71,13 +71,13 @@ def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once(
 def test_a_count_that_may_have_gone_over_is_told_as_that() -> None:
     (event,) = change_alerts([seen(1, 480), seen(2, 490, upper=509)], "b2", [LIMIT], ABOUT)
 
-    assert "maybe reached 500" in event.summary
+    assert "possibly reached 500" in event.summary
 
 
 def test_a_count_that_was_over_from_the_first_on_is_told() -> None:
     (event,) = change_alerts([seen(1, 600)], "b1", [LIMIT], ABOUT)
 
-    assert event.summary == "reposts stood at 500 or more at 2026-05-27 14:20 UTC"
+    assert event.summary == "reposts were 500 or more at 2026-05-27 14:20 UTC"
 
 
 def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:
@@ -85,7 +85,10 @@ def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:
     made = [seen(1), seen(2, main="b"), other, seen(4, main="b")]
 
     (event,) = change_alerts(made, "b2", [], ABOUT)
-    assert (event.kind, event.detail) == (NotificationKind.PAGE_CHANGED, "before: b1")
+    assert (event.kind, event.detail) == (
+        NotificationKind.PAGE_CHANGED,
+        "last capture before the change: b1",
+    )
     assert event.summary.endswith("between 2026-05-27 14:20 UTC and 2026-05-27 14:35 UTC")
     for bundle in ("b1", "b3", "b4"):
         assert change_alerts(made, bundle, [], ABOUT) == ()
@@ -142,7 +145,7 @@ def test_an_account_that_is_called_something_else_is_renamed() -> None:
     assert event.summary == (
         "an account was renamed between 2026-05-27 14:20 UTC and 2026-05-27 14:50 UTC"
     )
-    assert event.detail == '"Old", then "New"; before: b1'
+    assert event.detail == 'before: "Old"; now: "New"; last capture before the change: b1'
     assert "wechat" not in event.subject + event.summary + event.id
     assert change_alerts(made, "b4", [], ABOUT) == ()
 

@@ -139,7 +139,7 @@ def test_what_somebody_left_in_its_place_is_told_and_not_logged(service: GapServ
     path.parent.mkdir(parents=True)
     path.write_bytes(b"{}\n{}\n")
 
-    with pytest.raises(SnapshotterError, match="is not the record of that gap"):
+    with pytest.raises(SnapshotterError, match="is not the record of this gap"):
         gap_records.record(service, [gap(IDS[0])])
 
     assert logged(service) == []

@@ -25,7 +25,7 @@ from snapshotter.verify.log import LogReader
 from tests.servers.authority import start_authority
 from tests.unit.jobs.making import job
 
-WHY = "given up after 3 attempts; the last one: the process that captured it ended: SIGSEGV"
+WHY = "given up after 3 attempts. The last error: the process that captured it ended: SIGSEGV"
 
 
 @dataclass
@@ -231,7 +231,7 @@ def test_a_job_opens_nothing_that_whoever_runs_the_worker_has_not(
     """Jobs come out of a database: who can write to it must not reach our networks by a worker."""
     lease = Lease()
 
-    with pytest.raises(PolicyRefused, match="only named by a job"):
+    with pytest.raises(PolicyRefused, match="only a job, a table or a watch names this policy"):
         given_up(open_job_runner(here, lambda _: None), lease, job(policy=_named(tmp_path, tables)))
 
     assert lease.said == []
@@ -266,7 +266,7 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     lease = Lease()
 
-    with pytest.raises(ServiceUnavailable, match="10 MB are free"):
+    with pytest.raises(ServiceUnavailable, match="has 10 MB free"):
         workshop.capture(job(), lease, more=False)
 
     assert lease.said == []
@@ -325,7 +325,7 @@ def test_a_worker_asks_a_spaced_authority_again_when_it_may_be_asked(tmp_path: P
 
     (late,) = Path(here.store).rglob("*.tsr")
     assert not first.missed
-    assert second.missed == (("authority", "no token of spaced"),)
+    assert second.missed == (("authority", "no timestamp token from spaced"),)
     assert too_soon == []
     assert late.name.startswith(second.sealed.bundle_id)
 
@@ -358,7 +358,7 @@ def test_visits_of_a_watched_page_are_light_once_it_was_captured_whole(
 def test_a_way_to_a_page_that_the_settings_do_not_have_ends_the_job(
     workshop: CaptureJobRunner,
 ) -> None:
-    with pytest.raises(PermanentFailure, match="no vantage called abroad"):
+    with pytest.raises(PermanentFailure, match="has no vantage abroad"):
         workshop.capture(replace(job(), vantage="abroad"), Lease(), more=False)
 
 

@@ -316,7 +316,7 @@ def test_what_is_owed_to_a_channel_that_is_gone_is_given_up_and_in_time_forgotte
     }
     assert states == {
         "desk": (MessageState.SENT, ""),
-        "mail": (MessageState.GIVEN_UP, "there is no such channel any more"),
+        "mail": (MessageState.GIVEN_UP, "the channel no longer exists"),
     }
     house.clock.advance(timedelta(days=KEPT_DAYS + 1))
     house.service.tidy()

@@ -85,7 +85,7 @@ def test_services_and_disks_have_ids_whatever_they_are_called() -> None:
     )
 
     assert [event.summary for event in told] == [
-        "the store did not do its part",
-        f"900 MB (0 %) are left for the spool of {name}",
+        "the store failed or did not answer",
+        f"the spool of {name} has 900 MB (0 %) free",
     ]
     assert len({event.id for event in told}) == 2

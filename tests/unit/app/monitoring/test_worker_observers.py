@@ -142,7 +142,7 @@ def test_a_bug_in_telling_is_said_and_the_next_event_is_told(clock: FixedClock) 
     telling.close()
 
     assert [event.id for event in notifier.events] == ["worker.lost/1"]
-    assert said == ["worker.lost is not told: ValueError: no"]
+    assert said == ["the event worker.lost is not sent: ValueError: no"]
 
 
 @pytest.fixture
@@ -254,7 +254,10 @@ def test_a_disk_that_is_nearly_full_is_told_and_a_worker_is_not_ready(
 def test_an_address_that_others_reach_or_a_file_that_is_no_good_ends_it_at_once(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SnapshotterError, match="others can reach"), watched(listen="0.0.0.0:0"):
+    with (
+        pytest.raises(SnapshotterError, match=("other machines can reach")),
+        watched(listen="0.0.0.0:0"),
+    ):
         pass
     monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(home / "absent.toml"))
     with pytest.raises(SnapshotterError, match=r"absent\.toml"), watched():

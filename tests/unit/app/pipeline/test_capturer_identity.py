@@ -44,7 +44,7 @@ def test_each_entry_has_a_kind_and_a_text(tmp_path: Path) -> None:
         ("handle", "mia", "too short"),
         ("name", "\u5f20", "too short"),
         ("handle", "Content", "every page"),
-        ("ip", "secret.example", "no address"),
+        ("ip", "secret.example", "not an IP address"),
         ("name", " secret name", "white space"),
         ("nickname", "secret-nick", "kind"),
         ("other", "secret\\u0007bell", "control"),

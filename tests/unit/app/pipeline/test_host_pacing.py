@@ -156,7 +156,7 @@ def test_a_redirect_is_a_visit_to_where_it_leads(tmp_path: Path) -> None:
         there = HostResponse(status=200, at=clock.now(), final_url="https://far.example/x")
         pace.done(visit, there)
 
-    with pytest.raises(HostBusy, match=r"far.example is not asked before 2026-03-02 12:00 UTC"):
+    with pytest.raises(HostBusy, match=r"far.example is not visited before 2026-03-02 12:00 UTC"):
         pace.wait("https://far.example/", pytest.fail)
 
 

@@ -62,7 +62,10 @@ def replayed(folder: Path, manager: str, wayback: str) -> Replay:
 def test_without_pywb_there_is_an_error_and_a_way_to_get_it(tmp_path: Path) -> None:
     program(tmp_path, "wayback", "exit 0")
 
-    with pytest.raises(SnapshotterError, match=r"its program wb-manager is not in") as caught:
+    with pytest.raises(
+        SnapshotterError,
+        match=r"the program wb-manager of pywb, which checks the replay, was not found in",
+    ) as caught:
         find_pywb(tmp_path)
 
     assert "SNAPSHOTTER_PYWB_DIR" in caught.value.hint
@@ -84,7 +87,7 @@ def test_a_bundle_that_pywb_does_not_take_could_not_be_checked(tmp_path: Path) -
     found = replayed(tmp_path, "echo a word; echo no such archive >&2; exit 3", "exit 0")
 
     assert found.verdict is ReplayVerdict.UNCHECKED
-    assert found.detail == "pywb does not take the bundle: no such archive"
+    assert found.detail == "pywb does not accept the bundle: no such archive"
 
 
 def test_a_pywb_that_does_not_start_could_not_be_checked(tmp_path: Path) -> None:

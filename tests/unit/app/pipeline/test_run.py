@@ -156,7 +156,7 @@ def test_a_bundle_that_our_own_verifier_refuses_is_kept_and_not_stored(tmp_path:
 
     here = world(tmp_path, signer=Broken(bundles.new_signer()._private_key))
 
-    with pytest.raises(SnapshotterError, match="our own verifier refuses"):
+    with pytest.raises(SnapshotterError, match="the new bundle does not verify"):
         run(REQUEST, bundles.decision(), here, _quiet)
 
     assert len(list(here.rejected_dir.iterdir())) == 1
@@ -173,7 +173,7 @@ def test_what_can_not_be_written_is_known_before_a_browser_is_launched(
     here = replace(world(tmp_path), capturer=FakeCapturer(RealClock(), hook=launched))
     getattr(here, directory).write_bytes(b"not a directory")
 
-    with pytest.raises(SnapshotterError, match="can not be written to"):
+    with pytest.raises(SnapshotterError, match="cannot be written to"):
         run(REQUEST, bundles.decision(), here, _quiet)
 
 
@@ -197,7 +197,7 @@ def test_a_file_beside_the_bundle_that_can_not_be_written_costs_no_bundle(
         authority.down = False
 
     (kept,) = here.unstored_dir.glob("*.wacz")
-    assert f"store add {kept}, then snapshotter timestamp" in caught.value.hint
+    assert f"store add {kept}\n  snapshotter timestamp" in caught.value.hint
     assert unpack(kept.read_bytes())
     salts_in = here.unstored_dir if directory == "salts_dir" else here.salts_dir
     (salts,) = salts_in.glob("*.salts.jsonl")
@@ -258,7 +258,7 @@ def test_a_bundle_that_can_not_be_moved_stays_in_the_spool_until_it_can(tmp_path
         run(REQUEST, bundles.decision(), spoiled, _quiet)
 
     (left,) = here.spool_dir.glob("*/files/*.wacz")
-    assert f"is left in {left}" in caught.value.hint
+    assert f"is still at {left}" in caught.value.hint
     assert safekeeping.rescue_spooled(here) == (left,)
     here.unstored_dir.unlink()
     (kept,) = safekeeping.rescue_spooled(here)

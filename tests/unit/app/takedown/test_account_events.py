@@ -189,6 +189,6 @@ def test_two_pages_of_an_account_are_not_one_page_of_it(run: Run) -> None:
 
     failed = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
     assert failed == [
-        f"the event is about {ACCOUNT}, and last seen is of {article.identity}",
+        f"the event is about {ACCOUNT}, but last seen is a capture of {article.identity}",
     ]
     assert found.verdict is Verdict.FAILED

@@ -246,8 +246,8 @@ def test_of_45_accounts_41_are_removed_and_each_number_is_made_again(large: Case
     assert [finding.detail for finding in found.findings if finding.verdict is Verdict.PASSED][
         -2:
     ] == [
-        "each number was made again from the bundles, by the rules that lie in them",
-        "the store has no other capture of these pages until then",
+        "each number was computed again from the bundles, by the rules in them",
+        "the store has no other captures of these pages before the end of the period",
     ]
 
 
@@ -279,7 +279,7 @@ def test_a_number_that_was_altered_is_named(small: Case) -> None:
     found = checked(small, with_number(made(small), "removed", 3))
 
     assert found.verdict is Verdict.FAILED
-    assert "removed: the report says 3, and it is 2" in failed(found)
+    assert "removed: the report states 3, but the computed value is 2" in failed(found)
 
 
 def test_without_any_bundle_a_number_that_was_altered_is_named_all_the_same(large: Case) -> None:
@@ -292,7 +292,7 @@ def test_without_any_bundle_a_number_that_was_altered_is_named_all_the_same(larg
     by = Rederivation(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
     found = verify_campaign(records.encode(report, EVENTS), TRUST, none, by)
 
-    assert failed(found) == ["removed: the report says 40, and it is 41"]
+    assert failed(found) == ["removed: the report states 40, but the computed value is 41"]
 
 
 def test_a_bundle_that_is_not_here_leaves_open_what_rests_on_it(small: Case) -> None:
@@ -305,9 +305,10 @@ def test_a_bundle_that_is_not_here_leaves_open_what_rests_on_it(small: Case) -> 
     said = [
         finding.detail for finding in found.findings if finding.verdict is Verdict.INDETERMINATE
     ]
-    assert f"not here: {gone}; nothing is said against them" in said
+    assert f"bundles that were not found: {gone}. This does not speak against them" in said
     assert any(
-        detail.startswith("removed: the report says 2, and it is 1, without") for detail in said
+        detail.startswith("removed: the report states 2, but the computed value is 1, without")
+        for detail in said
     )
 
 
@@ -322,7 +323,10 @@ def test_a_capture_that_the_report_leaves_out_is_found_in_the_store(small: Case)
 
     assert found.verdict is Verdict.FAILED
     assert any(page.captures[-1].bundle_id in detail for detail in failed(found))
-    assert "removed: the report says 1, and it is 2 with them" in failed(found)
+    assert (
+        "removed: the report states 1, but the computed value is 2, if these captures are counted"
+        in failed(found)
+    )
 
 
 def _changed(report: CampaignReport, number: int, **changes: object) -> CampaignReport:
@@ -337,19 +341,25 @@ def test_a_good_capture_that_is_called_a_bad_one_is_found_in_the_store(small: Ca
     report = made(small)
     last = report.campaign.pages[0].captures[-1]
     cut = _changed(report, 0, captures=report.campaign.pages[0].captures[:-1])
-    why = ExcludedCapture(bundle_id=last.bundle_id, why="its bundle FAILED: HASH")
+    why = ExcludedCapture(bundle_id=last.bundle_id, why="the bundle is FAILED: HASH")
     cut = replace(cut, campaign=replace(cut.campaign, left_out=(why,)))
 
     found = checked(small, cut)
 
-    assert "removed: the report says 1, and it is 2 with them" in failed(found)
+    assert (
+        "removed: the report states 1, but the computed value is 2, if these captures are counted"
+        in failed(found)
+    )
 
 
 def test_a_control_that_the_report_leaves_out_is_found_in_the_store(small: Case) -> None:
     cut = _changed(made(small), 0, controls=())
     assert numbers(cut)["removed"] == 1
 
-    assert "removed: the report says 1, and it is 2 with them" in failed(checked(small, cut))
+    assert (
+        "removed: the report states 1, but the computed value is 2, if these captures are counted"
+        in failed(checked(small, cut))
+    )
 
 
 def test_a_page_or_a_capture_that_is_counted_twice_is_refused(small: Case) -> None:
@@ -372,7 +382,8 @@ def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> 
 
     said = [finding.detail for finding in found.findings]
     assert any(
-        detail.startswith("of 1 of 4 pages a removal was held to less than") for detail in said
+        detail.startswith("on 1 of 4 pages, a removal needed less confirmation than usual")
+        for detail in said
     )
     with pytest.raises(ValueError, match="one capture at least"):
         records.encode(_changed(made(small), 0, confirm=ConfirmRules(times=0)), EVENTS)
@@ -400,7 +411,10 @@ def test_a_page_that_led_to_another_host_is_no_control_of_a_report(tmp_path: Pat
     report = made(its, its.urls[:1])
 
     assert report.campaign.left_out == (
-        ExcludedCapture(bundle_id=away.id, why="as a control it led to another host"),
+        ExcludedCapture(
+            bundle_id=away.id,
+            why="the capture was made as a control, but was redirected to another host",
+        ),
     )
     assert (numbers(report)["removed"], numbers(report)["fate.unconfirmed"]) == (0, 1)
     assert failed(checked(its, report)) == []
@@ -416,8 +430,8 @@ def test_a_page_that_led_to_another_host_is_no_control_of_a_report(tmp_path: Pat
     assert numbers(older)["removed"] == 1
     assert failed(found) == []
     assert (
-        f"{away.id}: this control led to another host; new reports do not count such controls"
-        in (found.notes)
+        f"{away.id}: this control capture was redirected to another host. New reports "
+        "do not count such captures" in (found.notes)
     )
 
 
@@ -467,7 +481,7 @@ def test_a_capture_that_says_what_its_rules_do_not_plays_no_part_in_a_report(
 
     report = made(its)
 
-    why = "by the rules in it, it shows something else: cause"
+    why = "the rules in the bundle give another result. Fields that differ: cause"
     assert report.campaign.left_out == (ExcludedCapture(bundle_id=lying.bundle_id, why=why),)
     assert failed(checked(its, report)) == []
     silent = replace(report, campaign=replace(report.campaign, left_out=()))
@@ -483,7 +497,7 @@ def test_a_report_is_of_no_captures_from_after_its_period(small: Case) -> None:
     found = checked(small, CampaignReport(campaign=campaign, findings=compute_findings(campaign)))
 
     assert any(
-        detail.startswith("it names captures that ended after its period")
+        detail.startswith("the report names captures that ended after its period")
         for detail in failed(found)
     )
 
@@ -509,8 +523,9 @@ def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
     assert older.rows[0].removals[0].ended == BEGIN
     assert failed(found) == []
     assert found.notes == (
-        f"event {removal.event_id}: its two captures overlap in time, and the report dates it by "
-        "an older rule; it happened between 2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
+        f"event {removal.event_id}: its two captures overlap in time, and the report dates "
+        "the event by an older rule. By the current rule, it happened between "
+        "2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
     )
 
 
@@ -541,7 +556,7 @@ def test_a_gap_is_what_its_record_says(tmp_path: Path) -> None:
     found = checked(its, CampaignReport(campaign=smaller, findings=compute_findings(smaller)))
 
     assert failed(good) == []
-    assert failed(found) == [f"the report says of the gap {key} what its record does not"]
+    assert failed(found) == [f"the report differs from the record of the gap {key}"]
 
 
 def test_what_a_capture_shows_is_found_out_by_the_rules_in_its_bundle(small: Case) -> None:
@@ -553,8 +568,9 @@ def test_what_a_capture_shows_is_found_out_by_the_rules_in_its_bundle(small: Cas
 
     found = checked(small, CampaignReport(campaign=its, findings=compute_findings(its)))
 
-    assert f"{other.bundle_id}: the report says of it what its bundle does not: cause" in failed(
-        found
+    assert (
+        f"{other.bundle_id}: the report differs from the bundle in these fields: cause"
+        in failed(found)
     )
 
 
@@ -578,7 +594,7 @@ def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
 
     assert found.verdict is Verdict.FAILED
     assert [left_out.why.split(":")[0] for left_out in report.campaign.left_out] == [
-        "its bundle FAILED"
+        "the bundle is FAILED"
     ]
     assert numbers(report)["removed"] == 0
     assert numbers(report)["fate.unconfirmed"] == 1
@@ -632,7 +648,7 @@ def test_gaps_and_events_that_lie_signed_in_the_store_are_named_and_checked(
     campaign_ = replace(report.campaign, gaps=report.campaign.gaps[:1])
     fewer = CampaignReport(campaign=campaign_, findings=compute_findings(campaign_))
     assert failed(checked(its, fewer)) == [
-        f"the gap {gap_ids[1]} of case-7 falls into the period as well"
+        f"the gap {gap_ids[1]} of case-7 falls into the period, but the report does not name it"
     ]
     its.store.set_aside(store_keys.gap_key(gap_ids[0]))
     found = checked(its, report)
@@ -683,7 +699,11 @@ def test_a_capture_of_a_report_is_of_the_page_and_the_account_that_it_shows(
 
     found = checked(small, _changed(report, 0, **{role: (other, *others)}))
 
-    assert any(detail.startswith(f"{first.bundle_id} is of ") for detail in failed(found))
+    told = {
+        "identity": f"{first.bundle_id} is a capture of ",
+        "account": f"the report names the account {other.account} for {first.bundle_id}, but ",
+    }
+    assert any(detail.startswith(told[name]) for detail in failed(found))
 
 
 def test_an_earlier_proof_than_the_tokens_give_leaves_a_report_open(stamped: Case) -> None:
@@ -699,8 +719,8 @@ def test_an_earlier_proof_than_the_tokens_give_leaves_a_report_open(stamped: Cas
         "earlier": Verdict.INDETERMINATE, "later": Verdict.PASSED, "none": Verdict.PASSED
     }  # fmt: skip
     said = (
-        f"{first.bundle_id}: the report states a later proven time than the tokens here, or "
-        "states none"
+        f"{first.bundle_id}: the report states no proven time, or a later one than the "
+        "timestamp tokens found here"
     )
     assert its["later"].notes == its["none"].notes == (said,)
     assert its["earlier"].notes == ()
@@ -727,7 +747,7 @@ def test_a_report_over_bundles_without_verdicts_is_left_open_by_other_rules(
         finding.code for finding in same.findings
     }
     assert codes == {Code.VERDICT}
-    assert any("judged by the rules of today" in note for note in same.notes)
+    assert any("the current rules judged it" in note for note in same.notes)
 
 
 def _by_today(stream: BinaryIO) -> Assessment:
@@ -819,7 +839,7 @@ def test_the_key_of_a_report_has_signed_none_of_its_captures(small: Case) -> Non
     found = checked(small, made(small), signer=SIGNER)
 
     assert found.verdict is Verdict.FAILED
-    assert any("has signed the capture" in detail for detail in failed(found))
+    assert any("also signed the capture" in detail for detail in failed(found))
 
 
 def test_a_page_that_was_never_captured_is_watched_all_the_same(small: Case) -> None:

@@ -245,7 +245,7 @@ def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None
 
     found = made.verify(made.reinstated, before=before)
     assert found.verdict is Verdict.PASSED
-    assert "removed; its own captures were not looked at here" in "\n".join(lines(found))
+    assert "removed. Its own captures were not checked here" in "\n".join(lines(found))
     assert _codes(made.verify(made.reinstated, before=lambda sha256: None)) == {
         "previous": {Code.PREVIOUS}
     }
@@ -282,7 +282,7 @@ def test_what_came_back_as_few_other_words_is_left_open_and_told(made: Case) -> 
 
     (previous,) = (finding for finding in found.findings if finding.check == "previous")
     assert (previous.verdict, previous.code) == (Verdict.INDETERMINATE, Code.PREVIOUS)
-    assert any("is a page of few words, which may be a notice" in note for note in found.notes)
+    assert any("shows a page with few words, which may be a notice" in note for note in found.notes)
 
 
 def test_an_event_before_by_a_stranger_leaves_it_open(made: Case) -> None:
@@ -507,7 +507,7 @@ def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(mad
     found = made.verify(decide=_other_rules)
 
     assert found.verdict is Verdict.PASSED
-    other = [note for note in found.notes if "the rules of today say something else: " in note]
+    other = [note for note in found.notes if "the current rules give another verdict: " in note]
     assert [line.partition(":")[0] for line in other] == ["first gone", "confirmation 1"]
 
 
@@ -521,7 +521,7 @@ def test_a_control_that_led_to_another_host_is_none(case: Case) -> None:
     )
 
     said = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
-    assert said == [f"the event is about {IDENTITY}, and control led to another host"]
+    assert said == [f"the event is about {IDENTITY}, but control was redirected to another host"]
 
 
 def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(case: Case) -> None:
@@ -541,7 +541,7 @@ def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(c
     facts = established()
     assert said_of_it(gone, facts) == ""
     assert said_of_it(replace(gone, cause=None, notice="so they say"), facts) == (
-        "by the rules in it, it shows something else: cause, notice"
+        "the rules in the bundle give another result. Fields that differ: cause, notice"
     )
     _exchanged(case, "first gone", {"capture/rules-wechat.toml": b"nonsense ["})
     assert said_of_it(gone, facts).endswith(" changed after it was verified")
@@ -553,7 +553,7 @@ def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(c
     gone = replace(gone, sha256=facts.sha256)
     assert said_of_it(gone, facts) == ""
     assert said_of_it(replace(gone, at=gone.at - timedelta(days=365), light=True), facts) == (
-        "its record is that of another capture: at, light"
+        "the capture record is of another capture. Fields that differ: at, light"
     )
 
 
@@ -565,7 +565,9 @@ def test_rules_that_are_none_of_those_of_today_are_named(made: Case) -> None:
 
     for notes in (found.notes, unknown.notes):
         named = [
-            note for note in notes if "by rules that are none of those of today: wechat" in note
+            note
+            for note in notes
+            if ("by rules that are not among the current rules: wechat") in note
         ]
         assert [line.partition(":")[0] for line in named] == list(ROLES)
 
@@ -580,9 +582,10 @@ def test_an_event_that_was_held_to_less_than_is_usual_says_so(made: Case) -> Non
 
     assert found.verdict is Verdict.PASSED
     assert found.notes == (
-        "it was held to less than is usual (2 captures that agree, 10 min apart, with another page "
-        "of the host in between): one capture alone had to say that it is gone; captures that "
-        "agree had to be 0 s apart; no other page of the host had to be there",
+        "the event needed less confirmation than usual. Usual are 2 captures that agree, 10 min "
+        "apart, with a capture of another page of the host in between. Here: one capture of the "
+        "removed page was enough; captures that agree only had to be 0 s apart; no capture of "
+        "another page of the host was needed",
     )
     assert "of captures that it does not name it says nothing" in lines(found)[-2]
 
@@ -613,7 +616,7 @@ def test_rules_of_today_that_can_not_be_asked_are_told(made: Case) -> None:
     found = made.verify(decide=_nobody)
 
     assert found.verdict is Verdict.PASSED
-    assert set(found.notes) == {f"{role}: the rules of today could not be asked" for role in ROLES}
+    assert set(found.notes) == {f"{role}: the current rules could not be applied" for role in ROLES}
 
 
 def test_a_bundle_of_a_time_before_verdicts_is_judged_by_the_rules_of_today(case: Case) -> None:
@@ -625,7 +628,10 @@ def test_a_bundle_of_a_time_before_verdicts_is_judged_by_the_rules_of_today(case
     data = _named(case, "first gone")
     found = case.verify(data, decide=_today)
 
-    assert "first gone: it holds no verdict: it was judged by the rules of today" in found.notes
+    assert (
+        "first gone: the capture has no verdict of its own, so the current rules judged it"
+        in found.notes
+    )
     assert _codes(found) == {"first gone": {Code.BUNDLE_OPEN}}  # its token went with its seal
 
     # Those of today may be others than those by which it was judged: nothing is said against it.
@@ -862,7 +868,8 @@ def test_a_capture_that_shows_no_address_of_an_event_has_no_place_in_it(made: Ca
 
     said = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
     assert said == [
-        f"the event is about {IDENTITY}, and address is of a page of which the event has no other "
+        f"the event is about {IDENTITY}, but address is a capture of a page of which "
+        "the event has no other "
         "capture"
     ]
 

@@ -308,7 +308,7 @@ def test_a_bundle_that_was_bad_when_it_was_catalogued_plays_no_part_either(bench
 
     assert bench.stored == []
     (passed,) = found[IDENTITY].passed
-    assert passed.why == "its bundle FAILED: BLAKE3 HASH"
+    assert passed.why == "the bundle is FAILED: BLAKE3 HASH"
 
 
 def _reseal(path: Path) -> None:
@@ -345,7 +345,7 @@ def test_a_bundle_that_was_exchanged_since_it_was_catalogued_plays_no_part(bench
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "its bundle is another than was catalogued"
+        "the bundle is not the bundle that the catalog lists: their digests differ"
     ]
 
 
@@ -361,7 +361,7 @@ def test_no_event_rests_on_a_bundle_by_a_stranger(bench: Bench) -> None:
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        f"it is signed by the key {stranger.key_id}, which is not trusted"
+        f"the bundle is signed by the key {stranger.key_id}, which is not trusted"
     ]
 
 
@@ -420,7 +420,7 @@ def test_no_event_is_of_a_time_that_no_token_bounds(bench: Bench) -> None:
     found = bench.derive(ARTICLE)
 
     assert bench.stored == []
-    assert {passed.why for passed in found[IDENTITY].passed} == {"its bundle FAILED: FORMAT"}
+    assert {passed.why for passed in found[IDENTITY].passed} == {"the bundle is FAILED: FORMAT"}
 
 
 def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:
@@ -433,7 +433,9 @@ def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:
     found = bench.derive()[IDENTITY]
 
     assert bench.stored == []
-    assert [passed.why for passed in found.passed] == ["as a control it led to another host"]
+    assert [passed.why for passed in found.passed] == [
+        "the capture was made as a control, but was redirected to another host"
+    ]
     assert [missing.lack for missing in found.conclusion.missing] == [MissingKind.CONTROL]
 
     bench.put(80, observed.available(), url=OTHER, final_url="https://www.mp.weixin.qq.com/x")
@@ -530,7 +532,7 @@ def test_the_key_that_signs_events_has_signed_none_of_their_captures(bench: Benc
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "it is signed by the key that signs events"
+        "the key that signs events also signed this bundle"
     ]
 
 
@@ -611,7 +613,7 @@ def test_what_is_not_in_the_log_a_sweep_of_it_logs_if_its_key_counts(
         swept = sync_log(book, trust, clock=FixedClock(bench.now))
         return [(bundle.added, bundle.detail) for bundle in swept if bundle.kind == TAKEDOWN]
 
-    assert sweep(SIGNER) == [(False, "signed by a key that is not ours")]
+    assert sweep(SIGNER) == [(False, "the record is signed by a key that is not trusted")]
     assert sweep(SIGNER, EVENTS) == [(True, "")]
     assert sweep(SIGNER, EVENTS) == []
     assert [leaf.name for leaf in bench.logged] == [event.event_id]
@@ -632,7 +634,7 @@ def test_an_event_is_copied_with_its_bundles_and_those_before_it_and_over_nothin
     assert len(files) == 4
     assert takedowns.export_event(bench.service.source, last, tmp_path / "exhibit") == files
     files[0].write_bytes(b"{}")
-    with pytest.raises(SnapshotterError, match="is another file"):
+    with pytest.raises(SnapshotterError, match="its content is different"):
         takedowns.export_event(bench.service.source, last, tmp_path / "exhibit")
 
 
@@ -646,7 +648,9 @@ def test_whoever_could_not_be_told_is_told_by_the_next_call(bench: Bench) -> Non
     (page, _) = derive(replace(bench.service, notify=refuse, show_message=said.append))
 
     assert len(page.recorded) == len(bench.logged) == 1
-    assert said == ["WARNING: nobody was told yet: the outbox does not answer"]
+    assert said == [
+        "WARNING: the notifications about new events are not sent yet: the outbox does not answer"
+    ]
 
     bench.derive()
 
@@ -711,7 +715,7 @@ def test_nothing_is_opened_or_made_where_nothing_was_taken_down(bench: Bench) ->
     [
         (
             MissingEvidence(lack=MissingKind.SEEN),
-            "a capture by this way that shows it, from before",
+            "an earlier capture from this vantage that shows the page",
         ),
         (
             MissingEvidence(lack=MissingKind.AGREEING, count=1, after=at(40)),
@@ -720,21 +724,22 @@ def test_nothing_is_opened_or_made_where_nothing_was_taken_down(bench: Bench) ->
         (MissingEvidence(lack=MissingKind.AGREEING, count=2), "2 more agreeing captures"),
         (
             MissingEvidence(lack=MissingKind.TIME, after=at(40)),
-            "one more agreeing capture after 2026-05-27 08:40:00 UTC: those that agree are too "
-            "close",
+            "one more agreeing capture after 2026-05-27 08:40:00 UTC: the captures "
+            "that agree are too "
+            "close together",
         ),
         (
             MissingEvidence(lack=MissingKind.CONTROL, host="x.test", after=at(0)),
-            "a control: another page of x.test that is there, captured after "
-            "2026-05-27 08:00:00 UTC and before the last that agrees",
+            "a control capture: another page of x.test that is available, captured after "
+            "2026-05-27 08:00:00 UTC and before the last capture that agrees",
         ),
         (
             MissingEvidence(
                 lack=MissingKind.VANTAGE,
                 seen=replace(exhibits.observation(), vantage="tor", bundle_id="b-1"),
             ),
-            "tor to say so too: by tor it was there at 2026-11-27 14:05:15 UTC (b-1), and a "
-            "difference between two ways is no removal",
+            "an agreeing capture from the vantage tor, where the page was available at "
+            "2026-11-27 14:05:15 UTC (b-1): a difference between two vantages is not a removal",
         ),
     ],
 )

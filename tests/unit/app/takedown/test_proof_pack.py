@@ -390,11 +390,13 @@ def test_an_event_is_in_its_pack_with_its_record(
         decide=lambda url: decide(load("default")),
     )
     judging = replace(place.service, judge=judge_by_rules(place.trust, by))
-    with pytest.raises(EvidenceInvalid, match="would not hold, and was not kept: the event says"):
+    with pytest.raises(
+        EvidenceInvalid, match=("was not kept, because it would not verify: the event states")
+    ):
         make(judging, ProofCase.of(event, record), tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()
     other = replace(event, first_gone=replace(gone, sha256="0" * 64))
-    with pytest.raises(EvidenceInvalid, match="not the one that the event was concluded from"):
+    with pytest.raises(EvidenceInvalid, match="not the one that the event names"):
         make(place.service, ProofCase.of(other, record), tmp_path / "q.html")
 
 
@@ -426,7 +428,9 @@ def test_a_pack_that_is_too_large_is_not_left_there(
     with pytest.raises(SnapshotterError, match=r"at most 0\.[0-9] MB are allowed") as caught:
         make(place.service, place.case, target, max_bytes=made.length - below)
 
-    assert caught.value.hint == "leave something out: --without confirmations --without controls"
+    assert (
+        caught.value.hint == "make a smaller pack with --without confirmations --without controls"
+    )
     assert target.read_text() == "what was there before"
     assert os.listdir(tmp_path) == ["p.html"]
 
@@ -436,7 +440,7 @@ def test_more_parts_than_a_pack_has_is_a_sentence(
 ) -> None:
     monkeypatch.setattr(pack, "MAX_PARTS", 6)
 
-    with pytest.raises(SnapshotterError, match="would have 8 parts, and at most 6 are possible"):
+    with pytest.raises(SnapshotterError, match="would have 8 parts, but at most 6 are possible"):
         make(place.service, place.case, tmp_path / "p.html")
     assert os.listdir(tmp_path) == []
 
@@ -455,7 +459,7 @@ def test_without_a_browser_the_pack_has_no_pdf_and_says_so(place: Place, tmp_pat
     )
 
     assert made.manifest.lacks == ("pdf",)
-    assert "the pack has no PDF: no browser at " in said[-1]
+    assert "the proof pack has no PDF: no browser at " in said[-1]
     assert b"Left out of this file: pdf." in made.file.read_bytes()
 
 
@@ -483,8 +487,8 @@ def test_a_printer_gives_a_pdf_and_one_that_fails_is_told_of(place: Place, tmp_p
     assert [part.name for part in listed if f"<code>{part.sha256}</code>" not in sheets[0]] == []
     assert (good.manifest.lacks, bad.manifest.lacks) == ((), ("pdf",))
     assert said == [
-        "4 captures are copied and verified",
-        "the pack has no PDF: no Chromium was found",
+        "captures copied and verified: 4",
+        "the proof pack has no PDF: no Chromium was found",
     ]
 
 
@@ -499,9 +503,9 @@ def test_no_proof_is_made_of_what_is_none(place: Place, tmp_path: Path) -> None:
 
     seen, gone = (Role.LAST_SEEN, place.seen), (Role.FIRST_GONE, place.gone)
     backwards = refusal((Role.LAST_SEEN, place.gone), (Role.FIRST_GONE, place.seen))
-    assert "does not show that the page is available" in str(backwards)
+    assert "does not show that the page was available" in str(backwards)
     other = refusal((Role.LAST_SEEN, place.control), gone)
-    assert "captures of two pages" in str(other)
+    assert "captures of two different pages" in str(other)
     missing = refusal(seen, (Role.FIRST_GONE, "20260101t000000z-aaaaaaaaaaaaaaaa"))
     assert "has no bundle" in str(missing)
     compromised = tuple(
@@ -512,7 +516,7 @@ def test_no_proof_is_made_of_what_is_none(place: Place, tmp_path: Path) -> None:
         seen, gone, service=replace(place.service, trust=replace(place.trust, keys=compromised))
     )
     assert isinstance(stolen, EvidenceInvalid)
-    assert stolen.hint.startswith("snapshotter verify ")
+    assert stolen.hint.startswith("show what is wrong with the capture:\n  snapshotter verify ")
 
 
 def test_a_capture_without_a_verdict_is_asked_for_again(place: Place, tmp_path: Path) -> None:
@@ -523,7 +527,7 @@ def test_a_capture_without_a_verdict_is_asked_for_again(place: Place, tmp_path: 
     observed.put(store, old)
     case = ProofCase(captures=((Role.LAST_SEEN, old.id), (Role.FIRST_GONE, old.id)))
 
-    with pytest.raises(SnapshotterError, match="says nothing about whether the page is there"):
+    with pytest.raises(SnapshotterError, match="does not establish whether the page was available"):
         make(replace(place.service, store=store), case, tmp_path / "p.html")
 
 

@@ -96,7 +96,9 @@ def test_what_is_no_late_token_of_the_bundle_is_passed_over_and_named(
     assert exhibit.kinds == ["", ".late-06.tsr"]
     assert len(added.passed_over) == len(junk) + 1
     for path in (*junk, pipe):
-        assert any(line.startswith(f"{path} was passed over: ") for line in added.passed_over), path
+        assert any(
+            line.startswith(f"the sidecar {path} was not added: ") for line in added.passed_over
+        ), path
 
 
 def test_a_number_that_the_store_has_taken_hides_no_token(
@@ -118,7 +120,7 @@ def test_a_bundle_with_a_strange_id_is_refused(exhibit: Exhibit, name: str) -> N
     changes = {names.CAPTURE_RECORD: canonical_json.dumps(record)}
     exhibit.file.write_bytes(bundles.pack(bundles.resealed(members, changes, exhibit.signer, None)))
 
-    with pytest.raises(EvidenceInvalid, match="not a bundle as it was sealed"):
+    with pytest.raises(EvidenceInvalid, match="is not an intact bundle"):
         exhibit.add()
     assert list(exhibit.store.list()) == []
 

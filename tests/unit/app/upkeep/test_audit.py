@@ -232,7 +232,7 @@ def test_a_memory_of_what_could_not_be_read_that_is_damaged_is_not_taken_for_non
     run(collection, memory.folder)
     (memory.store_folder(DirectoryStore(collection.root).url) / "unread.json").write_bytes(b"{}")
 
-    with pytest.raises(SnapshotterError, match="what earlier audits saw can not be read"):
+    with pytest.raises(SnapshotterError, match="the record of earlier audits cannot be read"):
         run(collection, memory.folder)
 
 
@@ -289,7 +289,7 @@ def test_a_memory_that_is_damaged_is_not_taken_for_none(
     [state] = memory.rglob("state.json")
     state.write_bytes(state.read_bytes()[:-1])
 
-    with pytest.raises(SnapshotterError, match="earlier audits saw"):
+    with pytest.raises(SnapshotterError, match="record of earlier audits"):
         run(collection, memory)
 
 
@@ -337,7 +337,7 @@ def test_an_audit_that_never_comes_to_its_end_is_an_alarm(
 def test_a_place_that_can_not_be_written_is_named(collection: Collection, tmp_path: Path) -> None:
     (tmp_path / "memory").write_bytes(b"a file")
 
-    with pytest.raises(SnapshotterError, match="can not be") as caught:
+    with pytest.raises(SnapshotterError, match="cannot be written") as caught:
         run(collection, tmp_path / "memory")
 
     assert "--state" in caught.value.hint

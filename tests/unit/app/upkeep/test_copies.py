@@ -144,7 +144,7 @@ def test_what_is_damaged_or_another_bundle_in_the_source_stays_there(pair: Pair)
     assert done.copied == 0
     said = [detail for state, detail in told if state == "damaged"]
     assert "does not verify" in said[0]
-    assert f"it is the bundle {pair.made[0].id}" in said[1]
+    assert f"the file is the bundle {pair.made[0].id}" in said[1]
     assert len(done.lagging) == 2
 
 
@@ -182,10 +182,10 @@ def test_a_renewal_goes_along_when_it_is_of_this_bundle(pair: Pair) -> None:
     assert pair.two.kinds(key) == ["", "renewal-01.txt", "renewal-02.txt"]
     assert pair.two.kinds(other) == [""]
     said_of = sorted(detail for state, detail in told if state == "passed-over")
-    assert said_of[0].startswith("renewal-01.tsr: not a token over its text")
+    assert said_of[0].startswith("renewal-01.tsr: the token is not over the text of the renewal")
     assert said_of[1:] == [
-        "renewal-01.txt: a renewal of another bundle",
-        "renewal-03.tsr: a renewal's token without its text",
+        "renewal-01.txt: the renewal is of another bundle",
+        "renewal-03.tsr: the token of the renewal has no text",
     ]
 
 
@@ -198,7 +198,7 @@ def test_what_is_longer_than_any_bundle_is_not_fetched(pair: Pair) -> None:
     done, told = pair.one.replicate_to(pair.two)
 
     assert done.copied == 1
-    assert any("no object of ours has" in detail for _, detail in told)
+    assert any("more than snapshotter stores under such a name" in detail for _, detail in told)
 
 
 def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
@@ -229,7 +229,7 @@ def test_what_is_missing_or_damaged_comes_back_from_a_replica(pair: Pair) -> Non
 
     assert (repaired, left) == (2, 0), told
     assert [pair.one.read(key) for key in pair.keys] == whole
-    assert [report[2] for report in told] == ["it was missing", "it was damaged"]
+    assert [report[2] for report in told] == ["the object was missing", "the object was damaged"]
     assert len(list((root / ".aside").iterdir())) == 1
     for bundle in pair.made:
         found = custodial_store.read_chain(pair.one.plain, bundle.id)
@@ -256,7 +256,7 @@ def test_a_stranger_is_never_taken_in(pair: Pair, tmp_path: Path) -> None:
 
     assert (repaired, left) == (0, 1)
     assert told[0][0] == "refused"
-    assert "not the bytes that were stored or logged here" in told[0][2]
+    assert "its bytes differ from those that were stored or logged here" in told[0][2]
     assert [stored.key for stored in pair.one.plain.list() if stored.key.endswith(".wacz")] == [
         pair.keys[1]
     ]
@@ -301,7 +301,7 @@ def test_one_bad_receipt_ends_no_repair_and_hides_no_other(pair: Pair) -> None:
     repaired, left, told = pair.one.repair_from(pair.two)
 
     assert (repaired, left) == (2, 0)
-    assert sum("a receipt can not be read" in report[2] for report in told) == 2
+    assert sum("a receipt cannot be read" in report[2] for report in told) == 2
 
 
 def test_a_repair_that_died_with_the_damaged_one_aside_goes_on(pair: Pair) -> None:
@@ -362,7 +362,7 @@ def test_an_erased_bundle_leaves_its_tombstone_and_its_chain_and_nothing_else(
 def test_what_is_held_or_retained_is_not_erased(pair: Pair) -> None:
     bundle, key = pair.made[0], pair.keys[0]
     holds.place(pair.one.hold_desk, bundle.id, name="a", matter="m", reason="r")
-    with pytest.raises(PolicyRefused, match="is held: a"):
+    with pytest.raises(PolicyRefused, match="is under legal hold: a"):
         erase(pair.one, bundle)
     holds.lift(pair.one.hold_desk, bundle.id, name="a", reason="r")
     # The record of the hold is gone with it, and the flag is still there.
@@ -401,7 +401,7 @@ def test_what_was_erased_is_not_brought_back(pair: Pair) -> None:
     assert pair.one.repair_from(pair.two)[:2] == (0, 0)
     done, told = pair.two.replicate_to(pair.one)
     assert done.copied == 0
-    assert any(state == "erased" and "and still in" in detail for state, detail in told)
+    assert any(state == "erased" and "but still in" in detail for state, detail in told)
     with pytest.raises(PolicyRefused, match="was erased"):
         pair.one.tombstones.refuse(pair.one.plain, bundle.id)
     # And to the replica goes no copy; it is told to erase.

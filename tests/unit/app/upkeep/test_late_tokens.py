@@ -203,7 +203,7 @@ def test_a_late_token_that_contradicts_the_bundle_is_not_put_beside_it(
     asked = request_owed_tokens(here.service)
 
     (problem,) = asked.problems
-    assert "the token is not kept" in problem.message
+    assert "The token is not kept" in problem.message
     assert _sidecars(here) == []
     assert request_owed_tokens(replace(here.service, max_skew=timedelta(seconds=500))).granted == 1
 

@@ -241,7 +241,7 @@ def test_a_reminder_that_can_not_be_read_is_named(
     text = content.replace("mine", json.dumps({"store": store.url, "bundle_id": "x"}))
     (tmp_path / "unlogged" / "x.json").write_text(text)
 
-    with pytest.raises(SnapshotterError, match=r"x\.json can not be read"):
+    with pytest.raises(SnapshotterError, match=r"x\.json cannot be read"):
         logbook.owed_count()
 
 
@@ -266,7 +266,7 @@ def test_a_sweep_finds_what_is_not_logged_and_leaves_the_rest(
     done = {bundle.bundle_id: bundle for bundle in sync_log(logbook, trust_of(signer), RealClock())}
     assert set(done) == {mine[0][0], mine[2][0], stranger}
     assert done[mine[0][0]].added
-    assert "not ours" in done[stranger].detail
+    assert "not trusted" in done[stranger].detail
     assert {leaf.name for leaf in logs.read_whole(store)} == {leaf_name for leaf_name, _ in mine}
     assert all(proof_of(store, leaf_name) for leaf_name, _ in mine)
     assert [bundle.bundle_id for bundle in sync_log(logbook, trust_of(signer), RealClock())] == [

@@ -48,5 +48,5 @@ def test_a_reminder_that_can_not_be_read_says_which(tmp_path: Path, text: str) -
 def test_what_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(SnapshotterError, match="can not be written"):
+    with pytest.raises(SnapshotterError, match="cannot be written"):
         owed_tokens.save_reminder(tmp_path / "file", _entry("1", "a"))

@@ -296,9 +296,9 @@ def test_nothing_is_asked_in_a_dry_run(here: Here) -> None:
 
 
 def test_an_authority_whose_certificates_end_no_later_renews_nothing(here: Here) -> None:
-    with pytest.raises(ServiceUnavailable, match="short has certificates that end no later"):
+    with pytest.raises(ServiceUnavailable, match="the certificates of short do not expire later"):
         here.renew("short")
-    with pytest.raises(ServiceUnavailable, match="none is known"):
+    with pytest.raises(ServiceUnavailable, match="none is configured"):
         here.renew()
     assert stored.read_sidecars(here.store, here.key, "renewal-").renewals == ()
     assert here.renew("short", "long")[0].state == "renewed"

@@ -115,14 +115,14 @@ def test_a_replica_grows_with_the_log_and_says_how_far_it_is_behind(place: Place
     place.first.append(*fill)
 
     told = place.replicate(dry_run=True)
-    assert told[-1] == ("lagging", f"600 of {before + 600} entries")
+    assert told[-1] == ("lagging", f"entries to copy: 600 of {before + 600}")
     assert (place.done.log_lag, place.done.entries, place.done.is_complete) == (600, before, False)
 
     place.replicate()
     assert place.done.is_complete
     assert place.done.entries == before + 600
     assert not place.audit().kinds
-    assert place.replicate()[-1] == ("present", f"0 of {before + 600} entries copied")
+    assert place.replicate()[-1] == ("present", f"entries copied: 0 of {before + 600}")
 
 
 def test_custody_goes_on_in_both_and_the_replica_has_both(place: Place) -> None:
@@ -203,7 +203,7 @@ def test_a_log_with_two_histories_is_not_copied_over_the_one_that_is_there(place
     told = place.replicate()
 
     [(_, detail)] = [outcome for outcome in told if outcome[0] == "divergent"]
-    assert detail.startswith("the two show two histories of 6 entries")
+    assert detail.startswith("the two logs have different histories of 6 entries")
     assert not place.done.is_complete
     assert place.two.read(log_state.CHECKPOINT) == shown
 
@@ -215,7 +215,7 @@ def test_a_log_that_was_rolled_back_does_not_roll_back_the_copy(place: Place) ->
 
     told = [outcome for outcome in place.replicate() if outcome[0] == "divergent"]
 
-    assert "has 6 entries, and the source's 3" in told[0][1]
+    assert "has 6 entries, but the log of the source has 3" in told[0][1]
     assert place.two.read(log_state.CHECKPOINT) == shown
 
 
@@ -239,7 +239,7 @@ def test_a_log_without_its_checkpoint_is_told_of(place: Place, in_its_place: str
 
     told = place.replicate()
 
-    said = "not copied: parts of a log are there, and no checkpoint of it"
+    said = "not copied: the source has parts of a log, but no checkpoint"
     assert ("damaged", said) in told
     assert (place.done.copied, place.done.is_complete) == (2, False)
 
@@ -250,7 +250,9 @@ def test_a_record_that_is_not_the_one_that_was_logged_is_not_copied(place: Place
 
     told = [outcome for outcome in place.replicate() if outcome[0] == "damaged"]
 
-    assert told == [("damaged", "not copied: it is not what was logged under this name")]
+    assert told == [
+        ("damaged", "not copied: the record differs from the one that was logged under this name")
+    ]
     assert not (place.folder / "two" / key).exists()
 
 
@@ -258,7 +260,7 @@ def test_a_report_without_its_signature_is_not_copied(place: Place) -> None:
     key = report(place.first)
     (place.first.root / f"{key}.sig").unlink()
 
-    assert ("damaged", "not copied: its signature is gone") in place.replicate()
+    assert ("damaged", "not copied: the signature of the record is missing") in place.replicate()
     assert not (place.folder / "two" / key).exists()
 
 
@@ -299,7 +301,7 @@ def test_a_log_that_is_written_to_is_not_copied_over(place: Place) -> None:
     told = place.replicate()
 
     assert [outcome for outcome in told if outcome[0] == "apart"] == [
-        ("apart", "not copied: a log of its own is there, other.test/log")
+        ("apart", "not copied: the target has a log of its own, other.test/log")
     ]
     assert place.done.is_complete  # a store with captures of its own is no fault
 
@@ -308,7 +310,7 @@ def test_a_log_that_is_written_to_is_not_copied_over(place: Place) -> None:
     shutil.copytree(place.folder / "one" / "log", place.folder / "three" / "log")
     three = DirectoryStore(place.folder / "three")
     reader = LogReader(DirectoryStore(place.folder / "one"), place.one.log_policy)
-    with pytest.raises(EvidenceInvalid, match="written to in both stores"):
+    with pytest.raises(EvidenceInvalid, match="both stores have written to the log"):
         log_mirror.mirror(reader, three, source_place="0" * 32)
 
 

@@ -71,5 +71,5 @@ def test_a_note_that_makes_no_sense_holds_nobody_up(
 def test_where_nothing_can_be_noted_the_token_is_owed(clock: FixedClock, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ServiceUnavailable, match="can not be noted"):
+    with pytest.raises(ServiceUnavailable, match="cannot be written"):
         spaced(Answers(clock), clock, tmp_path / "file" / "spaced.next").stamp(b"x")

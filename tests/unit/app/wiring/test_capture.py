@@ -198,10 +198,10 @@ def test_a_memory_that_can_not_be_read_is_no_empty_memory(
     wiring_trust.trust(settings)
     (settings.data_dir / "trust" / root.key_id).write_text(content)
 
-    with pytest.raises(SnapshotterError, match="can not be read") as caught:
+    with pytest.raises(SnapshotterError, match="cannot be read") as caught:
         wiring_trust.trust(settings)
 
-    assert "delete that file" in caught.value.hint
+    assert "delete the record" in caught.value.hint
 
 
 def test_a_memory_of_the_number_alone_still_counts(tmp_path: Path, root: FileSigner) -> None:
@@ -275,7 +275,7 @@ def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> 
     settings = replace(_settings(tmp_path), policy=str(policy))
 
     assert configured_policy.configured_policy(settings).retention.days == 3
-    with pytest.raises(SnapshotterError, match="nobody can undo"):
+    with pytest.raises(SnapshotterError, match="nobody can remove the lock"):
         configured_policy.configured_policy(
             settings.with_policy(str(policy), found_in="theirs.toml")
         )
@@ -321,7 +321,7 @@ def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
     theirs.write_text(f'name = "theirs"\n[streams]\nkeep_for = ["""{pem}"""]\n')
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{theirs}"\n')
 
-    with pytest.raises(SnapshotterError, match="for somebody who has a key") as caught:
+    with pytest.raises(SnapshotterError, match="for the owner of a key") as caught:
         configured_policy.configured_policy(load(directory=tmp_path, environment={}))
     assert f"--policy {theirs}" in caught.value.hint
 
@@ -354,7 +354,7 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
         assert campaigns.monitoring(url).confirm == wiring_takedown.confirm_rules(own, url)
     assert len(said) == 2
     for line in said:
-        assert "conclusions do not use the policy" in line
+        assert "is not used for verdicts and take-down events" in line
         assert f"SNAPSHOTTER_CONFIG={tmp_path}/snapshotter.toml" in line
 
 
@@ -493,6 +493,6 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else
     with pytest.raises(InterruptedError), watched:
         pytest.fail("it worked")
 
-    assert "can not be opened" in said[0]
+    assert "cannot be opened" in said[0]
     assert said[0].endswith("; this worker tries again for 60 s")
     assert "s3cret" not in said[0]

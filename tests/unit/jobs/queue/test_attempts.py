@@ -298,7 +298,7 @@ def test_a_page_that_was_not_captured_in_time_for_lost_workers_is_missed_with_th
     assert desk.dispatcher.choose(9) == []
 
     assert (desk.status.state, desk.status.bundle_id) == (JobState.FAILED, "")
-    assert "not captured by" in desk.status.error
+    assert "the page was not captured before" in desk.status.error
     assert "the worker was gone" in desk.status.error
 
 
@@ -431,7 +431,7 @@ def test_a_page_that_failed_and_whose_time_has_passed_has_its_record(
     desk.dispatcher.choose(0)  # sees that it is late
     last = desk.begin()
 
-    assert last.giving_up.endswith("the last one: it broke")
+    assert last.giving_up.endswith("The last error: it broke")
     desk.attempts.may_store(last, SEALED, LIMIT)
     desk.attempts.finish(last, made(outcome="failed"))
     assert (desk.status.state, desk.status.bundle_id) == (JobState.DEAD, BUNDLE)

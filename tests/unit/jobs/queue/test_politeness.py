@@ -194,7 +194,7 @@ def test_a_throttled_page_is_looked_at_again_and_its_host_left_alone(
     assert desk.finish(job("2"), NOW + 31 * SECOND, NOW + 32 * SECOND, 429, revisits="3") is None
     told = [(event.kind, event.host, event.detail) for event in desk.heard.events]
     assert told == [
-        (NotificationKind.HOST_THROTTLED, "a.example", "not asked before 2026-03-01 12:00:31 UTC")
+        (NotificationKind.HOST_THROTTLED, "a.example", "not visited before 2026-03-01 12:00:31 UTC")
     ]
     assert [event.about for event in desk.heard.events] == [(NotificationScope.of(job("1")),)]
 

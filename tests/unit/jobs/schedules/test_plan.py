@@ -200,14 +200,14 @@ def test_a_plan_is_kept_as_text_and_is_the_same_again(plan: Plan) -> None:
     [
         ({}, "exactly one of"),
         ({"every": HOUR, "cron": "0 9 * * *"}, "exactly one of"),
-        ({"every": 30 * timedelta(seconds=1)}, "60 s or more"),
+        ({"every": 30 * timedelta(seconds=1)}, "at least 60 s"),
         ({"every": HOUR, "jitter": 0.5}, "0 to 45%"),
-        ({"every": HOUR, "start": SEEN, "end": SEEN}, "ends after"),
-        ({"every": HOUR, "max_late": timedelta(seconds=5)}, "60 s or more"),
+        ({"every": HOUR, "start": SEEN, "end": SEEN}, "must be after its start"),
+        ({"every": HOUR, "max_late": timedelta(seconds=5)}, "at least 60 s"),
         ({"every": HOUR, "max_late": None}, "--max-late"),
         (
             {"every": HOUR, "quiet": (parse_quiet("00:00-23:59"), parse_quiet("23:59-00:00"))},
-            "no minute",
+            "cover the whole day",
         ),
         ({"cron": "0 9 * * *", "seasons": (parse_season("05-27", "06-10", 0.5),)}, "season"),
     ],

@@ -99,13 +99,15 @@ def test_a_stopped_worker_leaves_a_gap(desk: Desk) -> None:
     assert gap.missed == (Missed(slots=slots, urls=(URL, other)),)
     assert (gap.event, gap.reason) == (GapEvent.MISSED, GapReason.NO_WORKER)
     assert (gap.since, gap.until) == (slots[0], slots[-1])
-    assert gap.detail == "nobody looked from 2026-03-01T12:00:00Z to 2026-03-02T12:05:00Z"
+    assert gap.detail == "no worker was running from 2026-03-01T12:00:00Z to 2026-03-02T12:05:00Z"
     (event,) = desk.heard.events
     assert event.kind is NotificationKind.SCHEDULE_GAP
     assert event.about == (
         NotificationScope(policy="high-risk-source", origin="schedule:watch", tags=("at-risk",)),
     )
-    assert event.summary == "6 visits of 2 addresses were not made: no worker was running"
+    assert event.summary == (
+        "visits that were not made: 6, of 2 addresses. Reason: no worker was running"
+    )
     assert "example.org" not in repr(event)
 
 
@@ -144,7 +146,7 @@ def test_a_visit_that_gave_nothing_is_a_gap_that_says_why(
 
     (gap,) = desk.gaps
     assert (gap.reason, desk.missed) == (reason, [START])
-    assert ("the bundle b records how it failed" in gap.detail) is (state is JobState.DEAD)
+    assert ("the bundle b records the failure" in gap.detail) is (state is JobState.DEAD)
     (entry,) = desk.schedules.history("watch")
     assert (entry.kind, entry.reason, entry.url, entry.gap_id) == ("missed", reason, URL, "gap-0")
 
@@ -244,7 +246,7 @@ def test_what_is_not_recorded_waits_and_is_recorded_once(desk: Desk) -> None:
     desk.add(Plan(every=6 * HOUR))
     desk.store_is_gone = True
     assert desk.run(START + 14 * HOUR).recorded == 0
-    assert desk.told == ["gaps could not be recorded, and wait: the store is gone"]
+    assert desk.told == ["gaps could not be recorded, and are recorded later: the store is gone"]
     assert desk.schedules.history("watch", gaps_only=True)[0].gap_id == ""
     desk.store_is_gone = False
     assert desk.run(START + 14 * HOUR + MINUTE).recorded == 0  # whoever claimed it may be at it
@@ -399,7 +401,7 @@ def test_what_was_missed_before_a_schedule_was_removed_is_a_gap(desk: Desk) -> N
     passed = [gap for gap in desk.gaps if gap.event is GapEvent.PAUSED and gap.missed]
     assert [(gap.by, gap.missed[0].slots) for gap in passed] == [("ben", (START + 18 * HOUR,))]
     (missed,) = [gap for gap in desk.gaps if gap.event is GapEvent.MISSED]
-    assert missed.detail == "nobody had looked when the schedule was removed"
+    assert missed.detail == "no worker had checked these visits when the schedule was removed"
 
 
 def test_a_schedule_that_can_not_be_read_waits_and_no_other_does(desk: Desk) -> None:
@@ -415,8 +417,8 @@ def test_a_schedule_that_can_not_be_read_waits_and_no_other_does(desk: Desk) -> 
 
     assert [sweep.handed_over for sweep in swept] == [1, 0]
     (told,) = desk.told
-    assert told.startswith("the schedule later waits here: ")
-    with pytest.raises(SnapshotterError, match="the schedule later can not be read here"):
+    assert told.startswith("this worker skips the schedule later: ")
+    with pytest.raises(SnapshotterError, match="cannot read the schedule later"):
         desk.schedules.get("later")
     with desk.engine.begin() as connection:
         connection.execute(broken.values(plan=whole))
@@ -433,7 +435,7 @@ def test_one_that_can_not_be_read_can_be_removed(desk: Desk) -> None:
     desk.run(START + DAY)
     (gap,) = desk.gaps
     assert (gap.event, gap.by) == (GapEvent.REMOVED, "anna")
-    assert gap.detail.startswith("what was due before is not known: ")
+    assert gap.detail.startswith("the visits that were due before are not known: ")
 
 
 def test_a_clock_that_was_ahead_and_is_set_back_puts_nothing_off(desk: Desk) -> None:

@@ -248,7 +248,7 @@ def test_what_a_list_has_already_is_captured_up_to_a_limit_that_is_told(
     assert desk.urls() == set(PAGES[:10])
     assert {job.priority for job in desk.jobs()} == {100}
     (poll,) = desk.book.polls("news", 5)
-    assert "of 30 pages that were there already the first 10 are captured" in poll.detail
+    assert "of 30 pages in the list at the first poll, the first 10 are captured" in poll.detail
     assert (poll.new, poll.queued) == (30, 10)
 
 
@@ -305,7 +305,7 @@ def test_a_watch_remembers_only_so_much_and_says_so(
     status = desk.turn()
 
     assert status.items == 12
-    assert "8 pages are beyond" in desk.book.polls("news", 1)[0].detail
+    assert "because a watch cannot remember more pages: 8" in desk.book.polls("news", 1)[0].detail
     assert items.MAX_ITEMS < MAX_ITEMS
 
 
@@ -353,7 +353,7 @@ def test_an_index_of_sitemaps_is_read_bit_by_bit_and_asks_only_for_what_changed(
     server.put("/sitemap.xml", sitemap_index(**{**stamps, "m3": "2026-03-01"}))
     third = desk.turn(HOUR)
 
-    assert "3 of 13 sitemaps are read by the next polls" in desk.book.polls("news", 9)[-1].detail
+    assert "3 of 13 sitemaps are read by later polls" in desk.book.polls("news", 9)[-1].detail
     assert [first.items, second.items, third.items] == [20, 26, 27]
     assert desk.urls() == {PAGES[39]}
     asked = [path for path, _, _ in server.requests if path != "/sitemap.xml"]
@@ -387,7 +387,7 @@ def test_a_page_whose_capture_failed_is_captured_anew_with_the_next_poll(
     status = desk.turn(timedelta(seconds=5))
 
     assert (status.state, status.polls) == (ListState.UNREACHABLE, 1)
-    assert status.detail == "its page could not be captured: the browser died"
+    assert status.detail == "the page of the list could not be captured: the browser died"
     desk.turn(HOUR)
     assert len(desk.jobs()) == 2
 
@@ -430,7 +430,7 @@ def test_a_schedule_that_takes_nothing_is_told_and_its_pages_wait(
     status = desk.turn()
 
     assert (status.state, status.waiting) == (ListState.OK, 3)
-    assert "can not be handed over: there is no curve old" in desk.book.polls("news", 1)[0].detail
+    assert "cannot be handed over: there is no curve old" in desk.book.polls("news", 1)[0].detail
     desk.engine.dispose()
 
 
@@ -503,7 +503,7 @@ def test_a_page_made_by_script_is_read_from_a_capture_of_it(
         ({"status": 204}, ListState.NOT_A_LIST, "204"),
         ({"body": "<!doctype html><p>Please log in"}, ListState.NOT_A_LIST, "a page came in"),
         ({"body": "<rss><channel>"}, ListState.EMPTY, "names no page"),
-        ({"body": feed(*PAGES[:3])}, ListState.SHRUNK, "names 3 pages, and named 10"),
+        ({"body": feed(*PAGES[:3])}, ListState.SHRUNK, "names 3 pages, but named 10"),
         ({"status": 302, "Location": "http://169.254.169.254/x"}, ListState.REFUSED, "169.254"),
         ({"status": 302, "Location": "/feed"}, ListState.UNREACHABLE, "redirects more than"),
         (
@@ -604,7 +604,7 @@ def test_another_host_that_answers_is_named_and_what_it_lists_is_taken(
     server.put("/feed", feed(*PAGES[:4]))
     back = desk.turn(HOUR)
 
-    told = (ListState.MOVED, "localhost answers in its place")
+    told = (ListState.MOVED, "the list now comes from localhost")
     assert [(status.state, status.detail) for status in (same, more)] == [told, told]
     assert (back.state, len(desk.jobs())) == (ListState.OK, 4)
 
@@ -850,7 +850,7 @@ def test_polls_that_politeness_puts_off_for_long_are_a_gap(
 
     assert (held.polls, held.next_at) == (1, START + HOUR)
     assert (status.polls, status.missed) == (2, 5)
-    assert "its host could not be asked" in desk.book.polls("news", 2)[1].detail
+    assert "the host of the list could not be visited" in desk.book.polls("news", 2)[1].detail
     assert [answer.http_status for answer in gate.met] == [200, 304]
     (gap,) = desk.book.owed_gaps(lambda _: "id")
     assert (gap.reason, gap.since) == (GapReason.OVER_BUDGET, START + 10 * MINUTE)
@@ -903,7 +903,7 @@ def test_a_name_is_taken_once_and_what_was_removed_is_forgotten(
         desk.add()
 
     assert desk.book.remove("news") == 5
-    with pytest.raises(SnapshotterError, match="no watch called"):
+    with pytest.raises(SnapshotterError, match="the watch 'news' does not exist"):
         desk.book.status("news")
 
     desk.time += HOUR

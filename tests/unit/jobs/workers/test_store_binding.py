@@ -53,7 +53,7 @@ def test_a_queue_is_moved_on_purpose(claimed: Engine) -> None:
 def test_a_queue_is_not_moved_while_others_work_for_it(claimed: Engine) -> None:
     WorkerRegistry(claimed).register("busy", slots=1, version="1")
 
-    with pytest.raises(SnapshotterError, match="while others work for it: busy"):
+    with pytest.raises(SnapshotterError, match="while other workers use it: busy"):
         bind_to_store(claimed, ELSEWHERE, worker="second", adopt=True)
 
     with writing(claimed) as connection:  # it was cut off
@@ -72,7 +72,7 @@ def test_a_queue_is_not_moved_while_a_bundle_is_looked_for(claimed: Engine) -> N
     attempts.may_store(attempt, SEALED, timedelta(seconds=60))
     attempts.lose(attempt, "gone")
 
-    with pytest.raises(SnapshotterError, match="still to be looked for"):
+    with pytest.raises(SnapshotterError, match="Jobs whose bundles may be stored there: 1"):
         bind_to_store(claimed, ELSEWHERE, worker="second", adopt=True)
 
     (orphan,) = attempts.orphans()
