@@ -53,9 +53,10 @@ find_python() {
       command -v "$name"
       return
     fi
-    [ "$name" != "${PYTHON:-}" ] || fail "$PYTHON is not Python 3.11 or later" "PYTHON=python3.12 make setup"
+    [ "$name" != "${PYTHON:-}" ] || fail "$PYTHON is not Python 3.11 or later" "name another Python:
+  PYTHON=python3.12 make setup"
   done
-  fail "no Python 3.11 or later on this machine" "$(packages_hint python3)"
+  fail "Python 3.11 or later is not installed on this machine" "$(packages_hint python3)"
 }
 
 # --- system packages -------------------------------------------------------------------
@@ -110,14 +111,14 @@ install_command() {
   esac
 }
 
-# packages_hint THING...: the line that a person can paste.
+# packages_hint THING...: what to install, with the command on a line of its own.
 packages_hint() {
   local names="" thing
   for thing in "$@"; do names="$names $(package_names "$thing")"; done
   case "$(package_manager)" in
-  none) echo "installing these with your system's package manager: $*" ;;
-  brew) echo "brew install$names" ;;
-  *) echo "sudo $(install_command)$names" ;;
+  none) echo "install with the package manager of your system: $*" ;;
+  brew) printf 'install the packages:\n  brew install%s\n' "$names" ;;
+  *) printf 'install the packages:\n  sudo %s%s\n' "$(install_command)" "$names" ;;
   esac
 }
 
@@ -157,18 +158,18 @@ install_packages_alone() {
   manager=$(package_manager)
   for thing in "$@"; do names="$names $(package_names "$thing")"; done
   if [ "$manager" = none ]; then
-    _why="no package manager that this script knows"
+    _why="this script does not know the package manager of this system"
     return 1
   fi
   if ! prefix=$(privilege); then
-    _why="no right to install packages (not root, and sudo wants a password)"
+    _why="this user cannot install packages (not root, and sudo needs a password)"
     return 1
   fi
   say "installing with ${prefix:+$prefix }$manager:$names"
   mkdir -p "$(dirname "$log")"
   if [ "$manager" = apt-get ] && [ -z "$_lists_are_fresh" ]; then
     quietly "$log" $prefix env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 update ||
-      warn "apt-get update failed; going on with the old lists"
+      warn "apt-get update failed; the old package lists are used"
     _lists_are_fresh=yes
   fi
   case "$manager" in
@@ -189,23 +190,23 @@ reason_in() {
   if grep -qiE 'no space left|disk quota' "$1"; then
     echo "the disk is full"
   elif grep -qiE 'name resolution|\bENOTFOUND\b|\bEAI_AGAIN\b|could not resolve|network is unreachable|connection refused|NewConnectionError|temporary failure resolving' "$1"; then
-    echo "no network, or none of the package servers can be reached"
+    echo "there is no network, or the package servers cannot be reached"
   elif grep -qiE 'do not match the hashes|EINTEGRITY' "$1"; then
-    echo "a package is not the one that the lock file names"
+    echo "a package differs from the package that the lock file names"
   elif grep -qiE 'certificate verify failed|SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF' "$1"; then
     echo "a server's certificate was not accepted"
   else
     # Tools put their advice last, and the error above it.
-    echo "$({ grep -E '(Error|ERROR|error|E): ' "$1" || grep -v '^ *$' "$1"; } | tail -n 1 | sed 's/^ *//') (all of it: $1)"
+    echo "$({ grep -E '(Error|ERROR|error|E): ' "$1" || grep -v '^ *$' "$1"; } | tail -n 1 | sed 's/^ *//') (the whole log: $1)"
   fi
 }
 
 hint_for() {
   case "$1" in
-  *disk*) echo "freeing about 2 GB, then the same command again" ;;
-  *network*) echo "the same command again once this machine is on line; behind a proxy set https_proxy, for a mirror pip's index-url" ;;
-  *"lock file"*) echo "git checkout requirements/, and check the mirror that pip uses" ;;
-  *certificate*) echo "telling pip of your company's certificate: PIP_CERT=/path/to/ca.pem" ;;
-  *) echo "reading the log, then the same command again" ;;
+  *disk*) echo "free about 2 GB of disk space, and give the same command again" ;;
+  *network*) echo "connect this machine to the network, and give the same command again; behind a proxy, set https_proxy; for a mirror, set pip's index-url" ;;
+  *"lock file"*) printf 'check the mirror that pip uses, and restore the lock files:\n  git checkout requirements/\n' ;;
+  *certificate*) echo "name your company's certificate authority for pip: PIP_CERT=/path/to/ca.pem" ;;
+  *) echo "read the log, and give the same command again" ;;
   esac
 }

@@ -25,7 +25,9 @@ main() {
   case "${1:-}" in
   build) build ;;
   check) check ;;
-  *) fail "image.sh does not know \"${1:-}\"" "make image, or make image-check" ;;
+  *) fail "unknown command of image.sh: ${1:-none}" "give one of these commands:
+  make image
+  make image-check" ;;
   esac
 }
 
@@ -34,7 +36,8 @@ build() {
   for name in docker podman; do
     [ -n "$engine" ] || { have "$name" && engine=$name; } || true
   done
-  [ -n "$engine" ] || fail "neither docker nor podman is here" "installing one of them, or make image-check on Debian"
+  [ -n "$engine" ] || fail "neither docker nor podman is installed" "install docker or podman; on Debian, you can give this command instead:
+  make image-check"
   local format=()
   [ "$engine" != podman ] || format=(--format docker) # the other format has no health check
   "$engine" build "${format[@]}" ${base:+--build-arg "BASE=$base"} --tag "$image" .
@@ -42,7 +45,8 @@ build() {
 }
 
 check() {
-  [ "$(id -u)" = 0 ] || fail "the check makes a base image, which only root may" "sudo make image-check"
+  [ "$(id -u)" = 0 ] || fail "the check makes a base image, which needs root" "give the command as root:
+  sudo make image-check"
   ensure_podman
   export BUILDAH_ISOLATION=chroot PODMAN_IGNORE_CGROUPSV1_WARNING=1
   if [ -z "$base" ]; then
@@ -53,13 +57,13 @@ check() {
   say "building $image from $base (.tools/image.log)"
   podman build --format docker --pull=never --network host "${limits[@]}" $(mirror_settings) \
     --build-arg "BASE=$base" --tag "$image" . >"$log" 2>&1 </dev/null ||
-    fail "the image could not be built: $(reason_in "$log")" "reading $log"
+    fail "the image could not be built: $(reason_in "$log")" "read $log"
   say "built in $((SECONDS - started)) s, $(podman image inspect --format '{{.Size}}' "$image" |
     awk '{ printf "%.2f GB", $1 / 1e9 }') unpacked"
-  say "compose.yaml, as docker-compose reads it"
+  say "checking compose.yaml with docker-compose"
   deploy/compose/secrets.sh .tools/secrets >>"$log"
   SECRETS=.tools/secrets docker-compose --profile try --profile cli config --quiet ||
-    fail "compose.yaml is not what docker-compose understands" "the message above"
+    fail "docker-compose rejects compose.yaml" "read the message above"
   .venv/bin/python scripts/image_check.py --image "$image" "$@"
 }
 
@@ -74,9 +78,9 @@ make_base() {
   local archive=.tools/base.tar
   say "making $check_base from Debian's packages"
   quietly "$log" mmdebstrap --variant=minbase --include=ca-certificates trixie "$archive" ||
-    fail "no base could be made: $(reason_in "$log")" "reading $log"
+    fail "the base image could not be made: $(reason_in "$log")" "read $log"
   quietly "$log" podman import "$archive" "$check_base" ||
-    fail "the base could not be imported: $(reason_in "$log")" "reading $log"
+    fail "the base image could not be imported: $(reason_in "$log")" "read $log"
   rm -f "$archive"
 }
 

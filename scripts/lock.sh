@@ -51,5 +51,5 @@ for package in lock["packages"].values():
 path.write_text(json.dumps(lock, indent=2) + "\n")
 PY
 else
-  warn "npm is missing: requirements/npm/package-lock.json stays as it is"
+  warn "npm is not installed: requirements/npm/package-lock.json is not changed"
 fi

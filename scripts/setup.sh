@@ -23,14 +23,16 @@ main() {
   dev) ensure_venv .venv requirements/dev.txt ours "capture and tests" ;;
   tools)
     ensure_commands
-    ensure_venv .venv-tools requirements/tools.txt theirs "other people's readers, for tests"
+    ensure_venv .venv-tools requirements/tools.txt theirs "readers of other projects, for tests"
     ensure_npm_tools
     ;;
-  *) fail "set-up does not know \"$purpose\"" "make setup, or make setup-test" ;;
+  *) fail "unknown set-up: $purpose" "give one of these commands:
+  make setup
+  make setup-test" ;;
   esac
   [ "$purpose" = tools ] || scripts/setup_browser.sh
   [ "$purpose" != dev ] || ensure_full_browser
-  [ $((SECONDS - started)) -lt 2 ] || say "set up for $purpose in $((SECONDS - started)) s"
+  [ $((SECONDS - started)) -lt 2 ] || say "set-up for $purpose is complete ($((SECONDS - started)) s)"
 }
 
 # ensure_venv DIR LOCK ours|theirs WHAT: a venv that holds exactly what LOCK pins, and our package.
@@ -61,8 +63,9 @@ ensure_venv() {
     # A log of its own: a cause of the downloads above is not a cause of this.
     : >"$venv/setup-own.log"
     pip_install "$venv" "$venv/setup-own.log" --no-deps --no-build-isolation -e . ||
-      fail "our own package could not be installed: $(reason_in "$venv/setup-own.log")" \
-        "git status, and then the same command again"
+      fail "the package snapshotter could not be installed: $(reason_in "$venv/setup-own.log")" \
+        "check the source folder for changes, and give the same command again:
+  git status"
   fi
   echo "$wanted" >"$venv/setup.stamp"
 }
@@ -98,7 +101,7 @@ ensure_full_browser() {
   if ! found=$(full_browser); then
     install_packages "$setup_log" chromium || true
     found=$(full_browser) || {
-      warn "tests of full Chromium will fail: there is none${_why:+, and $_why}"
+      warn "tests of full Chromium will fail, because it is not installed${_why:+: $_why}"
       warn "try: $(packages_hint chromium)"
       return 0
     }

@@ -71,19 +71,20 @@ ensure_browser() {
   if [ -x "$(cat .tools/browser.path 2>/dev/null)" ]; then return; fi
   mkdir -p .tools
   rm -f "$log"
-  candidates >/dev/null || fail "our own package does not start" "make distclean, then the same command again"
+  candidates >/dev/null || fail "the package snapshotter does not start" "remove the installation, and give the same command again:
+  make distclean"
   if ! found=$(find_browser); then
-    say "no Chromium on this machine"
+    say "Chromium is not installed on this machine"
     browser_from_packages || browser_from_playwright || true
-    found=$(find_browser) || fail "no Chromium could be installed: $(browser_failure)" \
-      "$(packages_hint chromium-headless), then the same command again"
+    found=$(find_browser) || fail "Chromium could not be installed: $(browser_failure)" \
+      "give the same command again after this step: $(packages_hint chromium-headless)"
   fi
   say "browser: $found"
   echo "$found" >.tools/browser.path
 }
 
 browser_failure() {
-  if [ -s "$log" ]; then reason_in "$log"; else echo "no way to download one"; fi
+  if [ -s "$log" ]; then reason_in "$log"; else echo "there is no way to download Chromium"; fi
 }
 
 # One test each for a Chinese, a Japanese, an Arabic and an emoji font.
@@ -104,7 +105,7 @@ ensure_fonts() {
   if lacks_fonts; then
     say "fonts for Chinese, Japanese, Korean, Arabic, Hebrew, Hindi, Thai or emoji are missing"
     install_packages "$log" fonts || {
-      warn "text in some scripts will show as boxes: $_why"
+      warn "text in some scripts will be shown as boxes: $_why"
       warn "try: $(packages_hint fonts)"
       return 0
     }

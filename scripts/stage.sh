@@ -6,7 +6,8 @@
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 answer_options "${1:-}"
-[ $# -ge 2 ] || fail "stage.sh needs a name and a command" "scripts/stage.sh --help"
+[ $# -ge 2 ] || fail "stage.sh needs a name and a command" "show the usage:
+  scripts/stage.sh --help"
 name=$1
 shift
 echo "==> $name"

@@ -86,7 +86,7 @@ def list_(
                 print_result(job_line(status))
     if not found and not as_json:
         print_message(
-            "the queue has no such job. Hand over a page:\n  snapshotter capture --enqueue URL"
+            "no such job is in the queue. Hand over a page:\n  snapshotter capture --enqueue URL"
         )
 
 

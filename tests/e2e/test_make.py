@@ -64,7 +64,7 @@ def test_make_capture_of_a_page_that_is_not_there_still_leaves_a_bundle_and_says
     )
 
     assert done.returncode == 2  # make's own word for failure
-    assert "exit code 3" in done.stderr
+    assert "the exit code of snapshotter is 3" in done.stderr
     assert len(installation.bundles()) == 1
     assert "court minimum  not met: HTML source, full-page capture missing" in done.stdout
 
@@ -73,5 +73,5 @@ def test_make_capture_without_a_url_says_what_to_type(installation: Installation
     done = _type(["make", "capture"], installation)
 
     assert done.returncode == 2
-    assert "try: make capture URL=https://example.org" in done.stderr
+    assert "try: name a URL:\n  make capture URL=https://example.org" in done.stderr
     assert installation.bundles() == []

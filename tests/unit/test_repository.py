@@ -153,7 +153,7 @@ def test_make_help_names_the_two_commands_of_the_readme() -> None:
     ).stdout
 
     assert re.search(r"^  capture +Capture a page", listed, re.MULTILINE)
-    assert re.search(r"^  test +Everything CI checks", listed, re.MULTILINE)
+    assert re.search(r"^  test +Run all checks of CI", listed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh"), key=str))
@@ -171,7 +171,7 @@ def test_make_capture_without_an_address_says_what_to_type() -> None:
     )
 
     assert ran.returncode == 2
-    assert "make capture: try: make capture URL=https://example.org" in ran.stderr
+    assert "make capture: try: name a URL:\n  make capture URL=https://example.org\n" in ran.stderr
 
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
