@@ -63,7 +63,7 @@ def _first_capture(console: Console, home: Path) -> None:
         _install(home, authority)
         _run(home, "snapshotter keys init")
         captured = _show(console, home, f"snapshotter capture {site.url('/')}")
-        bundle = captured.split("next: snapshotter verify ")[1].strip()
+        bundle = captured.split("  snapshotter verify ")[1].strip()
         _show(console, home, f"snapshotter verify {bundle}")
         (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
         _show(console, home, "snapshotter verify copy.wacz   # one byte of it was changed")
@@ -118,7 +118,7 @@ def _run(home: Path, command: str) -> str:
 
 def _style(line: str) -> str:
     for beginning, style in (("FAIL", "bold red"), ("PASSED", "bold green"), ("ok", "green")):
-        if line.startswith(beginning):
+        if line.removeprefix("  ").removeprefix("proof: ").startswith(beginning):
             return style
     # Of the demo: its steps, what each of them proves, and its two verdicts.
     for word, style in ((" FAILED with", "bold red"), (" PASSED: ", "bold green")):

@@ -3761,18 +3761,14 @@ def as_text(result: Verification) -> str:
         )
     if hasattr(result, "record") and result.verdict != FAILED:
         outcome, reasons = result.record.outcome()
-        words = (
-            f"outcome of the capture, by the bundle's own record: {outcome}"
-            if outcome
-            else "the bundle does not state whether its capture is complete"
-        )
-        lines.append("  " + words)
+        words = f"capture: {outcome}" if outcome else "capture: not established"
+        lines.append(words)
         lines += [
-            f"    {printable(reason['code'][:500])}: {printable(reason['detail'][:500])}"
+            f"  reason: {printable(reason['code'][:500])}: {printable(reason['detail'][:500])}"
             for reason in reasons[:50]
         ]
         if len(reasons) > 50:
-            lines.append(f"    and {len(reasons) - 50} more reasons")
+            lines.append(f"  further reasons: {len(reasons) - 50}")
     return "\n".join(lines)
 
 

@@ -94,7 +94,9 @@ def verify_stored(service: VerificationService, object_id: str) -> Verification:
             return _verify_event(service, object_id, event, None)
     key = bundles.find_bundle_key(store, object_id)
     with store.open(key) as stream:
-        found = verify_in_store(stream, store, key, service.trust, now=service.now())
+        found = verify_in_store(
+            stream, store, key, service.trust, now=service.now(), read_assessment=True
+        )
     if found.bundle_id not in (object_id, ""):
         other = _other_under_id("bundle", found.bundle_id, object_id, Code.NAME)
         found = replace(found, findings=(*found.findings, other), established=None)

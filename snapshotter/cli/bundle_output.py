@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
     format_bytes,
+    page_facts,
     verdict_json,
-    verdict_lines,
 )
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.model.assessment import Assessment
+    from snapshotter.model.sentences import CaptureState, PageState
     from snapshotter.model.takedown import Observation
 
 # The parts of the court minimum in a record.
@@ -26,12 +27,20 @@ _MINIMUM = (
 
 
 def describe_observation(observation: "Observation") -> str:
-    """Return what a capture shows, in a few words: `unavailable (author)`."""
-    words: str = observation.availability.value
-    why = observation.cause or observation.undecided
-    words += f" ({why.value})" if why else ""
+    """Return what a capture shows, in a few words: `not available (removal by the author)`."""
+    from snapshotter.model.assessment import AssessmentSummary
+    from snapshotter.model.sentences import page_words
+
+    shown = AssessmentSummary(
+        content=observation.content,
+        availability=observation.availability,
+        cause=observation.cause,
+        undecided=observation.undecided,
+        wall=observation.wall,
+        ambiguous=observation.ambiguous,
+    )
     states = sorted({account.state for account in observation.accounts})
-    return words + (f", account {', '.join(states)}" if states else "")
+    return page_words(shown) + (f", account {', '.join(states)}" if states else "")
 
 
 def bundle_json(entry: "ListedBundle", *, held: bool) -> dict[str, Any]:
@@ -59,119 +68,150 @@ def bundle_json(entry: "ListedBundle", *, held: bool) -> dict[str, Any]:
 
 
 def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
+    """Return a line of the list: id, time, page, capture, address, title."""
+    from snapshotter.model.sentences import CaptureState, page_words
+
     if entry.erased:
         return (
             f"{entry.bundle_id}  erased by order of {entry.erased.at:%Y-%m-%d}  "
             f"{entry.erased.order}"
         )
     if entry.problem:
-        return f"{entry.bundle_id}  unreadable  {entry.problem}"
+        return f"{entry.bundle_id}  cannot be read  {entry.problem}"
     record = entry.record
-    what = record["what"]
+    what, capture = record["what"], CaptureState.of_record(record)
     status, title = what["http_status"] or "---", what["title"]
-    shown = f"  {entry.shown.words}" if entry.shown is not None else ""
     return (
-        f"{entry.bundle_id}  {record['when']['started_at']}  {record['outcome']['state']:<8}  "
-        f"{status}{shown}  {what['requested_url']}{f'  {title}' if title else ''}"
-        f"{'  held' if held else ''}"
+        f"{entry.bundle_id}  {record['when']['started_at']}  "
+        f"{page_words(entry.shown, capture.outcome)}  "
+        f"{record['outcome']['state']}  {status}  {what['requested_url']}"
+        f"{f'  {title}' if title else ''}{'  legal hold' if held else ''}"
     )
 
 
-def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> list[tuple[str, str]]:
-    """Return the main facts of a capture record, each as a label and a text."""
+def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> list[str]:
+    """Return the main facts of a capture record for a person: the headline, then groups."""
     from snapshotter.model import sentences
+    from snapshotter.verify.report import group_lines
 
     capture = sentences.CaptureState.of_record(record)
-
     try:
-        what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
-        whom, environment = record["from_whom"], how["environment"]
-        clock = when["clock"]
-        minimum = record["court_minimum"]
-        page = sentences.PageState.of(assessment, what["http_status"])
-        shown = page.shown
-        missing = [name for key, name in _MINIMUM if minimum[key] is not True]
-        words = sentences.court_minimum_words(minimum["met"] is True, missing, light=capture.light)
-        lines = [
+        page = sentences.PageState.of(assessment, record["what"]["http_status"])
+        headline = sentences.headline(page=page, capture=capture)
+        state = capture.outcome.value if capture.outcome is not None else "not established"
+        groups = (
             (
-                "in short",
-                f"{sentences.headline(page=page, capture=capture)} {sentences.NOT_VERIFIED}",
+                f"page: {sentences.page_words(page.shown, capture.outcome)}",
+                _page_rows(record, page),
             ),
-            ("bundle", record["bundle_id"]),
-            ("title", what["title"]),
-            ("requested", what["requested_url"]),
-            *(
-                ("redirect", f"{hop['status'] or hop['kind']} {hop['to_url']}")
-                for hop in what["redirects"]
-            ),
-            ("final", what["final_url"]),
-            ("HTTP status", str(what["http_status"] or "none")),
-            *verdict_lines(shown),
-            ("outcome", record["outcome"]["state"]),
-            *(
-                ("", f"{reason['code']}: {reason['detail']}")
-                for reason in record["outcome"]["reasons"]
-            ),
-            *(
-                ("", f"warning: {warning['code']}: {warning['detail']}")
-                for warning in record["outcome"].get("warnings", ())
-            ),
-            (
-                "court minimum",
-                sentences.qualify_court_minimum(words, minimum["met"] is True, shown),
-            ),
-            ("captured", f"{when['started_at']} to {when['ended_at']}"),
-            (
-                "clock",
-                f"{clock['source']}, synchronised: {clock['synchronised']}, "
-                f"error at most {clock['max_error_ms']} ms; server's Date: "
-                f"{when['http_date'] or 'none'}",
-            ),
-            ("sealed", record["sealed_at"]),
-            ("signed by", ", ".join(signer["key_id"] for signer in record["signers"])),
-            ("software", record["software"]),
-            ("browser", environment["browser_product"]),
-            ("sandbox", environment["sandbox"]["detail"]),
-            ("policy", how["policy"]["name"]),
-        ]
-        if whom:
-            lines.append(("server", f"{whom['remote_ip']} port {whom['remote_port']}"))
-            if whom["tls"]:
-                chain = whom["tls"]["chain"]
-                leaf = f", {chain[0]['subject']} by {chain[0]['issuer']}" if chain else ""
-                lines.append(("TLS", f"{whom['tls']['protocol']} {whom['tls']['cipher']}{leaf}"))
-        images, requests = content["images"], content["requests"]
-        lines += [
-            ("images", f"{images['loaded']} of {images['wanted']} loaded"),
-            ("requests", f"{requests['answered']} of {requests['total']} answered"),
-            *(
-                ("no answer", f"{failed['error']} {failed['url']}")
-                for failed in content["failed_requests"][:20]
-            ),
-            *(("missing", part) for part in content["missing_parts"]),
-            *(
-                _replaced(item["place"], item["name"], item["count"])
-                for item in record["redactions"]
-            ),
-            *(
-                ("file", f"{item['path']} {format_bytes(item['length'])} {item['note']}".rstrip())
-                for item in content["artifacts"]
-            ),
-        ]
+            (f"capture: {state}", _capture_rows(record, capture, page)),
+            ("proof: not verified", _proof_rows(record)),
+            ("environment", _environment_rows(record)),
+            ("files", _file_rows(record)),
+        )
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         # A stranger may have written the record, so it may lack fields.
-        why = (
-            f"has no {error}" if isinstance(error, KeyError) else f"is not as it has to be: {error}"
-        )
+        why = f"has no {error}" if isinstance(error, KeyError) else f"is invalid: {error}"
         raise SnapshotterError(
             f"the capture record {why}",
-            hint="snapshotter show --json prints it as it is; snapshotter verify judges it",
+            hint="print the record as JSON with the option --json, or verify the bundle with "
+            "snapshotter verify",
         ) from error
-    return [(label, str(text)) for label, text in lines]
+    lines = [f"{headline} {sentences.NOT_VERIFIED}", ""]
+    for heading, rows in groups:
+        lines += group_lines(heading, [(label, str(text)) for label, text in rows])
+    return lines
+
+
+Rows = list[tuple[str, Any]]
+
+
+def _page_rows(record: dict[str, Any], page: "PageState") -> Rows:
+    from snapshotter.model.sentences import format_http_status
+
+    what = record["what"]
+    status = what["http_status"]
+    return [
+        ("requested", what["requested_url"]),
+        *(
+            ("redirect", f"{hop['status'] or hop['kind']} {hop['to_url']}")
+            for hop in what["redirects"]
+        ),
+        ("final", what["final_url"]),
+        ("title", what["title"]),
+        ("status", format_http_status(status) if status else "no answer"),
+        *page_facts(page.shown),
+    ]
+
+
+def _capture_rows(record: dict[str, Any], capture: "CaptureState", page: "PageState") -> Rows:
+    from snapshotter.model.sentences import court_minimum_words, qualify_court_minimum
+
+    outcome, minimum, content = (record[key] for key in ("outcome", "court_minimum", "content"))
+    met = minimum["met"] is True
+    missing = [name for key, name in _MINIMUM if minimum[key] is not True]
+    words = court_minimum_words(met, missing, light=capture.light)
+    when, images, requests = record["when"], content["images"], content["requests"]
+    return [
+        *(("reason", f"{reason['code']}: {reason['detail']}") for reason in outcome["reasons"]),
+        *(
+            ("warning", f"{warning['code']}: {warning['detail']}")
+            for warning in outcome.get("warnings", ())
+        ),
+        ("captured", f"{when['started_at']} to {when['ended_at']}"),
+        ("images", f"{images['loaded']} of {images['wanted']} loaded"),
+        ("requests", f"{requests['answered']} of {requests['total']} answered"),
+        *(
+            ("no answer", f"{failed['error']} {failed['url']}")
+            for failed in content["failed_requests"][:20]
+        ),
+        *(("missing", part) for part in content["missing_parts"]),
+        *(_replaced(item["place"], item["name"], item["count"]) for item in record["redactions"]),
+        ("court minimum", qualify_court_minimum(words, met, page.shown)),
+    ]
+
+
+def _proof_rows(record: dict[str, Any]) -> Rows:
+    return [
+        ("bundle", record["bundle_id"]),
+        ("sealed", f"{record['sealed_at']}, by the clock of the capturing machine"),
+        *(("signed by", f"key {signer['key_id']}") for signer in record["signers"]),
+    ]
+
+
+def _environment_rows(record: dict[str, Any]) -> Rows:
+    when, how, whom = record["when"], record["how"], record["from_whom"]
+    environment, clock = how["environment"], when["clock"]
+    rows: Rows = [
+        ("policy", how["policy"]["name"]),
+        ("software", record["software"]),
+        ("browser", environment["browser_product"]),
+        ("sandbox", environment["sandbox"]["detail"]),
+        (
+            "clock",
+            f"{clock['source']}, synchronised: {clock['synchronised']}, "
+            f"error at most {clock['max_error_ms']} ms, Date of the server: "
+            f"{when['http_date'] or 'none'}",
+        ),
+    ]
+    if whom:
+        rows.append(("server", f"{whom['remote_ip']} port {whom['remote_port']}"))
+        if whom["tls"]:
+            chain = whom["tls"]["chain"]
+            leaf = f", {chain[0]['subject']} by {chain[0]['issuer']}" if chain else ""
+            rows.append(("TLS", f"{whom['tls']['protocol']} {whom['tls']['cipher']}{leaf}"))
+    return rows
+
+
+def _file_rows(record: dict[str, Any]) -> Rows:
+    return [
+        ("", f"{item['path']} {format_bytes(item['length'])} {item['note']}".rstrip())
+        for item in record["content"]["artifacts"]
+    ]
 
 
 def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
     """Return label and text for values that commitments replace."""
     if source == "viewer-field":
-        return "removed", f"viewer field removed: {name} ({count} times)"
-    return "replaced", f"{count} {name} values ({source})"
+        return "removed", f"viewer field {name}, number of places: {count}"
+    return "replaced", f"values of {name} in {source}, number of places: {count}"

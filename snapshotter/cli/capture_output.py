@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.cli.output import (
     Steps,
     format_bytes,
+    page_facts,
+    print_group,
     print_hint,
     print_json,
     print_message,
+    print_next,
     print_result,
     program_name,
     verdict_json,
-    verdict_lines,
 )
 from snapshotter.errors import SnapshotterError
 
@@ -202,15 +204,15 @@ def _replay_json(replay: "Replay") -> dict[str, Any]:
     }
 
 
-def _print_replay(replay: "Replay") -> None:
+def _replay_rows(replay: "Replay") -> list[tuple[str, str]]:
     from snapshotter.model.replay import ReplayVerdict
 
     words = {
-        ReplayVerdict.REPLAYS: "replays as it was captured, in pywb",
-        ReplayVerdict.DIFFERS: "differs from what was captured, in pywb",
+        ReplayVerdict.REPLAYS: "equal to the capture, in pywb",
+        ReplayVerdict.DIFFERS: "different from the capture, in pywb",
         ReplayVerdict.UNCHECKED: "could not be checked",
     }[replay.verdict]
-    print_result(f"  replay         {words}{f': {replay.detail}' if replay.detail else ''}")
+    rows = [("replay", f"{words}{f': {replay.detail}' if replay.detail else ''}")]
     for difference in replay.pictures:
         size = f"{difference.captured_px[0]} x {difference.captured_px[1]} pixels"
         if difference.replayed_px is None:
@@ -218,17 +220,14 @@ def _print_replay(replay: "Replay") -> None:
         elif difference.replayed_px != difference.captured_px:
             size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
         name = difference.path.rpartition("/")[2]
-        print_result(
-            f"                 {name}: {difference.percent:.4f} % of pixels differ ({size})"
-        )
+        rows.append(("", f"{name}: {difference.percent:.4f} % of pixels differ ({size})"))
     if replay.missed_count:
-        print_result(
-            f"                 {replay.missed_count} requests of the replay were not answered:"
-        )
+        rows.append(("", f"requests of the replay without an answer: {replay.missed_count}"))
     for missed in replay.missed[:_MISSED]:
-        print_result(f"                   {missed.method or '?'} {missed.url}: {missed.why}")
+        rows.append(("", f"{missed.method or '?'} {missed.url}: {missed.why}"))
     if replay.missed_count > _MISSED:
-        print_result(f"                   and {replay.missed_count - _MISSED} more")
+        rows.append(("", f"further requests: {replay.missed_count - _MISSED}"))
+    return rows
 
 
 def _log_json(logged: "LogResult") -> dict[str, Any]:
@@ -242,60 +241,79 @@ def _log_json(logged: "LogResult") -> dict[str, Any]:
 
 
 def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
-    from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
-    from snapshotter.formats.printable import printable
-    from snapshotter.model.finding import Verdict
-    from snapshotter.model.sentences import court_minimum_words, qualify_court_minimum
-
-    captured, bundle = done.capture, done.bundle
     print_result(_headline(done))
-    for reason in captured.reasons:
-        print_result(f"  {reason.code}: {describe_reason(reason)}")
-    for warning in captured.warnings:
-        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
-    if captured.title:
-        print_result(f"  title          {printable(captured.title)}")
-    status = captured.response.status if captured.response else "none"
-    images = captured.images
-    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
-    for label, text in verdict_lines(done.shown):
-        print_result(f"  {label:<14} {text}")
-    if captured.page_size:
-        size = captured.page_size
-        print_result(f"  full page      {size.width} x {size.captured_height} CSS pixels")
-    print_result(f"  images         {images.loaded} of {images.wanted} loaded")
-    counts = captured.requests
-    lost = counts.failed + counts.blocked
-    more = f", {lost} without an answer" if lost else ""
-    print_result(f"  requests       {counts.answered} of {counts.total} answered{more}")
-    minimum = captured.court_minimum
-    words = court_minimum_words(minimum.met, minimum.missing, light=done.decision.light)
-    print_result(f"  court minimum  {qualify_court_minimum(words, minimum.met, done.shown)}")
-    print_result(f"  time proof     {timestamp_state(done)}")
-    if done.logged is not None:
-        print_result(f"  log            {log_state(done)}")
-    verified = {
-        Verdict.PASSED: "PASSED",
-        Verdict.INDETERMINATE: "intact; INDETERMINATE until the time is proven",
-        Verdict.FAILED: "FAILED",
-    }[done.report.verdict]
-    print_result(f"  verified       {verified}")
-    if done.replay:
-        _print_replay(done.replay)
-    for number, signed in enumerate(bundle.signatures):
-        print_result(f"  {'' if number else 'signed by':<14} key {signed.key_id}")
-    took = done.stage_ms["total"] / 1000
-    print_result(f"  bundle         {_from_here(done.location)}")
-    size_words = format_bytes(bundle.digests.length)
-    print_result(f"                 {size_words}, sha256 {bundle.digests.sha256}, {took:.1f} s")
+    print_result()
+    _print_groups(done)
     print_result()
     print_result(f"cite: {citation(done)}")
     if last:
-        where = "" if store == "captures" else f" --store {store}"
-        if "://" in done.location:
-            print_result(f"next: {program_name()} verify{where} {bundle.id}")
-        else:
-            print_result(f"next: {program_name()} verify {_from_here(done.location)}")
+        where = "" if store == "captures" else f" --store {shlex.quote(store)}"
+        of_bundle = (
+            f"{where} {done.bundle.id}"
+            if "://" in done.location
+            else f" {shlex.quote(_from_here(done.location))}"
+        )
+        print_next("verify the bundle", f"{program_name()} verify{of_bundle}")
+
+
+def _print_groups(done: "CaptureResult") -> None:
+    """Print the facts about the page, the capture and the proof, and the files."""
+    from snapshotter.model.sentences import ProofState, page_words, proof_words
+
+    print_group(f"page: {page_words(done.shown, done.capture.outcome)}", _page_rows(done))
+    print_group(f"capture: {done.capture.outcome.value}", _capture_rows(done))
+    print_group(f"proof: {proof_words(ProofState.of(done.report))}", _proof_rows(done))
+    took = done.stage_ms["total"] / 1000
+    digests = done.bundle.digests
+    files = [
+        ("bundle", _from_here(done.location)),
+        ("size", f"{format_bytes(digests.length)}, captured and sealed in {took:.1f} s"),
+        ("SHA-256", digests.sha256),
+    ]
+    print_group("files", files)
+
+
+def _page_rows(done: "CaptureResult") -> list[tuple[str, str]]:
+    from snapshotter.model.sentences import format_http_status
+
+    captured, response = done.capture, done.capture.response
+    rows = [("address", captured.final_url)]
+    if captured.title:
+        rows.append(("title", captured.title))
+    rows.append(("status", format_http_status(response.status) if response else "no answer"))
+    return rows + page_facts(done.shown, stub=False)
+
+
+def _capture_rows(done: "CaptureResult") -> list[tuple[str, str]]:
+    from snapshotter.model.sentences import court_minimum_words, qualify_court_minimum
+
+    captured, images, counts = done.capture, done.capture.images, done.capture.requests
+    rows = [("reason", f"{reason.code}: {describe_reason(reason)}") for reason in captured.reasons]
+    rows += [("warning", f"{warning.code}: {warning.detail}") for warning in captured.warnings]
+    if captured.page_size:
+        size = captured.page_size
+        rows.append(("full page", f"{size.width} x {size.captured_height} CSS pixels"))
+    lost = counts.failed + counts.blocked
+    unanswered = f", without an answer: {lost}" if lost else ""
+    rows.append(("images", f"{images.loaded} of {images.wanted} loaded"))
+    rows.append(("requests", f"{counts.answered} of {counts.total} answered{unanswered}"))
+    minimum = captured.court_minimum
+    words = court_minimum_words(minimum.met, minimum.missing, light=done.decision.light)
+    rows.append(("court minimum", qualify_court_minimum(words, minimum.met, done.shown)))
+    return rows
+
+
+def _proof_rows(done: "CaptureResult") -> list[tuple[str, str]]:
+    from snapshotter.app.pipeline.capture_warnings import log_state, timestamp_state
+
+    rows = [("time", timestamp_state(done))]
+    if done.logged is not None:
+        rows.append(("log", log_state(done)))
+    rows += [("signed by", f"key {signed.key_id}") for signed in done.bundle.signatures]
+    if done.replay:
+        rows += _replay_rows(done.replay)
+    rows.append(("judged with", done.report.trust))
+    return rows
 
 
 def describe_reason(reason: "Reason") -> str:
@@ -317,23 +335,24 @@ def _print_allow_network(captured: "Capture") -> None:
 
 
 def _print_check(done: "CaptureResult") -> None:
-    """Print the result of a light check, the verdict first."""
-    from snapshotter.app.pipeline.capture_warnings import timestamp_state
-    from snapshotter.formats.printable import printable
+    """Print the result of a light check, with fewer facts than that of a capture."""
+    from snapshotter.model.sentences import ProofState, page_words, proof_words
 
+    print_result(_headline(done))
+    print_result()
+    print_group(f"page: {page_words(done.shown, done.capture.outcome)}", _page_rows(done))
+    print_group(f"capture: {done.capture.outcome.value}", _check_rows(done))
+    print_group(f"proof: {proof_words(ProofState.of(done.report))}", _proof_rows(done)[:1])
+    print_group("files", [("bundle", _from_here(done.location))])
+    print_result()
+
+
+def _check_rows(done: "CaptureResult") -> list[tuple[str, str]]:
     captured = done.capture
-    words = done.shown.words if done.shown is not None else "no verdict"
-    print_result(f"{words}: {printable(captured.requested_url)}")
-    for reason in captured.reasons:
-        print_result(f"  {reason.code}: {describe_reason(reason)}")
-    for warning in captured.warnings:
-        print_result(f"  warning: {warning.code}: {printable(warning.detail)}")
-    for label, text in verdict_lines(done.shown)[1:]:
-        print_result(f"  {label:<14} {text}")
-    status = captured.response.status if captured.response else "none"
-    print_result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
-    print_result(f"  time proof     {timestamp_state(done)}")
-    print_result(f"  bundle         {_from_here(done.location)} (light: first view, text, network)")
+    rows = [("reason", f"{reason.code}: {describe_reason(reason)}") for reason in captured.reasons]
+    rows += [("warning", f"{warning.code}: {warning.detail}") for warning in captured.warnings]
+    rows.append(("contents", "first view, document, text and network record"))
+    return rows
 
 
 def _from_here(location: str) -> str:

@@ -86,7 +86,7 @@ def list_(
         else:
             print_result(bundle_line(entry, held=held))
     if not count and not as_json:
-        print_message(f"{opened.url} holds no bundles yet")
+        print_message(f"the store {opened.url} contains no bundles yet")
 
 
 def _list_identity(
@@ -114,4 +114,6 @@ def _list_identity(
                 f"{describe_observation(observation)}  {observation.url}"
             )
     if not found and not as_json:
-        print_message(f"{source.store.url} holds no capture of {resolved} with a verdict")
+        print_message(
+            f"the store {source.store.url} contains no capture of {resolved} that has a verdict"
+        )

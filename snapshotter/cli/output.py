@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from snapshotter.errors import SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.model.assessment import AssessmentSummary
 
+_NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason says the same
 # What a person reads while each stage runs.
 _WORDS = {
     "launch": "starting the browser",
@@ -88,21 +90,42 @@ def verdict_json(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
 
 
 def verdict_lines(shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
-    """Return what a capture shows, each fact as a label and a text."""
+    """Return what a capture shows, each fact as a label and a text; the state comes first."""
     if shown is None:
         return []
     from snapshotter.formats.printable import printable
+    from snapshotter.model.sentences import page_words
 
-    rule = f", by rule {shown.rule}" if shown.rule else ""
-    lines = [("verdict", f"{shown.words}{printable(rule)}")]
-    lines += [("", printable(text)) for text in (shown.detail,) if text]
+    return [("page", printable(page_words(shown))), *page_facts(shown)]
+
+
+def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[tuple[str, str]]:
+    """
+    Return the facts behind the state of a page, each as a label and a text.
+
+    Args:
+        stub: Whether the rule that would know an unknown notice is printed.
+    """
+    if shown is None:
+        return []
+    from snapshotter.formats.printable import printable
+    from snapshotter.model.assessment import Availability
+
+    lines = [("rule", printable(text)) for text in (shown.rule,) if text]
+    is_open = shown.availability is Availability.INCONCLUSIVE
+    if is_open and shown.detail and not shown.detail.startswith(_NO_PAGE):
+        lines.append(("assessment", printable(shown.detail)))
     lines += [("notice", printable(text)) for text in (shown.notice,) if text]
-    lines += [("cites", printable(text)) for text in (shown.cited_rule,) if text]
-    lines += [("account", f"{printable(account)}, as this page says") for account in shown.accounts]
-    lines += [("label", f"{printable(label)}, says the platform") for label in shown.labels]
-    lines += [("quoted", f"is gone itself, by rule {printable(rule)}") for rule in shown.quoted]
-    if shown.stub:
-        lines.append(("rule", "a notice like this could be known by:"))
+    lines += [("cited rule", printable(text)) for text in (shown.cited_rule,) if text]
+    lines += [
+        ("account", f"{printable(account)}, as the page states") for account in shown.accounts
+    ]
+    lines += [("label", f"{printable(label)}, by the platform") for label in shown.labels]
+    lines += [("quoted item", f"not available, by rule {printable(rule)}") for rule in shown.quoted]
+    if shown.stub and not stub:
+        lines.append(("new rule", "snapshotter show prints a rule for this notice"))
+    elif shown.stub:
+        lines.append(("new rule", "this rule would know the notice:"))
         lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
     return lines
 
@@ -149,6 +172,21 @@ def print_result(text: str = "") -> None:
     from snapshotter.formats.printable import printable
 
     _print(printable(text))
+
+
+def print_group(heading: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print a heading, and below it facts with their labels."""
+    from snapshotter.verify.report import group_lines
+
+    for line in group_lines(heading, rows):
+        _print(line)
+
+
+def print_next(sentence: str, *commands: str) -> None:
+    """Print what to do next, each command on a line of its own."""
+    print_result(f"next: {sentence}")
+    for command in commands:
+        print_result(f"  {command}")
 
 
 def print_json(value: Any) -> None:

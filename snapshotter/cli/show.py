@@ -10,6 +10,7 @@ import click
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
+    print_group,
     print_json,
     print_message,
     print_result,
@@ -66,9 +67,10 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
         kept = {"assessment": plain(assessment), "verdict": verdict_json(shown)}
         print_json({**record, **kept})
         return
-    read = describe_readings(assessment.readings) if assessment is not None else []
-    for label, text in (*record_lines(record, assessment), *read):
-        print_result(f"{label:<14} {text}")
+    for line in record_lines(record, assessment):
+        print_result(line)
+    if assessment is not None:
+        print_group("readings", describe_readings(assessment.readings))
 
 
 def _read_assessment(stream: BinaryIO) -> "Assessment | None":

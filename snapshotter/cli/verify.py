@@ -120,7 +120,7 @@ def verify(
             print_error(error)
         except OSError as error:
             codes.append(SnapshotterError.exit_code)
-            print_error(SnapshotterError(f"{name} can not be read: {error.strerror or error}"))
+            print_error(SnapshotterError(f"{name} cannot be read: {error.strerror or error}"))
     return _worst(codes)
 
 

@@ -247,3 +247,11 @@ class AssessmentSummary:
         why = self.cause or self.wall or self.undecided
         kind, state = self.content.value, self.availability.value
         return f"{kind}, {state} ({why.value})" if why else f"{kind}, {state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedAssessment:
+    """What a bundle states about its page, read from the bundle and not derived again."""
+
+    shown: AssessmentSummary | None  # None: the bundle has no assessment that can be read
+    convention: bool = False  # as TakedownVerdict has it

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn, Self
 
+from snapshotter.model.assessment import StatedAssessment
 from snapshotter.model.verified_facts import VerifiedFacts
 
 
@@ -145,6 +146,7 @@ class Report:
     # its time rests on.
     custody: bytes = field(default=b"", repr=False, compare=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    assessed: StatedAssessment | None = field(default=None, repr=False)  # None: it was not read
     # The only values that conclusions may use. None: the bundle FAILED, a check did not run, or
     # the record is none that a capture writes.
     established: VerifiedFacts | None = field(default=None, repr=False, compare=False)

@@ -95,6 +95,12 @@ UNDECIDED_CLAUSES: Final[Mapping[Undecided, str]] = MappingProxyType(
         Undecided.UNKNOWN: "no take-down rule matches what the page showed",
     }
 )
+_OPEN_REASONS: Final[Mapping[Content, str]] = {
+    Content.NOTICE: "notice that no rule knows",
+    Content.SHELL: "layout without main text",
+    Content.CONTENT: "no rule matches",
+    Content.PARTIAL: "no rule matches",
+}
 _LITTLE_TEXT: Final = "the page has little text, and no take-down rule file exists for its host"
 _AVAILABLE: Final = "The page was available."
 _AVAILABLE_IN_PART: Final = "The page was available, but some of its content was missing."
@@ -129,20 +135,25 @@ def page_state(shown: AssessmentSummary | None) -> str:
     return PAGE_STATES[shown.availability]
 
 
-def page_words(shown: AssessmentSummary | None) -> str:
-    """Return the state of a page with its reason, for tables: `not available (blocked account)`."""
+def page_words(shown: AssessmentSummary | None, outcome: Outcome | None = None) -> str:
+    """
+    Return the state of a page with its reason, for tables: `not available (blocked account)`.
+
+    Args:
+        outcome: Of the capture, where it is known.
+    """
     reason = ""
-    if shown is None:
-        reason = "no assessment"
+    if shown is None or shown.content is Content.ERROR:
+        reason = "no assessment" if shown is None else "error"
+        if outcome is Outcome.FAILED:
+            reason = "no page captured"
     elif _is_uncertain(shown):
         reason = "little text"
     elif shown.availability is Availability.UNAVAILABLE:
         cause = shown.cause or Cause.NOT_STATED
         reason = "cause not stated" if cause is Cause.NOT_STATED else CAUSE_NAMES[cause]
     elif shown.availability is Availability.INCONCLUSIVE:
-        reason = (
-            "notice that no rule knows" if shown.content is Content.NOTICE else shown_thing(shown)
-        ).removeprefix("a ")
+        reason = _OPEN_REASONS.get(shown.content) or shown_thing(shown).removeprefix("a ")
     elif shown.content is Content.PARTIAL:
         reason = "some content missing"
     return f"{page_state(shown)} ({reason})" if reason else page_state(shown)
@@ -164,7 +175,7 @@ def page_sentence(page: PageState, outcome: Outcome | None = None) -> str:
     if _is_uncertain(shown):
         return _NOT_ESTABLISHED % _LITTLE_TEXT
     if shown.availability is Availability.UNAVAILABLE:
-        return _NOT_AVAILABLE % _cause_clause(shown, convention=page.convention)
+        return _NOT_AVAILABLE % _cause_clause(shown, page.http_status, convention=page.convention)
     if shown.availability is Availability.AVAILABLE and shown.content is Content.CONTENT:
         return _AVAILABLE
     if shown.availability is Availability.AVAILABLE and shown.content is Content.PARTIAL:
@@ -178,7 +189,7 @@ def shown_thing(shown: AssessmentSummary) -> str:
         return WALLS[shown.wall]
     if shown.content is Content.NOTICE:
         is_known = shown.availability is Availability.UNAVAILABLE
-        return "a notice that the content is not available" if is_known else "a possible notice"
+        return "a statement that the content is not available" if is_known else "a possible notice"
     return CONTENT_NAMES[shown.content]
 
 
@@ -187,9 +198,11 @@ def _is_uncertain(shown: AssessmentSummary) -> bool:
     return shown.ambiguous and shown.content in (Content.CONTENT, Content.PARTIAL)
 
 
-def _cause_clause(shown: AssessmentSummary, *, convention: bool) -> str:
+def _cause_clause(shown: AssessmentSummary, http_status: int | None, *, convention: bool) -> str:
     cause = shown.cause or Cause.NOT_STATED
     rule = f" (rule {shown.rule})" if shown.rule else ""
+    if cause is Cause.NOT_STATED and http_status is not None and http_status >= 400:
+        return f"the server answered {format_http_status(http_status)} and stated no cause{rule}"
     if cause is Cause.NOT_STATED:
         return f"no cause is stated{rule}"
     if convention:
@@ -408,6 +421,23 @@ def capture_sentence(capture: CaptureState) -> str:
     return " ".join(said)
 
 
+def captures_sentence(outcomes: Sequence[Outcome | None], *, missing: int = 0) -> str:
+    """
+    Return whether several captures are whole.
+
+    Args:
+        outcomes: Of the captures that are here.
+        missing: Number of captures that are not here.
+    """
+    complete = sum(outcome is Outcome.COMPLETE for outcome in outcomes)
+    said = (
+        f"All {len(outcomes)} captures are complete."
+        if complete == len(outcomes) and len(outcomes) > 1
+        else f"Complete captures: {complete} of {len(outcomes)}."
+    )
+    return f"{said} Captures that are not here: {missing}." if missing else said
+
+
 def reason_clause(code: str, fault: str = "") -> str:
     """
     Return what a reason code means, as a clause; the code itself if it is unknown.
@@ -471,7 +501,16 @@ PROOF_STATES: Final[Mapping[Verdict, str]] = MappingProxyType(
 NOT_VERIFIED: Final = (
     "It is not established whether the proof is intact: this command does not verify it."
 )
-OWN_KEYS: Final = "your own keys, because no trust file is named"
+
+
+# The states of the timestamps and of the log entry of a bundle that was just sealed.
+TIME_NOT_CONFIGURED: Final = "not confirmed: no timestamp authority is configured"
+TIME_PENDING: Final = "not confirmed yet: no timestamp authority has answered"
+TIME_PENDING_FOR_ONE: Final = "not confirmed yet for one of the signatures"
+TIME_CONTRADICTED: Final = (
+    "not confirmed: the clock of this machine contradicts the timestamp authorities"
+)
+LOG_PENDING: Final = "not in the log yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -624,7 +663,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TIME: FindingText(
             title="the times of the bundle contradict each other",
-            open="not all times of the bundle are confirmed",
+            open="not all times are confirmed",
             meaning="A time is proven by a timestamp token. All other times are what the capturing "
             "machine recorded.",
             remedy="Read the finding, which names the time.",
@@ -815,11 +854,24 @@ def proof_sentence(proof: ProofState) -> str:
     )
     if not ranked:
         return _PROOF_OPEN % "no check was made"
-    if not _ONLY_CONFIRMATION.issuperset(ranked):
+    if not _is_intact(proof):
         return _PROOF_OPEN % FINDINGS[ranked[0]].clause(Verdict.INDETERMINATE)
     if not proof.authorities:
         return _TIME_OPEN
     return _INTACT_BUT % FINDINGS[ranked[0]].clause(Verdict.INDETERMINATE)
+
+
+def proof_words(proof: ProofState) -> str:
+    """Return the verdict with its plain word, for tables: `PASSED (intact)`."""
+    words = PROOF_STATES[proof.verdict]
+    if proof.verdict is Verdict.INDETERMINATE and _is_intact(proof):
+        words = "intact, but not fully confirmed"
+    return f"{proof.verdict.name} ({words})"
+
+
+def _is_intact(proof: ProofState) -> bool:
+    """Return whether nothing but a confirmation is open."""
+    return bool(proof.codes) and _ONLY_CONFIRMATION.issuperset(proof.codes)
 
 
 def count_authorities(count: int) -> str:

@@ -40,6 +40,7 @@ from snapshotter.formats.proofs.rfc3161 import (
 )
 from snapshotter.formats.signatures import keys
 from snapshotter.formats.tls import server_signature
+from snapshotter.model.assessment import AssessmentSummary, StatedAssessment
 from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
 from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
 from snapshotter.verify import capture_record, record_consistency, renewal, server_signatures
@@ -73,6 +74,7 @@ def verify_bundle(
     *,
     now: datetime,
     sidecars: Sidecars = NO_SIDECARS,
+    read_assessment: bool = False,
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -85,6 +87,7 @@ def verify_bundle(
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock; a token from the future is not believed.
         sidecars: What was added beside the bundle after it was sealed.
+        read_assessment: Whether the report has what the bundle states about its page.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
@@ -125,6 +128,7 @@ def verify_bundle(
         trust=trust.source,
         custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
+        assessed=_stated_assessment(state) if read_assessment else None,
         proven_until=state.renewed_until or state.proven_until,
         renewals=state.renewed,
         needs_late_tokens=state.time_basis is not None and state.time_basis.needs_late_tokens,
@@ -997,6 +1001,20 @@ _STEPS = (
 )
 # If one of these fails, later checks would judge bytes that no signature covers.
 _STOP_ON_FAILURE = frozenset({_container, _names, _hashes, _signatures, _read_record})
+
+
+def _stated_assessment(state: _State) -> StatedAssessment | None:
+    """Return what the bundle states about its page; None unless every check of bytes passed."""
+    if not state.is_finished or overall(state.findings) is Verdict.FAILED:
+        return None
+    data = state.read.kept.get(assessments.PATH)
+    try:
+        found = assessments.parse(data) if data is not None else None
+    except EvidenceInvalid:
+        found = None
+    if found is None:
+        return StatedAssessment(shown=None)
+    return StatedAssessment(shown=AssessmentSummary.of(found), convention=found.takedown.convention)
 
 
 def _established(state: _State) -> VerifiedFacts | None:

@@ -22,4 +22,6 @@ def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime)
     Raises:
         OSError, SnapshotterError: The bundle or a sidecar cannot be read.
     """
-    return verify_bundle(stream, trust, now=now, sidecars=sidecars_on_disk(path))
+    return verify_bundle(
+        stream, trust, now=now, sidecars=sidecars_on_disk(path), read_assessment=True
+    )

@@ -5,10 +5,14 @@ from typing import Any
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements.pack import PackManifest, describe
+from snapshotter.model import sentences
 from snapshotter.model.finding import Verdict, overall
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.proof_pack import CaptureReport, PackReport
+
+_NOT_FOLLOWING = "The file is as it was made, but its statement does not follow from its contents."
+_NOT_CONFIRMED = "only the signer states these fields and parts, and no check confirms them"
 
 
 def as_json(report: PackReport) -> dict[str, Any]:
@@ -22,6 +26,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
         "event": events.as_json(report.event) if report.event else None,
         "event_id": made.event_id if made else "",
         "findings": [reports.finding_json(finding) for finding in report.findings],
+        "headline": headline(report),
         "key_id": report.key_id,
         "lacks": list(made.lacks) if made else [],
         "length": report.length,
@@ -34,69 +39,83 @@ def as_json(report: PackReport) -> dict[str, Any]:
 
 
 def lines(report: PackReport) -> list[str]:
-    """Return the report for a person: the file, then each capture, then the verdict."""
-    result = [reports.finding_line(finding) for finding in report.findings]
-    if report.manifest is not None:
+    """Return the report for a person: the headline, the file, each capture, and the event."""
+    made = report.manifest
+    rows = [
+        ("event", made.event_id if made and made.event_id else "none in this pack"),
+        ("signed by", f"key {report.key_id}" if report.key_id else "no key could be read"),
+        ("judged with", report.trust),
+    ]
+    words = sentences.proof_words(_proof_state(report))
+    result = [printable(headline(report)), "", *reports.group_lines(f"proof: {words}", rows)]
+    result += reports.check_lines(report.findings)
+    if made is not None:
         for capture in report.captures:
-            result += _capture(capture, report.manifest)
+            result += _capture(capture, made)
     if report.event is not None:
-        result += [
-            "",
-            f"the event {printable(report.manifest.event_id if report.manifest else '')}:",
-        ]
-        result += [f"     {finding_line}" for finding_line in events.finding_lines(report.event)]
+        result.append(printable(f"event: {made.event_id if made else ''}"))
+        result += [f"  {finding_line}" for finding_line in events.finding_lines(report.event)]
     else:  # the lines of an event state it
         result += [f"note {printable(weak.detail)}" for weak in report.weak]
-    if report.manifest is not None:
-        words = "only the signer states these fields and parts, and nothing here confirms them"
-        result += ["", f"note {words}: {_own_word(report)}"]
-    result += ["", f"{report.verdict.name}: {_summary(report)}"]
-    result.append(f"judged against {printable(report.trust)}")
+    if made is not None:
+        result.append(f"note {_NOT_CONFIRMED}: {printable(', '.join(report.own_word))}")
     return result
 
 
-def _own_word(report: PackReport) -> str:
-    return printable(", ".join(report.own_word))
+def headline(report: PackReport) -> str:
+    """Return what the pack states, whether its captures are whole, and the proof intact."""
+    proof = sentences.proof_sentence(_proof_state(report))
+    if report.verdict is Verdict.FAILED:
+        as_made = overall(report.findings) is not Verdict.FAILED
+        why = (proof, _NOT_FOLLOWING if as_made else "", reports.DO_NOT_RELY)
+        return " ".join(filter(None, why))
+    if report.verdict is Verdict.PASSED:
+        proof = (
+            "The proof is intact; the pack is as it was made, and each capture is as it was "
+            "sealed. Only the signer states the words, the picture and the PDF of the page."
+        )
+    event = report.event.event if report.event else None
+    said = (
+        f"{events.describe_event(event)}."
+        if event is not None
+        else "The pack contains no take-down event, so no removal was concluded or checked."
+    )
+    records = [capture.report.record for capture in report.captures]
+    outcomes = [sentences.CaptureState.of_record(record).outcome for record in records]
+    whole = (said, sentences.captures_sentence(outcomes), proof)
+    return " ".join(filter(None, (*whole, reports.open_sentence(report.verdict))))
+
+
+def _proof_state(report: PackReport) -> sentences.ProofState:
+    """Return the state of the pack, its captures and its event together."""
+    findings = [*report.findings]
+    for capture in report.captures:
+        findings += capture.report.findings
+    if report.event is not None:
+        findings += report.event.findings
+    return sentences.ProofState.of_findings(report.verdict, findings, authorities=1)
 
 
 def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:
     """Return the lines of one capture; the checks that passed are one line."""
-    what = printable(describe(capture.part, manifest.parts))
-    passed = sum(finding.verdict is Verdict.PASSED for finding in capture.report.findings)
-    proven = capture.report.proven_time
-    when = f"existed by {instant(proven)}, by an independent clock" if proven else "no proven time"
-    url = printable(capture.report.requested_url)
-    result = ["", f"{what}: {url}", f"     {passed} checks passed; {when}"]
-    if capture.report.verdict is not Verdict.FAILED:
-        result += [f"     {outcome_line}" for outcome_line in reports.outcome_lines(capture.report)]
-    return result + [
-        f"     {reports.finding_line(finding)}"
-        for finding in capture.report.findings
-        if finding.verdict is not Verdict.PASSED
+    found = capture.report
+    passed = sum(finding.verdict is Verdict.PASSED for finding in found.findings)
+    proven = found.proven_time
+    when = f"existed by {instant(proven)}" if proven else "not confirmed by a timestamp authority"
+    state, reasons = reports.stated_outcome(found.record)
+    rows = [("address", found.requested_url), ("time", when)]
+    if found.verdict is not Verdict.FAILED:
+        rows.append(("capture", state or "not established"))
+        rows += [
+            ("reason", f"{code[: reports.MAX_WORDS]}: {detail[: reports.MAX_WORDS]}")
+            for code, detail in reasons[: reports.MAX_REASONS]
+        ]
+    rows.append(("checks passed", str(passed)))
+    return [
+        *reports.group_lines(describe(capture.part, manifest.parts), rows),
+        *(
+            f"  {reports.finding_line(finding)}"
+            for finding in found.findings
+            if finding.verdict is not Verdict.PASSED
+        ),
     ]
-
-
-def _summary(report: PackReport) -> str:
-    if overall(report.findings) is not Verdict.FAILED and report.verdict is Verdict.FAILED:
-        return (
-            "the file is as it was made, and what it says does not follow from what is in it. Do "
-            "not rely on it; the lines marked FAIL say what does not."
-        )
-    if report.verdict is Verdict.FAILED:
-        return (
-            "this is not a proof pack as it was made. Do not rely on it; "
-            "the lines marked FAIL say what was altered, or does not hold."
-        )
-    if report.verdict is Verdict.INDETERMINATE:
-        return (
-            "the pack is intact since it was signed, and not everything about it could be "
-            "established: the lines marked ? say what is missing. This says nothing against it."
-        )
-    count = len(report.captures)
-    said = f"the pack and its {count} captures are exactly as they were made and sealed."
-    event = report.event.event if report.event else None
-    if event is None:
-        said += " No event is in it: that a page was taken down was neither concluded nor checked."
-    else:
-        said += f" It says that {events.describe_event(event)}."
-    return f"{said} The words, the picture and the PDF of its page are its signer's own."

@@ -6,12 +6,13 @@ well.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.printable import is_unsafe, printable
+from snapshotter.model import sentences
 from snapshotter.model.finding import Finding, Report, Verdict
 
 EXIT_CODES = {
@@ -20,6 +21,8 @@ EXIT_CODES = {
     Verdict.INDETERMINATE: EvidenceUnverifiable.exit_code,
 }
 
+DO_NOT_RELY = "Do not rely on the file. The lines marked FAIL name what is wrong."
+NO_CHECK_FAILED = "No check failed. The lines marked ? name what is not established."
 _OUTCOMES = ("complete", "partial", "failed")  # docs/spec/capture-record.md, `outcome`
 MAX_REASONS, MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
@@ -31,6 +34,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "bundle_id": report.bundle_id,
         "captured_at": instant(report.captured_at) if report.captured_at else None,
         "findings": [finding_json(finding) for finding in report.findings],
+        "headline": headline(report),
         "length": report.length,
         "outcome": stated_outcome(report.record)[0] or None,
         "outcome_reasons": [
@@ -54,15 +58,101 @@ def finding_json(finding: Finding) -> dict[str, str]:
     }
 
 
+def headline(report: Report) -> str:
+    """Return what the bundle states about page and capture, and whether the proof is intact."""
+    proof = sentences.proof_sentence(sentences.ProofState.of(report))
+    if report.verdict is Verdict.FAILED:
+        return f"{proof} {DO_NOT_RELY}"
+    page = _page_state(report)
+    capture = sentences.CaptureState.of_record(report.record) if report.record else None
+    said = (sentences.headline(page=page, capture=capture), proof, open_sentence(report.verdict))
+    return " ".join(filter(None, said))
+
+
+def open_sentence(verdict: Verdict) -> str:
+    """Return what follows the headline of an INDETERMINATE verdict; "" for another verdict."""
+    return NO_CHECK_FAILED if verdict is Verdict.INDETERMINATE else ""
+
+
 def lines(report: Report) -> list[str]:
-    """Return the report for a person: a line for each check, then the verdict."""
-    result = [finding_line(finding) for finding in report.findings]
-    result.append("")
-    result.append(f"{report.verdict.name}: {_summary(report)}")
-    if report.verdict is not Verdict.FAILED:
-        result += outcome_lines(report)
-    result.append(f"judged against {printable(report.trust)}")
+    """Return the report for a person: the headline, the facts in groups, and each check."""
+    result = [printable(headline(report)), ""]
+    if report.verdict is not Verdict.FAILED and report.record:
+        page = _page_state(report)
+        outcome = sentences.CaptureState.of_record(report.record).outcome
+        state = f": {sentences.page_words(page.shown, outcome)}" if page is not None else ""
+        result += group_lines(f"page{state}", _page_rows(report))
+        result += group_lines(
+            f"capture: {stated_outcome(report.record)[0] or 'not established'}",
+            _capture_rows(report),
+        )
+    result += group_lines(
+        f"proof: {sentences.proof_words(sentences.ProofState.of(report))}", _proof_rows(report)
+    )
+    result += check_lines(report.findings)
     return result
+
+
+def group_lines(heading: str, rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a heading, and below it facts with their labels; texts are made printable."""
+    shown = [f"  {label:<14} {text}" for label, text in rows]
+    return [printable(heading), *(printable(line).rstrip() for line in shown)]
+
+
+def check_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return the findings under a heading, one line each."""
+    return ["checks", *(f"  {finding_line(finding)}" for finding in findings)]
+
+
+def _page_state(report: Report) -> sentences.PageState | None:
+    assessed, status = report.assessed, _at(report.record, "what", "http_status")
+    if assessed is None:
+        return None
+    return sentences.PageState(
+        shown=assessed.shown,
+        convention=assessed.convention,
+        http_status=status if type(status) is int else None,
+    )
+
+
+def _page_rows(report: Report) -> Iterator[tuple[str, str]]:
+    if report.requested_url:
+        yield "address", report.requested_url
+    final = _at(report.record, "what", "final_url")
+    if isinstance(final, str) and final not in ("", report.requested_url):
+        yield "led to", final
+    if isinstance(title := _at(report.record, "what", "title"), str) and title:
+        yield "title", title[:MAX_WORDS]
+    status = _at(report.record, "what", "http_status")
+    if type(status) is int:
+        yield "status", sentences.format_http_status(status)
+
+
+def _capture_rows(report: Report) -> Iterator[tuple[str, str]]:
+    if report.captured_at:
+        yield "captured", f"{instant(report.captured_at)}, by the clock of the capturing machine"
+    _, reasons = stated_outcome(report.record)
+    for code, detail in reasons[:MAX_REASONS]:
+        yield "reason", f"{code[:MAX_WORDS]}: {detail[:MAX_WORDS]}"
+    if len(reasons) > MAX_REASONS:
+        yield "", f"further reasons: {len(reasons) - MAX_REASONS}"
+
+
+def _proof_rows(report: Report) -> Iterator[tuple[str, str]]:
+    if report.verdict is not Verdict.FAILED:
+        proven = f"existed by {instant(report.proven_time)}" if report.proven_time else ""
+        by = f", confirmed by {', '.join(report.authorities)}" if report.authorities else ""
+        yield "time", f"{proven}{by}" if proven else "not confirmed by a timestamp authority"
+    yield "bundle", report.bundle_id or "no id could be read"
+    if report.sha256:
+        yield "SHA-256", report.sha256
+    yield "judged with", report.trust
+
+
+def _at(record: Mapping[str, Any], group: str, name: str) -> Any:
+    """Return a field of a record, which a stranger may have written; None if it has none."""
+    fields = record.get(group)
+    return fields.get(name) if isinstance(fields, dict) else None
 
 
 def outcome_lines(report: Report) -> list[str]:
@@ -71,14 +161,14 @@ def outcome_lines(report: Report) -> list[str]:
     if not report.record:
         return []
     if not state:
-        return ["the bundle does not state whether its capture is complete"]
-    result = [f"outcome of the capture, by the bundle's own record: {printable(state)}"]
+        return ["capture: not established, because the record does not state its outcome"]
+    result = [f"capture: {state}, as the record of the bundle states"]
     result += [
         f"     {printable(code[:MAX_WORDS])}: {printable(detail[:MAX_WORDS])}"
         for code, detail in reasons[:MAX_REASONS]
     ]
     if len(reasons) > MAX_REASONS:
-        result.append(f"     and {len(reasons) - MAX_REASONS} more reasons")
+        result.append(f"     further reasons: {len(reasons) - MAX_REASONS}")
     return result
 
 
@@ -113,23 +203,3 @@ def finding_line(finding: Finding) -> str:
     """Return a finding as a line for a person."""
     code = "" if finding.verdict is Verdict.PASSED else f"{finding.code} "
     return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"
-
-
-def _summary(report: Report) -> str:
-    if report.verdict is Verdict.FAILED:
-        return (
-            "this is not a bundle as it was sealed. Do not rely on it; "
-            "the lines marked FAIL say what does not hold."
-        )
-    captured = instant(report.captured_at) if report.captured_at else "an unknown time"
-    about = f"bundle {printable(report.bundle_id)} of {printable(report.requested_url)}"
-    if report.verdict is Verdict.INDETERMINATE:
-        return (
-            f"{about} is intact since it was signed, and not everything about it could be "
-            "established: the lines marked ? say what is missing. This says nothing against it."
-        )
-    proven = instant(report.proven_time) if report.proven_time else "no proven time"
-    return (
-        f"{about} is exactly as it was sealed: captured {captured} by its own clock, "
-        f"and an independent clock confirms that it existed by {proven}."
-    )

@@ -23,6 +23,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown
+from snapshotter.model import sentences
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
@@ -30,6 +31,7 @@ from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
+NOT_CONFIRMED = "only the signer states these fields, and no check confirms them"
 _HOW = "to do it: snapshotter verify FILE, of the whole package"
 
 
@@ -232,6 +234,7 @@ def as_json(found: EventReport) -> dict[str, Any]:
     return {
         "event": plain(found.event),
         "findings": [reports.finding_json(finding) for finding in found.findings],
+        "headline": headline(found),
         "key_id": found.key_id,
         "kind": "takedown",
         "notes": list(found.notes),
@@ -252,11 +255,42 @@ def as_json(found: EventReport) -> dict[str, Any]:
 
 
 def lines(found: EventReport) -> list[str]:
-    """Return the report for a person: a line for each check, then the verdict."""
-    result = finding_lines(found)
-    result += ["", f"{found.verdict.name}: {_summary(found)}"]
-    result.append(f"judged against {printable(found.trust)}")
-    return result
+    """Return the report for a person: the headline, each check, and the notes."""
+    rows = [
+        ("event", found.event.event_id if found.event else "no event could be read"),
+        ("SHA-256", found.sha256),
+        ("signed by", f"key {found.key_id}" if found.key_id else "no key could be read"),
+        ("judged with", found.trust),
+    ]
+    words = sentences.proof_words(_proof_state(found))
+    return [
+        printable(headline(found)),
+        "",
+        *reports.group_lines(f"proof: {words}", rows),
+        "checks",
+        *(f"  {line}" for line in finding_lines(found)),
+    ]
+
+
+def headline(found: EventReport) -> str:
+    """Return what the event states, whether its captures are whole, and the proof intact."""
+    proof = sentences.proof_sentence(_proof_state(found))
+    if found.verdict is Verdict.FAILED or found.event is None:
+        return f"{proof} {reports.DO_NOT_RELY}"
+    if found.verdict is Verdict.PASSED:
+        proof = (
+            "The proof is intact; each capture is as it was sealed, and the event follows from "
+            "the captures. The event states nothing about captures that it does not name."
+        )
+    there = [part.report for part in found.parts if part.report is not None]
+    outcomes = [sentences.CaptureState.of_record(report.record).outcome for report in there]
+    captures = sentences.captures_sentence(outcomes, missing=len(found.parts) - len(there))
+    said = (f"{describe_event(found.event)}.", captures, proof)
+    return " ".join(filter(None, (*said, reports.open_sentence(found.verdict))))
+
+
+def _proof_state(found: EventReport) -> sentences.ProofState:
+    return sentences.ProofState.of_findings(found.verdict, found.findings, authorities=1)
 
 
 def finding_lines(found: EventReport) -> list[str]:
@@ -269,35 +303,14 @@ def finding_lines(found: EventReport) -> list[str]:
     result += [f"note {printable(note)}" for note in found.notes]
     if found.event is not None:
         named = printable(", ".join(found.own_word))
-        result.append(
-            f"note only the signer states these fields, and nothing here confirms them: {named}"
-        )
+        result.append(f"note {NOT_CONFIRMED}: {named}")
     for part in found.parts:
         if part.report is not None and part.report.verdict is not Verdict.FAILED:
             said = [outcome_line.strip() for outcome_line in reports.outcome_lines(part.report)]
-            if said and not said[0].endswith(" complete"):
+            if said and not said[0].startswith("capture: complete"):
                 about = f"{part.role} {part.observation.bundle_id}"
                 result.append(f"note {printable(about)}: {'; '.join(said)}")
     return result
-
-
-def _summary(found: EventReport) -> str:
-    event = found.event
-    if found.verdict is Verdict.FAILED or event is None:
-        return (
-            "this event does not hold. Do not rely on it; the lines marked FAIL say which part of "
-            "it, and why."
-        )
-    said = describe_event(event)
-    if found.verdict is Verdict.INDETERMINATE:
-        return (
-            f"{said}. Nothing speaks against it, and not everything could be established: the "
-            "lines marked ? say what is missing."
-        )
-    return (
-        f"{said}. Each capture is as it was sealed, and the event follows from them; of captures "
-        "that it does not name it says nothing."
-    )
 
 
 def describe_event(event: Takedown) -> str:
@@ -305,11 +318,16 @@ def describe_event(event: Takedown) -> str:
     begin, end = map(instant, event.bracket)
     between = f"between {begin} and {end}"
     about = printable(event.identity.removeprefix("//"))
-    causes = ", ".join(cause.value for cause in event.causes)
+    causes = ", ".join(sentences.CAUSE_NAMES[cause] for cause in event.causes)
     return {
-        TakedownKind.REMOVED: f"{about} was taken down {between} ({causes or 'cause not stated'})",
-        TakedownKind.REINSTATED: f"{about} came back {between}",
-        TakedownKind.ACCOUNT_CHANGED: f"the account {about} became "
-        f"{printable(event.state)} {between}",
-        TakedownKind.ACCOUNT_RESTORED: f"the account {about} was as before again {between}",
+        TakedownKind.REMOVED: (
+            f"The page {about} was taken down {between} (stated cause: {causes or 'none'})"
+        ),
+        TakedownKind.REINSTATED: f"The page {about} became available again {between}",
+        TakedownKind.ACCOUNT_CHANGED: (
+            f"The account {about} changed {between} to the state {printable(event.state)}"
+        ),
+        TakedownKind.ACCOUNT_RESTORED: (
+            f"The account {about} returned to its earlier state {between}"
+        ),
     }[event.kind]

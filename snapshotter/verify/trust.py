@@ -232,7 +232,7 @@ def own_trust(
             at, reason = revoked[key.key_id]
             known[number] = replace(key, revoked_at=at, revoked_reason=reason)
     return Trust(
-        source="this user's own keys",
+        source="your own keys, without a trust file",
         keys=tuple(known),
         authorities=tuple(authorities),
         require=require,

@@ -99,7 +99,7 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
     assert done.code == 0, done.err
     shown = re.findall(r"(?m)^  bundle         (.*)$", done.out)
     assert [(installation.home / path).resolve() for path in shown] == [bundle.resolve()]
-    assert re.search(rf"  time proof     good {INSTANT}\n", done.out)
+    assert re.search(rf"  time           good {INSTANT}\n", done.out)
     assert done.out.startswith(
         "It is not established whether the page was available: the page has little text, and no "
         "take-down rule file exists for its host. The capture is complete. The proof is intact; "
@@ -109,7 +109,7 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
         "  court minimum  met: URL, HTML source and full-page capture exist. It is not " in done.out
     )
     assert re.search(rf'(?m)^cite: "plain", .*{bundle.stem}, SHA-256 [0-9a-f]{{64}}$', done.out)
-    following = re.findall(r"\nnext: .*snapshotter (verify .*)\n$", done.out)
+    following = re.findall(r"\nnext: verify the bundle\n  .*snapshotter (verify .*)\n$", done.out)
     assert installation.run(*shlex.split(following[0])).code == 0
     assert "loading" not in done.err  # --quiet
     # The key that was made on first use is announced, and never by its content.
@@ -404,8 +404,9 @@ def test_verify_says_passed_and_ends_in_0(captured: Captured) -> None:
 
     assert done.code == 0
     assert done.err == ""
-    assert re.search(r"(?m)^PASSED: ", done.out)
-    assert "judged against" in done.out
+    assert re.match(r".*The capture is complete\. The proof is intact; its time is ", done.out)
+    assert re.search(r"(?m)^proof: PASSED \(intact\)$", done.out)
+    assert "  judged with    your own keys, without a trust file\n" in done.out
 
 
 def test_verify_keeps_every_promise_of_its_json(captured: Captured) -> None:
@@ -430,7 +431,8 @@ def test_a_bundle_with_one_byte_changed_is_failed_and_ends_in_10(
     done = captured.installation.run("verify", tmp_path / "altered.wacz", captured.bundle)
 
     assert done.code == 10
-    assert "FAILED: this is not a bundle as it was sealed" in done.out
+    assert "The proof is not intact: " in done.out
+    assert "proof: FAILED (not intact)" in done.out
     assert "PASSED" in done.out  # the other one
 
 
@@ -565,7 +567,9 @@ def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Ca
     assert shown.code == 0
     assert captured.url in shown.out
     assert "固定頁 · Fixture" in shown.out
-    assert "verdict        content, available" in shown.out
+    assert shown.out.startswith("It is not established whether the page was available: ")
+    assert ". The capture is complete. It is not established whether the proof is " in shown.out
+    assert "\npage: not established (little text)\n" in shown.out
     verdict = captured.object["verdict"]
     assert (verdict["content"], verdict["availability"]) == ("content", "available")
     told = as_json.object

@@ -63,6 +63,6 @@ def test_a_person_reads_the_verdict_first(installation: Installation, fixture_si
     listed = installation.run("list")
 
     assert done.code == 0, done.err
-    assert done.out.startswith(f"notice, unavailable (not_stated): {gone}\n")
-    assert "(light: first view, text, network)" in done.out
-    assert "notice, unavailable (not_stated)" in listed.out
+    assert done.out.startswith("The page was not available: ")
+    assert "  contents       first view, document, text and network record\n" in done.out
+    assert "not available (cause not stated)" in listed.out

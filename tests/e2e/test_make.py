@@ -47,11 +47,12 @@ def test_make_capture_ends_in_a_bundle_a_time_proof_a_citation_and_the_next_comm
     assert done.returncode == 0, done.stderr
     (bundle,) = installation.bundles()
     assert str(bundle) in done.stdout
-    assert "time proof     none (no authority is configured)" in done.stdout
+    assert "time           not confirmed: no timestamp authority is configured" in done.stdout
     assert f"{url}, captured 20" in done.stdout
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("next: .venv/bin/snapshotter verify ")
-    verified = _type(last.removeprefix("next: ").split(" "), installation)
+    *_, before, last = done.stdout.splitlines()
+    assert before == "next: verify the bundle"
+    assert last.startswith("  .venv/bin/snapshotter verify ")
+    verified = _type(last.strip().split(" "), installation)
     assert verified.returncode == 11, verified.stdout  # intact; nobody has confirmed the time
     assert Path(last.split(" ")[-1]).samefile(bundle)
 

@@ -14,7 +14,13 @@ from snapshotter.verify.trust import Trust
 
 
 def verify_in_store(
-    stream: BinaryIO, store: ReadableStore, key: str, trust: Trust, *, now: datetime
+    stream: BinaryIO,
+    store: ReadableStore,
+    key: str,
+    trust: Trust,
+    *,
+    now: datetime,
+    read_assessment: bool = False,
 ) -> Report:
     """
     Verify a bundle with its sidecars in a store.
@@ -23,8 +29,15 @@ def verify_in_store(
         stream: The bundle, or a copy of it; left open.
         key: The key of the bundle in `store`.
         now: The verifier's clock; a later token is not believed.
+        read_assessment: Whether the report has what the bundle states about its page.
     """
-    return verify_bundle(stream, trust, now=now, sidecars=bundles.read_sidecars(store, key))
+    return verify_bundle(
+        stream,
+        trust,
+        now=now,
+        sidecars=bundles.read_sidecars(store, key),
+        read_assessment=read_assessment,
+    )
 
 
 def verify_stored_bundle(

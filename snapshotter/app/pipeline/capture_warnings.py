@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from snapshotter.app.pipeline.run import CaptureResult
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page import assessment as assessments
+from snapshotter.model import sentences
 from snapshotter.model.bundle import TokenState
 from snapshotter.model.capture import files_open_to
 from snapshotter.model.capture_url import printable_url
@@ -20,10 +21,11 @@ from snapshotter.seal import sealer
 def clock_warnings(result: CaptureResult) -> tuple[str, ...]:
     """Return a warning for each authority whose clock differs too much from ours."""
     return tuple(
-        f"WARNING: {answer.authority}: {answer.detail}. The bundle is stored as this machine's "
-        "clock said, "
-        f"without that token, for the two contradict each other\n"
-        f"  Set the clock, then: snapshotter timestamp {result.bundle.id}"
+        f"WARNING: {answer.authority}: {answer.detail}. The clock of this machine and the token "
+        "contradict each other. The bundle is stored with the time of this machine and without "
+        "the token\n"
+        "  Set the clock of this machine. Then request the token:\n"
+        f"  snapshotter timestamp {result.bundle.id}"
         for signed in result.bundle.signatures
         for answer in signed.tokens
         if answer.clock_ahead is not None
@@ -39,23 +41,23 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
         said.append(f"WARNING: the browser ran without its sandbox: {sandbox.detail}")
     if network is not None and not network.enforced:
         said.append(
-            f"WARNING: the browser had no network of its own: {network.how}\n"
-            "  A hole in the browser could have gone past our rules about addresses and proxies. "
-            "The bundle says so"
+            f"WARNING: the browser was not isolated from the network: {network.how}\n"
+            "  A vulnerable browser could have bypassed the rules about addresses and proxies. "
+            "The record of the bundle states this"
         )
     if open_to := files_open_to(sandbox.processes):
         said.append(
             "WARNING: processes of the browser could open files of this machine, keys included: "
             f"{', '.join(open_to)}\n"
             "  An attacker who took over the browser could have read them. The record of the "
-            "bundle states this. How to prevent it: snapshotter doctor"
+            "bundle states this. To see how to prevent it:\n  snapshotter doctor"
         )
     elif open_to := files_open_to(sandbox.processes, of_everybody=True):
         said.append(
             "WARNING: processes of the browser could open files that every user of this machine "
             f"may read, such as bundles in a directory store: {', '.join(open_to)}\n"
             "  An attacker who took over the browser could have read them. The record of the "
-            "bundle states this. How to prevent it: snapshotter doctor"
+            "bundle states this. To see how to prevent it:\n  snapshotter doctor"
         )
     return tuple(said)
 
@@ -80,30 +82,35 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     )
     if echoes:
         said.append(
-            "WARNING: the proxy, or a server behind it, returned the user and password of your "
-            f"proxy. They were replaced in {echoes} places of the bundle\n"
-            "  Change the password. Pictures and PDFs show what the page showed: look at them "
-            "before you pass the bundle on"
+            "WARNING: the proxy, or a server behind the proxy, returned the user name and the "
+            f"password of your proxy. Places of the bundle in which they were replaced: {echoes}\n"
+            "  Change the password. Pictures and PDFs were not changed: look at them before you "
+            "pass the bundle on"
         )
     if found and is_redacted:
-        said.append(f"WARNING: your own {_kinds(found)} was taken out of {_places(found)}")
+        said.append(
+            f"WARNING: the capture showed your own {_kinds(found)}. It was removed from: "
+            f"{_places(found)}"
+        )
     elif found:
         said.append(
-            f"WARNING: the capture shows your own {_kinds(found)}: {_places(found)}\n"
-            "  The bundle does not say so. Think before you pass it on; [redact] identity in the "
-            "policy takes it out, or stops"
+            f"WARNING: the capture shows your own {_kinds(found)} in: {_places(found)}\n"
+            "  The bundle does not state this. Decide whether you can pass the bundle on. The "
+            "setting [redact] identity of the policy removes such texts, or stops the capture"
         )
     if left:
         said.append(
-            f"WARNING: a code in a picture says your own {_kinds(left)}, and so does "
-            f"{_places(left)}: neither can be taken out\n"
-            '  Think before you pass the bundle on; [redact] identity = "stop" would not keep it'
+            f"WARNING: a code in a picture contains your own {_kinds(left)}. The code and its "
+            f"text in {_places(left)} cannot be removed\n"
+            '  Decide whether you can pass the bundle on. With [redact] identity = "stop" the '
+            "policy keeps no such bundle"
         )
     if boxes:
         said.append(
-            f"WARNING: pictures of the page show what was taken out of its text, in {len(boxes)} "
-            "places that the bundle names\n"
-            f"  For publication: snapshotter export --masked -o DIR {result.bundle.id}"
+            "WARNING: pictures of the page show what was removed from its text. Places that the "
+            f"bundle names: {len(boxes)}\n"
+            "  To publish the capture, export a copy with masked pictures:\n"
+            f"  snapshotter export --masked -o DIR {result.bundle.id}"
         )
     return tuple(said)
 
@@ -127,12 +134,11 @@ def policy_warnings(
     if meant.name in (result.decision.policy_name, DEFAULT):
         return ()
     return (
-        f"WARNING: the address led to {printable_url(reached)}, for which the policy "
-        f"{meant.name} is "
-        f"meant. The requested address decides, so the capture followed the policy "
-        f"{result.decision.policy_name}\n"
-        f"  To follow {meant.name}: snapshotter capture --policy {meant.name} "
-        f"{shlex.quote(printable_url(asked))}",
+        f"WARNING: the address led to {printable_url(reached)}, which has the policy "
+        f"{meant.name}. The requested address decides which policy is used, so the capture used "
+        f"the policy {result.decision.policy_name}\n"
+        f"  To use the policy {meant.name}:\n"
+        f"  snapshotter capture --policy {meant.name} {shlex.quote(printable_url(asked))}",
     )
 
 
@@ -151,20 +157,21 @@ def log_warnings(result: CaptureResult) -> tuple[str, ...]:
         return ()
     said: list[str] = []
     if logged.index is None:
-        what_now = "The next capture tries again, or: snapshotter log sync"
+        what_now = "The next capture tries again. To try again now:"
         if logged.unrecorded_reason:
-            what_now = "Run: snapshotter log sync"
+            what_now = "To add the bundle to the log:"
         if logged.remedy:
-            what_now = f"First: {logged.remedy}. Then: snapshotter log sync"
+            what_now = f"First {logged.remedy}. Then add the bundle to the log:"
         said.append(
             f"WARNING: the bundle is stored, but is not in the log yet: {logged.detail}\n"
-            f"  {what_now}"
+            f"  {what_now}\n"
+            "  snapshotter log sync"
         )
     if logged.unrecorded_reason:
         said.append(
             "WARNING: the reminder to add the bundle to the log could not be written: "
             f"{logged.unrecorded_reason}\n"
-            "  Check the disk of the data directory: snapshotter doctor"
+            "  Check the disk of the data directory:\n  snapshotter doctor"
         )
     return tuple(said)
 
@@ -175,8 +182,8 @@ def log_state(result: CaptureResult) -> str:
     if logged is None:
         return ""
     if logged.index is None:
-        return "owed (snapshotter log sync)"
-    seen = f", seen by {', '.join(logged.witnesses)}" if logged.witnesses else ""
+        return sentences.LOG_PENDING
+    seen = f", confirmed by {', '.join(logged.witnesses)}" if logged.witnesses else ""
     return f"entry {logged.index} of {logged.size}{seen}"
 
 
@@ -189,10 +196,11 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
         return (f"WARNING: the replay could not be checked: {found.detail}",)
     hidden = result.capture.shown_in_pictures
     return (
-        "WARNING: the replay differs from what was captured"
-        f"{'; what was taken out of its texts is not in it' if hidden else ''}\n"
-        "  The bundle is sealed and stored, and no worse as evidence: its pictures show what was "
-        "seen. Pages that depend on time, chance or a server do not replay alike",
+        "WARNING: the replay differs from the capture"
+        f"{'. It lacks what was removed from the texts' if hidden else ''}\n"
+        "  The bundle is sealed and stored, and its value as evidence is the same: the pictures "
+        "show what the browser showed. Pages that depend on time, chance or a server replay "
+        "differently",
     )
 
 
@@ -205,13 +213,13 @@ def timestamp_state(result: CaptureResult) -> str:
     ]
     granted = [answer for answer in result.bundle.tokens if answer.state is TokenState.GRANTED]
     if granted and len(owed) > 0 and len(result.bundle.signatures) > 1:
-        return "pending for a signature (snapshotter timestamp asks again)"
+        return sentences.TIME_PENDING_FOR_ONE
     if granted:
         return ", ".join(
             f"{result.authority} {result.time:%Y-%m-%dT%H:%M:%SZ}" for result in granted
         )
     if not result.bundle.tokens:
-        return "none (no authority is configured)"
+        return sentences.TIME_NOT_CONFIGURED
     if not sealer.owed_authorities(result.bundle.tokens):
-        return "none (this machine's clock contradicts every authority's: set it)"
-    return "pending (no authority answered; snapshotter timestamp asks again)"
+        return sentences.TIME_CONTRADICTED
+    return sentences.TIME_PENDING

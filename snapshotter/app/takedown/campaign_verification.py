@@ -47,6 +47,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import campaign as records
+from snapshotter.model import sentences
 from snapshotter.model.campaign import OWN_WORD, Campaign, CampaignReport
 from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
@@ -54,7 +55,7 @@ from snapshotter.model.takedown import ConfirmRules
 from snapshotter.ports import ShowMessage
 from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
-from snapshotter.verify.takedown import captures_by_role, key_finding
+from snapshotter.verify.takedown import NOT_CONFIRMED, captures_by_role, key_finding
 from snapshotter.verify.trust import Trust
 
 
@@ -273,20 +274,40 @@ def _period(campaign: Campaign) -> str:
 
 
 def lines(found: CampaignVerification) -> list[str]:
-    """Return the findings for a person: one line a check, then what follows from them."""
-    result = [
-        reports.finding_line(replace(finding, check=f"{finding.check:<10}"))
-        for finding in found.findings
+    """Return the findings for a person: the headline, each check, and the notes."""
+    report = found.report
+    rows = [
+        ("report", report.campaign.report_id if report else "no report could be read"),
+        ("SHA-256", found.sha256),
+        ("signed by", f"key {found.key_id}" if found.key_id else "no key could be read"),
+        ("judged with", found.trust),
     ]
+    result = [printable(headline(found)), ""]
+    result += reports.group_lines(f"proof: {sentences.proof_words(_proof_state(found))}", rows)
+    result += reports.check_lines(
+        replace(finding, check=f"{finding.check:<10}") for finding in found.findings
+    )
     result += [f"note {printable(line)}" for line in (*found.notes, *_weak_lines(found))]
-    if found.report is not None:
-        named = printable(", ".join(found.own_word))
-        result.append(
-            f"note only the signer states these fields, and nothing else confirms them: {named}"
-        )
-    result += ["", f"{found.verdict.name}: {_summary(found)}"]
-    result.append(f"judged against {printable(found.trust)}")
+    if report is not None:
+        result.append(f"note {NOT_CONFIRMED}: {printable(', '.join(found.own_word))}")
     return result
+
+
+def headline(found: CampaignVerification) -> str:
+    """Return the main number of the report, and whether the proof is intact."""
+    report = found.report
+    proof = sentences.proof_sentence(_proof_state(found))
+    if found.verdict is Verdict.FAILED or report is None:
+        return f"{proof} {reports.DO_NOT_RELY}"
+    if found.verdict is Verdict.PASSED:
+        proof = f"The proof is intact; each number follows from the bundles ({found.checked})."
+    numbers = {number.name: number.value for number in report.findings.numbers}
+    removed = f"Pages removed: {numbers.get('removed', 0)} of {numbers.get('watched', 0)}."
+    return " ".join(filter(None, (removed, proof, reports.open_sentence(found.verdict))))
+
+
+def _proof_state(found: CampaignVerification) -> sentences.ProofState:
+    return sentences.ProofState.of_findings(found.verdict, found.findings, authorities=1)
 
 
 def _weak_lines(found: CampaignVerification) -> Iterator[str]:
@@ -304,6 +325,7 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
     return {
         "checked": found.checked,
         "findings": [reports.finding_json(finding) for finding in found.findings],
+        "headline": headline(found),
         "key_id": found.key_id,
         "kind": "campaign",
         "made_at": instant(report.campaign.made_at) if report else None,
@@ -318,17 +340,3 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
         "verdict": found.verdict.value,
         "weak": {event_id: plain(them) for event_id, them in found.weak.items()},
     }
-
-
-def _summary(found: CampaignVerification) -> str:
-    report = found.report
-    if found.verdict is Verdict.FAILED or report is None:
-        return "do not rely on this report. The lines marked FAIL state what is wrong."
-    numbers = {number.name: number.value for number in report.findings.numbers}
-    words = f"pages removed: {numbers.get('removed', 0)} of {numbers.get('watched', 0)}"
-    if found.verdict is Verdict.INDETERMINATE:
-        return (
-            f"{words}. Nothing is wrong with the report, but not everything is "
-            "established. The lines marked ? state what is missing."
-        )
-    return f"{words}. Each number was computed again from {found.checked} bundles and is the same."

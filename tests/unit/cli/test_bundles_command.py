@@ -74,8 +74,8 @@ def test_a_strange_record_is_listed_as_unreadable_and_the_list_goes_on(
     assert main(["list", "--json"]) == 0
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    assert first.startswith(f"{_id(4)}  unreadable  ")
-    assert third.startswith(f"{_id(2)}  unreadable  ")
+    assert first.startswith(f"{_id(4)}  cannot be read  ")
+    assert third.startswith(f"{_id(2)}  cannot be read  ")
     assert bundles.URL in second
     assert bundles.URL in fourth
     assert "\x1b" not in third

@@ -32,8 +32,8 @@ def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> 
     assert shell.run("list", "--identity", f"{ARTICLE}&scene=21") == 0
     lines = shell.out.splitlines()
     assert len(lines) == 3
-    assert "2026-05-27 08:40:00 UTC  inconclusive (unknown)  " in lines[0]
-    assert "2026-05-27 08:30:00 UTC  unavailable (author)" in lines[1]
+    assert "2026-05-27 08:40:00 UTC  not established (layout without main text)  " in lines[0]
+    assert "2026-05-27 08:30:00 UTC  not available (removal by the author)" in lines[1]
     assert "2026-05-27 08:00:00 UTC  available  " in lines[2]
 
     assert shell.run("list", "--identity", IDENTITY, "--limit", "2", "--json") == 0
@@ -41,7 +41,7 @@ def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> 
     assert [printed["availability"] for printed in shell.objects] == ["inconclusive", "unavailable"]
 
     assert shell.run("list", "--identity", "http://example.test/never") == 0
-    assert (shell.out, "holds no capture" in shell.err) == ("", True)
+    assert (shell.out, "contains no capture" in shell.err) == ("", True)
 
 
 def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: Path) -> None:

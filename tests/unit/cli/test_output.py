@@ -117,9 +117,9 @@ def test_steps_that_run_beside_each_other_are_said_once_a_capture(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("wx/frozen-name", [("account", "frozen, as this page says")]),
-        ("wb/repost-deleted", [("quoted", "is gone itself, by rule wb-01")]),
-        ("wx/future-wording", [("rule", "a notice like this could be known by:")]),
+        ("wx/frozen-name", [("account", "frozen, as the page states")]),
+        ("wb/repost-deleted", [("quoted item", "not available, by rule wb-01")]),
+        ("wx/future-wording", [("new rule", "this rule would know the notice:")]),
         ("wx/deleted-zh", []),
     ],
 )
@@ -130,5 +130,7 @@ def test_what_a_page_says_beside_its_verdict_is_told(
 
     lines = verdict_lines(AssessmentSummary.of(Assessment(content=content, takedown=verdict)))
 
-    assert [line for line in lines if line[0] in {"account", "label", "quoted", "rule"}] == told
+    assert [
+        line for line in lines if line[0] in {"account", "label", "quoted item", "new rule"}
+    ] == told
     assert (("", 'cause = "not_stated"') in lines) is (name == "wx/future-wording")

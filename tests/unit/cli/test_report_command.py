@@ -64,7 +64,9 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     out, err = capsys.readouterr()
     assert f"may.json is compared with the store {small.store.url}" in err
     assert "each number was computed again from the bundles" in out
-    assert "INDETERMINATE: pages removed: 2 of 3" in out
+    assert out.startswith(
+        "Pages removed: 2 of 3. It is not established whether the proof is intact: "
+    )
     report = (tmp_path / "may.json").read_bytes()
     (tmp_path / "may.json").write_bytes(report.replace(b'"value":2', b'"value":1', 1))
     assert main(["verify", "--json", "may.json"]) == 10

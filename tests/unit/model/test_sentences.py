@@ -178,6 +178,16 @@ def test_a_cause_that_researchers_read_into_a_code_is_not_called_stated() -> Non
     )
 
 
+def test_a_status_that_states_no_cause_is_named() -> None:
+    shown = AssessmentSummary(
+        content=Content.NOTICE, availability=Availability.UNAVAILABLE, cause=Cause.NOT_STATED
+    )
+
+    assert page_sentence(PageState(shown=shown, http_status=404)) == (
+        "The page was not available: the server answered HTTP 404 (Not Found) and stated no cause."
+    )
+
+
 def test_a_table_has_a_state_word_and_its_reason() -> None:
     said = {page_words(shown) for shown in EVERY_SHOWN}
 
@@ -186,6 +196,10 @@ def test_a_table_has_a_state_word_and_its_reason() -> None:
         *("not available (removal by the author)", "not available (cause not stated)"),
         *("not established (no assessment)", "not established (notice that no rule knows)"),
     } <= said
+    error = AssessmentSummary(content=Content.ERROR, availability=Availability.INCONCLUSIVE)
+    assert page_words(error) == "not established (error)"
+    assert page_words(error, Outcome.FAILED) == "not established (no page captured)"
+    assert page_words(None, Outcome.FAILED) == "not established (no page captured)"
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -223,19 +237,22 @@ def test_a_record_states_its_outcome_or_none_is_established() -> None:
         assert sentences.capture_sentence(state) == table("outcome")["none"][0]
 
 
-def test_every_reason_and_warning_of_the_reference_has_its_clause() -> None:
-    reasons, _, warnings = OUTCOMES.partition("## Warnings")
-    given_up = warnings.partition("## The page was given up")[2].partition("\n## ")[0]
-    before, _, tls = reasons.partition("### What is wrong with TLS")
-    faults, _, missing = tls.partition("\n## ")
-    code = r"^\| `([a-z][a-z-]+)` \|"
-    listed = set(re.findall(code, before + missing + given_up, re.M))
-    cells = re.findall(r"^\| (`[^|]+) \|", faults, re.M)
-    named = {fault for cell in cells for fault in re.findall(r"`([a-z-]+)`", cell)}
+def codes_under(*headings: str) -> set[str]:
+    """Return the codes that the entries of sections of the reference begin with."""
+    found: set[str] = set()
+    for heading in headings:
+        section = re.split(r"\n##+ ", OUTCOMES.partition(f"# {heading}\n")[2])[0]
+        for entry in re.findall(r"^(?:- |\| )(`[^:|]+)[:|]", section, re.M):
+            found |= set(re.findall(r"`([a-z][a-z-]+)`", entry))
+    return found
 
-    assert set(sentences.REASON_CLAUSES) == listed - {outcome.value for outcome in Outcome}
-    assert set(sentences.TLS_FAULT_CLAUSES) == named - {"fault"}
-    assert set(sentences.WARNING_CLAUSES) == set(re.findall(r"^- `([a-z-]+)`:", warnings, re.M))
+
+def test_every_reason_and_warning_of_the_reference_has_its_clause() -> None:
+    reasons = codes_under("No page came", "Something is missing", "The page was given up")
+
+    assert set(sentences.REASON_CLAUSES) == reasons
+    assert set(sentences.TLS_FAULT_CLAUSES) == codes_under("What is wrong with TLS") - {"fault"}
+    assert set(sentences.WARNING_CLAUSES) == codes_under("Warnings")
     assert sentences.reason_clause("screenshot-failed") == (
         "the step 'photographing the whole page' failed"
     )

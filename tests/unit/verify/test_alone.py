@@ -63,7 +63,7 @@ def test_a_good_bundle_passes_with_the_verifier_alone() -> None:
     run = _verify(VECTORS / "v1-good" / "bundle.wacz")
 
     assert run.returncode == 0, run.stderr
-    assert "PASSED: " in run.stdout
+    assert "proof: PASSED (intact)" in run.stdout
 
 
 def test_a_flipped_byte_ends_in_10_and_a_missing_token_in_11(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_passing_bundle_of_a_partial_capture_is_told_to_be_partial_with_its_re
     value = json.loads(capfdbinary.readouterr().out)
 
     assert "PASSED" in text
-    assert "outcome of the capture, by the bundle's own record: partial\n" in text
+    assert "\ncapture: partial\n" in text
     assert "images-missing: 15 of 15 images did not come \\u001b[31m\n" in text
     assert (value["verdict"], value["outcome"]) == ("passed", "partial")
     assert value["outcome_reasons"] == [{"code": REASON.code, "detail": REASON.detail}]
@@ -104,10 +104,7 @@ def test_of_a_complete_capture_that_is_said_as_well(
 
     assert PROGRAMS[program](arguments) == 0
 
-    assert (
-        "outcome of the capture, by the bundle's own record: complete\n"
-        in capfdbinary.readouterr().out.decode()
-    )
+    assert "\ncapture: complete\n" in capfdbinary.readouterr().out.decode()
 
 
 ODD: list[Any] = [None, [], {}, {"state": "fine"}, {"state": ["partial"]}, {"state": 7}]
@@ -118,7 +115,9 @@ def test_a_record_that_states_no_known_outcome_is_told_to_state_none(outcome: An
     found = _report({"outcome": outcome, "bundle_id": "x"})
 
     assert report.as_json(found)["outcome"] is None
-    assert "the bundle does not state whether its capture is complete" in report.lines(found)
+    shown = report.lines(found)
+    assert "capture: not established" in shown
+    assert shown[0].startswith("It is not established whether the capture is complete: the record")
 
 
 def test_reasons_of_another_form_are_left_out_and_many_are_counted() -> None:
@@ -130,11 +129,12 @@ def test_reasons_of_another_form_are_left_out_and_many_are_counted() -> None:
 
     lines = report.lines(_report({"outcome": outcome}))
 
-    begin = lines.index("outcome of the capture, by the bundle's own record: failed")
-    assert lines[begin + 1 : begin + 51] == [f"     a: {'b' * 500}"] * 50
-    assert lines[begin + 51] == "     and 10 more reasons"
+    begin = lines.index("capture: failed")
+    assert lines[begin + 1 : begin + 51] == [f"  reason         a: {'b' * 500}"] * 50
+    assert lines[begin + 51] == "                 further reasons: 10"
     shown = report.lines(_report({"outcome": {"state": "partial", "reasons": "none"}}))
-    assert "outcome of the capture, by the bundle's own record: partial" in shown
+    assert "capture: partial" in shown
+    assert shown[0] == "The capture is partial. The proof is intact."
 
 
 def _report(record: dict[str, Any]) -> Report:
@@ -156,7 +156,7 @@ def test_an_event_over_a_partial_capture_says_so_in_a_note() -> None:
         return "\n".join(takedown.lines(takedown.EventReport(findings=(), parts=(part,))))
 
     assert (
-        "note last-seen 20260102t030405z-abcdefghijklmnop: outcome of the capture, by the "
-        "bundle's own record: partial; images-missing: 15 of 15"
+        "note last-seen 20260102t030405z-abcdefghijklmnop: capture: partial, as the record of "
+        "the bundle states; images-missing: 15 of 15"
     ) in lines("partial")
-    assert "outcome of the capture" not in lines("complete")
+    assert "capture: complete" not in lines("complete")

@@ -26,6 +26,7 @@ from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import proof_pack_report
+from snapshotter.verify import report as report_lines
 from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.trust import COMPROMISED, Trust, TrustedKey, trusted_key
 from tests import bundles, exhibits, fields, packs
@@ -96,8 +97,11 @@ def test_a_pack_of_two_good_bundles_passes(made: Made) -> None:
     assert [capture.part.role for capture in report.captures] == ["last-seen", "first-gone"]
     assert report.key_id == WITNESS.key_id
     said = "\n".join(proof_pack_report.lines(report))
-    assert "PASSED: the pack and its 2 captures are exactly as they were made" in said
-    assert f"the capture 'last seen' ({made.names()[0]}): http://example.test/page" in said
+    assert "The proof is intact; the pack is as it was made, and each capture is as it was " in said
+    assert "\nproof: PASSED (intact)\n" in said
+    assert (
+        f"\nthe capture 'last seen' ({made.names()[0]})\n  address        http://example.test/page\n"
+    ) in said
     assert proof_pack_report.as_json(report)["verdict"] == "passed"
 
 
@@ -127,7 +131,10 @@ def test_a_pack_by_a_stranger_says_nothing_and_a_stolen_key_fails(made: Made) ->
 
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
     assert (stolen.verdict, codes(stolen)) == (Verdict.FAILED, {Code.KEY_REVOKED})
-    assert "INDETERMINATE: the pack is intact" in "\n".join(proof_pack_report.lines(stranger))
+    assert proof_pack_report.lines(stranger)[0].endswith(
+        "It is not established whether the proof is intact: the signing key is not one that you "
+        "trust. No check failed. The lines marked ? name what is not established."
+    )
 
 
 def test_the_key_of_the_captures_makes_no_pack_of_them(made: Made) -> None:
@@ -138,12 +145,12 @@ def test_the_key_of_the_captures_makes_no_pack_of_them(made: Made) -> None:
 
 
 def test_a_pack_says_what_nobody_checked_of_it(made: Made) -> None:
-    without = proof_pack_report.lines(judged(made.pack, made.trust))[-2]
+    without = proof_pack_report.lines(judged(made.pack, made.trust))[0]
     with_event = proof_pack_report.lines(_with(made, _record(_event(made))))
 
-    assert "No event is in it: that a page was taken down was neither concluded" in without
-    assert "words, the picture and the PDF of its page are its signer's own" in without
-    assert "INDETERMINATE: the pack is intact" in with_event[-2]
+    assert "The pack contains no take-down event, so no removal was concluded or check" in without
+    assert "Only the signer states the words, the picture and the PDF of the page." in without
+    assert "It is not established whether the proof is intact: " in with_event[0]
     assert any("was not concluded again from its captures" in detail for detail in with_event)
 
 
@@ -286,8 +293,8 @@ def test_an_event_whose_captures_are_there_never_passes_without_rules(made: Made
     assert report.event is not None
     assert [part.role for part in report.event.parts] == ["last seen", "first gone"]
     said = "\n".join(proof_pack_report.lines(report))
-    assert f"the event {packs.EVENT}:" in said
-    assert "PASSED:" not in said
+    assert f"event: {packs.EVENT}" in said
+    assert "PASSED" not in said
 
 
 def test_an_event_of_other_captures_fails(made: Made) -> None:
@@ -322,7 +329,7 @@ def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: 
     stranger = _with(made, _record(_event(made), new_signer()))
 
     assert (own.verdict, codes(own) - NOT_DERIVED) == (Verdict.FAILED, {Code.EVENT_KEY})
-    assert "what it says does not follow from what is in it" in proof_pack_report.lines(own)[-2]
+    assert "but its statement does not follow from its contents." in proof_pack_report.lines(own)[0]
     assert stranger.verdict is Verdict.INDETERMINATE
     assert codes(stranger) - NOT_DERIVED == {Code.KEY_UNKNOWN}
 
@@ -372,9 +379,9 @@ def test_what_is_no_pack_fails_and_says_why(made: Made) -> None:
 
         assert (report.verdict, codes(report)) == (Verdict.FAILED, {code})
         assert proof_pack_report.as_json(report)["made_at"] is None
-        assert (
-            "FAILED: this is not a proof pack as it was made" in proof_pack_report.lines(report)[-2]
-        )
+        first = proof_pack_report.lines(report)[0]
+        assert first.startswith("The proof is not intact: ")
+        assert first.endswith(report_lines.DO_NOT_RELY)
 
 
 def test_the_verifier_alone_reads_packs(made: Made, tmp_path: Path) -> None:

@@ -330,7 +330,7 @@ def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path
 
         result = run(REQUEST, bundles.decision(), down, _quiet)
         assert result.report.verdict is Verdict.INDETERMINATE
-        assert "pending" in capture_warnings.timestamp_state(result)
+        assert "not confirmed yet" in capture_warnings.timestamp_state(result)
         (owed,) = owed_tokens.list_reminders(base.pending_dir)
         assert owed.authorities == ("A",)
 

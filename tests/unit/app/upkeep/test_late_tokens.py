@@ -256,7 +256,7 @@ def test_each_of_several_signatures_is_remembered_and_gets_its_own_token(
         (2, second.signature),
     ]
     assert _verdict(here, made) is Verdict.INDETERMINATE
-    assert "pending" in timestamp_state(made)
+    assert "not confirmed yet" in timestamp_state(made)
 
     assert request_owed_tokens(here.service).granted == 2
 

@@ -123,7 +123,7 @@ def test_a_log_that_can_not_be_opened_costs_no_capture(
     assert (result.logged.index, result.logged.detail) == (None, word)
     assert word in capture_warnings.log_warnings(result)[0]
     assert "next capture tries again" in capture_warnings.log_warnings(result)[0]
-    assert capture_warnings.log_state(result) == "owed (snapshotter log sync)"
+    assert capture_warnings.log_state(result) == "not in the log yet"
 
 
 def test_where_the_next_capture_can_not_log_either_the_warning_says_what_to_do(
@@ -150,7 +150,7 @@ def test_a_reminder_that_could_not_be_written_is_named(
     result = capture(tmp_path, StoreLog(store, refused, tmp_path / "unlogged"), authority)
 
     not_logged, not_noted = capture_warnings.log_warnings(result)
-    assert "Run: snapshotter log sync" in not_logged
+    assert "To add the bundle to the log:\n  snapshotter log sync" in not_logged
     assert "next capture" not in not_logged
     assert "the reminder to add the bundle to the log could not be written" in not_noted
     assert f"{result.bundle.id}.json" in not_noted
