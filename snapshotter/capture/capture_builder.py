@@ -177,7 +177,12 @@ class CaptureBuilder:
         """The actions on the page; very many of one kind end with a count of the rest."""
         now = self._clock.now()
         rest = [
-            Action(at=now, kind=kind, detail=f"{count - _SAME_ACTIONS} more of these", change=None)
+            Action(
+                at=now,
+                kind=kind,
+                detail=f"more actions of this kind: {count - _SAME_ACTIONS}",
+                change=None,
+            )
             for kind, count in self._kinds.items()
             if count > _SAME_ACTIONS
         ]
@@ -210,7 +215,7 @@ class CaptureBuilder:
                 self.warn(
                     "clock-skew",
                     f"{check.name} of the {'server' if check.source == 'http-date' else 'page'} "
-                    f"says {check.value}, our clock said {ours}",
+                    f"was {check.value}, but the clock of this machine was {ours}",
                 )
 
     def keep(self, picture: Picture) -> None:
@@ -275,7 +280,7 @@ class CaptureBuilder:
         if recording.certificate_errors:
             self.warn(
                 "certificate-ignored",
-                "certificates that the browser refuses were let pass, as the policy says: "
+                "the policy allowed certificates that the browser refuses: "
                 + "; ".join(recording.certificate_errors),
             )
         if authorities:
@@ -284,12 +289,13 @@ class CaptureBuilder:
                 for certificate in map(certificate_authority.facts, authorities)
             )
             hosts = (
-                ", ".join(recording.private_hosts) or "no server whose certificates could be read"
+                ", ".join(recording.private_hosts)
+                or "unknown, because no server certificate could be read"
             )
             self.warn(
                 "private-authority",
-                f"trusted by the person who captures, not by the public: {names}; needed for: "
-                f"{hosts}",
+                "certificate authorities that the capturing person trusts and the public does not: "
+                f"{names}; servers that needed them: {hosts}",
             )
         shown = rendered or self.is_answered
         body = recording.main_body
@@ -300,12 +306,12 @@ class CaptureBuilder:
             self.add_reason("source-missing", "the body of the page's document was not recorded")
         if recording.main_body_recorded and recording.main_body_cut and shown:
             self.add_reason(
-                "source-cut", "the page's document was cut off; what came of it was recorded"
+                "source-cut", "the page's document was cut off; the part that arrived was recorded"
             )
         if rendered:
             self._add_reasons_for_missing_resources(recording)
         if not rendered and not self.is_answered and not self._reasons:
-            self.add_reason("nothing-rendered", "the page left nothing that could be kept")
+            self.add_reason("nothing-rendered", "nothing of the page could be kept")
         outcome = Outcome.COMPLETE
         if self._reasons:
             outcome = Outcome.PARTIAL if rendered or self.is_answered else Outcome.FAILED
@@ -317,7 +323,7 @@ class CaptureBuilder:
         if self.image_lines:
             spool.write(
                 "capture/images.jsonl", _JSON_LINES, self.image_lines, step="settle",
-                note="what became of each image that the page wanted",
+                note="the result of each image that the page requested",
             )  # fmt: skip
         size = self.page_size
         artifacts = (*spool.artifacts, *recording.artifacts)
@@ -389,7 +395,7 @@ class CaptureBuilder:
         """
         if any(reason.code == "redirect-loop" for reason in self._reasons):
             return
-        to_itself = f"not to {clean_url(self.final_url.partition('#')[0])}"[:500]
+        to_itself = f"the page did not go to {clean_url(self.final_url.partition('#')[0])}"[:500]
         held = any(
             action.kind == "hold-page" and action.detail == to_itself for action in self._actions
         )
@@ -442,7 +448,9 @@ class CaptureBuilder:
             self.add_reason("images-missing", f"{lost} of {self.images.wanted} images did not load")
         if self.fonts.failed:
             names = ", ".join(self.fonts.failed_faces[:5])
-            self.add_reason("fonts-missing", f"{self.fonts.failed} font faces failed: {names}")
+            self.add_reason(
+                "fonts-missing", f"font faces that did not load: {self.fonts.failed} ({names})"
+            )
         # What the page's own rules refused is the page as it is; what the network lost is not.
         lost_types = Counter(
             failed.resource_type
@@ -450,8 +458,8 @@ class CaptureBuilder:
             if failed.resource_type in _SHOWN and _NETWORK.fullmatch(failed.error)
         )
         if lost_types:
-            counted = ", ".join(f"{count} {kind}" for kind, count in sorted(lost_types.items()))
-            self.add_reason("resources-missing", f"no answer came for: {counted}")
+            counted = ", ".join(f"{kind} ({count})" for kind, count in sorted(lost_types.items()))
+            self.add_reason("resources-missing", f"requests without an answer: {counted}")
 
     def _now(self) -> dict[str, Any]:
         at = self._clock.now()

@@ -36,7 +36,7 @@ from snapshotter.ports import Assessor, Clock, IdSource, Progress
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
-_AHEAD = "started ahead, while the capture before was sealed"
+_AHEAD = "started early, while the previous capture was sealed"
 _RETRY_SHARE = 0.5  # of the time, until which a browser of no use is replaced by another
 _NEVER = float("-inf")
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
@@ -194,9 +194,8 @@ class ChromiumCapturer:
     def _prewarmed(self, decision: Decision, spool: Path) -> PrewarmedBrowser:
         if decision.require_proxy and not self._options.upstream:
             raise PolicyRefused(
-                f"policy {decision.policy_name} captures through a proxy or not at all, and none "
-                "is set",
-                hint="--proxy tor, --proxy socks5://…, or the setting proxy",
+                f"policy {decision.policy_name} captures only through a proxy, and no proxy is set",
+                hint="use --proxy tor or --proxy socks5://…, or set the setting proxy",
             )
         binary, remark = choose_browser(decision.browser, self._options.executable)
         workspace = BrowserWorkspace.create(spool)

@@ -80,10 +80,10 @@ async def open_page(
     navigation = Navigation(
         page_context, saved=saved, popup_blocker=popup_blocker, recovery=recovery
     )
-    await guard.call("the page's events", session.send("Page.enable"), limit)
+    await guard.call("enabling the events of the page", session.send("Page.enable"), limit)
     recording = page_context.recorder.attach(browser_context, session)
     await asyncio.gather(
-        guard.call("the recorder", recording, limit),
+        guard.call("starting the recorder", recording, limit),
         page_context.trace.begin(browser_context),
     )
     await page_context.worlds.attach(browser_context, page_context.page, limit)
@@ -145,9 +145,9 @@ async def _paints_below(
                 raise
             page_context.builder.warn(
                 "trial-failed",
-                "whether this browser shows what lies below a window could not be tried "
-                f"({first_error_line(error)}): parts of the page were photographed in a window "
-                "made for each, as the page may notice",
+                "it could not be tested whether this browser shows content below a window "
+                f"({first_error_line(error)}); parts of the page were photographed in windows of "
+                "their own, which the page may notice",
             )
             return False
     return _PAINTS_BELOW[path]

@@ -45,7 +45,7 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
     if not arrived or not document.count:
         return
     # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
-    await asyncio.gather(opened.first_look.take("before it was scrolled"), _enter(context))
+    await asyncio.gather(opened.first_look.take("before the page was scrolled"), _enter(context))
     await opened.reveal.everything()
     if opened.live_assessment is not None and not await opened.live_assessment.settled():
         return
@@ -60,12 +60,14 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
         for name, body in _further_pictures(context, picture_set):
             await steps.take(name, body)
     if document.count != documents or document.away:
-        builder.add_reason("page-navigated", "the page went elsewhere while it was photographed")
+        builder.add_reason(
+            "page-navigated", "the page went to another document while it was photographed"
+        )
     elif navigation.wanted_url:
         builder.warn(
             "page-held",
-            f"the page tried to navigate to {navigation.wanted_url} while it was photographed, "
-            "and was held; pictures and text show the document before",
+            f"the page tried to navigate to {navigation.wanted_url} while it was photographed, and "
+            "the navigation was stopped; the pictures and the text show the document before it",
         )
 
 
@@ -87,12 +89,12 @@ async def keep_minimum(opened: OpenedPage, until: float) -> None:
         ("text", "capture/page.txt", opened.page_writer.text),
     )
     try:
-        await opened.recovery.stop_scripts("the time for the capture was used up")
+        await opened.recovery.stop_scripts("the time limit of the capture was reached")
         for name, path, body in steps:
             if path not in made:
                 await opened.steps.take(name, body)
     except (PageLost, CaptureTimeout) as error:
-        context.builder.log("rescue", f"ended: {reason_for_error('capture', error)[1]}")
+        context.builder.log("rescue", f"the rescue ended: {reason_for_error('capture', error)[1]}")
 
 
 async def keep_first_look(opened: OpenedPage) -> None:

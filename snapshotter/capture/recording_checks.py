@@ -73,7 +73,7 @@ def _compare_texts(builder: CaptureBuilder, recording: Recording, bound_percent:
     try:
         compared = tuple(compare_documents(recording.documents, builder.text))
     except OSError as error:
-        builder.log("comparison", f"without effect: {first_error_line(error)}")
+        builder.log("comparison", f"the action had no effect: {first_error_line(error)}")
         return
     finally:
         for received_document in recording.documents:
@@ -94,13 +94,13 @@ def _divergence(document: DocumentComparison, bound_percent: float) -> str:
         if max(difference.not_shown, difference.not_received) <= bound_percent:
             return ""
         return (
-            f"{difference.not_shown} % of the words of the document as received were not "
-            f"shown, {difference.not_received} % of those shown were not in it"
+            f"{difference.not_shown} % of the words of the received document were not shown, and "
+            f"{difference.not_received} % of the shown words were not in the received document"
         )
     # A document of few words is a step on the way, and not what somebody came for.
     if difference.received_words < text_difference.WORDS or difference.not_shown <= bound_percent:
         return ""
     return (
-        f"{document.departure}: {difference.not_shown} % of the words "
-        "of that document were not shown in the end"
+        f"{document.departure}: {difference.not_shown} % of the words of that document were not "
+        "shown at the end"
     )

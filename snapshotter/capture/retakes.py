@@ -65,7 +65,9 @@ class Retakes:
         """
         await self._watch_closed_trees()
         if early := (await self._look()).fresh:
-            self._builder.note("settle-again", f"before it was photographed: {early}")
+            self._builder.note(
+                "settle-again", f"the page changed before it was photographed: {early}"
+            )
             await self._reveal.again()
         try:
             changes = await self._until_same(take)
@@ -74,14 +76,14 @@ class Retakes:
         if changes.fresh:
             self._builder.warn(
                 "changed-after-pictures",
-                f"while the page was photographed: {changes.fresh}; pictures, text and document "
-                "may show different states of it",
+                f"the page changed while it was photographed: {changes.fresh}; the pictures, the "
+                "text and the document may show different states of the page",
             )
         if changes.restless:
             self._builder.warn(
                 "page-keeps-changing",
-                f"places that change all the time: {changes.restless}; pictures, text and document "
-                "show them at different moments",
+                f"places of the page keep changing: {changes.restless}; the pictures, the text and "
+                "the document show these places at different moments",
             )
 
     async def _until_same(self, take: Callable[[], Awaitable[None]]) -> PageChanges:
@@ -99,7 +101,9 @@ class Retakes:
                 return changes
             if number == _MOST or self._page_context.memory_is_low() or not self._has_time(took_s):
                 return changes
-            self._builder.note("take-again", f"while it was photographed: {changes.fresh}")
+            self._builder.note(
+                "take-again", f"the page changed while it was photographed: {changes.fresh}"
+            )
             await self._reveal.again()
             self._spool.set_aside(STEPS, but=BEFORE)
             self._builder.discard_for_retake(BEFORE_SUBJECT, BEFORE, self._spool)
@@ -122,7 +126,9 @@ class Retakes:
             )
         except _FAILURES as error:
             # The step that reads the text meets the same error, and records it.
-            self._builder.log("look-again", f"closed shadow trees: {first_error_line(error)}")
+            self._builder.log(
+                "look-again", f"closed shadow trees could not be read: {first_error_line(error)}"
+            )
 
     async def _look(self) -> PageChanges:
         """Return what changed since the page was frozen."""
@@ -133,7 +139,7 @@ class Retakes:
             )
         except _FAILURES as error:
             return PageChanges(
-                fresh=f"what changed is not known: {first_error_line(error)}", restless=""
+                fresh=f"the changes could not be read: {first_error_line(error)}", restless=""
             )
         answered = [answer for answer in answers if answer.value]
         return PageChanges(
@@ -154,10 +160,10 @@ def _fresh(answer: FrameResult) -> str:
         return f"another document{where}"
     named = ", ".join(str(place) for place in value["places"]["fresh"][:_NAMED])
     parts = (
-        (value["fresh"], f"changes at {value['fresh']} places ({named})"),
-        (value["images"], f"{value['images']:+} images"),
-        (value["fonts"], f"{value['fonts']:+} fonts"),
-        (value["height"], f"{value['height']:+} px of height"),
+        (value["fresh"], f"changed places: {value['fresh']} ({named})"),
+        (value["images"], f"images: {value['images']:+}"),
+        (value["fonts"], f"fonts: {value['fonts']:+}"),
+        (value["height"], f"height: {value['height']:+} px"),
         (value["grown"] and not value["fresh"], "more text"),
     )
     described = ", ".join(described for there, described in parts if there)

@@ -109,7 +109,7 @@ class CaptureSession:
             self._builder.note("strip-params", ", ".join(attempt.request.stripped)[:1000])
         if attempt.failed_before:
             why = self._without_paths(attempt.failed_before)
-            self._builder.note("fresh-browser", f"the one before was of no use: {why}"[:1000])
+            self._builder.note("fresh-browser", f"the first browser failed: {why}"[:1000])
         self._recording: Recording | None = None
         self._version_facts: dict[str, str] = {}
         self._launched: LaunchedBrowser | None = None
@@ -184,7 +184,8 @@ class CaptureSession:
             running = await self._guard.call("launching the browser", start, limit)
         except (CallTimeout, CaptureTimeout, PageLost) as error:
             raise ServiceUnavailable(
-                f"the browser did not start: {first_error_line(error)}", hint="snapshotter doctor"
+                f"the browser did not start: {first_error_line(error)}",
+                hint="check what the browser needs:\n  snapshotter doctor",
             ) from error
         self._launched = running.launched
         self._builder.network = running.launched.network
@@ -241,14 +242,18 @@ class CaptureSession:
         page = (
             context.pages[0]
             if context.pages
-            else await guard.call("a page", context.new_page(), limit)
+            else await guard.call("opening a page", context.new_page(), limit)
         )
-        session = await guard.call("a session", context.new_cdp_session(page), limit)
-        version = await guard.call("the version", session.send("Browser.getVersion"), limit)
+        session = await guard.call(
+            "opening a session of the browser", context.new_cdp_session(page), limit
+        )
+        version = await guard.call(
+            "reading the version of the browser", session.send("Browser.getVersion"), limit
+        )
         self._version_facts = {name: str(value) for name, value in version.items()}
         page.on("crash", lambda _: guard.lose(*self._crash))
         page.on("close", lambda _: self._note_gone("page-closed", "the page closed itself"))
-        context.on("close", lambda _: self._note_gone("browser-lost", "the browser went away"))
+        context.on("close", lambda _: self._note_gone("browser-lost", "the browser ended"))
         worlds = IsolatedWorlds(guard)
         return PageContext(
             request=self._attempt.request,
@@ -278,7 +283,7 @@ class CaptureSession:
         self._recording = await self._recorder.finish(
             final_url=self._builder.final_url, title=self._builder.title, text=self._builder.text
         )
-        detail = f"{self._recording.counts.total} requests"
+        detail = f"requests: {self._recording.counts.total}"
         self._builder.end_step(StepState.OK, detail, name="record")
 
     async def _close(self, running: RunningBrowser | None) -> None:
@@ -300,7 +305,7 @@ class CaptureSession:
     async def _close_within(self, work: Awaitable[None]) -> bool:
         error = await close_within(work, self._limits.close_s)
         if error is not None:
-            self._builder.log("close", f"without effect: {first_error_line(error)}")
+            self._builder.log("close", f"the action had no effect: {first_error_line(error)}")
         return error is None
 
     # Facts about browser and machine
@@ -331,7 +336,9 @@ class CaptureSession:
             arguments=os_processes.command_line(browser) if browser is not None else (),
             user_agent=self._decision.user_agent or self._version_facts.get("userAgent", ""),
             sandbox=self._sandbox
-            or SandboxFacts(asked=asked, enforced=False, detail=f"{how}; not looked at"),
+            or SandboxFacts(
+                asked=asked, enforced=False, detail=f"{how}; the processes were not checked"
+            ),
         )
 
     # Called by the supervisor, from any thread
@@ -349,7 +356,7 @@ class CaptureSession:
         is used up.
         """
         if self._launched is not None:  # the start of a browser reports why it failed itself
-            detail = "the browser's driver went away"
+            detail = "the driver of the browser ended"
             self._call_in_loop(self._note_gone, "browser-lost", detail)
 
     def note_memory_low(self) -> None:
@@ -400,7 +407,8 @@ class CaptureSession:
         """
         if self._launched is None and self._unavailable is None and self._killed:
             self._unavailable = ServiceUnavailable(
-                "the browser did not start in time", hint="snapshotter doctor"
+                "the browser did not start in time",
+                hint="check what the browser needs:\n  snapshotter doctor",
             )
         if self._unavailable is not None:
             raise self._unavailable

@@ -119,7 +119,7 @@ def reason_for_error(step: str, error: Exception) -> tuple[str, str]:
     if isinstance(error, PageLost):
         return error.code, error.detail
     if isinstance(error, CaptureTimeout):
-        return "capture-timeout", "the time for the whole capture was used up"
+        return "capture-timeout", "the time limit of the whole capture was reached"
     if isinstance(error, CallTimeout):
         return f"{step}-timeout", str(error)
     return f"{step}-failed", first_error_line(error)

@@ -73,7 +73,7 @@ class Supervisor:
         if resident > most * _LOW_SHARE:
             self._session.note_memory_low()
         if resident > most * _SHORT_SHARE:
-            self._session.request_script_stop(f"the browser took {resident >> 20} MiB")
+            self._session.request_script_stop(f"the browser used {resident >> 20} MiB of memory")
         if resident > most:
             self._free_memory()
 
@@ -84,7 +84,7 @@ class Supervisor:
         The renderer may be that of a frame of another site; then the page lives on.
         """
         most = self._limits.memory_bytes
-        detail = f"the browser took more than {most >> 20} MiB"
+        detail = f"the browser used more than {most >> 20} MiB of memory"
         self._session.note_memory_exhausted(detail)
         self._processes.kill_largest_renderer()
         end = self._clock.monotonic() + _KILLED_S

@@ -118,7 +118,7 @@ def test_what_a_policy_says_of_images_and_hosts_holds(site: Site, capture: Engin
     assert codes(held) == ["images-missing"]
     blocked = capture(site.url("/wx/article", origin=2), block_hosts=("127.0.0.2",))
     assert codes(blocked)[:1] == ["blocked"]
-    assert "the policy blocks it" in blocked.reasons[0].detail
+    assert "the policy blocks the host " in blocked.reasons[0].detail
 
 
 def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
@@ -202,7 +202,7 @@ def test_stretches_have_a_limit_of_their_own(site: Site, capture: Engine) -> Non
 
     assert len(lines(captured, "capture/segments.jsonl")) == 3
     (reason,) = captured.reasons
-    assert reason.detail.endswith("3 stretches were read one by one, stopped at: segments")
+    assert reason.detail.endswith("the page was read in parts: 3; stopped at: segments")
 
 
 def test_a_page_that_scrolls_itself_back_is_not_scrolled_for_ever(
@@ -383,9 +383,7 @@ def test_a_page_that_shows_other_text_than_it_sent_and_clocks_far_from_ours_are_
         "clock-skew",
         "raw-rendered-divergence",
     ]
-    assert (
-        " % of the words of the document as received were not shown" in captured.warnings[1].detail
-    )
+    assert " % of the words of the received document were not shown" in captured.warnings[1].detail
     said = {
         (clock_check.source, clock_check.name, clock_check.value)
         for clock_check in captured.clock_checks
@@ -407,7 +405,7 @@ def test_an_article_that_sends_its_reader_on_to_a_notice_is_warned_of(
     (warning,) = [
         reason for reason in captured.warnings if reason.code == "raw-rendered-divergence"
     ]
-    assert warning.detail.startswith(f"the page went on from {site.url(f'/moved/by-{way}')}: ")
+    assert warning.detail.startswith(f"the page left the document {site.url(f'/moved/by-{way}')}: ")
     article, notice = captured.documents
     assert (article.url, article.status) == (site.url(f"/moved/by-{way}"), 200)
     assert article.not_shown_percent is not None
@@ -425,7 +423,7 @@ def test_an_article_that_a_script_replaces_is_warned_of_though_it_came_compresse
     (warning,) = [
         reason for reason in captured.warnings if reason.code == "raw-rendered-divergence"
     ]
-    assert " % of the words of the document as received were not shown" in warning.detail
+    assert " % of the words of the received document were not shown" in warning.detail
     (document,) = captured.documents
     assert document.not_shown_percent is not None
     assert document.not_shown_percent > 90

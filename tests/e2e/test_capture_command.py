@@ -662,8 +662,8 @@ def test_no_browser_ends_in_30_with_a_hint_and_leaves_nothing(
     )
 
     assert (done.code, done.out) == (30, "")
-    assert "no browser at " in done.err
-    assert "snapshotter: try: make setup" in done.err
+    assert "no-browser does not exist\n" in done.err
+    assert "snapshotter: try: install the browser (in a source checkout, `make setup`" in done.err
     assert installation.bundles() == []
     assert list(installation.spool.iterdir()) == []
 

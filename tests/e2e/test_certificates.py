@@ -92,8 +92,10 @@ def test_the_authority_is_trusted_at_all(visit: Visit) -> None:
     assert "hello" in read(capture, "capture/page.txt")
     (warning,) = capture.warnings
     assert warning.code == "private-authority"
-    assert warning.detail.startswith("trusted by the person who captures, not by the public: CN=")
-    assert "; needed for: 127.0.0.1:" in warning.detail
+    assert warning.detail.startswith(
+        "certificate authorities that the capturing person trusts and the public does not: CN="
+    )
+    assert "; servers that needed them: 127.0.0.1:" in warning.detail
     assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 
@@ -129,7 +131,7 @@ def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
         running.shutdown()
         running.server_close()
     (warning,) = capture.warnings
-    assert f"; needed for: 127.0.0.1:{server.server_port}" in warning.detail
+    assert f"; servers that needed them: 127.0.0.1:{server.server_port}" in warning.detail
     assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 

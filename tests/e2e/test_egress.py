@@ -654,7 +654,7 @@ def test_where_namespaces_are_forbidden_the_browsers_settings_keep_it_in_and_tha
 
     assert seen["code"] == 0, seen["err"]
     assert (
-        "WARNING: the browser had no network of its own: the browser's proxy settings alone: "
+        "WARNING: the browser had no network of its own: only the proxy settings of the browser: "
         in seen["err"]
     )
     assert "WARNING: the browser ran without its sandbox: " in seen["err"]

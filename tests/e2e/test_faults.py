@@ -54,7 +54,7 @@ def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_ano
         no_frame
     ]
     (fresh,) = (action for action in capture.actions if action.kind == "fresh-browser")
-    assert fresh.detail == "the one before was of no use: spawn <home>/browser EAGAIN"
+    assert fresh.detail == "the first browser failed: spawn <home>/browser EAGAIN"
     assert left(tmp_path) == []
 
 

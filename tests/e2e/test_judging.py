@@ -180,7 +180,7 @@ def test_a_wall_that_opens_by_itself_ends_as_the_page_behind_it(
     capture = captured(tmp_path, pages, path)
 
     assert "An article" in text(tmp_path)
-    assert actions(capture) == [("wait-at-wall", "it is wall; it opened by itself")]
+    assert actions(capture) == [("wait-at-wall", "it is wall; the wall opened by itself")]
     assert verdicts(capture) == ["wall", "content"]
     assert capture.outcome is Outcome.COMPLETE, capture.reasons
     assert [hop.kind for hop in capture.redirects] == (["client"] if path == "/wall" else [])
@@ -227,7 +227,7 @@ def test_what_a_page_had_is_kept_where_it_has_less_when_asked_for_again(
         kept = (tmp_path / f"capture/before-reload.{name}").read_text()
         assert "still loading and some text" in kept
     (warning,) = [reason for reason in capture.warnings if reason.code == "reload-worse"]
-    assert warning.detail.startswith("reloaded, the page had 12 characters instead of 23;")
+    assert warning.detail.startswith("after the reload the page had 12 characters instead of 23;")
 
 
 def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(

@@ -583,8 +583,9 @@ def test_elements_are_found_in_the_page_and_in_open_and_closed_shadow_trees(
     (reason,) = captured.reasons
     assert reason.code == "element-missing"
     for words in (
-        ".none: nothing on the page", ".hidden: nothing that is laid out",
-        "p[: no selector that the browser knows",
+        ".none: no element of the page matches",
+        ".hidden: no matching element is laid out",
+        "p[ is not a selector that the browser supports",
     ):  # fmt: skip
         assert words in reason.detail
 

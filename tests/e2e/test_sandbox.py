@@ -112,7 +112,8 @@ def test_without_user_namespaces_root_captures_nothing_unless_it_is_allowed(
 
     assert done.returncode == 1
     assert (
-        "PolicyRefused: the browser would run without its sandbox: running as root" in done.stderr
+        "PolicyRefused: the browser would run without its sandbox: the browser runs as root"
+        in done.stderr
     )
     assert [path.name for path in tmp_path.iterdir()] == ["spool"]  # the browser's place is gone
 
@@ -125,7 +126,7 @@ def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_tol
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"]) == (False, False)
     assert facts["detail"].startswith("started with --no-sandbox: ")
-    assert "no user namespace: unshare: " in facts["detail"]
+    assert "a user namespace cannot be created: unshare: " in facts["detail"]
     # This root may mount. Without its sandbox a renderer is held by that as well.
     assert {process["files"] for process in facts["processes"]} == {"mount"}
 
@@ -136,10 +137,14 @@ CONFINED = (sys.executable, "-m", "tests.confined")
 @pytest.mark.parametrize(
     ("forbidden", "why"),
     [
-        ("namespaces", "running as root, and no user namespace: unshare: Operation not permitted"),
-        ("net", "this system allows no sandbox: unshare: Operation not permitted"),
-        ("chroot", "this system allows no sandbox: chroot: Operation not permitted"),
-        ("seccomp", "this system allows no filter of system calls (seccomp)"),
+        (
+            "namespaces",
+            "the browser runs as root, and a user namespace cannot be created: unshare: Operation "
+            "not permitted",
+        ),
+        ("net", "this system does not allow a sandbox: unshare: Operation not permitted"),
+        ("chroot", "this system does not allow a sandbox: chroot: Operation not permitted"),
+        ("seccomp", "this system does not allow a filter of system calls (seccomp)"),
     ],
 )
 def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_comes(
@@ -147,13 +152,17 @@ def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_c
 ) -> None:
     done = attempt(tmp_path / "spool", *CONFINED, forbidden, allowed=False)
 
-    last = done.stderr.splitlines()[-2:]
+    last = done.stderr.splitlines()[-3:]
     if os.geteuid() != 0 and forbidden == "namespaces":
-        why = "this system allows no sandbox: "
+        why = "this system does not allow a sandbox: "
     assert last[0].startswith(f"PolicyRefused: the browser would run without its sandbox: {why}"), (
         done.stderr
     )
-    assert last[1].startswith("hint: run as an ordinary user where user namespaces are allowed")
+    assert last[1].startswith(
+        "hint: run as an ordinary user on a system that allows user namespaces, or set "
+        "SNAPSHOTTER_ALLOW_NO_SANDBOX=1"
+    )
+    assert last[2] == "  snapshotter doctor"
     assert done.returncode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
@@ -166,10 +175,13 @@ def test_where_files_are_open_to_the_browser_a_policy_that_forbids_it_captures_n
         done = attempt(Path(folder, "spool"), *forbidden, allowed=False, strict=True)
         left = os.listdir(folder)
 
-    refused, hint = done.stderr.splitlines()[-2:]
-    assert refused.startswith("PolicyRefused: policy test captures only where the files of this ")
+    refused, hint, command = done.stderr.splitlines()[-3:]
+    assert refused.startswith(
+        "PolicyRefused: policy test captures only if the browser cannot open "
+    )
     assert "these processes can open them: browser, driver, gpu-process" in refused
-    assert hint.startswith("hint: snapshotter doctor says what is missing; or a policy ")
+    assert hint.startswith("hint: use a policy that extends this policy with ")
+    assert command == "  snapshotter doctor"
     assert left == ["spool"]
 
 
@@ -181,7 +193,7 @@ def test_what_is_left_of_the_sandbox_is_not_trusted_where_one_part_is_forbidden(
 
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"]) == (False, False)
-    assert "started with --no-sandbox: this system allows no sandbox: " in facts["detail"]
+    assert "started with --no-sandbox: this system does not allow a sandbox: " in facts["detail"]
     # The filter that the renderer is under is the test's own.
     assert "seccomp mode 2 of the whole browser" in facts["detail"]
 

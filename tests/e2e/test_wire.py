@@ -93,12 +93,15 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
         if value["kind"] == "not-carried"
     ]
     assert (missed["url"], missed["method"], missed["told_status"]) == (lost, "GET", 200)
-    assert "answers that the browser had and the wire does not show: 1" in recording.missing_parts
+    assert (
+        "answers that the browser received and the network data do not show: 1"
+        in recording.missing_parts
+    )
     (told,) = [
         record for record in items(recording) if record.fields.get("WARC-Target-URI") == lost
     ]
     assert told.kind == "metadata"
-    assert b"nothing of it is on the wire" in told.block
+    assert b"the network data contain nothing of this request" in told.block
 
 
 def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: Visit) -> None:
@@ -327,7 +330,7 @@ def test_connections_that_can_not_be_decrypted_are_named_with_host_and_reason(
     ]
     assert named
     assert "key log" in named[0]
-    answers = "answers that the browser had and the wire does not show: "
+    answers = "answers that the browser received and the network data do not show: "
     (count,) = [
         missing_part.removeprefix(answers)
         for missing_part in recording.missing_parts

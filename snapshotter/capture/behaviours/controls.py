@@ -122,7 +122,7 @@ async def _find(
                 )
             )
         for selector in answer.value["bad"] if answer.frame.is_main else ():
-            page_context.builder.note(kind, f"not a selector: {selector}")
+            page_context.builder.note(kind, f"{selector} is not a CSS selector")
     return found
 
 
@@ -148,7 +148,10 @@ async def _click(page_context: PageContext, control: _Control, kind: str) -> int
         if frame.is_main:
             raise
         page_context.builder.note(
-            kind, f'"{control.label}" {control.path}: its frame went ({error})'[:1000]
+            kind,
+            f'"{control.label}" {control.path}: the frame of the control was closed ({error})'[
+                :1000
+            ],
         )
         return 1
     page_context.builder.note(

@@ -65,10 +65,10 @@ async def freeze_page(page_context: PageContext, lost: Collection[str]) -> Froze
         page_context.guard.call("animations", _stop_clock(page_context.session), limit),
     )
     if animations := sum(int(answer.value["animations"]) for answer in answers if answer.value):
-        page_context.builder.note("stop-animations", f"{animations} animations")
+        page_context.builder.note("stop-animations", f"animations: {animations}")
     if skipped := sum(int(answer.value["skipped"]) for answer in answers if answer.value):
         page_context.builder.note(
-            "show-skipped", f"{skipped} elements with content-visibility: auto"
+            "show-skipped", f"elements with content-visibility auto: {skipped}"
         )
     main = answers[0].value
     return FrozenPage(

@@ -57,7 +57,9 @@ class PageReveal:
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt == _ATTEMPTS:
                 self._builder.add_reason(
-                    "page-navigated", "the page went elsewhere while it was read; held"
+                    "page-navigated",
+                    "the page went to another document while it was read; the navigation was "
+                    "stopped",
                 )
                 await self._navigation.anchor()
                 await self._page_context.guard.pause(self._decision.quiet_s)
@@ -95,7 +97,9 @@ class PageReveal:
             self._page_context.clock.monotonic() + self._limits.settle_s
         )
         if document.count != self._documents:
-            self._builder.note("settle-again", "the page went on before it was photographed")
+            self._builder.note(
+                "settle-again", "the page went to another document before it was photographed"
+            )
             await self.everything()
 
     async def wait(self) -> None:
@@ -109,7 +113,9 @@ class PageReveal:
                 "animations", "Animation.setPlaybackRate", {"playbackRate": 1}
             )
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("settle", f"animations stay stopped: {first_error_line(error)}")
+            self._builder.log(
+                "settle", f"the animations could not be started again: {first_error_line(error)}"
+            )
         await self._steps.take("settle", self._settle)
 
     async def _refuse_consent(self) -> StepEnd | str | None:
@@ -125,7 +131,7 @@ class PageReveal:
 
         rules = self._decision.consent
         clicks = await controls.refuse_consent(page_context, rules, before)
-        return "dismissed" if clicks.count else "no banner that we know how to dismiss"
+        return "dismissed" if clicks.count else "no known consent banner was found"
 
     async def _expand(self) -> StepEnd | str | None:
         """Click the controls that hide text; keep a picture and the text of the page before."""
@@ -145,19 +151,19 @@ class PageReveal:
                 "text/plain",
                 encode_utf8(read.text),
                 step="expand",
-                note="text before anything was clicked",
+                note="the text before the first click",
             )
 
         clicks = await controls.expand(page_context, rules, before)
         if not clicks.count:
-            return "nothing to click"
+            return "no control to click was found"
         await scrolling.scroll_to_top(page_context)
         await self._scroll()  # what was hidden has a length, and images
         if clicks.left:
-            detail = f"{clicks.count} clicks, and {clicks.left} controls beyond the limit"
+            detail = f"clicks: {clicks.count}; controls over the limit: {clicks.left}"
             self._builder.add_reason("expand-limited", detail)
             return StepEnd(StepState.PARTIAL, detail)
-        return f"{clicks.count} clicks"
+        return f"clicks: {clicks.count}"
 
     def _is_kept(self, word: str) -> bool:
         """Whether a picture of the page in this state is kept already: reveals are repeated."""
@@ -173,7 +179,9 @@ class PageReveal:
             virtualised=scrolled.virtualised,
             segments=0,
         )
-        detail = f"{scrolled.steps} steps, {scrolled.height} px, stopped at: {scrolled.stopped}"
+        detail = (
+            f"steps: {scrolled.steps}; height: {scrolled.height} px; stopped at: {scrolled.stopped}"
+        )
         if scrolled.stopped == "bottom":
             return detail
         self._builder.add_reason(
@@ -208,7 +216,8 @@ class PageReveal:
         if settled.open_ends:
             limit = self._limits.settle_s
             self._builder.add_reason(
-                "not-settled", f"after {limit:g} s still under way: {settled.open_ends}"
+                "not-settled",
+                f"the page had not settled after {limit:g} s; still pending: {settled.open_ends}",
             )
             return StepEnd(StepState.PARTIAL, settled.open_ends)
         return settled.description
@@ -225,10 +234,10 @@ class PageReveal:
         shutter = self._camera.shutter
         read = await segments.read_segments(self._page_context, shutter, scrolled)
         self._builder.scrolling = replace(facts, segments=read.count)
-        stretches = f"{read.count} stretches were read one by one, stopped at: {read.stopped}"
+        stretches = f"the page was read in parts: {read.count}; stopped at: {read.stopped}"
         if facts.virtualised:
             self._builder.add_reason(
-                "page-virtualised", f"the page takes away what is out of view; {stretches}"
+                "page-virtualised", f"the page removes content that is out of view; {stretches}"
             )
         else:
             self._builder.add_reason(

@@ -60,7 +60,7 @@ async def scroll(page_context: PageContext) -> ScrollResult:
     where = f", in {container}" if container else ""
     page_context.builder.note(
         "scroll",
-        f"{steps} steps, {height} px, stopped at: {stopped}{where}",
+        f"steps: {steps}; height: {height} px; stopped at: {stopped}{where}",
         dom_change_between(begun["change"], ended["change"]),
     )
     return scrolled

@@ -69,7 +69,7 @@ async def read_segments(
             name = f"capture/segment-{len(lines) + 1:03}.png"
             note = f"the viewport, scrolled to CSS pixel {at['top']} of {at['height']}"
             png = await shutter.take(
-                "a picture of a stretch", decision.limits.tile_s, optimizeForSpeed=True
+                "a picture of a part of the page", decision.limits.tile_s, optimizeForSpeed=True
             )
             read_header(png)  # an empty answer is no picture
             await asyncio.to_thread(spool.write, name, "image/png", png, step="settle", note=note)
@@ -92,10 +92,10 @@ async def read_segments(
         if lines:
             await asyncio.to_thread(
                 spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
-                step="settle", note="the page stretch by stretch: what each adds to the text",
+                step="settle", note="the page in parts, with the text that each part adds",
             )  # fmt: skip
             page_context.builder.note(
-                "read-segments", f"{len(lines)} stretches, stopped at: {stopped}"
+                "read-segments", f"parts: {len(lines)}; stopped at: {stopped}"
             )
     return SegmentsRead(count=len(lines), stopped=stopped)
 

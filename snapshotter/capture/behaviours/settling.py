@@ -51,11 +51,11 @@ class SettleResult:
             for wait in self.left
         )
         if self.how is SettleEnd.NOTHING_PENDING:
-            return "nothing pending" + (f" but for later: {left}" if left else "")
+            return "nothing was pending" + (f", except for later: {left}" if left else "")
         if self.how is SettleEnd.OBSERVED:
-            return f"no change for {self.unchanged_s:.1f} s; running on: {left}"
+            return f"the page did not change for {self.unchanged_s:.1f} s; still running: {left}"
         if self.how is SettleEnd.CAP:
-            return f"the time for settling was used up; not waited for: {left or 'quiet'}"
+            return f"the time limit for settling was reached; still pending: {left or 'quiet'}"
         return self.how.value.replace("-", " ")
 
 
@@ -137,7 +137,9 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
         )
         states = [answer.value for answer in answers if answer.value]
         if woken := sum(int(state["woken"]) for state in states):
-            page_context.builder.note("load-lazy-images", f"{woken} that scrolling had not reached")
+            page_context.builder.note(
+                "load-lazy-images", f"images that scrolling had not reached: {woken}"
+            )
         honoured = [str(url) for state in states for url in state["honoured"]]
         if honoured:
             named = " ".join(clean_url(url)[:200] for url in honoured[:_NAMED])

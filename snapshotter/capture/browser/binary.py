@@ -68,7 +68,7 @@ def find_browser(kind: str, *, playwright_browsers: Path | None = None) -> Brows
         shell = "headless" in path.name
         return _binary(_SHELL if shell else _CHROMIUM, _unwrapped(path))
     if kind not in _LINUX:
-        raise ValueError(f'a browser is "shell", "chromium" or a path, not "{kind}"')
+        raise ValueError(f'a browser must be "shell", "chromium" or a path, not "{kind}"')
     for candidate in (_MACOS if sys.platform == "darwin" else _LINUX)[kind]:
         if found := _binary(kind, Path(candidate)):
             return found
@@ -98,9 +98,13 @@ def choose_browser(wanted: str, explicit: Path | None) -> tuple[BrowserBinary, s
     if found := find_browser(name):
         return found, ""
     if name == _SHELL and (found := find_browser(_CHROMIUM)):
-        return found, "no chromium-headless-shell here; full Chromium instead"
-    what = f"no browser at {name}" if "/" in name else "no Chromium was found"
-    raise ServiceUnavailable(what, hint="make setup, or: playwright install chromium")
+        return found, "chromium-headless-shell is not installed; full Chromium is used instead"
+    what = f"the browser {name} does not exist" if "/" in name else "no Chromium was found"
+    raise ServiceUnavailable(
+        what,
+        hint="install the browser (in a source checkout, `make setup` installs it):\n"
+        "  playwright install chromium",
+    )
 
 
 def _binary(kind: str, path: Path) -> BrowserBinary | None:

@@ -137,7 +137,9 @@ class BrowserProcesses:
         browser = self._ids()[0]
         if not sys.platform.startswith("linux") or browser is None:
             return SandboxFacts(
-                asked=asked, enforced=False, detail=f"{how}; this system does not tell"
+                asked=asked,
+                enforced=False,
+                detail=f"{how}; this system does not report the sandbox of a process",
             )
         for pid in self._members(browser):
             if "--type=renderer" not in os_processes.command(pid):
@@ -149,10 +151,10 @@ class BrowserProcesses:
                 pid, browser
             )
             observed = (
-                f"renderer under seccomp mode {seccomp or '?'}"
-                f"{' of the whole browser' if filtered is False else ''}, NoNewPrivs "
-                f"{status.get('NoNewPrivs', '?')}, "
-                f"{'own' if namespaced else 'no own'} namespaces"
+                "the renderer has seccomp mode "
+                f"{seccomp or '?'}{' of the whole browser' if filtered is False else ''}, "
+                f"NoNewPrivs {status.get('NoNewPrivs', '?')}, {'own' if namespaced else 'no own'} "
+                "namespaces"
             )
             enforced = seccomp == "2" and filtered is not False and namespaced
             return SandboxFacts(
@@ -164,7 +166,7 @@ class BrowserProcesses:
         return SandboxFacts(
             asked=asked,
             enforced=False,
-            detail=f"{how}; no renderer was seen",
+            detail=f"{how}; no renderer process was found",
             processes=self.facts(),
         )
 

@@ -99,7 +99,8 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
     script.chmod(0o700)
     if not os.access(script, os.X_OK):
         raise ServiceUnavailable(
-            f"no program may be started in {workspace.root.parent}: it is mounted with noexec",
+            f"programs cannot be started in {workspace.root.parent}, because its file system is "
+            "mounted with noexec",
             hint="set spool_dir to a directory on another file system",
         )
     return script

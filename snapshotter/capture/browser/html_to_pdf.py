@@ -89,7 +89,7 @@ def print_pdf(
     if job.error is not None:
         raise job.error
     if job.pdf is None:
-        raise ServiceUnavailable(f"the browser did not print within {_LIMIT_S:g} s")
+        raise ServiceUnavailable(f"the browser did not print the document within {_LIMIT_S:g} s")
     return _set_pdf_dates(job.pdf, at)
 
 
@@ -111,7 +111,7 @@ class _Print:
                 await close_within(running.playwright.stop(), _CLOSE_S)
         except PlaywrightError as error:
             self.error = ServiceUnavailable(
-                f"the browser did not print: {clean_text(error.message)[:200]}"
+                f"the browser could not print the document: {clean_text(error.message)[:200]}"
             )
         except Exception as error:  # noqa: BLE001 (it is raised where it can be handled)
             self.error = error
@@ -136,7 +136,7 @@ class _EmptyResolver:
     """A resolver that knows no name."""
 
     async def resolve(self, host: str) -> tuple[str, ...]:
-        raise ResolutionFailed("dns", f"{host}: nobody is asked while a document is printed")
+        raise ResolutionFailed("dns", f"{host}: names are not resolved while a document is printed")
 
 
 def _set_pdf_dates(pdf: bytes, at: datetime) -> bytes:

@@ -128,7 +128,9 @@ class IsolatedWorlds:
         Raises:
             CallTimeout, PlaywrightError, ProtocolError: The browser did not answer well.
         """
-        cdp = await self._guard.call("a session", context.new_cdp_session(page), limit_s)
+        cdp = await self._guard.call(
+            "opening a session of the browser", context.new_cdp_session(page), limit_s
+        )
         await self._guard.call("following frames", self._follow(cdp), limit_s)
 
     @property
@@ -161,7 +163,7 @@ class IsolatedWorlds:
         Raises:
             CallTimeout: The main process did not answer.
         """
-        return await self._guard.call("the frames", self._frames(), limit_s)
+        return await self._guard.call("reading the frames", self._frames(), limit_s)
 
     async def ask(self, frame: PageFrame, name: str, *args: object, limit_s: float) -> Any:
         """
@@ -173,7 +175,7 @@ class IsolatedWorlds:
             ScriptError: The function failed, or the browser refused.
         """
         return await self._guard.call(
-            f"{name} in a frame", self._ask(frame.id, frame.session, name, args), limit_s
+            f"the call {name} in a frame", self._ask(frame.id, frame.session, name, args), limit_s
         )
 
     async def ask_main(self, name: str, *args: object, limit_s: float) -> Any:
@@ -216,7 +218,7 @@ class IsolatedWorlds:
         """
         sessions = [self._need_main(), *self._children.values()]
         failures = await self._guard.call(
-            "closed shadow trees",
+            "reading closed shadow trees",
             asyncio.gather(*[self._adopt(session) for session in sessions], return_exceptions=True),
             limit_s,
         )
@@ -412,7 +414,7 @@ class IsolatedWorlds:
             if value is not None or attempt:
                 return value
             self._contexts.pop(frame_id, None)  # another world under the same number
-        raise FrameGone("the frame's document went away")
+        raise FrameGone("the document of the frame was closed")
 
     async def _context(self, frame_id: str, session: CdpSession) -> int:
         """Return the number of our world in a frame, with the library loaded."""
@@ -461,8 +463,11 @@ class IsolatedWorlds:
         # One that its page took away meanwhile has no text to miss.
         failed = [end for end in ends if end is not None and _NO_NODE not in str(end)]
         if failed:
-            return f"{len(failed)} of {len(found)}: {clean_text(str(failed[0]))[:200]}"
-        return f"{len(found) - _ROOTS} of {len(found)} are too many" if found[_ROOTS:] else ""
+            return (
+                f"{len(failed)} of {len(found)} could not be read: "
+                f"{clean_text(str(failed[0]))[:200]}"
+            )
+        return f"{len(found) - _ROOTS} of {len(found)} are over the limit" if found[_ROOTS:] else ""
 
     async def _hand_over(self, session: CdpSession, frame_id: str, node: int) -> None:
         context = await self._context(frame_id, session)
@@ -566,7 +571,7 @@ def _value(answer: Params) -> Any:
     thrown = details.get("exception", {})
     words = str(thrown.get("description") or thrown.get("value") or details.get("text", ""))
     if any(word in words for word in _GONE):
-        raise FrameGone("the frame's document went away")
+        raise FrameGone("the document of the frame was closed")
     raise ScriptError(clean_text(words)[:300])
 
 

@@ -73,7 +73,7 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
         playwright.async_api.Error: It did not start.
     """
     obstacles = await asyncio.to_thread(SystemRestrictions.find)
-    no_sandbox = f"running as root, and {obstacles.user}" if obstacles.user else ""
+    no_sandbox = f"the browser runs as root, and {obstacles.user}" if obstacles.user else ""
     no_network = obstacles.network
     for launch_mode in obstacles.ways():
         if not launch_mode.sandbox and not setup.allow_no_sandbox:
@@ -91,8 +91,10 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
             )
             if not why:
                 raise
-            no_sandbox = f"this system allows no sandbox: {why}"
-            no_network = no_network or "the browser has no sandbox inside a network of its own"
+            no_sandbox = f"this system does not allow a sandbox: {why}"
+            no_network = (
+                no_network or "the browser has no sandbox inside a network namespace of its own"
+            )
             continue
         # Half a sandbox is worth more than none, so where that is allowed it goes on.
         if (
@@ -101,7 +103,7 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
             and await _is_unfiltered(context, setup.processes)
         ):
             await _end(context, setup.decision)
-            raise _refused("this system allows no filter of system calls (seccomp)")
+            raise _refused("this system does not allow a filter of system calls (seccomp)")
         await asyncio.to_thread(setup.processes.read_launch_notes)
         if setup.decision.require_file_protection:
             await _require_file_protection(context, setup.processes, setup.decision)
@@ -115,9 +117,9 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
             network=NetworkPath(
                 path=setup.network.path,
                 enforced=own,
-                how="a network namespace of the browser's own"
+                how="the browser has a network namespace of its own"
                 if own
-                else f"the browser's proxy settings alone: {no_network}",
+                else f"only the proxy settings of the browser: {no_network}",
                 vantage=setup.network.vantage,
             ),
         )
@@ -133,11 +135,11 @@ async def _require_file_protection(
     if open_to or not found:
         await _end(context, decision)
         raise PolicyRefused(
-            f"policy {decision.policy_name} captures only where the files of this machine are kept "
-            "from the browser, and these processes can open them: "
-            f"{', '.join(open_to) or 'unknown, no process was checked'}",
-            hint="snapshotter doctor says what is missing; or a policy that extends this one with "
-            '[sandbox] files = "warn"',
+            f"policy {decision.policy_name} captures only if the browser cannot open the files of "
+            "this machine, but these processes can open them: "
+            f"{', '.join(open_to) or 'unknown, because no process was checked'}",
+            hint='use a policy that extends this policy with [sandbox] files = "warn", or check '
+            "what is missing:\n  snapshotter doctor",
         )
 
 
@@ -167,8 +169,8 @@ async def _is_unfiltered(context: BrowserContext, processes: BrowserProcesses) -
 def _refused(no_sandbox: str) -> PolicyRefused:
     return PolicyRefused(
         f"the browser would run without its sandbox: {no_sandbox}",
-        hint="run as an ordinary user where user namespaces are allowed (snapshotter "
-        "doctor says more), or allow it: SNAPSHOTTER_ALLOW_NO_SANDBOX=1",
+        hint="run as an ordinary user on a system that allows user namespaces, or set "
+        "SNAPSHOTTER_ALLOW_NO_SANDBOX=1 to allow this; check this system:\n  snapshotter doctor",
     )
 
 

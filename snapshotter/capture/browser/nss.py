@@ -33,10 +33,10 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
     """
     if not sys.platform.startswith("linux"):
         raise SnapshotterError(
-            "private certificate authorities can be trusted on Linux only: on this system the "
+            "private certificate authorities are supported only on Linux; on this system the "
             "browser uses the certificates of the system",
-            hint="--ignore-certificate-errors captures without checking certificates, and the "
-            "record states it",
+            hint="use --ignore-certificate-errors to capture without certificate checks; the "
+            "record states this",
         )
     data = b"".join(
         len(certificate).to_bytes(4, "big") + certificate for certificate in certificates
@@ -50,10 +50,12 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
         env={"PATH": os.defpath},
     )
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason"]
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [
+            "no reason was given"
+        ]
         raise SnapshotterError(
-            f"the certificate authority could not be added to those of the browser: {words[0]}",
-            hint="apt install libnss3 (Chromium needs this library as well)",
+            f"the certificate authority could not be added to the browser: {words[0]}",
+            hint="install the library, which Chromium needs too:\n  apt install libnss3",
         )
     if os.geteuid() == 0:  # the browser may run as another user, and opens it to read and write
         for path in (

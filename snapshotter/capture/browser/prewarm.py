@@ -157,11 +157,15 @@ class PrewarmedBrowser:
             is_ours = isinstance(error, PlaywrightError | TimeoutError | OSError)
             if not is_ours and type(error) is not Exception:
                 raise
-            why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
+            why = (
+                clean_text(str(error))[:200].partition("\n")[0]
+                or f"the limit of {limit:g} s was reached"
+            )
             if message := clean_text(last_browser_message(str(error))):
-                why += f"; it said: {message}"
+                why += f"; the browser reported: {message}"
             raise ServiceUnavailable(
-                f"the browser did not start: {why}", hint="snapshotter doctor"
+                f"the browser did not start: {why}",
+                hint="check what the browser needs:\n  snapshotter doctor",
             ) from error
         return RunningBrowser(playwright=playwright, launched=launched)
 

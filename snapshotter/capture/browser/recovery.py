@@ -66,7 +66,7 @@ class PageRecovery:
                 "page-unresponsive", "a script of the page ran without end and was stopped"
             )
             await remedy()
-        self._guard.lose("page-unresponsive", "the page did not answer any more")
+        self._guard.lose("page-unresponsive", "the page no longer answered")
 
     async def stop_scripts(self, why: str) -> None:
         """
@@ -83,7 +83,7 @@ class PageRecovery:
         except PageLost:
             return  # and with it its scripts
         for failure in failures:
-            self._builder.log("stop-scripts", f"without effect: {failure}")
+            self._builder.log("stop-scripts", f"the action had no effect: {failure}")
 
     def stop_scripts_soon(self, detail: str) -> None:
         """Stop the scripts from outside of a step, once; for the thread of the loop."""
@@ -101,7 +101,7 @@ class PageRecovery:
             order = "Runtime.terminateExecution"
             await self._guard.call(order, self._session.send(order), _ORDER_S)
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("stop-script", f"without effect: {first_error_line(error)}")
+            self._builder.log("stop-script", f"the action had no effect: {first_error_line(error)}")
 
     async def _stop_all_scripts(self) -> None:
         # A page that loops when it is left: while the navigation away is pending, no order
@@ -109,13 +109,17 @@ class PageRecovery:
         try:
             await self._guard.call("stopping", self._session.send("Page.stopLoading"), _ORDER_S)
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("stop-loading", f"without effect: {first_error_line(error)}")
+            self._builder.log(
+                "stop-loading", f"the action had no effect: {first_error_line(error)}"
+            )
         await self.stop_scripts("the page did not answer")
 
     async def _replace_gpu(self) -> None:
         self._builder.note("replace-gpu-process", "the page did not answer")
         if not await asyncio.to_thread(self._page_context.browser.processes.kill_gpu):
-            self._builder.log("replace-gpu-process", "without effect: there is none")
+            self._builder.log(
+                "replace-gpu-process", "the action had no effect: there is no GPU process"
+            )
 
     async def _cut(self) -> None:
         """End every connection: a script that waits for a response does not end otherwise."""

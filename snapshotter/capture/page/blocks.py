@@ -45,7 +45,7 @@ async def read_page(worlds: IsolatedWorlds, *, limit_s: float) -> DocumentRead:
     try:
         blocks, failure = _blocks(answer["blocks"]), str(answer["failure"])
     except (TypeError, ValueError) as error:
-        blocks, failure = (), f"the page's process told something else: {error}"
+        blocks, failure = (), f"the page's process returned invalid data: {error}"
     return DocumentRead(
         html=str(answer["html"]),
         layout=PageLayout(blocks=blocks, whole=bool(answer["isWhole"]) and not failure),
@@ -64,7 +64,7 @@ async def sample_page(worlds: IsolatedWorlds, *, limit_s: float) -> PageSample:
     try:
         blocks = _blocks(answer["blocks"])
     except (TypeError, ValueError) as error:
-        raise ScriptError(f"the page's process told something else: {error}") from error
+        raise ScriptError(f"the page's process returned invalid data: {error}") from error
     return PageSample(
         html=replace_lone_surrogates(str(answer["html"])),
         text=replace_lone_surrogates(str(answer["text"])),
@@ -79,7 +79,7 @@ def _blocks(reported: Sequence[Sequence[object]]) -> tuple[Block, ...]:
 def _block(reported: Sequence[object]) -> Block:
     selector, tag, text, box, hidden, links, px = reported
     if not isinstance(links, int) or not isinstance(px, int):
-        raise ValueError("a block without its numbers")
+        raise ValueError("a block has no numbers")
     return Block(
         selector=replace_lone_surrogates(str(selector)),
         tag=replace_lone_surrogates(str(tag)),

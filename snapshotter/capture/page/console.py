@@ -61,7 +61,9 @@ class Console:
                     await self._hold(answer)
                 await answer
             except PlaywrightError as error:
-                self._builder.log("console", f"not watched any more: {first_error_line(error)}")
+                self._builder.log(
+                    "console", f"the console is no longer watched: {first_error_line(error)}"
+                )
                 return
             finally:
                 answer.cancel()
@@ -112,7 +114,7 @@ class Console:
         took_s = self._clock.monotonic() - began
         self._floods += took_s > _LATE_S
         self._builder.log(
-            "console", f"the page was halted for {took_s:.1f} s, until its lines were read"
+            "console", f"the page was stopped for {took_s:.1f} s until its lines were read"
         )
         if halting is not None:
             await asyncio.wait({halting}, timeout=_HALT_S)
@@ -130,8 +132,8 @@ class Console:
         if message.text.startswith(_NO_WORKER):
             self._builder.warn(
                 "service-worker-blocked",
-                "the page requested a service worker, which captures block: what that worker "
-                "would have stored, changed or sent is not in the bundle",
+                "the page requested a service worker, which captures block; data that this worker "
+                "would have stored, changed or sent are not in the bundle",
             )
         self._record_line(message.type, message.text, str(message.location.get("url", "")))
 

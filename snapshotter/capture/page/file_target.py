@@ -103,7 +103,7 @@ def save_body(body: MainBody, spool: Spool, *, most: int) -> None:
     notes = ["the body of the answer"]
     notes += [f"with its content coding ({body.coding}) as sent"] if body.coding else []
     notes += [f"cut off ({body.truncated})"] if body.truncated else []
-    notes += [] if body.media_type else ["the server named no media type"]
+    notes += [] if body.media_type else ["the server stated no media type"]
     media_type = body.media_type if "/" in body.media_type else _UNKNOWN
     with (
         body.file.open("rb") as source,

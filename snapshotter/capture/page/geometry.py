@@ -62,7 +62,7 @@ class PageGeometry:
 
     async def size(self) -> tuple[int, int]:
         """Return width and height of the page."""
-        size = (await self._page_context.send("the page's size", "Page.getLayoutMetrics"))[
+        size = (await self._page_context.send("measuring the page", "Page.getLayoutMetrics"))[
             "cssContentSize"
         ]
         return max(1, round(size["width"])), max(1, round(size["height"]))
@@ -110,24 +110,30 @@ class PageGeometry:
             SnapshotterError: No such element, none with a box, or an invalid selector.
         """
         document = await self._page_context.send(
-            "the document", "DOM.getDocument", {"depth": -1, "pierce": True}
+            "reading the document", "DOM.getDocument", {"depth": -1, "pierce": True}
         )
         matches: list[int] = []
         for root in _roots(document["root"]):
             try:
                 answer = await self._page_context.send(
-                    "an element", "DOM.querySelectorAll", {"nodeId": root, "selector": selector}
+                    "finding an element",
+                    "DOM.querySelectorAll",
+                    {"nodeId": root, "selector": selector},
                 )
             except PlaywrightError as error:
-                raise SnapshotterError(f"{selector}: no selector that the browser knows") from error
+                raise SnapshotterError(
+                    f"{selector} is not a selector that the browser supports"
+                ) from error
             matches += [int(node) for node in answer["nodeIds"]]
-        view = (await self._page_context.send("the page's size", "Page.getLayoutMetrics"))[
+        view = (await self._page_context.send("measuring the page", "Page.getLayoutMetrics"))[
             "cssVisualViewport"
         ]
         for node in matches[:_MATCHES]:
             try:
                 quad = (
-                    await self._page_context.send("an element", "DOM.getBoxModel", {"nodeId": node})
+                    await self._page_context.send(
+                        "measuring an element", "DOM.getBoxModel", {"nodeId": node}
+                    )
                 )["model"]["border"]
             except PlaywrightError:
                 continue  # it is not laid out
@@ -142,7 +148,9 @@ class PageGeometry:
             )
             if area.width > 0 and area.height > 0:
                 return FoundElement(area=area, matches=len(matches))
-        what = "nothing on the page" if not matches else "nothing that is laid out"
+        what = (
+            "no element of the page matches" if not matches else "no matching element is laid out"
+        )
         raise SnapshotterError(f"{selector}: {what}")
 
 

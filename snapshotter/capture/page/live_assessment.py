@@ -34,7 +34,7 @@ STEP: Final = "judge"
 _EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
 _LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
 _PAUSE_S: Final = 1.0  # before a page is requested again: its server may only be overloaded
-_KEPT: Final = "the earlier state is capture/before-reload.txt, .html and .png"
+_KEPT: Final = "the earlier state is kept in capture/before-reload.txt, .html and .png"
 _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
 
 
@@ -96,7 +96,7 @@ class LiveAssessment:
                         return True  # the page before is still there
                     if before is not None:
                         self._builder.warn(
-                            "reload-worse", f"reloaded, the page did not arrive; {_KEPT}"
+                            "reload-worse", f"after the reload the page did not arrive; {_KEPT}"
                         )
                     return False
             else:
@@ -112,7 +112,9 @@ class LiveAssessment:
             self._builder.end_step(StepState.FAILED, reason_for_error(STEP, error)[1], STEP)
             raise
         if found is None:
-            self._builder.end_step(StepState.FAILED, "no verdict; the log says why", STEP)
+            self._builder.end_step(
+                StepState.FAILED, "no verdict was found; the log states the reason", STEP
+            )
             return None
         content, takedown = found
         detail = f"{content.kind}, {takedown.availability}: {content.detail}"
@@ -123,7 +125,7 @@ class LiveAssessment:
         decision, document, builder = self._page_context.decision, self._document, self._builder
         limit_s = decision.limits.step_s
         assessor = await self._page_context.guard.call(
-            "the rules", asyncio.shield(self._assessor), limit_s
+            "loading the rules", asyncio.shield(self._assessor), limit_s
         )
         self._sample = sample = await sample_page(self._page_context.worlds, limit_s=limit_s)
         page = Page(
@@ -141,7 +143,7 @@ class LiveAssessment:
             images=builder.images.in_sight if decision.light else builder.images,
         )
         return await self._page_context.guard.call(
-            "judging", asyncio.to_thread(assessor.judge, page), limit_s
+            "the assessment", asyncio.to_thread(assessor.judge, page), limit_s
         )
 
     async def _wait_at_wall(self, wall: ContentVerdict, grace_s: float) -> bool:
@@ -165,10 +167,12 @@ class LiveAssessment:
             last_state = state
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
-                self._builder.note("wait-at-wall", f"{wall.detail}; it opened by itself")
+                self._builder.note("wait-at-wall", f"{wall.detail}; the wall opened by itself")
                 await self._reveal.everything()
                 return True
-        self._builder.note("wait-at-wall", f"{wall.detail}; still there after {waited:.1f} s")
+        self._builder.note(
+            "wait-at-wall", f"{wall.detail}; the wall was still there after {waited:.1f} s"
+        )
         return False
 
     async def _state(self) -> tuple[int, int]:
@@ -189,7 +193,7 @@ class LiveAssessment:
             if content and all(artifact.path != path for artifact in self._spool.artifacts):
                 await asyncio.to_thread(
                     self._spool.write, path, kind, encode_utf8(content),
-                    step=STEP, note="as it was before the page was asked for again",
+                    step=STEP, note="the state before the page was reloaded",
                 )  # fmt: skip
         return sample
 
@@ -197,7 +201,7 @@ class LiveAssessment:
         """Warn if the page had more text before it was reloaded."""
         had, has = _characters(before), _characters(self._sample)
         if has < had:
-            detail = f"reloaded, the page had {has} characters instead of {had}; {_KEPT}"
+            detail = f"after the reload the page had {has} characters instead of {had}; {_KEPT}"
             self._builder.warn("reload-worse", detail)
 
     async def _reload(self, why: str) -> bool:
@@ -226,7 +230,7 @@ class LiveAssessment:
         except (PageLost, CaptureTimeout):
             raise
         except Exception as error:  # noqa: BLE001 - a page may be made to break what judges it
-            self._builder.log(STEP, f"without effect: {first_error_line(error)}")
+            self._builder.log(STEP, f"the action had no effect: {first_error_line(error)}")
             return None
 
     @property

@@ -114,7 +114,9 @@ class Navigation:
         try:
             await self._page_context.send("emptying the cache", "Network.clearBrowserCache")
         except PlaywrightError as error:
-            self._builder.log("reload", f"with what the cache has: {first_error_line(error)}")
+            self._builder.log(
+                "reload", f"the cache could not be emptied: {first_error_line(error)}"
+            )
         self._recorder.observer.requested_again()
         self._document.expected_at = None
         return await self._go()
@@ -146,7 +148,7 @@ class Navigation:
             if failure == "timeout":
                 await self.stop_loading("time")
                 code = "timeout"
-                detail = f"no answer within {limit:.3g} s"
+                detail = f"no answer came within {limit:.3g} s"
             elif self._failure is not None:  # a reload: the document before is still there
                 code, detail = self._failure
             else:
@@ -179,20 +181,22 @@ class Navigation:
                 continue
             if document.count > limits.redirects:
                 self._builder.add_reason(
-                    "redirect-loop", f"the page sent us on {document.count - 1} times"
+                    "redirect-loop", f"the page redirected the browser {document.count - 1} times"
                 )
                 await self.anchor()
                 # Held, it goes nowhere. Stopped right behind a commit, a document that has
                 # hardly begun would never be drawn, and everything after it would hang.
                 if not await self._has_loaded(limits.settle_s):
                     await self.stop_loading("unspecified")
-                return StepEnd(StepState.PARTIAL, "stopped following redirects")
+                return StepEnd(StepState.PARTIAL, "the capture stopped following redirects")
             goes = popup_blocker.downloads or document.kept
             if goes and not document.loaded and self._is_quiet():
                 # A navigation that a page begins by itself, and that ends without a document,
                 # keeps `load` from coming.
                 await self.stop_loading("unspecified")
-                return StepEnd(StepState.OK, "no load event, because the page went to no document")
+                return StepEnd(
+                    StepState.OK, "no load event came, because the navigation led to no document"
+                )
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None
             if document.broken and not document.loaded and self._is_quiet():
@@ -200,13 +204,15 @@ class Navigation:
                     code, detail = explain_failed_navigation(
                         self._egress, document.error, asked=self._builder.final_url, status=0
                     )
-                    detail = f"the answer broke off before there was anything to show: {detail}"
+                    detail = f"the answer ended before the page had anything to show: {detail}"
                     self._builder.add_reason(code, detail)
                     return StepEnd(StepState.FAILED, detail)
-                return StepEnd(StepState.PARTIAL, "the document broke off before its end")
+                return StepEnd(StepState.PARTIAL, "the document was cut off")
             if document.cut_at == document.count:
                 await self._recovery.revive(all_scripts=False)
-                return StepEnd(StepState.PARTIAL, "stopped at a limit before the load event")
+                return StepEnd(
+                    StepState.PARTIAL, "loading was stopped at a limit, before the load event"
+                )
             if now >= end:
                 break
             if now >= looked_at + _STALL_LOOK_S:
@@ -218,19 +224,19 @@ class Navigation:
         if document.loaded:
             return None  # a redirect was announced, and never came
         self._builder.add_reason(
-            "load-timeout", "the page went on loading until its time was used up"
+            "load-timeout", "the page did not finish loading within the time limit"
         )
         await self._finish_parsing()
         if not document.loaded:
             await self.stop_loading("time")
         await self._recovery.revive(all_scripts=False)
-        return StepEnd(StepState.PARTIAL, "stopped before the load event")
+        return StepEnd(StepState.PARTIAL, "loading was stopped before the load event")
 
     async def _end_stalled(self, still_s: float) -> bool:
         """End scripts and style sheets without a byte for so long; return whether there was one."""
         ended = await self._recorder.end_stalled(still_s)
         for url in ended:
-            self._builder.note("end-request", f"no byte for {still_s:.3g} s: {url}"[:500])
+            self._builder.note("end-request", f"no data came for {still_s:.3g} s: {url}"[:500])
         return bool(ended)
 
     async def _finish_parsing(self) -> None:
@@ -260,17 +266,19 @@ class Navigation:
         away, url, documents = self._document.away, self._builder.final_url, self._document.count
         self._builder.add_reason(
             "page-navigated",
-            f"the page replaced itself by {away}, which came from no server; the previous document "
-            "was loaded once more, with its scripts stopped",
+            f"the page replaced itself with {away}, which came from no server; the previous "
+            "document was loaded again with its scripts stopped",
         )
-        await self._recovery.stop_scripts(f"the page replaced itself by {away}")
+        await self._recovery.stop_scripts(f"the page replaced itself with {away}")
         self._recorder.observer.requested_again()
         try:
             await self._guard.call(
-                "the document before", self._page.goto(url, wait_until="commit", timeout=0), limit_s
+                "loading the previous document",
+                self._page.goto(url, wait_until="commit", timeout=0),
+                limit_s,
             )
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("return", f"without effect: {first_error_line(error)}")
+            self._builder.log("return", f"the action had no effect: {first_error_line(error)}")
             return
         await self._wait_for_commit(documents, self._clock.monotonic() + limit_s)
 
@@ -286,7 +294,9 @@ class Navigation:
         try:
             await self._page_context.send("stopping", "Page.stopLoading")
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.note("stop-loading", f"without effect: {first_error_line(error)}")
+            self._builder.note(
+                "stop-loading", f"the action had no effect: {first_error_line(error)}"
+            )
         end = self._clock.monotonic() + 2 * self._decision.quiet_s
         while self._recorder.observer.in_flight and self._clock.monotonic() < end:
             await self._guard.pause(_LOOK_S)
@@ -301,7 +311,7 @@ class Navigation:
         try:
             await self._page_context.send("holding the page", "Fetch.enable", {"patterns": _HOLD})
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.note("hold-page", f"without effect: {first_error_line(error)}")
+            self._builder.note("hold-page", f"the action had no effect: {first_error_line(error)}")
 
     async def release(self) -> None:
         """
@@ -315,7 +325,9 @@ class Navigation:
                 "releasing the page", "Fetch.enable", {"patterns": _WATCH}
             )
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("hold-page", f"not ended: {first_error_line(error)}")
+            self._builder.log(
+                "hold-page", f"the page could not be released: {first_error_line(error)}"
+            )
 
     async def _save_target(self, end: float) -> StepEnd:
         """Have the browser save an address that is a file."""
@@ -329,17 +341,19 @@ class Navigation:
         self._builder.navigation_ended_at = self._clock.now()
         self._builder.final_url = download.url
         self._builder.is_answered = True
-        self._builder.note("save-file", f"{saved.length} bytes")
+        self._builder.note("save-file", f"bytes: {saved.length}")
         if saved.truncated in ("length", "time"):
             await self._recorder.note_cut_off(saved.truncated)
-        detail = f"a file and no page: {saved.length} bytes"
+        detail = f"the address is a file, not a page: {saved.length} bytes"
         if not saved.truncated:
             return StepEnd(StepState.OK, detail)
         if saved.truncated == "length":
-            self._builder.add_reason(RESPONSE_TOO_LARGE, "the file is larger than an answer may be")
+            self._builder.add_reason(
+                RESPONSE_TOO_LARGE, "the file is larger than the limit for an answer"
+            )
         elif saved.truncated == "time":
             self._builder.add_reason(
-                "load-timeout", "the file went on coming until its time was used up"
+                "load-timeout", "the file was not complete within the time limit"
             )
         return StepEnd(StepState.PARTIAL, f"{detail}, cut off ({saved.truncated})")
 
@@ -363,10 +377,12 @@ class Navigation:
         up.
         """
         try:
-            answer = await self._page_context.send("the document", "DOM.getDocument", {"depth": 2})
-            await self._page_context.send("the document", "DOM.disable")
+            answer = await self._page_context.send(
+                "reading the document", "DOM.getDocument", {"depth": 2}
+            )
+            await self._page_context.send("reading the document", "DOM.disable")
         except (CallTimeout, PlaywrightError) as error:
-            self._builder.log("navigate", f"without effect: {first_error_line(error)}")
+            self._builder.log("navigate", f"the action had no effect: {first_error_line(error)}")
             return True
         elements = [
             node for node in answer["root"].get("children", ()) if node["nodeType"] == _ELEMENT
@@ -411,8 +427,9 @@ class Navigation:
             self._document.loaded = False
             self._builder.warn(
                 "document-made-by-page",
-                f"the page navigated to {url[:_URL_CHARACTERS]}, a document that it made itself; "
-                "pictures and text show that document, final_url is the document that made it",
+                f"the page navigated to {url[:_URL_CHARACTERS]}, a document that the page made "
+                "itself; the pictures and the text show that document, and final_url is the "
+                "address of the document that made it",
             )
         else:
             self._document.away = url[:_URL_CHARACTERS]
@@ -461,7 +478,7 @@ class Navigation:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - a driver that dies raises plain ones
-            self._builder.log("hold-page", f"without effect: {first_error_line(error)}")
+            self._builder.log("hold-page", f"the action had no effect: {first_error_line(error)}")
 
     async def _answer_pause(self, event: dict[str, Any]) -> None:
         method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
@@ -478,7 +495,7 @@ class Navigation:
         elif not error:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
             self.wanted_url = url
-            self._builder.note("hold-page", f"not to {url}"[:500])
+            self._builder.note("hold-page", f"the page did not go to {url}"[:500])
         else:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
             self._keep_document(url, cdp_error_reason(error), str(event.get("networkId", "")))
@@ -500,8 +517,8 @@ class Navigation:
             return  # our own navigation, whose step records it
         self._builder.add_reason(
             "destination-missing",
-            f"the page navigated to {url}, and no page came ({code}: {detail}); "
-            "the capture shows the previous document",
+            f"the page navigated to {url}, but no page came from there ({code}: {detail}); the "
+            "capture shows the previous document",
         )
 
     def _on_unscheduled(self, event: dict[str, Any]) -> None:

@@ -48,8 +48,8 @@ class PageWriter:
         )
         await asyncio.to_thread(self._write_document, read)
         if read.failure:
-            self._builder.log("layout", f"not kept: {read.failure}")
-        return f"{len(read.layout.blocks)} blocks of text"
+            self._builder.log("layout", f"the layout was not kept: {read.failure}")
+        return f"blocks of text: {len(read.layout.blocks)}"
 
     def _write_document(self, read: DocumentRead) -> None:
         self._spool.write(
@@ -58,7 +58,7 @@ class PageWriter:
         )  # fmt: skip
         self._spool.write(
             layout.PATH, "application/json", layout.encode(read.layout), step="dom",
-            note="its text block by block, with where each stands",
+            note="the text of the page in blocks, with the position of each",
         )  # fmt: skip
 
     async def text(self) -> StepEnd | str | None:
@@ -75,33 +75,38 @@ class PageWriter:
         private = found.pop(_PRIVATE, "")
         if found:
             self._builder.add_reason(
-                "missing-glyphs", f"no font here has: {', '.join(found.values())}"
+                "missing-glyphs",
+                f"no installed font has these characters: {', '.join(found.values())}",
             )
         if private:
             self._builder.warn(
                 "private-glyphs",
-                f"no font of the page has {private}, and no installed font can have them; they are "
-                "boxes in the pictures",
+                f"no font of the page has {private}, and an installed font cannot have these "
+                "characters; the pictures show boxes in their place",
             )
         if read.missing:
             self._builder.add_reason("text-incomplete", "; ".join(read.missing[:5]))
-            return StepEnd(StepState.PARTIAL, f"{len(read.missing)} parts missing")
-        return f"{len(read.text)} characters"
+            return StepEnd(StepState.PARTIAL, f"missing parts of the text: {len(read.missing)}")
+        return f"characters: {len(read.text)}"
 
     def _write_text(self, read: PageText) -> None:
         if read.forms:
             self._spool.write(
                 form_values.PATH, "application/jsonl", form_values.encode(read.forms),
-                step="text", note="what form controls held, without passwords",
+                step="text", note="the values of form controls, without passwords",
             )  # fmt: skip
         for name, content, note in (
-            ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
+            ("page.txt", read.text, "the text as laid out, of all frames and shadow trees"),
             (
                 "page-normalised.txt",
                 normalise_text(read.text),
-                "for searching and comparing, not verbatim: page.txt in NFKC, white space joined",
+                "page.txt for search and comparison, not verbatim: in NFKC, white space joined",
             ),
-            ("page-hidden.txt", read.hidden, "text of the documents that a reader does not see"),
+            (
+                "page-hidden.txt",
+                read.hidden,
+                "the text of the documents that a reader does not see",
+            ),
         ):
             if content or name == "page.txt":
                 self._spool.write(

@@ -413,11 +413,15 @@ class TraceWatch:
     async def begin(self, context: BrowserContext) -> None:
         """Begin, before the page's first navigation."""
         if context.browser is None:
-            self._log("trace", "without effect: the browser's own session is not to be had")
+            self._log(
+                "trace", "the action had no effect: the session of the browser is not available"
+            )
             return
         try:
             session = await self._guard.call(
-                "a session", context.browser.new_browser_cdp_session(), _START_S
+                "opening a session of the browser",
+                context.browser.new_browser_cdp_session(),
+                _START_S,
             )
             session.on("Tracing.dataCollected", self._on_data)
             session.on("Tracing.tracingComplete", self._on_complete)
@@ -469,7 +473,7 @@ class TraceWatch:
         try:
             answers = await self._worlds.ask_all("timerNumber", limit_s=_PROBE_S, frame_s=_PROBE_S)
         except (CallTimeout, ScriptError) as error:
-            self._log("trace", f"timers not counted: {first_error_line(error)}")
+            self._log("trace", f"timers were not counted: {first_error_line(error)}")
             self._reader.lose()
             return {}
         return {
@@ -484,7 +488,7 @@ class TraceWatch:
         self._complete.clear()
         self._events.clear()
         await self._guard.call(
-            "the trace",
+            "starting the trace",
             self._session.send(
                 "Tracing.start", {"transferMode": "ReportEvents", "perfettoConfig": _config()}
             ),
@@ -496,8 +500,8 @@ class TraceWatch:
         if self._session is None:
             return
         self._is_running = False
-        await self._guard.call("the trace's end", self._session.send("Tracing.end"), _END_S)
-        await self._guard.call("the trace", self._complete.wait(), _END_S)
+        await self._guard.call("ending the trace", self._session.send("Tracing.end"), _END_S)
+        await self._guard.call("reading the trace", self._complete.wait(), _END_S)
 
     def _without(self) -> PageActivity:
         now = self._clock.monotonic()
@@ -507,7 +511,7 @@ class TraceWatch:
 
     def _fail(self, what: str, error: Exception) -> None:
         self._is_running = False
-        self._log("trace", f"{what}: without effect: {first_error_line(error)}")
+        self._log("trace", f"{what}: the action had no effect: {first_error_line(error)}")
 
     def _on_data(self, params: Mapping[str, Any]) -> None:
         self._events += [

@@ -40,9 +40,9 @@ class DocumentComparison:
     def departure(self) -> str:
         """How the window came to show another document than this one."""
         how = (
-            "the page was asked for once more after"
+            "the page was requested again after"
             if self.requested_again
-            else "the page went on from"
+            else "the page left the document"
         )
         return f"{how} {self.document.url}"
 

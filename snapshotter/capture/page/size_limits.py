@@ -31,11 +31,11 @@ async def watch_size_limits(page_context: PageContext, navigation: Navigation) -
         if code == RESPONSE_TOO_LARGE:  # whatever else the page wants may come
             builder.add_reason(code, f"{detail}; loading was stopped")
         else:
-            builder.add_reason(code, "the page wanted more than a capture may hold; it was cut off")
+            builder.add_reason(code, "the page exceeded a limit of the capture and was cut off")
             builder.note("go-offline", code)
             offline = page_context.page.context.set_offline(True)
             if (error := await close_within(offline, page_context.limits.close_s)) is not None:
-                builder.log("close", f"without effect: {first_error_line(error)}")
+                builder.log("close", f"the action had no effect: {first_error_line(error)}")
         await navigation.stop_loading("length")
         document.cut_at = document.count
 
@@ -48,6 +48,6 @@ def _passed_limit(page_context: PageContext) -> tuple[str, str]:
         # can still be photographed.
         length = page_context.recorder.observer.document_in_flight
         if length > _LARGE_DOCUMENT:
-            detail = f"the page's document took much of the memory after {length} bytes"
+            detail = f"the page's document used too much memory after {length} bytes"
             return RESPONSE_TOO_LARGE, detail
-    return code, "an answer was larger than one may be"
+    return code, "an answer was larger than the limit for an answer"

@@ -58,16 +58,21 @@ async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
     elements = int((await worlds.ask_main("measure", limit_s=limit_s))["nodes"])
     try:
         if elements > _ELEMENTS:
-            missing.append(f"text of closed shadow trees: {elements} elements are too many")
+            missing.append(
+                f"the text of closed shadow trees is missing: the page has {elements} elements"
+            )
         else:
             failures = await worlds.adopt_closed_roots(limit_s)
-            missing += [f"text of closed shadow trees: {words}" for words in failures]
+            missing += [
+                f"the text of closed shadow trees is missing: {words}" for words in failures
+            ]
     except (CallTimeout, ScriptError, ProtocolError) as error:
-        missing.append(f"text of closed shadow trees: {_first_line(error)}")
+        missing.append(f"the text of closed shadow trees is missing: {_first_line(error)}")
     await worlds.meet(_FRAME_S)
     if worlds.unfollowed_targets:
         missing.append(
-            f"text of frames that can not be asked (processes: {worlds.unfollowed_targets})"
+            "the text of frames that cannot be read is missing (processes: "
+            f"{worlds.unfollowed_targets})"
         )
     rules = {"shadowRoots": _SHADOW_ROOTS}
     answers = await worlds.ask_all("read", rules, limit_s=limit_s, frame_s=_FRAME_S)
@@ -81,7 +86,7 @@ async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
         line = [] if answer.frame.is_main else [f"--- frame: {name} ---"]
         parts += line
         if answer.value is None:
-            missing.append(f"text of frame {name}: {answer.failure}")
+            missing.append(f"the text of the frame {name} is missing: {answer.failure}")
             continue
         parts += _parts(answer.value)
         if answer.value["hidden"]:
@@ -91,7 +96,7 @@ async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
             script = str(found["script"])
             glyphs[script] += int(found["count"])
             examples.setdefault(script, str(found["characters"]))
-        missing += [f"{words} of frame {name}"[:300] for words in answer.value["failed"]]
+        missing += [f"frame {name}: {words}"[:300] for words in answer.value["failed"]]
     return PageText(
         text=_joined(parts),
         hidden=_joined(hidden),
@@ -133,7 +138,7 @@ def _parts(value: dict[str, Any]) -> list[str]:
     for shadow in value["shadows"]:
         parts += [f"--- shadow root of <{shadow['host']}> ---", str(shadow["text"])]
     if more := int(value["more"]):
-        parts.append(f"--- {more} more shadow roots: they are not here ---")
+        parts.append(f"--- shadow roots that are not in this file: {more} ---")
     return parts
 
 

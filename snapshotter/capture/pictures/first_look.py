@@ -79,7 +79,7 @@ class FirstLook:
         try:
             data = await self._camera.look(limit_s)
         except _FAILURES as error:
-            self._builder.log("first-look", f"without effect: {first_error_line(error)}")
+            self._builder.log("first-look", f"the action had no effect: {first_error_line(error)}")
             return
         # That a document shows nothing any more takes nothing from what it has shown.
         if data or document != self._of:
@@ -91,7 +91,7 @@ class FirstLook:
             return
         when = self._when
         if self._document.count != self._of:  # it must not pass for the page that is named
-            when += ", of a document that the page went on from"
+            when += ", of a document that the page left later"
         self._builder.begin_step(_NAME)
         try:
             self._builder.keep(await self._camera.keep_first_look(self._data, _NAME, when))

@@ -76,7 +76,7 @@ class PictureSet:
             if not self._page_context.decision.pictures.inner_box:
                 self._builder.add_reason(
                     "page-scrolls-inside",
-                    f"{box.name}: {box.hidden} of {box.whole} px are out of sight",
+                    f"{box.name}: {box.hidden} of {box.whole} px are not visible",
                 )
         return PictureResult(detail=detail, whole=picture.whole)
 
@@ -139,7 +139,9 @@ class PictureSet:
         detail = _describe_picture(picture)
         whole = picture.whole and not open_ends and scrolled.stopped == "bottom"
         if not whole:
-            detail += f"; scrolled to: {scrolled.stopped}; under way: {open_ends or 'nothing'}"
+            detail += (
+                f"; scrolling stopped at: {scrolled.stopped}; pending: {open_ends or 'nothing'}"
+            )
             self._builder.add_reason("viewport-incomplete", f"{window.name}: {detail}")
         return PictureResult(detail=detail, whole=whole)
 
@@ -200,7 +202,7 @@ async def set_window(page_context: PageContext, window: Viewport) -> None:
         "screenWidth": window.width,
         "screenHeight": min(window.height, screen),
     }
-    await page_context.send("the window", "Emulation.setDeviceMetricsOverride", parameters)
+    await page_context.send("setting the window", "Emulation.setDeviceMetricsOverride", parameters)
 
 
 def _page_size(picture: Picture) -> PageSize:
@@ -216,7 +218,7 @@ def _page_size(picture: Picture) -> PageSize:
 
 def _describe_picture(picture: Picture) -> str:
     tiles = sum(len(file.tiles) for file in picture.files)
-    description = f"{picture.captured_height_px} of {picture.height_px} px in {tiles} tiles"
+    description = f"{picture.captured_height_px} of {picture.height_px} px; tiles: {tiles}"
     if len(picture.heights_px) > 1:
         heights = ", ".join(f"{height}" for height in picture.heights_px[:_HEIGHTS])
         description += f", while its height changed: {heights} px"

@@ -51,7 +51,7 @@ def compare(first: Path, second: Path) -> PixelDifference:
             equal += _equal(mine.crop(box), its.crop(box))
             done += rows
         if done != height:
-            raise SnapshotterError("a picture ends before its last row")
+            raise SnapshotterError("a picture lacks rows at its end")
     pixels = max(a.width, b.width) * max(a.height, b.height)
     return PixelDifference(
         first=(a.width, a.height),

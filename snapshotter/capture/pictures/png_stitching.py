@@ -49,7 +49,7 @@ def one_colour(png: bytes) -> bytes | None:
             if same.differs:
                 return None
     except zlib.error as error:
-        raise SnapshotterError("a screenshot is broken") from error
+        raise SnapshotterError("a screenshot is damaged") from error
     return same.colour
 
 
@@ -93,7 +93,7 @@ class PngStitcher:
             self.take_back()
             if isinstance(error, SnapshotterError):
                 raise
-            raise SnapshotterError("a part of a screenshot is broken") from error
+            raise SnapshotterError("a part of a screenshot is damaged") from error
         if self._header is None:
             self._header = header
             self._kept = [chunk for chunk in _chunks(png) if chunk[0] in _KEPT]
@@ -157,7 +157,7 @@ class PngStitcher:
                 if start < 0 and top.is_past(taken - deflate_blocks.WINDOW):
                     start = piece.boundary
         if taken != row * header.height:
-            raise SnapshotterError("a part of a screenshot does not hold all its rows")
+            raise SnapshotterError("a part of a screenshot lacks rows")
         self._work.write(anew.flush(zlib.Z_SYNC_FLUSH))
         if start >= 0:
             for moved in deflate_blocks.rebase_blocks(stream, start, last_header, end):

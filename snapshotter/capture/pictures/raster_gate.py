@@ -24,7 +24,7 @@ class RasterGate:
 
     def __init__(self, slots: int) -> None:
         if slots < 1:
-            raise ValueError("a gate without a slot lets nobody in")
+            raise ValueError("a gate must have at least one slot")
         self._free = slots
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()

@@ -81,12 +81,14 @@ async def check_paints_below_window(
     async def fill(html: str) -> None:
         expression = f'document.documentElement.innerHTML = "{html}"'
         await guard.call(
-            "the blank page", session.send("Runtime.evaluate", {"expression": expression}), limit_s
+            "preparing the blank page",
+            session.send("Runtime.evaluate", {"expression": expression}),
+            limit_s,
         )
 
     await fill("<body style='margin:0;height:9000px;background:#0f0'>")
     clip = {"x": 0, "y": 8_900, "width": 8, "height": 8, "scale": 1}
-    data = await shutter.take("a trial", limit_s, clip=clip)
+    data = await shutter.take("a trial picture", limit_s, clip=clip)
     await fill("")
     colour = one_colour(data)
     return colour is not None and colour[:3] == b"\x00\xff\x00"
@@ -320,13 +322,13 @@ class Camera:
             with self._spool.create("capture/page.pdf", _PDF, step="pdf") as out:
                 while True:
                     piece = await self._guard.call(
-                        "a part of the PDF",
+                        "reading the PDF",
                         self._session.send("IO.read", {"handle": stream, "size": _PDF_READ}),
                         limit_s,
                     )
                     data = decode_base64(piece["data"]) if piece.get("base64Encoded") else b""
                     if not length and not data.startswith(b"%PDF-"):
-                        raise SnapshotterError("the browser returned something that is no PDF")
+                        raise SnapshotterError("the data that the browser returned is not a PDF")
                     length += len(data)
                     if length > self._pictures.pdf_bytes:
                         raise SnapshotterError(
@@ -338,7 +340,7 @@ class Camera:
         finally:
             if self._guard.lost is None and self._guard.remaining_s > 0:
                 await self._guard.call(
-                    "the PDF", self._session.send("IO.close", {"handle": stream}), limit_s
+                    "closing the PDF", self._session.send("IO.close", {"handle": stream}), limit_s
                 )
         width, height = await self.layout.size()
         area = Area(left=0, top=0, width=width, height=height)
@@ -535,7 +537,7 @@ class Camera:
     async def _box(self, top: int | None = None) -> InnerBox:
         box = await self.layout.inner_box(top)
         if box is None:
-            raise SnapshotterError("the box that scrolls in the page's place is gone")
+            raise SnapshotterError("the scrolling box of the page no longer exists")
         return box
 
     async def _page_height(self) -> int:
@@ -619,7 +621,9 @@ class _Slot:
         self._guard = guard
 
     async def __aenter__(self) -> None:
-        await self._guard.call("a free core", self._slot.__aenter__(), self._guard.remaining_s)
+        await self._guard.call(
+            "waiting for a free processor core", self._slot.__aenter__(), self._guard.remaining_s
+        )
 
     async def __aexit__(self, *error: object) -> None:
         await self._slot.__aexit__(None, None, None)

@@ -88,4 +88,6 @@ def decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise SnapshotterError("the browser returned a picture that is no base64") from error
+        raise SnapshotterError(
+            "the picture that the browser returned is not valid base64"
+        ) from error

@@ -100,7 +100,9 @@ def write_encrypted_streams(
             members.append((_tee_name(connection.number), file, file.stat().st_size))
     length = sum(_BLOCK + size + -size % _BLOCK for _, _, size in members) + len(_END)
     if length > _MOST:
-        raise SnapshotterError(f"{length} bytes of streams are more than one file may hold")
+        raise SnapshotterError(
+            f"the streams have {length} bytes, which is more than one file may contain"
+        )
     ids = ", ".join(recipient.key_id.hex() for recipient in recipients)
     with files.create(
         PATH, cms.MEDIA_TYPE, step="record", note=f"streams and keys, encrypted for {ids}"
@@ -129,7 +131,7 @@ def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -
         tar.unlink(missing_ok=True)
     listed, key_log = directory / CONNECTIONS, directory / KEYS
     if not listed.is_file() or not key_log.is_file() or listed.stat().st_size > _MAX_LISTED:
-        raise StreamsInvalid("the streams have no list of connections, or no keys")
+        raise StreamsInvalid("the list of connections or the keys are missing in the streams")
     return RecordedStreams(
         directory=directory,
         connections=_connections(listed.read_bytes()),
@@ -173,14 +175,14 @@ def _extract(tar: Path, directory: Path) -> None:
             while (header := stream.read(_BLOCK)) != bytes(_BLOCK):
                 info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
                 if not _has_place(info.name) or _header(info.name, info.size) != header:
-                    raise StreamsInvalid(f"the streams hold a file with no place: {info.name!a}")
+                    raise StreamsInvalid(f"the streams contain an unexpected file: {info.name!a}")
                 with (directory / info.name).open("xb") as out:
                     (directory / info.name).chmod(_MODE)
                     _copy(stream, info.size, out)
                 if stream.read(-info.size % _BLOCK).strip(b"\0"):
-                    raise StreamsInvalid("the streams hold bytes that belong to no file")
+                    raise StreamsInvalid("the streams contain bytes that belong to no file")
     except (tarfile.TarError, FileExistsError, ValueError) as error:
-        raise StreamsInvalid(f"the streams can not be unpacked: {error}") from error
+        raise StreamsInvalid(f"the streams cannot be unpacked: {error}") from error
 
 
 def _has_place(name: str) -> bool:
@@ -203,12 +205,12 @@ def _connections(data: bytes) -> tuple[Connection, ...]:
     try:
         document = canonical_json.loads(data)
         if document["format"] != FORMAT:
-            raise StreamsInvalid("the streams are of a format that is not read here")
+            raise StreamsInvalid("the format of the streams is not supported")
         found = tuple(_connection(connection) for connection in document["connections"])
         if len({connection.number for connection in found}) != len(found):
-            raise StreamsInvalid("two connections have one number")
+            raise StreamsInvalid("two connections have the same number")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StreamsInvalid(f"the list of connections can not be read: {error}") from error
+        raise StreamsInvalid(f"the list of connections cannot be read: {error}") from error
     return found
 
 
@@ -216,9 +218,9 @@ def _connection(values: dict[str, Any]) -> Connection:
     fields = {name: value for name, value in values.items() if not name.endswith("_at_ms")}
     for field in dataclasses.fields(Connection):
         if field.type in (int, str) and type(fields[field.name]) is not field.type:
-            raise TypeError(f"the {field.name} of one is of another type")
+            raise TypeError(f"the {field.name} of a connection has the wrong type")
     if not all(type(answer) is str for answer in fields["answers"]) or fields["asked_at"] is None:
-        raise TypeError("its answers or its time are of another type")
+        raise TypeError("the answers or the time of a connection have the wrong type")
     for name in ("asked_at", "connected_at", "ended_at"):
         if fields[name] is not None:
             ms = int(values[f"{name}_ms"])

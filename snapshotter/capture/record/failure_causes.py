@@ -140,7 +140,7 @@ def explain_failed_navigation(
     if status in (204, 205):
         return "no-content", f"the server answered {status}: no content"
     if "has been closed" in message:  # without an event: Playwright's driver has ended
-        return "browser-lost", "the browser went away"
+        return "browser-lost", "the browser ended"
     if found := cause(guard, asked, f"net::ERR_{error}"):
         return found.code, found.detail
     if error == "FAILED" and _was_closed(guard, asked):  # of a paused request it knows no more
@@ -149,7 +149,7 @@ def explain_failed_navigation(
         if error.startswith(beginning):
             return code, f"net::ERR_{error}"
     if error == "ABORTED":
-        return "aborted", "the navigation was broken off"
+        return "aborted", "the navigation was aborted"
     return "network-error", f"net::ERR_{error}" if error else message[:200].partition("\n")[0]
 
 

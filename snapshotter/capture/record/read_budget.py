@@ -18,8 +18,8 @@ HEADS_BYTES = 256 << 20  # of memory; 2,000 requests with fifty fields in all ta
 INFLATED_BYTES = 64 << 20
 _FIELD_BYTES = 240  # of memory, besides the characters of a field
 _HEAD_BYTES = 1_000
-_TAKES_LONG = "reading it takes too long"
-_TOO_MUCH = "its heads are too many and too long"
+_TAKES_LONG = "the time limit for reading was reached"
+_TOO_MUCH = "the limit for the heads of messages was reached"
 
 
 class ReadBudget:

@@ -449,7 +449,7 @@ class Recorder:
             )
         except (OSError, SnapshotterError) as error:  # what is recorded is no worse for it
             why = (isinstance(error, OSError) and error.strerror) or error
-            return (f"streams and keys that were to be kept, encrypted ({why}): 1",)
+            return (f"encrypted streams and keys that could not be kept ({why}): 1",)
         return ()
 
     def _read(self, keys: KeyLog) -> tuple[ReadConnection, ...]:
@@ -473,7 +473,7 @@ class Recorder:
     def _unchecked(self) -> tuple[str, ...]:
         if not self._concealer.unchecked:
             return ()
-        words = "bodies in which what says who made the capture could not be looked for"
+        words = "bodies that could not be searched for the identity of the capturing person"
         return (f"{words}: {self._concealer.unchecked}",)
 
     def _write_connections(
@@ -579,26 +579,30 @@ class Recorder:
         """Describe, with numbers, what a reader would expect in the record and not find."""
         absent: Counter[str] = Counter()
         for exchange in exchanges:
-            absent["answers that the browser had and the wire does not show"] += exchange.is_missing
+            absent["answers that the browser received and the network data do not show"] += (
+                exchange.is_missing
+            )
             absent["bodies that are cut off"] += bool(exchange.cut)
             absent["requests that are cut off"] += exchange.wire is not None and (
                 not exchange.wire.request_is_whole
             )
-        absent["frames, windows or workers whose requests have no circumstances"] = (
+        absent["frames, windows or workers whose requests have no data from the browser"] = (
             self.observer.unfollowed_targets
         )
-        absent["requests over the limit, which have no circumstances"] = self.observer.ignored
+        absent["requests over the limit, which have no data from the browser"] = (
+            self.observer.ignored
+        )
         troubles: Counter[str] = Counter()
         for connection in connections:
             server = f"{connection.connection.host}:{connection.connection.port}"
             for why in connection.unreadable:
-                troubles[f"parts of connections to {server} ({why})"] += 1
+                troubles[f"unreadable parts of connections to {server} ({why})"] += 1
             for side in tls_facts.mismatched_finished_sides(connection.handshake):
                 name = f"handshakes with {server} that the {side.value} did not finish as recorded"
                 troubles[name] += 1
         for name, count in troubles.most_common(_NAMED):
             absent[name] = count
-        absent["parts of connections to other servers"] = sum(troubles.values()) - sum(
+        absent["unreadable parts of connections to other servers"] = sum(troubles.values()) - sum(
             count for _, count in troubles.most_common(_NAMED)
         )
         return tuple(f"{name}: {count}" for name, count in sorted(absent.items()) if count)

@@ -107,7 +107,7 @@ def compare(
             difference_count=len(differences),
         )
     except (ArchiveLoadFailed, zlib.error, EOFError) as error:
-        raise ValueError(f"not a WARC as it has to be: {error}") from error
+        raise ValueError(f"the WARC is invalid: {error}") from error
     finally:
         bodies.remove()
 
@@ -151,16 +151,18 @@ class _ArchiveComparison:
             url = str(record.rec_headers.get_header("WARC-Target-URI"))
             if not place:
                 if record.rec_type in _OF_A_CONNECTION:
-                    what = f"a {record.rec_type} record that names no connection"
+                    what = f"a {record.rec_type} record names no connection"
                     yield RecordDifference(place="", url=url, what=what)
                 continue  # the others speak about a record, or about what passed on no connection
             self.records += 1
             exchange = self._exchanges.get(place)
             if exchange is None:
-                yield RecordDifference(place=place, url=url, what="nothing of it is in the streams")
+                yield RecordDifference(
+                    place=place, url=url, what="the streams contain nothing of this record"
+                )
             else:
                 if exchange.url != url:
-                    what = f"in the streams it is for {exchange.url}"
+                    what = f"the address in the streams is {exchange.url}"
                     yield RecordDifference(place=place, url=url, what=what)
                 for what in self._compared(record, place, exchange):
                     yield RecordDifference(place=place, url=url, what=what)
@@ -172,7 +174,7 @@ class _ArchiveComparison:
                 ("interim", len(recorded.interim)),
             ):
                 if (seen := self._seen[place, part]) != count:
-                    what = f"{part} records: {seen}, where the streams have {count}"
+                    what = f"{part} records: {seen} in the network record, {count} in the streams"
                     yield RecordDifference(place=place, url=recorded.url, what=what)
 
     def _compared(self, record: Any, place: str, exchange: WireExchange) -> Iterator[str]:
@@ -201,7 +203,7 @@ class _ArchiveComparison:
 def _head(block: BinaryIO, head: RecordedHead, kind: str) -> Iterator[str]:
     there = _exactly(block, len(head.data))
     if _masked(there) != _masked(head.data):
-        yield f"the head of the {kind} is not as in the streams"
+        yield f"the head of the {kind} differs from the streams"
 
 
 def _body(block: BinaryIO, body: StoredBody, kind: str, *, tail: int) -> Iterator[str]:
@@ -217,12 +219,12 @@ def _body(block: BinaryIO, body: StoredBody, kind: str, *, tail: int) -> Iterato
             chunk = made.read(min(exact, _CHUNK))
             exact -= len(chunk)
             if _exactly(block, len(chunk)) != chunk:
-                yield f"the body of the {kind} is not as in the streams"
+                yield f"the body of the {kind} differs from the streams"
                 return
         rest = made.read()
     there = _exactly(block, len(rest) + 1)
     if _masked(there) != _masked(rest):
-        yield f"the body of the {kind} is not as in the streams"
+        yield f"the body of the {kind} differs from the streams"
 
 
 def _tail(exchange: WireExchange) -> int:
@@ -257,7 +259,8 @@ def _unfinished(carried: dict[int, ReadConnection]) -> Iterator[RecordDifference
             yield RecordDifference(
                 place=str(number),
                 url="",
-                what=f"the {side.value} did not finish the handshake that is in the streams",
+                what=f"the Finished message of the {side.value} does not match the handshake in "
+                "the streams",
             )
 
 
@@ -275,5 +278,5 @@ def _of_handshake(
         yield RecordDifference(
             place=str(session.connection),
             url="",
-            what="the handshake of capture/tls.json is not the one in the streams",
+            what="the handshake in capture/tls.json differs from the handshake in the streams",
         )

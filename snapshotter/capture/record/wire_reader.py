@@ -183,8 +183,9 @@ class _ConnectionReader:
             exchange.server_closed = self._server_closed
             if self._may_be_cut(exchange):
                 exchange.notes.append(
-                    "server: its end alone says how long this is, and it ended without a word "
-                    "(close_notify): whether this is all, nobody can tell"
+                    "server: only the end of the connection marks the end of this body, and the "
+                    "server sent no close_notify; it is not established whether the body is "
+                    "complete"
                 )
             if self._unreadable and exchange.response_end is not EndReason.COMPLETE:
                 exchange.troubles += self._unreadable
@@ -192,7 +193,7 @@ class _ConnectionReader:
             frames.close(self._at)
             if frames.left_out:
                 self._exchanges[stream].notes.append(
-                    f"messages that are not shown inflated: {frames.left_out:,}"
+                    f"messages that are not shown decompressed: {frames.left_out:,}"
                 )
         return ReadConnection(
             connection=self._connection,
@@ -275,7 +276,7 @@ class _ConnectionReader:
             elif isinstance(event, http.MessageHead) and event.direction is Direction.CLIENT:
                 self._request(event)
             elif (exchange := self._exchanges.get(event.stream)) is None:
-                self.note_unreadable("an answer that no request came before")
+                self.note_unreadable("an answer came without a request")
             elif isinstance(event, http.MessageHead):
                 self._answer(exchange, event)
             elif isinstance(event, http.Data):
@@ -393,7 +394,7 @@ class _ConnectionReader:
         elif len(exchange.troubles) < _TROUBLES:
             exchange.troubles.append(self._redactor.clean_text(event.detail))
         else:
-            self._left_out[exchange.stream, "more troubles with it"] += 1
+            self._left_out[exchange.stream, "more problems"] += 1
 
     def note_unreadable(self, detail: str) -> None:
         """Note something that could not be read."""

@@ -202,7 +202,7 @@ def explain_refusal(found: Sequence[IdentifierFinding]) -> CapturerIdentityExpos
         where.setdefault(found_text.kind, []).append(f"{found_text.where} ({found_text.count})")
     words = "; ".join(f"your own {kind} in {', '.join(places)}" for kind, places in where.items())
     return CapturerIdentityExposed(
-        f"the capture shows who makes it, and nothing of it was kept: {words}",
-        hint='log out or take another way there; [redact] identity = "redact" in the policy '
-        "takes it out of texts, and leaves pictures as they are",
+        f"the capture shows the identity of the capturing person, so nothing was kept: {words}",
+        hint='log out, or use another network route, or set [redact] identity = "redact" in the '
+        "policy, which removes the identity from texts but not from pictures",
     )

@@ -19,7 +19,7 @@ def test_what_is_done_a_thousand_times_is_told_and_the_rest_is_counted(clock: Fi
     assert [action.detail for action in told if action.kind == "scroll"] == ["once"]
     held = [action.detail for action in told if action.kind == "hold-page"]
     assert len(held) == 1_001
-    assert (held[0], held[-1]) == ("not to https://example.org/0", "500 more of these")
+    assert (held[0], held[-1]) == ("not to https://example.org/0", "more actions of this kind: 500")
 
 
 def test_a_picture_that_stands_for_another_one_is_no_image_that_loaded(clock: FixedClock) -> None:

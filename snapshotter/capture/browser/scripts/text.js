@@ -124,12 +124,12 @@ lib.read = ({shadowRoots}) => {
   try {
     const {found, isWhole} = hiddenText();
     answer.hidden = found;
-    if (!isWhole) answer.failed.push(`hidden text: not all was found within ${HIDDEN_MS} ms`);
+    if (!isWhole) answer.failed.push(`hidden text: the search did not end within ${HIDDEN_MS} ms`);
   } catch (error) { answer.failed.push(`hidden text: ${error}`); }
   try {
     const {found, more} = formValues();
     answer.forms = found;
-    if (more) answer.failed.push(`form values: ${more} controls are too many`);
+    if (more) answer.failed.push(`form values: controls over the limit: ${more}`);
   } catch (error) { answer.failed.push(`form values: ${error}`); }
   try { answer.glyphs = missingGlyphs(); } catch (error) { answer.failed.push(`glyphs: ${error}`); }
   return answer;

@@ -374,9 +374,11 @@ def test_a_job_that_would_say_who_captures_is_ended_and_leaves_nothing(tmp_path:
     workshop = open_job_runner(here, lambda _: None)
     url = "https://example.org/of/%40Maria_Lang"
 
-    with pytest.raises(PolicyRefused, match="who makes it"):  # of the job, and not this machine's
+    with pytest.raises(
+        PolicyRefused, match="shows the identity of the capturing person"
+    ):  # of the job, and not this machine's
         workshop.capture(replace(job(), url=url), Lease(), more=False)
-    with pytest.raises(PolicyRefused, match="who makes it"):
+    with pytest.raises(PolicyRefused, match="shows the identity of the capturing person"):
         given_up(workshop, Lease(), replace(job(), url=url))
 
     assert list((tmp_path / "spool").glob("*")) == []

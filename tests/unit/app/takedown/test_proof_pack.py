@@ -459,7 +459,7 @@ def test_without_a_browser_the_pack_has_no_pdf_and_says_so(place: Place, tmp_pat
     )
 
     assert made.manifest.lacks == ("pdf",)
-    assert "the proof pack has no PDF: no browser at " in said[-1]
+    assert "the proof pack has no PDF: the browser " in said[-1]
     assert b"Left out of this file: pdf." in made.file.read_bytes()
 
 

@@ -29,7 +29,7 @@ def test_a_machine_without_a_browser_is_told_what_to_do() -> None:
 
 @pytest.mark.usefixtures("no_browser")
 def test_a_browser_that_was_named_and_is_not_there_is_not_replaced_by_another() -> None:
-    with pytest.raises(ServiceUnavailable, match="no browser at /opt/mine/chrome"):
+    with pytest.raises(ServiceUnavailable, match="the browser /opt/mine/chrome does not exist"):
         choose_browser("shell", Path("/opt/mine/chrome"))
 
 
@@ -54,7 +54,7 @@ def test_full_chromium_stands_in_for_the_shell_and_it_is_said(tmp_path: Path) ->
     found, remark = choose_browser("shell", None)
 
     assert found.kind == "chromium"
-    assert "full Chromium instead" in remark
+    assert "full Chromium is used instead" in remark
 
 
 @pytest.mark.usefixtures("no_browser")

@@ -52,4 +52,6 @@ def test_a_spool_from_which_no_program_may_be_started_is_named(
     )  # fmt: skip
 
     last = done.stderr.splitlines()[-1]
-    assert last.endswith(f"no program may be started in {tmp_path}: it is mounted with noexec")
+    assert last.endswith(
+        f"programs cannot be started in {tmp_path}, because its file system is mounted with noexec"
+    )

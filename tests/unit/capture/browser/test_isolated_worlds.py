@@ -118,7 +118,7 @@ def test_a_frame_that_can_not_be_followed_is_missing(method: str) -> None:
     text, missing = browser.read()
 
     assert text == "of main\n"
-    assert missing == ("text of frames that can not be asked (processes: 1)",)
+    assert missing == ("the text of frames that cannot be read is missing (processes: 1)",)
 
 
 def test_a_frame_that_says_nothing_is_waited_for_and_missing(
@@ -129,7 +129,7 @@ def test_a_frame_that_says_nothing_is_waited_for_and_missing(
     text, missing = Browser(lambda *_: False, silent="Page.enable").read()
 
     assert text == "of main\n"
-    assert missing == ("text of frames that can not be asked (processes: 1)",)
+    assert missing == ("the text of frames that cannot be read is missing (processes: 1)",)
 
 
 def test_a_frame_that_could_not_be_followed_and_is_gone_is_not_missing() -> None:
@@ -157,14 +157,16 @@ def test_a_closed_tree_that_can_not_be_read_is_missing(process: str, method: str
 
     assert text == ALL
     (said,) = missing
-    assert said.startswith("text of closed shadow trees: ")
+    assert said.startswith("the text of closed shadow trees is missing: ")
     assert said.endswith("Protocol error: made to fail")
 
 
 def test_closed_trees_beyond_the_limit_are_missing() -> None:
     _, missing = Browser(lambda *_: False, roots=502).read()
 
-    assert missing == 2 * ("text of closed shadow trees: 2 of 502 are too many",)
+    assert missing == 2 * (
+        "the text of closed shadow trees is missing: 2 of 502 are over the limit",
+    )
 
 
 def test_a_closed_tree_is_found_in_its_frame_however_deep_the_document_is() -> None:

@@ -71,7 +71,9 @@ def test_where_a_proxy_is_required_and_none_is_set_no_browser_is_started(
 ) -> None:
     before = guard_threads()
 
-    with pytest.raises(PolicyRefused, match="through a proxy or not at all") as caught:
+    with pytest.raises(
+        PolicyRefused, match="captures only through a proxy, and no proxy is set"
+    ) as caught:
         capturer.prepare(replace(DECISION, require_proxy=True), tmp_path)
 
     assert "--proxy tor" in caught.value.hint

@@ -51,7 +51,7 @@ def test_what_is_no_list_of_blocks_leaves_the_document_and_says_why(blocks: Any)
     read = asyncio.run(read_page(worlds(blocks=blocks), limit_s=1))
 
     assert (read.html, read.layout.blocks, read.layout.whole) == ("<p>", (), False)
-    assert read.failure.startswith("the page's process told something else")
+    assert read.failure.startswith("the page's process returned invalid data")
     with pytest.raises(ScriptError):
         asyncio.run(sample_page(worlds(blocks=blocks), limit_s=1))
 

@@ -29,7 +29,7 @@ def navigation(error: Exception) -> Any:
     return page_navigation
 
 
-@pytest.mark.parametrize("error", [_GONE, PageLost("browser-lost", "the browser went away")])
+@pytest.mark.parametrize("error", [_GONE, PageLost("browser-lost", "the browser ended")])
 def test_a_listener_of_a_page_that_is_lost_raises_nothing_and_says_why(error: Exception) -> None:
     page_navigation = navigation(error)
 
@@ -37,4 +37,4 @@ def test_a_listener_of_a_page_that_is_lost_raises_nothing_and_says_why(error: Ex
     asyncio.run(page_navigation._on_paused({"requestId": "1", "responseStatusCode": 200}))
 
     assert [event for event, _ in page_navigation.said] == ["hold-page", "hold-page"]
-    assert all("without effect: " in detail for _, detail in page_navigation.said)
+    assert all("the action had no effect: " in detail for _, detail in page_navigation.said)

@@ -171,6 +171,6 @@ def test_a_document_that_we_asked_for_again_is_none_that_the_page_went_on_from()
     assert [
         document.departure for document in compare_documents([first, again, _received(None)], "")
     ][:2] == [
-        "the page went on from https://a.com/",
-        "the page was asked for once more after https://a.com/",
+        "the page left the document https://a.com/",
+        "the page was requested again after https://a.com/",
     ]

@@ -76,4 +76,4 @@ def test_what_an_earlier_document_showed_is_no_picture_of_a_blank_one(clock: Fix
 def test_a_look_at_a_document_that_the_page_went_on_from_says_so(clock: FixedClock) -> None:
     ((data, when),) = glanced(clock, shows(b"text"), goes_on(b"notice")).kept
 
-    assert (data, when) == (b"text", "at 0, of a document that the page went on from")
+    assert (data, when) == (b"text", "at 0, of a document that the page left later")

@@ -118,6 +118,6 @@ def test_a_loop_that_was_closed_does_not_keep_a_turn() -> None:
 
 
 def test_a_gate_without_slots_is_refused() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="at least one slot"):
         RasterGate(0)
     assert usable_core_count() >= 1

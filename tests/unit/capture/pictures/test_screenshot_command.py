@@ -107,5 +107,5 @@ def test_an_answer_that_is_no_picture_is_an_error_of_ours() -> None:
         async def send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
             return {"data": "no base64!"}
 
-    with pytest.raises(SnapshotterError, match="no base64"):
+    with pytest.raises(SnapshotterError, match="not valid base64"):
         Odd().take()

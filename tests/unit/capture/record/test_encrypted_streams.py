@@ -181,7 +181,7 @@ def test_streams_that_can_not_be_kept_are_named_and_cost_nothing_else(
     made = kept.record()
 
     (words,) = made.missing_parts
-    assert words.startswith("streams and keys that were to be kept, encrypted")
+    assert words.startswith("encrypted streams and keys that could not be kept")
     assert "archive/data.warc.gz" in {artifact.path for artifact in made.artifacts}
     assert encrypted_streams.PATH not in {artifact.path for artifact in made.artifacts}
     assert not kept.carried.tee.exists()
@@ -243,10 +243,18 @@ def test_the_record_made_anew_is_the_one_that_is_there(kept: Kept) -> None:
         (b"GET /page HTTP/1.1\r\n", b"GET /pagg HTTP/1.1\r\n", "the head of the request"),
         (b"\r\n\r\nbody", b"\r\n\r\nbo_y", "the body of the request"),
         (b"Link: </a>", b"Link: </b>", "the head of the informational answer"),
-        (b"Target-URI: http://a.com/x", b"Target-URI: http://a.com/y", "it is for http://a.com/x"),
-        (b"-Connection: 4/", b"-Connection: 9/", "nothing of it is in the streams"),
-        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "request records: 0, where the"),
-        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "that names no connection"),
+        (
+            b"Target-URI: http://a.com/x",
+            b"Target-URI: http://a.com/y",
+            "the address in the streams is http://a.com/x",
+        ),
+        (b"-Connection: 4/", b"-Connection: 9/", "the streams contain nothing of this record"),
+        (
+            b"Snapshotter-Connection: 4",
+            b"Other-Connection: 4",
+            "request records: 0 in the network record",
+        ),
+        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "record names no connection"),
     ],
 )
 def test_what_the_record_says_otherwise_is_named(
@@ -289,7 +297,8 @@ def test_a_record_that_stands_twice_is_named(kept: Kept) -> None:
     found = kept.compare()
 
     assert {difference.what for difference in found.differences} == {
-        f"{part} records: 2, where the streams have 1" for part in ("request", "response")
+        f"{part} records: 2 in the network record, 1 in the streams"
+        for part in ("request", "response")
     }
 
 
@@ -322,8 +331,10 @@ def test_a_handshake_that_was_not_finished_so_is_named(kept: Kept) -> None:
     found = kept.compare()
 
     assert found.finished == 0
-    assert {difference.what for difference in found.differences if "finish" in difference.what} == {
-        f"the {side} did not finish the handshake that is in the streams"
+    assert {
+        difference.what for difference in found.differences if "Finished" in difference.what
+    } == {
+        f"the Finished message of the {side} does not match the handshake in the streams"
         for side in ("client", "server")
     }
 

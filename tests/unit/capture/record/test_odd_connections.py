@@ -113,7 +113,10 @@ def test_a_body_that_only_its_end_measures_is_said_to_be_open_to_a_cut(record: R
     cut = record(talk, say_goodbye=False)
 
     assert cut.of("response").body == b"as far as it came"
-    assert b"odd: server: its end alone says how long this is" in cut.of("metadata").block
+    assert (
+        b"odd: server: only the end of the connection marks the end of this body"
+        in cut.of("metadata").block
+    )
 
 
 def test_with_a_goodbye_it_is_whole(record: Record) -> None:

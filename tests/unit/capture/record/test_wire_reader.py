@@ -317,7 +317,7 @@ def test_a_connection_whose_heads_cost_too_much_is_read_no_further_and_says_so(
     assert first.is_whole
     assert not second.is_whole
     (why,) = connection.unreadable
-    assert why.startswith("its heads are too many and too long: at least ")
+    assert why.startswith("the limit for the heads of messages was reached: at least ")
     assert second.troubles == [why]
     assert other.exchanges[0].is_whole  # it has half of what was left
     assert other.unreadable == ()
@@ -333,7 +333,7 @@ def test_a_connection_that_takes_too_long_is_read_no_further_and_says_so(tmp_pat
 
     assert connection.exchanges[0].is_whole
     (why,) = connection.unreadable
-    assert why.startswith("reading it takes too long: at least ")
+    assert why.startswith("the time limit for reading was reached: at least ")
 
 
 def test_what_could_not_be_read_is_told_without_user_information(tmp_path: Path) -> None:
