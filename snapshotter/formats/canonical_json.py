@@ -48,7 +48,7 @@ def dumps(value: JsonValue) -> bytes:
             return _ENCODER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise ValueError(f"a string holds half a character: {error}") from error
+        raise ValueError(f"a string contains an incomplete character: {error}") from error
 
 
 def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
@@ -67,7 +67,7 @@ def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
             `MAX_BYTES`, or more values than that.
     """
     if len(data) > MAX_BYTES:  # a text of one rare character takes four times its bytes
-        raise EvidenceInvalid(f"it is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(f"the JSON is longer than {MAX_BYTES} bytes")
     _refuse_more_values(data, max_values)
     try:
         value = json.loads(
@@ -78,9 +78,11 @@ def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
         )
         again = dumps(value)
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(f"not canonical JSON: {error}") from error
+        raise EvidenceInvalid(f"the data are not canonical JSON: {error}") from error
     if again != data:
-        raise EvidenceInvalid("not canonical JSON: it does not re-encode to the same bytes")
+        raise EvidenceInvalid(
+            "the data are not canonical JSON: encoding them again gives other bytes"
+        )
     return value
 
 
@@ -101,7 +103,7 @@ def recode(data: bytes) -> bytes:
             )
         )
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(f"not JSON that can be kept: {error}") from error
+        raise EvidenceInvalid(f"the JSON cannot be kept: {error}") from error
 
 
 def instant(at: datetime) -> str:
@@ -127,7 +129,7 @@ def parse_instant(text: object) -> datetime:
         else:
             if instant(at) == text:
                 return at
-    raise EvidenceInvalid(f"not an instant in UTC: {text!r}")
+    raise EvidenceInvalid(f"{text!r} is not a time in UTC")
 
 
 def parse_clock(text: object) -> datetime:
@@ -140,7 +142,7 @@ def parse_clock(text: object) -> datetime:
     """
     at = parse_instant(text)
     if at.year < MIN_YEAR:
-        raise EvidenceInvalid(f"a time before the year {MIN_YEAR}: {text!r}")
+        raise EvidenceInvalid(f"the time {text!r} is before the year {MIN_YEAR}")
     return at
 
 
@@ -224,7 +226,7 @@ def plain(value: object) -> Any:
             if isinstance(content, datetime):
                 result[f"{field.name}{_MS}"] = milliseconds(content)
         return result
-    raise ValueError(f"{type(value).__name__} has no form in canonical JSON")
+    raise ValueError(f"{type(value).__name__} cannot be written in canonical JSON")
 
 
 def count_values(data: bytes) -> int:
@@ -244,7 +246,7 @@ def _refuse_more_values(data: bytes, most: int) -> None:
     # Each value may be a text under a key; and an escaped mark has an escape before it.
     marks = data.count(b'"') - data.count(b'\\"')
     if marks > 4 * most or count_values(data) > most:
-        raise EvidenceInvalid(f"it holds more than {most} values")
+        raise EvidenceInvalid(f"the JSON contains more than {most} values")
 
 
 def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> bool:
@@ -253,17 +255,17 @@ def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> bool:
         return True
     plain_keys = True
     if isinstance(value, list | tuple | dict) and level > MAX_LEVELS:
-        raise ValueError(f"more than {MAX_LEVELS} lists and objects stand one in another")
+        raise ValueError(f"lists and objects are nested more than {MAX_LEVELS} levels deep")
     if isinstance(value, int):
         if abs(value) > _MAX_INT:
-            raise ValueError(f"{value} is not below 2^53")
+            raise ValueError(f"{value} is too large, because a number must be below 2^53")
     elif isinstance(value, list | tuple):
         for item in value:
             plain_keys &= _refuse_what_bundles_do_not_hold(item, level + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ValueError("object keys are strings")
+                raise ValueError("the keys of an object must be strings")
             plain_keys &= key.isascii()
             plain_keys &= _refuse_what_bundles_do_not_hold(item, level + 1)
     else:
@@ -274,7 +276,7 @@ def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object contains a key twice")
     return result
 
 

@@ -88,11 +88,13 @@ class Cursor:
             end = _end_of_text(self._data, self._at, self._at + _MAX_KEY)
             if end < 0:
                 raise EvidenceInvalid(
-                    "not canonical JSON: the name of a member is invalid or too long"
+                    "the data are not canonical JSON: the name of a member is invalid or too long"
                 )
             name = self._parsed(self._data[self._at : end])
             if previous is not None and not previous < name:  # both are ASCII, or no field of ours
-                raise EvidenceInvalid("not canonical JSON: the members are not in order")
+                raise EvidenceInvalid(
+                    "the data are not canonical JSON: the members are not in order"
+                )
             previous, self._at = name, end
             self._take(b":")
             end = _end(self._data, self._at, self._at + PIECE)
@@ -108,7 +110,9 @@ class Cursor:
     def _take(self, *marks: bytes) -> bytes:
         mark = self._data[self._at : self._at + 1]
         if mark not in marks:
-            raise EvidenceInvalid(f"not canonical JSON: not {marks[0].decode()} at {self._at}")
+            raise EvidenceInvalid(
+                f"the data are not canonical JSON: {marks[0].decode()} is missing at {self._at}"
+            )
         self._at += 1
         return mark
 
@@ -124,12 +128,12 @@ class Cursor:
     def _parsed(self, piece: bytes) -> Any:
         self._left -= canonical_json.count_values(piece)
         if self._left < 0:
-            raise EvidenceInvalid("it holds more values than it may")
+            raise EvidenceInvalid("the JSON contains more values than allowed")
         value = canonical_json.loads(piece, max_values=PIECE)
         if _WIDE.search(piece) is not None:
             self._wide -= _width(value) - len(piece)
             if self._wide < 0:
-                raise EvidenceInvalid("its texts take more memory than they may")
+                raise EvidenceInvalid("the texts of the JSON need more memory than allowed")
         return value
 
 

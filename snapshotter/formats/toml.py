@@ -24,7 +24,7 @@ def loads(text: str) -> dict[str, Any]:
     """
     for line in text.splitlines():
         if line.count(".") > _MOST_PARTS and _has_long_key(line):
-            raise ValueError(f"a key of more than {_MOST_PARTS} parts")
+            raise ValueError(f"a key has more than {_MOST_PARTS} parts")
     return tomllib.loads(text)
 
 

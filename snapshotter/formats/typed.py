@@ -91,7 +91,9 @@ def _read(kind: Any, value: object, where: str) -> Any:
         try:
             return kind(value)
         except ValueError as error:
-            raise EvidenceInvalid(f"{where} is no {kind.__name__}: {value!r:.80}") from error
+            raise EvidenceInvalid(
+                f"{where} is not a valid {kind.__name__}: {value!r:.80}"
+            ) from error
     if is_dataclass(kind):
         return _dataclass(kind, value, where)
     return _of(kind, value, where)
@@ -112,20 +114,20 @@ def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
 
 def _tuple(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, list | Cursor):
-        raise EvidenceInvalid(f"{where} is no list")
+        raise EvidenceInvalid(f"{where} is not a list")
     if kinds[-1] is Ellipsis:
         items = value.items() if isinstance(value, Cursor) else value
         return tuple(_read(kinds[0], element, f"{where}[{n}]") for n, element in enumerate(items))
     if isinstance(value, Cursor):
         raise EvidenceInvalid(f"{where} is too long")
     if len(kinds) != len(value):
-        raise EvidenceInvalid(f"{where} has not {len(kinds)} values")
+        raise EvidenceInvalid(f"{where} does not have {len(kinds)} values")
     return tuple(_read(k, element, where) for k, element in zip(kinds, value, strict=True))
 
 
 def _mapping(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, dict):
-        raise EvidenceInvalid(f"{where} is no object")
+        raise EvidenceInvalid(f"{where} is not an object")
     return {
         _of(str, k, where): _read(kinds[1], element, f"{where}.{k}") for k, element in value.items()
     }
@@ -138,7 +140,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _dataclass(kind: Any, value: object, where: str) -> Any:
     if not isinstance(value, dict | Cursor):
-        raise EvidenceInvalid(f"{where} is no object")
+        raise EvidenceInvalid(f"{where} is not an object")
     hints = _hints(kind)
     values = _walked(hints, value, where) if isinstance(value, Cursor) else dict(value)
     given: dict[str, Any] = {}
@@ -146,17 +148,17 @@ def _dataclass(kind: Any, value: object, where: str) -> Any:
         name = field.name
         if name not in values:
             if field.default is MISSING and field.default_factory is MISSING:
-                raise EvidenceInvalid(f"{where} lacks {name}")
+                raise EvidenceInvalid(f"{where} does not have the field {name}")
             continue
         given[name] = _read(hints[name], values.pop(name), f"{where}.{name}")
         if isinstance(given[name], datetime) and f"{name}{_MS}" in values:
             ms = _of(int, values.pop(f"{name}{_MS}"), where)
             exact = _moment(ms, where)
             if not is_same_moment(given[name], ms):
-                raise EvidenceInvalid(f"{where}.{name} is two moments")
+                raise EvidenceInvalid(f"{where}.{name} and {where}.{name}_ms state different times")
             given[name] = exact
     if values:
-        raise EvidenceInvalid(f"{where} has {', '.join(sorted(values))[:80]}, which it can not")
+        raise EvidenceInvalid(f"{where} has unknown fields: {', '.join(sorted(values))[:80]}")
     try:
         return kind(**given)
     except ValueError as error:
@@ -168,7 +170,7 @@ def _walked(hints: Mapping[str, Any], cursor: Cursor, where: str) -> dict[str, A
     values: dict[str, Any] = {}
     for name, value in cursor.members():
         if name not in hints and not name.endswith(_MS):
-            raise EvidenceInvalid(f"{where} has {name[:80]}, which it can not")
+            raise EvidenceInvalid(f"{where} has an unknown field: {name[:80]}")
         if isinstance(value, Cursor):
             if name not in hints:
                 raise EvidenceInvalid(f"{where}.{name[:80]} is too long")
@@ -181,4 +183,4 @@ def _moment(ms: int, where: str) -> datetime:
     try:
         return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
     except OverflowError as error:
-        raise EvidenceInvalid(f"{where} is of no time") from error
+        raise EvidenceInvalid(f"{where} is not a valid time") from error

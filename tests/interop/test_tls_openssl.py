@@ -331,7 +331,7 @@ def test_early_data_that_was_taken_and_that_was_not(
     else:
         assert facts.early_data == "rejected"
         assert said[CLIENT] == b"second\n"
-        assert "early data were rejected" in connection.notes[0]
+        assert "bytes of early data, which were not read" in connection.notes[0]
         assert _signature_holds(connection)
 
 
@@ -356,7 +356,7 @@ def test_early_data_to_a_server_that_asks_for_another_hello(
     assert _facts(connection).hello_retry
     assert _facts(connection).early_data == "rejected"
     assert said[CLIENT] == b"second\n"
-    assert "early data were rejected" in connection.notes[0]
+    assert "bytes of early data, which were not read" in connection.notes[0]
 
 
 def test_a_client_that_does_not_believe_the_certificate_is_seen_to_leave(

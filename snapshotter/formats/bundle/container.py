@@ -91,7 +91,7 @@ def write(
     if start + size + _END.size > MAX_BYTES:
         raise SnapshotterError(
             "the bundle would be larger than 4 GiB",
-            hint="lower the limits on bytes in the policy",
+            hint="lower the byte limits in the policy",
         )
     directory = b"".join(_central(member) for member in members)
 
@@ -111,7 +111,9 @@ def write(
                     emit(chunk)
                     digester.update(chunk)
             if digester.digests() != digests:
-                raise SnapshotterError(f"{member.name} changed on disk while it was being sealed")
+                raise SnapshotterError(
+                    f"{member.name} changed on disk while the bundle was being sealed"
+                )
         emit(directory)
         emit(_end(len(members), len(directory), start))
         lane.settle()
@@ -139,29 +141,35 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     """
     length = stream.seek(0, 2)
     if not _END.size <= length <= MAX_BYTES:
-        raise ContainerInvalid(f"{length} bytes are not a bundle")
+        raise ContainerInvalid(
+            f"the file has {length} bytes, which is not a possible length of a bundle"
+        )
     stream.seek(length - _END.size)
     end = exactly(stream, _END.size)
     magic, _, _, _, count, size, start, _ = _END.unpack(end)
     if magic != _END_MAGIC or end != _end(count, size, start):
-        raise ContainerInvalid("the file does not end in the one end record that a bundle has")
+        raise ContainerInvalid("the file does not end with the end record of a bundle")
     if count > MAX_MEMBERS or size > count * (_CENTRAL.size + MAX_NAME):
-        raise ContainerInvalid(f"more than {MAX_MEMBERS} members, or names that no bundle has")
+        raise ContainerInvalid(
+            f"the bundle has more than {MAX_MEMBERS} members, or names that are too long"
+        )
     if start + size + _END.size != length:
-        raise ContainerInvalid("the directory is not where the end record says")
+        raise ContainerInvalid("the directory is not at the position that the end record states")
     stream.seek(start)
     directory = exactly(stream, size)
     members = tuple(_parse_directory(directory))
     if len(members) != count or b"".join(_central(member) for member in members) != directory:
-        raise ContainerInvalid("the directory is not in its one canonical form")
+        raise ContainerInvalid("the directory is not in its canonical form")
     _check_names([member.name for member in members], _name_error)
     expected = 0
     for member in members:
         if member.offset != expected:
-            raise ContainerInvalid(f"{member.name} does not stand right behind its predecessor")
+            raise ContainerInvalid(
+                f"{member.name} does not begin directly after the member before it"
+            )
         expected = member.end
     if expected != start:
-        raise ContainerInvalid("there are bytes between the last member and the directory")
+        raise ContainerInvalid("the file has bytes between the last member and the directory")
     return members
 
 
@@ -265,13 +273,13 @@ def _lay_out(files: Iterable[tuple[str, Digests]]) -> list[Member]:
 def _check_names(names: list[str], error: Callable[[str], Exception]) -> None:
     for name in names:
         if not is_member_name(name):
-            raise error(f"a bundle has no member of the name {name!r}")
+            raise error(f"{name!r} is not a valid name of a bundle's member")
     if len({name.lower() for name in names}) != len(names):
-        raise error("two members have the same name, or differ in case alone")
+        raise error("two members have the same name, or names that differ only in case")
     if names != sorted(names):
         raise error("the members are not in the order of their names")
     if len(names) > MAX_MEMBERS:
-        raise error(f"more than {MAX_MEMBERS} members")
+        raise error(f"the bundle has more than {MAX_MEMBERS} members")
 
 
 def _name_error(message: str) -> ContainerInvalid:
@@ -337,12 +345,12 @@ def _parse_directory(directory: bytes) -> Iterator[Member]:
         crc32, length, name_length, offset = entry[7], entry[9], entry[10], entry[16]
         # Before the name: behind an extra field or a comment, all would be out of step.
         if entry[0] != _CENTRAL_MAGIC or entry[11] or entry[12]:
-            raise ContainerInvalid("the directory has an entry that no bundle has")
+            raise ContainerInvalid("the directory has an entry that is not allowed in a bundle")
         position += _CENTRAL.size
         raw = directory[position : position + name_length]
         position += name_length
         if len(raw) != name_length or not raw.isascii():
-            raise ContainerInvalid("a member's name is cut off or not ASCII", Code.NAME)
+            raise ContainerInvalid("the name of a member is cut off or not ASCII", Code.NAME)
         yield Member(name=raw.decode("ascii"), length=length, crc32=crc32, offset=offset)
 
 
@@ -356,6 +364,6 @@ def chunks(stream: BinaryIO, count: int) -> Iterator[bytes]:
     while count:
         chunk = stream.read(min(count, CHUNK))
         if not chunk:
-            raise ContainerInvalid("the file ends too early")
+            raise ContainerInvalid("the file is cut off")
         count -= len(chunk)
         yield chunk

@@ -50,22 +50,26 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
     if len(data) > MAX_BYTES:
         raise EvidenceInvalid(f"the custody chain is longer than {MAX_BYTES} bytes")
     if not data.endswith(b"\n"):
-        raise EvidenceInvalid("the custody chain does not end in a newline")
+        raise EvidenceInvalid("the custody chain does not end with a newline")
     events: list[CustodyEvent] = []
     previous = _START
     for sequence, line in enumerate(data[:-1].split(b"\n"), start=1):
         entry = canonical_json.loads(line)
         if not isinstance(entry, dict) or set(entry) != _KEYS:
-            raise EvidenceInvalid(f"custody event {sequence} does not have the fields of one")
+            raise EvidenceInvalid(
+                f"custody event {sequence} does not have the fields of a custody event"
+            )
         number = entry["sequence"]
         if type(number) is not int or number != sequence or entry["previous"] != previous:
-            raise EvidenceInvalid(f"custody event {sequence} does not follow the one before it")
+            raise EvidenceInvalid(f"custody event {sequence} does not follow the event before it")
         texts = [entry[key] for key in ("agent", "detail", "event", "object", "outcome")]
         if not all(isinstance(text, str) for text in texts):
             raise EvidenceInvalid(f"custody event {sequence} has a field that is not text")
         at = canonical_json.parse_clock(entry["at"])
         if events and at < events[-1].at:
-            raise EvidenceInvalid(f"custody event {sequence} is earlier than the one before it")
+            raise EvidenceInvalid(
+                f"the time of custody event {sequence} is earlier than that of the event before it"
+            )
         events.append(
             CustodyEvent(
                 at=at,

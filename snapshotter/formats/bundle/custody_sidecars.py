@@ -74,7 +74,7 @@ def kind(number: int) -> str:
         ValueError: No number from 1 to 999,999,999.
     """
     if not 1 <= number < 10**9:
-        raise ValueError("custody sidecars are numbered from 1 to 999,999,999")
+        raise ValueError("the number of a custody sidecar must be from 1 to 999,999,999")
     return f"custody-{number:04}.jsonl"
 
 
@@ -127,7 +127,7 @@ def encode(events: Iterable[CustodyEvent], after: ChainHead) -> tuple[bytes, Cha
         previous = hashlib.sha256(line).hexdigest()
         lines.append(line + b"\n")
     if not lines:
-        raise ValueError("a sidecar has at least one event")
+        raise ValueError("a custody sidecar must have at least one event")
     return b"".join(lines), ChainHead(previous=previous, sequence=sequence, number=after.number + 1)
 
 
@@ -212,7 +212,8 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
                 )
     if len(sidecars) > MAX_SIDECARS or sum(len(data) for _, data in sidecars) > MAX_TOTAL:
         problems.append(
-            f"more than {MAX_SIDECARS} sidecars, or {MAX_TOTAL} bytes of them: they were not read"
+            f"the custody sidecars were not read: there are more than {MAX_SIDECARS}, or they have "
+            f"more than {MAX_TOTAL} bytes"
         )
         return Chain(events=tuple(events), problems=tuple(problems), head=head or ChainHead())
     expected = 1
@@ -221,7 +222,7 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
         if number != expected:
             last = kind(number - 1)
             gap = last if number == expected + 1 else f"{kind(expected)} to {last}"
-            problems.append(f"missing: {gap}")
+            problems.append(f"custody sidecars are missing: {gap}")
             head = None  # what this one has to name is gone
         head = _check_one(number, data, head, events, known, problems)
         expected = number + 1
@@ -246,13 +247,14 @@ def _check_one(
     head = before
     for line, (event, sequence, previous) in zip(lines, parsed, strict=True):
         if head is not None and previous != head.previous:
-            problems.append(f"{name}: event {sequence} does not follow the one before it")
+            problems.append(f"{name}: event {sequence} does not follow the event before it")
         elif head is not None and sequence != head.sequence + 1:
             problems.append(
-                f"{name}: event {sequence} is counted wrongly, the one before it is {head.sequence}"
+                f"{name}: event {sequence} has a wrong number, because the event before it is "
+                f"{head.sequence}"
             )
         if event.event_id in known:
-            problems.append(f"{name}: event {sequence} stands twice in the chain")
+            problems.append(f"{name}: event {sequence} is in the chain twice")
         known.add(event.event_id)
         digest = hashlib.sha256(line).hexdigest()
         events.append(ChainedEvent(event=event, sequence=sequence, head=digest, number=number))
@@ -262,23 +264,23 @@ def _check_one(
 
 def _lines(data: bytes) -> list[bytes]:
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(f"the sidecar is longer than {MAX_BYTES} bytes")
     if not data.endswith(b"\n"):
-        raise EvidenceInvalid("it does not end in a newline")
+        raise EvidenceInvalid("the sidecar does not end with a newline")
     return data[:-1].split(b"\n")
 
 
 def _parse_line(line: bytes) -> tuple[CustodyEvent, int, str]:
     value = canonical_json.loads(line)
     if not isinstance(value, dict):
-        raise EvidenceInvalid("not an event")
+        raise EvidenceInvalid("a line is not a custody event")
     sequence, previous = value.pop("sequence", None), value.pop("previous", None)
     if (
         type(sequence) is not int
         or not 1 <= sequence < _MAX_SEQUENCE
         or not isinstance(previous, str)
     ):
-        raise EvidenceInvalid("an event without its place in the chain")
+        raise EvidenceInvalid("an event does not state its place in the chain")
     return event_from_json(value), sequence, previous
 
 

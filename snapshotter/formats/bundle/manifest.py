@@ -25,10 +25,10 @@ def encode(digests: Mapping[str, str]) -> bytes:
         ValueError: A path or a digest that no bundle can hold, or an empty table.
     """
     if not digests:
-        raise ValueError("a manifest without files says nothing")
+        raise ValueError("a manifest must have at least one file")
     for path, hexdigest in digests.items():
         if not is_member_name(path) or not is_digest(hexdigest):
-            raise ValueError(f"not for a manifest: {path!r} {hexdigest!r}")
+            raise ValueError(f"a manifest cannot contain {path!r} {hexdigest!r}")
     lines = (f"{hexdigest}  {path}\n" for path, hexdigest in sorted(digests.items()))
     return "".join(lines).encode("ascii")
 
@@ -41,17 +41,17 @@ def parse(data: bytes) -> dict[str, str]:
         EvidenceInvalid: Anything but what `encode` writes.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"a manifest is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(f"the manifest is longer than {MAX_BYTES} bytes")
     result: dict[str, str] = {}
     try:
         for line in data.decode("ascii").splitlines():
             hexdigest, separator, path = line.partition("  ")
             if not separator or path in result:
-                raise EvidenceInvalid(f"not a line of a manifest: {line[:100]!r}")
+                raise EvidenceInvalid(f"the manifest has an invalid line: {line[:100]!r}")
             result[path] = hexdigest
         again = encode(result)
     except ValueError as error:
-        raise EvidenceInvalid(f"not a manifest: {error}") from error
+        raise EvidenceInvalid(f"the manifest is invalid: {error}") from error
     if again != data:
-        raise EvidenceInvalid("a manifest that is not in its one canonical form")
+        raise EvidenceInvalid("the manifest is not in its canonical form")
     return result

@@ -89,11 +89,11 @@ def late_token(number: int) -> str:
 def renewal(number: int) -> tuple[str, str]:
     """What follows a bundle's name and a dot in the names of the two files of renewal 1, 2 …"""
     if not 1 <= number <= MAX_RENEWALS:
-        raise ValueError(f"renewals are numbered from 1 to {MAX_RENEWALS}")
+        raise ValueError(f"the number of a renewal must be from 1 to {MAX_RENEWALS}")
     return f"renewal-{number:02}.txt", f"renewal-{number:02}.tsr"
 
 
 def _slot(number: int) -> str:
     if not 1 <= number <= MAX_SIGNATURES:
-        raise ValueError("slots are numbered from 1 to 9")
+        raise ValueError("the number of a slot must be from 1 to 9")
     return f"{number:02}"

@@ -48,7 +48,7 @@ def bundle_time(bundle_id: str) -> datetime:
     """
     match = _BUNDLE_ID.fullmatch(bundle_id)
     if match is None:
-        raise ValueError(f"not a bundle id: {bundle_id!r}")
+        raise ValueError(f"{bundle_id!r} is not a bundle id")
     return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
 
 
@@ -77,7 +77,7 @@ def parse_gap_key(key: str) -> str:
     """Return the id of the gap whose record lives there. Raises ValueError: of none."""
     gap_id = key.rpartition("/")[2].removesuffix(".json")
     if key != gap_key(gap_id):
-        raise ValueError(f"not the key of a gap: {key!r}")
+        raise ValueError(f"{key!r} is not the key of a gap")
     return gap_id
 
 
@@ -90,7 +90,7 @@ def parse_takedown_key(key: str) -> str:
     """Return the id of the event that lives there. Raises ValueError: none does."""
     event_id = key.rpartition("/")[2].removesuffix(".json")
     if key != takedown_key(event_id):
-        raise ValueError(f"not the key of an event: {key!r}")
+        raise ValueError(f"{key!r} is not the key of an event")
     return event_id
 
 
@@ -98,7 +98,7 @@ def parse_report_key(key: str) -> str:
     """Return the id of the audit's report that lives there. Raises ValueError: none does."""
     report_id = key.rpartition("/")[2].removesuffix(".json")
     if key != report_key(report_id):
-        raise ValueError(f"not the key of a report: {key!r}")
+        raise ValueError(f"{key!r} is not the key of a report")
     return report_id
 
 
@@ -119,7 +119,7 @@ def carried_key(bundle_id: str, place: str, kind: str) -> str:
         ValueError: There is no such bundle, place or kind.
     """
     if not (_PLACE.fullmatch(place) and _KIND.fullmatch(kind)):
-        raise ValueError(f"not custody of any store: {place!r} {kind!r}")
+        raise ValueError(f"{place!r} {kind!r} is not the custody of a store")
     return check_key(f"{carried_prefix(bundle_id)}{place}.{kind}")
 
 
@@ -127,7 +127,7 @@ def parse_carried_key(key: str) -> tuple[str, str, str]:
     """Return bundle, place and kind of a key of `carried_key`. Raises ValueError: it is none."""
     bundle_id, place, kind = [*key.rpartition("/")[2].split(".", 2), "", ""][:3]
     if key != carried_key(bundle_id, place, kind):
-        raise ValueError(f"not the key of carried custody: {key!r}")
+        raise ValueError(f"{key!r} is not the key of carried custody")
     return bundle_id, place, kind
 
 
@@ -143,9 +143,9 @@ def sidecar_key(key: str, kind: str) -> str:
         ValueError: `key` is no bundle's, or `kind` is not lower case words, dashes and dots.
     """
     if parse_bundle_key(key).kind:
-        raise ValueError(f"a sidecar has no sidecar: {key!r}")
+        raise ValueError(f"{key!r} is the key of a sidecar, and a sidecar cannot have sidecars")
     if not _KIND.fullmatch(kind):
-        raise ValueError(f"not a kind of sidecar: {kind!r}")
+        raise ValueError(f"{kind!r} is not a kind of sidecar")
     return check_key(f"{key}.{kind}")
 
 
@@ -160,9 +160,9 @@ def parse_bundle_key(key: str) -> BundleKey:
     kind = rest.removeprefix(".")
     bare = bundle_key(bundle_id)
     if not suffix or key != (f"{bare}.{kind}" if rest else bare):
-        raise ValueError(f"not a bundle's key: {key!r}")
+        raise ValueError(f"{key!r} is not the key of a bundle")
     if rest and not _KIND.fullmatch(kind):
-        raise ValueError(f"not a kind of sidecar: {kind!r}")
+        raise ValueError(f"{kind!r} is not a kind of sidecar")
     return BundleKey(bundle_id=bundle_id, kind=kind)
 
 
@@ -176,7 +176,7 @@ def is_key(key: str) -> bool:
 def check_key(key: str) -> str:
     """Return `key`. Raises ValueError when `is_key` says no."""
     if not is_key(key):
-        raise ValueError(f"not a key: {key[:80]!r}")
+        raise ValueError(f"{key[:80]!r} is not a valid key")
     return key
 
 
@@ -188,5 +188,5 @@ def check_prefix(prefix: str) -> str:
         ValueError: No key begins like this.
     """
     if prefix and not is_key(prefix.removesuffix("/")):
-        raise ValueError(f"no key begins with {prefix[:80]!r}")
+        raise ValueError(f"{prefix[:80]!r} is not the beginning of a valid key")
     return prefix

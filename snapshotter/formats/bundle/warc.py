@@ -106,7 +106,7 @@ class Writer:
             fields.append(("WARC-Payload-Digest", payload_digest))
         for name, value in fields:
             if _CONTROLS.search(name + value):
-                raise ValueError(f"a control character in the WARC field {name}")
+                raise ValueError(f"the WARC field {name} contains a control character")
 
         offset = self._sink.tell()
         self._member.level = level

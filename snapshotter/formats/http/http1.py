@@ -118,7 +118,7 @@ class Http1Connection:
         while position < length:
             if side.closed or side.lost:
                 if side.closed and not side.lost:
-                    self._lose(side, "bytes after the end of the connection", events)
+                    self._lose(side, "bytes came after the end of the connection", events)
                 side.unread += length - position
                 return
             if side.body is None:
@@ -225,15 +225,19 @@ class Http1Connection:
         target, _, version = rest.rstrip(b" \t").rpartition(b" ")
         if not (_TOKEN.fullmatch(method) and target and _VERSION.fullmatch(version)):
             self._client.unread += len(raw)
-            self._lose(self._client, "what the client sent is no HTTP/1 request", events)
+            self._lose(self._client, "the client sent data that are not an HTTP/1 request", events)
             return
         if len(self._waiting) >= MAX_WAITING:
             self._client.unread += len(raw)
-            self._lose(self._client, f"more than {MAX_WAITING:,} unanswered requests", events)
+            self._lose(
+                self._client,
+                f"the connection has more than {MAX_WAITING:,} unanswered requests",
+                events,
+            )
             return
         fields, notes = _fields(raw, start)
         if start:
-            notes.insert(0, f"{start} bytes before the request line")
+            notes.insert(0, f"bytes before the request line: {start}")
         request = _Request(
             stream=self._next_stream, method=method, upgrade=_first(fields, b"upgrade")
         )
@@ -262,7 +266,7 @@ class Http1Connection:
         status, version, odd = _status_line(raw[start:])
         fields, notes = _fields(raw, start)
         if start:
-            notes.insert(0, f"{start} bytes before the status line")
+            notes.insert(0, f"bytes before the status line: {start}")
         if odd:
             notes.append(odd)
         # A 101 that nobody asked for is passed over, as Chromium does.
@@ -300,13 +304,13 @@ class Http1Connection:
     def _answer_without_head(self, events: list[Event]) -> None:
         side = self._server
         if not self._waiting:
-            self._lose(side, "bytes that belong to no answer", events)
+            self._lose(side, "bytes came that belong to no answer", events)
             return
         data = side.head.empty()
         request = self._waiting.popleft()
         events.append(MessageHead(stream=request.stream, direction=Direction.SERVER, status=200))
         events.append(Data(stream=request.stream, direction=Direction.SERVER, data=data))
-        note = "there is no status line: HTTP/0.9, or no HTTP at all"
+        note = "the answer has no status line, so it is HTTP/0.9 or not HTTP"
         self._begin(side, request.stream, _ToTheEnd(), [note], events)
 
     # Another protocol
@@ -515,7 +519,7 @@ class _Chunked(_Body):
     def _size(self, line: bytes) -> None:
         match = _CHUNK_SIZE.fullmatch(line.partition(b";")[0])
         if match is None or (size := int(match[1], 16)) > _MAX_LENGTH:
-            self._break(f"{line[:40]!r} is no length of a chunk")
+            self._break(f"{line[:40]!r} is not the length of a chunk")
             return
         self._left = size
         self._expect = self._end_of_chunk if size else self._trailer
@@ -531,7 +535,7 @@ class _Chunked(_Body):
         elif len(self._trailers) + len(line) < MAX_HEAD:
             self._trailers += line + b"\n"
         else:
-            self.note = f"trailers over {MAX_HEAD:,} bytes stand in the body alone"
+            self.note = f"trailers over {MAX_HEAD:,} bytes are only in the body"
 
     def _break(self, why: str) -> None:
         self._broken = why
@@ -559,8 +563,8 @@ def _status_line(head: bytes) -> tuple[int, tuple[int, int], str]:
     match = _VERSION.match(line)
     version = (int(match[1]), int(match[2])) if match else (1, 0)
     if (status := _STATUS.match(line)) is None:
-        return 200, version, "there is no status; taken as 200, as the browser takes it"
-    return int(status[1]), version, "" if match else "there is no version of HTTP"
+        return 200, version, "the answer has no status; it is read as 200, as the browser reads it"
+    return int(status[1]), version, "" if match else "the answer states no version of HTTP"
 
 
 def _fields(head: bytes, start: int) -> tuple[_Fields, list[str]]:
@@ -581,15 +585,18 @@ def _fields(head: bytes, start: int) -> tuple[_Fields, list[str]]:
         if not colon or not _TOKEN.fullmatch(name):
             odd += 1
         elif len(found) >= MAX_FIELDS:
-            notes = [f"more than {MAX_FIELDS:,} fields; the rest stand in the head alone"]
+            notes = [
+                f"the head has more than {MAX_FIELDS:,} fields; the other fields are only in the "
+                "head"
+            ]
             break
         else:
             found.append((name, [value.strip(b" \t")]))
             may_continue = True
     if odd:
-        notes.append(f"{odd} lines of the head are no fields")
+        notes.append(f"lines of the head that are not fields: {odd}")
     if b"\0" in head:
-        notes.append("there is a NUL in the head")
+        notes.append("the head contains a NUL byte")
     return tuple((name, b" ".join(parts).strip(b" \t")) for name, parts in found), notes
 
 
@@ -611,7 +618,7 @@ def _body_of_request(fields: _Fields, notes: list[str]) -> _Body | None:
     if codings:
         if codings[-1] == b"chunked":
             return _chunked(fields, notes)
-        notes.append("the length of the request's body can not be known (Transfer-Encoding)")
+        notes.append("the length of the request's body is not known (Transfer-Encoding)")
         return _ToTheEnd()
     lengths = _values(fields, b"content-length")
     return _of_length(lengths, notes) if lengths else None
@@ -626,7 +633,7 @@ def _body_of_answer(
     if b"chunked" in codings and version >= (1, 1):
         return _chunked(fields, notes)
     if codings:
-        notes.append("a Transfer-Encoding that is not chunked was not followed")
+        notes.append("a Transfer-Encoding other than chunked was ignored")
     if lengths := _values(fields, b"content-length"):
         return _of_length(lengths, notes)
     return None if status == 205 else _ToTheEnd()
@@ -634,18 +641,20 @@ def _body_of_answer(
 
 def _chunked(fields: _Fields, notes: list[str]) -> _Body:
     if _values(fields, b"content-length"):
-        notes.append("Transfer-Encoding and Content-Length: chunked counts")
+        notes.append("the head has Transfer-Encoding and Content-Length; chunked was used")
     return _Chunked()
 
 
 def _of_length(lengths: list[bytes], notes: list[str]) -> _Body | None:
     announced = lengths[0]
     if any(other != announced for other in lengths):
-        notes.append("Content-Lengths differ; kept to the end of the connection")
+        notes.append("the Content-Lengths differ; the body was kept to the end of the connection")
         return _ToTheEnd()
     # 19 digits hold every length up to 2^63: longer ones are not even converted.
     digits = announced.lstrip(b"0")
     if not announced.isdigit() or len(digits) > 19 or (length := int(digits or b"0")) > _MAX_LENGTH:
-        notes.append("Content-Length is no length; kept to the end of the connection")
+        notes.append(
+            "the Content-Length is invalid; the body was kept to the end of the connection"
+        )
         return _ToTheEnd()
     return _Length(length) if length else None

@@ -97,7 +97,7 @@ class Http2Connection:
         while position < length:
             if side.closed or side.lost:
                 if not side.lost:
-                    self._lose(side, "bytes after the end of the connection", events)
+                    self._lose(side, "bytes came after the end of the connection", events)
                 side.unread += length - position
                 break
             if side.preface_left:
@@ -137,7 +137,7 @@ class Http2Connection:
         piece = data[position : position + side.preface_left]
         if PREFACE[start : start + len(piece)] != piece:
             side.unread += start
-            self._lose(side, "the client's preface is not that of HTTP/2", events)
+            self._lose(side, "the client's preface is not the preface of HTTP/2", events)
             return position
         side.preface_left -= len(piece)
         return position + len(piece)
@@ -166,15 +166,19 @@ class Http2Connection:
         ):
             self._lose(side, "a header block is interrupted by another frame", events)
         elif side.type == _Type.CONTINUATION and side.block is None:
-            self._lose(side, "a CONTINUATION frame continues nothing", events)
+            self._lose(side, "a CONTINUATION frame has no header block to continue", events)
         elif side.type in _OF_A_BLOCK and side.length > MAX_HEAD:
             self._lose(side, f"a header block is longer than {MAX_HEAD:,} bytes", events)
         elif side.type == _Type.DATA:
             stream = self._streams.get(side.number)
             if stream is None or stream.halves[side.direction].ended:
                 if side.length:
-                    what = "after its end" if self._is_past(side) else "and there is no such stream"
-                    why = f"{side.length:,} bytes of content {what}"
+                    what = (
+                        "a stream that had ended"
+                        if self._is_past(side)
+                        else "a stream that does not exist"
+                    )
+                    why = f"{side.length:,} bytes of content came for {what}"
                     events.append(
                         ReadTrouble(direction=side.direction, stream=side.number, detail=why)
                     )
@@ -182,7 +186,7 @@ class Http2Connection:
             side.stream = stream
             half = stream.halves[side.direction]
             if side.length and not half.head and not half.notes:
-                half.notes.append("content before the head")
+                half.notes.append("content came before the head")
 
     def _read_payload(self, side: "_Side", data: bytes, position: int, events: list[Event]) -> int:
         end = min(len(data), position + side.left)
@@ -206,7 +210,9 @@ class Http2Connection:
             position += 1
             if side.padding > side.left + end - position:
                 if side.stream is not None:
-                    side.stream.halves[side.direction].notes.append("padding longer than its frame")
+                    side.stream.halves[side.direction].notes.append(
+                        "the padding is longer than its frame"
+                    )
                 side.padding = side.left + end - position
         end = min(end, end + side.left - side.padding)
         if side.stream is not None and end > position:
@@ -276,7 +282,9 @@ class Http2Connection:
         if number <= self._last_request or not number % 2:
             stream = self._streams.get(number)
             if stream is None or stream.halves[Direction.CLIENT].ended:
-                why = "a header block for a stream that has ended, or that a client can not open"
+                why = (
+                    "a header block came for a stream that had ended, or that a client cannot open"
+                )
                 events.append(ReadTrouble(direction=Direction.CLIENT, stream=number, detail=why))
                 return
             self._trailers(number, stream, Direction.CLIENT, block, fields, events)
@@ -293,7 +301,7 @@ class Http2Connection:
         half = opened.halves[Direction.CLIENT]
         half.head = True
         if not opened.method:
-            half.notes.append("a request without :method")
+            half.notes.append("the request has no :method")
         half.notes += _left_out(fields, _REQUEST_PSEUDO)
         events.append(_request(number, Direction.CLIENT, fields))
         if block.ends_stream:
@@ -304,7 +312,7 @@ class Http2Connection:
         stream = self._streams.get(number)
         if stream is None or stream.halves[Direction.SERVER].ended:
             if stream is not None or not number or self._is_past(self._server):
-                why = "a header block for a stream that has ended"
+                why = "a header block came for a stream that had ended"
                 events.append(ReadTrouble(direction=Direction.SERVER, stream=number, detail=why))
                 return
             stream = self._without_request(number, events)
@@ -317,7 +325,7 @@ class Http2Connection:
         digits = _pseudo(fields, b":status")
         status = int(digits) if digits.isdigit() and len(digits) == 3 else 0
         if not status:
-            half.notes.append("an answer without :status")
+            half.notes.append("the answer has no :status")
         if len(half.notes) < _NOTES:  # of informational answers there may be many
             half.notes += _left_out(fields, _ANSWER_PSEUDO)
         events.append(
@@ -351,7 +359,7 @@ class Http2Connection:
         if block.ends_stream:
             self._end_of_stream(number, stream, direction, events)
         elif len(stream.halves[direction].notes) < 3:
-            stream.halves[direction].notes.append("trailers before the end")
+            stream.halves[direction].notes.append("trailers came before the end")
 
     def _push(self, side: "_Side", block: "_Block", fields: "_Fields", events: list[Event]) -> None:
         request = _request(block.promised, side.direction, fields)
@@ -365,7 +373,7 @@ class Http2Connection:
 
     def _open(self, number: int, direction: Direction, events: list[Event]) -> "_Stream | None":
         if len(self._streams) >= MAX_OPEN:
-            why = f"more than {MAX_OPEN:,} streams at once; this one was not read"
+            why = f"more than {MAX_OPEN:,} streams were open; this stream was not read"
             events.append(ReadTrouble(direction=direction, stream=number, detail=why))
             return None
         stream = self._streams[number] = _Stream()
@@ -373,7 +381,9 @@ class Http2Connection:
 
     def _without_request(self, number: int, events: list[Event]) -> "_Stream | None":
         if len(self._unasked) >= MAX_OPEN:
-            self._lose(self._server, f"more than {MAX_OPEN:,} answers without a request", events)
+            self._lose(
+                self._server, f"more than {MAX_OPEN:,} answers came without a request", events
+            )
             return None
         self._unasked.add(number)
         stream = self._open(number, Direction.SERVER, events)
@@ -392,7 +402,7 @@ class Http2Connection:
         self, number: int, stream: "_Stream", direction: Direction, events: list[Event]
     ) -> None:
         nothing = direction is Direction.SERVER and not stream.halves[direction].head
-        why = "END_STREAM without an answer" if nothing else stream.reset
+        why = "the stream ended without an answer (END_STREAM)" if nothing else stream.reset
         self._end(number, stream, direction, EndReason.COMPLETE, why, events)
 
     def _end(
@@ -421,11 +431,11 @@ class Http2Connection:
                 self._end(number, stream, side.direction, EndReason.RESET, stream.reset, events)
                 continue
             if side.lost:
-                why = "what followed could not be read"
+                why = "the data that followed could not be read"
             elif side is self._server and not half.head:
                 why = "the connection ended without an answer"
             else:
-                why = "the connection ended first"
+                why = "the connection ended before the message"
             why += f" ({side.goaway})" if side.goaway else ""
             self._end(number, stream, side.direction, EndReason.CUT, why, events)
 
@@ -444,7 +454,7 @@ class Http2Connection:
         if stream is None:
             return
         who = "client" if side is self._client else "server"
-        why = f"reset by the {who} ({_error(side.payload[:4])})"
+        why = f"the {who} reset the stream ({_error(side.payload[:4])})"
         stream.reset = stream.reset or why
         if not stream.halves[side.direction].ended:
             self._end(side.number, stream, side.direction, EndReason.RESET, why, events)
@@ -470,7 +480,7 @@ class Http2Connection:
         for number, stream in list(self._streams.items()):
             half = stream.halves[Direction.SERVER]
             if number % 2 and number > last and not half.ended and not half.head:
-                why = f"the server did not process it ({side.goaway})"
+                why = f"the server did not process the request ({side.goaway})"
                 stream.reset = stream.reset or why
                 self._end(number, stream, Direction.SERVER, EndReason.RESET, why, events)
 
@@ -551,7 +561,7 @@ def _left_out(fields: _Fields, known: frozenset[bytes]) -> list[str]:
         return []
     left = list((Counter(pseudo) - Counter(known)).elements())
     names = b", ".join(name[:_SHOWN] for name in left[:3])
-    return [f"pseudo-header fields that no head holds: {len(left)} ({names!r})"]
+    return [f"pseudo-header fields that are in no head: {len(left)} ({names!r})"]
 
 
 def _regular(fields: _Fields) -> _Fields:

@@ -47,7 +47,7 @@ def read_table(data: bytes, base_url: str, content_type: str = "", column: str =
             if taken.full or number > _MAX_ROWS:
                 break
     except csv.Error as error:
-        raise ListUnreadable(f"the table can not be read: {error}") from None
+        raise ListUnreadable(f"the table cannot be read: {error}") from None
     return taken.listing("csv")
 
 
@@ -81,13 +81,17 @@ def _dialect(text: str) -> type[csv.Dialect]:
 def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]:
     """Return the places of addresses and titles, and whether the first row has names."""
     if not head:
-        raise ListUnreadable("the table is empty", hint="a row of names, then a row an address")
+        raise ListUnreadable(
+            "the table is empty",
+            hint="write a first row with the names of the columns, then one row for each address",
+        )
     names = [name.strip().lower() for name in head[0]]
     title = next((names.index(title) for title in _TITLES if title in names), -1)
     if wanted:
         if wanted.strip().lower() not in names:
             raise ListUnreadable(
-                f"the table has no column {wanted!r}", hint=f"it has: {', '.join(head[0])[:300]}"
+                f"the table has no column {wanted!r}",
+                hint=f"the columns of the table are: {', '.join(head[0])[:300]}",
             )
         return names.index(wanted.strip().lower()), title, True
     for name in _NAMES:
@@ -101,5 +105,5 @@ def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]
         if len(looks) > 1 and all(looks[1:]) and not looks[0]:
             return place, title, True
     raise ListUnreadable(
-        "no column of the table looks like addresses", hint="name it: --column NAME"
+        "no column of the table has addresses", hint="name the column with --column NAME"
     )

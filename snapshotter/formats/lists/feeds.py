@@ -48,9 +48,11 @@ def read_feed(data: bytes, base_url: str, content_type: str = "") -> Listing:
         raise ListUnreadable(f"the feed has more than {MAX_BYTES} bytes")
     text = _DECLARATION.sub("", decode(data, content_type), count=1)
     if re.search(r"<!ENTITY", text, re.I):
-        raise ListUnreadable("the feed declares entities, which no feed needs")
+        raise ListUnreadable("the feed declares entities, which are not allowed")
     if text.count("<") > _MAX_TAGS or sum(1 for _ in _ENTRY.finditer(text)) > MAX_ITEMS:
-        raise ListUnreadable(f"a feed of more than {MAX_ITEMS} entries, or {_MAX_TAGS} tags")
+        raise ListUnreadable(
+            f"the feed has more than {MAX_ITEMS} entries or more than {_MAX_TAGS} tags"
+        )
     _check(text)
     import feedparser  # here: it costs 60 ms, and most commands read no feed
 
@@ -106,7 +108,7 @@ def _check(text: str) -> None:
             raise _StopParsing
         if len(attributes) > _MAX_ATTRIBUTES:
             raise ListUnreadable(
-                f"a feed with an element of more than {_MAX_ATTRIBUTES} attributes"
+                f"an element of the feed has more than {_MAX_ATTRIBUTES} attributes"
             )
 
     def end(_: str) -> None:
@@ -119,14 +121,18 @@ def _check(text: str) -> None:
         parser.Parse(text, True)
     except _StopParsing:
         if root not in _ROOTS:
-            raise ListUnreadable(f"not a feed: it is a document of <{root[:40]}>") from None
-        raise ListUnreadable(f"a feed of more than {_MAX_DEPTH} elements in one another") from None
+            raise ListUnreadable(
+                f"the document is not a feed: its root element is <{root[:40]}>"
+            ) from None
+        raise ListUnreadable(
+            f"the elements of the feed are nested more than {_MAX_DEPTH} levels deep"
+        ) from None
     except expat.ExpatError as error:
         if root not in _ROOTS and not _CROOKED_ROOT.search(text[:4096]):
-            raise ListUnreadable("not a feed") from None
+            raise ListUnreadable("the document is not a feed") from None
         if len(text) > _MAX_CROOKED:
             raise ListUnreadable(
-                f"the feed is not well-formed ({error}), and too long to be read all the same"
+                f"the feed is not well-formed ({error}), and it is too long to be repaired"
             ) from None
 
 

@@ -40,7 +40,7 @@ def read_links(data: bytes, base_url: str, content_type: str = "", *, select: st
         markup = plain_markup(text).encode("utf-8", "replace")
         tree = html.document_fromstring(markup, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
-        raise ListUnreadable(f"no HTML page: {error}") from None
+        raise ListUnreadable(f"the document is not an HTML page: {error}") from None
     base = next((element.get("href") for element in islice(tree.iter("base"), 1)), "") or ""
     base_url = absolute(base_url, base) or base_url
     taken = Collector(base_url)

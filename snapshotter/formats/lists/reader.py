@@ -80,12 +80,12 @@ def read_list(
     data = decompress_gzip(data, _LONGEST)
     found = kind_of(data, content_type)
     if not kind and not found:
-        raise ListUnreadable("neither a feed nor a sitemap, a table or a page")
+        raise ListUnreadable("the document is not a feed, a sitemap, a table or a page")
     kind = kind or found
     if kind in ("feed", "sitemap") and found not in (kind, ""):
-        raise ListUnreadable(f"a {_WORDS[found]} came in the place of the {kind}")
+        raise ListUnreadable(f"the address returned a {_WORDS[found]} instead of a {kind}")
     if kind == "csv" and found == "html":
-        raise ListUnreadable("a page came in the place of the table")
+        raise ListUnreadable("the address returned a page instead of a table")
     if kind == "feed":
         return read_feed(data, base_url, content_type)
     if kind == "sitemap":

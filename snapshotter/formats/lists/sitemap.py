@@ -69,12 +69,12 @@ def decompress_gzip(data: bytes, limit: int) -> bytes:
         try:
             part = inflater.decompress(left, limit - length + 1)
         except zlib.error as error:
-            raise ListUnreadable(f"the gzip file is broken: {error}") from None
+            raise ListUnreadable(f"the gzip file is damaged: {error}") from None
         length += len(part)
         if length > limit:
-            raise ListUnreadable(f"the list has more than {limit} bytes, opened")
+            raise ListUnreadable(f"the list has more than {limit} bytes after decompression")
         if not inflater.eof:
-            raise ListUnreadable("the gzip file ends early")
+            raise ListUnreadable("the gzip file is cut off")
         parts.append(part)
         left = inflater.unused_data
         if len(parts) > 1_000:
@@ -104,17 +104,21 @@ class _Reader:
 
     def _doctype(self, *_: object) -> None:
         # HTML has one as well: what came in the place of a sitemap is mostly that.
-        raise _SitemapRefused("not a sitemap: it begins with a document type")
+        raise _SitemapRefused("the document is not a sitemap: it begins with a document type")
 
     def _start(self, name: str, _: object) -> None:
         name = name.rpartition(":")[2].lower()
         if not self._path:
             if name not in _ROOTS:
-                raise _SitemapRefused(f"not a sitemap: it is a document of <{name[:40]}>")
+                raise _SitemapRefused(
+                    f"the document is not a sitemap: its root element is <{name[:40]}>"
+                )
             self.kind = _ROOTS[name]
         self._path.append(name)
         if len(self._path) > _MAX_DEPTH:
-            raise _SitemapRefused(f"a sitemap of more than {_MAX_DEPTH} elements in one another")
+            raise _SitemapRefused(
+                f"the elements of the sitemap are nested more than {_MAX_DEPTH} levels deep"
+            )
         if len(self._path) == 2:
             self._values = {}
         # An image's or a video's own address stands deeper, and is no page.

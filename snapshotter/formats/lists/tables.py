@@ -154,10 +154,13 @@ def read(
     """
     if len(data) > MAX_BYTES:
         raise SnapshotterError(
-            f"the table is longer than {MAX_BYTES >> 20} MiB", hint="divide it into several"
+            f"the table is longer than {MAX_BYTES >> 20} MiB",
+            hint="divide the table into several tables",
         )
     if divider and (len(divider) > 1 or divider in '"\r\n'):
-        raise SnapshotterError("a divider is one character", hint="--divider ';'")
+        raise SnapshotterError(
+            "the divider must be one character", hint="for example: --divider ';'"
+        )
     text = _decoded(data, encoding)
     kind = kind or _kind(name, text.text)
     if kind in {"csv", "tsv"}:
@@ -169,7 +172,10 @@ def read(
     elif kind == "list":
         table = _PlainList(text, url_columns)
     else:
-        raise SnapshotterError(f"{kind} is no format", hint=", ".join(FORMATS))
+        raise SnapshotterError(
+            f"{kind} is not a format of tables",
+            hint=f"give one of these formats: {', '.join(FORMATS)}",
+        )
     _require_few(len(table.rows) - 1)
     return table
 
@@ -178,7 +184,8 @@ def _require_few(rows: int) -> None:
     """Refuse one more row than a table may have, before it takes memory."""
     if rows >= MAX_ROWS:
         raise SnapshotterError(
-            f"the table has more than {MAX_ROWS:,} rows", hint="divide it into several"
+            f"the table has more than {MAX_ROWS:,} rows",
+            hint="divide the table into several tables",
         )
 
 
@@ -211,13 +218,14 @@ def _decoded(data: bytes, encoding: str) -> DecodedText:
         text = data[len(bom) :].decode(used)
     except LookupError as error:
         raise SnapshotterError(
-            f"there is no encoding called {used}", hint="for example cp1252, gb18030, big5"
+            f"the encoding {used} does not exist", hint="use, for example, cp1252, gb18030 or big5"
         ) from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, len(bom) + error.start) + 1
         raise SnapshotterError(
             f"line {line} is not {used.upper()} (byte 0x{error.object[error.start]:02x})",
-            hint="say what it is in: --encoding cp1252, or gb18030, big5, utf-16",
+            hint="give the encoding of the table, for example --encoding cp1252, gb18030, big5 or "
+            "utf-16",
         ) from error
     except UnicodeError as error:
         raise SnapshotterError(f"the table is not {used.upper()}: {error}") from error
@@ -231,11 +239,14 @@ def _kind(name: str, text: str) -> str:
         return _SUFFIXES[suffix]
     if suffix == ".json":
         raise SnapshotterError(
-            f"{name} is JSON, and a table is read row by row",
-            hint=f"jq -c '.[]' {name} | snapshotter batch - --format jsonl --out OUT.jsonl",
+            f"{name} is JSON, but a table must have one row per line",
+            hint="convert the file into JSON lines:\n"
+            f"  jq -c '.[]' {name} | snapshotter batch - --format jsonl --out OUT.jsonl",
         )
     if suffix in {".ods", ".xls", ".xlsx"}:
-        raise SnapshotterError(f"{name} is a spreadsheet", hint="save it as CSV (UTF-8)")
+        raise SnapshotterError(
+            f"{name} is a spreadsheet", hint="save the spreadsheet as CSV (UTF-8)"
+        )
     lines = [
         line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")
     ]
@@ -249,8 +260,8 @@ def _kind(name: str, text: str) -> str:
     if all(_ADDRESS.fullmatch(line) for line in lines):
         return "list"
     raise SnapshotterError(
-        "what the table is can not be told from its name",
-        hint=f"--format {', '.join(FORMATS)}",
+        "the format of the table is not clear from its name",
+        hint=f"use --format with one of these formats: {', '.join(FORMATS)}",
     )
 
 
@@ -273,26 +284,30 @@ class _Delimited(Table):
         self._divider = divider or self._told(body, url_columns)
         if kind == "csv" and self._divider != ",":
             word = _DIVIDERS.get(self._divider, repr(self._divider))
-            notes.append(f"the cells are divided by {word}")
+            notes.append(f"the divider of the cells is {word}")
         first_line = 1 + len(_LINE_END.findall(self._first))
         records = list(_counted(self._records(body, first_line=first_line)))
         header, self._given = self._header(records, url_columns)
         if self._given:
             records = records[1:]
         elif records:
-            notes.append("the first row has an address in it: there is no header, one is written")
+            notes.append(
+                "the first row has an address, so the table has no header; a header is written"
+            )
         width = max([len(header), *(len(cells) for _, cells in records)])
         if width > MAX_COLUMNS:
             wide = next((n for n, cells in records if len(cells) == width), 1)
             raise SnapshotterError(
-                f"line {wide} has {width} cells, and a table has at most {MAX_COLUMNS} columns",
-                hint="is it divided by something else, or is a line end missing? --divider",
+                f"line {wide} has {width} cells, but a table has at most {MAX_COLUMNS} columns",
+                hint="check whether a line end is missing, or give another divider with --divider",
             )
         header += [""] * (width - len(header))  # cells beyond it stay where they are
         self.columns = tuple(header)
         twice = sorted(name for name, count in Counter(header).items() if name and count > 1)
         if twice:
-            notes.append(f"of two columns called {', '.join(twice)} the first is used")
+            notes.append(
+                f"two columns have the same name, and the first is used: {', '.join(twice)}"
+            )
         self._cells = [cells for _, cells in records]
         self.rows = tuple(
             Row(number=number, line=line, cells=_by_name(header, cells))
@@ -321,8 +336,8 @@ class _Delimited(Table):
                 line = reader.line_num + first_line
         except csv.Error as error:
             raise SnapshotterError(
-                f"the row that begins in line {line} is no {self.format.upper()}: {error}",
-                hint="a quotation mark that is never closed takes in what follows it",
+                f"the row that begins in line {line} is not valid {self.format.upper()}: {error}",
+                hint="check whether a closing quotation mark is missing in this row",
             ) from error
 
     def _header(
@@ -415,12 +430,12 @@ class _Lines(Table):
                 elif isinstance(value, dict):
                     members = list(_members(raw))
                     if len({name for name, _ in members}) < len(members):
-                        problem = "a name stands twice in this object"
+                        problem = "this object contains a name twice"
                     cells = {name: _cell(cell_value) for name, cell_value in value.items()}
                 else:
-                    problem = "this line is no object"
+                    problem = "this line is not a JSON object"
             except (ValueError, RecursionError) as error:
-                problem = f"this line is no JSON: {error}"
+                problem = f"this line is not valid JSON: {error}"
             names |= dict.fromkeys(cells)
             self._lines.append((raw, members))
             rows.append(
@@ -507,12 +522,14 @@ class _Yaml(Table):
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f"line {mark.line + 1}: " if mark is not None else ""
-            raise SnapshotterError(f"{where}the table is no YAML: {error.problem}") from error
+            raise SnapshotterError(
+                f"{where}the table is not valid YAML: {error.problem}"
+            ) from error
         except (yaml.YAMLError, RecursionError) as error:
-            raise SnapshotterError(f"the table is no YAML: {error}") from error
+            raise SnapshotterError(f"the table is not valid YAML: {error}") from error
         if root is not None and not isinstance(root, yaml.SequenceNode):
             raise SnapshotterError(
-                "the YAML is no list", hint="begin each row with a dash: - url: https://…"
+                "the YAML is not a list", hint="begin each row with a dash: - url: https://…"
             )
         self._root = root
         rows: list[Row] = []
@@ -538,7 +555,7 @@ class _Yaml(Table):
             if isinstance(event, yaml.AliasEvent):
                 raise SnapshotterError(
                     f"line {_line(event)}: the YAML has a reference (*{event.anchor})",
-                    hint="write out what it refers to",
+                    hint="write the value itself in place of the reference",
                 )
             if depth == 1 and isinstance(event, yaml.NodeEvent):
                 _require_few(rows)
@@ -558,9 +575,9 @@ class _Yaml(Table):
         cells: dict[str, Cell] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                return {}, "this row has a name that is no text"
+                return {}, "this row has a name that is not text"
             if key.value in cells:
-                return {}, f"{key.value} stands twice in this row"
+                return {}, f"this row contains {key.value} twice"
             if isinstance(value, yaml.ScalarNode):
                 cells[key.value] = _scalar(value)
             elif isinstance(value, yaml.SequenceNode):

@@ -46,7 +46,7 @@ def parse(data: bytes) -> Assessment:
 def rules_path(rules: str) -> str:
     """Return where a bundle has a file of rules. Raises ValueError for an id that is none."""
     if _ID.fullmatch(rules) is None:
-        raise ValueError(f"{rules!r} is no id of a file of rules")
+        raise ValueError(f"{rules!r} is not the id of a rule file")
     return f"capture/rules-{rules}.toml"
 
 

@@ -32,7 +32,7 @@ class PageLayout:
 def encode(layout: PageLayout) -> bytes:
     """Return the file. Raises ValueError for more blocks than it may have."""
     if len(layout.blocks) > MAX_BLOCKS:
-        raise ValueError(f"more than {MAX_BLOCKS} blocks")
+        raise ValueError(f"the layout has more than {MAX_BLOCKS} blocks")
     return canonical_json.dumps(
         {
             "blocks": [canonical_json.plain(block) for block in layout.blocks],
@@ -53,10 +53,10 @@ def parse(data: bytes) -> PageLayout:
         raise EvidenceInvalid(f"the layout is longer than {MAX_BYTES} bytes")
     value = canonical_json.loads(data, max_values=_VALUES)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise EvidenceInvalid(f"not a layout of the form {FORMAT}")
+        raise EvidenceInvalid(f"the file is not a layout of the format {FORMAT}")
     blocks, whole = value.get("blocks"), value.get("whole")
     if set(value) != {"blocks", "format", "whole"} or not isinstance(whole, bool):
-        raise EvidenceInvalid("the layout has not the fields that it has to have")
+        raise EvidenceInvalid("the layout does not have the required fields")
     if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS:
         raise EvidenceInvalid(f"the layout has no list of at most {MAX_BLOCKS} blocks")
     return PageLayout(blocks=tuple(typed.read(Block, block) for block in blocks), whole=whole)

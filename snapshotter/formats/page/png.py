@@ -54,10 +54,12 @@ def read_header(png: bytes) -> PngHeader:
         SnapshotterError: Not PNG, empty, interlaced or with a palette.
     """
     if len(png) < HEAD_BYTES or not png.startswith(SIGNATURE) or png[12:16] != b"IHDR":
-        raise SnapshotterError("something that should be a PNG image is none")
+        raise SnapshotterError("the data are not a PNG image")
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", png[16:29])
     if not width or not height or colour not in _SAMPLES or interlace:
-        raise SnapshotterError("a PNG image is of a kind that cannot be joined or read by rows")
+        raise SnapshotterError(
+            "the kind of the PNG image is not supported, because its rows cannot be read one by one"
+        )
     return PngHeader(width=width, height=height, bit_depth=depth, colour_type=colour)
 
 
@@ -73,7 +75,7 @@ class PngRows:
         head = stream.read(HEAD_BYTES)
         self.header: PngHeader = read_header(head)
         if self.header.bit_depth != 8:
-            raise SnapshotterError("a picture does not have 8 bits a sample")
+            raise SnapshotterError("the picture does not have 8 bits per sample")
         self._stream = stream
 
     def bands(self) -> Iterator[Any]:
@@ -93,7 +95,7 @@ class PngRows:
             try:
                 image = self._decoded(b"\0" + above + data, rows + 1)
             except (OSError, ValueError, SyntaxError) as error:  # as Pillow tells of a bad image
-                raise SnapshotterError("a picture is broken") from error
+                raise SnapshotterError("the picture is damaged") from error
             above = image.crop((0, rows, self.header.width, rows + 1)).tobytes()
             yield image.crop((0, 1, self.header.width, rows + 1))
             left -= rows
@@ -112,7 +114,7 @@ class PngRows:
             image = Image.open(self._stream, formats=("PNG",))
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
-            raise SnapshotterError("a picture is broken") from error
+            raise SnapshotterError("the picture is damaged") from error
         return image
 
     def _decoded(self, rows: bytes, height: int) -> Any:
@@ -150,16 +152,16 @@ class _Inflated:
             try:
                 taken += self._inflater.decompress(data, count - len(taken))
             except zlib.error as error:
-                raise SnapshotterError("a picture is broken") from error
+                raise SnapshotterError("the picture is damaged") from error
             if self._inflater.eof and len(taken) < count:
-                raise SnapshotterError("a picture ends before its last row")
+                raise SnapshotterError("the picture lacks rows at its end")
         return bytes(taken)
 
     def _read(self) -> bytes:
         while not self._left:
             head = self._stream.read(8)
             if len(head) < 8:
-                raise SnapshotterError("a picture ends before its last row")
+                raise SnapshotterError("the picture lacks rows at its end")
             length, name = struct.unpack(">I4s", head)
             if name == b"IDAT":
                 self._left = length
@@ -169,7 +171,7 @@ class _Inflated:
                 self._stream.seek(length + 4, io.SEEK_CUR)
         data = self._stream.read(min(_READ, self._left))
         if not data:
-            raise SnapshotterError("a picture ends before its last row")
+            raise SnapshotterError("the picture lacks rows at its end")
         self._left -= len(data)
         if not self._left:
             self._stream.seek(4, io.SEEK_CUR)  # the checksum; zlib has one of its own

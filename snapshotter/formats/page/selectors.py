@@ -241,7 +241,7 @@ def parse_selector(text: str) -> Selector:
 def _chains(text: str) -> list[tuple[_CompoundSelector, ...]]:
     """Return the steps of each alternative of a list of selectors."""
     if len(text) > _MAX_LENGTH:
-        raise SnapshotterError(f"a selector of more than {_MAX_LENGTH} characters")
+        raise SnapshotterError(f"the selector has more than {_MAX_LENGTH} characters")
     try:
         chains = []
         for alternative in cssselect.parse(text):
@@ -249,13 +249,13 @@ def _chains(text: str) -> list[tuple[_CompoundSelector, ...]]:
                 raise _unknown(text, f"::{alternative.pseudo_element}")
             chains.append(tuple(_chain(alternative.parsed_tree, text)))
     except (cssselect.SelectorError, RecursionError) as error:
-        raise SnapshotterError(f"not a CSS selector: {text!r}: {error}", hint=_HINT) from error
+        raise SnapshotterError(f"{text!r} is not a CSS selector: {error}", hint=_HINT) from error
     if sum(map(len, chains)) > _MAX_PARTS:
-        raise SnapshotterError(f"a selector of more than {_MAX_PARTS} parts")
+        raise SnapshotterError(f"the selector has more than {_MAX_PARTS} parts")
     return chains
 
 
-_HINT = "for example 'main h2 a', or '.news-list > li a[href^=\"/news/\"]'"
+_HINT = "write a selector like 'main h2 a' or '.news-list > li a[href^=\"/news/\"]'"
 
 
 def _chain(tree: Any, text: str) -> Iterator[_CompoundSelector]:
@@ -332,5 +332,5 @@ def _attribute(tree: Any, text: str) -> _Test:
 
 def _unknown(text: str, what: str) -> SnapshotterError:
     return SnapshotterError(
-        f"the selector {text!r} has {what!r}, which is not matched in lists", hint=_HINT
+        f"the selector {text!r} contains {what!r}, which is not supported in lists", hint=_HINT
     )

@@ -153,7 +153,7 @@ class Recipient:
         try:
             key = serialization.load_pem_public_key(pem.encode())
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise ValueError("not a public key in PEM (BEGIN PUBLIC KEY)") from error
+            raise ValueError("the file is not a public key in PEM (BEGIN PUBLIC KEY)") from error
         return cls(_usable(key))
 
 
@@ -163,8 +163,8 @@ def _usable(key: object) -> PublicKey:
     if isinstance(key, rsa.RSAPublicKey):
         if _RSA_BITS[0] <= key.key_size <= _RSA_BITS[1]:
             return key
-        raise ValueError(f"an RSA key of {key.key_size} bits: 3072 or more are needed")
-    raise ValueError("not a key on P-256, P-384 or P-521, and not an RSA key")
+        raise ValueError(f"the RSA key has {key.key_size} bits, but needs 3072 bits or more")
+    raise ValueError("the key is neither a key on P-256, P-384 or P-521 nor an RSA key")
 
 
 def private_key(pem: bytes, passphrase: bytes | None) -> PrivateKey:
@@ -179,7 +179,7 @@ def private_key(pem: bytes, passphrase: bytes | None) -> PrivateKey:
     except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: with a passphrase, or without
         raise ValueError(str(error)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise ValueError("not a key on P-256, P-384 or P-521, and not an RSA key")
+        raise ValueError("the key is neither a key on P-256, P-384 or P-521 nor an RSA key")
     _usable(key.public_key())
     return key
 
@@ -203,9 +203,9 @@ def write(
         ValueError: No recipient or too many, or the content is not as long as said.
     """
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
-        raise ValueError(f"from 1 to {MAX_RECIPIENTS} recipients")
+        raise ValueError(f"the number of recipients must be from 1 to {MAX_RECIPIENTS}")
     if not 0 <= length <= MAX_CONTENT:
-        raise ValueError(f"at most {MAX_CONTENT} bytes are encrypted into one file")
+        raise ValueError(f"one encrypted file can contain at most {MAX_CONTENT} bytes")
     cek, nonce = secrets.token_bytes(_CEK), secrets.token_bytes(_NONCE)
     out(_front([_info(recipient, cek) for recipient in recipients], nonce, length))
     encryptor = Cipher(algorithms.AES(cek), modes.GCM(nonce)).encryptor()
@@ -216,7 +216,7 @@ def write(
             break
         out(encryptor.update(piece))
     if written != length:
-        raise ValueError("the content is not as long as was said")
+        raise ValueError("the content does not have the stated length")
     out(encryptor.finalize() + _der(_OCTETS, encryptor.tag))
 
 
@@ -312,13 +312,13 @@ def read(file: BinaryIO, key: PrivateKey, out: Callable[[bytes], object]) -> Non
     while left:
         piece = file.read(min(left, _CHUNK))
         if not piece:
-            raise CmsInvalid("the encrypted file ends too early")
+            raise CmsInvalid("the encrypted file is cut off")
         left -= len(piece)
         out(decryptor.update(piece))
     head = _head(_OCTETS, _TAG)
     end = file.read(len(head) + _TAG + 1)
     if len(end) != len(head) + _TAG or not end.startswith(head):
-        raise CmsInvalid("the encrypted file does not end as it has to")
+        raise CmsInvalid("the end of the encrypted file is invalid")
     try:
         decryptor.finalize_with_tag(end[len(head) :])
     except InvalidTag as error:
@@ -369,14 +369,14 @@ class _Header:
             or len(self.nonce) != _NONCE
             or self.length > MAX_CONTENT
         ):
-            raise CmsInvalid("not an AuthEnvelopedData as it is written here")
+            raise CmsInvalid("the file is not an AuthEnvelopedData of the expected form")
 
     def _take(self, count: int) -> bytes:
         if len(self._seen) + count > _MAX_FRONT:
-            raise CmsInvalid("not an AuthEnvelopedData as it is written here")
+            raise CmsInvalid("the file is not an AuthEnvelopedData of the expected form")
         data = self._file.read(count)
         if len(data) != count:
-            raise CmsInvalid("the encrypted file ends too early")
+            raise CmsInvalid("the encrypted file is cut off")
         self._seen += data
         return data
 
@@ -398,7 +398,7 @@ def _split(data: bytes) -> list[tuple[int, bytes]]:
         start = at + 2 + size
         end = start + (int.from_bytes(data[at + 2 : start], "big") if size else first)
         if end > len(data):
-            raise CmsInvalid("the encrypted file is cut off within")
+            raise CmsInvalid("a part of the encrypted file is cut off")
         found.append((data[at], data[start:end]))
         at = end
     return found
@@ -407,7 +407,7 @@ def _split(data: bytes) -> list[tuple[int, bytes]]:
 def _opening(tag: int, content: bytes) -> _RecipientInfo:
     parts = _split(content)
     if len(parts) != 4:
-        raise CmsInvalid("a recipient that is not read here")
+        raise CmsInvalid("the kind of a recipient is not supported")
     if tag == _SEQUENCE:
         return _RecipientInfo(key_id=parts[1][1], kind="rsa", point=b"", encrypted=parts[3][1])
     for name, curve in _CURVES.items():
@@ -417,7 +417,7 @@ def _opening(tag: int, content: bytes) -> _RecipientInfo:
         if names and _der(*parts[2]) == _der(_SEQUENCE, _oid(curve.scheme), _WRAP):
             point = parts[1][1][-(1 + 2 * curve.bytes) :]
             return _RecipientInfo(key_id=names[0][1], kind=name, point=point, encrypted=inner[1][1])
-    raise CmsInvalid("a recipient that is not read here")
+    raise CmsInvalid("the kind of a recipient is not supported")
 
 
 def _cek(openings: Sequence[_RecipientInfo], key: PrivateKey) -> bytes:
@@ -437,4 +437,4 @@ def _cek(openings: Sequence[_RecipientInfo], key: PrivateKey) -> bytes:
             raise CmsInvalid("the encrypted file was changed") from error
         if len(cek) == _CEK:
             return cek
-    raise NotForThisKey("this key is none of those that the file was encrypted for")
+    raise NotForThisKey("the file was not encrypted for this key")

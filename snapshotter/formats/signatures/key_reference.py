@@ -63,14 +63,15 @@ def parse(text: str) -> KmsReference | Pkcs11Reference:
         SnapshotterError: It is none, or holds a secret.
     """
     if len(text) > MAX_REFERENCE or not text.isascii() or not text.isprintable() or " " in text:
-        raise SnapshotterError("the reference to a key is one line of ASCII without spaces")
+        raise SnapshotterError("a key reference must be one line of ASCII without spaces")
     scheme, _, rest = text.partition(":")
     if scheme == "kms":
         return _kms(text, rest)
     if scheme == "pkcs11":
         return _pkcs11(text, rest)
     raise SnapshotterError(
-        f"{text!r} is no reference to a key", hint="kms:KEY?region=… or pkcs11:token=…;object=…?…"
+        f"{text!r} is not a key reference",
+        hint="write kms:KEY?region=… or pkcs11:token=…;object=…?…",
     )
 
 
@@ -79,20 +80,20 @@ def _kms(text: str, rest: str) -> KmsReference:
     if not _KMS_KEY.fullmatch(key):
         raise SnapshotterError(
             f"{text!r} names no key of a key service",
-            hint="kms:, and a key's id, its ARN, or alias/NAME",
+            hint="write kms: and the id of the key, its ARN, or alias/NAME",
         )
     options = _options(text, query, ("region", "endpoint"))
     arn = _ARN.fullmatch(key)
     region = options.get("region", arn[1] if arn else "")
     if (region and not _REGION.fullmatch(region)) or (arn and region != arn[1]):
-        raise SnapshotterError(f"{text!r} names no region, or another one than its key's")
+        raise SnapshotterError(f"{text!r} names no valid region, or not the region of its key")
     endpoint = options.get("endpoint", "")
     parts = urlsplit(endpoint)
     if endpoint and (
         parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc
     ):
         raise SnapshotterError(
-            "the endpoint of a key service is http(s)://host[:port], without credentials"
+            "the endpoint of a key service must be http(s)://host[:port], without credentials"
         )
     return KmsReference(text=text, key=key, region=region, endpoint=endpoint)
 
@@ -102,39 +103,40 @@ def _pkcs11(text: str, rest: str) -> Pkcs11Reference:
     if "pin-value" in query or "pin-value" in path:
         # The whole reference stays unprinted: the PIN is in it.
         raise SnapshotterError(
-            "a PIN does not belong into the reference to a key",
-            hint="write it into a file that only you may read, and name that: pin-source=FILE",
+            "a key reference must not contain a PIN",
+            hint="write the PIN into a file that only you may read, and add pin-source=FILE",
         )
     attributes: dict[str, bytes] = {}
     for part in filter(None, path.split(";")):
         name, separator, value = part.partition("=")
         if not separator or name not in _PATH_ATTRIBUTES or name in attributes:
             raise SnapshotterError(
-                f"{name!r} can not be used in the reference to a key, or not twice",
+                f"{name!r} is not allowed in a key reference, or is given twice",
                 hint=f"use {', '.join(_PATH_ATTRIBUTES)} (RFC 7512)",
             )
         attributes[name] = unquote_to_bytes(value)
     options = _options(text, query, _QUERY_ATTRIBUTES)
     if attributes.pop("type", b"private") != b"private":
-        raise SnapshotterError("a reference for signing is to a private key: type=private")
+        raise SnapshotterError("a key reference for signing must name a private key (type=private)")
     module, pin_file = options.get("module-path", ""), options.get("pin-source", "")
     pin_file = pin_file.removeprefix("file:")
     if not module.startswith("/"):
         raise SnapshotterError(
-            "the reference to a key names no PKCS#11 module",
+            "the key reference names no PKCS#11 module",
             hint="add ?module-path=/usr/lib/….so, the library of the token's maker",
         )
     if pin_file and not pin_file.startswith("/"):
-        raise SnapshotterError("pin-source is the whole path of a file")
+        raise SnapshotterError("pin-source must be the absolute path of a file")
     key = attributes.pop("id", b"")
     try:
         texts = {name: value.decode() for name, value in attributes.items()}
     except UnicodeDecodeError as error:
-        raise SnapshotterError("the reference to a key is not UTF-8") from error
+        raise SnapshotterError("the key reference is not UTF-8") from error
     label = texts.pop("object", "")
     if not label and not key:
         raise SnapshotterError(
-            "the reference names a token and no key on it", hint="add object=LABEL or id=%01"
+            "the key reference names a token, but no key on the token",
+            hint="add object=LABEL or id=%01",
         )
     return Pkcs11Reference(
         text=text, module=module, label=label, id=key, pin_file=pin_file, **texts
@@ -145,13 +147,15 @@ def _options(text: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError as error:
-        raise SnapshotterError(f"{text!r}: what follows the ? is not name=value") from error
+        raise SnapshotterError(
+            f"{text!r}: the text after the ? is not of the form name=value"
+        ) from error
     found = dict(pairs)
     unknown = sorted(set(found) - set(known))
     if unknown or len(found) != len(pairs):
         raise SnapshotterError(
-            f"{unknown[0] if unknown else query!r} can not be used in the reference to a key, or "
-            "not twice",
+            f"{unknown[0] if unknown else query!r} is not allowed in a key reference, or is given "
+            "twice",
             hint=f"use {', '.join(known)}",
         )
     return found

@@ -60,22 +60,22 @@ def load_public_pem(pem: bytes, *, allow_p256: bool = False) -> ec.EllipticCurve
         KeyInvalid: Anything else, with the code that a finding names.
     """
     if len(pem) > _MAX_PEM:
-        raise KeyInvalid(Code.KEY_MALFORMED, f"a public key is longer than {_MAX_PEM} bytes")
+        raise KeyInvalid(Code.KEY_MALFORMED, f"the public key is longer than {_MAX_PEM} bytes")
     try:
         key = serialization.load_pem_public_key(pem)
     except UnsupportedAlgorithm as error:
-        raise KeyInvalid(Code.ALG, "a public key is of a kind that is not accepted") from error
+        raise KeyInvalid(Code.ALG, "the kind of the public key is not accepted") from error
     except ValueError as error:
-        raise KeyInvalid(Code.KEY_MALFORMED, "not one public key in PEM") from error
+        raise KeyInvalid(Code.KEY_MALFORMED, "the text is not a public key in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise KeyInvalid(Code.ALG, "a public key is not an elliptic curve key")
+        raise KeyInvalid(Code.ALG, "the public key is not an elliptic curve key")
     accepted = (P384_SHA384, P256_SHA256) if allow_p256 else (P384_SHA384,)
     if _HASHES.get(key.curve.name, ("",))[0] not in accepted:
-        raise KeyInvalid(Code.ALG, f"a public key on the curve {key.curve.name} is not accepted")
-    if public_pem(key) != pem:
         raise KeyInvalid(
-            Code.KEY_MALFORMED, "a public key does not re-encode to the bytes that were read"
+            Code.ALG, f"the public key is on the curve {key.curve.name}, which is not accepted"
         )
+    if public_pem(key) != pem:
+        raise KeyInvalid(Code.KEY_MALFORMED, "the public key is not in its canonical encoding")
     return key
 
 
@@ -145,7 +145,7 @@ def to_p1363(signature_der: bytes, public_key: ec.EllipticCurvePublicKey) -> byt
     size = (public_key.curve.key_size + 7) // 8
     r, s = decode_dss_signature(signature_der)
     if not (0 < r < 1 << (8 * size) and 0 < s < 1 << (8 * size)):
-        raise ValueError("a signature does not fit the key's curve")
+        raise ValueError("the signature does not fit the curve of the key")
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
@@ -158,7 +158,7 @@ def from_p1363(signature: bytes, public_key: ec.EllipticCurvePublicKey) -> bytes
     """
     size = (public_key.curve.key_size + 7) // 8
     if len(signature) != 2 * size:
-        raise ValueError(f"a signature has {2 * size} bytes, not {len(signature)}")
+        raise ValueError(f"the signature must have {2 * size} bytes, but has {len(signature)}")
     return encode_dss_signature(
         int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
     )
@@ -171,5 +171,6 @@ def _algorithm(
         return _HASHES[public_key.curve.name]
     except KeyError:
         raise KeyInvalid(
-            Code.ALG, f"a public key on the curve {public_key.curve.name} is not accepted"
+            Code.ALG,
+            f"the public key is on the curve {public_key.curve.name}, which is not accepted",
         ) from None

@@ -75,10 +75,10 @@ def parse(
     end, key_id = check_signature(data, limit=limit)
     value = canonical_json.loads(data[: end - 1])
     if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
-        raise EvidenceInvalid(f"not a statement of the format {kind}")
+        raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
     for name, wanted in fields.items():
         if type(value[name]) is not wanted:
-            raise EvidenceInvalid(f"{name} is not a {wanted.__name__}")
+            raise EvidenceInvalid(f"the field {name} is not of type {wanted.__name__}")
     return Statement(value=value, key_id=key_id)
 
 
@@ -92,10 +92,10 @@ def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:
         EvidenceInvalid: Not two lines of at most `limit` bytes, or the signature does not hold.
     """
     if len(data) > limit:
-        raise EvidenceInvalid(f"longer than {limit} bytes")
+        raise EvidenceInvalid(f"the file is longer than {limit} bytes")
     end = data.find(b"\n") + 1
     if not end or not data.endswith(b"\n") or len(data) == end:
-        raise EvidenceInvalid("not two lines")
+        raise EvidenceInvalid("the file does not have two lines")
     if len(data) - end > MAX_SEAL:
         raise EvidenceInvalid(f"the second line is longer than {MAX_SEAL} bytes")
     seal = canonical_json.loads(data[end:-1])
@@ -105,15 +105,15 @@ def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:
         raise EvidenceInvalid("the second line has a field that is not text")
     key = keys.load_public_pem(seal["public_key"].encode("utf-8"), allow_p256=True)
     if keys.key_id(key) != seal["key_id"]:
-        raise EvidenceInvalid("the key is not the one that is named")
+        raise EvidenceInvalid("the public key does not have the stated key id")
     try:
         signature = base64.b64decode(seal["signature"], validate=True)
     except (ValueError, binascii.Error) as error:
-        raise EvidenceInvalid("the signature is not in base64") from error
+        raise EvidenceInvalid("the signature is not valid base64") from error
     if base64.b64encode(signature).decode("ascii") != seal["signature"]:
-        raise EvidenceInvalid("the signature has a second spelling")
+        raise EvidenceInvalid("the signature is not in its canonical encoding")
     if not keys.verify_signature(key, signature, memoryview(data)[:end]):
-        raise EvidenceInvalid("the signature does not hold")
+        raise EvidenceInvalid("the signature is not valid")
     return end, seal["key_id"]
 
 
@@ -151,9 +151,9 @@ def parse_one(
         elif field == name:
             value = typed.read(of, member)
         else:
-            raise EvidenceInvalid(f"not a statement of the format {kind}")
+            raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
     if named != kind or value is None or cursor.at != end - 1:
-        raise EvidenceInvalid(f"not a statement of the format {kind}")
+        raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
     try:
         check(value)
     except ValueError as error:

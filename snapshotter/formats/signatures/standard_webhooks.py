@@ -46,8 +46,9 @@ def parse_secrets(text: str) -> tuple[bytes, ...]:
     lines = [line for line in map(str.strip, text.splitlines()) if line]
     if not 1 <= len(lines) <= MAX_SECRETS:
         raise SnapshotterError(
-            f"a file with the secrets of a webhook has 1 to {MAX_SECRETS} lines, not {len(lines)}",
-            hint="snapshotter notify secret FILE makes one",
+            f"the file with the secrets of a webhook must have 1 to {MAX_SECRETS} lines, but has "
+            f"{len(lines)}",
+            hint="make a file with a secret:\n  snapshotter notify secret FILE",
         )
     return tuple(_key(line) for line in lines)
 
@@ -73,7 +74,7 @@ def _key(line: str) -> bytes:
         key = b""
     if not _LEAST <= len(key) <= _MOST:
         raise SnapshotterError(
-            f"not the secret of a webhook: {_PREFIX} and {_LEAST} to {_MOST} bytes in Base64",
-            hint="snapshotter notify secret FILE makes one",
+            f"a secret of a webhook must be {_PREFIX} and {_LEAST} to {_MOST} bytes in Base64",
+            hint="make a file with a secret:\n  snapshotter notify secret FILE",
         )
     return key

@@ -62,20 +62,20 @@ def read(der: bytes) -> Certificate:
     """Return what is read of a certificate. Raises CertificateInvalid."""
     outer = values(read_single_value(der, _SEQUENCE))
     if [part.tag for part in outer] != [_SEQUENCE, _SEQUENCE, _BIT_STRING]:
-        raise CertificateInvalid("it does not have the three parts of a certificate")
+        raise CertificateInvalid("the certificate does not have three parts")
     _algorithm(outer[1])
     parts = values(outer[0].content)
     if parts and parts[0].tag == _VERSION:
         parts = parts[1:]
     if [part.tag for part in parts[:6]] != [_INTEGER, *[_SEQUENCE] * 5]:
-        raise CertificateInvalid("it does not have the fields of a certificate")
+        raise CertificateInvalid("the certificate does not have the required fields")
     serial = parts[0].content
     if not serial or (
         len(serial) > 1 and serial[0] in (0, 0xFF) and serial[0] >> 7 == serial[1] >> 7
     ):
-        raise CertificateInvalid("its serial number is not in its shortest form")
+        raise CertificateInvalid("the serial number is not in its shortest form")
     if len(times := values(parts[3].content)) != 2:
-        raise CertificateInvalid("it has no validity")
+        raise CertificateInvalid("the certificate has no validity period")
     for time in times:
         _check_time(time)
     extensions: dict[str, bytes] = {}
@@ -84,7 +84,7 @@ def read(der: bytes) -> Certificate:
             _read_extensions(read_single_value(part.content, _SEQUENCE), extensions)
     key = values(read_single_value(parts[5].raw, _SEQUENCE))
     if [part.tag for part in key] != [_SEQUENCE, _BIT_STRING]:
-        raise CertificateInvalid("it has no public key")
+        raise CertificateInvalid("the certificate has no public key")
     algorithm = _algorithm(key[0])
     has_curve = len(algorithm) > 1 and algorithm[1].tag == _OID
     return Certificate(
@@ -112,7 +112,7 @@ def names(certificate: Certificate) -> Names:
     found = values(read_single_value(data, _SEQUENCE))
     for name in found:
         if name.tag not in _NAME_TAGS:
-            raise CertificateInvalid("a name is of a kind that is not supported")
+            raise CertificateInvalid("the kind of a name is not supported")
         if name.tag in _ASCII_TAGS and not name.content.isascii():
             raise CertificateInvalid("a name is not ASCII")
         if name.tag == _ADDRESS and len(name.content) not in (4, 16):
@@ -134,7 +134,7 @@ def _read_extensions(data: bytes, found: dict[str, bytes]) -> None:
             raise CertificateInvalid("an extension is malformed")
         name = oid(pieces[0].content)
         if name in found:
-            raise CertificateInvalid("an extension is there twice")
+            raise CertificateInvalid("the certificate has an extension twice")
         found[name] = pieces[-1].content
 
 
@@ -143,13 +143,13 @@ def _check_time(value: Value) -> None:
     if value.tag == _UTC_TIME and _SHORT_TIME.fullmatch(text):
         text = (b"20" if text < b"50" else b"19") + text
     elif value.tag != _GENERALIZED_TIME or not _TIME.fullmatch(text):
-        raise CertificateInvalid("a time of its validity is invalid")
+        raise CertificateInvalid("a time of the validity period is invalid")
     try:
         at = datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ")  # noqa: DTZ007  looked at alone
     except ValueError as error:
-        raise CertificateInvalid("a time of its validity is invalid") from error
+        raise CertificateInvalid("a time of the validity period is invalid") from error
     if at.year < MIN_YEAR:
-        raise CertificateInvalid("a time of its validity is invalid")
+        raise CertificateInvalid("a time of the validity period is invalid")
 
 
 def values(data: bytes) -> list[Value]:

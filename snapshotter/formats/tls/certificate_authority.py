@@ -27,14 +27,15 @@ def normalise_pem(text: str) -> str:
     try:
         found = x509.load_pem_x509_certificate(text.encode("ascii", "replace"))
     except ValueError as error:
-        raise ValueError("not a certificate in PEM") from error
+        raise ValueError("the file is not a certificate in PEM") from error
     try:
         is_authority = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):
         is_authority = False
     if not is_authority:
         raise ValueError(
-            "the certificate is not one of an authority (basicConstraints CA:TRUE is missing)"
+            "the certificate is not that of a certificate authority (basicConstraints CA:TRUE is "
+            "missing)"
         )
     return found.public_bytes(Encoding.PEM).decode("ascii")
 
@@ -49,7 +50,7 @@ def read_certificates(data: bytes) -> tuple[str, ...]:
     try:
         found = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise ValueError("no certificate in PEM") from error
+        raise ValueError("the file contains no certificate in PEM") from error
     return tuple(
         normalise_pem(certificate.public_bytes(Encoding.PEM).decode("ascii"))
         for certificate in found

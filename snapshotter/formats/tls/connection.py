@@ -157,13 +157,15 @@ class TlsConnection:
         if side.problem:
             return
         if side.held:
-            self._fail(side, "it ended before the other side had said what opens it")
+            self._fail(
+                side, "the data ended before the other side sent what is needed to decrypt them"
+            )
         elif side.cutter.rest:
             rest = side.cutter.rest
             side.unread += rest
-            side.problem = f"it ended in the middle of a record: {rest} bytes are left over"
+            side.problem = f"the data ended in the middle of a record: {rest} bytes are left over"
         elif side.pending:
-            side.problem = "it ended in the middle of a handshake message"
+            side.problem = "the data ended in the middle of a handshake message"
         self._note_rejected(side.rejected or 0)
 
     @property
@@ -258,7 +260,10 @@ class TlsConnection:
         side.held_bytes += len(record.fragment)
         side.held.append(Record(record.kind, record.header, bytes(record.fragment)))
         if side.held_bytes + 64 * len(side.held) > _MAX_HELD:
-            self._fail(side, f"more than {_MAX_HELD} bytes came before what opens them")
+            self._fail(
+                side,
+                f"more than {_MAX_HELD} bytes came before the data that are needed to decrypt them",
+            )
 
     def _release(self, out: list[tuple[Direction, bytes]]) -> None:
         """Read held records, as many as can be: each may open the way for the other side's."""
@@ -298,7 +303,7 @@ class TlsConnection:
                 return
             content = bytes(record.fragment)
         elif self._is_13 and kind != APPLICATION_DATA:
-            raise TlsMalformed("a record in the clear where all are sealed")
+            raise TlsMalformed("a record is not encrypted where all records must be encrypted")
         elif side.rejected is None:
             kind, content = side.opener.open(record)
         else:
@@ -308,7 +313,7 @@ class TlsConnection:
             kind, content = opened
         if kind == APPLICATION_DATA:
             if side.epoch not in (_Epoch.APPLICATION, _Epoch.EARLY):
-                raise TlsMalformed("application data before the handshake was over")
+                raise TlsMalformed("application data came before the end of the handshake")
             if content:
                 out.append((side.direction, content))
         elif kind == HANDSHAKE:
@@ -316,7 +321,7 @@ class TlsConnection:
         elif kind == ALERT:
             self._alert(side, content)
         else:
-            self._note(f"a record of content type {kind} was passed over")
+            self._note(f"a record of content type {kind} was skipped")
 
     def _change_cipher_spec(self, side: _Side) -> None:
         """In TLS 1.2 the key changes; in TLS 1.3 it is a courtesy to middleboxes (D.4)."""
@@ -331,7 +336,7 @@ class TlsConnection:
     def _early_data_before_a_retry(self, side: _Side, record: Record) -> None:
         """Pass over what a client sent ahead to a server that asked for another hello (4.2.10)."""
         if side is not self._client or not self._retried or self._answer is not None:
-            raise TlsMalformed("application data before any key")
+            raise TlsMalformed("application data came before any key")
         self._pass_over(side, record)
 
     def _behind_rejected(
@@ -349,12 +354,12 @@ class TlsConnection:
 
     def _note_rejected(self, count: int) -> None:
         if count:
-            self._note(f"{count} bytes of early data were rejected by the server, and not read")
+            self._note(f"the server rejected {count} bytes of early data, which were not read")
 
     def _pass_over(self, side: _Side, record: Record) -> None:
         side.rejected = (side.rejected or 0) + len(record.fragment)
         if side.rejected > _MAX_REJECTED:
-            raise TlsMalformed("no record opens behind early data that was rejected")
+            raise TlsMalformed("no record after the rejected early data can be decrypted")
 
     def _alert(self, side: _Side, content: bytes) -> None:
         if len(content) != 2:
@@ -380,12 +385,14 @@ class TlsConnection:
 
     def _messages(self, side: _Side, content: bytes) -> None:
         if not content:
-            raise TlsMalformed("an empty handshake record")
+            raise TlsMalformed("a handshake record is empty")
         side.pending += content
         while len(side.pending) >= 4:
             end = 4 + int.from_bytes(side.pending[1:4], "big")
             if end > messages.MAX_MESSAGE:
-                raise TlsMalformed(f"a handshake message is longer than {messages.MAX_MESSAGE}")
+                raise TlsMalformed(
+                    f"a handshake message is longer than {messages.MAX_MESSAGE} bytes"
+                )
             if len(side.pending) < end:
                 return
             message = bytes(side.pending[:end])
@@ -408,11 +415,13 @@ class TlsConnection:
         kind = message[0]
         if kind == messages.CLIENT_HELLO:
             if side.epoch is not _Epoch.PLAIN or (self._hello is not None and not self._retried):
-                raise TlsMalformed("the client says hello again: this is not read here")
+                raise TlsMalformed("the client sent a second ClientHello, which is not supported")
             again = self._hello
             self._hello = messages.client_hello(message)
             if again is not None and self._hello.random != again.random:
-                raise TlsMalformed("the client's second hello is not of the first one's connection")
+                raise TlsMalformed(
+                    "the second ClientHello is not of the same connection as the first"
+                )
             if again is None:
                 self._early = None if self._hello.early_data else ""
             self._awaits_server = True
@@ -484,17 +493,17 @@ class TlsConnection:
         if not self._has_signed:
             self._signed.append(message)
             if len(self._signed) > 8:  # as many as there are in the longest handshake
-                raise TlsMalformed("a handshake has more messages than there are")
+                raise TlsMalformed("the handshake has too many messages")
 
     def _server_hello(self, message: bytes) -> None:
         if self._answer is not None or self._hello is None:
-            raise TlsMalformed("the server says hello again: this is not read here")
+            raise TlsMalformed("the server sent a second ServerHello, which is not supported")
         answer = messages.server_hello(message)
         self._keep(message)
         self._awaits_server = False
         if answer.is_retry:
             if self._retried:
-                raise TlsMalformed("the server asks for a third hello")
+                raise TlsMalformed("the server requested a third ClientHello")
             self._retried = True
             return
         self._answer, self._group, self._alpn = answer, answer.group, answer.alpn
@@ -503,13 +512,13 @@ class TlsConnection:
         elif answer.version == TLS_1_2:
             self._begin_12(answer)
         else:
-            self._fail_both(f"{named(VERSIONS, answer.version)} is not read here")
+            self._fail_both(f"{named(VERSIONS, answer.version)} is not supported")
 
     def _begin_13(self, answer: ServerHello) -> None:
         self._resumed = answer.identity is not None
         self._suite = TLS_1_3_SUITES.get(answer.cipher)
         if self._suite is None:
-            self._fail_both(f"the cipher suite {named(CIPHERS, answer.cipher)} is not read here")
+            self._fail_both(f"the cipher suite {named(CIPHERS, answer.cipher)} is not supported")
             return
         self._open_13(self._server, _Epoch.HANDSHAKE, SERVER_HANDSHAKE)
         if self._early is not None:  # no early data: "", or rejected with the retry
@@ -527,7 +536,7 @@ class TlsConnection:
             self._open_13(client, _Epoch.EARLY, CLIENT_EARLY)
             return
         if accepted:
-            self._note(f"the key log has no {CLIENT_EARLY}: the early data was not read")
+            self._note(f"the key log has no {CLIENT_EARLY}, so the early data were not read")
         client.rejected = client.rejected or 0
         self._open_13(client, _Epoch.HANDSHAKE, CLIENT_HANDSHAKE)
 
@@ -578,18 +587,18 @@ class TlsConnection:
             side.missing = self._no_secret(MASTER_SECRET)
         else:
             name = named(CIPHERS, self._answer.cipher)
-            side.missing = f"the cipher suite {name} is not read here"
+            side.missing = f"the cipher suite {name} is not supported"
 
     def _no_secret(self, label: str) -> str:
         if self._hello is None or not self._keys.knows(self._hello.random):
-            return "the key log does not know this connection"
+            return "the key log has no keys of this connection"
         return f"the key log has no {label} of this connection"
 
     def _key_update(self, side: _Side) -> None:
         if side.epoch is not _Epoch.APPLICATION or not isinstance(
             side.opener, RecordDecrypterTls13
         ):
-            raise TlsMalformed("a key update where there is none")
+            raise TlsMalformed("a key update came at a place where none is allowed")
         side.opener = side.opener.updated()
 
     def _fail_both(self, why: str) -> None:

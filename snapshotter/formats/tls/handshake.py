@@ -43,7 +43,7 @@ MAX_DECOMPRESSED_OF_FILE = 4 << 20  # bytes, as the messages announce them
 # Steps of Brotli. The certificates of a server take 10,000, the longest that are read 60,000.
 MAX_WORK = 500_000
 MAX_WORK_OF_FILE = 5_000_000
-_TOO_MUCH = "more of Brotli than is decompressed here"
+_TOO_MUCH = "the Brotli data exceed the limit for decompression"
 
 HELLO_RETRY_REQUEST = bytes.fromhex(  # RFC 8446 section 4.1.3: SHA-256 of "HelloRetryRequest"
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -174,7 +174,7 @@ class Reader:
         """Return the next bytes. Raises TlsMalformed: there are not so many."""
         end = self.at + count
         if end > len(self.data):
-            raise TlsMalformed("a length points behind the end of a message")
+            raise TlsMalformed("a length points beyond the end of a message")
         piece = self.data[self.at : end]
         self.at = end
         return piece
@@ -190,7 +190,7 @@ class Reader:
     def end(self) -> None:
         """Raise TlsMalformed if anything is left."""
         if self.left:
-            raise TlsMalformed("a message is longer than what it holds")
+            raise TlsMalformed("a message is longer than its content")
 
 
 def body(message: bytes, kind: int) -> bytes:
@@ -201,9 +201,9 @@ def body(message: bytes, kind: int) -> bytes:
         TlsMalformed: It is of another type, or not as long as it says.
     """
     if len(message) < 4 or message[0] != kind:
-        raise TlsMalformed(f"not a handshake message of type {kind}")
+        raise TlsMalformed(f"the data are not a handshake message of type {kind}")
     if int.from_bytes(message[1:4], "big") != len(message) - 4:
-        raise TlsMalformed("a handshake message is not as long as it says")
+        raise TlsMalformed("a handshake message does not have the stated length")
     return message[4:]
 
 
@@ -277,9 +277,9 @@ def certificate(message: bytes, *, version: int) -> CertificateList:
     while entries.left:
         chain.append(entries.vector(3))
         if not chain[-1]:
-            raise TlsMalformed("a certificate of no bytes")
+            raise TlsMalformed("a certificate is empty")
         if len(chain) > MAX_CERTIFICATES:
-            raise TlsMalformed(f"more than {MAX_CERTIFICATES} certificates")
+            raise TlsMalformed(f"the message has more than {MAX_CERTIFICATES} certificates")
         if version == TLS_1_3:
             extensions = _extensions(entries.vector(2))
             first = extensions if len(chain) == 1 else first
@@ -374,9 +374,9 @@ def _decompressed(message: bytes, work: Work) -> tuple[str, bytes | None]:
     except TooMuchWork:
         return _TOO_MUCH, None
     except BrotliInvalid as error:
-        raise TlsMalformed(f"a compressed certificate can not be read: {error}") from error
+        raise TlsMalformed(f"a compressed certificate cannot be read: {error}") from error
     if len(content) != length:
-        raise TlsMalformed("a compressed certificate is not as long as it says")
+        raise TlsMalformed("a compressed certificate does not have the stated length")
     return name, bytes([CERTIFICATE]) + length.to_bytes(3, "big") + content
 
 
@@ -392,7 +392,7 @@ def server_key_exchange(message: bytes) -> ServerKeyExchange:
     """Read the ServerKeyExchange of an ECDHE suite of TLS 1.2."""
     reader = Reader(body(message, SERVER_KEY_EXCHANGE))
     if reader.number(1) != _NAMED_CURVE:
-        raise TlsMalformed("the server's share is not of a named curve")
+        raise TlsMalformed("the key share of the server is not on a named curve")
     group = reader.number(2)
     reader.vector(1)
     params = reader.data[: reader.at]
@@ -417,20 +417,20 @@ def _extensions(data: bytes) -> dict[int, bytes]:
     while reader.left:
         kind = reader.number(2)
         if kind in result:
-            raise TlsMalformed("an extension stands twice in one message")
+            raise TlsMalformed("a message contains an extension twice")
         result[kind] = reader.vector(2)
     return result
 
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     if len(data) % 2:
-        raise TlsMalformed("a list of numbers has half a number")
+        raise TlsMalformed("a list of numbers has an incomplete number")
     return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
 
 
 def _exactly(data: bytes, size: int) -> int:
     if len(data) != size:
-        raise TlsMalformed("an extension is not as long as it has to be")
+        raise TlsMalformed("an extension does not have the required length")
     return int.from_bytes(data, "big")
 
 
@@ -478,9 +478,9 @@ def _zlib(data: bytes, length: int) -> bytes:
     try:
         content = inflater.decompress(data, length + 1)
     except zlib.error as error:
-        raise TlsMalformed(f"a compressed certificate can not be read: {error}") from error
+        raise TlsMalformed(f"a compressed certificate cannot be read: {error}") from error
     if not inflater.eof or inflater.unused_data:
-        raise TlsMalformed("a compressed certificate is not as long as it says")
+        raise TlsMalformed("a compressed certificate does not have the stated length")
     return content
 
 

@@ -123,7 +123,9 @@ class RecordDecrypterTls13:
 
     def __init__(self, secret: bytes, suite: Suite) -> None:
         if len(secret) != hashlib.new(suite.hash).digest_size:
-            raise TlsMalformed("a secret of the key log is not as long as the cipher suite's hash")
+            raise TlsMalformed(
+                "a secret of the key log does not have the length of the cipher suite's hash"
+            )
         self._secret, self._suite = secret, suite
         self._aead = _aead(suite, expand_label(secret, "key", suite.key, suite.hash))
         self._iv = int.from_bytes(expand_label(secret, "iv", 12, suite.hash), "big")
@@ -133,14 +135,14 @@ class RecordDecrypterTls13:
         """Return content type and content of the next record. Raises TlsMalformed."""
         sealed = record.fragment
         if not _TAG < len(sealed) <= _MAX_PLAIN + 256:
-            raise TlsMalformed("a sealed record is too short or too long")
+            raise TlsMalformed("an encrypted record is too short or too long")
         nonce = (self._iv ^ self._sequence).to_bytes(12, "big")
         plain = _opened(self._aead, nonce, sealed, record.header)
         self._sequence += 1
         if not plain[-1]:  # padding: zeros behind the content type
             plain = plain.rstrip(b"\0")
             if not plain:
-                raise TlsMalformed("a record is nothing but padding")
+                raise TlsMalformed("a record contains only padding")
         return plain[-1], plain[:-1]
 
     def updated(self) -> "RecordDecrypterTls13":
@@ -166,7 +168,7 @@ class RecordDecrypterTls12:
         explicit = 0 if self._suite.chacha else 8
         length = len(sealed) - explicit - _TAG
         if length < 0:
-            raise TlsMalformed("a sealed record is too short")
+            raise TlsMalformed("an encrypted record is too short")
         sequence = self._sequence.to_bytes(8, "big")
         if explicit:
             nonce = self._implicit + bytes(sealed[:explicit])
@@ -215,7 +217,7 @@ def prf_tls12(secret: bytes, label_and_seed: bytes, length: int, hash_name: str)
 def _length(header: bytes) -> int:
     length = int.from_bytes(header[3:5], "big")
     if not CHANGE_CIPHER_SPEC <= header[0] <= 24 or header[1] != 3 or length > _MAX_SEALED:
-        raise TlsMalformed("not a record of TLS")
+        raise TlsMalformed("the data are not a TLS record")
     return length
 
 
@@ -229,4 +231,4 @@ def _opened(
     try:
         return aead.decrypt(nonce, sealed, about)
     except InvalidTag:
-        raise TlsMalformed("a record does not open with the key of the key log") from None
+        raise TlsMalformed("a record cannot be decrypted with the key of the key log") from None

@@ -161,7 +161,9 @@ def gather(
     hosts: dict[tuple[str, int], int] = {}
     for connection in sorted(connections, key=lambda connection: connection.connection):
         outcome = (
-            "not looked at: there was no time left for it" if is_late() else _session(connection)
+            "the connection was not checked, because the time limit was reached"
+            if is_late()
+            else _session(connection)
         )
         if isinstance(outcome, SignedSession):
             sessions[connection.connection] = outcome
@@ -172,7 +174,9 @@ def gather(
             found = by_ticket if by_ticket is not None else by_host
             if found is None:
                 unsigned.append(
-                    _unsigned(connection, "resumed from a connection that is not in this record")
+                    _unsigned(
+                        connection, "the connection resumes a connection that is not in this record"
+                    )
                 )
                 continue
             root = found
@@ -196,7 +200,7 @@ def _session(connection: TlsRecording) -> SignedSession | str:
         return _with(connection.problem, "no TLS handshake was read")
     if not handshake.messages:
         if handshake.chain and handshake.version == "TLS 1.2" and "_ECDHE_" not in handshake.cipher:
-            return f"the key exchange of {handshake.cipher} has no signature that is read here"
+            return f"the key exchange of {handshake.cipher} has no signature that is supported"
         return _with(connection.problem, "the handshake ended before the server had signed")
     try:
         said = _read(handshake.messages)
@@ -306,7 +310,7 @@ def judge(
 def _read(sent: Sequence[bytes], decompress: Decompress = messages.decompressed) -> _SignedMessages:
     """Read the messages of a handshake, which have to be those, all of them and in order."""
     if not 4 <= len(sent) <= 8:
-        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+        raise TlsMalformed("the messages are not those of a handshake up to the signature")
     hello, answer = messages.client_hello(sent[0]), messages.server_hello(sent[1])
     start = 2
     if answer.is_retry:
@@ -315,12 +319,12 @@ def _read(sent: Sequence[bytes], decompress: Decompress = messages.decompressed)
         start = 4
         same = (hello.random, hello.server_name) == (first.random, first.server_name)
         if not same or answer.cipher != retry.cipher or answer.is_retry:
-            raise TlsMalformed("the second hellos do not go with the first ones")
+            raise TlsMalformed("the second hello messages do not match the first ones")
     if answer.version == TLS_1_3:
         return _read_13(sent, hello, answer, start, decompress)
     if answer.version == TLS_1_2 and start == 2:
         return _read_12(sent, hello, answer)
-    raise TlsMalformed(f"{named(VERSIONS, answer.version)} is not read here")
+    raise TlsMalformed(f"{named(VERSIONS, answer.version)} is not supported")
 
 
 def _read_13(
@@ -338,12 +342,12 @@ def _read_13(
     if rest and rest[0][:1] == bytes([messages.CERTIFICATE_REQUEST]):
         messages.body(rest.pop(0), messages.CERTIFICATE_REQUEST)
     if len(rest) != 2:
-        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+        raise TlsMalformed("the messages are not those of a handshake up to the signature")
     shown = rest[0]
     if shown[:1] == bytes([messages.COMPRESSED_CERTIFICATE]):
         name, inner = decompress(shown)
         if inner is None:
-            raise _CheckNotPossible(f"a certificate that was compressed by {name} is not read here")
+            raise _CheckNotPossible(f"a certificate that was compressed by {name} is not supported")
         shown = inner
     scheme, signature = messages.certificate_verify(rest[1])
     signed = sent[:-1]
@@ -368,7 +372,7 @@ def _read_13(
 
 def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> _SignedMessages:
     if len(sent) != 4:
-        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+        raise TlsMalformed("the messages are not those of a handshake up to the signature")
     if "_ECDHE_" not in (suite := named(CIPHERS, answer.cipher)):
         raise TlsMalformed(f"the cipher suite {suite} has no signature by a certificate")
     exchange = messages.server_key_exchange(sent[3])
@@ -387,11 +391,11 @@ def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> 
 
 def _leaf(said: _SignedMessages) -> Certificate:
     if not said.certificates.chain:
-        raise _CheckFailed("the server showed no certificate")
+        raise _CheckFailed("the server sent no certificate")
     try:
         return certificates.read(said.certificates.chain[0])
     except CertificateInvalid as error:
-        raise _CheckFailed("the server's certificate can not be read") from error
+        raise _CheckFailed("the server's certificate cannot be read") from error
 
 
 def _check_claims(session: SignedSession, said: _SignedMessages) -> None:
@@ -404,39 +408,39 @@ def _check_claims(session: SignedSession, said: _SignedMessages) -> None:
         # By the number as well: whoever sealed it may not have known the name yet.
         if claimed not in (named(table, number), named({}, number)):
             is_so = named(table, number)
-            raise _CheckFailed(f"the {what} is {is_so!r} in the handshake, and not {claimed!r}")
+            raise _CheckFailed(f"the {what} is {is_so!r} in the handshake, not {claimed!r}")
     if session.alpn != said.alpn:
-        raise _CheckFailed(
-            f"the protocol is {said.alpn!r} in the handshake, and not {session.alpn!r}"
-        )
+        raise _CheckFailed(f"the protocol is {said.alpn!r} in the handshake, not {session.alpn!r}")
     if session.chain != said.certificates.chain:
-        raise _CheckFailed("the chain is not the one in the handshake")
+        raise _CheckFailed("the certificate chain differs from the chain in the handshake")
     if session.ocsp and said.answer.version != TLS_1_2:
-        raise _CheckFailed("there is an OCSP answer beside the handshake, where it stands inside")
+        raise _CheckFailed("an OCSP answer is beside the handshake, but must be in the handshake")
     if session.timestamps != _timestamps(said, session.ocsp):
-        raise _CheckFailed("the certificate timestamps are not those of the handshake")
+        raise _CheckFailed("the certificate timestamps differ from those in the handshake")
 
 
 def _check_signature(said: _SignedMessages, leaf: Certificate) -> None:
     """Check the signature by the leaf's key; RFC 8446 section 4.2.3 says what a scheme allows."""
     name = named(SIGNATURE_SCHEMES, said.scheme)
     if said.scheme not in said.hello.schemes:
-        raise _CheckFailed(f"the client did not offer signatures by {name}")
+        raise _CheckFailed(f"the client did not offer the signature scheme {name}")
     # By the certificate's words, and not by what the library makes of them: another kind of key
     # cannot have signed, whether it is known here or not.
     is_13 = said.answer.version == TLS_1_3
     is_known = leaf.key_kind in _KNOWN_KINDS or leaf.key_curve in _CURVES.values()
     if leaf.key_kind != _KINDS.get(name.partition("_")[0]):
-        raise _CheckFailed(f"the certificate's key can not sign by {name}")
+        raise _CheckFailed(
+            f"the key of the certificate cannot make a signature of the scheme {name}"
+        )
     if is_13 and name in _CURVES and leaf.key_curve != _CURVES[name]:
-        raise _CheckFailed(f"a key on another curve can not sign by {name}")
+        raise _CheckFailed(f"a key on another curve cannot make a signature of the scheme {name}")
     try:
         key = serialization.load_der_public_key(leaf.spki)
     except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
         if is_known:
-            raise _CheckFailed("the key of the server's certificate can not be read") from error
+            raise _CheckFailed("the key of the server's certificate cannot be read") from error
         raise _CheckNotPossible(
-            "the kind of key in the server's certificate is not known here"
+            "the kind of key in the server's certificate is not supported"
         ) from error
     if isinstance(key, rsa.RSAPublicKey) and not 1024 <= key.key_size <= _MAX_RSA_BITS:
         raise _CheckFailed(f"an RSA key of {key.key_size} bits is not accepted")
@@ -458,11 +462,13 @@ def _check_signature(said: _SignedMessages, leaf: Certificate) -> None:
         ):
             key.verify(said.signature, said.content, padding.PKCS1v15(), _HASHES[hash_name]())
         else:
-            raise _CheckFailed(f"the certificate's key can not sign by {name}")
+            raise _CheckFailed(
+                f"the key of the certificate cannot make a signature of the scheme {name}"
+            )
     except InvalidSignature:
-        raise _CheckFailed("the server's signature does not hold over the handshake") from None
+        raise _CheckFailed("the server's signature over the handshake is not valid") from None
     except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
-        raise _CheckFailed("the server's signature can not be checked") from error
+        raise _CheckFailed("the server's signature cannot be checked") from error
 
 
 def _hashes_itself(
@@ -477,7 +483,7 @@ def _hashes_itself(
 def _check_host(session: SignedSession, said: _SignedMessages, leaf: Certificate) -> None:
     asked = "" if _address(session.host) is not None else session.host
     if said.hello.server_name != asked:
-        raise _CheckFailed(f"the client asked for {said.hello.server_name!r}, not for {asked!r}")
+        raise _CheckFailed(f"the client requested {said.hello.server_name!r}, not {asked!r}")
     if _names_host(leaf, session.host) != session.names_host:
         word = "does not name" if session.names_host else "names"
         raise _CheckFailed(f"the server's certificate {word} {session.host!r}")
@@ -488,7 +494,7 @@ def _names_host(leaf: Certificate, host: str) -> bool:
     try:
         names = certificates.names(leaf)
     except CertificateInvalid as error:
-        raise _CheckFailed("the names in the server's certificate can not be read") from error
+        raise _CheckFailed("the names in the server's certificate cannot be read") from error
     address = _address(host)
     if address is not None:
         return address.packed in names.addresses
@@ -548,11 +554,11 @@ def parse(data: bytes) -> ServerSignatures:
         EvidenceInvalid: It is longer than it may be, or not of this form.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(f"the file is longer than {MAX_BYTES} bytes")
     value = canonical_json.loads(data, max_values=_MAX_VALUES)
     fields = _object(value, {"format", "sessions", "unsigned"})
     if fields["format"] != FORMAT:
-        raise EvidenceInvalid(f"not of the format {FORMAT}")
+        raise EvidenceInvalid(f"the file is not of the format {FORMAT}")
     return ServerSignatures(
         sessions=tuple(
             _parse_session(session) for session in _list(fields["sessions"], MAX_SESSIONS)
@@ -611,7 +617,7 @@ def _parse_session(value: Any) -> SignedSession:
     fields = _object(value, _SESSION_FIELDS)
     host = _text(fields["host"])
     if not host or host != _host(host):
-        raise EvidenceInvalid(f"a host is not in its one spelling: {host!r}")
+        raise EvidenceInvalid(f"a host is not in its canonical form: {host!r}")
     if type(fields["names_host"]) is not bool:
         raise EvidenceInvalid("names_host is neither true nor false")
     return SignedSession(
@@ -704,7 +710,8 @@ def _fitted(signatures: ServerSignatures) -> ServerSignatures:
                     host=session.host,
                     port=session.port,
                     address=session.address if number == session.connection else "",
-                    reason="left out: the signatures of this capture are more than are kept",
+                    reason="the signature was left out, because the capture has more signatures "
+                    "than are kept",
                 )
             )
     return ServerSignatures(
@@ -729,43 +736,45 @@ def _der(value: Any) -> bytes:
         raise EvidenceInvalid("a certificate is not in PEM")
     der = _base64(match[1].replace("\n", ""), messages.MAX_MESSAGE)
     if _pem(der) != value:
-        raise EvidenceInvalid("a certificate is not in the one spelling of PEM")
+        raise EvidenceInvalid("a certificate is not in the canonical form of PEM")
     return der
 
 
 def _object(value: Any, keys: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != keys:
-        raise EvidenceInvalid(f"an object has not exactly the fields {', '.join(sorted(keys))}")
+        raise EvidenceInvalid(
+            f"an object does not have exactly the fields {', '.join(sorted(keys))}"
+        )
     return value
 
 
 def _list(value: Any, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise EvidenceInvalid(f"not a list of at most {most}")
+        raise EvidenceInvalid(f"a value is not a list of at most {most} entries")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise EvidenceInvalid(f"not a text of at most {_MAX_TEXT} characters")
+        raise EvidenceInvalid(f"a value is not a text of at most {_MAX_TEXT} characters")
     return value
 
 
 def _number(value: Any, most: int = MAX_CONNECTIONS * 100) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise EvidenceInvalid(f"not a number from 0 to {most}")
+        raise EvidenceInvalid(f"a value is not a number from 0 to {most}")
     return value
 
 
 def _base64(value: Any, most: int) -> bytes:
     if not isinstance(value, str) or len(value) > 4 * most // 3 + 4:
-        raise EvidenceInvalid(f"not base64 of at most {most} bytes")
+        raise EvidenceInvalid(f"a value is not base64 of at most {most} bytes")
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise EvidenceInvalid("not base64") from error
+        raise EvidenceInvalid("a value is not base64") from error
     if len(data) > most:
-        raise EvidenceInvalid(f"not base64 of at most {most} bytes")
+        raise EvidenceInvalid(f"a value is not base64 of at most {most} bytes")
     if base64.b64encode(data).decode() != value:
-        raise EvidenceInvalid("base64 that does not re-encode to the same text")
+        raise EvidenceInvalid("a base64 value is not in its canonical form")
     return data

@@ -135,7 +135,7 @@ def test_a_key_of_somebody_else(desk: Desk, capsys: pytest.CaptureFixture[str]) 
 
     assert _check(desk) == 1
     said = capsys.readouterr().err
-    assert "none of those" in said
+    assert "was not encrypted for this key" in said
     assert cms.Recipient(KEY.public_key()).key_id.hex() in said
 
 

@@ -213,7 +213,7 @@ def test_a_picture_that_is_broken_gives_no_verdict() -> None:
     found = image_diff.compare("p", picture(LINES), broken)
 
     assert found.state is ComparisonState.UNKNOWN
-    assert found.detail == "a picture ends before its last row"
+    assert found.detail == "the picture lacks rows at its end"
 
 
 def test_noise_is_one_region_and_as_large_as_it_is() -> None:

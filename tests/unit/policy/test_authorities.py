@@ -31,7 +31,7 @@ def test_what_is_no_authority_is_refused_with_the_file(tmp_path: Path) -> None:
 
     for path, why in (
         (tmp_path / "text.pem", "no certificate in PEM"),
-        (server, "not one of an authority"),
+        (server, "not that of a certificate authority"),
         (tmp_path / "none.pem", "cannot be read"),
     ):
         with pytest.raises(SnapshotterError, match=why) as caught:

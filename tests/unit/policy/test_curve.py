@@ -168,7 +168,7 @@ def test_a_season_divides_nothing_into_less_than_a_minute() -> None:
         ("[c]\nat = 7", "c.at"),
         ("c = 1", "c"),
         ("[c", "not valid TOML"),
-        ("a." * 100 + "a = 1", "not valid TOML: a key of more than 64 parts"),
+        ("a." * 100 + "a = 1", "not valid TOML: a key has more than 64 parts"),
     ],
 )
 def test_what_is_no_curve_is_refused_and_says_why(text: str, word: str) -> None:

@@ -69,7 +69,7 @@ def test_what_is_no_bundle_id_is_refused(bundle_id: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_bundles_key_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match="not a"):
+    with pytest.raises(ValueError, match=r"is not (a|the) "):
         parse_bundle_key(key)
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_kind_of_sidecar_is_refused(kind: str) -> None:
 
 
 def test_a_sidecar_has_no_sidecar() -> None:
-    with pytest.raises(ValueError, match="has no sidecar"):
+    with pytest.raises(ValueError, match="a sidecar cannot have sidecars"):
         sidecar_key(f"{KEY}.tlog-proof", "late-01.tsr")
 
 
@@ -90,7 +90,7 @@ def test_no_key_leaves_its_store(text: str) -> None:
         assert text.isascii()
         assert not {"", ".", ".."} & set(text.split("/"))
     else:
-        with pytest.raises(ValueError, match="not a key"):
+        with pytest.raises(ValueError, match="is not a valid key"):
             check_key(text)
 
 

@@ -870,4 +870,4 @@ def test_a_report_comes_back_as_it_went_and_no_other_way(small: Case) -> None:
         Rederivation(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION),
     )
     assert found.verdict is Verdict.FAILED
-    assert "the signature does not hold" in failed(found)[0]
+    assert "the signature is not valid" in failed(found)[0]

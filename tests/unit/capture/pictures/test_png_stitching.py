@@ -142,7 +142,7 @@ def test_an_interlaced_image_is_refused() -> None:
     good = png([bytes(30)], [0], 3)
     interlaced = good[:28] + b"\x01" + good[29:]
 
-    with pytest.raises(SnapshotterError, match="cannot be joined"):
+    with pytest.raises(SnapshotterError, match="its rows cannot be read one by one"):
         read_header(interlaced)
 
 

@@ -190,7 +190,7 @@ def test_a_cut_says_why(ended_by: str, end: RequestEnd, cause: str, cut: str) ->
 
 
 def test_what_could_not_be_read_is_cut_for_a_reason_of_its_own() -> None:
-    (exchange,) = pair_exchanges([wire(troubles=["a record does not open"])], [told()])
+    (exchange,) = pair_exchanges([wire(troubles=["a record cannot be decrypted"])], [told()])
 
     assert exchange.cut == "unspecified"
 

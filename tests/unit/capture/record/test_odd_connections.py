@@ -178,7 +178,7 @@ def test_an_answer_that_is_reset_in_its_middle(record: Record) -> None:
     response = found.of("response")
     assert response.body == b"half"
     assert response.fields["WARC-Truncated"] == "disconnect"
-    assert b"reset by the server (INTERNAL_ERROR)" in found.of("metadata").block
+    assert b"the server reset the stream (INTERNAL_ERROR)" in found.of("metadata").block
 
 
 def test_a_push_that_nobody_asked_for_is_named(record: Record) -> None:
@@ -211,7 +211,7 @@ def test_a_request_that_a_server_would_not_look_at_any_more(record: Record) -> N
     assert found.of("response").body == b"the last"
     assert found.of("request", "/b").block.startswith(b"GET /b")
     assert (
-        b"the server did not process it (GOAWAY: ENHANCE_YOUR_CALM)"
+        b"the server did not process the request (GOAWAY: ENHANCE_YOUR_CALM)"
         in found.of("metadata", "/b").block
     )
 
@@ -249,7 +249,7 @@ def test_fields_that_no_head_in_text_can_hold_are_named(
     found = record(h2(lambda s: [s.headers(1, fields), data(1, b"body", "END_STREAM")]), alpn="h2")
 
     told = found.of("metadata").block
-    assert b"pseudo-header fields that no head holds: 1" in told
+    assert b"pseudo-header fields that are in no head: 1" in told
     assert what in told
 
 

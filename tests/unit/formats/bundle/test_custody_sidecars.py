@@ -74,10 +74,10 @@ def test_no_byte_but_the_last_lines_can_change_alone(data: st.DataObject) -> Non
         (lambda made: made[1:], "missing: custody-0001.jsonl"),
         (lambda made: [made[0], made[3]], "missing: custody-0002.jsonl to custody-0003.jsonl"),
         (lambda made: [made[0], (2, made[2][1]), (3, made[1][1]), made[3]], "does not follow"),
-        (lambda made: [made[0], (2, made[0][1])], "stands twice"),
-        (lambda made: [(1, b"junk"), *made[1:]], "custody-0001.jsonl: it does not end"),
+        (lambda made: [made[0], (2, made[0][1])], "is in the chain twice"),
+        (lambda made: [(1, b"junk"), *made[1:]], "custody-0001.jsonl: the sidecar does not end"),
         (lambda made: [(1, b"")], "does not end"),
-        (lambda made: [(1, b"{}\n")], "without its place"),
+        (lambda made: [(1, b"{}\n")], "does not state its place"),
         (lambda made: [(1, b"x" * (sidecars.MAX_BYTES + 1))], "longer than"),
     ],
 )
@@ -96,7 +96,7 @@ def test_what_comes_after_junk_goes_on_behind_it_and_only_the_junk_is_named() ->
 
     found = sidecars.check(INSIDE, [*made, (3, junk), (4, more)])
 
-    assert found.problems == ("custody-0003.jsonl: it does not end in a newline",)
+    assert found.problems == ("custody-0003.jsonl: the sidecar does not end with a newline",)
     assert found.events[-1].event.detail == "50"
     assert [link.sequence for link in found.events] == list(range(1, 8))
 
@@ -107,7 +107,7 @@ def test_names_are_numbered_and_nothing_else_is_one() -> None:
     for name in ("custody-0000.jsonl", "custody-1.jsonl", "custody-00001.jsonl", "custody.jsonl"):
         assert sidecars.number_of(name) is None
     for number in (0, -1, 10**9):
-        with pytest.raises(ValueError, match="numbered"):
+        with pytest.raises(ValueError, match="the number of a custody sidecar must be"):
             sidecars.kind(number)
 
 

@@ -132,7 +132,7 @@ def test_chunked_counts_more_than_a_length() -> None:
     )
 
     assert got.body(0, S) == b"2\r\nab\r\n0\r\n\r\n"
-    assert "chunked counts" in got.end(0, S).detail
+    assert "chunked was used" in got.end(0, S).detail
     assert got.body(1, S) == b"B"
 
 
@@ -237,7 +237,7 @@ def test_lines_that_are_no_fields_stay_in_the_head_and_are_counted() -> None:
 
     assert got.head(0, S).headers == ((b"Good", b"2"), (b"Content-Length", b"0"))
     assert got.head(0, S).raw == head
-    assert got.end(0, S).detail == "3 lines of the head are no fields"
+    assert got.end(0, S).detail == "lines of the head that are not fields: 3"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_few_bytes_before_the_status_line_are_part_of_the_head_and_named() -> 
 
     assert got.head(0, S).raw.startswith(b"\r\n\r\nHTTP/1.1")
     assert got.body(0, S) == b"hi"
-    assert got.end(0, S).detail == "4 bytes before the status line"
+    assert got.end(0, S).detail == "bytes before the status line: 4"
 
 
 def test_an_answer_without_a_head_is_all_body() -> None:
@@ -317,7 +317,7 @@ def test_bytes_after_the_last_answer_are_counted() -> None:
 
     assert got.body(0, S) == b"hi"
     assert [t.detail for t in got.troubles] == [
-        "bytes that belong to no answer",
+        "bytes came that belong to no answer",
         "22 bytes were not read",
     ]
 
@@ -342,7 +342,7 @@ def test_a_client_that_does_not_speak_http_is_named() -> None:
     got = split((C, b"\x16\x03\x01 hello\r\n\r\n"), (C, b"x" * 100))
 
     assert [t.detail for t in got.troubles] == [
-        "what the client sent is no HTTP/1 request",
+        "the client sent data that are not an HTTP/1 request",
         "113 bytes were not read",
     ]
 

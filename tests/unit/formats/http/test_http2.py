@@ -146,7 +146,7 @@ def test_padding_longer_than_its_frame_is_named() -> None:
     got = split(start, server.frames(server.headers(1, OK), frame, data(1, b"x", "END_STREAM")))
 
     assert got.body(1, S) == b"x"
-    assert got.end(1, S).detail == "padding longer than its frame"
+    assert got.end(1, S).detail == "the padding is longer than its frame"
 
 
 def test_a_head_in_many_frames_with_priority_and_padding() -> None:
@@ -234,7 +234,7 @@ def test_what_was_on_its_way_when_the_client_reset_a_stream_is_kept() -> None:
 
     assert got.body(1, S) == b"some more"
     assert got.end(1, S).how is EndReason.RESET
-    assert got.end(1, S).detail == "reset by the client (CANCEL)"
+    assert got.end(1, S).detail == "the client reset the stream (CANCEL)"
     assert not got.troubles
 
 
@@ -243,7 +243,7 @@ def test_a_reset_by_the_server_ends_both_directions() -> None:
     got = split(start, server.frames(server.headers(1, OK), RstStreamFrame(1, 2)))
 
     assert [got.end(1, d).how for d in (C, S)] == [EndReason.RESET] * 2
-    assert got.end(1, S).detail == "reset by the server (INTERNAL_ERROR)"
+    assert got.end(1, S).detail == "the server reset the stream (INTERNAL_ERROR)"
 
 
 def test_goaway_ends_what_was_not_processed() -> None:
@@ -264,7 +264,7 @@ def test_the_end_of_the_connection_cuts_what_is_open() -> None:
 
     assert (got.end(1, S).how, got.end(1, S).detail) == (
         EndReason.CUT,
-        "the connection ended first",
+        "the connection ended before the message",
     )
     assert got.end(3, S).detail == "the connection ended without an answer"
 
@@ -278,10 +278,10 @@ def test_content_after_the_end_of_a_stream_is_named() -> None:
     )
 
     assert [(t.stream, t.detail) for t in got.troubles] == [
-        (1, "4 bytes of content after its end"),
-        (1, "a header block for a stream that has ended"),
-        (1, "9 bytes of content after its end"),
-        (7, "12 bytes of content and there is no such stream"),
+        (1, "4 bytes of content came for a stream that had ended"),
+        (1, "a header block came for a stream that had ended"),
+        (1, "9 bytes of content came for a stream that had ended"),
+        (7, "12 bytes of content came for a stream that does not exist"),
     ]
 
 
@@ -350,7 +350,9 @@ def test_a_block_that_can_not_be_decoded_ends_the_direction_and_nothing_before_i
     assert [(t.direction, t.stream) for t in got.troubles] == [(S, None)] * 2
     assert "could not be decoded" in got.troubles[0].detail
     assert got.troubles[1].detail == "13 bytes were not read"
-    assert [got.end(n, S).detail for n in (1, 3, 5)] == ["what followed could not be read"] * 3
+    assert [got.end(n, S).detail for n in (1, 3, 5)] == [
+        "the data that followed could not be read"
+    ] * 3
 
 
 @pytest.mark.parametrize(
@@ -361,7 +363,7 @@ def test_a_block_that_can_not_be_decoded_ends_the_direction_and_nothing_before_i
             b"\x00\x00\x00\x01\x00\x00\x00\x00\x01\x00\x00\x00\x09\x04\x00\x00\x00\x03",
             "interrupted",
         ),
-        (b"\x00\x00\x00\x09\x04\x00\x00\x00\x01", "continues nothing"),
+        (b"\x00\x00\x00\x09\x04\x00\x00\x00\x01", "has no header block to continue"),
         (b"\xff\xff\xff\x01\x04\x00\x00\x00\x01", "longer than"),
         (b"\x00\x00\x01\x01\x0c\x00\x00\x00\x01\x05", "shorter than its padding"),
         (b"\x00\x00\x00\x01\x0c\x00\x00\x00\x01", "shorter than its padding"),
@@ -415,7 +417,7 @@ def test_streams_at_once_are_bounded() -> None:
     heads = [client.headers(2 * n + 3, request(), "END_STREAM") for n in range(MAX_OPEN)]
     got = split(start, client.frames(*heads))
 
-    assert "streams at once" in got.troubles[0].detail
+    assert "streams were open" in got.troubles[0].detail
     assert len(got.troubles) == 1
 
 
@@ -424,7 +426,7 @@ def test_an_answer_without_a_status_is_named() -> None:
     got = split(start, server.frames(server.headers(1, [("a", "b")], "END_STREAM")))
 
     assert got.head(1, S).status == 0
-    assert got.end(1, S).detail == "an answer without :status"
+    assert got.end(1, S).detail == "the answer has no :status"
 
 
 def test_bytes_after_the_end_are_named_and_a_second_end_says_nothing() -> None:

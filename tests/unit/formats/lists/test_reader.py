@@ -142,14 +142,14 @@ def test_a_pattern_fits_whole_addresses_and_is_not_slow() -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "told"),
     [
-        ("feed", PAGE, "a page came in the place of the feed"),
-        ("sitemap", PAGE, "a page came in the place of the sitemap"),
-        ("csv", PAGE, "a page came in the place of the table"),
-        ("feed", SITEMAP, "a sitemap came"),
-        ("sitemap", RSS, "a feed came"),
-        ("", "{}", "neither a feed"),
-        ("feed", '{"version": "https://jsonfeed.org/version/1.1"}', "came in the place|not a feed"),
-        ("", "<svg xmlns='http://www.w3.org/2000/svg'/>", "document of <svg>"),
+        ("feed", PAGE, "the address returned a page instead of a feed"),
+        ("sitemap", PAGE, "the address returned a page instead of a sitemap"),
+        ("csv", PAGE, "the address returned a page instead of a table"),
+        ("feed", SITEMAP, "returned a sitemap instead of a feed"),
+        ("sitemap", RSS, "returned a feed instead of a sitemap"),
+        ("", "{}", "not a feed, a sitemap"),
+        ("feed", '{"version": "https://jsonfeed.org/version/1.1"}', "instead of a feed|not a feed"),
+        ("", "<svg xmlns='http://www.w3.org/2000/svg'/>", "root element is <svg>"),
     ],
 )
 def test_what_is_not_the_list_that_was_expected_is_told(kind: str, data: str, told: str) -> None:
@@ -166,8 +166,8 @@ BOMB = '<!DOCTYPE r [<!ENTITY a "' + "x" * 999 + '">]>'
         ("feed", f"{BOMB}<rss><channel><title>{'&a;' * 999}</title></channel></rss>", "entities"),
         ("sitemap", f"{BOMB}<urlset/>", "document type"),
         ("sitemap", '<!DOCTYPE u SYSTEM "file:///etc/passwd"><urlset/>', "document type"),
-        ("feed", "<rss>" + "<a>" * 100 + "</a>" * 100 + "</rss>", "in one another"),
-        ("sitemap", "<urlset>" + "<a>" * 100, "in one another"),
+        ("feed", "<rss>" + "<a>" * 100 + "</a>" * 100 + "</rss>", "nested more than"),
+        ("sitemap", "<urlset>" + "<a>" * 100, "nested more than"),
         ("feed", "<rss>" + "&" * (2 << 20), "too long"),
         ("feed", "<rss><channel>" + "<item/>" * 50_001 + "</channel></rss>", "50000 entries"),
         ("feed", "<rss><channel>" + "<b/>" * 600_001 + "</channel></rss>", "600000 tags"),
@@ -189,11 +189,11 @@ def test_entities_are_refused_in_every_encoding() -> None:
 def test_a_gzip_bomb_ends_at_the_limit() -> None:
     block = gzip.compress(b"\0" * (1 << 20))
 
-    with pytest.raises(ListUnreadable, match="opened"):
+    with pytest.raises(ListUnreadable, match="after decompression"):
         read_list(block * 60, BASE, kind="sitemap")
-    with pytest.raises(ListUnreadable, match="ends early"):
+    with pytest.raises(ListUnreadable, match="is cut off"):
         read_list(block[:-9], BASE, kind="sitemap")
-    with pytest.raises(ListUnreadable, match="broken"):
+    with pytest.raises(ListUnreadable, match="damaged"):
         read_list(b"\x1f\x8bnothing of the kind", BASE, kind="sitemap")
 
 

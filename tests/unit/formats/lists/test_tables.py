@@ -55,7 +55,7 @@ def test_of_two_columns_with_one_name_both_stay_and_the_first_is_read() -> None:
     table = read(data, name="t.csv")
 
     assert table.rows[0].text("url") == "https://a/"
-    assert table.notes == ("of two columns called url the first is used",)
+    assert table.notes == ("two columns have the same name, and the first is used: url",)
     assert table.written((), [{}]) == data
 
 
@@ -70,7 +70,7 @@ def test_semicolons_are_seen_by_the_column_of_addresses_and_told() -> None:
     table = read(b"note;url\n1,5;https://a/?x=1,2\n", name="t.csv")
 
     assert table.rows[0].cells == {"note": "1,5", "url": "https://a/?x=1,2"}
-    assert table.notes == ("the cells are divided by semicolons",)
+    assert table.notes == ("the divider of the cells is semicolons",)
     data = b"sep=|\r\nurl|note\r\nhttps://a/|x\r\n"
     assert filled(data, {"status": "done"}).splitlines()[:2] == [b"sep=|", b"url|note|status|title"]
 
@@ -94,7 +94,7 @@ def test_a_thousand_columns_are_read_and_those_that_stand_twice_are_told() -> No
 
     assert (len(table.columns), table.notes) == (
         1992,
-        ("of two columns called url the first is used",),
+        ("two columns have the same name, and the first is used: url",),
     )
 
 
@@ -109,7 +109,7 @@ def test_without_a_header_one_is_written_and_told() -> None:
     table = read(b"1,https://a/\n2,https://b/\n", name="t.csv")
 
     assert [row.text("url") for row in table.rows] == ["https://a/", "https://b/"]
-    assert "there is no header" in table.notes[0]
+    assert "the table has no header" in table.notes[0]
     assert table.written(("status",), [{"status": "done"}, {}]).splitlines() == [
         b"column 1,url,status",
         b"1,https://a/,done",
@@ -119,7 +119,9 @@ def test_without_a_header_one_is_written_and_told() -> None:
 
 @pytest.mark.parametrize("bad", [b'url\nhttps://a/\n"never closed\nhttps://b/\n', b'url\n"a"b,c\n'])
 def test_a_quotation_mark_that_is_never_closed_is_no_row_but_an_error(bad: bytes) -> None:
-    with pytest.raises(SnapshotterError, match=r"the row that begins in line [23] is no CSV"):
+    with pytest.raises(
+        SnapshotterError, match=r"the row that begins in line [23] is not valid CSV"
+    ):
         read(bad, name="t.csv")
 
 
@@ -209,9 +211,9 @@ def test_a_line_that_is_no_object_is_that_rows_problem_and_stays_as_it_is() -> N
 
     assert [row.problem.partition(":")[0] for row in table.rows] == [
         "",
-        "this line is no JSON",
-        "this line is no object",
-        "a name stands twice in this object",
+        "this line is not valid JSON",
+        "this line is not a JSON object",
+        "this object contains a name twice",
     ]
     out = table.written(("status",), [{"status": "done"}, *[{"status": "failed"}] * 3]).decode()
     assert out.splitlines()[1:3] == ['{"url": ', "[1]"]
@@ -265,12 +267,12 @@ def test_yaml_keeps_the_spelling_of_every_value() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"url: https://a/\n", "the YAML is no list"),
+        (b"url: https://a/\n", "the YAML is not a list"),
         (b"- &x {url: 'https://a/'}\n- *x\n", r"line 2: the YAML has a reference \(\*x\)"),
-        (b"- {url: 'https://a/'\n", "line 2: the table is no YAML"),
+        (b"- {url: 'https://a/'\n", "line 2: the table is not valid YAML"),
         (b"- " + b"[" * 90 + b"]" * 90, "nested too deeply"),
-        (b"- a\n---\n- b\n", "the table is no YAML"),
-        (b"- \x00\n", "the table is no YAML"),
+        (b"- a\n---\n- b\n", "the table is not valid YAML"),
+        (b"- \x00\n", "the table is not valid YAML"),
     ],
 )
 def test_yaml_that_can_not_be_filled_is_refused(data: bytes, why: str) -> None:
@@ -283,8 +285,8 @@ def test_a_yaml_row_that_says_nothing_clear_is_that_rows_problem() -> None:
 
     assert [row.problem for row in table.rows] == [
         "this row is neither an address nor a mapping",
-        "url stands twice in this row",
-        "this row has a name that is no text",
+        "this row contains url twice",
+        "this row has a name that is not text",
         "",
     ]
     assert table.rows[3].blank
@@ -300,7 +302,7 @@ def test_what_is_not_utf_8_is_asked_about_and_not_guessed() -> None:
     # An encoding that does not know every character can not hold a title: it is written in UTF-8.
     out = filled(data, {"title": "世界"}, encoding="cp1252")
     assert out == codecs.BOM_UTF8 + "url,note,status,title\nhttps://a/,é,,世界\n".encode()
-    with pytest.raises(SnapshotterError, match="no encoding called nonsense"):
+    with pytest.raises(SnapshotterError, match="the encoding nonsense does not exist"):
         read(data, name="t.csv", encoding="nonsense")
 
 
@@ -331,9 +333,9 @@ def test_without_a_name_the_first_line_tells_what_it_is(data: bytes, kind: str) 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("", "can not be told from its name"),
+        ("", "is not clear from its name"),
         ("x.json", "jq -c"),
-        ("x.xlsx", "save it as CSV"),
+        ("x.xlsx", "save the spreadsheet as CSV"),
     ],
 )
 def test_what_can_not_be_told_is_asked(name: str, why: str) -> None:

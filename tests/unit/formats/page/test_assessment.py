@@ -69,5 +69,5 @@ def test_files_of_rules_are_found_by_their_names() -> None:
 
     assert found == {"wechat": "capture/rules-wechat.toml"}
     for bad in ("", "../x", "We", "a" * 41, "a/b"):
-        with pytest.raises(ValueError, match="no id"):
+        with pytest.raises(ValueError, match="not the id of a rule file"):
             assessment.rules_path(bad)

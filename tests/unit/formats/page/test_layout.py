@@ -36,7 +36,7 @@ def test_a_layout_is_read_as_it_was_written() -> None:
         ({"whole": 1}, "fields"),
         ({"more": ""}, "fields"),
         ({"blocks": {}}, "no list"),
-        ({"blocks": [{"selector": "html"}]}, "lacks tag"),
+        ({"blocks": [{"selector": "html"}]}, "does not have the field tag"),
         ({"blocks": [{**canonical_json.plain(BLOCK), "font_px": "17"}]}, "font_px"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_byte_that_was_changed_is_found() -> None:
         ({"since": "2020-01-01T00:00:00Z"}, "first and its last slot"),
         ({"until": canonical_json.instant(AT + HOUR)}, "first and its last slot"),
         ({"until": ""}, "first and its last slot"),
-        ({"at": "yesterday"}, "instant"),
+        ({"at": "yesterday"}, "is not a time in UTC"),
         ({"more": "x"}, "not a statement"),
         ({"format": "snapshotter-hold/1"}, "not a statement"),
     ],

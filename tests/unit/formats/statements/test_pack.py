@@ -178,7 +178,7 @@ def test_a_forger_with_a_key_of_his_own_keeps_to_the_form_or_is_refused() -> Non
     assert "beside which" in str(with_parts([parts[0], parts[2], {**parts[1], "of": ""}]))
     assert "one capture 'first-gone'" in str(with_parts(parts[:2]))
     assert "one part 'event'" in str(with_parts([*parts, {**parts[3], "name": "b.json"}]))
-    assert "no Role" in str(with_parts([*parts[:4], {**parts[4], "role": "virus"}]))
+    assert "is not a valid Role" in str(with_parts([*parts[:4], {**parts[4], "role": "virus"}]))
     assert "length" in str(with_parts([*parts[:4], {**parts[4], "length": -1}]))
     assert "digest" in str(with_parts([*parts[:4], {**parts[4], "sha256": "00"}]))
     assert "more than 200 parts" in str(with_parts([parts[4]] * 201))

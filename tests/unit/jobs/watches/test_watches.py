@@ -501,7 +501,11 @@ def test_a_page_made_by_script_is_read_from_a_capture_of_it(
         ({"status": 503, "Retry_After": "120"}, ListState.THROTTLED, "503"),
         ({"status": 503}, ListState.UNREACHABLE, "503"),
         ({"status": 204}, ListState.NOT_A_LIST, "204"),
-        ({"body": "<!doctype html><p>Please log in"}, ListState.NOT_A_LIST, "a page came in"),
+        (
+            {"body": "<!doctype html><p>Please log in"},
+            ListState.NOT_A_LIST,
+            "the address returned a page",
+        ),
         ({"body": "<rss><channel>"}, ListState.EMPTY, "names no page"),
         ({"body": feed(*PAGES[:3])}, ListState.SHRUNK, "names 3 pages, but named 10"),
         ({"status": 302, "Location": "http://169.254.169.254/x"}, ListState.REFUSED, "169.254"),
