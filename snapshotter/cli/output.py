@@ -110,11 +110,12 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
         return []
     from snapshotter.formats.printable import printable
     from snapshotter.model.assessment import Availability
+    from snapshotter.model.sentences import describe_detail
 
     lines = [("rule", printable(text)) for text in (shown.rule,) if text]
     is_open = shown.availability is Availability.INCONCLUSIVE
     if is_open and shown.detail and not shown.detail.startswith(_NO_PAGE):
-        lines.append(("assessment", printable(shown.detail)))
+        lines.append(("assessment", printable(describe_detail(shown.detail))))
     lines += [("notice", printable(text)) for text in (shown.notice,) if text]
     lines += [("cited rule", printable(text)) for text in (shown.cited_rule,) if text]
     lines += [

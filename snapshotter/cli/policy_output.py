@@ -68,6 +68,7 @@ def print_lint_message(name: str, remark: "LintMessage", as_json: bool) -> None:
 def print_judgement(found: "PageJudgement", as_json: bool) -> None:
     from snapshotter.app.policies.checks import describe_verdicts
     from snapshotter.formats.canonical_json import plain
+    from snapshotter.model.sentences import describe_detail
 
     content, takedown = found.content, found.takedown
     if as_json:
@@ -81,9 +82,9 @@ def print_judgement(found: "PageJudgement", as_json: bool) -> None:
         )
         return
     print_result(describe_verdicts(content, takedown))
-    print_result(f"  {content.detail}")
+    print_result(f"  {describe_detail(content.detail)}")
     if takedown.detail != content.detail:
-        print_result(f"  {takedown.detail}")
+        print_result(f"  {describe_detail(takedown.detail)}")
     for evidence in dict.fromkeys((*content.evidence, *takedown.evidence)):
         where = f" in {evidence.region}" if evidence.region else ""
         words = " ".join(evidence.excerpt.split())

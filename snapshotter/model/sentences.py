@@ -13,6 +13,7 @@ and never as a motive: who removed something, and why, is the platform's own cla
 """
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -203,11 +204,7 @@ def _cause_clause(shown: AssessmentSummary, http_status: int | None, *, conventi
     rule = f" (rule {shown.rule})" if shown.rule else ""
     if cause is Cause.NOT_STATED and http_status is not None and http_status >= 400:
         return f"the server answered {format_http_status(http_status)} and stated no cause{rule}"
-    if cause is Cause.NOT_STATED:
-        return f"no cause is stated{rule}"
-    if convention:
-        return f"researchers read the code of the platform as {CAUSE_NAMES[cause]}{rule}"
-    return f"the stated cause is {CAUSE_NAMES[cause]}{rule}"
+    return f"{_stated_cause(cause, is_convention=convention)}{rule}"
 
 
 def _open_clause(shown: AssessmentSummary, http_status: int | None, outcome: Outcome | None) -> str:
@@ -222,6 +219,145 @@ def _open_clause(shown: AssessmentSummary, http_status: int | None, outcome: Out
     if shown.content in (Content.CONTENT, Content.PARTIAL):
         return UNDECIDED_CLAUSES[Undecided.UNKNOWN]
     return f"it showed {shown_thing(shown)}, not the content"
+
+
+# The details of an assessment are sealed, and `verify` derives them again, so their words stay.
+# These clauses say the same for the screen.
+_DETAIL_CAUSES: Final[Mapping[str, Cause]] = MappingProxyType(
+    {
+        "deleted by its author": Cause.AUTHOR,
+        "removed under the platform's rules": Cause.PLATFORM_RULE,
+        "removed after many complaints": Cause.COMPLAINT_MANY,
+        "removed after a complaint about rights": Cause.COMPLAINT_IP,
+        "the account is blocked": Cause.ACCOUNT_BLOCKED,
+        "the account was closed by its owner": Cause.ACCOUNT_CLOSED,
+        "the account is frozen": Cause.ACCOUNT_FROZEN,
+        "the account is called abnormal": Cause.ACCOUNT_ABNORMAL,
+        "moved": Cause.MOVED,
+        "it did not pass a review": Cause.REVIEW_FAILED,
+        "its owner does not show it: no take-down": Cause.OWNER_SETTING,
+        "not to be seen for now": Cause.TEMPORARY,
+        "the link has ended": Cause.EXPIRED,
+        "the platform shows a refutation instead": Cause.REFUTED,
+        "for legal reasons": Cause.LEGAL,
+        "no cause is stated": Cause.NOT_STATED,
+    }
+)
+_DETAIL_CONVENTION: Final = ", as researchers read this code; the platform does not say so"
+_DETAIL_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "the content is there": "the page shows its content",
+        "the content is there, and something that it shows is gone": (
+            "the page shows its content, but an item that the page quotes is not available"
+        ),
+        "something is there, and little: no rule knows how this host says that something is gone, "
+        "and its words would look the same": (
+            f"{_LITTLE_TEXT}, so a notice of a removal would look the same"
+        ),
+        "the page itself holds some of it back": "the page withholds some of its content",
+        "nothing is shown": "the page shows nothing",
+        "there is no document": "the page has no document",
+        "something is shown, and there are no rules for this host to judge it by": (
+            "the page shows something, but no take-down rule file exists for its host"
+        ),
+        "the front page of its host came in its place": (
+            "the server returned the front page of the host instead of the page"
+        ),
+        "the front page of its host came in its place, and says nothing about it": (
+            "the server returned the front page of the host instead of the page, which does not "
+            "show whether the page exists"
+        ),
+        "no rule knows what this page shows": UNDECIDED_CLAUSES[Undecided.UNKNOWN],
+        "this has the shape of a notice, and no rule knows its words": (
+            "the page has the form of a notice, but no take-down rule knows its words"
+        ),
+        "the page has little text and a general phrase for something that is gone; no rule knows "
+        "how this host says it": (
+            "the page has little text with a general phrase for a removal, but no take-down rule "
+            "knows this phrase for this host"
+        ),
+        "the platform shows an error of its own: check the address itself": (
+            "the platform shows an error message, so the address may be wrong"
+        ),
+    }
+)
+_DETAIL_PATTERNS: Final = (
+    (re.compile(r"no page: (.+)", re.DOTALL), "no page was captured: {0}"),
+    (re.compile(r"([0-9]+) of ([0-9]+) images did not come"), "{0} of {1} images did not load"),
+    (
+        re.compile(r"([0-9]+) characters around a main text that is not there"),
+        "the page has {0} characters, but no main text",
+    ),
+    (
+        re.compile(r"the main region has ([0-9]+) characters, and the policy asks for ([0-9]+)"),
+        "the main region has {0} characters, but the policy requires {1}",
+    ),
+    (
+        re.compile(r"the page could not be judged: (.+)", re.DOTALL),
+        "the page could not be assessed: {0}",
+    ),
+)
+_DETAIL_WALL: Final = re.compile(
+    r"a wall \(([a-z ]+)\) stands before the page, and says nothing about it"
+)
+_DETAIL_STATUS: Final = re.compile(
+    r"HTTP ([0-9]{1,3}): (?:an error of the server|a refusal), which says nothing about the page"
+)
+_DETAIL_NOTICE: Final = "a notice: "
+_DETAIL_RECEIVED: Final = "; what was received holds content"
+_DETAIL_UNREAD: Final = "; it could not be read: "
+_DETAIL_PART: Final = "the page itself holds some of it back; "
+
+
+def describe_detail(detail: str) -> str:
+    """Return a sealed detail of an assessment as a clause; an unknown detail as it is."""
+    detail, unread, why = detail.partition(_DETAIL_UNREAD)
+    said = [_describe_detail(detail)]
+    if unread:
+        said.append(f"a reading failed: {why}")
+    return "; ".join(said)
+
+
+def _describe_detail(detail: str) -> str:
+    if detail.startswith(_DETAIL_NOTICE):
+        inner = detail.removeprefix(_DETAIL_NOTICE)
+        clause = (
+            f"the page shows a notice: {_describe_detail(inner.removesuffix(_DETAIL_RECEIVED))}"
+        )
+        if inner.endswith(_DETAIL_RECEIVED):
+            clause += "; the answer of the server contains content that the page does not show"
+        return clause
+    if detail.startswith(_DETAIL_PART):
+        first, _, rest = detail.partition("; ")
+        return f"{_describe_detail(first)}; {_describe_detail(rest)}"
+    if detail in _DETAIL_CLAUSES:
+        return _DETAIL_CLAUSES[detail]
+    is_convention = detail.endswith(_DETAIL_CONVENTION)
+    cause = _DETAIL_CAUSES.get(detail.removesuffix(_DETAIL_CONVENTION))
+    if cause is not None:
+        return _stated_cause(cause, is_convention=is_convention)
+    if (found := _DETAIL_STATUS.fullmatch(detail)) is not None:
+        status = format_http_status(int(found[1]))
+        return f"the server answered {status}, which does not show whether the page exists"
+    if (found := _DETAIL_WALL.fullmatch(detail)) is not None:
+        kind = found[1].replace(" ", "_")
+        if kind in [wall.value for wall in WallKind]:
+            return (
+                f"the site showed {WALLS[WallKind(kind)]} instead of the page, which does not show "
+                "whether the page exists"
+            )
+    for pattern, clause in _DETAIL_PATTERNS:
+        if (found := pattern.fullmatch(detail)) is not None:
+            return clause.format(*found.groups())
+    return detail
+
+
+def _stated_cause(cause: Cause, *, is_convention: bool) -> str:
+    if cause is Cause.NOT_STATED:
+        return "no cause is stated"
+    if is_convention:
+        return f"researchers read the code of the platform as {CAUSE_NAMES[cause]}"
+    return f"the stated cause is {CAUSE_NAMES[cause]}"
 
 
 # --- Is the capture whole? ---------------------------------------------------------------------
