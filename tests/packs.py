@@ -175,9 +175,9 @@ class Edit:
 
 
 _TITLE = b"The page was available. Later the page was not available."
-_TOLD = b"Is this file as it was made?"
+_TOLD = b"Is this file unchanged since it was signed?"
 EDITS = (
-    Edit("a word of the statement", b"it was still there", b"it was never there"),
+    Edit("a word of the statement", b"was still available", b"was never available"),
     Edit("a word outside the statement", _TOLD, b"This file is as it was made."),
     Edit("what is said before the check", b"Not checked.", b"PASSED."),
     Edit("an empty paragraph filled", b'<p id="key"></p>', b'<p id="key">PASSED</p>'),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from snapshotter.model import sentences
 from snapshotter.model.campaign import (
     OWN_WORD,
     Campaign,
@@ -19,6 +20,7 @@ from snapshotter.model.campaign import (
     Span,
     Survival,
 )
+from snapshotter.model.takedown import Observation
 from snapshotter.report import html
 from snapshotter.report.wording import format_second
 
@@ -30,21 +32,21 @@ ALWAYS = frozenset({"watched", "removed", "reinstated", "fate.available", "captu
 _WORDS: Mapping[str, str] = {
     "watched": "pages watched",
     "removed": "pages removed in the period",
-    "reinstated": "of them there again at some time",
+    "reinstated": "removed pages that were available again at some time",
     "captures": "captures in the period",
-    "accounts": "accounts that are known",
-    "accounts.all-gone": "accounts of which every page is gone",
-    "captures.few-words": "captures that show few words where a page was",
-    "crossings": "times that a count went over a threshold",
+    "accounts": "known accounts",
+    "accounts.all-gone": "accounts of which all pages are removed",
+    "captures.few-words": "captures that show few words in place of a page",
+    "crossings": "counts that reached a threshold",
     "gaps": "gaps in the schedules",
-    "gaps.visits": "visits that were due and not made",
+    "gaps.visits": "visits that were due but not made",
     "fate.available": "at the end: available",
-    "fate.gone": "at the end: gone, confirmed in the period",
-    "fate.gone-before": "at the end: gone since before the period",
-    "fate.unconfirmed": "at the end: gone, not confirmed",
-    "fate.never-seen": "gone whenever it was captured",
-    "fate.inconclusive": "nothing can be said: walls, errors",
-    "fate.owner-setting": "not shown by its owner's setting",
+    "fate.gone": "at the end: removed, confirmed in the period",
+    "fate.gone-before": "at the end: removed before the period",
+    "fate.unconfirmed": "at the end: not available, not confirmed as removed",
+    "fate.never-seen": "not available in any capture",
+    "fate.inconclusive": "not established: walls, errors",
+    "fate.owner-setting": "not shown because of a setting of the owner",
     "fate.uncaptured": "never captured",
 }
 _PREFIXES: Mapping[str, str] = {
@@ -55,12 +57,12 @@ _PREFIXES: Mapping[str, str] = {
 }
 _FATES: Mapping[Fate, str] = {
     Fate.AVAILABLE: "available",
-    Fate.GONE: "gone",
-    Fate.GONE_BEFORE: "gone before",
-    Fate.UNCONFIRMED: "gone, not confirmed",
-    Fate.NEVER_SEEN: "never seen",
-    Fate.INCONCLUSIVE: "inconclusive",
-    Fate.OWNER_SETTING: "owner's setting",
+    Fate.GONE: "removed",
+    Fate.GONE_BEFORE: "removed before the period",
+    Fate.UNCONFIRMED: "not available, not confirmed as removed",
+    Fate.NEVER_SEEN: "not available in any capture",
+    Fate.INCONCLUSIVE: "not established",
+    Fate.OWNER_SETTING: "not shown because of a setting of the owner",
     Fate.UNCAPTURED: "never captured",
 }
 _WIDTH, _HEIGHT = 720, 260  # of the curve, in units of its own
@@ -91,6 +93,7 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
         "",
         bands=_bands(found),
         campaign=campaign,
+        causes=sentences.CAUSE_NAMES,
         curve=[(_length(survival.after_ms), survival) for survival in found.survival],
         fate=describe_fate,
         found=found,
@@ -99,6 +102,7 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
         numbers=[number for number in found.numbers if number.value or number.name in ALWAYS],
         of=_rests_on,
         own_word=OWN_WORD,
+        page_state=describe_page,
         page_captures={
             number: [
                 observation
@@ -131,7 +135,7 @@ def describe_fate(row: PageRow) -> str:
     """Return what became of a page."""
     said = _FATES[row.fate]
     return (
-        f"{said}, removed and there again"
+        f"{said} again after a removal"
         if row.reinstated and row.removals and (row.fate is Fate.AVAILABLE)
         else said
     )
@@ -139,7 +143,17 @@ def describe_fate(row: PageRow) -> str:
 
 def describe_cause(of: Removal) -> str:
     """Return the stated cause of a removal: by a notice, by data or by a status."""
-    return of.cause.value.replace("_", " ") if of.cause is not None else "not stated"
+    return sentences.CAUSE_NAMES[of.cause] if of.cause is not None else "not stated"
+
+
+def describe_page(capture: Observation) -> str:
+    """Return the state of the page in a capture, with its reason."""
+    state = sentences.PAGE_STATES[capture.availability]
+    if capture.cause is not None:
+        return f"{state} ({sentences.CAUSE_NAMES[capture.cause]})"
+    if capture.undecided is not None:
+        return f"{state} ({sentences.UNDECIDED_CLAUSES[capture.undecided]})"
+    return state
 
 
 def format_period(campaign: Campaign) -> str:
@@ -153,7 +167,7 @@ def format_span(of: Span | None) -> str:
         return "not known"
     least = _length(of.at_least_ms)
     if of.at_most_ms is None:
-        return f"at least {least}; more than half may still be there"
+        return f"at least {least}. More than half of the pages may still be available"
     # Rounded outwards: what is not known is never told more exactly than it is.
     return f"between {least} and {_length(of.at_most_ms, up=True)}"
 
@@ -176,14 +190,14 @@ def _utc(at: datetime | None) -> str:
 
 
 def _rests_on(number: Number, rows: Sequence[PageRow]) -> str:
-    """Return what a number rests on, in short: "pages 1–40, 43; 120 bundles; 41 events"."""
+    """Return what a number rests on, in short: "pages 1–40, 43; bundles: 120; events: 41"."""
     said = []
     if number.pages:
         every = len(number.pages) == len(rows)
         said.append("all pages" if every else f"pages {_runs(number.pages)}")
     said += [
-        f"{len(them)} {what}{'s' if len(them) != 1 else ''}"
-        for them, what in ((number.bundles, "bundle"), (number.events, "event"))
+        f"{what}: {len(them)}"
+        for them, what in ((number.bundles, "bundles"), (number.events, "events"))
         if them
     ]
     return "; ".join(said)

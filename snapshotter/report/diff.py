@@ -6,6 +6,7 @@ and summarise it in a few lines, which the command line prints too.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from snapshotter.model import sentences
 from snapshotter.model.comparison import (
     BlockChange,
     BlockKind,
@@ -30,20 +31,25 @@ _KINDS: Mapping[BlockKind, str] = {
     BlockKind.ADDED: "added",
     BlockKind.REMOVED: "removed",
     BlockKind.CHANGED: "changed",
-    BlockKind.MOVED: "moved, the same words",
+    BlockKind.MOVED: "moved, with the same words",
 }
 _TRENDS: Mapping[Trend, str] = {
     Trend.SAME: "the same",
     Trend.ROSE: "rose",
     Trend.FELL: "fell",
-    Trend.UNKNOWN: "can not be told: the readings overlap",
-    Trend.APPEARED: "only the later one shows it",
-    Trend.DISAPPEARED: "only the earlier one shows it",
+    Trend.UNKNOWN: "not known, because the readings overlap",
+    Trend.APPEARED: "only in the later capture",
+    Trend.DISAPPEARED: "only in the earlier capture",
 }
 _NAMES: Mapping[str, str] = {
     "title": "title",
     "http_status": "HTTP status",
     "final_url": "final address",
+}
+_PROOF: Mapping[str, str] = {
+    "passed": "the proof is intact",
+    "failed": "the proof is not intact",
+    "indeterminate": "it is not established whether the proof is intact",
 }
 _MARKS: Mapping[ComparisonState, str] = {
     ComparisonState.UNCHANGED: "=",
@@ -110,19 +116,19 @@ def summary_lines(found: Comparison) -> list[Line]:
     text = found.text
     lines = [
         Line(
-            name="main",
+            name="main text",
             state=text.main,
             detail=_counted(text.main, text.changes, True) or text.detail,
         ),
         Line(
-            name="around it",
+            name="other text",
             state=text.elsewhere,
             detail=_counted(text.elsewhere, text.changes, False),
         ),
     ]
     if text.hidden is not ComparisonState.UNCHANGED:
         lines.append(Line(name="hidden text", state=text.hidden))
-    lines.append(Line(name="verdict", state=found.standing, detail=_verdicts(found)))
+    lines.append(Line(name="page", state=found.standing, detail=_verdicts(found)))
     lines += [
         Line(name=picture.picture, state=picture.state, detail=_pictured(picture))
         for picture in found.pictures
@@ -147,15 +153,15 @@ def summary_lines(found: Comparison) -> list[Line]:
             )
         )
     said = (
-        ""
-        if found.metadata_state is not ComparisonState.UNKNOWN
-        else "neither says anything of itself"
+        "" if found.metadata_state is not ComparisonState.UNKNOWN else "neither page has metadata"
     )
     lines.append(
         Line(name="metadata", state=found.metadata_state, detail=said or _listed(found.metadata))
     )
-    lines.append(Line(name="answer", state=_of(found.answer), detail=_listed(found.answer)))
-    lines.append(Line(name="links of main", state=found.links.state, detail=_sizes(found.links)))
+    lines.append(Line(name="server answer", state=_of(found.answer), detail=_listed(found.answer)))
+    lines.append(
+        Line(name="links in main text", state=found.links.state, detail=_sizes(found.links))
+    )
     if found.qr_codes.state is not ComparisonState.UNKNOWN and (
         found.qr_codes.kept or found.qr_codes.state is ComparisonState.CHANGED
     ):
@@ -168,16 +174,18 @@ def summary_lines(found: Comparison) -> list[Line]:
 def describe_verification(side: ComparedCapture) -> str:
     """Return what the verification of a bundle gave, in words."""
     codes = f" ({' '.join(side.codes)})" if side.codes else ""
-    return f"{side.verification.upper()}{codes}"
+    return f"{side.verification.upper()}: {_PROOF[side.verification]}{codes}"
 
 
 def describe_verdict(of: VerdictSummary | None) -> str:
     """Return a verdict in a few words."""
     if of is None:
         return "no verdict"
-    why = of.cause or of.undecided
-    words = f"{of.availability.value}{f' ({why.value})' if why else ''}"
-    return f"{words}, shows {of.content.value}{f', by rule {of.rule}' if of.rule else ''}"
+    state = sentences.PAGE_STATES[of.availability]
+    if of.cause is not None:
+        state = f"{state} ({sentences.CAUSE_NAMES[of.cause]})"
+    rule = f", by the rule {of.rule}" if of.rule else ""
+    return f"{state}; the page shows {sentences.CONTENT_NAMES[of.content]}{rule}"
 
 
 def _verdicts(found: Comparison) -> str:
@@ -201,11 +209,11 @@ def _pictured(picture: PictureComparison) -> str:
     if picture.state is not ComparisonState.CHANGED:
         return picture.detail
     count = len(picture.regions)
-    words = [f"{count} region{'s look' if count != 1 else ' looks'} different"]
+    words = [f"regions that differ: {count}"]
     if picture.main is ComparisonState.UNCHANGED:
         words.append("none in the main region")
     if picture.masked:
-        words.append(f"{picture.masked} masked places not counted")
+        words.append(f"masked places that are not counted: {picture.masked}")
     if picture.detail:
         words.append(picture.detail)
     return "; ".join(words)
@@ -221,7 +229,7 @@ def _listed(values: tuple[ValueChange, ...]) -> str:
 
 def _sizes(of: ListChange) -> str:
     if of.state is ComparisonState.UNKNOWN:
-        return "not read in both"
+        return "not read in both captures"
     if of.state is ComparisonState.UNCHANGED:
         return ""
     return f"{len(of.added)} added, {len(of.removed)} removed"
@@ -233,7 +241,7 @@ def _place(change: BlockChange) -> str:
     for place in dict.fromkeys((change.before, change.after)):
         if place is None:
             continue
-        region = place.region.value if place.region else "nobody says what part"
+        region = place.region.value if place.region else "unknown region"
         words.append(f"{region}{', hidden' if place.hidden else ''}")
     return " → ".join(dict.fromkeys(words))
 
@@ -243,7 +251,7 @@ def _region(region: PictureRegion) -> str:
     box, only = region.after or region.before, ""
     if region.before is None or region.after is None:
         only = f", only in the {'later' if region.before is None else 'earlier'} picture"
-    regions = ", ".join(r.value for r in region.regions) or "nothing that is known"
+    regions = ", ".join(r.value for r in region.regions) or "an unknown region"
     return f"{_box(box)}{only}: over {regions}"
 
 

@@ -89,8 +89,8 @@ def shows_same_box(view: bytes, page: bytes, box: Box) -> bool:
     return first.crop(inside).tobytes() == whole.crop(inside).tobytes()
 
 
-_CUT = "Cut here: the capture holds the rest."
-_UNDRAWN = "(these words are in the statement: no font here draws them)"
+_CUT = "The picture is cut here. The capture contains the rest."
+_UNDRAWN = "(This text is in the statement. No font on this machine can draw it.)"
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 

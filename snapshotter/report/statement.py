@@ -26,7 +26,7 @@ from snapshotter.model.assessment import (
     Step,
     Undecided,
 )
-from snapshotter.model.finding import Verdict
+from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Takedown, TakedownKind
@@ -42,34 +42,36 @@ _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
     (
-        "That the page was the same for others.",
-        "Captures from a second place or network would strengthen it.",
+        "That the page was the same for other visitors.",
+        "Captures from a second place or network would support this.",
     ),
     (
-        "That its author is who the page says.",
-        "The platform's own records would, and captures of the account.",
+        "That the author is the person whom the page names.",
+        "Records of the platform, and captures of the account, would support this.",
     ),
     (
-        "Who decided, and why: a notice that names the author, or a rule, is a claim too.",
-        "A page of the same author or host from the same hour would strengthen it.",
+        "Who decided, and why. A notice that names the author or a rule is only a claim.",
+        "A capture of another page of the author or host, from the same hour, would support this.",
     ),
     (
-        "That what it said is true, or that its counts are right.",
-        "Sources outside the page would.",
+        "That the statements and the counts on the page are true.",
+        "Sources outside the page would support this.",
     ),
     (
-        "What stood there before, after, or between two captures.",
-        "More captures would.",
+        "What the page showed before, after or between the captures.",
+        "More captures would show this.",
     ),
 )
 CHALLENGES: tuple[str, ...] = (
-    "A capture shows that this client received and rendered these bytes at this time; the link "
-    "from the server to the record is the word of whoever ran the software.",
-    "A token of a timestamp authority proves that a capture existed by then, and not how long "
-    "before.",
-    "Pages differ by address, language, time zone and login. Each capture says which it had.",
-    "A page may show an automatic browser something else. The browser does not hide what it is.",
-    "The date inside a page's MHTML file is this machine's clock, and no proof of time.",
+    "A capture shows that this client received and rendered these bytes at this time. Only the "
+    "person who ran the software states the link from the server to the record.",
+    "A timestamp token proves that a capture existed at the time of the token. The token does not "
+    "prove how long the capture existed before.",
+    "Pages differ by address, language, time zone and login. Each capture states which it had.",
+    "A page may show something else to an automated browser. The browser does not hide that it is "
+    "automated.",
+    "The date inside the MHTML file of a page is from the clock of the capturing machine. It is "
+    "no proof of time.",
 )
 
 
@@ -128,7 +130,7 @@ class Statement:
 
     def __post_init__(self) -> None:
         if tuple(exhibit.role for exhibit in self.exhibits[:2]) != ENDS:
-            raise ValueError("a statement begins with both ends")
+            raise ValueError("the first two captures of a statement must be both ends")
 
     @property
     def seen(self) -> Exhibit:
@@ -231,6 +233,21 @@ def describe_capture(exhibit: Exhibit) -> str:
         why = sentences.describe_error(_status(exhibit))
         return f"it is not established whether the page was available: {why}"
     return sentences.describe_observation(seen)
+
+
+def describe_proof(exhibit: Exhibit) -> str:
+    """Return whether a capture is whole and whether its proof is intact, as sentences."""
+    capture = sentences.CaptureState.of_record(exhibit.record)
+    proof = sentences.ProofState(
+        verdict=exhibit.verdict,
+        codes=tuple(Code(code) for code in exhibit.codes),
+        authorities=len({stamp.authority for stamp in exhibit.stamps}),
+    )
+    if capture.outcome is None:
+        return sentences.headline(proof=proof)
+    return sentences.headline(
+        capture=replace(capture, light=exhibit.observation.light), proof=proof
+    )
 
 
 def _sign(exhibit: Exhibit) -> sentences.RemovalSign:
@@ -537,16 +554,16 @@ def details(
 
 
 _OWN_WORD: Mapping[str, str] = {
-    "articles": "which removals of articles belong to it",
-    "confirm": "how much had to agree before it was concluded",
+    "articles": "which removals of articles belong to the event",
+    "confirm": "how much confirmation the event needed",
 }
 _ROLES: Mapping[Role, str] = {
     Role.LAST_SEEN: "Last seen",
     Role.FIRST_GONE: "First gone",
     Role.CONFIRMATION: "Confirmation",
     Role.CONTROL: "Control: another page of the host",
-    Role.VANTAGE: "By another way",
-    Role.IDENTITY: "Which page the address means",
+    Role.VANTAGE: "Another vantage",
+    Role.IDENTITY: "The page to which the address leads",
 }
 
 
@@ -586,5 +603,6 @@ _ENVIRONMENT = documents.environment(
     ),
     http=sentences.format_http_status,
     shown=describe_capture,
+    whole=describe_proof,
     utc=wording.format_utc,
 )

@@ -74,7 +74,7 @@ def format_long_duration(length: timedelta) -> str:
         if seconds >= size:
             count, rest = divmod(-(-seconds // smaller_size), size // smaller_size)
             return " and ".join(filter(None, (_count(count, unit), _count(rest, smaller))))
-    return _count(seconds, "second") or "no time at all"
+    return _count(seconds, "second") or "0 seconds"
 
 
 _UNITS = (

@@ -556,7 +556,7 @@ def _panel(capture: _Capture) -> Panel:
             page = _member(stream, there, _WHOLE_PAGE, _MAX_PICTURE)
             box = box if side_by_side.shows_same_box(png, page, box) else None
     seen = exhibit.observation
-    heading = "It is there" if seen.availability is Availability.AVAILABLE else "It is gone"
+    heading = "Available" if seen.availability is Availability.AVAILABLE else "Not available"
     local = wording.format_local_period(seen.began_at, seen.at, exhibit.timezone)
     lines = [local, statement.one_line(seen.url), seen.bundle_id]
     if seen.notice:

@@ -1,6 +1,6 @@
 "use strict";
-// Compares this page and its files with its signed list. It asks nobody for anything, and makes no
-// markup: all that it shows is text. It finds damage, and nobody who rewrites it; see "by other means".
+// Compares this page and its files with its signed list. It loads nothing from the network, and makes
+// no markup: all that it shows is text. It finds damage, but no forgery: see "with another program".
 (function () {
   // By the prototypes: an element whose name is that of a method does not take its place.
   const byId = (id) => Document.prototype.getElementById.call(document, id);
@@ -127,7 +127,7 @@
   }
   function bytesOf(base64) {
     const raw = atob(base64);
-    if (btoa(raw) !== base64) throw new Error("the signed list has another spelling");
+    if (btoa(raw) !== base64) throw new Error("the signed list is not in its one form");
     return Uint8Array.from(raw, (letter) => letter.charCodeAt(0));
   }
 
@@ -197,7 +197,7 @@
     const signature = inForm && (await signatureHolds(encoder.encode(lines[1] + "\n"), seal));
     if (signature === false) wrong.push("the signed list");
     if ((await sha256(shown)) !== manifest.text_sha256) {
-      wrong.push("the page around the files (a browser's add-on that changes pages looks the same: try without add-ons)");
+      wrong.push("the page around the files (an add-on of the browser that changes pages has the same effect: try without add-ons)");
     }
     const elements = document.querySelectorAll("script.part");
     const rows = byId("files").tBodies[0].rows;
@@ -215,7 +215,7 @@
       }
       const good = bytes !== null && bytes.length === part.length && (await sha256(bytes)) === part.sha256;
       const what = row.cells[1].textContent;
-      row.cells[0].textContent = good ? "✓ as listed" : "✗ ALTERED";
+      row.cells[0].textContent = good ? "✓ unchanged" : "✗ ALTERED";
       row.cells[0].className = good ? "good" : "bad";
       if (!good) { wrong.push(what); continue; }
       const address = URL.createObjectURL(new Blob([bytes], { type: part.media_type }));
@@ -227,20 +227,20 @@
       if (part.role === "picture" && byId("picture")) byId("picture").src = address;
       await new Promise((resolve) => setTimeout(resolve)); // the page stays awake between files
     }
-    byId("compared").textContent = "Compared: every file, character by character; everything that the browser made of "
-      + "the page, shown or hidden: its title, words, attributes, comments, style and script; "
-      + (signature === null ? "but not the list's signature. " : "and the list's signature. ")
-      + "Not compared: how the page is spelled where the browser reads the same.";
+    byId("compared").textContent = "Compared: every file, character by character, and everything that the browser made of "
+      + "the page, shown or hidden: its title, words, attributes, comments, style and script. "
+      + (signature === null ? "The signature of the list was not checked. " : "The signature of the list was checked. ")
+      + "Not compared: different spellings of the page that the browser reads in the same way.";
     const files = manifest.parts.length + " files";
     if (wrong.length) {
       tell("bad", "ALTERED: " + wrong.join("; ") + ". Do not rely on this file.");
     } else if (signature === null) {
-      tell("good", "All " + files + " and all that this page shows are as the list has them. This browser could not check the list's signature.");
+      tell("good", "All " + files + " and everything that this page shows match the list. This browser could not check the signature of the list.");
     } else {
-      tell("good", "All " + files + " and all that this page shows are exactly as the signed list has them.");
+      tell("good", "All " + files + " and everything that this page shows match the signed list exactly.");
     }
     byId("key").textContent = "The list names the key " + seal.key_id
-      + ". Compare this fingerprint with what its owner published elsewhere: this page can not know whose key it is.";
+      + ". Compare this fingerprint with the fingerprint that its owner published elsewhere. This page cannot know whose key it is.";
   }
   // What stands behind this script is part of the file as well.
   const whole = document.readyState !== "loading" ? Promise.resolve()

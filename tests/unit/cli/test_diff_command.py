@@ -81,8 +81,8 @@ def test_a_change_of_the_sidebar_alone_leaves_main_unchanged_in_words_and_in_loo
     assert run(made, *made.ids[:2]) == 0
 
     out = capsys.readouterr().out
-    assert "\nmain: unchanged\n" in out
-    assert "\naround it: changed" in out
+    assert "\nmain text: unchanged\n" in out
+    assert "\nother text: changed" in out
     assert "none in the main region" in out
 
 
@@ -104,8 +104,8 @@ def test_one_changed_figure_is_exactly_that_word(
     assert run(made, *made.ids[1:]) == 0
 
     out = capsys.readouterr().out
-    assert "main: changed" in out
-    assert "around it: unchanged" in out
+    assert "main text: changed" in out
+    assert "other text: unchanged" in out
     assert "at least [-40-]{+41+} accounts" in out
     assert out.count("[-") == out.count("{+") == 1
 

@@ -154,7 +154,9 @@ def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone:
     value = json.loads(out)
     assert code == 0, err
     assert (value["event_id"], value["file"]) == ("", str(user.home / f"proof-{gone[1]}.html"))
-    assert "No event was concluded from these captures" in Path(value["file"]).read_text("utf-8")
+    assert "No take-down event was derived from these captures" in Path(value["file"]).read_text(
+        "utf-8"
+    )
 
     code, out, err = user.run("proof", *gone[:2], "--without", "pdf", "-o", "-")
 
@@ -259,7 +261,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     assert code == 0, err
     page = Path(out.strip()).read_text("utf-8")
     assert "The page was not available. Later the page was available again." in page
-    assert "It came back between these two moments" in page
+    assert "It came back between these two times" in page
 
 
 @pytest.mark.parametrize(

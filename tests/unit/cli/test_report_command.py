@@ -49,7 +49,7 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert (
         "events whose order of captures is confirmed by no timestamp token: " in out
     )  # they have none
-    assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
+    assert len(re.findall(r"^removed  blocked account  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
 
 
@@ -75,7 +75,7 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert page.count("pages removed in the period") == 1
-    assert page.count("No token or log confirms that") == 2
+    assert page.count("No timestamp token or log confirms that") == 2
 
 
 def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_report(

@@ -65,8 +65,11 @@ def test_the_page_says_of_which_events_no_token_bears_out_the_order() -> None:
     assert events_with_unproven_order(report.campaign) == (
         removal.event_id,
     )  # no capture has a token
-    assert "No token or log confirms that" not in pages.page(report).decode()
-    assert "No token or log confirms that" in pages.page(report, weak=[removal.event_id]).decode()
+    assert "No timestamp token or log confirms that" not in pages.page(report).decode()
+    assert (
+        "No timestamp token or log confirms that"
+        in pages.page(report, weak=[removal.event_id]).decode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_the_page_says_what_is_the_word_of_whoever_made_it() -> None:
         (Span(at_least_ms=3_659_999, at_most_ms=3_660_001), "between 1 h 0 min and 1 h 2 min"),
         (
             Span(at_least_ms=90_000_000, at_most_ms=None),
-            "at least 1 d 1 h; more than half may still be there",
+            "at least 1 d 1 h. More than half of the pages may still be available",
         ),
     ],
 )

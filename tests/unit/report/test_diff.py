@@ -131,8 +131,8 @@ def test_main_region_only_is_on_when_the_page_is_opened_and_says_what_it_leaves_
     text = made(compared([ARTICLE[0], (TEASER, "Coffee today...")]))
 
     assert '<input type="checkbox" id="main-only" checked>' in text
-    assert "main: <strong>unchanged</strong>" in text
-    assert "Outside the main region: 1." in text
+    assert "Main region: <strong>unchanged</strong>" in text
+    assert "Changes outside the main region: 1." in text
 
 
 def test_where_no_main_region_is_known_nothing_is_left_out() -> None:
@@ -154,8 +154,8 @@ def test_masks_and_a_failed_verification_are_said() -> None:
     text = made(failed)
 
     assert "<code>Tea [a-z]+</code>" in text
-    assert "The bundle of the later capture does not verify." in text
-    assert "FAILED (HASH)" in text
+    assert "The proof of the later capture is not intact." in text
+    assert "FAILED: the proof is not intact (HASH)" in text
 
 
 def test_a_tall_picture_is_shown_in_pieces_as_far_as_it_goes() -> None:

@@ -72,7 +72,7 @@ def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> No
     assert "The page was available. Later the page was not available." in lead
     assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in lead
     assert "27 November 2026, 14:31:43 UTC (22:31:43 in Asia/Shanghai)" in lead
-    assert "between these two moments, within 26 minutes and 31 seconds." in lead
+    assert "between these two times, within 26 minutes and 31 seconds." in lead
 
 
 def test_an_order_that_nothing_bears_out_is_told() -> None:
@@ -104,9 +104,9 @@ def test_the_notice_stands_there_in_the_original_and_its_translation_is_marked_a
 
     assert NOTICE in html
     assert f'<q lang="en"><bdi dir="auto">{GLOSS}</bdi></q>' in html
-    assert "a fixed translation from the rule file, not the platform's words" in text(html)
+    assert "from the rule file and not from the platform" in text(html)
     assert CITED in html
-    assert "Read by rule wx-01 (grade A) of wechat 2026.11.1" in text(html)
+    assert "This was read by the rule wx-01 (grade A) of wechat 2026.11.1" in text(html)
 
 
 def test_a_cause_that_researchers_read_into_a_code_is_not_told_as_the_platforms_word() -> None:
@@ -130,10 +130,10 @@ def test_a_notice_is_not_translated_into_its_own_language() -> None:
     chinese = replace(first, assessment=replace(first.assessment, takedown=takedown))
     english = replace(chinese, observation=replace(first.observation, notice=GLOSS))
 
-    assert "In English, a fixed translation" in said(exhibits=(seen, chinese))
-    assert "In Chinese, a fixed translation" not in said(exhibits=(seen, chinese))
-    assert "In Chinese, a fixed translation" in said(exhibits=(seen, english))
-    assert "In English, a fixed translation" not in said(exhibits=(seen, english))
+    assert "Translation into English, from the rule file" in said(exhibits=(seen, chinese))
+    assert "Translation into Chinese, from the rule file" not in said(exhibits=(seen, chinese))
+    assert "Translation into Chinese, from the rule file" in said(exhibits=(seen, english))
+    assert "Translation into English, from the rule file" not in said(exhibits=(seen, english))
 
 
 @pytest.mark.parametrize("cause", list(Cause))
@@ -214,17 +214,19 @@ def test_a_legal_reason_is_given_to_the_status_or_to_the_notice_that_states_it()
     )
 
     assert "The server states that the page is withheld for legal reasons (HTTP 451)" in by_status
-    assert "The notice states that the page is withheld for legal reasons. Read" in by_notice
+    assert (
+        "The notice states that the page is withheld for legal reasons. This was read" in by_notice
+    )
     assert "451)" not in by_notice
 
 
 def test_an_address_to_which_the_page_led_is_told() -> None:
     seen = exhibits.statement().seen
 
-    assert "The address led to http://weibo.com/sorry?pagenotfound" in said(
+    assert "The browser was redirected to http://weibo.com/sorry?pagenotfound" in said(
         exhibits=(seen, seen_as("wb/sorry-pagenotfound"))
     )
-    assert "The address led to" not in said(exhibits=(seen, seen_as("real404")))
+    assert "The browser was redirected to" not in said(exhibits=(seen, seen_as("real404")))
 
 
 def test_what_says_something_of_an_account_is_told_of_it() -> None:
@@ -275,7 +277,10 @@ def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
 
     assert "On 27 November 2026, 14:05:12 UTC" in told  # where the earlier one began
     assert "On 27 November 2026, 14:31:43 UTC" in told  # where the later one ended
-    assert "when the earlier capture began. The second is when the later capture ended" in told
+    assert (
+        "is the beginning of the earlier capture. The second time is the end of the later capture"
+        in told
+    )
     assert f"On {seen}, the page was available." in told
     assert f"On {gone} 14:31:43 UTC, the page was not available: a notice was shown" in told
     assert f"captured on {seen}, on the right on {gone}" in str(
@@ -289,8 +294,11 @@ def test_what_confirms_it_and_what_stands_beside_it_are_told() -> None:
     again = "27 November 2026, 14:31:40 to 14:50:12 UTC"
     assert f"Confirmed on {again}: the page was not available: a notice was shown" in told
     assert "Another page of the host, http://mp.weixin.qq.com/s?b=2, on" in told
-    assert "It was looked at from one place alone." in told
-    assert "existed by 27 November 2026, 14:05:19 UTC, says Authority A" in told
+    assert "The page was captured from one vantage only." in told
+    assert (
+        "existed on 27 November 2026, 14:05:19 UTC, confirmed by the timestamp "
+        "authority Authority A"
+    ) in told
     assert "In the log." in told
     for what, how in statement.NOT_PROVEN:
         assert f"{what} {how}" in told
@@ -306,12 +314,15 @@ def test_what_is_missing_is_said_and_not_passed_over() -> None:
         lacks=("confirmations", "pdf", "picture"),
     )
 
-    assert "No event was concluded from these captures" in told
+    assert "No take-down event was derived from these captures" in told
     assert "the page was not available: the rules found no text of a notice." in told
     assert "No reason is stated." in told
     assert f"(capture {again.observation.bundle_id}, not in this file)" in told
-    assert "No other page of the host was captured beside it." in told
-    assert "First gone: no independent clock; by the capturing machine's own clock" in told
+    assert "No other page of the host was captured for comparison." in told
+    assert (
+        "First gone: no timestamp authority confirms the time; by the clock of the "
+        "capturing machine" in told
+    )
     assert "Not in a log." in told
     assert "Left out of this file: confirmations, pdf, picture." in told
     assert "<img" not in statement.html(exhibits.statement(lacks=("picture",)))
@@ -327,8 +338,8 @@ def test_a_page_that_came_back_is_told_the_other_way_round() -> None:
     told = said(exhibits=(seen, first), kind=TakedownKind.REINSTATED)
 
     assert "The page was not available. Later the page was available again." in told
-    assert "it was still gone. On 27 November 2026, 16:05:12 UTC" in told
-    assert "What stood there before" in told
+    assert "the page was still not available. On 27 November 2026, 16:05:12 UTC" in told
+    assert "What was seen before" in told
 
 
 def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> None:
@@ -354,7 +365,10 @@ def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> 
 
     assert "The state of the account has changed." in told
     end = "On 27 November 2026, 15:05:12 UTC (23:05:12 in Asia/Shanghai)"
-    assert f"{end} it said that the account is frozen. The account changed between" in told
+    assert (
+        f"{end} the page stated that its account was frozen. The state of the account "
+        "changed between" in told
+    )
     assert "该帐号已冻结 The page states this about the account of the page, and not" in told
     assert "the page was not available" not in told
 
@@ -366,8 +380,8 @@ def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> 
         kind=TakedownKind.ACCOUNT_RESTORED,
         exhibits=(back, exhibits.exhibit(Role.FIRST_GONE, frozen)),
     )
-    assert "the page said that the account behind it is frozen." in told
-    assert "it did not say so any more." in told
+    assert "the page stated that its account was frozen." in told
+    assert "the page no longer stated this." in told
 
 
 def test_a_statement_begins_with_both_ends() -> None:
@@ -573,7 +587,7 @@ def test_the_digest_of_the_page_follows_all_that_a_browser_makes_of_it_and_no_sp
 
     for before, after in (
         (b"14:05:12", b"14:05:13"),
-        (b"Not checked. The page", b"Checked. The page"),
+        (b"Not checked. The script", b"Checked. The script"),
         (b'<p id="key"></p>', b'<p id="key">PASSED</p>'),
         (b"<h1>", b"<h1 hidden>"),
         (b"<main", b"<!-- PASSED --><main"),
@@ -611,7 +625,7 @@ def test_the_sheet_for_paper_has_its_picture_and_every_digest_with_it() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (0, "no time at all"),
+        (0, "0 seconds"),
         (0.4, "1 second"),
         (59, "59 seconds"),
         (60, "1 minute"),

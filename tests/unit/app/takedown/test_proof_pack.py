@@ -234,8 +234,8 @@ def test_the_page_and_its_twin_say_what_the_captures_do(place: Place, made: Writ
         "Deleted by the publisher",
         "《规定》",
         "The notice states that the author removed the page.",
-        'says <bdi dir="auto">test authority</bdi>',
-        "No event was concluded from these captures",
+        'confirmed by the timestamp authority <bdi dir="auto">test authority</bdi>',
+        "No take-down event was derived from these captures",
         WITNESS.key_id,
         CAPTURER.key_id,
     ):
