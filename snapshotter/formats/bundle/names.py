@@ -3,7 +3,7 @@ Define the names of a bundle's members, and tell which of them the manifests lis
 
 The names of late tokens, renewals and log proofs, which are sidecars, are here as well. The sealer
 and the verifier both use this module, so they cannot disagree about the layout
-(docs/spec/bundle.md, "Layout").
+(docs/spec/bundle.md, "Names").
 """
 
 import re
