@@ -241,9 +241,10 @@ def _print_change(
     else:
         print_message(f"the key {old.name} signs no more")
     if document is None:
-        carry = f", with {new.public_file} beside it" if new else ""
+        carry = f" with a copy of {new.public_file}" if new else ""
         print_message(
-            f"run that line where the root key is{carry}, and give auditors the new version"
+            f"run the printed command on the machine with the root key{carry}, and give the new "
+            "version of the trust file to auditors"
         )
 
 
