@@ -168,7 +168,7 @@ def test_an_old_file_of_rules_judges_as_it_did(name: str) -> None:
         ('select = "p"\nalso = [{ select = "p:hover" }]', "select"),
         ('select = "p"\nalso = [{ starts = ["x"] }]', "select"),
         ('select = "p"\nmost_page_text = -1', "most_page_text"),
-        ("most_page_text = 1", "matches nothing"),
+        ("most_page_text = 1", "the rule has no condition"),
     ],
 )
 def test_a_slip_in_a_condition_is_named(lines: str, says: str) -> None:
