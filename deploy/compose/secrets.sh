@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Make the secrets that compose.yaml reads, in ./secrets or the directory that is given. What is
-# there already stays: the database keeps the password that it was made with.
+# Make the secrets that compose.yaml reads, in ./secrets or in DIRECTORY. Existing files stay,
+# because the database keeps the password with which it was created.
 #
-# The files can be read by any user inside a container, for ours is not yours; the directory
-# is yours alone.
+# Every user inside a container can read the files, because the user of the container is not your
+# user. Only you can open the directory.
 #
 #     deploy/compose/secrets.sh [DIRECTORY]
 set -euo pipefail
@@ -21,7 +21,7 @@ folder=${1:-secrets}
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# put NAME: standard input becomes the file, if it is not there.
+# put NAME: write standard input into the file, if the file does not exist.
 put() {
   if [ -e "$folder/$1" ]; then
     echo "$folder/$1 is there, and stays"
@@ -47,7 +47,7 @@ put s3-credentials <<INI
 aws_access_key_id = $id
 aws_secret_access_key = $key
 INI
-# For SeaweedFS alone; with a bucket of yours it is not read.
+# Only for SeaweedFS; this file is not read if you use a bucket of your own.
 put s3-server.json <<JSON
 {"identities": [{"name": "snapshotter", "credentials": [{"accessKey": "$id", "secretKey": "$key"}],
                  "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
