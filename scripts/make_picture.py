@@ -121,10 +121,10 @@ def _style(line: str) -> str:
         if line.removeprefix("  ").removeprefix("proof: ").startswith(beginning):
             return style
     # Of the demo: its steps, what each of them proves, and its two verdicts.
-    for word, style in ((" FAILED with", "bold red"), (" PASSED: ", "bold green")):
+    for word, style in ((" FAILED: ", "bold red"), (" PASSED: ", "bold green")):
         if word in line:
             return style
-    return "dim" if line.startswith(" " * 12) else ""
+    return "dim" if line.startswith(" " * 5) else ""
 
 
 def _with_one_other_byte(data: bytes) -> bytes:
