@@ -71,7 +71,7 @@ def test_what_is_held_is_refused_and_of_several_none_is_erased(shell: BundleShel
     assert shell.run("list", "--json") == 0
     assert shell.object["held"] is True
     assert shell.run("list") == 0
-    assert "held" in shell.out
+    assert "legal hold" in shell.out
 
 
 def test_nothing_is_erased_without_being_asked_or_told(shell: BundleShell) -> None:

@@ -59,8 +59,10 @@ def test_what_is_broken_is_named(shell: BundleShell) -> None:
 
     assert shell.run("custody", "show", "--json", shell.id) == 11
 
-    assert shell.object["problems"] == ["missing: custody-0001.jsonl"]
-    assert "the custody chain is broken: missing: custody-0001.jsonl" in shell.err
+    assert shell.object["problems"] == ["custody sidecars are missing: custody-0001.jsonl"]
+    assert (
+        "the custody chain is broken: custody sidecars are missing: custody-0001.jsonl" in shell.err
+    )
     assert shell.run("verify", shell.id) == 11
     assert "CUSTODY" in shell.out
 

@@ -158,7 +158,7 @@ def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
     ]
     (desk.home / "desk.secret").write_text("whsec_short\n")
     ((state, detail),) = found()
-    assert (state, detail[:30]) == (doctor.CheckState.WARNING, "desk: not the secret of a webh")
+    assert (state, detail[:30]) == (doctor.CheckState.WARNING, "desk: a secret of a webhook mu")
     (desk.home / "notify.toml").write_text("colour = 1\n")
     ((state, detail),) = found()
     assert (state, "colour" in detail or "channel" in detail) == (doctor.CheckState.WARNING, True)
