@@ -5,17 +5,17 @@
 #     -v snapshotter-data:/var/lib/snapshotter -v snapshotter-evidence:/evidence \
 #     snapshotter capture https://example.org/
 #
-# Chromium's sandbox needs user namespaces, which Docker's own seccomp profile forbids: hence
-# that profile. Without it a capture is refused, and never made without its sandbox in silence
-# (docs/howto/run-for-a-team.md). `make image-check` builds this, and captures a page in it.
+# Chromium's sandbox needs user namespaces. The default seccomp profile of Docker forbids them, so
+# this command names another profile. Without that profile, captures are refused
+# (docs/howto/run-for-a-team.md). `make image-check` builds the image and captures a page in it.
 
-# Debian 13, the index of all architectures. For a newer one: --build-arg BASE=debian:trixie-slim@sha256:…
+# Debian 13, the index of all architectures. For a newer version: --build-arg BASE=debian:trixie-slim@sha256:…
 ARG BASE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
-# --- Python packages: each as the lock file has it, by hash ----------------------------------
+# --- Python packages: as pinned in the lock file, by hash ----------------------------------
 FROM ${BASE} AS packages
 
-# Versions are the distribution's, which brings security updates: pinned ones go away.
+# The distribution sets the versions and gives security updates; pinned versions are removed there.
 # hadolint ignore=DL3008
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends python3 python3-venv ca-certificates \
@@ -31,16 +31,16 @@ COPY policies /build/policies
 COPY scripts/verify_minimal.py /build/scripts/verify_minimal.py
 COPY snapshotter /build/snapshotter
 WORKDIR /build
-# Our own code, built with the tools that the lock file pins. What only installs is left behind.
+# The code of snapshotter, built with the tools that the lock file pins. Installers are not kept.
 RUN /opt/snapshotter/bin/pip install --no-cache-dir --disable-pip-version-check --no-input \
       --no-deps --no-build-isolation . \
  && /opt/snapshotter/bin/pip uninstall -q -y editables hatchling pip
 
-# --- What runs ------------------------------------------------------------------------------
+# --- The image ------------------------------------------------------------------------------
 FROM ${BASE}
 
-# The browser and fonts for the world's scripts, as scripts/setup_browser.sh installs them: text
-# in a script without a font would be photographed as boxes. The fonts' list is made here, since
+# The browser and fonts for many scripts, as scripts/setup_browser.sh installs them. Text in a
+# script without a font would appear as boxes in pictures. The list of fonts is made here, because
 # the file system may be read-only later.
 # hadolint ignore=DL3008
 RUN apt-get update -q \
@@ -52,8 +52,8 @@ RUN apt-get update -q \
 
 COPY --from=packages /opt/snapshotter /opt/snapshotter
 
-# A number, so that Kubernetes can see that it is not root. A volume that is new takes over owner
-# and mode of the directory that it covers. The salts of a store in a directory lie beside it.
+# A numeric user, so that Kubernetes can check that it is not root. A new volume gets the owner and
+# the mode of the directory that it covers. The salts of a store in a directory are beside the store.
 RUN groupadd --gid 10001 snapshotter \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/snapshotter --shell /usr/sbin/nologin snapshotter \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/snapshotter /var/spool/snapshotter \
@@ -74,10 +74,10 @@ LABEL org.opencontainers.image.title="snapshotter" \
       org.opencontainers.image.description="Preserve web pages as signed, timestamped, verifiable evidence" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# No HEALTHCHECK: a command of this image is no service. Who runs a worker asks it for /healthz
-# (`worker --listen`), as compose.yaml and the chart do.
+# No HEALTHCHECK, because a command of this image is not a service. To check a worker, request
+# /healthz (`worker --listen`), as compose.yaml and the chart do.
 STOPSIGNAL SIGTERM
-# tini collects the processes that a dead browser leaves. It passes signals to us alone (no -g):
-# a worker that drains still needs its browsers.
+# tini collects the processes that an ended browser leaves. It passes signals only to snapshotter
+# (no -g), because a worker that drains still needs its browsers.
 ENTRYPOINT ["/usr/bin/tini", "-s", "--", "snapshotter"]
 CMD ["--help"]

@@ -27,13 +27,13 @@ def main(store: str, endpoint: str) -> int:
     for _ in range(_TRIES):
         try:
             if bucket in {it["Name"] for it in client.list_buckets()["Buckets"]}:
-                print(f"bucket {bucket} is there")
+                print(f"the bucket {bucket} exists")
                 return 0
             client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
         except (BotoCoreError, ClientError) as error:
             why = error
             time.sleep(_PAUSE_S)
-    print(f"bucket {bucket} could not be made: {why}", file=sys.stderr)
+    print(f"the bucket {bucket} could not be created: {why}", file=sys.stderr)
     return 1
 
 

@@ -24,12 +24,12 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # put NAME: write standard input into the file, if the file does not exist.
 put() {
   if [ -e "$folder/$1" ]; then
-    echo "$folder/$1 is there, and stays"
+    echo "$folder/$1 exists and was not changed"
     cat >/dev/null
   else
     cat >"$folder/$1"
     chmod 0444 "$folder/$1"
-    echo "$folder/$1 made"
+    echo "$folder/$1 was made"
   fi
 }
 
@@ -38,7 +38,7 @@ chmod 0700 "$folder"
 random | put queue-password
 
 if [ -e "$folder/s3-credentials" ] || [ -e "$folder/s3-server.json" ]; then
-  echo "$folder has credentials for a bucket, and they stay"
+  echo "the credentials for a bucket in $folder exist and were not changed"
   exit 0
 fi
 id=$(random) key=$(random)

@@ -66,11 +66,11 @@ def read_codes(shots: Iterable[Shot]) -> QrReadings:
             rows = PngRows(shot.stream)
             header = rows.header
             if header.width > _MAX_WIDTH or shot.scale < 1:
-                left_out.append(f"{shot.path}: wider than {_MAX_WIDTH} px")
+                left_out.append(f"{shot.path}: the picture is wider than {_MAX_WIDTH} px")
                 continue
             most = min(header.height, left // header.width)
             if most < header.height:
-                left_out.append(f"{shot.path}: all below its row {most}")
+                left_out.append(f"{shot.path}: rows below row {most} were not searched")
             if most < 1:
                 break
             left -= header.width * most
@@ -186,7 +186,9 @@ def _searched(strip: Any, shot: Shot, left_out: list[str]) -> list[tuple[str, Bo
     try:
         return list(_in_strip(strip))
     except Exception as error:  # noqa: BLE001 - recorded: no picture may cost the others
-        left_out.append(f"{shot.path}: a strip could not be searched: {type(error).__name__}")
+        left_out.append(
+            f"{shot.path}: a part of the picture could not be searched: {type(error).__name__}"
+        )
         return []
 
 

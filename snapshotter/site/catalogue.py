@@ -553,7 +553,7 @@ def follow_visit(path: str, state: SiteState | None = None) -> SettledVisit:
             redirects.append(url)
             url = urljoin(url, location)
             if not _ours(urlsplit(url).hostname or ""):
-                raise ValueError(f"{path} leads away from the fixture site, to {url}")
+                raise ValueError(f"{path} leads to {url}, which is not on the fixture site")
         elif scripted and "<script>" in response.text:
             before.append(AddressAnswer(url=url, response=response))
             url, scripted = urljoin(url, scripted), ""
@@ -561,7 +561,7 @@ def follow_visit(path: str, state: SiteState | None = None) -> SettledVisit:
             return SettledVisit(
                 url=url, response=response, redirects=tuple(redirects), before=tuple(before)
             )
-    raise ValueError(f"{path} goes on for ever")
+    raise ValueError(f"{path} redirects without end")
 
 
 def hosts() -> frozenset[str]:

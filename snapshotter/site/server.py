@@ -78,7 +78,7 @@ class FixtureSite:
     def port(self) -> int:
         """The port on which it listens; all hosts have the same."""
         if self._server is None:
-            raise ValueError("the fixture site is not running: use it as a context manager")
+            raise ValueError("the fixture site is not running: use the object as a context manager")
         return int(self._server.server_address[1])
 
     def url(self, path: str, host: str = "") -> str:

@@ -101,7 +101,9 @@ class LocalAuthority:
     def url(self) -> str:
         """Where it answers."""
         if self._server is None:
-            raise ValueError("the authority is not running: use it as a context manager")
+            raise ValueError(
+                "the timestamp authority is not running: use the object as a context manager"
+            )
         return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
     @property
@@ -155,7 +157,10 @@ class LocalAuthority:
     def _openssl(self, *arguments: str | Path) -> None:
         program = shutil.which("openssl")
         if program is None:
-            raise ServiceUnavailable("the demo's timestamp authority needs openssl")
+            raise ServiceUnavailable(
+                "the timestamp authority of the demo needs openssl, which is not installed",
+                hint="install openssl, and run the demo again",
+            )
         try:
             done = subprocess.run(  # noqa: S603  # a program of the system, and our own words
                 [program, *map(str, arguments)],
@@ -164,7 +169,9 @@ class LocalAuthority:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ServiceUnavailable(f"openssl {arguments[0]} did not end: {error}") from error
+            raise ServiceUnavailable(
+                f"openssl {arguments[0]} did not end in time: {error}"
+            ) from error
         if done.returncode:
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise ServiceUnavailable(

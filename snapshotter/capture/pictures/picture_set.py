@@ -100,7 +100,7 @@ class PictureSet:
 
     async def pdf(self) -> None:
         """Print the page to PDF."""
-        self._builder.note("print", "to a PDF; a page may notice that it is printed")
+        self._builder.note("print", "the page is printed to a PDF, which the page may notice")
         self._builder.keep(await self._camera.pdf())
 
     async def expanded(self, box: InnerBox) -> PictureResult:

@@ -158,7 +158,7 @@ class _ArchiveComparison:
             exchange = self._exchanges.get(place)
             if exchange is None:
                 yield RecordDifference(
-                    place=place, url=url, what="the streams contain nothing of this record"
+                    place=place, url=url, what="the streams do not contain this record"
                 )
             else:
                 if exchange.url != url:

@@ -80,7 +80,7 @@ def test_pixels_are_looked_at_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert len(read_codes([shot(high)]).codes) == 1
     assert read_codes([shot(low)]) == QrReadings(
-        left_out="capture/page.png: all below its row 1000"
+        left_out="capture/page.png: rows below row 1000 were not searched"
     )
     assert len(read_codes([shot(high), shot(high, top=3000)]).codes) == 1
 
@@ -95,7 +95,7 @@ def test_a_bound_that_leaves_less_than_a_row_of_the_next_picture_costs_no_code(
     found = read_codes([shot(first), shot(second, top=1000, path="capture/screenshot-2.png")])
 
     assert [qr_code.text for qr_code in found.codes] == [SHORT_LINK]
-    assert found.left_out == "capture/screenshot-2.png: all below its row 0"
+    assert found.left_out == "capture/screenshot-2.png: rows below row 0 were not searched"
 
 
 @pytest.mark.parametrize("above", [150, 100, 3000])
@@ -139,7 +139,10 @@ def test_a_strip_that_breaks_the_search_costs_no_other(monkeypatch: pytest.Monke
     found = read_codes([shot(picture(4300, (10, 3000)))])
 
     assert [qr_code.text for qr_code in found.codes] == [SHORT_LINK]
-    assert found.left_out == "capture/page.png: a strip could not be searched: ValueError"
+    assert (
+        found.left_out
+        == "capture/page.png: a part of the picture could not be searched: ValueError"
+    )
 
 
 @pytest.mark.parametrize(

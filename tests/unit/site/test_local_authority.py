@@ -39,7 +39,10 @@ def test_without_openssl_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert not timestamp_authority.is_possible()
-    with pytest.raises(ServiceUnavailable, match="needs openssl"), LocalAuthority(tmp_path / "a"):
+    with (
+        pytest.raises(ServiceUnavailable, match="needs openssl, which is not installed"),
+        LocalAuthority(tmp_path / "a"),
+    ):
         pass
 
 

@@ -248,7 +248,7 @@ def test_the_record_made_anew_is_the_one_that_is_there(kept: Kept) -> None:
             b"Target-URI: http://a.com/y",
             "the address in the streams is http://a.com/x",
         ),
-        (b"-Connection: 4/", b"-Connection: 9/", "the streams contain nothing of this record"),
+        (b"-Connection: 4/", b"-Connection: 9/", "the streams do not contain this record"),
         (
             b"Snapshotter-Connection: 4",
             b"Other-Connection: 4",
