@@ -13,7 +13,7 @@ from snapshotter.app.batch.columns import FIELDS
 from snapshotter.app.batch.journal import Journal, RowHistory, RowResult
 from snapshotter.app.batch.output import Output
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
-from snapshotter.errors import CaptureIncomplete, SnapshotterError
+from snapshotter.errors import CaptureIncomplete, SnapshotterError, one_line
 from snapshotter.ports import Clock
 
 DONE, INCOMPLETE, FAILED = "done", "incomplete", "failed"
@@ -178,4 +178,5 @@ def _is_to_do(known: RowHistory, *, retry_failed: bool) -> bool:
 
 
 def _cells(result: RowResult) -> Mapping[str, str]:
-    return {name: str(getattr(result, name)) for name in FIELDS}
+    cells = {name: str(getattr(result, name)) for name in FIELDS}
+    return cells | {"hint": one_line(result.hint)}

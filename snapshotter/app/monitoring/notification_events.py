@@ -11,7 +11,10 @@ from typing import Final
 
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import remove_addresses
+from snapshotter.model import sentences
+from snapshotter.model.assessment import Availability
 from snapshotter.model.audit import AuditCode, AuditReport, Severity
+from snapshotter.model.capture import Outcome
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.model.notification import (
@@ -166,14 +169,32 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
 def _summary(status: JobStatus) -> str:
     match status.state:
         case JobState.DONE:
-            return "the capture is stored"
+            return f"{_answers(status)}The bundle is stored"
         case JobState.INCOMPLETE:
-            return "the capture is stored, but lacks something that its policy requires"
+            return (
+                f"{_answers(status)}The bundle is stored, but lacks something that its policy "
+                "requires"
+            )
         case JobState.DEAD:
             return f"no capture was stored after {status.attempts} attempts"
         case _:
             code = f". The command capture would have ended with exit code {status.exit_code}"
             return "no capture was stored" + (code if status.exit_code is not None else "")
+
+
+def _answers(status: JobStatus) -> str:
+    """Return whether the page is there and the capture whole; "" if its outcome is not known."""
+    if status.outcome not in [outcome.value for outcome in Outcome]:
+        return ""
+    capture = sentences.CaptureState(outcome=Outcome(status.outcome))
+    shown = status.shown
+    if shown is not None and shown.availability is Availability.UNAVAILABLE:
+        # No id of a rule, which may name the host. A summary does not tell who states the cause.
+        page = f"The page was {sentences.page_words(shown)}."
+    else:
+        state = sentences.PageState(shown=shown, http_status=status.http_status)
+        page = sentences.page_sentence(state, capture.outcome)
+    return f"{page} {sentences.capture_sentence(capture)} "
 
 
 def _key(name: str) -> str:

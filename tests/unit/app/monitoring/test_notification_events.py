@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from snapshotter.app.monitoring import notification_events
+from snapshotter.model.assessment import AssessmentSummary, Availability, Cause, Content
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.notification import MAX_TEXT, NotificationKind
 
@@ -49,6 +50,24 @@ def test_a_job_that_is_over_is_told_and_its_page_stands_apart(
     assert event.host == "news.example.org"
     assert "example" not in event.summary
     assert "title" not in repr(event)
+
+
+def test_a_summary_answers_whether_the_page_is_there_and_the_capture_whole() -> None:
+    shown = AssessmentSummary(
+        content=Content.NOTICE,
+        availability=Availability.UNAVAILABLE,
+        cause=Cause.AUTHOR,
+        rule="wx-01",
+    )
+    event = notification_events.job_event(
+        replace(STATUS, state=JobState.DONE, outcome="complete", shown=shown), AT
+    )
+
+    assert event is not None
+    assert event.summary == (  # the id of the rule would name the platform
+        "The page was not available (removal by the author). The capture is complete. The "
+        "bundle is stored"
+    )
 
 
 @pytest.mark.parametrize(
