@@ -17,6 +17,7 @@ from typing import Any, Final
 from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.formats.printable import printable
 from snapshotter.model.notification import NotificationEvent, NotificationKind, UndeliveredMessage
+from snapshotter.model.sentences import CAUSE_NAMES, as_sentence
 
 # One of a kind, and several of it.
 HEADLINES: Final = {
@@ -30,7 +31,10 @@ HEADLINES: Final = {
         "a capture failed in all its attempts",
         "{} captures failed in all their attempts",
     ),
-    NotificationKind.SCHEDULE_GAP: ("a visit was missed", "{} visits were missed"),
+    NotificationKind.SCHEDULE_GAP: (
+        "visits of a schedule were missed",
+        "visits of {} schedules were missed",
+    ),
     NotificationKind.WATCH_TROUBLE: (
         "a watched list has a problem",
         "{} watched lists have a problem",
@@ -162,7 +166,7 @@ def compose_mail(message: UndeliveredMessage, *, sender: str, to: Sequence[str])
     data = value["data"]
     told = EmailMessage(policy=SMTP)
     where = f" at {data['installation']}" if data["installation"] else ""
-    told["Subject"] = f"snapshotter: {data['headline']}{where}"
+    told["Subject"] = f"snapshotter{where}: {data['headline']}"
     told["From"] = Address(addr_spec=sender)
     told["To"] = tuple(Address(addr_spec=recipient) for recipient in to)
     told["Date"] = format_datetime(parse_instant(value["timestamp"]))
@@ -181,16 +185,17 @@ _WORDS: Final = (
 
 
 def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
-    found = [f"{data['headline']}.", ""]
+    found = [as_sentence(data["headline"]), ""]
     for number, event in enumerate(data["events"], start=1):
         times = (
             f"{event['count']} times since {event['first_at']}, last " if event["count"] > 1 else ""
         )
         found.append(f"{number:>3}. {times}{event['at']}: {event['summary']}")
-        found += [f"     {words:<9} {event[key]}" for key, words in _WORDS if event.get(key)]
-        found += [
-            f"     {key:<9} {', '.join(event[key])}" for key in ("reasons", "tags") if key in event
-        ]
+        found += [f"     {words:<12} {event[key]}" for key, words in _WORDS if event.get(key)]
+        if "reasons" in event:
+            found.append(f"     {'reasons':<12} {', '.join(map(_reason, event['reasons']))}")
+        if "tags" in event:
+            found.append(f"     {'tags':<12} {', '.join(event['tags'])}")
     named = any(event.get("url") or event.get("host") for event in data["events"])
     how = (
         "Addresses are written as hxxps://example[.]org, so that no program makes links of them."
@@ -204,3 +209,9 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
         "This message is not evidence. The store, its log and the queue record what happened.",
     ]
     return found
+
+
+def _reason(code: str) -> str:
+    """Return a reason; a stated cause of a removal with its name for people."""
+    names = {cause.value: name for cause, name in CAUSE_NAMES.items()}
+    return f"{code} ({names[code]})" if code in names else code

@@ -87,7 +87,7 @@ def test_mail_is_plain_text_that_says_the_same() -> None:
         owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"]
     )
 
-    assert told["Subject"] == "snapshotter: 2 captures failed at archive-1"
+    assert told["Subject"] == "snapshotter at archive-1: 2 captures failed"
     assert told["To"] == "a@example.org, b@example.org"
     assert told["Message-ID"] == "<msg_1@example.org>"
     assert told["Date"] == "Thu, 15 Jan 2026 12:30:45 +0000"
