@@ -57,7 +57,9 @@ def capture(
     Each URL becomes one bundle with screenshots, MHTML, DOM, text and the network record. The
     bundle is signed, timestamped and stored. `-` reads URLs from standard input, one on each line.
 
-    A page that does not answer is evidence too: what was recorded of the attempt is sealed.
+    The first line of each result answers three questions: Is the page there? Is the capture whole?
+    Is the proof intact? A page that does not answer is evidence too: what was recorded of the
+    attempt is sealed.
 
     Exit codes: 0 URL, source and full-page picture were captured, 3 the bundle was stored and is
     partial, 20 the policy refuses the capture, 30 a service is unavailable. After a failure, the

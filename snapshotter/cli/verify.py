@@ -58,9 +58,12 @@ def verify(
     """
     Verify bundles, take-down events, proof packs and campaign reports, offline.
 
-    The output has one line for each check, and then the verdict. PASSED: the proof is intact.
-    FAILED: the file was altered, or a rule is broken. INDETERMINATE: no alteration was found, but
-    something could not be established.
+    For a bundle, the first line answers three questions: Is the page there? Is the capture whole?
+    Is the proof intact? Then follow the facts, and one line for each check.
+
+    The verdict is about the proof. PASSED: the proof is intact. FAILED: the proof is not intact,
+    because the file was altered or a rule is broken. INDETERMINATE: no alteration was found, but it
+    is not established that the proof is intact.
 
     A take-down event or a campaign report is verified with its bundles. The bundles are found among
     the given files, beside the event or report, and in the store of --store. A proof pack has its
