@@ -26,6 +26,7 @@ from snapshotter.capture.steps import Steps, first_error_line, reason_for_error
 from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
 from snapshotter.model.capture import StepState
 from snapshotter.model.page import Page
+from snapshotter.model.sentences import describe_detail
 from snapshotter.ports import Assessor
 
 T = TypeVar("T")
@@ -89,7 +90,10 @@ class LiveAssessment:
                     return True
             elif verdict.kind in _EMPTY and self._may_reload and reloads < rules.reloads:
                 reloads += 1
-                why = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
+                why = (
+                    f"{verdict.kind}: {describe_detail(verdict.detail)} ({reloads} of "
+                    f"{rules.reloads})"
+                )
                 before = await self._kept()
                 if not await self._reload(why):
                     if not self._document.away:
@@ -117,7 +121,7 @@ class LiveAssessment:
             )
             return None
         content, takedown = found
-        detail = f"{content.kind}, {takedown.availability}: {content.detail}"
+        detail = f"{content.kind}, {takedown.availability}: {describe_detail(content.detail)}"
         self._builder.end_step(StepState.OK, detail, STEP)
         return content
 
@@ -167,11 +171,14 @@ class LiveAssessment:
             last_state = state
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
-                self._builder.note("wait-at-wall", f"{wall.detail}; the wall opened by itself")
+                self._builder.note(
+                    "wait-at-wall", f"{describe_detail(wall.detail)}; the wall opened by itself"
+                )
                 await self._reveal.everything()
                 return True
         self._builder.note(
-            "wait-at-wall", f"{wall.detail}; the wall was still there after {waited:.1f} s"
+            "wait-at-wall",
+            f"{describe_detail(wall.detail)}; the wall was still there after {waited:.1f} s",
         )
         return False
 
