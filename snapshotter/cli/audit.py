@@ -72,6 +72,7 @@ Examples:
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
+    metavar="N",
     help="Number of processes that read bundles.  [default: one for each core, at most 8]",
 )
 @click.option(

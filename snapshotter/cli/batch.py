@@ -82,7 +82,9 @@ Examples:
     show_default=True,
     help="Capture a page once when several rows name it, or once for each row.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Capture at most this many rows now.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Capture at most this many rows now."
+)
 @click.option(
     "--only-host",
     "hosts",

@@ -64,6 +64,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--lock-days",
         type=click.IntRange(1, 36_500),
+        metavar="DAYS",
         help="Keep the bundle for at least this many days (S3 Object Lock).  [default: as the "
         "policy says]",
     ),

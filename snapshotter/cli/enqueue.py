@@ -50,7 +50,8 @@ def enqueue_options(command: Any) -> Any:
             help="With --enqueue: a tag for the job; may be repeated.",
         ),
         click.option(
-            "--priority", type=click.IntRange(0, MOST_PRIORITY), default=NORMAL, show_default=True,
+            "--priority", type=click.IntRange(0, MOST_PRIORITY), metavar="N", default=NORMAL,
+            show_default=True,
             help="With --enqueue: jobs with a lower number are captured first.",
         ),
         click.option(

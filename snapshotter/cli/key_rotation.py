@@ -144,7 +144,12 @@ Examples:
 """
 )
 @click.argument("name", metavar="NAME|KEY-ID")
-@click.option("--reason", type=click.Choice(["superseded", "compromised"]), required=True)
+@click.option(
+    "--reason",
+    type=click.Choice(["superseded", "compromised"]),
+    required=True,
+    help="Reason for the revocation.",
+)
 @click.option(
     "--at",
     callback=instant_option,

@@ -34,6 +34,7 @@ Examples:
 @click.option(
     "--limit",
     type=click.IntRange(1),
+    metavar="N",
     default=20,
     show_default=True,
     help="Show at most this many bundles.",

@@ -113,6 +113,7 @@ Examples:
 @click.option(
     "--last",
     type=click.IntRange(0),
+    metavar="N",
     default=10,
     show_default=True,
     help="Number of entries to show.",
@@ -146,7 +147,14 @@ Examples:
 )
 @store_option
 @_KEY
-@click.option("--output", "-o", type=click.Path(path_type=Path, allow_dash=True), default="-")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    metavar="FILE",
+    help="File for the proof; - is standard output.  [default: -]",
+)
 @_JSON
 @click.pass_context
 def prove(

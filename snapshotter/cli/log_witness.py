@@ -32,7 +32,13 @@ Examples:
     metavar="KEY",
     help="Verifier key of a log to witness; may be repeated.",
 )
-@click.option("--listen", default="127.0.0.1:8791", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--listen",
+    default="127.0.0.1:8791",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address at which the witness listens.",
+)
 @click.option("--name", default="", help="Name of the witness, when its key is made.")
 @click.option(
     "--dir",

@@ -115,6 +115,7 @@ Examples:
 @click.option(
     "--newest",
     type=click.IntRange(1),
+    metavar="N",
     default=50,
     show_default=True,
     help="Show at most this many messages.",

@@ -187,6 +187,7 @@ Examples:
 @click.option(
     "--days",
     type=click.IntRange(0),
+    metavar="DAYS",
     required=True,
     help="Remove jobs that ended at least this many days ago.",
 )

@@ -152,6 +152,7 @@ Examples:
 @click.option(
     "--priority",
     type=click.IntRange(0, MOST_PRIORITY),
+    metavar="N",
     default=NORMAL,
     show_default=True,
     help="Priority of the jobs; jobs with a lower number are captured first.",
@@ -300,6 +301,7 @@ Examples:
     "--next",
     "following",
     type=click.IntRange(0, 10_000),
+    metavar="N",
     default=10,
     show_default=True,
     help="Number of next visits to show.",
@@ -472,6 +474,7 @@ Examples:
 @click.option(
     "--newest",
     type=click.IntRange(1, 1_000_000),
+    metavar="N",
     default=50,
     show_default=True,
     help="Show at most this many entries.",

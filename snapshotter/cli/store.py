@@ -87,6 +87,7 @@ Examples:
 @click.option(
     "--days",
     type=click.IntRange(1, 36_500),
+    metavar="DAYS",
     required=True,
     help="Keep the bundles for at least this many days from now.",
 )
@@ -156,6 +157,7 @@ Examples:
 @click.option(
     "--lock-days",
     type=click.IntRange(1, 36_500),
+    metavar="DAYS",
     help="Keep the bundles for at least this many days (S3 Object Lock).",
 )
 @lock_mode_option

@@ -54,6 +54,7 @@ Examples:
 @click.option(
     "--require-signatures",
     type=click.IntRange(1, 10),
+    metavar="N",
     default=1,
     show_default=True,
     help="Number of good signatures that a bundle needs.",
@@ -61,6 +62,7 @@ Examples:
 @click.option(
     "--require-timestamps",
     type=click.IntRange(0, 10),
+    metavar="N",
     default=1,
     show_default=True,
     help="Number of good timestamp tokens that a bundle needs.",
@@ -215,7 +217,12 @@ Examples:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("key_id", metavar="KEY-ID")
-@click.option("--reason", type=click.Choice(["superseded", "compromised"]), required=True)
+@click.option(
+    "--reason",
+    type=click.Choice(["superseded", "compromised"]),
+    required=True,
+    help="Reason for the revocation.",
+)
 @click.option(
     "--at",
     callback=instant_option,

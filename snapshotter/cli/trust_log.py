@@ -35,6 +35,7 @@ Examples:
 @click.option(
     "--quorum",
     type=click.IntRange(min=0),
+    metavar="N",
     help="Number of witnesses that must have cosigned a checkpoint.  [default: all given "
     "witnesses]",
 )
@@ -84,6 +85,7 @@ Examples:
 @click.option(
     "--quorum",
     type=click.IntRange(min=0),
+    metavar="N",
     help="Number of witnesses that must have cosigned a checkpoint.  [default: as before]",
 )
 @edit_options

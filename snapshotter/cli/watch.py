@@ -129,6 +129,7 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--poll-limit",
         type=click.IntRange(1, 50_000),
+        metavar="N",
         help="Request at most this many captures in one poll; the rest follows later.  [default: "
         "500]",
     ),
@@ -191,6 +192,7 @@ Examples:
 @click.option(
     "--existing-limit",
     type=click.IntRange(0, 50_000),
+    metavar="N",
     default=100,
     show_default=True,
     help="Capture at most this many of the pages on the list now, the first ones first.",
@@ -334,6 +336,7 @@ Examples:
 @click.option(
     "--polls",
     type=click.IntRange(0, 200),
+    metavar="N",
     default=10,
     show_default=True,
     help="Number of polls to show.",
@@ -494,6 +497,7 @@ Examples:
 @click.option(
     "--newest",
     type=click.IntRange(0),
+    metavar="N",
     default=50,
     show_default=True,
     help="Show at most this many pages; 0 shows all.",

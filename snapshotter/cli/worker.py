@@ -37,6 +37,7 @@ Examples:
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 64),
+    metavar="N",
     default=1,
     show_default=True,
     help="Number of captures at a time, each in its own process and browser.",
@@ -61,6 +62,7 @@ Examples:
 @click.option(
     "--attempts",
     type=click.IntRange(1, 100),
+    metavar="N",
     default=3,
     show_default=True,
     help="Number of attempts at a page; after the last one, the failure is recorded.",
@@ -68,6 +70,7 @@ Examples:
 @click.option(
     "--recycle-after",
     type=click.IntRange(1, 100_000),
+    metavar="N",
     default=200,
     show_default=True,
     help="Replace a capture process after this many captures.",
@@ -75,6 +78,7 @@ Examples:
 @click.option(
     "--recycle-mb",
     type=click.IntRange(100, 100_000),
+    metavar="MB",
     default=500,
     show_default=True,
     help="Replace a capture process that uses this many megabytes of memory.",
@@ -82,6 +86,7 @@ Examples:
 @click.option(
     "--keep-days",
     type=click.IntRange(1, 36_500),
+    metavar="DAYS",
     default=90,
     show_default=True,
     help="Remove ended jobs from the queue after this many days.",
