@@ -225,18 +225,17 @@ def test_the_index_names_every_page_once() -> None:
     } == {}
 
 
-def test_the_index_of_decisions_has_the_title_and_summary_of_each_page() -> None:
+def test_the_index_of_decisions_has_number_and_title_of_each_page() -> None:
     pages = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
     rows = []
     for page in pages:
         heading, _, summary = page.read_text(encoding="utf-8").splitlines()[:3]
         number, _, title = heading.removeprefix("# ").partition(". ")
         assert int(number) == int(page.name[:4]), page.name
-        assert summary.startswith("**Summary:** "), page.name
-        summary = summary.removeprefix("**Summary:** ")
-        rows.append(f"| {number} | [{title}]({page.name}) | {summary} |")
+        assert summary.removeprefix("**Summary:** ") not in ("", summary), page.name
+        rows.append(f"{number}. [{title}]({page.name})")
 
     index = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8").splitlines()
 
     assert len(rows) > 70
-    assert [line for line in index if line.startswith("| ")][2:] == rows
+    assert [line for line in index if line[:1].isdecimal() or "](" in line] == rows
