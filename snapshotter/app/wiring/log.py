@@ -103,12 +103,16 @@ def open_log(
         return writer(origin)
     if there := published_origin(found):  # before a key is made for another one
         is_copy = next(iter(found.list(log_state.MIRROR)), None) is not None
-        what = "is a copy of another store's" if is_copy else "has lost its lock"
+        if is_copy:
+            raise LogDamaged(
+                f"the log {there} in {found.url} is a copy of the log of another store, so nothing "
+                "can be added to it",
+                hint="only if the first store is lost for good:\n"
+                "  snapshotter log repair --take-over",
+            )
         raise LogDamaged(
-            f"the log {there} in {found.url} {what}, so nothing can be added to it",
-            hint="only if the first store is lost for good:\n  snapshotter log repair --take-over"
-            if is_copy
-            else "repair the lock of the log:\n  snapshotter log repair",
+            f"the lock of the log {there} in {found.url} is missing, so nothing can be added to it",
+            hint="repair the lock of the log:\n  snapshotter log repair",
         )
     if memory.load() and not again:
         raise LogDamaged(
