@@ -117,7 +117,7 @@ def _pictures(
                 PictureComparison(
                     picture=name,
                     state=ComparisonState.UNKNOWN,
-                    detail=f"only the {which} capture has it",
+                    detail=f"only the {which} capture has this picture",
                 )
             )
     return tuple(found)

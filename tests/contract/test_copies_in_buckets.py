@@ -198,7 +198,7 @@ def test_an_endpoint_that_ignores_locks_enforces_no_hold(tmp_path: Path, made: B
         done = holds.place(shelf.hold_desk, made.id, name="a", matter="m", reason="r")
 
         assert (done.enforced, done.holds.held) == (False, True)
-        with pytest.raises(PolicyRefused, match="is held"):
+        with pytest.raises(PolicyRefused, match="is under legal hold"):
             erase(shelf, made)
         holds.lift(shelf.hold_desk, made.id, name="a", reason="r")
         erase(shelf, made)

@@ -352,7 +352,7 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
             raise
     assert "this worker tries again for" in said[0]
     assert "the queue" in str(failed["error"])
-    assert "is the database running" in str(failed["hint"])
+    assert "check that the database is running" in str(failed["hint"])
     assert {path.name for path in (works.folder / "store").iterdir()} == ours
 
 

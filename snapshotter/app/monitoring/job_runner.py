@@ -137,7 +137,7 @@ class CaptureJobRunner:
             )
         notes = [
             f"the bundle {sealed.bundle_id} was found in the store. The worker that "
-            "stored it is gone"
+            "stored the bundle has ended"
         ]
         if dependencies.logbook is not None:
             # The attempt that stored the bundle may have logged it; then its entry is found.

@@ -251,9 +251,7 @@ def record_findings(
         else:
             good += 1
     if good and good == len(wanted):
-        yield Finding.passed(
-            "records", f"signed events and gaps that are those that the report names: {good}"
-        )
+        yield Finding.passed("records", f"signed events and gaps that match the report: {good}")
 
 
 def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[str]:

@@ -175,7 +175,7 @@ class RecordCopier:
             if here is None and kind.is_of_copies:
                 return
             if here is None:
-                self._progress("surplus", key, "the source does not have it")
+                self._progress("surplus", key, "the source does not have the record")
                 return
             data = self._read(kind, key, record_id, there)
             if data is None:
@@ -241,11 +241,11 @@ class RecordCopier:
         state = "missing" if there is None else "damaged"
         data = store_records.read(self._service.source, key, limit=kind.limit)
         if data is None:
-            return state, "the source does not have it either"
+            return state, "the source does not have the record either"
         if not _is(data, sha256):
             return "refused", f"{state}: the record of the source differs from the logged one"
         if self._dry_run:
-            return state, "the source has it"
+            return state, "the source has a good copy"
         if there is not None:
             self._service.target.set_aside(key)
         self._put(key, data, RECOVERY)

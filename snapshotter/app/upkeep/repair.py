@@ -170,7 +170,7 @@ class _Repair:
             )
             for key, data, state in wrong:
                 if self._dry_run:
-                    self._left(state, key, "", "the source has it")
+                    self._left(state, key, "", "the source has a good copy")
                     continue
                 if state == "damaged":
                     service.target.set_aside(key)
@@ -391,7 +391,7 @@ class _Repair:
                 return False
             fetch_object(service.source, key, file)
         except FileNotFoundError:
-            self._left(state, there.bundle_id, kind, "the source does not have it either")
+            self._left(state, there.bundle_id, kind, "the source does not have the object either")
             return False
         except EvidenceUnverifiable as error:
             self._left("unclear", there.bundle_id, kind, str(error))
@@ -411,7 +411,7 @@ class _Repair:
     ) -> None:
         service, key = self._service, there.key_of(kind)
         if self._dry_run:
-            self._left(state, there.bundle_id, kind, "the source has it")
+            self._left(state, there.bundle_id, kind, "the source has a good copy")
             return
         if sha256 not in known.sure.get(kind, frozenset()):
             service.target.record_digest(key, sha256, file.stat().st_size)

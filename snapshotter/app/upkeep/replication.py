@@ -171,7 +171,7 @@ class _Replication:
                 return
             if "" not in here.objects:
                 if there is not None and "" in there.objects:
-                    self._wrong("surplus", bundle_id, "the source does not have it")
+                    self._wrong("surplus", bundle_id, "the source does not have the bundle")
                 elif here.objects:
                     self._wrong("passed-over", bundle_id, "sidecars without a bundle")
                 return

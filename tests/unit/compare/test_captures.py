@@ -59,7 +59,10 @@ def test_a_capture_without_a_verdict_leaves_open_what_needs_one() -> None:
 def test_a_picture_that_only_one_of_them_has_is_not_compared() -> None:
     (found,) = compared(replace(captured(LINES), shots={}), captured(LINES)).pictures
 
-    assert (found.state, found.detail) == (ComparisonState.UNKNOWN, "only the later capture has it")
+    assert (found.state, found.detail) == (
+        ComparisonState.UNKNOWN,
+        "only the later capture has this picture",
+    )
 
 
 def test_what_was_not_the_same_when_they_were_made_is_named() -> None:

@@ -207,7 +207,7 @@ def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
 
     done, told = pair.one.replicate_to(pair.two)
 
-    assert ("surplus", "the source does not have it") in told
+    assert ("surplus", "the source does not have the bundle") in told
     assert not done.is_complete
 
 
