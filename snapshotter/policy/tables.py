@@ -29,7 +29,7 @@ from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.retention import MAX_DAYS
 from snapshotter.policy.selectors import CssSelector
 from snapshotter.policy.takedown_rules import shipped_rules
-from snapshotter.policy.times import parse_duration, parse_moment
+from snapshotter.policy.times import format_short_duration, parse_duration, parse_moment
 
 SCHEMA: Final = "snapshotter/policy@1"
 
@@ -56,7 +56,7 @@ _Duration = Annotated[str, AfterValidator(_is_duration)]  # "8s", "10m", "1d"
 def _at_most(longest: timedelta) -> AfterValidator:
     def check(text: str) -> str:
         if parse_duration(text) > longest:
-            raise ValueError(f"the duration is longer than {longest}")
+            raise ValueError(f"the duration is longer than {format_short_duration(longest)}")
         return text
 
     return AfterValidator(check)

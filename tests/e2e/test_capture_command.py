@@ -217,7 +217,7 @@ def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(three: Thre
         )
         for captured in three.done.objects
     ]
-    assert ["started ahead" in launch["detail"] for launch in launches] == [False, True, True]
+    assert ["started early" in launch["detail"] for launch in launches] == [False, True, True]
     assert list(three.installation.spool.iterdir()) == []
     assert list(three.installation.temporary.iterdir()) == []
 

@@ -654,13 +654,13 @@ def test_where_namespaces_are_forbidden_the_browsers_settings_keep_it_in_and_tha
 
     assert seen["code"] == 0, seen["err"]
     assert (
-        "WARNING: the browser had no network of its own: only the proxy settings of the browser: "
-        in seen["err"]
+        "WARNING: the browser was not isolated from the network: only the proxy settings of the "
+        "browser apply, because " in seen["err"]
     )
     assert "WARNING: the browser ran without its sandbox: " in seen["err"]
     record = record_of(json.loads(seen["out"])["bundle"]["path"])
     assert record["who"]["network"]["enforced"] is False
-    assert "no user and net namespace: unshare" in record["who"]["network"]["how"]
+    assert "a user and net namespace cannot be created: unshare" in record["who"]["network"]["how"]
     arguments = record["how"]["environment"]["browser_arguments"]
     (server,) = [argument for argument in arguments if argument.startswith("--proxy-server=")]
     guard = int(server.rpartition(":")[2])

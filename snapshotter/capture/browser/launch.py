@@ -119,7 +119,7 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
                 enforced=own,
                 how="the browser has a network namespace of its own"
                 if own
-                else f"only the proxy settings of the browser: {no_network}",
+                else f"only the proxy settings of the browser apply, because {no_network}",
                 vantage=setup.network.vantage,
             ),
         )
