@@ -33,11 +33,11 @@ def store_location(settings: Settings) -> DirectoryLocation | S3Location:
     found = settings.found.get("store")
     if isinstance(where, S3Location) and found is not None:
         raise SnapshotterError(
-            f"{found.file} names the bucket {settings.store}, but a settings file that was only "
-            "found must not decide where your credentials are used",
-            hint=f"if the bucket is yours, put {config_variable_line(found.file)} before the "
-            "same command, "
-            f"or add --store {shlex.quote(settings.store)}, or set store in {user_file()}",
+            f"{found.file} names the bucket {settings.store}, but a settings file in the working "
+            "directory must not decide where your credentials are used",
+            hint=f"if the bucket is yours, add --store {shlex.quote(settings.store)}, set store in "
+            f"{user_file()}, or put this before the command:\n"
+            f"  {config_variable_line(found.file)}",
         )
     return where
 

@@ -57,7 +57,7 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
         raise SnapshotterError(
             f"rows of this table that are in the queue: {there}. They would be captured twice",
             hint="give --enqueue to see their states, or --wait to wait for them. To "
-            "capture them here, cancel their jobs with snapshotter queue cancel",
+            "capture them here, cancel their jobs:\n  snapshotter queue cancel JOB-ID",
         )
 
 

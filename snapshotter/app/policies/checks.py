@@ -425,7 +425,7 @@ def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, 
     if page not in catalogue.PAGES:
         raise SnapshotterError(
             f"the rule {rule} names the page {page}, but the fixture site has no such page",
-            hint="show all such pages with snapshotter policy lint FILE",
+            hint="show all such pages:\n  snapshotter policy lint FILE",
         )
     content, takedown = assessor.judge(rendered_pages.rendered_page(page))
     evidence = (

@@ -245,8 +245,8 @@ def _make(
     if report.verdict is Verdict.FAILED:
         raise EvidenceInvalid(
             f"the pack was not kept, because it would not verify: {_why(report)}",
-            hint="find out what is wrong by verifying the event and each of its captures "
-            "with snapshotter verify",
+            hint="verify each capture of the event, to find out what is wrong:\n"
+            "  snapshotter verify BUNDLE-ID",
         )
     return WrittenPack(file=target, length=length, manifest=manifest, statement=said, report=report)
 

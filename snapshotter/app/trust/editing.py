@@ -82,7 +82,8 @@ class TrustEditor:
             if file.exists():
                 raise SnapshotterError(
                     f"{file} exists already",
-                    hint="add a key to it with snapshotter trust add-key, or choose another file",
+                    hint="choose another file, or add a key to this file:\n"
+                    f"  snapshotter trust add-key {file} PUBLIC.pem",
                 )
             is_new = all(key.name != self.root_key_name for key in self.keys.list())
             if is_new:
@@ -144,8 +145,8 @@ class TrustEditor:
             raise SnapshotterError(
                 f"the root key {self.root_key_name!r} is not in {self.keys.path}",
                 hint=f"restore {self.root_key_name}.pem, or write a draft with --draft "
-                "FILE. Then sign the draft with snapshotter trust sign on the "
-                "machine that has the root key",
+                "FILE. Then sign the draft on the machine that has the root key:\n"
+                "  snapshotter trust sign DRAFT FILE",
             )
         return self.keys.load(self.root_key_name, self.ask)
 
@@ -182,7 +183,8 @@ def replace_key(
         if before is None:
             raise SnapshotterError(
                 f"the key {old_key_id} is not in the trust file",
-                hint="to add the new key without replacing a key, use snapshotter trust add-key",
+                hint="to add the new key without replacing a key:\n"
+                "  snapshotter trust add-key FILE PUBLIC.pem",
             )
         new = trusted_key(key, owner=owner or before.owner)
         return document.with_key_replaced(old_key_id, new, at=at)

@@ -266,14 +266,14 @@ def _put_report(
         _put(store, f"{key}.sig", signer.sign(document))
         _put(store, key, document)
     except (SnapshotterError, OSError) as error:
-        problem = _problem("stored", error, "if you may not write to this store, add --no-report")
+        problem = _problem("stored", error, "If you may not write to this store, add --no-report")
         key = ""
     else:
         try:
             if service.log_report is not None:
                 service.log_report(report_id, hashlib.sha256(document).hexdigest())
         except (SnapshotterError, OSError) as error:
-            problem = _problem("logged", error, "check the log with snapshotter log check")
+            problem = _problem("logged", error, "Check the log:\n  snapshotter log check")
     return CompletedAudit(
         report=report, document=document, report_id=report_id, report_key=key, problem=problem
     )
@@ -335,7 +335,7 @@ def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
     text = error.message if isinstance(error, SnapshotterError) else str(error)
     return SnapshotterError(
         f"the audit's report could not be {done}: {text}",
-        hint=f"{hint}. The verdict is valid without the report",
+        hint=f"the verdict is valid without the report. {hint}",
     )
 
 

@@ -160,7 +160,7 @@ def put(
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
             f"{target.url} returns different bytes than were written for {key}",
-            hint="do not use this store before you have checked it with snapshotter store check",
+            hint="check this store before you use it again:\n  snapshotter store check",
         )
     return unlocked
 

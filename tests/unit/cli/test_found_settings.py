@@ -130,7 +130,10 @@ def test_the_bucket_of_a_found_file_is_asked_by_no_command(shell: Shell, command
 
     assert shell.run(*command.split()) in (1, 11), shell.err
 
-    assert "a settings file that was only found must not decide where your credentials" in shell.err
+    assert (
+        "a settings file in the working directory must not decide where your credentials"
+        in shell.err
+    )
     assert f"SNAPSHOTTER_CONFIG={Path.cwd()}/snapshotter.toml" in shell.err
     assert f"--store {BUCKET}" in shell.err
 
