@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from typing_extensions import override
 
+from snapshotter.errors import one_line
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import LEFT_OUT, redact_text_for_log, redact_url_for_log
 from snapshotter.model.job import CaptureJob, JobStatus
@@ -207,6 +208,7 @@ def _redacted(name: str, value: Any) -> Any:
     if name.lower() in _SECRETS:
         return LEFT_OUT
     if isinstance(value, str):
+        value = one_line(value) if name == "hint" else value
         shown = redact_url_for_log(value) if name in _ADDRESSES else redact_text_for_log(value)
         return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + LEFT_OUT
     if isinstance(value, Mapping):

@@ -180,3 +180,9 @@ def test_sentences_for_people_leave_out_the_same() -> None:
         "job": "j1",
         "n": 3,
     }
+
+
+def test_a_hint_with_commands_is_one_line() -> None:
+    assert redact_fields({"hint": "check the machine:\n  snapshotter doctor"}) == {
+        "hint": "check the machine: snapshotter doctor"
+    }
