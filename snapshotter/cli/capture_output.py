@@ -331,7 +331,8 @@ def _print_allow_network(captured: "Capture") -> None:
         option = reason.detail.partition(_ALLOW)[2]
         if reason.code == "forbidden-address" and option:
             url = shlex.quote(captured.requested_url)
-            print_message(f"try: {program_name()} capture --allow-network {option} {url}")
+            command = f"{program_name()} capture --allow-network {option} {url}"
+            print_message(f"try: if the network is yours, allow the address:\n  {command}")
 
 
 def _print_check(done: "CaptureResult") -> None:
