@@ -4,9 +4,9 @@ Make the README's pictures: real runs, in a terminal.
     python -m scripts.make_picture                 both of them
     python -m scripts.make_picture demo            docs/assets/demo.svg alone
 
-Nothing in them is written by hand. For `first-capture` the commands run against the site and
-the timestamp authority of our tests, on this machine, and what they print is what is drawn; the
-third one verifies a copy in which one byte was changed. `demo` is `snapshotter demo`.
+Nothing in the pictures is written by hand. For `first-capture`, the commands run on this machine
+against the fixture site and the timestamp authority of our tests, and their output is drawn. The
+third command verifies a copy in which one byte was changed. `demo` is `snapshotter demo`.
 """
 
 import argparse
@@ -15,13 +15,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from snapshotter.site.server import FixtureSite
 from tests.servers.authority import TestAuthority
-from tests.servers.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "assets"
@@ -59,10 +60,12 @@ def main() -> None:
 
 
 def _first_capture(console: Console, home: Path) -> None:
-    with Site() as site, TestAuthority(home / "authority") as authority:
+    with FixtureSite() as site, TestAuthority(home / "authority") as authority:
+        site.clock = datetime.now(UTC)  # no warning about a wrong clock
         _install(home, authority)
         _run(home, "snapshotter keys init")
-        captured = _show(console, home, f"snapshotter capture {site.url('/')}")
+        page = site.url("/news/2014", "127.0.0.1")
+        captured = _show(console, home, f"snapshotter capture {page}")
         bundle = captured.split("  snapshotter verify ")[1].strip()
         _show(console, home, f"snapshotter verify {bundle}")
         (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
