@@ -66,62 +66,69 @@ class AuditCode(enum.StrEnum):
 # What to do, for the person who reads the finding.
 HINTS: Mapping[AuditCode, str] = MappingProxyType(
     {
-        AuditCode.FORKED: "keep both signed checkpoints: together they prove that the log told "
-        "two stories; ask its witnesses which they saw",
-        AuditCode.ROLLED_BACK: "keep the remembered checkpoint; look for the newer log in a copy "
-        "of the store",
-        AuditCode.LOG_BROKEN: "compare `log/` with a copy of the store; snapshotter log check "
-        "says more",
-        AuditCode.DELETED: "put it back from a copy: snapshotter store repair --from COPY",
-        AuditCode.ALTERED: "keep what is there as it is, and fetch the original: snapshotter "
-        "store repair --from COPY",
-        AuditCode.REPLACED: "keep both: find out who wrote the second one; the log says which "
-        "was first",
-        AuditCode.UNLOGGED: "if you know where it comes from: snapshotter log sync; it was not "
-        "logged when it should have been",
-        AuditCode.BACKDATED: "ask whoever made it for the clock's state; only its token says when",
-        AuditCode.CUSTODY_BROKEN: "compare it with a copy of the store; the events up to the last "
-        "one in the log are known",
-        AuditCode.UNLOCKED: "set the retention again, and find out who could lift it",
-        AuditCode.INVALID: "snapshotter verify says what does not hold; no byte was changed",
-        AuditCode.INTERNAL: "this is a bug of ours: please report it; the bundle is not judged",
-        AuditCode.WITHHELD: "ask the keeper of the store for this object, and look for it in a "
-        "copy: a store that hides a deletion answers in this way",
-        AuditCode.UNREADABLE: "check rights and disk, then audit again: nothing is known of it",
-        AuditCode.UNPROVEN: "snapshotter verify says what is missing, with a trust file that "
-        "names key and authorities",
-        AuditCode.NO_LOG: "without a log nobody can see a deletion: audit the store that this is "
-        "a copy of, or begin one with snapshotter log sync",
-        AuditCode.UNTRUSTED_LOG: "ask the owner of the trust file to name the log: snapshotter "
-        "trust set-log trust.json VERIFIER-KEY (snapshotter log show prints the key on the "
-        "machine of the log); then audit again with --trust trust.json --root-key KEY-ID",
-        AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
-        AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
-        AuditCode.OLDER_TRUST: "ask for the newest trust file: an older one may hide a revocation",
-        AuditCode.RENEWAL_GONE: "restore it from a copy, or make it again: snapshotter renew; a "
-        "writer that died leaves the same trace as a deletion",
-        AuditCode.RENEWAL_DUE: "snapshotter renew, before the certificates end",
-        AuditCode.PROOF_BROKEN: "snapshotter log sync writes proofs anew; the log itself was "
-        "looked at, and decides",
-        AuditCode.RETURNED: "it was erased by order, and is there again: erase it, or find out "
-        "who put it back",
-        AuditCode.UNRECORDED: "snapshotter custody show; whoever runs the store knows when it "
-        "was stored",
-        AuditCode.ERASED_BY_ORDER: "the tombstone says who ordered it and why",
-        AuditCode.GAP: "nothing was captured then, and that is said: docs/reference/schedules.md; "
-        "snapshotter schedule history",
-        AuditCode.TAKEDOWN: "what was concluded from captures in this store; snapshotter verify "
-        "ID comes to it again",
-        AuditCode.WAITING: "the next audit looks again",
-        AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
-        AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",
+        AuditCode.FORKED: "keep both signed checkpoints, which together prove that the log has "
+        "two histories; ask the witnesses which checkpoint they saw",
+        AuditCode.ROLLED_BACK: "keep the checkpoint that the earlier audit saw, and look for the "
+        "newer log in a copy of the store",
+        AuditCode.LOG_BROKEN: "compare the folder log/ with a copy of the store; this command "
+        "shows what is wrong:\n  snapshotter log check",
+        AuditCode.DELETED: "restore the bundle from a copy of the store:\n  snapshotter store "
+        "repair --from COPY",
+        AuditCode.ALTERED: "keep the altered object as it is, and restore the original from a "
+        "copy of the store:\n  snapshotter store repair --from COPY",
+        AuditCode.REPLACED: "keep both bundles, and find out who wrote the second one; the log "
+        "shows which was first",
+        AuditCode.UNLOGGED: "find out where the object comes from; if you know, add it to the "
+        "log:\n  snapshotter log sync",
+        AuditCode.BACKDATED: "ask who captured the page for the state of their clock; only the "
+        "timestamp token proves the time",
+        AuditCode.CUSTODY_BROKEN: "compare the custody chain with a copy of the store; the log "
+        "proves the events up to the last logged one",
+        AuditCode.UNLOCKED: "set the retention again, and find out who was able to remove it",
+        AuditCode.INVALID: "verify the bundle to see which check failed; its bytes are as they "
+        "were logged:\n  snapshotter verify ID",
+        AuditCode.INTERNAL: "report this error of the software; the bundle was not judged",
+        AuditCode.WITHHELD: "ask the operator of the store for this object, and look for it in a "
+        "copy: a store that hides a deletion behaves in this way",
+        AuditCode.UNREADABLE: "check permissions and disk, and audit again; the object was not "
+        "judged",
+        AuditCode.UNPROVEN: "verify the bundle with a trust file that names its key and "
+        "timestamp authorities:\n  snapshotter verify --trust FILE --root-key KEY-ID ID",
+        AuditCode.NO_LOG: "audit the store that this store is a copy of, or begin a log, because "
+        "a deletion cannot be detected without a log:\n  snapshotter log sync",
+        AuditCode.UNTRUSTED_LOG: "ask the owner of the trust file to add the log; the first "
+        "command shows the key of the log on its machine, the second adds it:\n  snapshotter log "
+        "show\n  snapshotter trust set-log trust.json VERIFIER-KEY",
+        AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures:\n  snapshotter log "
+        "witness",
+        AuditCode.STALE: "ask the operator of the store, or a witness, for the newest checkpoint",
+        AuditCode.OLDER_TRUST: "ask for the newest trust file, because an older one can hide a "
+        "revocation",
+        AuditCode.RENEWAL_GONE: "restore the renewal from a copy, or make it again; an "
+        "interrupted writer leaves the same trace as a deletion:\n  snapshotter renew",
+        AuditCode.RENEWAL_DUE: "renew the proof of time before the certificates end:\n  "
+        "snapshotter renew",
+        AuditCode.PROOF_BROKEN: "write the proofs again; the log itself was checked, and it "
+        "decides:\n  snapshotter log sync",
+        AuditCode.RETURNED: "erase the bundle again, or find out who restored it: it was erased "
+        "by order",
+        AuditCode.UNRECORDED: "show the custody events; the operator of the store knows when the "
+        "bundle was stored:\n  snapshotter custody show ID",
+        AuditCode.ERASED_BY_ORDER: "read the tombstone, which states who ordered the erasure and "
+        "why",
+        AuditCode.GAP: "no capture was made in this time, and the record states it; this command "
+        "lists the visits:\n  snapshotter schedule history",
+        AuditCode.TAKEDOWN: "derive the event again from its captures:\n  snapshotter verify ID",
+        AuditCode.WAITING: "run the audit again later",
+        AuditCode.LOGGED_AGAIN: "nothing needs to be done: the log has the same entry twice",
+        AuditCode.SURPLUS: "find out who wrote the object, which is not part of any bundle",
         AuditCode.UNREAD: "audit without --sample and --since to read everything",
-        AuditCode.EVENTS_FORKED: "verify both: two machines with different captures concluded "
-        "apart, or somebody with the events' key told two stories; each names its captures",
-        AuditCode.MIRROR: "audit the store that this one is a copy of as well, or copy anew: "
-        "snapshotter store replicate",
-        AuditCode.UNENFORCED: "for retention that a deletion runs into, use a bucket with Object "
-        "Lock",
+        AuditCode.EVENTS_FORKED: "verify both events; two machines had different captures, or "
+        "somebody with the key of events signed two histories:\n  snapshotter verify ID",
+        AuditCode.MIRROR: "audit the source store too, or copy it again:\n  snapshotter store "
+        "replicate",
+        AuditCode.UNENFORCED: "use a bucket with Object Lock for a retention that prevents "
+        "deletion",
     }
 )
 

@@ -35,7 +35,7 @@ class ExternalSigner:
         if not isinstance(public_key.curve, ec.SECP384R1):
             raise SnapshotterError(
                 f"{where} is not a key on the curve P-384",
-                hint="make one for ECDSA on P-384 (ECC_NIST_P384, secp384r1)",
+                hint="create a key for ECDSA on P-384 (ECC_NIST_P384, secp384r1)",
             )
         self._where = where
         self._public_key = public_key
@@ -66,11 +66,11 @@ class ExternalSigner:
         signature = self._sign_digest(hashlib.sha384(message).digest())
         if not verify_signature(self._public_key, signature, message):
             raise ServiceUnavailable(
-                f"{self._where} gave a signature that does not hold",
-                hint="the key behind it may have been replaced: snapshotter keys list",
+                f"{self._where} returned a signature that is not valid",
+                hint="check whether the key was replaced:\n  snapshotter keys list",
             )
         return signature
 
     def sign_wacz_hash(self, hash_text: bytes) -> bytes:
         """Never called: `in_software` is False."""
-        raise ValueError("a key that is held elsewhere makes no WACZ signature")
+        raise ValueError("a key of a key service or token cannot make a WACZ signature")

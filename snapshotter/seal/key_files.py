@@ -43,8 +43,8 @@ class KeyFiles:
         """Refuse a directory in which others could replace a key."""
         if self._path.stat().st_mode & _OTHERS_WRITE:
             raise SnapshotterError(
-                f"others may write in the key directory {self._path}",
-                hint=f"chmod 700 {self._path}",
+                f"other users can write to the key directory {self._path}",
+                hint=f"restrict the directory to its owner:\n  chmod 700 {self._path}",
             )
 
     def replace(self, target: Path, content: bytes) -> None:
@@ -76,7 +76,7 @@ def passphrase_from_file(path: Path) -> bytes:
     line = content.split(b"\n", 1)[0].removesuffix(b"\r")
     if not 0 < len(line) <= MAX_PASSPHRASE:
         raise SnapshotterError(
-            f"the first line of {path} has no passphrase of 1 to {MAX_PASSPHRASE} bytes"
+            f"the first line of {path} is not a passphrase of 1 to {MAX_PASSPHRASE} bytes"
         )
     return line
 
@@ -88,8 +88,9 @@ def read_secret(path: Path, limit: int, *, what: str) -> bytes:
             mode = os.fstat(stream.fileno()).st_mode
             if mode & _OTHERS:
                 raise SnapshotterError(
-                    f"{path} holds {what} and is open to others (mode {stat.S_IMODE(mode):04o})",
-                    hint=f"chmod 600 {path}",
+                    f"{path} contains {what}, but other users can open the file (mode "
+                    f"{stat.S_IMODE(mode):04o})",
+                    hint=f"restrict the file to its owner:\n  chmod 600 {path}",
                 )
             return _read_all(stream, path, limit)
     except OSError as error:
@@ -105,7 +106,7 @@ def write_secret(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except FileExistsError as error:
-        raise SnapshotterError(f"{path} is there already, and stays as it is") from error
+        raise SnapshotterError(f"{path} already exists and is not replaced") from error
     except OSError as error:
         raise file_error(path, error) from error
 
@@ -128,7 +129,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 def file_error(path: Path, error: OSError) -> SnapshotterError:
     """Return an error of the file system as one of ours."""
-    hint = "make room on its disk" if is_disk_full(error) else ""
+    hint = "free space on its disk" if is_disk_full(error) else ""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        hint = "check the owner of that directory, or set keys_dir to one that is yours"
+        hint = "check the owner of the directory, or set keys_dir to a directory that you own"
     return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}", hint=hint)

@@ -36,20 +36,21 @@ _BUSY = {
 _REFUSALS = {
     "AccessDeniedException": (
         "refuses access", "allow kms:GetPublicKey and kms:Sign on the key to these credentials"),
-    "NotFoundException": ("has no such key", "check the key's name and its region"),
-    "DisabledException": ("has disabled the key", "enable it, or sign with another"),
+    "NotFoundException": ("does not have the key", "check the name and the region of the key"),
+    "DisabledException": ("has disabled the key", "enable the key, or sign with another key"),
     "KMSInvalidStateException": (
-        "has a key that is not ready", "it may be waiting for its deletion: cancel that"),
+        "has a key that is not ready", "check whether the deletion of the key is scheduled, and "
+        "cancel the deletion"),
     "InvalidKeyUsageException": (
-        "has a key for something else", "make one with SIGN_VERIFY and ECC_NIST_P384"),
+        "has a key with another purpose", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnsupportedOperationException": (
-        "has a key of another kind", "make one with SIGN_VERIFY and ECC_NIST_P384"),
+        "has a key of another kind", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnrecognizedClientException": (
         "does not know the access key", "check which credentials are used"),
     "InvalidSignatureException": (
         "refuses the credentials", "check the secret key, and the clock of this machine"),
     "ExpiredTokenException": (
-        "says that the credentials have expired", "renew the credentials"),
+        "reports that the credentials have expired", "renew the credentials"),
 }  # fmt: skip
 
 
@@ -71,8 +72,9 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
             raise _translated(where, error) from error
         except errors.NoCredentialsError as error:
             raise SnapshotterError(
-                f"{where} wants credentials, and none were found",
-                hint="they come from where AWS tools look: AWS_PROFILE, a profile, a role",
+                f"{where} requires credentials, but no credentials were found",
+                hint="give credentials in the way of the AWS tools: AWS_PROFILE, a profile, or a "
+                "role",
             ) from error
         except errors.BotoCoreError as error:
             raise ServiceUnavailable(
@@ -84,7 +86,7 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
     if facts.get("KeyUsage") != "SIGN_VERIFY" or _ALGORITHM not in facts["SigningAlgorithms"]:
         raise SnapshotterError(
             f"{where} does not sign with {_ALGORITHM}",
-            hint="make a key with SIGN_VERIFY and ECC_NIST_P384",
+            hint="create a key with SIGN_VERIFY and ECC_NIST_P384",
         )
     public_key = load_der_public_key(facts["PublicKey"])
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
@@ -105,7 +107,7 @@ def _client(reference: KmsReference) -> tuple[KMSClient, Any]:
         from botocore.config import Config
     except ImportError as error:
         raise SnapshotterError(
-            "boto3 is not installed", hint="pip install 'snapshotter[kms]'"
+            "boto3 is not installed", hint="install the extra:\n  pip install 'snapshotter[kms]'"
         ) from error
     try:
         client = boto3.session.Session().client(
@@ -120,10 +122,11 @@ def _client(reference: KmsReference) -> tuple[KMSClient, Any]:
         )
     except botocore.exceptions.NoRegionError as error:
         raise SnapshotterError(
-            "the key service's region is not known", hint="add ?region=… to the reference"
+            "the region of the key service is not known",
+            hint="add ?region=… to the reference of the key",
         ) from error
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
-        raise SnapshotterError(f"the key service can not be used: {error}") from error
+        raise SnapshotterError(f"the key service cannot be used: {error}") from error
     return client, botocore.exceptions
 
 
@@ -132,5 +135,5 @@ def _translated(where: str, error: Any) -> SnapshotterError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _BUSY or status >= 500:
         return ServiceUnavailable(f"{where} is busy: {code}", hint="try again later")
-    what, hint = _REFUSALS.get(code, (f"refuses: {code}", "see the service's own log"))
+    what, hint = _REFUSALS.get(code, (f"refuses: {code}", "see the log of the key service"))
     return SnapshotterError(f"{where} {what}", hint=hint)

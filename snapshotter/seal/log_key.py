@@ -43,7 +43,7 @@ class FileLogSigner:
 
     def __init__(self, private_key: Ed25519PrivateKey, key: VerifierKey) -> None:
         if private_key.public_key().public_bytes_raw() != key.public_key:
-            raise ValueError("a verifier key is not that of the private key")
+            raise ValueError("the verifier key does not belong to the private key")
         self._private_key = private_key
         self._key = key
 
@@ -93,11 +93,13 @@ class LogKeyDirectory:
                 the directory refuses.
         """
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
-            raise SnapshotterError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes")
+            raise SnapshotterError(f"a passphrase must have 1 to {MAX_PASSPHRASE} bytes")
         if name and any(name == key.name for key in self.list(role)):
             raise SnapshotterError(
-                f"a {role} named {name!r} has a key in {self.path}, and keys are never overwritten",
-                hint="give it another name: two histories under one name are a fork",
+                f"{self.path} already contains a key of a {role} named {name!r}, and keys are "
+                "not replaced",
+                hint="choose another name, because two histories with one name look like a fork "
+                "of the log",
             )
         private_key = Ed25519PrivateKey.generate()
         public = private_key.public_key().public_bytes_raw()
@@ -107,8 +109,8 @@ class LogKeyDirectory:
             )
         except ValueError as error:
             raise SnapshotterError(
-                f"{name!r} is no name for a {role}",
-                hint="use a host and a path, as in a URL without https://",
+                f"{name!r} is not a valid name for a {role}",
+                hint="give a host and a path, like a URL without https://",
             ) from error
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
@@ -155,9 +157,9 @@ class LogKeyDirectory:
             raise SnapshotterError(
                 f"there {'are several keys' if found else 'is no key'} of a {role}{which} in "
                 f"{self.path}",
-                hint="say which"
+                hint="name the key"
                 if found
-                else f"the machine that made the {role} has it in its "
+                else f"the machine that created the {role} has the key in its "
                 f"key directory, as {role}-….key: copy it here",
             )
         key = found[0]
@@ -168,8 +170,9 @@ class LogKeyDirectory:
         if pem.startswith(_ENCRYPTED):
             if passphrase is None:
                 raise SnapshotterError(
-                    f"the key {file} has a passphrase, and none was given",
-                    hint="name a file that holds it: log_passphrase_file in the settings",
+                    f"the key {file} has a passphrase, but no passphrase was given",
+                    hint="name a file that contains the passphrase in the setting "
+                    "log_passphrase_file",
                 )
             secret = passphrase()
         signer = _signer(file, pem, key, secret)
@@ -197,10 +200,10 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
         key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
     except (EvidenceInvalid, ValueError) as error:
         raise SnapshotterError(
-            f"{file} does not end in a verifier key", hint="restore it from a backup"
+            f"{file} does not end with a verifier key", hint="restore the file from a backup"
         ) from error
     if not file.name.startswith(f"{next(r for r, k in _KINDS.items() if k == key.kind)}-"):
-        raise SnapshotterError(f"{file} holds a key of another kind than its name says")
+        raise SnapshotterError(f"{file} contains a key of another kind than its name states")
     return pem + separator, key
 
 
@@ -208,13 +211,14 @@ def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> F
     try:
         private_key = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        wrong = "the passphrase does not open" if secret else "no private key is in"
+        wrong = "the passphrase is wrong for" if secret else "no private key was found in"
         raise SnapshotterError(
-            f"{wrong} {file}", hint="if you are sure of it, restore the file from your backup"
+            f"{wrong} {file}",
+            hint="check the passphrase; if it is right, restore the file from a backup",
         ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
         raise SnapshotterError(f"{file} is not an Ed25519 key")
     try:
         return FileLogSigner(private_key, key)
     except ValueError as error:
-        raise SnapshotterError(f"{file}: {error}", hint="restore it from a backup") from error
+        raise SnapshotterError(f"{file}: {error}", hint="restore the file from a backup") from error

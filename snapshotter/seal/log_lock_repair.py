@@ -103,9 +103,8 @@ class LogRepair:
                 # Another repair was quicker, and writers may have gone on from there.
         except EvidenceInvalid as error:
             raise LogDamaged(
-                f"the log in {self._store.url} can not be repaired: {error.message}",
-                hint="snapshotter log check and snapshotter audit say more; restore the folder "
-                "log/ from a replica or a backup",
+                f"the log in {self._store.url} cannot be repaired: {error.message}",
+                hint="restore the folder log/ from a replica or a backup",
             ) from error
         if found.was_mirror:
             with contextlib.suppress(SnapshotterError):  # with a lock the mark says nothing more
@@ -130,8 +129,8 @@ class LogRepair:
         is_mirror = held is None and self._read(log_state.MIRROR) is not None
         if is_mirror and not take_over:
             raise EvidenceInvalid(
-                "it is a copy of another store's log; --take-over makes a log of it, where the "
-                "first store is lost for good"
+                "the log is a copy of the log of another store; if that store is lost for good, "
+                "--take-over makes this copy the log"
             )
         known = [
             checkpoint
@@ -139,7 +138,7 @@ class LogRepair:
             if checkpoint is not None
         ]
         if not known:
-            raise EvidenceInvalid("no checkpoint of it is known")
+            raise EvidenceInvalid("no checkpoint of the log is known")
         base = max(known, key=lambda checkpoint: checkpoint.size)
         self._require_one_history(base.size, known)
         taken = self._taken(base.size, batch)
@@ -180,20 +179,20 @@ class LogRepair:
         roots: dict[int, bytes] = {}
         for checkpoint in known:
             if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
-                raise EvidenceInvalid(f"two trees of {checkpoint.size} entries are signed")
+                raise EvidenceInvalid(
+                    f"two different trees of {checkpoint.size} entries are signed"
+                )
         tree = merkle.Frontier()
         self._require_root(roots, tree)
         for data in self._tree(size).entries():
             tree.append(merkle.leaf_hash(data))
             self._require_root(roots, tree)
         if size and self._tree(size).root() != roots[size]:
-            raise EvidenceInvalid("its tiles are not those of its entries")
+            raise EvidenceInvalid("the files of the log do not follow from its entries")
 
     def _require_root(self, roots: Mapping[int, bytes], tree: merkle.Frontier) -> None:
         if roots.get(tree.size, tree.root) != tree.root:
-            raise EvidenceInvalid(
-                f"its entries do not lead to the tree of {tree.size} entries that was signed"
-            )
+            raise EvidenceInvalid(f"the entries do not give the signed tree of {tree.size} entries")
 
     def _taken(self, size: int, wanted: str) -> "_Candidate | None":
         """Return the batch that was, or may have been, committed after a tree of `size`."""
@@ -202,20 +201,21 @@ class LogRepair:
         begun = [candidate for candidate in found if candidate.is_begun(later)]
         if later and not begun:
             raise EvidenceInvalid(
-                f"{later[0]} is of a tree of more than {size} entries, and no checkpoint of "
-                "that is here: an older one was put in its place"
+                f"{later[0]} belongs to a tree of more than {size} entries, but its checkpoint "
+                "does "
+                "not exist: it was replaced by an older checkpoint"
             )
         trees = {candidate.root: candidate for candidate in begun or found}  # of one tree, any
         if wanted:
             named = [candidate for candidate in found if candidate.name == wanted]
             if not named or named[0].root not in trees:
-                raise EvidenceInvalid(f"no batch {wanted} may have been committed")
+                raise EvidenceInvalid(f"the batch {wanted} cannot have been committed")
             return named[0]
         if len(trees) > 1:
             names = " ".join(sorted(candidate.name for candidate in trees.values()))
             raise EvidenceInvalid(
-                "several batches are staged, and which of them was committed is not known: name "
-                f"one with --batch, the one that a witness has seen if there is one: {names}"
+                "several batches are staged, and it is not known which batch was committed: name "
+                f"a batch with --batch; prefer a batch that a witness has seen: {names}"
             )
         return next(iter(trees.values()), None)
 
@@ -253,7 +253,7 @@ class LogRepair:
         new = {tile.path: data for tile, data in batch.files.items()}
         entries = list(self._tree(size, new).entries(batch.begin, size))
         if tiles.extend(self._tree(batch.begin), entries) != batch.files:
-            raise EvidenceInvalid("a batch is not what its entries lead to")
+            raise EvidenceInvalid("a batch does not follow from its entries")
         root = self._tree(size, new).root()
         in_place = frozenset(
             tile.path

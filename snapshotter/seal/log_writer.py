@@ -178,13 +178,15 @@ class LogWriter:
             # Another writer was quicker; ours may be among what it has added.
             if self._clock.monotonic() > end:
                 raise ServiceUnavailable(
-                    f"other writers of the log in {self._store.url} were always quicker",
-                    hint="try again in a moment; snapshotter log sync adds what is missing",
+                    f"the log in {self._store.url} was busy: other writers were faster in every "
+                    "attempt",
+                    hint="try again later; this command adds the missing entries:\n  snapshotter "
+                    "log sync",
                 )
             time.sleep(pause * (0.5 + self._ids.random_bytes(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         if state.signed is None:
-            raise ValueError("nothing was to be added to a log that is not there")
+            raise ValueError("the log does not exist, and no entry was to be added")
         return AppendResult(
             indexes=tuple(places[leaf.encode()] for leaf in leaves),
             added=added,
@@ -249,10 +251,10 @@ class LogWriter:
                     if shown is not None and self._read(log_state.LOCK) is not None:
                         continue  # it was made just now
                     if shown is not None and self._read(log_state.MIRROR) is not None:
-                        raise EvidenceInvalid("it is a copy of another store's log")
+                        raise EvidenceInvalid("the log is a copy of the log of another store")
                     self._refuse_less(None if shown is None else self._open(shown.data))
                     if shown is not None:
-                        raise EvidenceInvalid("it has a checkpoint and no lock")
+                        raise EvidenceInvalid("the log has a checkpoint, but no lock")
                     return _State(tag="", signed=None)
                 lock = log_state.parse_lock(held.data)
                 committed = self._open(lock.checkpoint)
@@ -266,7 +268,7 @@ class LogWriter:
                     if there is None or there.tag != held.tag:
                         continue  # others went on between our reads
                     raise EvidenceInvalid(
-                        f"it is locked at {committed.size} entries, and another tree of "
+                        f"the lock of the log is for {committed.size} entries, but another tree of "
                         f"{published.size} is published"
                     )
                 self._refuse_less(published)
@@ -277,7 +279,9 @@ class LogWriter:
         with self._damage_translated():
             before = self._tree(state.size)
             if before.root() != state.root:
-                raise EvidenceInvalid(f"its tiles are not of the tree of {state.size} entries")
+                raise EvidenceInvalid(
+                    f"the files of the log do not belong to the tree of {state.size} entries"
+                )
             batch = Batch(begin=state.size, files=tiles.extend(before, entries))
             size = state.size + len(entries)
             root = self._tree(size, batch).root()
@@ -319,12 +323,14 @@ class LogWriter:
             # which the root shows.
         tree = self._tree(committed.size, batch)
         if tree.root() != committed.root:
-            raise EvidenceInvalid(f"the batch that leads to {committed.size} entries is not whole")
+            raise EvidenceInvalid(
+                f"the batch that leads to {committed.size} entries is not complete"
+            )
         # (3) The files. A crash among them leaves the rest for the next writer.
         if batch is not None:
             for tile in batch.files:
                 if not self._store.swap(log_state.key(tile.path), batch.files[tile], ""):
-                    raise EvidenceInvalid(f"{tile.path} holds other bytes")
+                    raise EvidenceInvalid(f"{tile.path} has other contents than expected")
         # (4) The witnesses. They have seen it before anybody else does, or never.
         cosigned = self._cosigned(committed, tree, published)
         # (5) The tree, for everybody. A crash after this leaves nothing to do.
@@ -344,7 +350,9 @@ class LogWriter:
                     return
                 if shown.size == mine.size:
                     if shown.root != mine.root:
-                        raise EvidenceInvalid(f"two trees of {mine.size} entries are signed")
+                        raise EvidenceInvalid(
+                            f"two different trees of {mine.size} entries are signed"
+                        )
                     wanted = self._with_cosignatures(shown.note, mine.note.signatures)
                     if wanted == shown.note:
                         return
@@ -381,7 +389,7 @@ class LogWriter:
                 try:
                     return merkle.consistency_proof(old, committed.size, tree.node)
                 except EvidenceInvalid as error:
-                    raise SnapshotterError(f"no proof could be made for it: {error}") from error
+                    raise SnapshotterError(f"no log proof could be made: {error}") from error
 
         def ask(number: int, witness: Witness) -> None:
             known = published.size if published and witness.public_key in seen else 0
@@ -407,7 +415,7 @@ class LogWriter:
                 lines += note.parse_signature_lines(answers[number].decode())
             else:
                 why = silent.get(number, f"did not answer within {WITNESS_S:.0f} s")
-                self._show_message(f"{witness.name} has not cosigned the log: {why}")
+                self._show_message(f"the witness {witness.name} has not cosigned the log: {why}")
         return self._open(note.with_signatures(committed.note, lines).encode())
 
     def _refuse_less(self, shown: SignedCheckpoint | None) -> None:
@@ -419,8 +427,8 @@ class LogWriter:
             known = self._open(remembered)
             if shown is None or shown.size < known.size:
                 raise EvidenceInvalid(
-                    f"it has {shown.size if shown else 0} entries, and had {known.size}: "
-                    "somebody put an older state in its place"
+                    f"the log has {shown.size if shown else 0} entries, but had {known.size}: "
+                    "it was replaced by an older state"
                 )
             proof = merkle.consistency_proof(known.size, shown.size, self._tree(shown.size).node)
             merkle.check_consistency(known.size, shown.size, proof, known.root, shown.root)
@@ -449,7 +457,7 @@ class LogWriter:
     def _open_published(self) -> SignedCheckpoint:
         there = self._read(log_state.CHECKPOINT)
         if there is None:
-            raise EvidenceInvalid("its checkpoint is gone")
+            raise EvidenceInvalid("the checkpoint of the log does not exist any more")
         return self._open(there.data)
 
     def _read_lock_name(self) -> str:
@@ -495,7 +503,8 @@ class LogWriter:
             yield
         except EvidenceInvalid as error:
             raise LogDamaged(
-                f"the log in {self._store.url} is not written to: {error.message}",
-                hint="snapshotter log check says more; if the store was restored from a backup, "
-                "restore all of it, and what came after",
+                f"no entry was added to the log in {self._store.url}: {error.message}",
+                hint="check the log with snapshotter log check; if the store was restored from a "
+                "backup, "
+                "restore all of it, with later changes",
             ) from error

@@ -48,12 +48,13 @@ def open_pkcs11(
         import pkcs11
     except ImportError as error:
         raise SnapshotterError(
-            "python-pkcs11 is not installed", hint="pip install 'snapshotter[pkcs11]'"
+            "python-pkcs11 is not installed",
+            hint="install the extra:\n  pip install 'snapshotter[pkcs11]'",
         ) from error
     if not Path(reference.module).is_file():
         raise SnapshotterError(
-            f"there is no PKCS#11 module {reference.module}",
-            hint="install the token's software, and name its library: module-path=…",
+            f"the PKCS#11 module {reference.module} does not exist",
+            hint="install the software of the token, and name its library: module-path=…",
         )
     pin = _pin(reference, ask)
     token = _Token(pkcs11, reference, where, pin)
@@ -72,13 +73,14 @@ def _pin(reference: Pkcs11Reference, ask: Callable[[], bytes] | None) -> str:
         pin = ask()
     else:
         raise SnapshotterError(
-            "the token wants its PIN, and there is nobody to ask",
-            hint="write it into a file that only you may read: pin-source=FILE in the reference",
+            "the token requires its PIN, but no terminal exists to ask for it",
+            hint="write the PIN into a file that only you can read, and name it in the "
+            "reference: pin-source=FILE",
         )
     try:
         return pin.decode()
     except UnicodeDecodeError as error:
-        raise SnapshotterError("the token's PIN is not UTF-8") from error
+        raise SnapshotterError("the PIN of the token is not UTF-8") from error
 
 
 class _Token:
@@ -144,7 +146,7 @@ class _Token:
         public = self._only(session, {attribute.CLASS: kind.PUBLIC_KEY, **wanted}, "public")
         key = load_der_public_key(encode_ec_public_key(public))
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise SnapshotterError(f"{self._where} holds a key of another kind under that name")
+            raise SnapshotterError(f"{self._where} has a key of another kind with this name")
         self._private = private
         return key
 
@@ -167,11 +169,13 @@ class _Token:
         ]
         if not found:
             raise ServiceUnavailable(
-                f"{self._where} is not there", hint="plug it in, or check token= in the reference"
+                f"{self._where} was not found",
+                hint="connect the token, or check token= in the reference",
             )
         if len(found) > 1:
             raise SnapshotterError(
-                f"{len(found)} tokens fit the reference", hint="add token= or serial= to it"
+                f"several tokens match the reference: {len(found)}",
+                hint="add token= or serial= to the reference",
             )
         return found[0]
 
@@ -180,9 +184,10 @@ class _Token:
         if len(found) == 1:
             return found[0]
         raise SnapshotterError(
-            f"{self._where} holds {len(found)} {what} elliptic-curve keys of that name, and one "
-            "is wanted",
-            hint="name it by object= and id=; both halves of the key have to be on the token",
+            f"{self._where} has {len(found)} {what} elliptic-curve keys with this name, but one "
+            "is expected",
+            hint="name the key by object= and id=; the token must have the private and the "
+            "public key",
         )
 
 
@@ -200,18 +205,19 @@ class _Translated:
         library = self._pkcs11
         if isinstance(error, library.PinIncorrect | library.PinInvalid | library.PinLenRange):
             raise SnapshotterError(
-                f"{self._where} refuses the PIN",
-                hint="check the file with the PIN now: a token locks itself after a few tries",
+                f"{self._where} rejects the PIN",
+                hint="check the file with the PIN before you try again: a token locks after a "
+                "few wrong PINs",
             ) from error
         if isinstance(error, library.PinLocked | library.PinExpired):
             raise SnapshotterError(
-                f"{self._where} has locked itself, or its PIN has expired",
-                hint="set a new PIN with the software of its maker",
+                f"{self._where} is locked, or its PIN has expired",
+                hint="set a new PIN with the software of the token",
             ) from error
         if isinstance(error, library.PKCS11Error | OSError | RuntimeError):
             words = f"{type(error).__name__} {error}".strip()
             raise ServiceUnavailable(
-                f"{self._where} does not do it: {words}", hint="see whether it is plugged in"
+                f"{self._where} cannot sign: {words}", hint="check whether the token is connected"
             ) from error
 
 
@@ -235,6 +241,6 @@ def _within(seconds: float, where: str, work: Callable[[], _T]) -> _T:
     if not done:
         raise ServiceUnavailable(
             f"{where} did not answer within {seconds:g} s",
-            hint="see whether it waits for a button, or was taken out",
+            hint="check whether the token waits for a button, or was removed",
         )
     return done[0]

@@ -76,7 +76,7 @@ def _disk_errors_translated() -> Iterator[None]:
     except OSError as error:
         raise SnapshotterError(
             f"the bundle could not be written: {error.strerror or error}",
-            hint="free some disk space, or point the spool elsewhere (spool_dir)",
+            hint="free disk space, or set spool_dir to another directory",
         ) from error
 
 
@@ -235,23 +235,23 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     ids = [signer.key_id for signer in signers]
     if len(set(ids)) != len(ids):
         raise SnapshotterError(
-            f"the key {next(key_id for key_id in ids if ids.count(key_id) > 1)} signs twice",
-            hint="a bundle counts keys: name each one once in key and cosigners",
+            f"the key {next(key_id for key_id in ids if ids.count(key_id) > 1)} is named twice",
+            hint="name each key once in the settings key and cosigners",
         )
     if len(ids) > names.MAX_SIGNATURES:
-        raise SnapshotterError(f"a bundle has at most {names.MAX_SIGNATURES} signatures")
+        raise SnapshotterError(f"a bundle can have at most {names.MAX_SIGNATURES} signatures")
     if len(ids) > 1 and len(ids) * authorities > names.MAX_LATE_TOKENS:
         raise SnapshotterError(
             f"{len(ids)} signers and {authorities} timestamp authorities are "
             f"{len(ids) * authorities} tokens, and a bundle has room for "
             f"{names.MAX_LATE_TOKENS} that come late",
-            hint="configure fewer authorities, or fewer cosigners",
+            hint="configure fewer timestamp authorities, or fewer cosigners",
         )
     if len(ids) < decision.require_signatures:
         raise PolicyRefused(
             f"policy {decision.policy_name} requires {decision.require_signatures} signatures, and "
             f"{len(ids)} keys are configured",
-            hint="name the others as cosigners",
+            hint="name further keys in the setting cosigners",
         )
 
 

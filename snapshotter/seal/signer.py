@@ -67,7 +67,7 @@ class FileSigner:
 
     def __init__(self, private_key: ec.EllipticCurvePrivateKey) -> None:
         if not isinstance(private_key.curve, ec.SECP384R1):
-            raise ValueError("a signing key is on the curve P-384")
+            raise ValueError("a signing key must be on the curve P-384")
         self._private_key = private_key
 
     @property
@@ -117,7 +117,7 @@ class RetiredKey:
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:
-            raise ValueError(f"a key is retired as {' or '.join(REASONS)}")
+            raise ValueError(f"the reason to retire a key must be {' or '.join(REASONS)}")
 
     def encode(self) -> bytes:
         """Return the bytes of `NAME.retired.json`."""
@@ -134,10 +134,10 @@ class RetiredKey:
         """Read what `encode` writes. Raises ValueError or EvidenceInvalid."""
         value = canonical_json.loads(data)
         if not isinstance(value, dict) or set(value) != {"at", "reason", "successor"}:
-            raise ValueError("it does not have the fields of one")
+            raise ValueError("the file does not have the required fields")
         successor = value["successor"] or ""
         if successor and not (isinstance(successor, str) and _NAME.fullmatch(successor)):
-            raise ValueError("its successor is no name of a key")
+            raise ValueError("the name of the successor is not the name of a key")
         return cls(
             at=canonical_json.parse_instant(value["at"]),
             reason=str(value["reason"]),
@@ -193,7 +193,7 @@ class KeyDirectory:
         """
         _check_name(name)
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
-            raise SnapshotterError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes")
+            raise SnapshotterError(f"a passphrase must have 1 to {MAX_PASSPHRASE} bytes")
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
             encryption = serialization.BestAvailableEncryption(passphrase)
@@ -255,8 +255,8 @@ class KeyDirectory:
         if found is not None:
             return found
         raise SnapshotterError(
-            f"no key {name_or_key_id!r} in {self._path}",
-            hint="see `snapshotter keys list`, or make one with `snapshotter keys init`",
+            f"{self._path} contains no key {name_or_key_id!r}",
+            hint="list the keys, or make a key:\n  snapshotter keys list\n  snapshotter keys init",
         )
 
     def add_held(
@@ -293,9 +293,10 @@ class KeyDirectory:
             retired.at > before.at or (before.reason != retired.reason == REASONS[0])
         ):
             raise SnapshotterError(
-                f"the key {stored.name!r} is retired as {before.reason} from "
-                f"{canonical_json.instant(before.at)} on already",
-                hint="it can be made worse, and never undone: --at that instant, or earlier",
+                f"the key {stored.name!r} is already retired as {before.reason} from "
+                f"{canonical_json.instant(before.at)} on",
+                hint="give --at with that time or an earlier time, because a retirement cannot "
+                "be undone",
             )
         self._files.check()
         self._files.replace(self._path / f"{stored.name}{_RETIRED}", retired.encode())
@@ -320,7 +321,7 @@ class KeyDirectory:
             held = open_external_key(stored.reference, ask=passphrase)
             if held.key_id != stored.key_id:
                 raise SnapshotterError(
-                    f"another key is now behind {stored.reference}: {held.key_id}, and "
+                    f"the key at {stored.reference} is now another key, {held.key_id}; "
                     f"{stored.name!r} is {stored.key_id}",
                     hint="if it was replaced on purpose, add it under a name of its own: "
                     "snapshotter keys add",
@@ -328,8 +329,8 @@ class KeyDirectory:
             return held
         if stored.private_file is None:
             raise SnapshotterError(
-                f"the private key {stored.name!r} is not in {self._path}: it was moved away",
-                hint=f"bring {stored.name}.pem back to sign with it",
+                f"the private key {stored.name!r} is not in {self._path}",
+                hint=f"move {stored.name}.pem back to this directory to sign with the key",
             )
         self._files.check()
         pem = read_secret(stored.private_file, _MAX_PEM, what="a private key")
@@ -338,8 +339,8 @@ class KeyDirectory:
             self._files.put_new(stored.public_file, signer.public_key_pem, mode=0o644)
         elif signer.public_key != stored.public_key:
             raise SnapshotterError(
-                f"{stored.private_file} and {stored.public_file.name} are not one key",
-                hint="one of the two was replaced: restore both from the same backup",
+                f"{stored.private_file} and {stored.public_file.name} do not belong to one key",
+                hint="restore both files from the same backup",
             )
         return signer
 
@@ -353,8 +354,9 @@ class KeyDirectory:
         stored = self.find(name_or_key_id)
         if stored.public_key is None:
             raise SnapshotterError(
-                f"{stored.public_file} is missing, and the private key is encrypted",
-                hint="sign once with the key: that writes the file again",
+                f"{stored.public_file} is missing, and it cannot be made from the encrypted "
+                "private key",
+                hint="sign once with the key, which writes the file again",
             )
         return public_pem(stored.public_key)
 
@@ -366,8 +368,8 @@ class KeyDirectory:
 
     def _taken(self, name: str) -> SnapshotterError:
         return SnapshotterError(
-            f"a key named {name!r} is already in {self._path}, and keys are never overwritten",
-            hint="choose another --name, or look at it with `snapshotter keys show`",
+            f"{self._path} already contains a key named {name!r}, and keys are not replaced",
+            hint="choose another --name, or show the key:\n  snapshotter keys show",
         )
 
     def _describe(self, name: str) -> StoredKey | None:
@@ -387,7 +389,8 @@ class KeyDirectory:
                 key = load_public_pem(read_limited(public, _MAX_PEM))
             except KeyInvalid as error:
                 raise SnapshotterError(
-                    f"{public}: {error}", hint="restore it from a backup, or move it away"
+                    f"{public}: {error}",
+                    hint="restore the file from a backup, or move it to another directory",
                 ) from error
         elif head.startswith(_PLAIN):
             key = _parse_plain(private, head).public_key()
@@ -411,15 +414,16 @@ class KeyDirectory:
             return RetiredKey.decode(read_limited(file, _MAX_PEM))
         except (ValueError, EvidenceInvalid) as error:
             raise SnapshotterError(
-                f"{file} can not be read: {error}",
-                hint="it says that the key must not sign any more: restore it from a backup",
+                f"{file} cannot be read: {error}",
+                hint="restore the file from a backup; it states that the key must not sign any "
+                "more",
             ) from error
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
-            f"{name!r} is no name for a key",
+            f"{name!r} is not a valid name for a key",
             hint="use up to 48 of a-z, 0-9, - and _, the first a letter or a digit",
         )
 
@@ -436,21 +440,21 @@ def _parse_private(
     stored: StoredKey, pem: bytes, passphrase: PassphraseSource | None
 ) -> ec.EllipticCurvePrivateKey:
     if stored.private_file is None:
-        raise ValueError("a key that is not here can not be parsed")
+        raise ValueError("the key is not on this machine and cannot be parsed")
     if not stored.encrypted:
         return _parse_plain(stored.private_file, pem)
     if passphrase is None:
         raise SnapshotterError(
-            f"the key {stored.name!r} has a passphrase, and none was given",
-            hint="name a file that holds it: --passphrase-file FILE",
+            f"the key {stored.name!r} has a passphrase, but no passphrase was given",
+            hint="name a file that contains the passphrase with the option --passphrase-file",
         )
     return _parse(
         stored.private_file,
         pem,
         passphrase(),
         SnapshotterError(
-            f"the passphrase does not open the key {stored.name!r}",
-            hint="try again; if you are sure of it, the file is damaged: restore your backup",
+            f"the passphrase of the key {stored.name!r} is wrong",
+            hint="try again; if the passphrase is right, the file is damaged: restore a backup",
         ),
     )
 
@@ -471,6 +475,6 @@ def _parse(
         raise refused from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
         raise SnapshotterError(
-            f"{file} is not a key on the curve P-384", hint="make one with `snapshotter keys init`"
+            f"{file} is not a key on the curve P-384", hint="make a key:\n  snapshotter keys init"
         )
     return key

@@ -80,7 +80,7 @@ class HttpTimestampAuthority:
                 f"the address of {name} is neither http nor https: {_without_userinfo(url)}"
             )
         if timeout_s <= 0:
-            raise ValueError("a limit of no seconds lets nothing through")
+            raise ValueError("a time limit must be longer than 0 seconds")
         if proxy is not None and transport is not None:
             raise ValueError("a proxy would lead past the transport")
         self._name = name
@@ -175,9 +175,9 @@ class HttpTimestampAuthority:
         except httpx.TooManyRedirects as error:
             raise self._unavailable(f"redirects more than {_MAX_REDIRECTS} times") from error
         except httpx.ConnectError as error:
-            raise self._unavailable(f"can not be reached: {error}") from error
+            raise self._unavailable(f"cannot be reached: {error}") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._unavailable(f"the exchange broke off: {error}") from error
+            raise self._unavailable(f"closed the connection: {error}") from error
 
     def _read(self, answer: "httpx.Response", deadline: float) -> bytes:
         if answer.status_code != 200:
@@ -186,8 +186,8 @@ class HttpTimestampAuthority:
         if media_type != _REPLY:
             raise AnswerRefused(
                 f"timestamp authority {self._name} answered with"
-                f" {media_type[:80] or 'something without a type'} instead of a timestamp",
-                hint="a proxy or a sign-in page of the network may have answered in its place",
+                f" {media_type[:80] or 'data without a media type'} instead of a timestamp",
+                hint="check whether a proxy or a log-in page of the network answered instead",
             )
         body = bytearray()
         for chunk in answer.iter_raw():
@@ -205,8 +205,9 @@ class HttpTimestampAuthority:
     def _unavailable(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(
             f"timestamp authority {self._name} {what}",
-            hint=f"check that {_without_userinfo(self._url)} can be reached, then: "
-            "snapshotter timestamp",
+            hint=f"check that {_without_userinfo(self._url)} can be reached. Then request the "
+            "token:\n"
+            "  snapshotter timestamp",
         )
 
 
@@ -296,7 +297,7 @@ def stamp_all(
         while (left := end - time.monotonic()) > 0 and not (hurried := hurry()):
             if everyone_answered.wait(min(left, _HURRY_S)):
                 break
-    why = "before it was interrupted" if hurried else f"within {timeout_s:g} s"
+    why = "before the interruption" if hurried else f"within {timeout_s:g} s"
     with lock:
         answered = dict(results)
     return tuple(

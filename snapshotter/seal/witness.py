@@ -64,7 +64,7 @@ class WitnessService:
         self._key = VerifierKey(name=signer.name, kind=COSIGNATURE_V1, public_key=signer.public_key)
         self._logs = tuple(logs)
         if any(verifier_key.kind != ED25519 for verifier_key in self._logs):
-            raise ValueError("a log signs with a key for notes")
+            raise ValueError("a log must sign with a key for notes")
 
     @property
     def key(self) -> VerifierKey:
@@ -120,7 +120,7 @@ class WitnessService:
                 self._write(self._file(origin), kept.encode())
         except OSError as error:
             raise SnapshotterError(
-                f"{self._directory} can not be written: {error.strerror or error}",
+                f"{self._directory} cannot be written: {error.strerror or error}",
                 hint="nothing was cosigned",
             ) from error
         return WitnessResponse(status=200, body=line.line.encode())
@@ -155,15 +155,16 @@ class WitnessService:
             parsed = note.parse(data)
             cosigned = note.find_cosignature(parsed, self._key)
             if cosigned is None:
-                raise EvidenceInvalid("it is not cosigned by this witness")
+                raise EvidenceInvalid("the record is not cosigned by this witness")
             return SignedCheckpoint(
                 checkpoint=note.parse_checkpoint(parsed.text), note=parsed, cosignatures=(cosigned,)
             )
         except EvidenceInvalid as error:
             raise SnapshotterError(
                 f"{self._file(origin)} is not a record of this witness: {error}",
-                hint="nothing of this log is cosigned until it is restored: to forget what was "
-                "cosigned would allow a fork",
+                hint="restore the file from a backup; until then this witness cosigns nothing of "
+                "this "
+                "log, because without the file two histories could be cosigned",
             ) from error
 
     def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:

@@ -50,7 +50,7 @@ class HttpWitness:
         timeout_s: float = 8.0,
     ) -> None:
         if key.kind != COSIGNATURE_V1:
-            raise ValueError("a witness has a key for cosignatures")
+            raise ValueError("a witness must have a key for cosignatures")
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             raise ValueError(f"the address of {key.name} is neither http nor https")
         self._key = key
@@ -84,7 +84,7 @@ class HttpWitness:
         if status == 409 and media_type == _SIZE_TYPE:
             known = self._size(body)
             if known > size:
-                raise self._refused(f"has seen {known} entries already")
+                raise self._refused(f"has already seen {known} entries")
             status, _, body = self._post(checkpoint, known, prove(known), deadline)
         if status != 200:
             raise self._refused(_REASONS.get(status, f"answered with HTTP status {status}"))
@@ -101,15 +101,15 @@ class HttpWitness:
             ]
             signed = note.Note(text=note.parse(checkpoint).text, signatures=tuple(mine[:1]))
             if note.find_cosignature(signed, self._key) is None:
-                raise self._refused("answered with no cosignature of its key")
+                raise self._refused("answered without a cosignature of its key")
         except (EvidenceInvalid, UnicodeDecodeError) as error:
-            raise self._refused(f"answered with no good cosignature: {error}") from error
+            raise self._refused(f"answered without a valid cosignature: {error}") from error
         return mine[0].line.encode()
 
     def _size(self, body: bytes) -> int:
         text = body.decode("ascii", "replace").removesuffix("\n")
         if not (text.isascii() and text.isdigit()) or int(text[:17]) > merkle.MAX_SIZE:
-            raise self._refused("does not say what it has seen")
+            raise self._refused("does not state which tree it has seen")
         return int(text[:17])
 
     def _post(
@@ -156,21 +156,21 @@ class HttpWitness:
         except httpx.TimeoutException as error:
             raise self._refused(f"did not answer within {self._timeout_s:g} s") from error
         except httpx.ConnectError as error:
-            raise self._refused(f"can not be reached: {error}") from error
+            raise self._refused(f"cannot be reached: {error}") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._refused(f"the exchange broke off: {error}") from error
+            raise self._refused(f"closed the connection: {error}") from error
 
     def _refused(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(
             f"the witness {self._key.name} {what}",
-            hint="the log goes on without it; the next checkpoint asks it again",
+            hint="the log continues without this witness; the next checkpoint is sent to it again",
         )
 
 
 _REASONS: Final = {
-    400: "does not understand what it was sent",
+    400: "does not understand the request",
     403: "does not know the key that signed the checkpoint",
-    404: "does not know this log: give it the log's verifier key",
-    409: "has seen another tree meanwhile",
-    422: "has seen ANOTHER HISTORY of this log: snapshotter log check",
+    404: "does not know this log: give the witness the verifier key of the log",
+    409: "has seen another tree in the meantime",
+    422: "has seen ANOTHER HISTORY of this log; check it with snapshotter log check",
 }

@@ -55,8 +55,10 @@ def main(argv: list[str] | None = None) -> int:
         "bundle",
         type=Path,
         metavar="FILE",
-        help="the .wacz file, and sidecars beside it are read; the .html file of a pack; or the "
-        ".json file of a take-down event, with its bundles in the same folder",
+        help="the .wacz file of a bundle, whose sidecars are read from the same folder; the "
+        ".html file "
+        "of a proof pack; or the .json file of a take-down event, with its bundles in the same "
+        "folder",
     )
     parser.add_argument(
         "--bundles",
@@ -64,16 +66,24 @@ def main(argv: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="DIR",
-        help="where the bundles of an event lie, if not beside it; may be given several times",
+        help="folder that contains the bundles of an event, if they are not beside it; can be "
+        "repeated",
     )
-    parser.add_argument("--trust", type=Path, required=True, help="trust.json, its .sig beside it")
-    parser.add_argument("--root-key", required=True, help="the key id of the trust file's signer")
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        required=True,
+        help="trust file trust.json; its signature trust.json.sig must be beside it",
+    )
+    parser.add_argument(
+        "--root-key", required=True, help="id of the root key that signed the trust file"
+    )
     parser.add_argument(
         "--seen-version",
         type=int,
         default=0,
         metavar="N",
-        help="the newest version of the trust file that you have seen: an older one is refused",
+        help="newest version of the trust file that you have seen; an older version is rejected",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
@@ -103,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         # The verdict stands, printed or not; the interpreter must not try to print it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"snapshotter: the output can not be written: {error.strerror}\n")
+            sys.stderr.write(f"snapshotter: the output cannot be written: {error.strerror}\n")
             return code if found.verdict is Verdict.FAILED else SnapshotterError.exit_code
     return code
 
@@ -125,8 +135,9 @@ def _verify(
         )
     if kind is FileKind.CAMPAIGN and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
-            f"{file} is a campaign report: this verifier has no rules, so it established nothing",
-            hint=f"judge it with the whole package: snapshotter verify {file}",
+            f"{file} is a campaign report, which this verifier cannot judge, because it has no "
+            "take-down rules",
+            hint=f"verify the report with the whole package:\n  snapshotter verify {file}",
         )
     return verify_on_disk(stream, file, trust, now=now)
 

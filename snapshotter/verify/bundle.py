@@ -112,7 +112,9 @@ def verify_bundle(
             raise error.cause from error
         state.findings.append(
             Finding.failed(
-                "internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}"
+                "internal",
+                Code.INTERNAL,
+                f"a check ended with an error of this software: {type(error).__name__}: {error}",
             )
         )
     return Report(
@@ -241,7 +243,9 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             limit = _limit(member)
             if limit is not None and member.length > limit:
                 yield Finding.failed(
-                    "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
+                    "container",
+                    Code.CONTAINER,
+                    f"{member.name} is longer than the limit of {limit} bytes",
                 )
                 return
         state.contents = container.read(stream, _is_held, state.measures.of)
@@ -250,7 +254,7 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     yield Finding.passed(
         "container",
-        f"the file is the one canonical container of its {len(state.contents.members)} members",
+        f"the container is valid and canonical; files in it: {len(state.contents.members)}",
     )
 
 
@@ -274,17 +278,19 @@ def _limit(member: Member) -> int | None:
 def _names(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     present = set(state.read.members)
     problems = [
-        Finding.failed("names", Code.MISSING, f"{name} is missing")
+        Finding.failed("names", Code.MISSING, f"the file {name} is missing")
         for name in sorted(names.REQUIRED - present)
     ]
     problems += [
-        Finding.failed("names", Code.UNLISTED, f"{name} has no place in a bundle")
+        Finding.failed("names", Code.UNLISTED, f"the file {name} does not belong in a bundle")
         for name in sorted(present)
         if not (names.is_listed(name) or names.is_unlisted(name) or name == names.MANIFEST_BLAKE3)
     ]
     yield from problems
     if not problems:
-        yield Finding.passed("names", "every file has a place in a bundle, and none is missing")
+        yield Finding.passed(
+            "names", "all required files exist, and every file belongs in a bundle"
+        )
 
 
 # (3) hashes: both manifests against what was read.
@@ -305,34 +311,52 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if names.CAPTURE_RECORD not in sha256 or names.MANIFEST_BLAKE3 not in sha256:
         problems.append(
             Finding.failed(
-                "hashes", Code.MANIFEST, "the signed list is not the manifest of a bundle"
+                "hashes", Code.MANIFEST, "the signed list of files is not the manifest of a bundle"
             )
         )
     there = {name for name in contents.members if names.is_listed(name)}
     expected = there | {names.MANIFEST_BLAKE3}
     for name in sorted(set(sha256) - expected):
         code = Code.MANIFEST if name in contents.members else Code.MISSING
-        problems.append(Finding.failed("hashes", code, f"{name} is listed and is not there"))
+        problems.append(
+            Finding.failed(
+                "hashes", code, f"the signed list names {name}, but the file does not exist"
+            )
+        )
     for name in sorted(expected - set(sha256)):
         problems.append(
-            Finding.failed("hashes", Code.UNLISTED, f"{name} is there and is not listed")
+            Finding.failed(
+                "hashes",
+                Code.UNLISTED,
+                f"the file {name} exists, but the signed list does not name it",
+            )
         )
     if set(b3) != set(sha256) - {names.MANIFEST_BLAKE3}:
         problems.append(
-            Finding.failed("hashes", Code.BLAKE3, "the two manifests do not list the same files")
+            Finding.failed(
+                "hashes",
+                Code.BLAKE3,
+                "the SHA-256 list and the BLAKE3 list do not name the same files",
+            )
         )
     for name in sorted(expected & set(sha256)):
         if contents.digests[name].sha256 != sha256[name]:
-            problems.append(Finding.failed("hashes", Code.HASH, f"{name} is not as it was sealed"))
+            problems.append(
+                Finding.failed(
+                    "hashes", Code.HASH, f"the file {name} was changed after sealing (SHA-256)"
+                )
+            )
         if name in b3 and contents.digests[name].blake3 != b3[name]:
             problems.append(
-                Finding.failed("hashes", Code.BLAKE3, f"{name} is not as it was sealed (BLAKE3)")
+                Finding.failed(
+                    "hashes", Code.BLAKE3, f"the file {name} was changed after sealing (BLAKE3)"
+                )
             )
     yield from problems
     if not problems:
         state.listed = sha256
         yield Finding.passed(
-            "hashes", f"{len(sha256)} files match their SHA-256 and BLAKE3 digests"
+            "hashes", f"all files match their SHA-256 and BLAKE3 digests; files: {len(sha256)}"
         )
 
 
@@ -357,7 +381,9 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             continue
         if not keys.verify_signature(key, signature, kept[names.MANIFEST_SHA256]):
             yield Finding.failed(
-                "signature", Code.SIG, f"{names.signature(slot)} does not hold over the manifest"
+                "signature",
+                Code.SIG,
+                f"the signature {names.signature(slot)} is not valid for the manifest",
             )
             continue
         state.signatures.append(
@@ -385,7 +411,7 @@ def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
         return
     state.record = value
-    yield Finding.passed("record", "the capture record is well formed")
+    yield Finding.passed("record", "the capture record is valid")
 
 
 def _check_record(value: Any) -> None:
@@ -401,21 +427,21 @@ def _check_record(value: Any) -> None:
         "when": {"ended_at": str, "started_at": str},
     }
     if not isinstance(value, dict) or value.get("format") != RECORD_FORMAT:
-        raise EvidenceInvalid(f"not a record of the format {RECORD_FORMAT}")
+        raise EvidenceInvalid(f"the record does not have the format {RECORD_FORMAT}")
     _check_shape(value, shape, "")
     if min(value["requires"]["signatures"], value["requires"]["timestamps"]) < 0:
-        raise EvidenceInvalid("it requires less than nothing")
+        raise EvidenceInvalid("the record requires a negative number of signatures or timestamps")
     signers = value["signers"]
     if not 1 <= len(signers) <= names.MAX_SIGNATURES:
-        raise EvidenceInvalid("the record names no signers, or too many")
+        raise EvidenceInvalid("the record names no signers, or too many signers")
     for number, signer in enumerate(signers, start=1):
         _check_shape(
             signer, {"algorithm": str, "key_id": str, "slot": str, "wacz_auth": bool}, "signers."
         )
         if signer["slot"] != f"sig-{number:02}" or not keys.is_key_id(signer["key_id"]):
-            raise EvidenceInvalid(f"signer {number} is not named as it has to be")
+            raise EvidenceInvalid(f"the entry of signer {number} is invalid")
     if len({signer["key_id"] for signer in signers}) != len(signers):
-        raise EvidenceInvalid("one key signs twice")
+        raise EvidenceInvalid("the record names one key for two signatures")
     if not all(isinstance(name, str) for name in value["authorities"]):
         raise EvidenceInvalid("authorities is not a list of names")
 
@@ -431,7 +457,9 @@ def _named_at(bundle_id: str) -> datetime:
         else:
             if at.year >= MIN_YEAR:
                 return at
-    raise EvidenceInvalid(f"bundle_id is not YYYYMMDDtHHMMSSz-… and sixteen letters: {bundle_id!r}")
+    raise EvidenceInvalid(
+        f"bundle_id does not have the form YYYYMMDDtHHMMSSz-xxxxxxxxxxxxxxxx: {bundle_id!r}"
+    )
 
 
 def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
@@ -457,7 +485,9 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     for name in sorted(kept):
         if name.startswith("seal/sig-") and int(name[9:11]) > len(signers):
             yield Finding.failed(
-                "signature", Code.UNLISTED, f"{name} belongs to no signer of the record"
+                "signature",
+                Code.UNLISTED,
+                f"the file {name} belongs to no signer that the record names",
             )
     yield from _gap_findings(kept, len(signers))
     for slot, signer in enumerate(signers, start=1):
@@ -474,12 +504,12 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             )
         elif keys.algorithm(signature.key) != signer["algorithm"]:
             yield Finding.failed(
-                "signature", Code.ALG, "the record names another algorithm than the key's"
+                "signature", Code.ALG, "the algorithm in the record is not the algorithm of the key"
             )
         else:
             state.signatures.append(signature)
             yield Finding.passed(
-                "signature", f"the list of files was signed by key {signature.key_id}"
+                "signature", f"the key {signature.key_id} signed the list of files"
             )
 
 
@@ -491,7 +521,7 @@ def _gap_findings(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
             yield Finding.failed(
                 "signature",
                 Code.UNLISTED,
-                f"the tokens over {names.signature(slot)} are not numbered from 1 on without a gap",
+                f"the numbers of the tokens for {names.signature(slot)} have a gap",
             )
 
 
@@ -541,8 +571,12 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
-                f"{there} of {required} required timestamp tokens are there"
-                + (f" over {names.signature(signature.slot)}" if signature.slot > 1 else ""),
+                f"valid timestamp tokens: {there}, required: {required}"
+                + (
+                    f", for the signature {names.signature(signature.slot)}"
+                    if signature.slot > 1
+                    else ""
+                ),
             )
 
 
@@ -593,54 +627,68 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     named, captured, ended, sealed = _times(state)
     skew, lag = state.trust.max_skew, state.trust.max_lag
     if not captured <= ended <= sealed:
-        yield Finding.failed("time", Code.TIME, "the record's own times are not in order")
+        yield Finding.failed(
+            "time",
+            Code.TIME,
+            "the times in the record are not in order: capture, end of the capture, seal",
+        )
         return
     tokens = [token for signature in state.signatures for _, token in signature.tokens]
     for token in tokens:
         if token.time > state.now + skew:
             yield Finding.failed(
-                "time", Code.TIME, f"a token is from the future: {instant(token.time)}"
+                "time",
+                Code.TIME,
+                f"a timestamp token has a time in the future: {instant(token.time)}",
             )
             return
         if sealed > token.time + skew:
             yield Finding.failed(
                 "time",
                 Code.TIME,
-                f"the record says it was sealed at {instant(sealed)}, after its token was given "
-                f"({instant(token.time)})",
+                f"the record states {instant(sealed)} as the time of the seal, but a timestamp "
+                "token "
+                f"is older ({instant(token.time)})",
             )
             return
     if not tokens:
         if sealed > state.now + skew:
-            yield Finding.failed("time", Code.TIME, f"sealed in the future: {instant(sealed)}")
+            yield Finding.failed(
+                "time", Code.TIME, f"the time of the seal is in the future: {instant(sealed)}"
+            )
         else:
             yield Finding.indeterminate(
                 "time",
                 Code.TIME,
-                f"nobody but the bundle itself says that it is of {instant(sealed)}",
+                f"only the bundle itself states that it was sealed at {instant(sealed)}",
             )
         return
     proven = min(token.time for token in tokens)
     doubts = []
     if proven - sealed > lag:
         doubts.append(
-            f"proven to exist by {instant(proven)}; that it was sealed "
-            f"{_format_span(proven - sealed)} earlier is the bundle's own word"
+            f"the bundle existed by {instant(proven)}; only the bundle itself states that it was "
+            f"sealed {_format_span(proven - sealed)} earlier"
         )
     # A token ties the seal to a time, and only these two tie the capture to the seal.
     if sealed - captured > MAX_CAPTURE:
         doubts.append(
-            f"that it was captured {_format_span(sealed - captured)} before it was sealed is the "
-            f"bundle's own word: a capture takes {_format_span(MAX_CAPTURE)} at most"
+            "only the bundle itself states that the capture began "
+            f"{_format_span(sealed - captured)} "
+            f"before the seal; a capture takes at most {_format_span(MAX_CAPTURE)}"
         )
     if abs(named - captured) > skew:
-        doubts.append(f"its id is of {instant(named)}, its capture of {instant(captured)}")
+        doubts.append(
+            f"the time in the bundle id is {instant(named)}, but the capture began at "
+            f"{instant(captured)}"
+        )
     doubts += _navigation_doubts(state.record["when"], captured, ended)
     for doubt in doubts:
         yield Finding.indeterminate("time", Code.TIME, doubt)
     if not doubts:
         yield Finding.passed(
-            "time", f"captured {instant(captured)}, proven to exist by {instant(proven)}"
+            "time",
+            f"the capture began at {instant(captured)}; the bundle existed by {instant(proven)}",
         )
 
 
@@ -656,7 +704,7 @@ def _navigation_doubts(
         except EvidenceInvalid:
             is_inside = False
         if not is_inside:
-            yield f"when.{name} is not between the beginning and the end of the capture"
+            yield f"the time when.{name} is not between the start and the end of the capture"
 
 
 def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
@@ -684,13 +732,15 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         if verdict is not Verdict.PASSED and good >= required:
             # A quorum is there so that one key may be missing, late or stolen.
             yield Finding.passed(
-                "key", f"{detail}: {signature.key_id} does not count, and {good} others are enough"
+                "key",
+                f"{detail}; the signature by {signature.key_id} does not count, and enough other "
+                f"signatures are valid: {good}",
             )
         else:
             yield Finding(check="key", verdict=verdict, code=code, detail=detail)
     if good == len(judged) < required:  # otherwise those that do not count have said why
         yield Finding.indeterminate(
-            "key", Code.QUORUM, f"{good} of {required} required signatures are there"
+            "key", Code.QUORUM, f"valid signatures: {good}, required: {required}"
         )
 
 
@@ -699,7 +749,7 @@ def _judge_signer(trusted: TrustedKey | None, signature: _Signature) -> tuple[Ve
         return (
             Verdict.INDETERMINATE,
             Code.KEY_UNKNOWN,
-            f"key {signature.key_id} is not one that you trust",
+            f"the key {signature.key_id} is not one of the keys that you trust",
         )
     return judge_key(trusted, signature.proven)
 
@@ -716,7 +766,9 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     }
     if wacz.datapackage(state.record, members) != contents.kept[names.DATAPACKAGE]:
         yield Finding.failed(
-            "derived", Code.DERIVED, f"{names.DATAPACKAGE} does not follow from the rest"
+            "derived",
+            Code.DERIVED,
+            f"the file {names.DATAPACKAGE} does not follow from the other files",
         )
         return
     digest_file = contents.kept[names.DATAPACKAGE_DIGEST]
@@ -730,7 +782,9 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "derived",
             Code.WACZ_SIG,
-            "the WACZ signature is missing" if expected else "a WACZ signature nobody announced",
+            "the WACZ signature is missing"
+            if expected
+            else "a WACZ signature exists, but the record does not announce one",
         )
         return
     first = state.signatures[0]
@@ -744,12 +798,14 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     )
     if again != digest_file:
         yield Finding.failed(
-            "derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST} does not follow from the rest"
+            "derived",
+            Code.DERIVED,
+            f"the file {names.DATAPACKAGE_DIGEST} does not follow from the other files",
         )
     elif signature is not None and not wacz.signature_holds(
         first.key, signature, wacz.hash_text(datapackage)
     ):
-        yield Finding.failed("derived", Code.WACZ_SIG, "the WACZ signature does not hold")
+        yield Finding.failed("derived", Code.WACZ_SIG, "the WACZ signature is not valid")
     else:
         yield Finding.passed("derived", "the WACZ description follows from the sealed files")
 
@@ -764,7 +820,9 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         state.record, path, contents.digests[path]
     ):
         yield Finding.failed(
-            "server-signature", Code.SERVER_SIG, f"{path} is not the file that the record names"
+            "server-signature",
+            Code.SERVER_SIG,
+            f"the file {path} is not the file that the record names",
         )
 
 
@@ -779,10 +837,13 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     *_, sealed = _times(state)
     if not events or events[-1].at > sealed:
-        yield Finding.failed("custody", Code.CUSTODY, "the custody chain does not end at the seal")
+        yield Finding.failed(
+            "custody", Code.CUSTODY, "the custody chain in the bundle does not end at the seal"
+        )
         return
     yield Finding.passed(
-        "custody", f"{len(events)} custody events up to the seal, each linked to the last"
+        "custody",
+        f"the custody chain in the bundle is unbroken; events up to the seal: {len(events)}",
     )
     if state.sidecars.custody:
         yield _custody_sidecar_finding(state)
@@ -800,22 +861,24 @@ def _custody_sidecar_finding(state: _State) -> Finding:
     name = f"/{state.text('bundle_id')}.wacz"
     problems = list(found.problems)
     problems += [
-        f"event {link.sequence} is about a file of this name with another SHA-256"
+        f"event {link.sequence} names a bundle with this id and another SHA-256"
         for link in found.events
         if link.event.receipt
         and f"/{link.event.receipt.key}".endswith(name)
         and link.event.receipt.sha256 != whole
     ]
     if problems:
-        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        more = f"; further problems: {len(problems) - 1}" if len(problems) > 1 else ""
         return Finding.indeterminate(
             "custody",
             Code.CUSTODY,
-            f"the custody chain beside the bundle does not hold: {problems[0]}{more}",
+            f"the custody chain beside the bundle is broken: {problems[0]}{more}",
         )
     after = sum(link.number > 0 for link in found.events)
     return Finding.passed(
-        "custody", f"{after} custody events after it, up to {found.head.previous}"
+        "custody",
+        f"the custody chain beside the bundle is unbroken; events after the seal: {after}, digest "
+        f"of the last event: {found.head.previous}",
     )
 
 
@@ -866,9 +929,10 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
-                f"{asked} authorities were asked for a token over "
-                f"{names.signature(signature.slot)}, and {there} good ones are there: nothing "
-                "tells one that never came from one that was taken out",
+                "timestamp authorities that were asked to confirm "
+                f"{names.signature(signature.slot)}: "
+                f"{asked}, valid tokens: {there}; it is not established whether a token never "
+                "arrived or was removed",
             )
 
 
@@ -906,9 +970,8 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         if renewed.time is not None and renewed.until is not None:
             yield Finding.passed(
                 "renewal",
-                f"{renewed.authority} renewed it at {instant(renewed.time)}, before the "
-                "certificates behind "
-                f"it ended; its own end at {instant(renewed.until)}",
+                f"{renewed.authority} renewed the proof of time at {instant(renewed.time)}, before "
+                f"the certificates ended; the renewal is valid until {instant(renewed.until)}",
             )
     state.renewed_until = renewal.renewed_until(until, state.renewed)
 
@@ -977,7 +1040,7 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("agreement", code, detail)
     if not found:
         yield Finding.passed(
-            "agreement", "the record is consistent with itself and with the files of the bundle"
+            "agreement", "the capture record contradicts neither itself nor the files of the bundle"
         )
 
 

@@ -102,12 +102,13 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
     if one.not_before is not None and by and one.not_before - max_skew > min(by):
         return (
             f"{earlier.role} quotes a checkpoint of the log that a witness saw at "
-            f"{instant(one.not_before)}, so it began after that; {later.role} existed by "
+            f"{instant(one.not_before)}, so the capture began after that time; "
+            f"{later.role} existed by "
             f"{instant(min(by))}"
         )
     # No clock is in this: what the two records say has to be further apart than clocks may be.
     if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
-        return f"the log had {later.role} before {earlier.role} began"
+        return f"{later.role} was in the log before {earlier.role} began"
     return ""
 
 
@@ -116,13 +117,13 @@ def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
     one, other = _by(earlier.found), _by(later.found)
     if _is_logged_before(earlier.found, later.found):
         return (
-            f"the log had {later.role} before {earlier.role} began, but the recorded times differ "
-            "by no more than clocks may"
+            f"{later.role} was in the log before {earlier.role} began, but the difference of the "
+            "recorded times is within the tolerance for clocks"
         )
     if one is not None and other is not None and one > other:
         return (
-            f"{earlier.role} is proven to have existed by {instant(one)}, and {later.role} "
-            f"already by {instant(other)}"
+            f"the proven time of {earlier.role} is {instant(one)}, and the proven time of "
+            f"{later.role} is earlier, {instant(other)}"
         )
     return ""
 
@@ -139,7 +140,7 @@ def _is_logged_before(one: VerifiedFacts, other: VerifiedFacts) -> bool:
 
 def _failed(earlier: CaptureInRole, later: CaptureInRole, why: str) -> Finding:
     return Finding.failed(
-        "order", Code.TIME, f"{earlier.role} came after {later.role}, not before it: {why}"
+        "order", Code.TIME, f"{earlier.role} came after {later.role}, not before: {why}"
     )
 
 
@@ -157,8 +158,7 @@ def _unproven(placed: CaptureInRole) -> UnprovenOrder:
         role=placed.role,
         against="",
         detail=f"only the clock of the capturing machine places {placed.role} in the order: "
-        "nothing "
-        "proves by when it existed",
+        "no proof shows by when the capture existed",
     )
 
 

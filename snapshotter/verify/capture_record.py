@@ -105,7 +105,7 @@ def _vantage(record: Mapping[str, Any]) -> str:
         return kind
     # No settings give a way the name of a kind; and what they name is a way through a proxy.
     if kind == _DIRECT or named in _KINDS:
-        raise EvidenceInvalid(f"the capture record names a way through {kind} as {named!r:.80}")
+        raise EvidenceInvalid(f"the capture record names the network path {kind} as {named!r:.80}")
     return text(record, "who", "network", "vantage")
 
 

@@ -71,20 +71,23 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     if proof is None:
         name = found.event.event_id
         command = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
-        return found.with_more((), (f"no log proof is beside it ({command})",))
+        return found.with_more((), (f"no log proof is beside the event. To get it: {command}",))
     if trust.log is None:
-        return found.with_more((), ("a log proof is beside it, and no log is trusted",))
+        return found.with_more((), ("a log proof is beside the event, but you trust no log",))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
     policy = trust.log.of_log(tlog_proof.checkpoint_in(proof))
     try:
         read, signed = tlog_proof.check(proof, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
-        return found.with_more((), (f"the log proof beside it does not hold: {error}",))
+        return found.with_more((), (f"the log proof beside the event is not valid: {error}",))
     if not policy.is_met_by(signed):
-        seen = f"{len(signed.cosignatures)} of {policy.quorum} required witnesses have seen it"
-        return found.with_more((), (f"{seen} in the log",))
+        seen = (
+            f"witnesses that have seen the event in the log: {len(signed.cosignatures)}, required: "
+            f"{policy.quorum}"
+        )
+        return found.with_more((), (seen,))
     finding = Finding.passed(
-        "log", f"entry {read.index} of {signed.size} in the log {policy.key.name}"
+        "log", f"the event is entry {read.index} of {signed.size} in the log {policy.key.name}"
     )
     return found.with_more((finding,), ())
 

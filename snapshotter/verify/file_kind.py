@@ -103,24 +103,25 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
     """
     if path.suffix == ".json" and (kind := _other_record(stream)) and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is not a bundle but {kind}, which verify cannot judge",
-            hint="give verify the .wacz file of a bundle. snapshotter audit judges the records of "
-            "a store; snapshotter trust show FILE shows a trust file",
+            f"{path} is {kind}, which snapshotter verify cannot verify",
+            hint="verify the .wacz file of a bundle; verify the records of a store, or show a "
+            "trust file:\n"
+            "  snapshotter audit\n  snapshotter trust show FILE",
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
         raise NotEvidence(
-            f"{path} is not a bundle but a sidecar of a bundle or an event, which verify cannot "
-            "judge alone",
-            hint="give verify the .wacz file of the bundle or the .json file of the event: verify "
-            "reads its sidecars too",
+            f"{path} is a sidecar of a bundle or an event, which snapshotter verify cannot "
+            "verify alone",
+            hint="verify the .wacz file of the bundle, or the .json file of the event: its "
+            "sidecars are read with it",
         )
     named = any(_NAMED.search(file.name) for file in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report, so "
-            "verify cannot judge it",
-            hint="give verify the .wacz file of a bundle, the .json file of an event or a report, "
-            "the .html file of a proof pack, or the id of a bundle in a store (--store)",
+            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report",
+            hint="name the .wacz file of a bundle, the .json file of an event or a report, the "
+            ".html "
+            "file of a proof pack, or the id of a bundle in a store (option --store)",
         )
     stream.seek(0)
 

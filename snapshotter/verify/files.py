@@ -48,9 +48,9 @@ def open_file(path: Path) -> BinaryIO:
     except NotRegularFile as error:
         raise NotAFile(f"{path} cannot be read: {error.strerror}") from error
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the name
-        raise SnapshotterError(f"{path} can not be read: {error}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error}") from error
 
 
 def open_named_or_none(name: str) -> BinaryIO | None:
@@ -149,7 +149,7 @@ def _read(path: Path, limit: int) -> bytes:
     try:
         data = first_bytes(path, limit + 1)
     except FileNotFoundError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
     if len(data) > limit:
         raise SnapshotterError(f"{path} is longer than {limit} bytes")
     return data
@@ -169,4 +169,4 @@ def first_bytes(path: Path, count: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error

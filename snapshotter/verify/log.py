@@ -170,26 +170,32 @@ def check_log(
             if not seen:
                 raise
             if reader.is_listed([log_state.CHECKPOINT]):
-                words = "a listing shows it, but it cannot be read"
+                words = (
+                    "the listing of the store names the checkpoint, but the checkpoint "
+                    "cannot be read"
+                )
                 yield _found("checkpoint", Verdict.INDETERMINATE, words, Code.LOG)
                 return
-            gone = f"the log is gone: {seen[0][0]} is a checkpoint of this log"
+            gone = f"the log does not exist any more: {seen[0][0]} is a checkpoint of this log"
             yield _found("checkpoint", Verdict.FAILED, gone)
             return
-        yield _found("checkpoint", Verdict.INDETERMINATE, f"it cannot be read: {error}", Code.LOG)
+        yield _found(
+            "checkpoint", Verdict.INDETERMINATE, f"the checkpoint cannot be read: {error}", Code.LOG
+        )
         return
     if reader.policy is None:
         yield _found(
             "checkpoint",
             Verdict.INDETERMINATE,
-            f"{signed.checkpoint.origin} says so itself: no verifier key was given",
+            f"only the log {signed.checkpoint.origin} itself states this, because no verifier "
+            "key was given",
             Code.KEY_UNKNOWN,
         )
     else:
         yield _found(
             "checkpoint",
             Verdict.PASSED,
-            f"{signed.size} entries, signed by {reader.policy.key.name}",
+            f"the checkpoint is signed by {reader.policy.key.name}; entries: {signed.size}",
         )
         yield from _witnesses(reader.policy, signed)
     roots = dict.fromkeys(size for size in (_size_of(data) for _, data in seen) if size is not None)
@@ -209,10 +215,12 @@ def check_log(
         yield _found(
             "tree",
             Verdict.PASSED,
-            f"every file follows from the {signed.size} entries under the root",
+            f"every file of the log follows from its entries; entries: {signed.size}",
         )
     if strangers:
-        yield _found("leaves", Verdict.FAILED, f"{strangers} entries are not leaves of this log")
+        yield _found(
+            "leaves", Verdict.FAILED, f"entries that do not have the form of this log: {strangers}"
+        )
     for name, data in seen:
         yield _continues(reader, signed, name, data, roots, readable=not problem)
 
@@ -223,12 +231,14 @@ def _witnesses(policy: LogPolicy, signed: SignedCheckpoint) -> Iterator[Finding]
         yield _found(
             "witnesses",
             Verdict.INDETERMINATE,
-            f"{len(signed.cosignatures)} of {policy.quorum} required witnesses have seen it: "
-            f"{names}",
+            f"witnesses that have seen the checkpoint: {len(signed.cosignatures)}, required: "
+            f"{policy.quorum} ({names})",
             Code.LOG_MISSING,
         )
     elif policy.witnesses:
-        yield _found("witnesses", Verdict.PASSED, f"seen by {names}")
+        yield _found(
+            "witnesses", Verdict.PASSED, f"the required witnesses have seen the checkpoint: {names}"
+        )
 
 
 def _rebuilt(
@@ -251,7 +261,7 @@ def _rebuilt(
     except EvidenceInvalid as error:
         if reader.is_listed(reader.take_missing()):
             raise EvidenceUnverifiable(
-                f"the store lists a file of the log, but does not have it by its name: {error}"
+                f"the store lists a file of the log, but cannot deliver the file: {error}"
             ) from error
         raise
 
@@ -286,7 +296,7 @@ def _rebuild(
         if tile.level != ENTRIES:
             _compare(reader, tile, levels[tile.level], size)
     if frontier.root != signed.root:
-        raise EvidenceInvalid("the entries of the log do not have the root that is signed")
+        raise EvidenceInvalid("the entries of the log do not give the root hash that is signed")
     step(size, size)
     return strangers
 
@@ -309,7 +319,7 @@ def _compare(reader: LogReader, tile: Tile, hashes: Sequence[bytes], size: int) 
     # If a partial tile is missing, the reader uses the beginning of the whole tile.
     served = TileTree(size, reader.fetch).hashes(tile.level, tile.index)
     if served[: len(hashes)] != tuple(hashes):
-        raise EvidenceInvalid(f"{tile.path} does not hold the hashes of the entries")
+        raise EvidenceInvalid(f"the file {tile.path} does not contain the hashes of the entries")
 
 
 def _continues(
@@ -329,20 +339,21 @@ def _continues(
     except EvidenceInvalid as error:
         return _found("history", Verdict.INDETERMINATE, f"{name}: {error}", Code.LOG)
     if known.origin != signed.checkpoint.origin:
-        return _found("history", Verdict.FAILED, f"{name} is of another log, {known.origin}")
+        return _found("history", Verdict.FAILED, f"{name} belongs to another log, {known.origin}")
     if known.size > signed.size:
         return _found(
             "history",
             Verdict.FAILED,
-            f"{name} has {known.size} entries, and the log has {signed.size}: it was rolled back",
+            f"{name} has {known.size} entries, but the log has {signed.size}: entries were "
+            "removed from the log",
         )
     if not readable:
-        return _found("history", Verdict.INDETERMINATE, f"{name} can not be compared", Code.LOG)
+        return _found("history", Verdict.INDETERMINATE, f"{name} cannot be compared", Code.LOG)
     if roots.get(known.size) != known.root:
         return _found(
             "history",
             Verdict.FAILED,
-            f"{name} is of another history of {known.size} entries: a fork",
+            f"{name} has another history of {known.size} entries: the log has two histories",
         )
     return _found("history", Verdict.PASSED, f"the log continues {name} of {known.size} entries")
 

@@ -81,16 +81,17 @@ def judge(
     """
     if policy is None:
         words = (
-            "a log proof is required, but no log is trusted. The owner of the trust file adds the "
+            "a log proof is required, but you trust no log. The owner of the trust file can add "
+            "the "
             "log: snapshotter trust set-log trust.json VERIFIER-KEY (snapshotter log show prints "
-            "the key)"
+            "the key of the log)"
         )
         missing = _unknown(Code.LOG_MISSING, words)
         return LogJudgement(findings=(missing,) if required else ())
     findings = [*_quoted_too_late(claim, max_skew)]
     if proof is None:
         if required:
-            words = "a log proof is required, and none is beside the bundle"
+            words = "a log proof is required, but no log proof is beside the bundle"
             findings.append(_unknown(Code.LOG_MISSING, words))
         return LogJudgement(findings=tuple(findings))
     entry = Leaf(kind=leaf.BUNDLE, name=claim.bundle_id, sha256=claim.sha256).encode()
@@ -98,7 +99,7 @@ def judge(
         read, signed = tlog_proof.check(proof, entry, policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         if required:
-            words = f"the log proof beside the bundle does not hold: {error}"
+            words = f"the log proof beside the bundle is not valid: {error}"
             findings.append(_unknown(Code.LOG, words))
         return LogJudgement(findings=tuple(findings))
     quoted = claim.quoted
@@ -114,7 +115,9 @@ def judge(
     there = len(signed.cosignatures)
     if not policy.is_met_by(signed):
         if required:
-            words = f"{there} of {policy.quorum} required witnesses have seen it in the log"
+            words = (
+                f"witnesses that have seen the entry in the log: {there}, required: {policy.quorum}"
+            )
             findings.append(_unknown(Code.LOG_MISSING, words))
         return LogJudgement(findings=tuple(findings))
     seen = (
@@ -123,7 +126,8 @@ def judge(
         else ""
     )
     passed = Finding.passed(
-        "log", f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}"
+        "log",
+        f"the bundle is entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
     )
     first = min((cosignature.time for cosignature in signed.cosignatures), default=None)
     return LogJudgement(findings=(*findings, passed), logged_by=first, index=read.index)
@@ -139,7 +143,7 @@ def _quoted_too_late(claim: BundleClaim, max_skew: timedelta) -> Iterator[Findin
             "time",
             Code.TIME,
             "the record quotes a log checkpoint that a witness saw at "
-            f"{instant(latest)}, and says that the capture began at "
+            f"{instant(latest)}, but states that the capture began earlier, at "
             f"{instant(claim.started_at)}",
         )
 
@@ -156,8 +160,8 @@ def _in_order(
             yield Finding.indeterminate(
                 "time",
                 Code.TIME,
-                f"{cosignature.key.name} saw it in the log at {instant(cosignature.time)}, "
-                f"before the token that is in it was made ({instant(token)})",
+                f"{cosignature.key.name} saw the bundle in the log at {instant(cosignature.time)}, "
+                f"before the timestamp token in the bundle was made ({instant(token)})",
             )
             return
 

@@ -103,7 +103,9 @@ def verify_pack(
     except PackInvalid as error:
         finding = Finding.failed("manifest", error.code, str(error))
         return PackReport(findings=(finding,), length=length, trust=trust.source)
-    findings = [Finding.passed("manifest", "it is in its one form, and its signature holds")]
+    findings = [
+        Finding.passed("manifest", "the pack has its one valid form, and its signature is valid")
+    ]
     altered = [
         Finding.failed("parts", Code.HASH, change.detail)
         for change in pack.find_alterations(stream, found)
@@ -139,7 +141,10 @@ def verify_pack(
 
 
 def _as_made(found: Pack) -> str:
-    return f"every byte of the page and of its {len(found.manifest.parts)} parts is as it was made"
+    return (
+        "every byte of the page and of its parts is as it was made; parts: "
+        f"{len(found.manifest.parts)}"
+    )
 
 
 # The key. A pack has no token; its time is based on the tokens of its captures.
@@ -148,7 +153,9 @@ def _as_made(found: Pack) -> str:
 def _key(found: Pack, trust: Trust) -> Finding:
     key = trust.key(found.key_id)
     if key is None:
-        detail = f"the pack is signed by a key that is not known here: {found.key_id}"
+        detail = (
+            f"the key that signed the pack is not one of the keys that you trust: {found.key_id}"
+        )
         return Finding.indeterminate("key", Code.KEY_UNKNOWN, detail)
     verdict, code, detail = judge_key(key, None)
     return Finding(check="key", verdict=verdict, code=code, detail=detail)
@@ -163,7 +170,7 @@ def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Fi
         in {str(signer.get("key_id")) for signer in capture.report.record.get("signers", ())}
     ]
     if both:
-        detail = f"the key that signed the pack has signed captures in it: {', '.join(both)}"
+        detail = f"the key that signed the pack also signed captures in the pack: {', '.join(both)}"
         yield Finding.failed("key", Code.EVENT_KEY, detail)
 
 
@@ -209,18 +216,18 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     if report.sha256 and report.sha256 != part.sha256:
         yield Finding.failed("captures", Code.HASH, f"{what} changed while it was read")
     elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:
-        detail = f"{what} is in truth the capture {report.bundle_id}"
+        detail = f"{what} contains another capture, {report.bundle_id}"
         yield Finding.failed("captures", Code.FORMAT, detail)
     elif report.verdict is Verdict.PASSED:
         yield Finding.passed("captures", f"{what} is as it was sealed")
     elif report.verdict is Verdict.INDETERMINATE:
         codes = ", ".join(report.codes(Verdict.INDETERMINATE))
-        detail = f"{what} is intact, and not everything about it could be established: {codes}"
+        detail = f"{what} is intact, but not everything about it is established: {codes}"
         yield Finding.indeterminate("captures", _worst(report, Verdict.INDETERMINATE), detail)
     else:
         codes = ", ".join(report.codes(Verdict.FAILED))
         yield Finding.failed(
-            "captures", _worst(report, Verdict.FAILED), f"{what} does not hold: {codes}"
+            "captures", _worst(report, Verdict.FAILED), f"{what} failed its verification: {codes}"
         )
 
 
@@ -265,7 +272,7 @@ def _event(
         return report, []
     findings = [*_captures_of(report.event, manifest)]
     if report.event.event_id != manifest.event_id:
-        detail = f"its record is of the event {report.event.event_id}"
+        detail = f"the record in the pack belongs to another event, {report.event.event_id}"
         findings.append(Finding.failed("event", Code.EVENT, detail))
     leaf = Leaf(kind=TAKEDOWN, name=report.event.event_id, sha256=records[0].sha256)
     findings += _logged(stream, found, trust, leaf)
@@ -296,9 +303,11 @@ def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
     wrong = [part for part in manifest.captures if part.role not in wanted.get(part.name, set())]
     for part in wrong:
         what = pack.describe(part, manifest.parts)
-        yield Finding.failed("event", Code.EVENT, f"the event does not rest on {what}")
+        yield Finding.failed("event", Code.EVENT, f"the event does not name {what}")
     if not wrong:
-        yield Finding.passed("event", "the captures in the pack are those that the event rests on")
+        yield Finding.passed(
+            "event", "the captures in the pack are the captures that the event names"
+        )
 
 
 def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
@@ -334,7 +343,7 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
             yield Finding.failed(
                 "manifest",
                 Code.MANIFEST,
-                f"the manifest lists {word} as left out, and this is false",
+                f"the manifest states that {word} are left out, but this is not true",
             )
 
 
@@ -354,7 +363,7 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         yield Finding.indeterminate(
-            "event", Code.LOG, f"the event's log proof does not hold: {error}"
+            "event", Code.LOG, f"the log proof of the event is not valid: {error}"
         )
         return
     yield Finding.passed("event", f"the event is entry {read.index} of the log")

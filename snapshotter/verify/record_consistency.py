@@ -135,7 +135,7 @@ def contradictions(
         if len(found) >= _MAX_REPORTED:
             if any(contradiction[0] is code for code, _ in found[_MAX_REPORTED:]):
                 continue  # of the rest, each code is reported once
-            contradiction = (contradiction[0], "there are more contradictions")
+            contradiction = (contradiction[0], "more contradictions exist")
         found.append(contradiction)
     return tuple(found)
 
@@ -199,7 +199,7 @@ def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[
         ("blake3", member.blake3, Code.BLAKE3),
     ):
         if not _is_same(stated.get(name), value):
-            yield code, f"the {name} of {path} in content.artifacts is not that of the file"
+            yield code, f"content.artifacts states another {name} of {path} than the file has"
 
 
 def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
@@ -255,10 +255,16 @@ def _pictures(
         elif path.endswith(".png"):
             size = (file.get("width"), file.get("height"))
             if size != measures.size(path) or not all(type(number) is int for number in size):
-                yield Code.FORMAT, f"the size of {path} in content.pictures is not that of the file"
+                yield (
+                    Code.FORMAT,
+                    f"content.pictures states another size of {path} than the file has",
+                )
         tiles, count = file.get("tiles"), file.get("tile_count")
         if type(count) is not int or not isinstance(tiles, list) or len(tiles) != min(count, left):
-            yield Code.FORMAT, f"content.pictures does not list tile_count tiles of {path}"
+            yield (
+                Code.FORMAT,
+                f"the number of tiles of {path} in content.pictures is not its tile_count",
+            )
         else:
             left -= len(tiles)
 
@@ -287,7 +293,7 @@ def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[
         if member is not None and not _is_same(entry.get("sha256"), member.sha256):
             yield (
                 Code.HASH,
-                f"the digest of the rules {name} in {assessments.PATH} is not that of the file",
+                f"{assessments.PATH} states another digest of the rules {name} than the file has",
             )
 
 
@@ -400,7 +406,10 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         )
         digest = _pem_digest(pem) if isinstance(pem, str) else None
         if digest is None or stated != digest:
-            yield Code.FORMAT, "a digest in from_whom.tls.chain is not that of its certificate"
+            yield (
+                Code.FORMAT,
+                "a digest in from_whom.tls.chain is not the digest of its certificate",
+            )
 
 
 def _pem_digest(pem: str) -> str | None:
@@ -435,7 +444,7 @@ def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
         and rest[:-instant].endswith(b',"title":' + title)
     )
     if not is_same:
-        yield Code.FORMAT, f"{_PAGES} has another title or address of the page than the record"
+        yield Code.FORMAT, f"{_PAGES} states another title or address of the page than the record"
 
 
 # The custody chain.
@@ -454,14 +463,18 @@ def _custody(
     for name, count, stated in _events(record, there):
         of_it = [event for event in events if event.event == name]
         if len(of_it) != count:
-            yield Code.CUSTODY, f"the custody chain has {len(of_it)} events “{name}”, not {count}"
+            yield (
+                Code.CUSTODY,
+                f"the custody chain has {len(of_it)} events of the type {name}, but {count} are "
+                "expected",
+            )
             continue
         for event in of_it:
             for field, value in stated.items():
                 if getattr(event, field) not in value:
                     yield (
                         Code.CUSTODY,
-                        f"{field} of the custody event “{name}” is not what the record says",
+                        f"the field {field} of the custody event {name} contradicts the record",
                     )
 
 

@@ -136,13 +136,13 @@ def _covers(files: RenewalFiles, subject: RenewedBundle) -> Mapping[str, str]:
         check_log_entry(files.text, entry)
         return {}
     if len(files.text) > renewal.MAX_BYTES:
-        raise EvidenceInvalid("a renewal is too long")
+        raise EvidenceInvalid("the renewal is longer than the limit")
     text, logged = renewal.split(files.text)
     said = renewal.parse(text)
     if logged is not None:
         check_log_entry(logged, renewal.leaf_of(text, subject.bundle_id))
     if said.bundle_id != subject.bundle_id or said.sha512 != subject.sha512():
-        raise EvidenceInvalid("it is of another bundle")
+        raise EvidenceInvalid("the renewal belongs to another bundle")
     return said.covers
 
 
@@ -171,22 +171,27 @@ def _check_order(
 ) -> None:
     """Raise EvidenceInvalid unless the token was given in time for something that it covers."""
     if token.time > now + max_skew:
-        raise EvidenceInvalid("it is from the future")
+        raise EvidenceInvalid("the renewal has a time in the future")
     digests = set(covers.values())
     ends = []
     first = rests.covered_by(digests)
     if first is not None:
         since, until = first
         if token.time < since - max_skew:
-            raise EvidenceInvalid("it is older than the tokens that it renews")
+            raise EvidenceInvalid("the renewal is older than the tokens that it renews")
         ends.append(until)
     for name, earlier in held.items():
         if earlier.until is not None and set(name.split(" ")) <= digests:
             ends.append(earlier.until)
     if not ends:
-        raise EvidenceInvalid("it does not cover the tokens that the bundle's time rests on")
+        raise EvidenceInvalid(
+            "the renewal does not cover the tokens that prove the time of the bundle"
+        )
     if token.time > max(ends):
-        raise EvidenceInvalid(f"it came too late: what it renews ended at {instant(max(ends))}")
+        raise EvidenceInvalid(
+            "the renewal came too late: the certificates that it renews ended at "
+            f"{instant(max(ends))}"
+        )
 
 
 def _name(files: RenewalFiles) -> str:

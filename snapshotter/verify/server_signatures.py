@@ -31,7 +31,7 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     """
     if data is None:
         if names.SERVER_SIGNATURES in _announced(record):
-            yield _failed("the record announces it, and it is not there")
+            yield _failed("the record announces the file, but the file does not exist")
         return
     try:
         kept = server_signature.parse(data)
@@ -53,7 +53,9 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
             unreported += 1
             worst = Verdict.FAILED if verdict is Verdict.FAILED else worst
     if unreported:
-        yield _finding(worst, f"and {unreported} more of the {len(kept.sessions)} do not hold")
+        yield _finding(
+            worst, f"further signatures that are not valid: {unreported} of {len(kept.sessions)}"
+        )
     if kept.sessions and not reported:
         yield Finding.passed(_CHECK, _in_words(kept))
 
@@ -65,21 +67,16 @@ def _in_words(kept: ServerSignatures) -> str:
     if named:
         origins = {(session.host, session.port) for session in named}
         words.append(
-            f"{_count(len(origins), 'origin')}: who has the key of a certificate for it signed "
-            f"{_count(len(named), 'recorded handshake')} (not followed to a root)"
+            f"origins whose server signed its TLS handshakes: {len(origins)}, recorded handshakes: "
+            f"{len(named)} (the certificates were not traced to a root)"
         )
     if others:
         words.append(
-            f"{_count(len(others), 'origin')} of which nothing is shown: "
-            "what signed is a certificate for another host"
+            f"origins without a proof, because the certificate is for another host: {len(others)}"
         )
     if kept.unsigned:
-        words.append(f"{_count(len(kept.unsigned), 'connection')} without such a signature")
+        words.append(f"connections without such a signature: {len(kept.unsigned)}")
     return "; ".join(words)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _announced(record: Mapping[str, Any]) -> set[str]:

@@ -32,7 +32,7 @@ from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
 NOT_CONFIRMED = "only the signer states these fields, and no check confirms them"
-_HOW = "to do it: snapshotter verify FILE, of the whole package"
+_HOW = "to derive it, use snapshotter verify of the whole package"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +94,14 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     try:
         event, key_id = takedown.parse(data)
     except EvidenceInvalid as error:
-        detail = f"it is no take-down event as it was signed: {error.message}"
+        detail = f"the file is not a take-down event as it was signed: {error.message}"
         finding = Finding.failed("event", Code.EVENT, detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
     findings = [
         Finding.passed(
-            "event", f"a record of {event.kind} with {len(captures_by_role(event))} captures"
+            "event",
+            f"the record of the event is valid; kind: {event.kind}, captures: "
+            f"{len(captures_by_role(event))}",
         ),
         key_finding("event key", key_id, trust),
     ]
@@ -117,7 +119,7 @@ def key_finding(check: str, key_id: str, trust: Trust) -> Finding:
     """Return the finding about the key that signed a record of an event or a report."""
     key = trust.key(key_id)
     if key is None:
-        detail = f"nobody whom you trust is known to have the key {key_id}"
+        detail = f"the key {key_id} is not one of the keys that you trust"
         return Finding.indeterminate(check, Code.KEY_UNKNOWN, detail)
     # The record has no token, so its time is not proven here.
     verdict, code, detail = judge_key(key, None)
@@ -160,7 +162,7 @@ def not_derived_findings() -> Iterator[Finding]:
     """Yield the findings that verdicts and event were not derived again, for want of rules."""
     for check, code, what in (
         ("verdicts", Code.VERDICT, "the verdict of each capture was not derived again"),
-        ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
+        ("conclusion", Code.CONCLUSION, "the event was not derived again from its captures"),
     ):
         yield Finding.indeterminate(
             check, code, f"{what}, because this verifier has no rules; {_HOW}"
@@ -173,10 +175,12 @@ def _key_findings(found: EventReport, parts: Iterable[EventCapture]) -> Iterator
         yield Finding.failed(
             "event key",
             Code.EVENT_KEY,
-            f"the key that signed the event has signed captures of it: {', '.join(both)}",
+            f"the key that signed the event also signed captures of the event: {', '.join(both)}",
         )
     else:
-        yield Finding.passed("event key", "it has signed none of the captures")
+        yield Finding.passed(
+            "event key", "the key that signed the event signed none of its captures"
+        )
 
 
 def _signers(part: EventCapture) -> set[str]:
@@ -191,27 +195,28 @@ def _bundle_finding(part: EventCapture) -> Finding:
         return Finding.indeterminate(
             part.role,
             Code.BUNDLE_MISSING,
-            f"the bundle {observation.bundle_id} is not here: nothing is said against it",
+            f"the bundle {observation.bundle_id} is not here; this does not count against the "
+            "bundle",
         )
     failed = report.codes(Verdict.FAILED)
     if report.sha256 != observation.sha256:
-        more = f", and FAILED by itself: {' '.join(failed)}" if failed else ""
+        more = f"; the bundle also FAILED: {' '.join(failed)}" if failed else ""
         return Finding.failed(
             part.role,
             Code.BUNDLE_OTHER,
-            f"{observation.bundle_id} is not the bundle that the event names (SHA-256 "
-            f"{report.sha256[:16]}… in the place of {observation.sha256[:16]}…){more}",
+            f"{observation.bundle_id} is not the bundle that the event names: its SHA-256 is "
+            f"{report.sha256[:16]}…, and the event states {observation.sha256[:16]}…{more}",
         )
     if failed:
         return Finding.failed(
-            part.role, Code.BUNDLE, f"{observation.bundle_id} FAILED: {' '.join(failed)}"
+            part.role, Code.BUNDLE, f"the bundle {observation.bundle_id} FAILED: {' '.join(failed)}"
         )
     if report.verdict is Verdict.INDETERMINATE:
         left = report.codes(Verdict.INDETERMINATE)
         return Finding.indeterminate(
             part.role,
             Code.BUNDLE_OPEN,
-            f"{observation.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
+            f"the bundle {observation.bundle_id} is INDETERMINATE: {' '.join(left)}",
         )
     said, proven = observation.proven_at, report.proven_time
     if said is not None and proven is not None and said < proven and not are_one(said, proven):
@@ -225,7 +230,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
         )
     return Finding.passed(
         part.role,
-        f"{observation.bundle_id} of {instant(observation.at)} is exactly as it was sealed",
+        f"the bundle {observation.bundle_id} of {instant(observation.at)} is as it was sealed",
     )
 
 

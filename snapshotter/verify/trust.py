@@ -79,17 +79,19 @@ class TrustedKey:
 
     def __post_init__(self) -> None:
         if self.key_id != keys.key_id(self.public_key):
-            raise ValueError("a key id is not that of its public key")
+            raise ValueError("a key id is not the id of its public key")
         if self.algorithm != keys.algorithm(self.public_key):
-            raise ValueError("an algorithm is not that of its public key")
+            raise ValueError("an algorithm is not the algorithm of its public key")
         if self.not_after is not None and self.not_after < self.not_before:
-            raise ValueError("a key's period ends before it begins")
+            raise ValueError("the period of a key ends before it begins")
         if self.revoked_reason not in _REASONS:
-            raise ValueError(f"a key is revoked as {SUPERSEDED} or {COMPROMISED}")
+            raise ValueError(f"the reason of a revocation is {SUPERSEDED} or {COMPROMISED}")
         if (self.revoked_at is None) != (self.revoked_reason == ""):
-            raise ValueError("a revoked key has an instant and a reason")
+            raise ValueError("a revoked key must have a time and a reason")
         if not _is_text(self.owner):
-            raise ValueError(f"an owner is one line of 1 to {_MAX_TEXT} printable characters")
+            raise ValueError(
+                f"the name of an owner must be one line of 1 to {_MAX_TEXT} printable characters"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +104,9 @@ class Requirements:
 
     def __post_init__(self) -> None:
         if not 1 <= self.signatures <= _MAX_REQUIRED:
-            raise ValueError(f"1 to {_MAX_REQUIRED} signatures can be required")
+            raise ValueError(f"the number of required signatures must be from 1 to {_MAX_REQUIRED}")
         if not 0 <= self.timestamps <= _MAX_REQUIRED:
-            raise ValueError(f"0 to {_MAX_REQUIRED} timestamps can be required")
+            raise ValueError(f"the number of required timestamps must be from 0 to {_MAX_REQUIRED}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,30 +155,32 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             return (
                 Verdict.FAILED,
                 Code.KEY_REVOKED,
-                f"the key was compromised at {_at(revoked_at)}, and no token proves that the "
+                f"the key was compromised at {_at(revoked_at)}, and no timestamp token proves "
+                "that the "
                 "signature is older",
             )
         return (
             Verdict.INDETERMINATE,
             Code.KEY_REVOKED,
-            f"the key was retired at {_at(revoked_at)}, and no token proves that the signature "
-            "is older",
+            f"the key was retired at {_at(revoked_at)}, and no timestamp token proves that the "
+            "signature is older",
         )
     if proven is not None and proven < trusted.not_before:
         return (
             Verdict.FAILED,
             Code.KEY_PERIOD,
-            f"the signature existed at {_at(proven)}, before the key's period began at "
+            f"the signature existed at {_at(proven)}, but the period of the key began later, at "
             f"{_at(trusted.not_before)}",
         )
     if trusted.not_after is not None and (proven is None or proven > trusted.not_after):
         return (
             Verdict.INDETERMINATE,
             Code.KEY_PERIOD,
-            f"the key's period ended at {_at(trusted.not_after)}, and no token proves that the "
-            "signature is older",
+            f"the period of the key ended at {_at(trusted.not_after)}, and no timestamp token "
+            "proves "
+            "that the signature is older",
         )
-    return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was good at that time"
+    return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was valid at the proven time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,13 +206,14 @@ class SeenVersion:
             raise EvidenceInvalid(
                 f"trust file: version {later.version} is older than version {self.version}, "
                 "which was seen before",
-                hint="somebody may be hiding a revocation: ask the owner for the newest version",
+                hint="ask the owner for the newest version, because an older version can hide a "
+                "revocation",
             )
         if later.version == self.version and self.sha256 not in {"", later.sha256}:
             raise EvidenceInvalid(
                 f"trust file: another version {later.version} was seen before (SHA-256 "
-                f"{self.sha256[:16]}…), and its owner has signed both",
-                hint="ask the owner which of the two is theirs, and for the version after them",
+                f"{self.sha256[:16]}…); the owner has signed both files",
+                hint="ask the owner which file is the right one, and for a newer version",
             )
 
 
@@ -286,30 +291,36 @@ class TrustDocument:
 
     def __post_init__(self) -> None:
         if not 1 <= self.version <= MAX_VERSION:
-            raise ValueError(f"a version is a number from 1 to {MAX_VERSION}")
+            raise ValueError(f"a version must be a number from 1 to {MAX_VERSION}")
         if keys.algorithm(self.root) != keys.P384_SHA384:
-            raise ValueError("a root key is on the curve P-384")
+            raise ValueError("a root key must be on the curve P-384")
         ids = [key.key_id for key in self.keys]
         names = [anchor.name for anchor in self.authorities]
         if ids != sorted(set(ids)) or names != sorted(set(names)):
-            raise ValueError("keys and authorities are sorted, and none is there twice")
+            raise ValueError(
+                "keys and timestamp authorities must be sorted, and each must be named once"
+            )
         if len(ids) > _MAX_KEYS or len(names) > _MAX_AUTHORITIES:
-            raise ValueError(f"more than {_MAX_KEYS} keys or {_MAX_AUTHORITIES} authorities")
+            raise ValueError(
+                f"the file has more than {_MAX_KEYS} keys or {_MAX_AUTHORITIES} timestamp "
+                "authorities"
+            )
         if self.root_key_id in ids:
-            raise ValueError("the root key signs trust files, and may not sign bundles as well")
+            raise ValueError("the root key signs trust files and cannot sign bundles")
         for anchor in self.authorities:
             _check_anchor(anchor)
         if len({anchor.witness for anchor in self.authorities}) != len(names):
             raise ValueError(
-                "one authority's root stands under two names: it would be two witnesses"
+                "the root certificate of one timestamp authority has two names, so that it would "
+                "count twice"
             )
         if self.log is not None:
             _check_log(self.log)
         if self.require.log and self.log is None:
-            raise ValueError("a log proof is required, and no log is named that could give one")
+            raise ValueError("a log proof is required, but the file names no log")
         for duration in (self.max_skew, self.max_lag):
             if not 0 <= duration.total_seconds() <= _MAX_SECONDS or duration.microseconds:
-                raise ValueError("a tolerance is a whole number of seconds, at most ten years")
+                raise ValueError("a tolerance must be a whole number of seconds, at most ten years")
 
     @property
     def root_key_id(self) -> str:
@@ -340,11 +351,11 @@ class TrustDocument:
             SnapshotterError: The key is there already, or is the root key.
         """
         if any(key.key_id == other.key_id for other in self.keys):
-            raise SnapshotterError(f"the key {key.key_id} is in the trust file already")
+            raise SnapshotterError(f"the trust file already contains the key {key.key_id}")
         if key.key_id == self.root_key_id:
             raise SnapshotterError(
-                "the root key signs trust files, and may not sign bundles as well",
-                hint="make a key for bundles with `snapshotter keys init`",
+                "the root key signs trust files and cannot sign bundles",
+                hint="make a key for bundles:\n  snapshotter keys init",
             )
         return self._next(keys=tuple(sorted((*self.keys, key), key=lambda key: key.key_id)))
 
@@ -362,16 +373,16 @@ class TrustDocument:
             if key.key_id != key_id:
                 continue
             if key.revoked_reason == COMPROMISED and reason != COMPROMISED:
-                raise SnapshotterError(f"the key {key_id} is revoked as {COMPROMISED} already")
+                raise SnapshotterError(f"the key {key_id} is already revoked as {COMPROMISED}")
             if key.revoked_at is not None and at > key.revoked_at:
                 raise SnapshotterError(
-                    f"the key {key_id} is revoked from {_at(key.revoked_at)} on already",
-                    hint="a revocation moves back and never forward: give that instant, or an "
-                    "earlier one",
+                    f"the key {key_id} is already revoked from {_at(key.revoked_at)} on",
+                    hint="give that time or an earlier time, because a revocation cannot move to a "
+                    "later time",
                 )
             revoked = replace(key, revoked_at=at, revoked_reason=reason)
             return self._next(keys=tuple(revoked if other is key else other for other in self.keys))
-        raise SnapshotterError(f"the key {key_id} is not in the trust file")
+        raise SnapshotterError(f"the trust file does not contain the key {key_id}")
 
     def with_authority(self, anchor: Anchor, *, replacing: bool = False) -> "TrustDocument":
         """
@@ -385,10 +396,9 @@ class TrustDocument:
         """
         others = tuple(other for other in self.authorities if other.name != anchor.name)
         if replacing is (len(others) == len(self.authorities)):
-            state = "not in" if replacing else "in"
+            state = "not in" if replacing else "already in"
             raise SnapshotterError(
-                f"an authority named {anchor.name!r} is {state} the trust file"
-                + ("" if replacing else " already")
+                f"a timestamp authority named {anchor.name!r} is {state} the trust file"
             )
         return self._next(
             authorities=tuple(sorted((*others, anchor), key=lambda anchor: anchor.name))
@@ -440,8 +450,9 @@ class TrustDocument:
         """
         if log is None and self.require.log:
             raise SnapshotterError(
-                "a log proof is required of every bundle, and no log would be left to give one",
-                hint="first stop requiring it: snapshotter trust bump FILE --no-require-log",
+                "every bundle requires a log proof, but the trust file would name no log",
+                hint="remove the requirement first:\n  snapshotter trust bump FILE "
+                "--no-require-log",
             )
         if log is not None:
             log = replace(
@@ -466,13 +477,15 @@ class TrustDocument:
         number = self.version + 1 if version is None else version
         if number <= self.version:
             raise SnapshotterError(
-                f"version {number} is not later than version {self.version}: versions only go up"
+                f"version {number} is not newer than version {self.version}; a version must be "
+                "higher than the "
+                "one before"
             )
         required = require or self.require
         if required.log and self.log is None:
             raise SnapshotterError(
-                "the trust file names no log that could give a proof",
-                hint="first name it: snapshotter trust set-log FILE VERIFIER-KEY",
+                "a log proof is required, but the trust file names no log",
+                hint="name the log first:\n  snapshotter trust set-log FILE VERIFIER-KEY",
             )
         return replace(
             self._next(),
@@ -488,8 +501,9 @@ class TrustDocument:
     def _checked(version: int) -> int:
         if version > MAX_VERSION:
             raise SnapshotterError(
-                f"there is no version after {MAX_VERSION}",
-                hint="start again with a new root key: docs/howto/rotate-keys.md",
+                f"a version after {MAX_VERSION} is not possible",
+                hint="make a new trust file with a new root key, as docs/howto/rotate-keys.md "
+                "describes",
             )
         return version
 
@@ -525,7 +539,8 @@ def load_trust(
     if document.expires is not None and now > document.expires:
         raise EvidenceUnverifiable(
             f"trust file: version {document.version} expired at {_at(document.expires)}",
-            hint="ask its owner for a newer version; this says nothing about the bundle",
+            hint="ask the owner of the trust file for a newer version; the bundle itself was not "
+            "judged",
         )
     return Trust(
         source=f"trust file version {document.version}, signed by root key {document.root_key_id}",
@@ -557,8 +572,8 @@ def check_pin(pinned_root: str) -> None:
     """Raise SnapshotterError unless this has the form of a root key's id."""
     if not keys.is_key_id(pinned_root):
         raise SnapshotterError(
-            f"{pinned_root!r} is not the fingerprint of a root key",
-            hint="it has 64 digits from 0-9 and a-f; `snapshotter trust init` printed it",
+            f"{pinned_root!r} is not the id of a root key",
+            hint="give the 64 digits (0-9, a-f) that snapshotter trust init printed",
         )
 
 
@@ -576,19 +591,23 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
     try:
         # (1) what it is
         if len(trust_json) > MAX_TRUST_BYTES or len(signature) > MAX_SIGNATURE_BYTES:
-            raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes, or its signature is")
+            raise EvidenceInvalid(
+                f"the file is longer than {MAX_TRUST_BYTES} bytes, or its signature is too long"
+            )
         document, root = _claims(trust_json)
         # (2) by whom it claims to be
         if pinned_root is not None and keys.key_id(root) != pinned_root:
             raise EvidenceInvalid(
-                f"it is by the root key {keys.key_id(root)}, and {pinned_root} is pinned",
-                hint="compare the fingerprint with its owner over a channel that you trust",
+                f"the file is signed by the root key {keys.key_id(root)}, but {pinned_root} is "
+                "expected",
+                hint="compare the key id with the owner of the trust file over a channel that "
+                "you trust",
             )
         # (3) by whom it is
         if not keys.verify_signature(root, signature, trust_json):
             raise EvidenceInvalid(
-                "its signature does not hold",
-                hint="take trust.json and trust.json.sig from the same place, unchanged",
+                "the signature is not valid",
+                hint="get trust.json and trust.json.sig again, both from the same place",
             )
         # (4) what it says
         return _document(document, root)
@@ -607,7 +626,7 @@ def load_draft(data: bytes) -> TrustDocument:
     """
     try:
         if len(data) > MAX_TRUST_BYTES:
-            raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes")
+            raise EvidenceInvalid(f"the file is longer than {MAX_TRUST_BYTES} bytes")
         return _document(*_claims(canonical_json.recode(data)))
     except EvidenceInvalid as error:
         raise EvidenceInvalid(f"draft of a trust file: {error.message}", hint=error.hint) from error
@@ -620,7 +639,7 @@ def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
     # Counted before it is parsed, because no signature covers these bytes yet.
     document = _Object(canonical_json.loads(trust_json, max_values=_MAX_VALUES), "the file")
     if document.take("format", str) != FORMAT:
-        raise EvidenceInvalid(f"its format is not {FORMAT}")
+        raise EvidenceInvalid(f"the format is not {FORMAT}")
     return document, _public_key(document.take("root_key", str), allow_p256=False)
 
 
@@ -732,12 +751,14 @@ def _decode_log(entry: "_Object") -> LogPolicy:
 def _check_log(log: LogPolicy) -> None:
     texts = [witness.text for witness in log.witnesses]
     if texts != sorted(texts) or len(texts) > _MAX_WITNESSES:
-        raise ValueError(f"witnesses are sorted, and at most {_MAX_WITNESSES}")
+        raise ValueError(f"witnesses must be sorted, at most {_MAX_WITNESSES}")
 
 
 def _check_anchor(anchor: Anchor) -> None:
     if not _is_text(anchor.name):
-        raise ValueError(f"an authority's name is one line of 1 to {_MAX_TEXT} characters")
+        raise ValueError(
+            f"the name of a timestamp authority must be one line of 1 to {_MAX_TEXT} characters"
+        )
     if not all(_OID.fullmatch(oid) for oid in anchor.policy_oids):
         raise ValueError(f"a policy of {anchor.name} is not an object identifier like 1.2.3")
     if not all(_SERIAL.fullmatch(str(serial)) for serial in anchor.revoked_serials):
@@ -753,9 +774,9 @@ def _certificate(pem: str) -> x509.Certificate:
     try:
         certificate.public_key()  # the witness of an authority is its public key
     except UnsupportedAlgorithm as error:
-        raise ValueError(f"a root has a key of a kind that is not known: {error}") from error
+        raise ValueError(f"a root certificate has a key of an unknown kind: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
-        raise EvidenceInvalid("a certificate does not re-encode to the bytes that were read")
+        raise EvidenceInvalid("a certificate is not in its one valid encoding")
     return certificate
 
 

@@ -49,9 +49,10 @@ def _root(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         yield Change(
             subject="root",
             name=new.root_key_id,
-            what=f"the root key is {new.root_key_id}, and was {old.root_key_id}",
-            meaning="whoever pinned the old root key refuses this file: the new one has to be "
-            "compared with its owner over another channel",
+            what=f"the root key is {new.root_key_id}; it was {old.root_key_id}",
+            meaning="verifiers that expect the old root key reject this file; compare the new "
+            "root key "
+            "with its owner over another channel",
             effect=Effect.STRICTER,
         )
 
@@ -64,16 +65,17 @@ def _keys(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         if was is None and now is not None:
             yield _key(
                 now,
-                f"is trusted as that of {now.owner}{_words(now)}",
-                "bundles by it can be PASSED, as far as its period and revocation allow",
+                f"is trusted as the key of {now.owner}{_words(now)}",
+                "bundles that the key signed can be PASSED, within its period and before a "
+                "revocation",
                 Effect.WIDER,
             )
         elif was is not None and now is None:
             yield _key(
                 was,
-                f"of {was.owner} is no longer in the file",
-                "bundles by it are INDETERMINATE (KEY_UNKNOWN)"
-                + (", and no longer void" if was.revoked_reason == COMPROMISED else ""),
+                f"of {was.owner} is not in the file any more",
+                "bundles that the key signed are INDETERMINATE (KEY_UNKNOWN)"
+                + (" and not FAILED any more" if was.revoked_reason == COMPROMISED else ""),
                 Effect.WIDER if was.revoked_reason == COMPROMISED else Effect.STRICTER,
             )
         elif was is not None and now is not None:
@@ -87,8 +89,9 @@ def _key_changes(was: TrustedKey, now: TrustedKey) -> Iterator[Change]:
         later = now.not_before > was.not_before
         yield _key(
             now,
-            f"is good from {instant(now.not_before)} on, and was from {instant(was.not_before)}",
-            "signatures that are proven to be older are FAILED (KEY_PERIOD)",
+            f"is valid from {instant(now.not_before)} on; it was valid from "
+            f"{instant(was.not_before)} on",
+            "older signatures are FAILED (KEY_PERIOD)",
             Effect.STRICTER if later else Effect.WIDER,
         )
     if was.not_after != now.not_after:
@@ -98,15 +101,16 @@ def _key_changes(was: TrustedKey, now: TrustedKey) -> Iterator[Change]:
         )
         yield _key(
             now,
-            f"is good until {end}, and was until {before}",
-            "what no token proves to be from before the end is INDETERMINATE (KEY_PERIOD)",
+            f"is valid until {end}; it was valid until {before}",
+            "signatures that no timestamp token proves to be older than the end are INDETERMINATE "
+            "(KEY_PERIOD)",
             Effect.STRICTER if earlier else Effect.WIDER,
         )
     if was.owner != now.owner:
         yield _key(
             now,
-            f"is called that of {now.owner}, and was that of {was.owner}",
-            "no bundle is judged otherwise",
+            f"is named as the key of {now.owner}; it was named as the key of {was.owner}",
+            "the verdict of no bundle changes",
             Effect.NEUTRAL,
         )
 
@@ -115,20 +119,20 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
     if now.revoked_at is None:
         return _key(
             now,
-            "is no longer revoked",
-            "a revocation was taken back, which an honest owner does not do: ask why",
+            "is not revoked any more",
+            "a revocation was withdrawn, which is unusual; ask the owner for the reason",
             Effect.WIDER,
         )
     at = instant(now.revoked_at)
     if now.revoked_reason == COMPROMISED:
         meaning = (
-            f"what no token proves to be older than {at} is void: FAILED (KEY_REVOKED), bundles "
-            "without a token among it"
+            f"signatures that no timestamp token proves to be older than {at} are FAILED "
+            "(KEY_REVOKED), also those of bundles without a token"
         )
     else:
         meaning = (
-            f"what no token proves to be older than {at} is INDETERMINATE (KEY_REVOKED); older "
-            "bundles stay good"
+            f"signatures that no timestamp token proves to be older than {at} are INDETERMINATE "
+            "(KEY_REVOKED); older signatures stay valid"
         )
     milder = was.revoked_at is not None and (
         now.revoked_at > was.revoked_at
@@ -138,11 +142,12 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
         now,
         f"is revoked as {now.revoked_reason} from {at} on"
         + (
-            f", and was as {was.revoked_reason} from {instant(was.revoked_at)} on"
+            f"; it was revoked as {was.revoked_reason} from {instant(was.revoked_at)} on"
             if was.revoked_at
             else ""
         ),
-        meaning + (". This is milder than before: ask why" if milder else ""),
+        meaning
+        + (". This is less strict than before; ask the owner for the reason" if milder else ""),
         Effect.WIDER if milder else Effect.STRICTER,
     )
 
@@ -176,15 +181,15 @@ def _authorities(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             yield _authority(
                 name,
                 "is trusted",
-                "its tokens prove a time; bundles that lacked one may be PASSED now",
+                "its tokens prove a time; bundles that lacked a token can be PASSED now",
                 Effect.WIDER,
             )
         elif now is None:
             yield _authority(
                 name,
-                "is no longer trusted",
-                "its tokens prove nothing: bundles that have no others are INDETERMINATE "
-                "(TS_UNTRUSTED), and what they proved of a key's time is gone",
+                "is not trusted any more",
+                "its tokens prove no time any more; bundles without other tokens are INDETERMINATE "
+                "(TS_UNTRUSTED), and the tokens do not prove the time of a signature any more",
                 Effect.STRICTER,
             )
         else:
@@ -196,8 +201,8 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
         yield _authority(
             name,
             "has another root certificate",
-            "tokens have to lead to the new one"
-            + ("" if was.witness != now.witness else "; it is the same key"),
+            "the certificates of tokens must lead to the new root certificate"
+            + ("" if was.witness != now.witness else "; the key is the same"),
             Effect.NEUTRAL if was.witness == now.witness else Effect.STRICTER,
         )
     if was.policy_oids != now.policy_oids:
@@ -205,23 +210,23 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
         wider = not now.policy_oids or (bool(was.policy_oids) and now.policy_oids > was.policy_oids)
         yield _authority(
             name,
-            f"counts under the policies {_list(now.policy_oids)}, and did under "
+            f"is accepted under the policies {_list(now.policy_oids)}; it was accepted under "
             f"{_list(was.policy_oids)}",
-            "tokens under others do not count (TS_POLICY)",
+            "tokens under other policies do not count (TS_POLICY)",
             Effect.WIDER if wider else Effect.STRICTER,
         )
     for serial in sorted(now.revoked_serials - was.revoked_serials):
         yield _authority(
             name,
-            f"has a signer's certificate that is revoked: serial number {serial}",
-            "its tokens do not count, whatever their time (TS_REVOKED)",
+            f"has a revoked certificate: serial number {serial}",
+            "tokens of this certificate do not count, whatever their time is (TS_REVOKED)",
             Effect.STRICTER,
         )
     for serial in sorted(was.revoked_serials - now.revoked_serials):
         yield _authority(
             name,
-            f"has a signer's certificate that is no longer revoked: serial number {serial}",
-            "a revocation was taken back, which an honest owner does not do: ask why",
+            f"has a certificate that is not revoked any more: serial number {serial}",
+            "a revocation was withdrawn, which is unusual; ask the owner for the reason",
             Effect.WIDER,
         )
 
@@ -247,8 +252,8 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     if was is None or now is None or was.key != now.key:
         yield _log_change(
             now,
-            f"the log is {_log_name(now)}, and was {_log_name(was)}",
-            "proofs of another log say nothing any more",
+            f"the log is {_log_name(now)}; it was {_log_name(was)}",
+            "proofs of another log do not count any more",
             Effect.WIDER if was is None else Effect.STRICTER,
         )
     before = {witness.text for witness in was.witnesses} if was else set()
@@ -258,7 +263,7 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     for text in sorted(before - after):
         yield _log_change(
             now,
-            f"witness {text} is no longer known",
+            f"witness {text} is not known any more",
             "its cosignatures do not count",
             Effect.STRICTER,
         )
@@ -266,8 +271,8 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     if quorum != other:
         yield _log_change(
             now,
-            f"{quorum} witnesses have to have seen a checkpoint, and {other} had to",
-            "a log proof with fewer is not good",
+            f"the number of witnesses that must have seen a checkpoint is {quorum}; it was {other}",
+            "a log proof with fewer witnesses is not valid",
             Effect.STRICTER if quorum > other else Effect.WIDER,
         )
 
@@ -282,31 +287,31 @@ def _log_name(log: LogPolicy | None) -> str:
 
 def _require(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     for name, words, was, now in (
-        ("signatures", "good signatures", old.require.signatures, new.require.signatures),
-        ("timestamps", "good tokens", old.require.timestamps, new.require.timestamps),
+        ("signatures", "valid signatures", old.require.signatures, new.require.signatures),
+        ("timestamps", "valid tokens", old.require.timestamps, new.require.timestamps),
         ("log", "log proofs", int(old.require.log), int(new.require.log)),
     ):
         if was != now:
             yield Change(
                 subject="require",
                 name=name,
-                what=f"{now} {words} are required, and {was} were",
-                meaning="a bundle with fewer is INDETERMINATE",
+                what=f"the number of required {words} is {now}; it was {was}",
+                meaning="a bundle with fewer of them is INDETERMINATE",
                 effect=Effect.STRICTER if now > was else Effect.WIDER,
             )
 
 
 def _tolerances(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     for name, words, was, now in (
-        ("max_skew_s", "two clocks may differ by", old.max_skew, new.max_skew),
-        ("max_lag_s", "a token may come after sealing by", old.max_lag, new.max_lag),
+        ("max_skew_s", "the allowed difference between two clocks", old.max_skew, new.max_skew),
+        ("max_lag_s", "the allowed time between the seal and a token", old.max_lag, new.max_lag),
     ):
         if was != now:
             yield Change(
                 subject="tolerance",
                 name=name,
-                what=f"{words} {_seconds(now)} s, and might by {_seconds(was)} s",
-                meaning="times that are further apart do not fit each other (TIME)",
+                what=f"{words} is {_seconds(now)} s; it was {_seconds(was)} s",
+                meaning="times with a larger difference contradict each other (TIME)",
                 effect=Effect.STRICTER if now < was else Effect.WIDER,
             )
 
@@ -320,8 +325,9 @@ def _expiry(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         yield Change(
             subject="expiry",
             name="expires",
-            what=f"the file expires at {_end(new.expires)}, and did at {_end(old.expires)}",
-            meaning="after that nothing is judged by it; no bundle is judged otherwise",
+            what=f"the end of validity of the file is {_end(new.expires)}; it was "
+            f"{_end(old.expires)}",
+            meaning="after the end the file is not used; the verdict of no bundle changes",
             effect=Effect.NEUTRAL,
         )
 
@@ -337,9 +343,10 @@ def _version(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         name=str(new.version),
         what=f"both files are version {new.version}"
         if same
-        else f"version {new.version} comes before version {old.version}",
-        meaning="two different files of one version: the owner has signed both, ask which is theirs"
+        else f"version {new.version} is older than version {old.version}",
+        meaning="the owner has signed two different files of one version; ask which file is the "
+        "right one"
         if same
-        else "whoever has seen the later one refuses this file",
+        else "verifiers that have seen the newer version reject this file",
         effect=Effect.STRICTER,
     )

@@ -128,19 +128,19 @@ def parse_batch(data: bytes, size: int) -> Batch:
         raise EvidenceInvalid("not a batch of a log")
     begin, at = int(match[1]), match.end()
     if not begin < size <= merkle.MAX_SIZE:
-        raise EvidenceInvalid("a batch is of another tree")
+        raise EvidenceInvalid("a batch belongs to another tree")
     files: dict[Tile, bytes] = {}
     for tile in tiles.tiles_between(begin, size):
         head = _HEAD.match(data, at)
         if head is None or head[1] != tile.path.encode("ascii"):
-            raise EvidenceInvalid(f"a batch does not hold {tile.path}")
+            raise EvidenceInvalid(f"a batch does not contain {tile.path}")
         at = head.end() + int(head[2])
         files[tile] = data[head.end() : at]
         if len(files[tile]) != int(head[2]):
             raise EvidenceInvalid("a batch is cut short")
     batch = Batch(begin=begin, files=files)
     if at != len(data) or batch.encode() != data:
-        raise EvidenceInvalid("a batch holds more than its files")
+        raise EvidenceInvalid("a batch contains more than its files")
     return batch
 
 

@@ -188,7 +188,9 @@ def check_consistency(
             raise EvidenceInvalid("an empty tree has another root")
     if old in (0, new):
         if proof:
-            raise EvidenceInvalid("a consistency proof is not empty, and there is nothing to prove")
+            raise EvidenceInvalid(
+                "a consistency proof is not empty, but both trees have the same size"
+            )
         if old == new and old_root != new_root:
             raise EvidenceInvalid("two trees of one size have different roots")
         return
@@ -236,4 +238,4 @@ def _range_hash(begin: int, end: int, node: NodeReader) -> bytes:
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
     if len(hashes) > MAX_PROOF + 2 or any(len(digest) != HASH_BYTES for digest in hashes):
-        raise EvidenceInvalid("a proof is too long, or holds what is not a hash")
+        raise EvidenceInvalid("a proof is too long, or contains something that is not a hash")

@@ -168,7 +168,7 @@ class LogPolicy:
             raise ValueError("a witness signs with a key for cosignatures")
         keys = {verifier_key.public_key for verifier_key in self.witnesses}
         if len(keys) != len(self.witnesses) or self.key.public_key in keys:
-            raise ValueError("every witness has a key of its own, and it is not the log's")
+            raise ValueError("every witness must have its own key, other than the key of the log")
         if not 0 <= self.quorum <= len(self.witnesses):
             raise ValueError("a quorum is at most the number of witnesses")
 
@@ -210,7 +210,7 @@ def parse_verifier_key(text: str) -> VerifierKey:
     except ValueError as error:
         raise EvidenceInvalid(f"not a verifier key: {error}") from error
     if not _ID_HEX.fullmatch(id_hex) or key.id.hex() != id_hex:
-        raise EvidenceInvalid("a verifier key's id is not that of its name and key")
+        raise EvidenceInvalid("the id of a verifier key does not belong to its name and key")
     return key
 
 
@@ -228,7 +228,7 @@ def parse(data: bytes) -> Note:
     except ValueError as error:
         raise EvidenceInvalid("a note is not UTF-8") from error
     if any(character < " " and character != "\n" for character in content):
-        raise EvidenceInvalid("a note holds a control character")
+        raise EvidenceInvalid("a note contains a control character")
     # The text may hold empty lines; the last one ends it.
     text, separator, lines = content.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
@@ -260,7 +260,7 @@ def signed_by(note: Note, key: VerifierKey) -> bool:
     mine = _lines_of(note, key)
     for line in mine:
         if not _holds(key, line.signature, note.text.encode()):
-            raise EvidenceInvalid(f"a signature of {key.name} does not hold over the note")
+            raise EvidenceInvalid(f"a signature of {key.name} is not valid for the note")
     return bool(mine)
 
 
@@ -280,7 +280,7 @@ def find_cosignature(note: Note, key: VerifierKey) -> Cosignature | None:
         if len(line.signature) != 72 or not _holds(
             key, line.signature[8:], cosigned_message(note.text, seconds)
         ):
-            raise EvidenceInvalid(f"a cosignature of {key.name} does not hold over the checkpoint")
+            raise EvidenceInvalid(f"a cosignature of {key.name} is not valid for the checkpoint")
         try:
             times.append(datetime.fromtimestamp(seconds, UTC))
         except (ValueError, OverflowError, OSError) as error:
@@ -329,7 +329,7 @@ def open_checkpoint(
         raise EvidenceInvalid(f"a checkpoint is not signed by {key.name}")
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != key.name:
-        raise EvidenceInvalid(f"a checkpoint is not of the log {key.name}")
+        raise EvidenceInvalid(f"a checkpoint does not belong to the log {key.name}")
     found: dict[bytes, Cosignature] = {}
     for witness in witnesses:
         try:
@@ -418,5 +418,5 @@ def _from_base64(text: str) -> bytes:
     except binascii.Error as error:
         raise ValueError("not base64") from error
     if base64.b64encode(value).decode() != text:
-        raise ValueError("base64 in a second spelling")
+        raise ValueError("base64 that is not in its one valid form")
     return value

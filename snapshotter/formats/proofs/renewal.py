@@ -41,7 +41,7 @@ class Renewal:
 
     def __post_init__(self) -> None:
         if not _BUNDLE_ID.fullmatch(self.bundle_id):
-            raise ValueError(f"not a bundle's id: {self.bundle_id[:80]!r}")
+            raise ValueError(f"not the id of a bundle: {self.bundle_id[:80]!r}")
         if not all(_KIND.fullmatch(kind) for kind in self.covers):
             raise ValueError("a renewal covers late tokens and earlier renewals")
         if not all(_SHA512.fullmatch(digest) for digest in (self.sha512, *self.covers.values())):
@@ -76,7 +76,7 @@ def parse(data: bytes) -> Renewal:
     except ValueError as error:
         raise EvidenceInvalid(f"not a renewal: {error}") from error
     if found.encode() != data:
-        raise EvidenceInvalid("a renewal that is not in its one form")
+        raise EvidenceInvalid("the renewal is not in its one valid form")
     return found
 
 

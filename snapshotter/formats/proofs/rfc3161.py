@@ -212,7 +212,7 @@ def check_whole(response: bytes) -> None:
         TokenInvalid: TS_MALFORMED; TS_UNTRUSTED for a kind of key that cannot be checked here.
     """
     parsed = _parse(response)
-    with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
+    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
         _check_self_consistency(parsed)
 
 
@@ -225,7 +225,7 @@ def check_subject(response: bytes, message: bytes) -> None:
             checked here.
     """
     parsed = _parse(response)
-    with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
+    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
         _check_self_consistency(parsed)
     _check_imprint(parsed, message)
 
@@ -254,9 +254,12 @@ def check_response(
         TokenInvalid: With the code of the first step that failed (see the module).
     """
     parsed = _parse(response)  # (1)
-    with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
+    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
         _check_self_consistency(parsed)  # (2)
-    with _ours(Code.TS_UNTRUSTED, f"the token does not lead to the root of {anchor.name}"):
+    with _ours(
+        Code.TS_UNTRUSTED,
+        f"the certificates of the token do not lead to the root certificate of {anchor.name}",
+    ):
         _check_signer(parsed)  # (3)
         _check_certificates(parsed, anchor)
         _check_with_client(response, parsed, anchor)
@@ -266,13 +269,13 @@ def check_response(
         )
     if anchor.policy_oids and parsed.token.policy_oid not in anchor.policy_oids:  # (5)
         raise TokenInvalid(
-            f"the token's policy {parsed.token.policy_oid} is none of those wanted"
-            f" from {anchor.name}",
+            f"the policy {parsed.token.policy_oid} of the token is not one of the accepted policies"
+            f" of {anchor.name}",
             Code.TS_POLICY,
         )
     _check_imprint(parsed, message)  # (6)
     if nonce is not None and parsed.token.nonce != nonce:
-        raise TokenInvalid("the token answers another request: wrong nonce", Code.TS_IMPRINT)
+        raise TokenInvalid("the token answers another request (its nonce differs)", Code.TS_IMPRINT)
     return parsed.token
 
 
@@ -294,7 +297,7 @@ def check_by_any(
         except TokenInvalid as error:
             refusals.append((anchor, error))
     if not refusals:
-        raise TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
+        raise TokenInvalid("you trust no timestamp authority", Code.TS_UNTRUSTED)
     # An authority that is not this token's says "untrusted"; the one that is says what is wrong.
     for _, refusal in refusals:
         if refusal.code is not Code.TS_UNTRUSTED:
@@ -316,8 +319,10 @@ def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
     signer = _parse(response).signer
     subject, issuer = (_shown_name(name) for name in (signer.subject, signer.issuer))
     return TokenInvalid(
-        f"no trusted authority made this token: its certificate names {subject}, issued by "
-        f"{issuer}. The trusted authorities are {', '.join(anchor.name for anchor in tried)}",
+        "no timestamp authority that you trust made this token: its certificate names "
+        f"{subject}, issued by "
+        f"{issuer}. The trusted timestamp authorities are "
+        f"{', '.join(anchor.name for anchor in tried)}",
         Code.TS_UNTRUSTED,
     )
 
@@ -330,7 +335,7 @@ def _shown_name(name: x509.Name) -> str:
 def _check_imprint(parsed: "_Parsed", message: bytes) -> None:
     digest = hashlib.new(parsed.token.imprint_algorithm, message).digest()
     if parsed.imprint != digest:
-        raise TokenInvalid("the token is over other bytes", Code.TS_IMPRINT)
+        raise TokenInvalid("the token confirms other bytes", Code.TS_IMPRINT)
 
 
 # --- (1) structure ---------------------------------------------------------------------
@@ -371,7 +376,7 @@ class _Fields:
         """Return the next element, which has to have this tag."""
         node = self.maybe(tag)
         if node is None:
-            raise TokenInvalid(f"{self._what} does not have the fields of one")
+            raise TokenInvalid(f"{self._what} does not have the required fields")
         return node
 
     def maybe(self, tag: int) -> _Node | None:
@@ -384,7 +389,7 @@ class _Fields:
     def end(self) -> None:
         """Refuse what is left."""
         if self._next != len(self._nodes):
-            raise TokenInvalid(f"{self._what} has something in it that does not belong there")
+            raise TokenInvalid(f"{self._what} contains an unexpected field")
 
 
 def _parse(response: bytes) -> _Parsed:
@@ -420,10 +425,11 @@ def _check_status(info: _Node) -> None:
         reasons += _failures(failure.content) if failure is not None else []
         because = f" ({'; '.join(reasons)})" if reasons else ""
         raise TokenInvalid(
-            f"the authority did not grant a timestamp: {_STATUS.get(status, status)}{because}"
+            "the timestamp authority did not grant a timestamp: "
+            f"{_STATUS.get(status, status)}{because}"
         )
     if failure is not None:
-        raise TokenInvalid("the status grants and gives a failure")
+        raise TokenInvalid("the status grants the timestamp and states a failure")
 
 
 def _failures(bits: bytes) -> list[str]:
@@ -464,7 +470,7 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     signature = info.take(_OCTET_STRING).content
     info.end()  # unsigned attributes (tag 1) are refused: anybody could have written them
     if digests != [digest_algorithm.raw]:
-        raise TokenInvalid("the list of digests is not that of the signature")
+        raise TokenInvalid("the list of digests does not name the digest of the signature")
 
     names = [_issuer_and_serial(node) for node in bag]
     certificates = tuple(x509.load_der_x509_certificate(node.raw) for node in bag)
@@ -474,7 +480,7 @@ def _parse_signed_data(body: _Node) -> _Parsed:
         if name == signer_id.content
     ]
     if len(signers) != 1:
-        raise TokenInvalid("the signer's certificate is not in the token")
+        raise TokenInvalid("the token does not contain the certificate of the signer")
     token, imprint = _parse_content(content, signers[0])
     return _Parsed(
         token=token,
@@ -544,7 +550,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
         parts.take(_OCTET_STRING)
         parts.end()
         if critical is not None and critical.content != b"\0":
-            raise TokenInvalid("the timestamp has a critical extension that we do not know")
+            raise TokenInvalid("the timestamp has an unknown critical extension")
     token = Token(
         time=time,
         policy_oid=policy,
@@ -561,7 +567,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
 def _instant(text: bytes) -> datetime:
     match = _GEN_TIME.fullmatch(text)
     if match is None:
-        raise TokenInvalid("the token's time is not in UTC, or not a time")
+        raise TokenInvalid("the time of the token is not a valid time in UTC")
     whole = datetime.strptime(match[1].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     fraction = (match[2] or b"").decode("ascii")
     return whole.replace(microsecond=int(fraction[:6].ljust(6, "0")))
@@ -589,15 +595,15 @@ def _check_self_consistency(parsed: _Parsed) -> None:
     content_type = parsed.attributes.get(_CONTENT_TYPE)
     digest = parsed.attributes.get(_MESSAGE_DIGEST)
     if content_type is None or content_type.tag != _OID or _oid(content_type) != _TST_INFO:
-        raise TokenInvalid("the signature is not over a timestamp")
+        raise TokenInvalid("the signature does not cover a timestamp")
     content = hashlib.new(parsed.digest, parsed.content).digest()
     if digest is None or digest.tag != _OCTET_STRING or digest.content != content:
-        raise TokenInvalid("the token was altered: its content is not what was signed")
+        raise TokenInvalid("the token was altered: its content is not the signed content")
     _check_signing_certificate(parsed)
     try:
         _verify_signature(parsed)
     except InvalidSignature as error:
-        raise TokenInvalid("the token was altered: its signature does not hold") from error
+        raise TokenInvalid("the token was altered: its signature is not valid") from error
 
 
 def _check_signing_certificate(parsed: _Parsed) -> None:
@@ -636,12 +642,12 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             name = "sha256" if algorithm is None else _digest_name(algorithm)
             digest = hashlib.new(name, certificate).digest()
         if fields.take(_OCTET_STRING).content != digest:
-            raise TokenInvalid("the token was signed with another certificate than it has")
+            raise TokenInvalid("the token was signed with another certificate than it contains")
         fields.maybe(_SEQUENCE)  # issuer and serial number
         fields.end()
         named += 1
     if not named:
-        raise TokenInvalid("the token does not say which certificate signed it")
+        raise TokenInvalid("the token does not state which certificate signed it")
 
 
 def _verify_signature(parsed: _Parsed) -> None:
@@ -649,7 +655,7 @@ def _verify_signature(parsed: _Parsed) -> None:
     if kind not in (_RSA_KEY, _EC_KEY):
         # Nothing shows that it was altered: whoever knows this kind of key could tell.
         raise TokenInvalid(
-            f"a signature by a key of the kind {kind} is not one we can check", Code.TS_UNTRUSTED
+            f"a signature by a key of the kind {kind} cannot be checked", Code.TS_UNTRUSTED
         )
     key = parsed.signer.public_key()
     digest = _HASHES[parsed.digest]
@@ -662,7 +668,7 @@ def _verify_signature(parsed: _Parsed) -> None:
     ):
         key.verify(parsed.signature, parsed.signed, ec.ECDSA(digest))
     else:
-        raise TokenInvalid(f"a signature by {parsed.signature_name} is not one we take here")
+        raise TokenInvalid(f"a signature with {parsed.signature_name} is not accepted")
 
 
 # --- (3) the signer is one that the root vouches for ---------------------------------------
@@ -674,11 +680,11 @@ def _check_signer(parsed: _Parsed) -> None:
         usage = parsed.signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except x509.ExtensionNotFound as error:
         raise TokenInvalid(
-            "the signer's certificate is not one for timestamps", Code.TS_UNTRUSTED
+            "the certificate of the signer is not for timestamps", Code.TS_UNTRUSTED
         ) from error
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise TokenInvalid(
-            "the signer's certificate is not for timestamps alone", Code.TS_UNTRUSTED
+            "the certificate of the signer is not only for timestamps", Code.TS_UNTRUSTED
         )
 
 
@@ -704,7 +710,7 @@ def _check_certificates(parsed: _Parsed, anchor: Anchor) -> None:
         found = [issuer for issuer in issuers if _issued(issuer, certificate)]
         if not found:
             raise TokenInvalid(
-                f"a certificate in the token was not issued by anybody who leads to the root"
+                f"a certificate in the token does not lead to the root certificate"
                 f" of {anchor.name}: {certificate.subject.rfc4514_string()}",
                 Code.TS_UNTRUSTED,
             )
@@ -712,11 +718,12 @@ def _check_certificates(parsed: _Parsed, anchor: Anchor) -> None:
         above.update(found)
     if not rooted:
         raise TokenInvalid(
-            f"the token's certificates do not lead to the root of {anchor.name}", Code.TS_UNTRUSTED
+            f"the certificates of the token do not lead to the root certificate of {anchor.name}",
+            Code.TS_UNTRUSTED,
         )
     if not above.issuperset(parsed.certificates):
         raise TokenInvalid(
-            "the token has a certificate that has no part in its signature", Code.TS_UNTRUSTED
+            "the token contains a certificate that its signature does not need", Code.TS_UNTRUSTED
         )
 
 
@@ -752,7 +759,7 @@ def _check_with_client(response: bytes, parsed: _Parsed, anchor: Anchor) -> None
     verifier = VerifierBuilder(roots=[anchor.root]).build()
     sorted_bag = b"".join(sorted(node.raw for node in _children(parsed.bag)))
     if response.count(parsed.bag) != 1:
-        raise TokenInvalid("the certificates are in the token more than once")
+        raise TokenInvalid("the token contains its certificates more than once")
     copy = response.replace(parsed.bag, sorted_bag)
     try:
         good = verifier.verify(decode_timestamp_response(copy), parsed.imprint)
@@ -795,7 +802,7 @@ def _ours(code: Code, message: str) -> Iterator[None]:
     except BaseException as error:  # PyO3 derives a parser's panic from it; all else goes on
         if type(error).__name__ != "PanicException":
             raise
-        raise TokenInvalid(f"{message}: its bytes break the parser", code) from error
+        raise TokenInvalid(f"{message}: its bytes cannot be parsed", code) from error
 
 
 # --- DER (X.690 section 10) ------------------------------------------------------------------
@@ -814,7 +821,7 @@ def _children(data: bytes, *, tag: int | None = None) -> list[_Node]:
     while at < len(data):
         node = _element(data, at)
         if tag is not None and node.tag != tag:
-            raise TokenInvalid("a list in the response holds something else")
+            raise TokenInvalid("a list in the response contains something unexpected")
         nodes.append(node)
         at += len(node.raw)
     return nodes
@@ -840,7 +847,7 @@ def _element(data: bytes, at: int) -> _Node:
 def _only(data: bytes, tag: int, what: str) -> _Node:
     nodes = _children(data)
     if len(nodes) != 1 or nodes[0].tag != tag:
-        raise TokenInvalid(f"{what} is not one element, or has something behind it")
+        raise TokenInvalid(f"{what} is not one element, or is followed by other bytes")
     return nodes[0]
 
 
@@ -854,7 +861,7 @@ def _check_der(data: bytes) -> None:
         if node.tag & 0x20:
             waiting += [(child, depth + 1) for child in _children(node.content)]
         elif not _is_canonical(node):
-            raise TokenInvalid("the response is not DER: a value is not in its one form")
+            raise TokenInvalid("the response is not DER: a value is not in its one valid form")
 
 
 def _is_canonical(node: _Node) -> bool:
@@ -913,5 +920,5 @@ def _algorithm(node: _Node) -> str:
 def _digest_name(node: _Node) -> ImprintAlgorithm:
     oid = _algorithm(node)
     if oid not in _DIGESTS:
-        raise TokenInvalid(f"the digest {oid} is not one we take")
+        raise TokenInvalid(f"the digest algorithm {oid} is not accepted")
     return _DIGESTS[oid]

@@ -43,7 +43,7 @@ class Tile:
         if not (
             ENTRIES <= self.level <= MAX_LEVEL and self.index >= 0 and 1 <= self.width <= WIDTH
         ):
-            raise ValueError("there is no such tile")
+            raise ValueError("the tile does not exist")
 
     @property
     def is_partial(self) -> bool:
@@ -71,14 +71,14 @@ def parse_path(path: str) -> Tile:
     """
     match = _PATH.fullmatch(path)
     if match is None or match[2].count("/") >= _MAX_INDEX_GROUPS:
-        raise ValueError(f"not a tile's name: {path[:80]!r}")
+        raise ValueError(f"not the name of a tile: {path[:80]!r}")
     tile = Tile(
         level=ENTRIES if match[1] == "entries" else int(match[1]),
         index=int(match[2].replace("x", "").replace("/", "")),
         width=int(match[3]) if match[3] else WIDTH,
     )
     if tile.path != path:
-        raise ValueError(f"not a tile's name: {path[:80]!r}")
+        raise ValueError(f"not the name of a tile: {path[:80]!r}")
     return tile
 
 
@@ -147,7 +147,7 @@ def parse_entries(data: bytes, width: int) -> tuple[bytes, ...]:
         entries.append(data[at + 2 : end])
         at = end
     if len(entries) != width:
-        raise EvidenceInvalid(f"an entry bundle does not hold {width} entries")
+        raise EvidenceInvalid(f"an entry bundle does not contain {width} entries")
     return tuple(entries)
 
 
@@ -159,7 +159,7 @@ def parse_hashes(data: bytes, width: int) -> tuple[bytes, ...]:
         EvidenceInvalid: It is longer or shorter.
     """
     if len(data) != width * HASH_BYTES:
-        raise EvidenceInvalid(f"a tile does not hold {width} hashes")
+        raise EvidenceInvalid(f"a tile does not contain {width} hashes")
     return tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
 
 
@@ -229,12 +229,12 @@ class TileTree:
             return self._fetch(tile.path)
         except FileNotFoundError:
             if not tile.is_partial:
-                raise EvidenceInvalid(f"the log has no {tile.path}") from None
+                raise EvidenceInvalid(f"the file {tile.path} of the log does not exist") from None
         whole = Tile(level=tile.level, index=tile.index)
         try:
             data = self._fetch(whole.path)
         except FileNotFoundError:
-            raise EvidenceInvalid(f"the log has no {tile.path}") from None
+            raise EvidenceInvalid(f"the file {tile.path} of the log does not exist") from None
         if tile.level == ENTRIES:
             return encode_entries(parse_entries(data, WIDTH)[: tile.width])
         return b"".join(parse_hashes(data, WIDTH)[: tile.width])
@@ -260,12 +260,12 @@ def extend(tree: TileTree, entries: Sequence[bytes]) -> dict[Tile, bytes]:
         ValueError: An entry that is too long, or none at all.
     """
     if not entries:
-        raise ValueError("a tree is extended by at least one entry")
+        raise ValueError("a tree must be extended by at least one entry")
     full, partial = divmod(tree.size, WIDTH)
     before = tuple(tree.entries(full * WIDTH)) if partial else ()
     edge = tree.hashes(0, full) if partial else ()
     if tuple(map(merkle.leaf_hash, before)) != edge:
-        raise EvidenceInvalid("the last entries of the log do not have the hashes of its tree")
+        raise EvidenceInvalid("the last entries of the log do not give the hashes of its tree")
     files: dict[Tile, bytes] = {}
     for index, chunk in _chunks(full, (*before, *entries)):
         files[Tile(level=ENTRIES, index=index, width=len(chunk))] = encode_entries(chunk)

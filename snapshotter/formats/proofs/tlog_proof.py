@@ -75,7 +75,7 @@ def parse(data: bytes) -> TlogProof:
         raise EvidenceInvalid(f"not a log proof: {error}") from error
     proof = TlogProof(index=int(match[1]), hashes=hashes, checkpoint=checkpoint, extra=extra)
     if proof.encode() != data:
-        raise EvidenceInvalid("a log proof that is not in its one form")
+        raise EvidenceInvalid("the log proof is not in its one valid form")
     return proof
 
 

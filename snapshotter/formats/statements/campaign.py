@@ -35,10 +35,10 @@ def encode(report: CampaignReport, signer: Signer) -> bytes:
     _check(report)
     data = signed_statement.encode({"format": FORMAT, "report": typed.write(report)}, signer)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"a report of more than {MAX_BYTES} bytes")
+        raise ValueError(f"the report is longer than {MAX_BYTES} bytes")
     marks = sum(data.count(mark) for mark in (b",", b"[", b"{"))
     if marks > MAX_VALUES and canonical_json.count_values(data) > MAX_VALUES:
-        raise ValueError(f"a report of more than {MAX_VALUES} values")
+        raise ValueError(f"the report has more than {MAX_VALUES} values")
     return data
 
 
@@ -68,18 +68,19 @@ def _check(report: CampaignReport) -> None:
     captures = sum(len(page.captures) + len(page.controls) for page in campaign.pages)
     if len(campaign.pages) > MAX_PAGES or captures > MAX_CAPTURES:
         raise ValueError(
-            f"a report of more than {MAX_PAGES} pages or {MAX_CAPTURES} captures: take a shorter "
+            f"the report has more than {MAX_PAGES} pages or {MAX_CAPTURES} captures: choose a "
+            "shorter "
             "period, or fewer pages"
         )
     if campaign.since >= campaign.until:
-        raise ValueError("its period ends before it begins")
+        raise ValueError("the period of the report ends before it begins")
     if [page.identity for page in found.rows] != [page.identity for page in campaign.pages]:
-        raise ValueError("its rows are not those of its pages")
+        raise ValueError("the rows of the report do not belong to its pages")
     if len(found.numbers) > MAX_NUMBERS:
-        raise ValueError(f"a report of more than {MAX_NUMBERS} numbers")
+        raise ValueError(f"the report has more than {MAX_NUMBERS} numbers")
     names = [number.name for number in found.numbers]
     if len(set(names)) != len(names):
-        raise ValueError("a number stands there twice")
+        raise ValueError("the report has a number twice")
     if len({page.identity for page in campaign.pages}) != len(campaign.pages):
         raise ValueError("a page is counted twice")
     counted = [observation.bundle_id for page in campaign.pages for observation in page.captures]
@@ -87,10 +88,8 @@ def _check(report: CampaignReport) -> None:
         raise ValueError("a capture is counted twice")
     for page in campaign.pages:
         if page.confirm.times < 1 or page.confirm.after.total_seconds() < 0:
-            raise ValueError(
-                "a removal is confirmed by one capture at least, and by time that passes"
-            )
+            raise ValueError("a removal must be confirmed by at least one capture and a time")
         for observation in (*page.captures, *page.controls):
             bundle_time(observation.bundle_id)
             if len(observation.sha256) != 64 or observation.began_at > observation.at:
-                raise ValueError(f"{observation.bundle_id} is no capture")
+                raise ValueError(f"{observation.bundle_id} is not a capture")

@@ -127,7 +127,7 @@ def encode(gap: Gap, opened: dict[str, Disclosure], signer: Any) -> bytes:
         signer,
     )
     if len(data) > signed_statement.MAX_BYTES:
-        raise ValueError(f"a gap of more than {signed_statement.MAX_BYTES} bytes")
+        raise ValueError(f"the record of the gap is longer than {signed_statement.MAX_BYTES} bytes")
     return data
 
 
@@ -141,17 +141,17 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["gap_id"] != gap_id:
-        raise EvidenceInvalid(f"it is of the gap {value['gap_id'][:64]!r}")
+        raise EvidenceInvalid(f"the record belongs to the gap {value['gap_id'][:64]!r}")
     _check_texts(value)
     since = parse_instant(value["since"])
     until = parse_instant(value["until"]) if value["until"] else None
     if until is not None and until < since:
-        raise EvidenceInvalid("it ends before it begins")
+        raise EvidenceInvalid("the gap ends before it begins")
     missed = tuple(map(_missed, value["missed"]))
     if value["event"] == GapEvent.MISSED:
         slots = [slot for visits in missed for slot in visits.slots]
         if not slots:
-            raise EvidenceInvalid("a gap without a visit")
+            raise EvidenceInvalid("the gap has no visit")
         if (since, until) != (min(slots), max(slots)):
             raise EvidenceInvalid("since and until are not its first and its last slot")
     return GapRecord(
@@ -173,11 +173,11 @@ def _check_texts(value: Any) -> None:
     try:
         bundle_time(value["gap_id"])
     except ValueError as error:
-        raise EvidenceInvalid("its id is none") from error
+        raise EvidenceInvalid("the id of the gap is invalid") from error
     if not _NAME.fullmatch(value["schedule"]):
-        raise EvidenceInvalid("its schedule has a name that none has")
+        raise EvidenceInvalid("the name of the schedule is invalid")
     if not (_WORD.fullmatch(value["event"]) and _WORD.fullmatch(value["reason"])):
-        raise EvidenceInvalid("its event or its reason is no word")
+        raise EvidenceInvalid("the event or the reason is invalid")
     if max(len(value["by"]), len(value["detail"])) > MAX_TEXT:
         raise EvidenceInvalid(f"a text of more than {MAX_TEXT} characters")
 
@@ -187,10 +187,10 @@ def _missed(value: Any) -> MissedVisits:
         raise EvidenceInvalid("missed visits have slots and urls")
     slots, urls = value["slots"], value["urls"]
     if not isinstance(slots, list) or not isinstance(urls, list) or not slots or not urls:
-        raise EvidenceInvalid("missed visits without a slot or an address")
+        raise EvidenceInvalid("a missed visit has no slot or no address")
     if not all(isinstance(url, str) and _COMMITMENT.fullmatch(url) for url in urls):
         raise EvidenceInvalid("an address is not a commitment")
     found = tuple(map(parse_instant, slots))
     if list(found) != sorted(set(found)) or urls != sorted(set(urls)):
-        raise EvidenceInvalid("slots and addresses are in order, and none is there twice")
+        raise EvidenceInvalid("slots and addresses must be sorted, and each must be named once")
     return MissedVisits(slots=found, urls=tuple(urls))

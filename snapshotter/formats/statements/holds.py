@@ -74,7 +74,7 @@ class Holds:
 def kind(sequence: int) -> str:
     """Return what follows a bundle's name and a dot in the name of a record."""
     if not 1 <= sequence <= 9999:
-        raise ValueError("holds are numbered from 1 to 9999")
+        raise ValueError("the number of a legal hold must be from 1 to 9999")
     return f"hold-{sequence:04}.json"
 
 
@@ -87,7 +87,10 @@ def sequence_of(kind: str) -> int | None:
 def check_name(name: str) -> str:
     """Return `name`. Raises ValueError for what is no name of a hold."""
     if not _NAME.fullmatch(name):
-        raise ValueError("a hold's name is 1 to 64 of a-z, 0-9, dot, dash and underscore")
+        raise ValueError(
+            "the name of a legal hold must have 1 to 64 characters of a-z, 0-9, dot, dash and "
+            "underscore"
+        )
     return name
 
 
@@ -169,11 +172,11 @@ def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> 
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(f"it is of the bundle {value['bundle_id']}")
+        raise EvidenceInvalid(f"the record belongs to the bundle {value['bundle_id']}")
     if value["sequence"] != sequence or previous not in (None, value["previous"]):
-        raise EvidenceInvalid("it does not follow the one before it")
+        raise EvidenceInvalid("the record does not follow the record before it")
     if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
-        raise EvidenceInvalid("it neither places nor lifts a hold")
+        raise EvidenceInvalid("the record neither places nor lifts a legal hold")
     return HoldRecord(
         action=value["action"],
         name=value["name"],

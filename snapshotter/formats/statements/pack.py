@@ -93,7 +93,7 @@ class PackManifest:
             raise ValueError("the words of the page have no digest")
         _check_parts(self.parts)
         if not all(map(_NAME.fullmatch, self.lacks)) or list(self.lacks) != sorted(set(self.lacks)):
-            raise ValueError("what a pack lacks is told by words, in order")
+            raise ValueError("the list of missing parts must be sorted words")
 
     @property
     def captures(self) -> tuple[Part, ...]:
@@ -215,22 +215,22 @@ def write(
         SnapshotterError: A part is not as the manifest says, or more than a pack holds.
     """
     if section_of(page) != manifest.page or section_of(end) != manifest.end:
-        raise ValueError("a page that is not the one of the manifest")
+        raise ValueError("the page is not the page of the manifest")
     if not page.startswith(MAGIC) or not page.endswith(b"\n") or _OPEN in page:
-        raise ValueError("a page that no pack has")
+        raise ValueError("the page is not the page of a proof pack")
     said = statement.encode(_plain(manifest), CanonicalSigner(signer))
     if len(said) > statement.MAX_BYTES:
         raise SnapshotterError(
             f"a manifest of {len(manifest.parts)} parts is longer than {statement.MAX_BYTES} bytes",
-            hint="leave something out: --without confirmations",
+            hint="leave out parts, for example with --without confirmations",
         )
     if b"<" in said:  # it would end the element that it stands in
         raise ValueError("a manifest holds no '<'")
     length = _length(manifest, len(page), len(said))
     if length > MAX_BYTES:
         raise SnapshotterError(
-            f"a pack of {length} bytes is larger than {MAX_BYTES}",
-            hint="leave something out: --without confirmations",
+            f"the pack has {length} bytes, but can have at most {MAX_BYTES}",
+            hint="leave out parts, for example with --without confirmations",
         )
     out.write(page + _OPEN + said + _CLOSE)
     for part, opener in zip(manifest.parts, opened, strict=True):
@@ -349,7 +349,9 @@ def read(stream: BinaryIO) -> Pack:
     head = stream.read(MAX_PAGE + len(_OPEN) + statement.MAX_BYTES + len(_CLOSE))
     at = head.find(_OPEN)
     if not 0 <= at <= MAX_PAGE:
-        raise PackInvalid("no manifest of a pack is where one has to be", Code.CONTAINER)
+        raise PackInvalid(
+            "the file does not have the manifest of a proof pack at its place", Code.CONTAINER
+        )
     begin = at + len(_OPEN)
     # Two lines: neither can hold a newline.
     first = head.find(b"\n", begin)
@@ -366,16 +368,16 @@ def read(stream: BinaryIO) -> Pack:
     seal = json.loads(said.splitlines()[1])
     signature = base64.b64decode(seal["signature"])
     if _one_spelling(seal["public_key"].encode("ascii"), signature) != signature:
-        raise PackInvalid("the manifest was altered: its signature has a twin", Code.SIG)
+        raise PackInvalid(
+            "the manifest was altered: its signature is not in its one valid form", Code.SIG
+        )
     try:
         manifest = _manifest(found.value)
     except (EvidenceInvalid, ValueError) as error:
-        raise PackInvalid(
-            f"the manifest is none that a pack has: {error}", Code.MANIFEST
-        ) from error
+        raise PackInvalid(f"the manifest is not valid: {error}", Code.MANIFEST) from error
     length = _length(manifest, manifest.page.length, len(said))
     if length > MAX_BYTES:
-        raise PackInvalid("it names more than a pack holds", Code.MANIFEST)
+        raise PackInvalid("the manifest names more than the pack contains", Code.MANIFEST)
     return Pack(
         manifest=manifest,
         key_id=found.key_id,
@@ -408,7 +410,7 @@ def _compare(stream: BinaryIO, pack: Pack) -> Iterator[Alteration]:
     stream.seek(0)
     page = stream.read(pack.page.length)
     if section_of(page) != manifest.page or not page.startswith(MAGIC):
-        yield _altered("the page in front", "the page in front was altered")
+        yield _altered("the page of the pack", "the page of the pack was altered")
     between = _OPEN + pack.statement + _CLOSE
     if stream.read(len(between)) != between:
         yield _altered("the manifest", "the file changed while it was being read")
@@ -543,7 +545,7 @@ def _manifest(value: Any) -> PackManifest:
         end=typed.read(PackSection, value["end"]),
     )
     if _plain(found) != value:  # a default that was left out is a second spelling
-        raise EvidenceInvalid("it is not in its one form")
+        raise EvidenceInvalid("the manifest is not in its one valid form")
     return found
 
 
@@ -553,18 +555,18 @@ def _check_parts(parts: Sequence[Part]) -> None:
     captures = {part.name: part for part in parts if part.role in CAPTURES}
     for part in parts:
         if not (_NAME.fullmatch(part.name) and _MEDIA_TYPE.fullmatch(part.media_type)):
-            raise ValueError(f"no part of a pack is called {part.name[:80]!r}")
+            raise ValueError(f"a part of a pack cannot have the name {part.name[:80]!r}")
         if (part.role is Role.BESIDE) != bool(part.of):
-            raise ValueError("what stands beside a capture says beside which, and nothing else")
+            raise ValueError("a sidecar must name its capture, and no other part must name one")
         if part.of and (part.of not in captures or not part.name.startswith(f"{part.of}.")):
-            raise ValueError(f"{part.name[:80]!r} stands beside nothing that is here")
+            raise ValueError(f"the capture of the sidecar {part.name[:80]!r} is not in the pack")
     for name in captures:
         bundle_time(name.removesuffix(".wacz"))
         if not name.endswith(".wacz"):
-            raise ValueError("a capture is a .wacz")
+            raise ValueError("a capture must be a .wacz file")
     for role in ENDS:
         if sum(part.role is role for part in parts) != 1:
-            raise ValueError(f"a pack has one capture '{role}'")
+            raise ValueError(f"a pack must have exactly one capture '{role}'")
     for role in (Role.EVENT, Role.EVENT_PROOF, Role.KEY, Role.FACTS, Role.PICTURE, Role.PDF):
         if sum(part.role is role for part in parts) > 1:
-            raise ValueError(f"a pack has one part '{role}' at most")
+            raise ValueError(f"a pack can have at most one part '{role}'")

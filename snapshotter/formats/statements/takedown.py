@@ -33,7 +33,7 @@ def encode(event: Takedown, signer: Signer) -> bytes:
     _check(event)
     data = signed_statement.encode({"event": plain(event), "format": FORMAT}, signer)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"an event of more than {MAX_BYTES} bytes")
+        raise ValueError(f"the event is longer than {MAX_BYTES} bytes")
     return data
 
 
@@ -63,27 +63,27 @@ def _check(event: Takedown) -> None:
         *event.vantages, *event.identified_by,
     )  # fmt: skip
     if len(captures) > MAX_CAPTURES or len(event.articles) > MAX_ARTICLES:
-        raise ValueError(f"more captures or articles than an event rests on: {key}")
+        raise ValueError(f"the event names too many captures or articles: {key}")
     for article in event.articles:
         takedown_key(article)
     for observation in captures:
         _check_capture(observation)
     if event.previous and not is_digest(event.previous):
-        raise ValueError("what it names as the event before is no digest")
+        raise ValueError("the digest of the earlier event is invalid")
     if event.confirm.times < 1 or event.confirm.after.total_seconds() < 0:
-        raise ValueError("an event is confirmed by one capture at least, and by time that passes")
+        raise ValueError("an event must be confirmed by at least one capture and a time")
     early, late = event.last_seen, event.first_gone
     if event.kind in _BACK:
         early, late = late, early
     if early.bundle_id == late.bundle_id or early.at > late.at:
-        raise ValueError("its two ends are not two captures in their order")
+        raise ValueError("the two ends of the event are not two captures in order")
     if any(observation.at < event.first_gone.at for observation in event.confirmations):
-        raise ValueError("a confirmation is older than what it confirms")
+        raise ValueError("a confirmation is older than the capture that it confirms")
 
 
 def _check_capture(observation: Observation) -> None:
     takedown_key(observation.bundle_id)  # ids of bundles have the same form
     if not (is_digest(observation.sha256) and is_digest(observation.key_id)):
-        raise ValueError(f"a digest or a key id of {observation.bundle_id} is none")
+        raise ValueError(f"a digest or a key id of {observation.bundle_id} is invalid")
     if observation.began_at > observation.at:
         raise ValueError(f"{observation.bundle_id} ends before it begins")

@@ -53,7 +53,7 @@ def encode(tombstone: Tombstone, signer: Any) -> bytes:
     """
     texts = (tombstone.reason, tombstone.order, tombstone.by)
     if not tombstone.reason.strip() or not tombstone.order.strip():
-        raise ValueError("an erasure needs a reason and the reference of an order")
+        raise ValueError("an erasure requires a reason and the reference of an order")
     if max(map(len, texts)) > MAX_TEXT:
         raise ValueError(f"the texts of a tombstone have at most {MAX_TEXT} characters")
     return signed_statement.encode(
@@ -82,14 +82,14 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(f"it is of the bundle {value['bundle_id']}")
+        raise EvidenceInvalid(f"the record belongs to the bundle {value['bundle_id']}")
     for name in ("sha256", "custody_head"):
         if value[name] and not is_digest(value[name]):
-            raise EvidenceInvalid(f"{name} is no SHA-256")
+            raise EvidenceInvalid(f"{name} is not a SHA-256")
     if value["length"] < 0:
-        raise EvidenceInvalid("a length below nothing")
+        raise EvidenceInvalid("the length is negative")
     if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):
-        raise EvidenceInvalid("length and sha256 are not of one file")
+        raise EvidenceInvalid("length and sha256 do not belong to one file")
     return Tombstone(
         bundle_id=bundle_id,
         sha256=value["sha256"],

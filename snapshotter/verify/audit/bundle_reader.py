@@ -157,7 +157,7 @@ def _read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> Read
     }
     too_many += task.unread
     if too_many:
-        words = f"{too_many} sidecars were not read: there are too many, or they are too large"
+        words = f"sidecars that were not read, because they are too many or too large: {too_many}"
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return ReadResult(
         fingerprint="" if unread or _is_of_the_moment(report) else f"{sha256}.{rest}",
@@ -259,7 +259,7 @@ def _told(findings: list[Finding]) -> list[str]:
         shortened(f"{finding.code.value}: {finding.detail}") for finding in findings[:_MAX_TOLD]
     ]
     if len(findings) > _MAX_TOLD:
-        sentences.append(f"and {len(findings) - _MAX_TOLD} more")
+        sentences.append(f"further findings: {len(findings) - _MAX_TOLD}")
     return sentences
 
 
@@ -286,7 +286,7 @@ def _beside(
             left -= len(found[listed.kind])
         except ObjectAbsent as answer:  # gone since the listing: the next audit lists it no more
             failures[listed.kind] = ObjectUnreadable(
-                f"the store lists it, but when it was read: {answer}", retry=True
+                f"the store lists the object, but could not deliver it: {answer}", retry=True
             )
         except (SnapshotterError, OSError) as error:
             failures[listed.kind] = unreadable_error(store, error)

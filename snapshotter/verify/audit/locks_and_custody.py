@@ -101,7 +101,7 @@ class LockAndCustodyJudge:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 listed.key,
-                f"a record of a hold does not hold: {facts['holds']['problems'][0]}",
+                f"a record of a legal hold is not valid: {facts['holds']['problems'][0]}",
             )
 
     def missing(self, report_missing: Callable[[str, str, str], None]) -> None:
@@ -141,8 +141,9 @@ class LockAndCustodyJudge:
                 AuditCode.UNENFORCED,
                 _NOTE,
                 "",
-                f"the locks of {self._unenforced} bundles are records: nothing in this store keeps "
-                "its owner from deleting them",
+                f"the locks of {self._unenforced} bundles are only records: the owner of this "
+                "store can "
+                "delete the bundles",
             )
 
     def copied(self) -> None:
@@ -152,8 +153,9 @@ class LockAndCustodyJudge:
                 AuditCode.MIRROR,
                 _NOTE,
                 "",
-                f"the log names events of {self._split} bundles that stand where a copy keeps the "
-                "custody of the store that it was copied from; its log is not marked as a copy",
+                f"the log names custody events of {self._split} bundles that are in the place "
+                "where a "
+                "copy keeps the custody of its source store, but the log is not marked as a copy",
             )
 
     # Custody.
@@ -199,8 +201,8 @@ class LockAndCustodyJudge:
                 }
                 self._second_look.suspect_custody(
                     listed.key,
-                    f"entry {entry.number} of the log names a head of its custody chain that the "
-                    "chain does not have: events were taken away or written again",
+                    f"entry {entry.number} of the log names a custody event that the custody chain "
+                    "of the bundle does not contain: events were removed or replaced",
                     numbers,
                 )
         if custody["problems"] and not is_unread:
@@ -209,8 +211,8 @@ class LockAndCustodyJudge:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 listed.key,
-                f"its custody chain does not hold: {custody['problems'][0]}"
-                + (f", and {more} more" if more else ""),
+                f"the custody chain of the bundle is broken: {custody['problems'][0]}"
+                + (f"; further problems: {more}" if more else ""),
             )
         self._split += is_split
         if is_whole and not (is_unread or facts["altered"]) and (covered or is_split):
@@ -232,15 +234,22 @@ class LockAndCustodyJudge:
                 AuditCode.UNRECORDED,
                 _UNCLEAR,
                 listed.key,
-                f"{len(kept.problems)} lines of this machine's receipts can not be read: {problem}",
+                "lines of the receipts on this machine that cannot be read: "
+                f"{len(kept.problems)}; first "
+                f"problem: {problem}",
             )
         here = [receipt for receipt in kept.receipts if receipt.store == self._store_name]
         if any(receipt.key == listed.key and receipt.sha256 != facts["sha256"] for receipt in here):
             code = AuditCode.ALTERED if facts["altered"] else AuditCode.REPLACED
-            self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
+            self._say(
+                code,
+                _FAILED,
+                listed.key,
+                "the bundle is not the one that a receipt of this machine names",
+            )
         for key in sorted({receipt.key for receipt in here} - {listed.key}):
             if not self._workspace.has_object(key):
-                words = "a receipt of this machine names it"
+                words = "a receipt of this machine names the bundle"
                 self._second_look.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
@@ -253,12 +262,14 @@ class LockAndCustodyJudge:
             except OverflowError:
                 return  # sealed at the end of all calendars, says its record; that was told
             yield _Wanted(
-                Retention(until=until, mode=facts["mode"]), "by the policy in its record", False
+                Retention(until=until, mode=facts["mode"]),
+                "according to the policy in its record,",
+                False,
             )
 
     def _by_holds(self, facts: BundleFacts) -> Iterator[_Wanted]:
         for hold in facts["holds"]["open"]:
-            yield _Wanted(None, f"by the hold {hold['name']}", hold["trusted"])
+            yield _Wanted(None, f"according to the legal hold {hold['name']},", hold["trusted"])
 
     def _by_receipts(self, given: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
         """Yield the strictest retention in the store's receipts, and the last state of a hold."""
@@ -272,9 +283,9 @@ class LockAndCustodyJudge:
         ]
         if kept:
             retention, sure = max(kept, key=lambda pair: pair[0].until)
-            yield _Wanted(retention, "by a receipt of this store", sure)
+            yield _Wanted(retention, "according to a receipt of this store,", sure)
         if here and here[-1][0].legal_hold:
-            yield _Wanted(None, "by a receipt of a legal hold", here[-1][1])
+            yield _Wanted(None, "according to a receipt of a legal hold,", here[-1][1])
 
     def _beside(
         self,
@@ -292,9 +303,9 @@ class LockAndCustodyJudge:
             wanted += self._by_receipts([(receipt, True) for receipt in kept.receipts], key)
             retention = retention_of(lock)
             if retention is not None:
-                wanted.append(_Wanted(retention, "as its bundle is kept", False))
+                wanted.append(_Wanted(retention, "because its bundle is kept,", False))
             if lock["hold"]:
-                wanted.append(_Wanted(None, "as its bundle is kept", False))
+                wanted.append(_Wanted(None, "because its bundle is kept,", False))
             beside = ListedObject(key=key, length=0, bundle=listed.bundle, kind=kind)
             self._lock(beside, wanted, state, facts)
 
@@ -320,15 +331,17 @@ class LockAndCustodyJudge:
                     bare += 1
                     first = first or key
         if unknown:
-            words = f"the store does not report the locks of {unknown} records and files of the log"
+            words = f"records and files of the log whose locks the store does not report: {unknown}"
             self._say(AuditCode.UNLOCKED, _NOTE, "", words)
         if bare:
             self._say(
                 AuditCode.UNLOCKED,
                 _NOTE,
                 "",
-                f"{bare} of {of} records and files of the log are under no lock, as {first} is, "
-                "and bundles here are: a default retention of the bucket locks them too",
+                f"{bare} of {of} records and files of the log have no lock, for example {first}, "
+                "but "
+                "bundles of this store have locks; a default retention of the bucket locks them "
+                "too",
             )
 
     def _lock(
@@ -347,18 +360,21 @@ class LockAndCustodyJudge:
             if lacking and not reason.sure:
                 break  # told, by a better reason
             if reason.retention is None:
-                asked, holds = f"{reason.why} it is under a legal hold", bool(lock.get("hold"))
+                asked, holds = (
+                    f"{reason.why} the object is under a legal hold",
+                    bool(lock.get("hold")),
+                )
             else:
                 until = f"{instant(reason.retention.until)} ({reason.retention.mode})"
-                asked = f"{reason.why} it has to stay until {until}"
+                asked = f"{reason.why} the object must be kept until {until}"
                 holds = there is not None and there.covers(reason.retention)
             if "unknown" in lock:
-                sentence = f"whether it is locked can not be found out: {lock['unknown']}"
-                self._unknown(listed.key, f"{asked}, and {sentence}", lock)
+                sentence = f"it is not established whether the object is locked: {lock['unknown']}"
+                self._unknown(listed.key, f"{asked}; {sentence}", lock)
                 lacking = True
             elif not holds:
                 lacking = True
-                words = f"{asked}, and what keeps it is {lock['words']}"
+                words = f"{asked}, but its lock is: {lock['words']}"
                 if reason.sure and not facts["unread"]:
                     self._second_look.suspect_unlisted(
                         AuditCode.UNLOCKED, listed.key, words, listed.bundle

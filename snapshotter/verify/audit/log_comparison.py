@@ -114,7 +114,7 @@ class LogComparison:
                 AuditCode.RETURNED,
                 _UNCLEAR,
                 listed.key,
-                "it was erased, by a tombstone or the log, and it is there",
+                "a tombstone or the log states that the bundle was erased, but the bundle exists",
             )
 
     def _bytes(
@@ -127,17 +127,23 @@ class LogComparison:
                 AuditCode.REPLACED,
                 _FAILED,
                 key,
-                f"another bundle stands under this name: {facts['bundle_id']}",
+                f"another bundle has this name: {facts['bundle_id']}",
             )
         elif entries and not as_logged:
             if facts["altered"]:
-                self._say(AuditCode.ALTERED, _FAILED, key, f"not the bytes of the log; {sentence}")
+                self._say(
+                    AuditCode.ALTERED,
+                    _FAILED,
+                    key,
+                    f"the bundle is not the one that was logged; {sentence}",
+                )
             else:
                 self._say(
                     AuditCode.REPLACED,
                     _FAILED,
                     key,
-                    "a whole bundle, and not the one that was logged under this name: "
+                    "the bundle is complete, but it is not the bundle that was logged under this "
+                    "name: "
                     f"SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
                 )
         elif facts["failed"]:
@@ -158,7 +164,10 @@ class LogComparison:
     def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
         """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
-        words = f"sidecars cannot be read ({names}), so this is not established: {'; '.join(found)}"
+        words = (
+            f"this is not established, because sidecars cannot be read ({names}): "
+            f"{'; '.join(found)}"
+        )
         self._add_finding(
             AuditFinding(
                 code=AuditCode.UNPROVEN,
@@ -181,8 +190,9 @@ class LogComparison:
                     AuditCode.BACKDATED,
                     _FAILED,
                     listed.key,
-                    f"its record names a checkpoint of {claim['size']} entries, and it is itself "
-                    f"entry {entries[0].number}",
+                    f"the record names a checkpoint of {claim['size']} entries, but the bundle "
+                    "itself "
+                    f"is entry {entries[0].number}",
                 )
                 continue
             newest = self._workspace.newest_before(min(claim["size"], self._history.size))
@@ -193,8 +203,9 @@ class LogComparison:
                     AuditCode.BACKDATED,
                     _NOTE,
                     listed.key,
-                    f"its record names a checkpoint that has {newest} in it, which was captured "
-                    "later by its own clock",
+                    f"the record names a checkpoint that contains {newest}, which was captured "
+                    "later "
+                    "according to its own clock",
                 )
 
     def _renewal(self, listed: ListedObject, facts: BundleFacts) -> None:
@@ -206,7 +217,7 @@ class LogComparison:
                 AuditCode.RENEWAL_DUE,
                 _NOTE,
                 listed.key,
-                f"the certificate behind its time ends at {instant(ends)}",
+                f"the certificate that proves the time of the bundle ends at {instant(ends)}",
             )
 
     def _logged_renewal(self, listed: ListedObject, facts: BundleFacts, *, is_due: bool) -> None:
@@ -243,23 +254,25 @@ class LogComparison:
                     AuditCode.UNLOGGED,
                     _FAILED,
                     listed.key,
-                    f"it is not in the log, and its name is of a time to come, {instant(at)}",
+                    "the bundle is not in the log, and the time in its name is in the future, "
+                    f"{instant(at)}",
                 )
             elif age <= self._rules.grace:
                 self._say(
                     AuditCode.WAITING,
                     _NOTE,
                     listed.key,
-                    f"captured at {instant(at)}, and not in the log yet",
+                    f"the bundle was captured at {instant(at)} and is not in the log yet",
                 )
             else:
-                missing = "" if self._history.is_read else ", of which not all could be read"
+                missing = "" if self._history.is_read else " (not all of the log could be read)"
                 self._say(
                     AuditCode.UNLOGGED,
                     _UNCLEAR,
                     listed.key,
-                    f"of {instant(at)} by its name, and not in the log{missing}: nothing shows "
-                    "that it was there before now",
+                    f"the time in the name is {instant(at)}, but the bundle is not in the "
+                    f"log{missing}: "
+                    "nothing proves that the bundle existed earlier",
                 )
 
     def judge_surplus_sidecars(self) -> None:
@@ -267,19 +280,22 @@ class LogComparison:
         for listed in self._workspace.without_bundle():
             if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
                 stone = store_keys.sidecar_key(store_keys.bundle_key(listed.bundle), tombstone.KIND)
-                what = "is not there"  # of a copy without a log nothing more is known
+                what = "does not exist"  # of a copy without a log nothing more is known
                 if self._workspace.has_object(stone):
-                    what = "was erased, says a tombstone beside it"
+                    what = "was erased, as its tombstone states"
                 elif self._history.head is not None:
-                    what = "never was"
+                    what = "never existed"
                 self._say(
-                    AuditCode.SURPLUS, _NOTE, listed.key, f"it stands beside a bundle that {what}"
+                    AuditCode.SURPLUS,
+                    _NOTE,
+                    listed.key,
+                    f"the sidecar belongs to a bundle that {what}",
                 )
 
     def judge_unknown_object(self, listed: ListedObject) -> None:
         """Add a finding for an object among the bundles that is none, or of unknown kind."""
-        what = "of no kind that this version knows" if listed.bundle else "no bundle, nor of one"
-        self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"it is {what}")
+        what = "of an unknown kind" if listed.bundle else "neither a bundle nor a sidecar"
+        self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"the object is {what}")
 
     # What else the log names.
 
@@ -300,7 +316,9 @@ class LogComparison:
                 self._objects.unreadable(key, str(error), retry=error.retry)
                 continue
             if there != entry.sha256:
-                self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
+                self._say(
+                    AuditCode.ALTERED, _FAILED, key, "the report is not the one that was logged"
+                )
                 continue
             self._report_signature(f"{key}.sig", document)
 
@@ -321,7 +339,9 @@ class LogComparison:
         try:
             signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
         except ObjectAbsent:
-            self._second_look.suspect(AuditCode.DELETED, key, "the signature of a report is gone")
+            self._second_look.suspect(
+                AuditCode.DELETED, key, "the signature of the report is missing"
+            )
             return
         except ObjectUnreadable as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
@@ -331,7 +351,7 @@ class LogComparison:
             signer = value.get("signer") if isinstance(value, dict) else None
             known = self._trust.key(signer) if isinstance(signer, str) else None
             if known and not keys.verify_signature(known.public_key, signature, document):
-                words = "the signature of a report does not hold, by the key that the report names"
+                words = "the signature of the report is not valid for the key that the report names"
                 self._say(AuditCode.ALTERED, _FAILED, key, words)
 
     def trust_file(self) -> None:
@@ -345,15 +365,16 @@ class LogComparison:
                 AuditCode.OLDER_TRUST,
                 _UNCLEAR,
                 "",
-                f"the log names another file of version {newest} of the trust file than this audit "
-                f"goes by: SHA-256 {digest}, and not {self._trust.sha256}",
+                f"the log names another version {newest} of the trust file than this audit uses: "
+                "the "
+                f"SHA-256 is {digest}, and not {self._trust.sha256}",
             )
         if self._trust.version is not None and newest > self._trust.version:
             self._say(
                 AuditCode.OLDER_TRUST,
                 _UNCLEAR,
                 "",
-                f"the log names version {newest} of the trust file, and this audit goes by "
+                f"the log names version {newest} of the trust file, but this audit uses "
                 f"version {self._trust.version}",
             )
 
@@ -373,7 +394,7 @@ class LogComparison:
                     AuditCode.LOG_BROKEN,
                     _FAILED,
                     f"entry {entry.number}",
-                    f"it names a bundle of no day that there is: {entry.name}",
+                    f"the entry names a bundle of an invalid date: {entry.name}",
                 )
             elif self._looked_for(entry, key):
                 yield key
@@ -404,7 +425,9 @@ class LogComparison:
             self._missing(listed.bundle, listed.key, entries[0].sha256, _named(entries[0]))
         else:
             self._objects.unreadable(
-                listed.key, f"the store lists it, but when it was read: {why}", retry=True
+                listed.key,
+                f"the store lists the object, but could not deliver it: {why}",
+                retry=True,
             )
 
     def _key_of(self, entry: StoredLogEntry) -> str | None:
@@ -418,7 +441,7 @@ class LogComparison:
         try:
             self._objects.opened(key).close()
         except ObjectAbsent:
-            self._missing(bundle_id, key, sha256, "a receipt of this machine names it")
+            self._missing(bundle_id, key, sha256, "a receipt of this machine names the bundle")
         except ObjectUnreadable as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
 
@@ -429,12 +452,13 @@ class LogComparison:
             self._objects.read(stone, signed_statement.MAX_BYTES)
         except ObjectAbsent:
             if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
-                said += "; the tombstone that the log names is missing as well"
+                said += "; the tombstone that the log names does not exist either"
             self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
             words = (
-                f"{said}, but the store does not have it; whether it was erased by order is not "
-                f"known: {error}"
+                f"{said}, but the store does not have it; it is not established whether it was "
+                "erased "
+                f"by order: {error}"
             )
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
@@ -459,7 +483,12 @@ class LogComparison:
         if "broken" in found:
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
         elif found["sha256"] not in ("", sha256):
-            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone is of other bytes")
+            self._say(
+                AuditCode.DELETED,
+                _FAILED,
+                key,
+                f"{said}: its tombstone is not the one that was logged",
+            )
         elif any(entry.sha256 == hashlib.sha256(data).hexdigest() for entry in orders):
             if found["trusted"]:
                 self._say(
@@ -470,12 +499,12 @@ class LogComparison:
                     AuditCode.DELETED,
                     _UNCLEAR,
                     key,
-                    f"erased, says a tombstone by the key {found['key_id']}, which you do not "
-                    "trust to erase: it is unknown, or was compromised",
+                    f"a tombstone states that the bundle was erased, but you do not trust its key "
+                    f"{found['key_id']}: the key is unknown or was compromised",
                 )
             self._kept_custody(bundle_id, key)
         elif self._history.is_unreadable:
-            words = f"{said}; it is not known whether its tombstone is in the log"
+            words = f"{said}; it is not established whether its tombstone is in the log"
             self._say(AuditCode.DELETED, _UNCLEAR, key, words)
         else:
             # The log names no such tombstone: its writer died before it could, or it is forged.
@@ -528,8 +557,9 @@ class LogComparison:
             self._objects.mark_read(custody_of(key))
         else:
             words = (
-                f"it was erased, and entry {min(missing.values())} of the log names a head of its "
-                "custody chain that the kept sidecars do not have"
+                f"the bundle was erased, and entry {min(missing.values())} of the log names a "
+                "custody "
+                "event that the remaining sidecars do not contain"
             )
             if sidecars or len(missing) > 1:
                 self._second_look.suspect_custody(key, words, {number for number, _ in sidecars})
@@ -540,7 +570,7 @@ class LogComparison:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 key,
-                "it was erased, and its custody chain does not hold: "
+                "the bundle was erased, and its custody chain is broken: "
                 f"{shortened(chain.problems[0])}",
             )
 
@@ -570,4 +600,4 @@ def _time_of(listed: ListedObject) -> datetime:
 
 
 def _named(entry: StoredLogEntry) -> str:
-    return f"entry {entry.number} of the log names it"
+    return f"entry {entry.number} of the log names the bundle"

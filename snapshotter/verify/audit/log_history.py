@@ -154,8 +154,8 @@ class LogHistory:
             if served.head.size < before.head.size or served.origin != before.origin:
                 self._failed(
                     AuditCode.ROLLED_BACK,
-                    f"while this audit ran the log went from {before.head.size} entries back "
-                    f"to {served.head.size}",
+                    f"during this audit the number of entries in the log fell from "
+                    f"{before.head.size} to {served.head.size}",
                 )
                 return
         self._seen = served
@@ -174,15 +174,16 @@ class LogHistory:
         if len(cosigned) < needed:
             self._unclear(
                 AuditCode.UNWITNESSED,
-                f"{len(cosigned)} of {needed} witnesses have cosigned the checkpoint of "
-                f"{self._seen.head.size} entries: it may not be what others are shown",
+                f"{len(cosigned)} of {needed} required witnesses have cosigned the checkpoint of "
+                f"{self._seen.head.size} entries: other readers may see another log",
             )
         newest = max((cosignature.time for cosignature in cosigned), default=None)
         if newest is not None and now - newest > stale_after:
             self._unclear(
                 AuditCode.STALE,
-                f"the newest cosignature of a witness is of {instant(newest)}: what was logged "
-                "since then may be kept from us",
+                f"the newest cosignature of a witness is of {instant(newest)}: later entries of "
+                "the "
+                "log may be withheld",
             )
 
     def judge(self, claim: FoundCheckpoint) -> None:
@@ -199,21 +200,22 @@ class LogHistory:
             return  # told: whether there is such a tree is not known
         if self._seen is None:
             if claim.signed and claim.is_of_here:
-                add(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
+                add(AuditCode.ROLLED_BACK, claim.where, f"{said}, but this store has no log")
             elif claim.signed and (self._orphan is None or self._orphan[0] < claim.head.size):
                 self._orphan = claim.head.size, claim.where, said
         elif claim.origin != self._seen.origin:
             self._unclear_at(
                 AuditCode.UNTRUSTED_LOG,
                 claim.where,
-                f"{claim.what} is of the log {claim.origin[:100]!r}, and this one is "
+                f"{claim.what} belongs to the log {claim.origin[:100]!r}, but the log of this "
+                "store is "
                 f"{self._seen.origin[:100]!r}",
             )
         elif claim.head.size > self._seen.head.size:
             add(
                 AuditCode.ROLLED_BACK,
                 claim.where,
-                f"{said}, and the log has {self._seen.head.size}: entries were taken away",
+                f"{said}, but the log has {self._seen.head.size} entries: entries were removed",
             )
         else:
             root = self._root_at(claim.head.size)
@@ -221,8 +223,8 @@ class LogHistory:
                 add(
                     AuditCode.FORKED,
                     claim.where,
-                    f"{said} with another root than the log's tree of that size has: "
-                    "two histories were told",
+                    f"{said} with another root hash than the log has at that size: the log has two "
+                    "histories",
                 )
 
     def judge_orphan(self) -> None:
@@ -233,7 +235,7 @@ class LogHistory:
         """
         if self._seen is None and self._orphan is not None and not self.is_unreadable:
             _, where, said = self._orphan
-            self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
+            self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, but this store has no log")
 
     def judge_mirror(self) -> None:
         """Add a note if the log is a copy, which lacks later entries of the original."""
@@ -244,7 +246,7 @@ class LogHistory:
                     severity=Severity.NOTE,
                     key=log_state.MIRROR,
                     detail=f"a copy of the log {self._seen.origin[:100]!r} up to "
-                    f"{self._seen.head.size} entries: what came after is not audited here",
+                    f"{self._seen.head.size} entries: this audit does not include later entries",
                 )
             )
 
@@ -287,20 +289,23 @@ class LogHistory:
             self._unclear_at(
                 AuditCode.ROLLED_BACK,
                 log_state.LOCK,
-                f"the writers' lock is of {size} entries, and {self._seen.head.size} are published",
+                f"the lock of the log is for {size} entries, but {self._seen.head.size} are "
+                "published",
             )
         if known is not None and known != root:
             self._failed_at(
                 AuditCode.FORKED,
                 log_state.LOCK,
-                f"the writers' lock is of another tree of {size} entries: two histories were told",
+                f"the lock of the log is for another tree of {size} entries: the log has two "
+                "histories",
             )
         elif size > self._seen.head.size and not self._is_published(size):
             self._unclear_at(
                 AuditCode.STALE,
                 log_state.LOCK,
-                f"{size} entries are committed and {self._seen.head.size} published: a writer died "
-                "in between, or the checkpoint was set back",
+                f"{size} entries are committed, but {self._seen.head.size} are published: a "
+                "writer was "
+                "interrupted, or the checkpoint was replaced by an older one",
             )
 
     def _is_published(self, size: int) -> bool:
@@ -327,17 +332,17 @@ class LogHistory:
         self._is_absent = data is None
         if data is None:
             if self._seen is not None:
-                self._failed(AuditCode.ROLLED_BACK, "while this audit ran the log was taken away")
+                self._failed(AuditCode.ROLLED_BACK, "the log was removed during this audit")
             elif self.is_mirror():
                 self._unclear(
                     AuditCode.NO_LOG,
-                    "a copy of a log was begun and is not finished: snapshotter store replicate",
+                    "the copy of a log is not complete; snapshotter store replicate completes it",
                 )
             elif self._workspace.is_unread(log_state.MIRROR):
                 return None  # told: whether this is a copy that is not finished is not known
             elif next(self._objects.list(PREFIX), None) is not None:
                 self._failed(
-                    AuditCode.LOG_BROKEN, "parts of a log are there, and no checkpoint of it"
+                    AuditCode.LOG_BROKEN, "parts of a log exist, but its checkpoint does not exist"
                 )
             return None
         self._checkpoint = data
@@ -345,7 +350,7 @@ class LogHistory:
             read = note.parse(data)
             checkpoint = note.parse_checkpoint(read.text)
         except EvidenceInvalid as error:
-            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint can not be read: {error}")
+            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint cannot be read: {error}")
             return None
         head = TreeHead(size=checkpoint.size, root=checkpoint.root.hex())
         return _Served(checkpoint.origin, head, self._signed(data, checkpoint.origin))
@@ -354,21 +359,21 @@ class LogHistory:
         if self._trusted is None:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
-                f"no trust file names the key of the log {origin[:100]!r}: whoever keeps the "
-                "store could have made it up",
+                f"no trust file names the key of the log {origin[:100]!r}: the owner of the store "
+                "could have invented the log",
             )
             return None
         if origin != self._trusted.key.name:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
-                f"the log here is {origin[:100]!r}, and the trust file names "
+                f"the log of this store is {origin[:100]!r}, but the trust file names "
                 f"{self._trusted.key.name!r}",
             )
             return None
         try:
             return note.open_checkpoint(data, self._trusted.key, self._trusted.witnesses)
         except EvidenceInvalid as error:
-            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint does not hold: {error}")
+            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint is not valid: {error}")
             return None
 
     # The tree.
@@ -400,8 +405,9 @@ class LogHistory:
         if self._tree.root.hex() != head.root:
             self._failed(
                 AuditCode.LOG_BROKEN,
-                f"the {head.size} entries of the log do not lead to the root of its checkpoint: "
-                "one was changed, put in or taken out",
+                f"the {head.size} entries of the log do not give the root hash of its "
+                "checkpoint: an "
+                "entry was changed, added or removed",
             )
             return
         self.is_whole = True
@@ -419,7 +425,8 @@ class LogHistory:
                 kind, name, sha256 = entry.kind, entry.name, entry.sha256
             except EvidenceInvalid:
                 self._failed(
-                    AuditCode.LOG_BROKEN, f"entry {number} of the log is no leaf of this format"
+                    AuditCode.LOG_BROKEN,
+                    f"entry {number} of the log does not have the form of an entry",
                 )
         return StoredLogEntry(
             number=number, kind=kind, name=name, sha256=sha256, root=self._tree.root
@@ -461,7 +468,7 @@ class LogHistory:
         try:
             if self._fetch(tile) == b"".join(hashes):
                 return
-            self._broken_tile(tile, EvidenceInvalid("it is not what the entries lead to"))
+            self._broken_tile(tile, EvidenceInvalid("the file does not follow from the entries"))
         except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
 
@@ -484,7 +491,7 @@ class LogHistory:
     def _read(self, path: str, limit: int) -> bytes:
         data = self._objects.read(PREFIX + path, limit)
         if len(data) > limit:
-            raise EvidenceInvalid(f"it is longer than {limit} bytes")
+            raise EvidenceInvalid(f"the file is longer than {limit} bytes")
         return data
 
     def _broken_tile(
@@ -495,7 +502,7 @@ class LogHistory:
         self._broken.add(tile.path)
         key = PREFIX + tile.path
         if isinstance(error, ObjectUnreadable):
-            words = f"a part of the log: {error}"
+            words = f"a part of the log cannot be read: {error}"
             self._objects.unreadable(key, words, retry=error.retry, name=_name(tile))
         elif isinstance(error, ObjectAbsent):
             whole = Tile(level=tile.level, index=tile.index)
@@ -503,7 +510,7 @@ class LogHistory:
             words = "a part of the log is missing"
             self._second_look.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
         else:
-            self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log: {error}")
+            self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log cannot be read: {error}")
 
     def _failed(self, code: AuditCode, detail: str) -> None:
         self._failed_at(code, CHECKPOINT, detail)

@@ -80,7 +80,7 @@ def opened(store: ReadableStore, key: str) -> BinaryIO:
     try:
         return store.open(key)
     except FileNotFoundError as error:
-        raise ObjectAbsent("the store does not have it") from error
+        raise ObjectAbsent("the store does not have the object") from error
     except NotAnObject as error:
         raise ObjectAbsent(error.message) from error
 
@@ -181,7 +181,7 @@ class ObjectReader:
             return self.read(key, limit)
         except ObjectAbsent as error:
             raise ObjectUnreadable(
-                f"the store lists it, but when it was read: {error}", retry=True
+                f"the store lists the object, but could not deliver it: {error}", retry=True
             ) from error
 
     def opened(self, key: str) -> BinaryIO:

@@ -151,7 +151,10 @@ class ProcessPool(Generic[T, R]):
         worker.process.close()
         first, *rest = worker.given
         if len(first) == 1:
-            yield first[0], PoolProcessDied(f"the process that read it ended (exit code {code})")
+            yield (
+                first[0],
+                PoolProcessDied(f"the process that read the bundle ended (exit code {code})"),
+            )
         else:
             again.extend([task] for task in first)
         again.extend(rest)

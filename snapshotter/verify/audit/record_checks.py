@@ -62,7 +62,7 @@ def _read_gap(data: bytes, gap_id: str) -> RecordFacts:
 def _read_event(data: bytes, event_id: str) -> RecordFacts:
     event, key_id = takedown.parse(data)
     if event.event_id != event_id:
-        raise EvidenceInvalid(f"it is of the event {event.event_id}")
+        raise EvidenceInvalid(f"the record belongs to the event {event.event_id}")
     return RecordFacts(
         key_id=key_id, words=event_in_words(event), follows=(event.identity, event.previous)
     )
@@ -141,17 +141,20 @@ class RecordJudge:
         try:
             record_id = self._records.id_of(key)
         except ValueError:
-            self._say(AuditCode.SURPLUS, Severity.NOTE, key, f"it is no record of {self._noun}")
+            self._say(
+                AuditCode.SURPLUS, Severity.NOTE, key, f"the file is not a record of {self._noun}"
+            )
             return
         if self._look(key, record_id):
             return
         if self._workspace.entries(self._records.kind, record_id):
             words = (
-                f"the log names this record of {self._noun}; the store listed it, but lacks it now"
+                f"the log names this record of {self._noun}; the store listed it, but does "
+                "not have it now"
             )
             self._second_look.suspect(AuditCode.DELETED, key, words)
         else:
-            words = "the store lists it, but does not have it by its name"
+            words = "the store lists the record, but cannot deliver it"
             self._objects.unreadable(key, words, retry=True)
 
     def _logged(self, entry: StoredLogEntry) -> None:
@@ -159,7 +162,7 @@ class RecordJudge:
             key = self._records.key_of(entry.name)
         except ValueError:
             where = f"entry {entry.number}"
-            words = f"it names {self._noun} of no day that there is: {entry.name}"
+            words = f"the entry names {self._noun} of an invalid date: {entry.name}"
             self._say(AuditCode.LOG_BROKEN, Severity.FAILED, where, words)
             return
         # A listing may hide what is there: so it is asked for by its name as well.
@@ -178,18 +181,21 @@ class RecordJudge:
             return True
         entries = self._workspace.entries(self._records.kind, record_id)
         if entries and entries[0].sha256 != hashlib.sha256(data).hexdigest():
-            words = f"not the record of {self._noun} that was logged under this name"
+            words = f"the record is not the record of {self._noun} that was logged under this name"
             self._say(AuditCode.ALTERED, Severity.FAILED, key, words)
             return True
         try:
             said = self._records.read(data, record_id)
         except EvidenceInvalid as error:
             code = AuditCode.INVALID if entries else AuditCode.ALTERED
-            words = f"the record of {self._noun} does not hold: {error}"
+            words = f"the record of {self._noun} is not valid: {error}"
             self._say(code, Severity.FAILED, key, words)
             return True
         if not key_counts(self._trust, said.key_id):
-            words = f"{self._noun}, says a record by the key {said.key_id}, which you do not trust"
+            words = (
+                f"the record of {self._noun} is signed by the key {said.key_id}, which you "
+                "do not trust"
+            )
             self._say(AuditCode.UNPROVEN, Severity.INDETERMINATE, key, words)
         else:
             self._say(self._records.code, Severity.NOTE, key, said.words)
@@ -206,19 +212,22 @@ class RecordJudge:
         link = hashlib.sha256(f"{previous} {identity}".encode()).digest()
         first = self._links.setdefault(link, key)
         if first != key:
-            before = "the same event before them" if previous else "none before them"
-            words = f"two chains of events are told of {identity}: this and {first} name {before}"
+            before = "the same earlier event" if previous else "no earlier event"
+            words = (
+                f"two chains of events exist for {identity}: this event and {first} name {before}"
+            )
             self._say(AuditCode.EVENTS_FORKED, Severity.INDETERMINATE, key, words)
 
     def _unlogged(self, key: str, record_id: str) -> None:
         at = store_keys.bundle_time(record_id)
         if -self._rules.skew <= self._rules.now - at <= self._rules.grace:
-            words = f"{self._noun} of {instant(at)} that is not in the log yet"
+            words = f"the record of {self._noun} of {instant(at)} is not in the log yet"
             self._say(AuditCode.WAITING, Severity.NOTE, key, words)
         else:
             words = (
-                f"{self._noun} of {instant(at)} by its name, and not in the log: nothing shows "
-                "that it was recorded before now"
+                f"the time in the name is {instant(at)}, but the record of {self._noun} is not "
+                "in the "
+                "log: nothing proves that the record existed earlier"
             )
             self._say(AuditCode.UNLOGGED, Severity.INDETERMINATE, key, words)
 

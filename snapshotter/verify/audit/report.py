@@ -127,28 +127,32 @@ def lines(report: AuditReport) -> Iterator[str]:
         yield from _kind_lines(kind, examples.get((kind.code, kind.severity), []))
     yield ""
     yield f"{report.verdict.name}: {_summary(report)}"
-    yield f"judged against {printable(report.trust)}"
+    yield f"judged with {printable(report.trust)}"
 
 
 def _what_was_seen(report: AuditReport) -> Iterator[str]:
     log, scope = report.log, report.scope
     if log is not None:
-        by = f"cosigned by {len(log.witnesses)} of {log.quorum} witnesses" if log.quorum else ""
+        by = (
+            f"cosigned by {len(log.witnesses)} of {log.quorum} required witnesses"
+            if log.quorum
+            else ""
+        )
         yield (
             f"log      {printable(log.origin)}: {log.head.size} entries, "
-            f"{'signed' if log.signed else 'by a key that is not known'}{', ' * bool(by)}{by}"
+            f"{'signed' if log.signed else 'signed by an unknown key'}{', ' * bool(by)}{by}"
         )
         if log.remembered is not None:
-            yield f"before   {log.remembered.size} entries were seen by an earlier audit"
+            yield f"before   an earlier audit saw {log.remembered.size} entries"
     words = [f"{scope.read} of {scope.bundles} read"]
     if scope.sample is not None:
-        words.append(f"drawn by the seed {scope.seed}")
+        words.append(f"drawn with the seed {scope.seed}")
     if scope.since is not None:
         words.append(f"since {scope.since.isoformat()}")
     if scope.unchanged:
-        words.append(f"{scope.unchanged} as verified before")
+        words.append(f"{scope.unchanged} unchanged since an earlier audit")
     if scope.resumed:
-        words.append(f"{scope.resumed} before an interruption")
+        words.append(f"{scope.resumed} read before an interruption")
     yield f"bundles  {', '.join(words)}"
 
 
@@ -158,7 +162,10 @@ def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[st
         where = f"{printable(finding.key)}: " if finding.key else ""
         yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
     if kind.count > EXAMPLES_SHOWN:
-        yield f"{mark} {kind.code:<15} and {kind.count - EXAMPLES_SHOWN} more; --json lists all"
+        yield (
+            f"{mark} {kind.code:<15} further findings: {kind.count - EXAMPLES_SHOWN}; --json "
+            "lists all"
+        )
     if examples:
         sentence, *commands = examples[0].hint.split("\n")
         yield f"     {'':<15} try: {sentence}"
@@ -172,46 +179,40 @@ def _summary(report: AuditReport) -> str:
     )
     if report.verdict is Verdict.FAILED:
         return (
-            f"{_count(failed, 'finding says', 'findings say')} that something was changed, taken "
-            "away or put in. Keep everything as it is."
+            f"something was changed, removed or added in this store. Findings: {failed}. Keep the "
+            "store as it is."
         )
     withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
         return (
-            "at least three audits over 24 hours could not read "
-            f"{_count(withheld, 'object', 'objects')} that an earlier audit read. A store that "
-            "hides a deletion answers in this way. In total, "
-            f"{_count(unclear, 'thing', 'things')} could not be established."
+            "at least three audits over 24 hours could not read objects that an earlier audit "
+            f"read. Objects: {withheld}. A store that hides a deletion behaves in this way. "
+            f"Findings that are not established: {unclear}."
         )
     if report.verdict is Verdict.INDETERMINATE and report.retry:
         return (
-            f"{_count(unclear, 'thing', 'things')} could not be read. Nothing that was read "
-            "speaks against this store. Run the audit again."
+            f"objects could not be read. Findings: {unclear}. No check of what was read "
+            "failed. Run the audit again."
         )
     if report.verdict is Verdict.INDETERMINATE:
         return (
-            "nothing that was found speaks against this store, and "
-            f"{_count(unclear, 'thing', 'things')} could not be established: the lines marked ? "
-            "say which."
+            "no check failed, but not everything could be established. Findings: "
+            f"{unclear}. The lines marked ? name them."
         )
     erased = any(count.code is AuditCode.ERASED_BY_ORDER for count in report.counts)
-    ordered = " (but by order)" if erased else ""
+    ordered = " (except by order)" if erased else ""
     read, there = report.scope.read, report.scope.bundles
     if read < there:
         # What was not read may have been replaced: only that it is there was seen.
         return (
-            f"nothing was deleted{ordered} or put in since it was logged, and each of the {read} "
-            f"bundles that were read is as it was sealed; nothing is said of the other "
+            f"no logged bundle was deleted{ordered}, and no bundle was added without the log. Each "
+            f"bundle that was read is as it was sealed: {read}. Bundles that were not read: "
             f"{there - read}."
         )
     return (
-        f"nothing was deleted{ordered}, replaced or put in since it was logged, and every bundle "
-        "is as it was sealed."
+        f"no logged bundle was deleted{ordered} or replaced, no bundle was added without the log, "
+        "and every bundle is as it was sealed."
     )
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def _head_json(head: TreeHead | None) -> dict[str, Any] | None:

@@ -251,7 +251,7 @@ class StoreAudit:
         if self._remembered is None:  # else that it is gone was told for certain
             self._history.judge_orphan()
         # Step 8.
-        judge.settle(lambda done: progress("looking again", done, 0))
+        judge.settle(lambda done: progress("reading again", done, 0))
         self._unreadables(started, run, is_whole=wanted.is_whole)
         if next(self._workspace.unread(), None) is None:  # else it may only not be shown
             self._workspace.forget_gone()
@@ -319,14 +319,14 @@ class StoreAudit:
                 AuditCode.FORKED,
                 Severity.FAILED,
                 CHECKPOINT,
-                f"another log stands in the place of {remembered.origin[:100]!r}, which had "
+                f"another log replaced the log {remembered.origin[:100]!r}, which had "
                 f"{remembered.head.size} entries at {instant(remembered.at)}",
             )
         elif remembered is not None:
             self._history.judge(
                 FoundCheckpoint(
                     where=CHECKPOINT,
-                    what=f"what was remembered from {instant(remembered.at)}",
+                    what=f"the checkpoint that an earlier audit saw at {instant(remembered.at)}",
                     origin=remembered.origin,
                     head=remembered.head,
                     signed=True,  # we saw it: here our own word is enough
@@ -344,7 +344,7 @@ class StoreAudit:
                 AuditCode.ROLLED_BACK,
                 Severity.FAILED,
                 CHECKPOINT,
-                f"the log is gone: it had {self._remembered.head.size} entries at "
+                f"the log does not exist any more: it had {self._remembered.head.size} entries at "
                 f"{instant(self._remembered.at)}",
             )
         else:
@@ -352,8 +352,9 @@ class StoreAudit:
                 AuditCode.NO_LOG,
                 Severity.INDETERMINATE,
                 "",
-                "the store has no log that can be read: that a bundle was deleted, left out or "
-                "put in later can not be seen",
+                "the store has no log that can be read, so it is not established whether a "
+                "bundle was "
+                "deleted, left out or added later",
             )
 
     def _given(self, name: str, data: bytes) -> None:
@@ -367,13 +368,13 @@ class StoreAudit:
                 AuditCode.PROOF_BROKEN,
                 Severity.INDETERMINATE,
                 name,
-                f"the checkpoint that was given does not hold: {error}",
+                f"the given checkpoint is not valid: {error}",
             )
             return
         self._history.judge(
             FoundCheckpoint(
                 where=name,
-                what="the checkpoint that was given",
+                what="the given checkpoint",
                 origin=checkpoint.origin,
                 head=TreeHead(size=checkpoint.size, root=checkpoint.root.hex()),
                 signed=opened is not None,
@@ -392,13 +393,14 @@ class StoreAudit:
                 Severity.INDETERMINATE,
                 CHECKPOINT,
                 f"this log had {other.head.size} entries in {other.store} at "
-                f"{instant(other.at)}, and has {head.size} here: what came after is not audited",
+                f"{instant(other.at)}, but has {head.size} entries here: later entries are not "
+                "audited",
             )
             return
         self._history.judge(
             FoundCheckpoint(
                 where=CHECKPOINT,
-                what=f"what was seen in {other.store} at {instant(other.at)}",
+                what=f"the checkpoint that was seen in {other.store} at {instant(other.at)}",
                 origin=other.origin,
                 head=other.head,
                 signed=True,
@@ -452,7 +454,8 @@ class StoreAudit:
                 AuditCode.UNREAD,
                 Severity.NOTE,
                 "",
-                f"{there - total} of {there} bundles were not read, as was asked for",
+                f"{there - total} of {there} bundles were not read, because the audit reads a "
+                "sample or a period",
             )
         return AuditScope(
             bundles=there,
@@ -530,7 +533,10 @@ class StoreAudit:
             except SnapshotterError:
                 raise
             except Exception as error:  # noqa: BLE001  one that breaks us hides no other
-                broke = f"holding it against the log: {type(error).__name__}: {error}"
+                broke = (
+                    "the comparison with the log ended with an error: "
+                    f"{type(error).__name__}: {error}"
+                )
                 self._say(AuditCode.INTERNAL, Severity.FAILED, listed.key, shortened(broke))
             if count % 1000 == 0:
                 progress("judging", count, 0)
@@ -559,7 +565,9 @@ class StoreAudit:
             withheld = after.is_lasting and after.was_read
             words = unread_file.detail
             if after.audits > 1:
-                words += f" ({after.audits} audits since {instant(after.since)} could not read it)"
+                words += (
+                    f" (audits since {instant(after.since)} that could not read it: {after.audits})"
+                )
             self._add_finding(
                 AuditFinding(
                     code=AuditCode.WITHHELD if withheld else unread_file.code,

@@ -153,7 +153,7 @@ class SecondLook:
                     failed(AuditCode(found["code"]), found["key"], words)
             if not paused:
                 return
-        raise RuntimeError("what is gone leads to ever more that is gone")
+        raise RuntimeError("the number of missing objects grows without end")
 
     def _confirmed(self, found: Mapping[str, Any]) -> str:
         """Return how all of it is gone, as a sentence; "" if it is not."""
@@ -176,6 +176,9 @@ class SecondLook:
         return how
 
     def _came_back(self, key: str, what: str, name: str) -> str:
-        words = f"the store did not have {what} at first, and has it at the second look"
+        words = (
+            f"the store did not have {what} when it was read first, but had it when it was "
+            "read again"
+        )
         self._objects.unreadable(key, words, retry=True, name=name)
         return ""

@@ -109,7 +109,7 @@ def _proof_claims(
 ) -> Iterator[BundleFacts]:
     try:
         proof = tlog_proof.parse(data)
-        claim = _claim("the proof beside it", proof.checkpoint, log)
+        claim = _claim("the proof beside the bundle", proof.checkpoint, log)
         yield claim
         entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256)
         merkle.check_inclusion(
@@ -187,7 +187,7 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> BundleFacts:
     ]
     problems = list(chain.problems)
     if len(chain.events) > _MAX_HEADS or len(receipts_in_chain) > _MAX_RECEIPTS:
-        problems.append("it is longer than an audit looks at")
+        problems.append("the chain is longer than an audit reads")
     return {
         "branches": sorted(replica_custody.copy_heads(chain.events[:_MAX_HEADS])),
         "heads": [link.head for link in chain.events[:_MAX_HEADS]],

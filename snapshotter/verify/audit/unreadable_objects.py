@@ -91,7 +91,7 @@ def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise EvidenceInvalid(f"not a file of the format {FORMAT}")
     if set(value) != {"format", "store", "unreadable"} or value["store"] != store:
-        raise EvidenceInvalid("it belongs to another store")
+        raise EvidenceInvalid("the file belongs to another store")
     if not isinstance(value["unreadable"], list):
         raise EvidenceInvalid("a field has the wrong type")
     return {unreadable.name: unreadable for unreadable in map(_parse, value["unreadable"])}
@@ -100,7 +100,7 @@ def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
 def _parse(value: Any) -> UnreadableObject:
     kinds = {"audits": int, "last": str, "name": str, "since": str, "was_read": bool}
     if not isinstance(value, dict) or set(value) != _KEYS:
-        raise EvidenceInvalid("a field is missing, or there is one too many")
+        raise EvidenceInvalid("a field is missing, or an unknown field exists")
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
         raise EvidenceInvalid("a field has the wrong type")
     return UnreadableObject(

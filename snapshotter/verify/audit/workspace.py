@@ -116,8 +116,9 @@ class AuditDatabase:
         except sqlite3.DatabaseError as error:
             if _is_of_the_disk(error):  # what is known of earlier audits stays
                 raise SnapshotterError(
-                    f"{path} can not be written: {error}",
-                    hint="make room on its disk, or name another place with --state",
+                    f"{path} cannot be written: {error}",
+                    hint="free space on its disk, or name another directory with the option "
+                    "--state",
                 ) from error
             self.replaced = True
             with contextlib.suppress(OSError):
@@ -126,7 +127,8 @@ class AuditDatabase:
                 self._database = self._open()
             except sqlite3.DatabaseError as error:
                 raise SnapshotterError(
-                    f"{path} can not be written: {error}", hint="name another place with --state"
+                    f"{path} cannot be written: {error}",
+                    hint="name another directory with the option --state",
                 ) from error
 
     def __enter__(self) -> Self:
@@ -502,8 +504,8 @@ class AuditDatabase:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise SnapshotterError(
-                f"{self._path.parent} can not be made: {error.strerror}",
-                hint="name another place with --state",
+                f"{self._path.parent} cannot be created: {error.strerror}",
+                hint="name another directory with the option --state",
             ) from error
         database = sqlite3.connect(self._path, isolation_level="DEFERRED")
         try:

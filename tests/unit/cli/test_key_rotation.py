@@ -274,7 +274,7 @@ def test_a_note_of_a_retirement_that_can_not_be_read_is_no_permission(
 ) -> None:
     (house.keys.path / "default.retired.json").write_bytes(content)
 
-    with pytest.raises(SnapshotterError, match="can not be read"):
+    with pytest.raises(SnapshotterError, match="cannot be read"):
         house.signer()
 
 

@@ -54,7 +54,7 @@ def test_init_refuses_to_overwrite_a_key(directory: KeyDirectory) -> None:
     done = _run(directory, "init")
 
     assert isinstance(done.exception, SnapshotterError)
-    assert "never overwritten" in str(done.exception)
+    assert "are not replaced" in str(done.exception)
     assert directory.find("default").key_id == before
 
 

@@ -203,7 +203,7 @@ def test_the_root_key_is_not_added_as_a_key_for_bundles(made: _Desk) -> None:
     done = made.run("add-key", "-", "--owner", "x", typed=pem)
 
     assert isinstance(done.exception, SnapshotterError)
-    assert "may not sign bundles" in str(done.exception)
+    assert "cannot sign bundles" in str(done.exception)
 
 
 def test_a_key_is_revoked_after_a_question_that_names_it(made: _Desk) -> None:

@@ -90,7 +90,7 @@ def _check_port(signer: Signer) -> None:
     assert hashlib.sha256(der).hexdigest() == signer.key_id
     assert b"BEGIN PUBLIC KEY" in signer.public_key_pem
     assert not signer.in_software
-    with pytest.raises(ValueError, match="no WACZ signature"):
+    with pytest.raises(ValueError, match="cannot make a WACZ signature"):
         signer.sign_wacz_hash(b"sha256:" + b"0" * 64)
 
 
@@ -156,7 +156,7 @@ def test_an_answer_that_does_not_hold_is_not_taken() -> None:
         lambda digest: other.sign(digest, ec.ECDSA(Prehashed(hashes.SHA384()))),
     )
 
-    with pytest.raises(ServiceUnavailable, match="does not hold"):
+    with pytest.raises(ServiceUnavailable, match="is not valid"):
         signer.sign(b"manifest")
 
 
@@ -174,7 +174,7 @@ def test_the_pin_is_asked_for_where_no_file_holds_it(token: softhsm.Token) -> No
 
     assert verify_signature(signer.public_key, signer.sign(b"x"), b"x")
     assert asked == [1]
-    with pytest.raises(SnapshotterError, match="nobody to ask") as caught:
+    with pytest.raises(SnapshotterError, match="no terminal exists") as caught:
         open_external_key(_without_pin(token), ask=None)
     assert "pin-source" in caught.value.hint
 
@@ -192,12 +192,12 @@ def test_a_pin_that_is_refused_is_tried_once(tokens: tuple[softhsm.Token, ...]) 
         tries.append(1)
         return b"0000"
 
-    with pytest.raises(SnapshotterError, match="refuses the PIN") as caught:
+    with pytest.raises(SnapshotterError, match="rejects the PIN") as caught:
         open_external_key(_without_pin(token), ask=ask)
 
     assert tries == [1]
     assert not isinstance(caught.value, ServiceUnavailable)
-    assert "locks itself" in caught.value.hint
+    assert "locks after a few wrong PINs" in caught.value.hint
 
 
 def test_a_file_with_a_pin_is_for_its_owner_alone(token: softhsm.Token, tmp_path: Path) -> None:
@@ -205,20 +205,20 @@ def test_a_file_with_a_pin_is_for_its_owner_alone(token: softhsm.Token, tmp_path
     pin.write_text(f"{softhsm.PIN}\n")
     pin.chmod(0o644)
 
-    with pytest.raises(SnapshotterError, match="open to others"):
+    with pytest.raises(SnapshotterError, match="other users can open"):
         open_external_key(token.reference(f"pin-source={pin}", object="sealing"), ask=_nobody)
 
 
 @pytest.mark.parametrize(
     ("attributes", "kind", "message"),
     [
-        ({"object": "missing"}, SnapshotterError, "holds 0 private"),
-        ({"object": "twice"}, SnapshotterError, "holds 2 private"),
+        ({"object": "missing"}, SnapshotterError, "has 0 private"),
+        ({"object": "twice"}, SnapshotterError, "has 2 private"),
         ({"object": "small"}, SnapshotterError, "not a key on the curve P-384"),
-        ({"object": "sealing", "id": "%02"}, SnapshotterError, "holds 0 private"),
-        ({"object": "sealing", "token": "other"}, ServiceUnavailable, "is not there"),
-        ({"object": "sealing", "serial": "000"}, ServiceUnavailable, "is not there"),
-        ({"object": "sealing", "model": "YubiKey"}, ServiceUnavailable, "is not there"),
+        ({"object": "sealing", "id": "%02"}, SnapshotterError, "has 0 private"),
+        ({"object": "sealing", "token": "other"}, ServiceUnavailable, "was not found"),
+        ({"object": "sealing", "serial": "000"}, ServiceUnavailable, "was not found"),
+        ({"object": "sealing", "model": "YubiKey"}, ServiceUnavailable, "was not found"),
     ],
 )
 def test_a_reference_to_no_single_key_is_refused(
@@ -260,7 +260,7 @@ def test_a_module_that_is_not_there_or_is_none_is_said(
     good = token.reference(object="sealing")
     (tmp_path / "none.so").write_bytes(b"no library")
 
-    with pytest.raises(SnapshotterError, match="no PKCS#11 module"):
+    with pytest.raises(SnapshotterError, match=r"the PKCS#11 module /nonexistent\.so does not"):
         open_external_key(good.replace(token.module, "/nonexistent.so"), ask=_nobody)
     with pytest.raises(SnapshotterError, match="the token"):
         open_external_key(good.replace(token.module, str(tmp_path / "none.so")), ask=_nobody)
@@ -290,7 +290,7 @@ def test_a_module_that_hangs_is_given_up_on() -> None:
 
 
 def test_a_key_that_the_service_does_not_have_is_said(kms: Any) -> None:
-    with pytest.raises(SnapshotterError, match="no such key") as caught:
+    with pytest.raises(SnapshotterError, match="does not have the key") as caught:
         open_external_key(f"kms:alias/none?region={REGION}", ask=None)
 
     assert "region" in caught.value.hint
@@ -342,7 +342,7 @@ def _client_error(code: str, status: int = 400) -> botocore.exceptions.ClientErr
             ServiceUnavailable,
             "did not answer",
         ),
-        (botocore.exceptions.NoCredentialsError(), SnapshotterError, "wants credentials"),
+        (botocore.exceptions.NoCredentialsError(), SnapshotterError, "requires credentials"),
     ],
 )
 def test_what_a_key_service_answers_is_told_in_our_words(
@@ -366,7 +366,9 @@ def test_what_a_key_service_answers_is_told_in_our_words(
 
 
 def test_without_a_region_the_reference_is_named_as_what_lacks_it(kms: Any) -> None:
-    with pytest.raises(SnapshotterError, match="region is not known") as caught:
+    with pytest.raises(
+        SnapshotterError, match="the region of the key service is not known"
+    ) as caught:
         open_external_key("kms:alias/evidence", ask=None)
 
     assert "region" in caught.value.hint
@@ -388,13 +390,13 @@ def test_a_held_key_has_a_name_and_another_key_in_its_place_is_refused(
     assert keys.list() == (stored,)
     assert keys.load("court").key_id == held.key_id == keys.load(held.key_id).key_id
     assert keys.export_public("court") == held.public_key_pem
-    with pytest.raises(SnapshotterError, match="already in"):
+    with pytest.raises(SnapshotterError, match="already contains"):
         keys.add_held("court", reference, held.public_key)
-    with pytest.raises(SnapshotterError, match="already in"):
+    with pytest.raises(SnapshotterError, match="already contains"):
         keys.create("court")
 
     kms.update_alias(AliasName="alias/evidence", TargetKeyId=second)
-    with pytest.raises(SnapshotterError, match="another key is now behind") as caught:
+    with pytest.raises(SnapshotterError, match="is now another key") as caught:
         keys.load("court")
     assert not isinstance(caught.value, ServiceUnavailable)
     kms.update_alias(AliasName="alias/evidence", TargetKeyId=first)
@@ -406,7 +408,7 @@ def test_a_name_of_a_key_file_is_not_taken_by_a_held_key(tmp_path: Path) -> None
     stored = keys.create("default")
     assert stored.public_key is not None
 
-    with pytest.raises(SnapshotterError, match="already in"):
+    with pytest.raises(SnapshotterError, match="already contains"):
         keys.add_held("default", "kms:x", stored.public_key)
 
     assert not keys.find("default").reference

@@ -58,7 +58,7 @@ def test_without_its_lock_a_log_is_not_written_to_and_with_a_new_one_it_is(
     store: DirectoryStore,
 ) -> None:
     lose(store)
-    with pytest.raises(LogDamaged, match="a checkpoint and no lock"):
+    with pytest.raises(LogDamaged, match="a checkpoint, but no lock"):
         writer(store).append([some_leaf("next")])
 
     assert repair(store).run() == LockRepair(size=5, published=5)
@@ -157,7 +157,7 @@ def test_of_two_batches_nobody_can_tell_and_a_person_has_to_say(store: Directory
     assert one in caught.value.message
     assert two in caught.value.message
     assert not store.path(log_state.LOCK).exists()
-    with pytest.raises(LogDamaged, match="no batch"):
+    with pytest.raises(LogDamaged, match="the batch"):
         repair(store).run(batch="7-" + "0" * 64 + "-" + "0" * 16)
 
     assert repair(store).run(batch=two).batch == two
@@ -172,7 +172,7 @@ def test_of_two_batches_the_one_whose_files_stand_was_committed(store: Directory
     named = committed(store)
     lose(store)
 
-    with pytest.raises(LogDamaged, match="no batch"):
+    with pytest.raises(LogDamaged, match="the batch"):
         repair(store).run(batch=stale)
     repair(store).run()
     writer(store).settle()
@@ -210,7 +210,7 @@ def test_a_checkpoint_that_was_set_back_with_the_lock_is_found_by_the_files(
     _overwrite(store, log_state.CHECKPOINT, old)
     lose(store)
 
-    with pytest.raises(LogDamaged, match="an older one was put in its place"):
+    with pytest.raises(LogDamaged, match="it was replaced by an older checkpoint"):
         repair(store).run()
 
 
@@ -230,15 +230,15 @@ def test_without_any_checkpoint_there_is_nothing_to_go_by(store: DirectoryStore)
     lose(store)
     lose(store, log_state.CHECKPOINT)
 
-    with pytest.raises(LogDamaged, match="no checkpoint of it is known"):
+    with pytest.raises(LogDamaged, match="no checkpoint of the log is known"):
         repair(store).run()
 
 
 @pytest.mark.parametrize(
     ("key", "word"),
     [
-        ("log/tile/entries/000.p/5", "do not lead to the tree of 5"),
-        ("log/tile/0/000.p/5", "not those of its entries"),
+        ("log/tile/entries/000.p/5", "do not give the signed tree of 5"),
+        ("log/tile/0/000.p/5", "do not follow from its entries"),
     ],
 )
 def test_what_does_not_lead_to_the_checkpoint_is_not_repaired(
@@ -262,7 +262,7 @@ def test_another_history_that_this_machine_knows_is_not_gone_on_from(
     writer(other, memory=memory).append([some_leaf(f"x{number}") for number in range(4)])
     lose(store)
 
-    with pytest.raises(LogDamaged, match="tree of 4 entries that was signed"):
+    with pytest.raises(LogDamaged, match="signed tree of 4 entries"):
         repair(store, memory=memory).run()
 
 
@@ -270,7 +270,7 @@ def test_a_copy_becomes_a_log_only_on_purpose(store: DirectoryStore) -> None:
     lose(store)
     store.swap(log_state.MIRROR, log_state.encode_mirror(LOG_KEY.name, "0" * 32), "")
 
-    with pytest.raises(LogDamaged, match="copy of another store's log"):
+    with pytest.raises(LogDamaged, match="copy of the log of another store"):
         repair(store).run()
     assert repair(store).run(take_over=True).was_mirror
     assert not store.path(log_state.MIRROR).exists()

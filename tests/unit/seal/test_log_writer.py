@@ -267,10 +267,10 @@ def test_a_store_that_was_rolled_back_is_refused(store: DirectoryStore) -> None:
     _overwrite(store, log_state.LOCK, lock)
     _overwrite(store, log_state.CHECKPOINT, checkpoint)
     for stale in (mine, writer(store, memory=memory)):
-        with pytest.raises(LogDamaged, match="1 entries, and had 2"):
+        with pytest.raises(LogDamaged, match="1 entries, but had 2"):
             stale.append([some_leaf("other")])
     # Who has never seen more can not know: that is what an auditor's memory is for.
-    with pytest.raises(LogDamaged, match="other bytes"):
+    with pytest.raises(LogDamaged, match="other contents"):
         writer(store).append([some_leaf("other")])
 
 
@@ -280,7 +280,7 @@ def test_a_log_that_was_removed_is_missed(store: DirectoryStore) -> None:
     for key in (log_state.LOCK, log_state.CHECKPOINT):
         store.discard(key)
 
-    with pytest.raises(LogDamaged, match="0 entries, and had 1"):
+    with pytest.raises(LogDamaged, match="0 entries, but had 1"):
         writer(store, memory=memory).append([some_leaf("other")])
 
 
@@ -311,9 +311,9 @@ def test_a_checkpoint_that_was_rolled_back_alone_is_published_again(store: Direc
     [
         (log_state.LOCK, b"", "lock of a log"),
         (log_state.CHECKPOINT, b"x\n", "note"),
-        ("log/tile/0/000.p/3", bytes(96), "not of the tree of 3"),
+        ("log/tile/0/000.p/3", bytes(96), "do not belong to the tree of 3"),
         ("log/tile/0/000.p/3", b"", "hashes"),
-        ("log/tile/entries/000.p/3", b"\0\1a\0\1b\0\1c", "do not have the hashes"),
+        ("log/tile/entries/000.p/3", b"\0\1a\0\1b\0\1c", "do not give the hashes"),
     ],
 )
 def test_a_damaged_log_is_not_written_to(
@@ -338,7 +338,7 @@ def test_a_staged_batch_that_was_altered_is_not_published(store: DirectoryStore)
     data = store.path(staged.key).read_bytes()
     _overwrite(store, staged.key, data[:-1] + bytes([data[-1] ^ 1]))
 
-    with pytest.raises(LogDamaged, match="not whole"):
+    with pytest.raises(LogDamaged, match="is not complete"):
         writer(store).settle()
     assert published(store).size == 1
 
@@ -392,7 +392,7 @@ def test_a_witness_that_is_silent_costs_its_word_alone(store: DirectoryStore) ->
     mine = writer(store, witnesses=[Answering(silent=1)], show_message=said.append)
 
     assert mine.append([some_leaf(1)]).signed.cosignatures == ()
-    assert said == ["witness.example/w1 has not cosigned the log: it sleeps"]
+    assert said == ["the witness witness.example/w1 has not cosigned the log: it sleeps"]
     assert len(mine.append([some_leaf(2)]).signed.cosignatures) == 1
 
 
@@ -456,7 +456,7 @@ def test_the_key_is_the_logs(store: DirectoryStore) -> None:
 
 
 def test_nothing_to_add_to_no_log_is_a_mistake(store: DirectoryStore) -> None:
-    with pytest.raises(ValueError, match="nothing was to be added"):
+    with pytest.raises(ValueError, match="no entry was to be added"):
         writer(store).append([])
 
 

@@ -391,23 +391,24 @@ def ask(script: _Scripted) -> bytes:
 @pytest.mark.parametrize(
     ("answers", "word"),
     [
-        ([], "can not be reached"),
+        ([], "cannot be reached"),
         ([httpx.Response(500)], "HTTP status 500"),
         ([httpx.Response(403)], "does not know the key"),
         ([httpx.Response(422)], "ANOTHER HISTORY"),
         ([httpx.Response(301, headers={"Location": "http://elsewhere.example/"})], "status 301"),
-        ([httpx.Response(200, content=b"")], "no good cosignature"),
-        ([httpx.Response(200, content="— x.example AAAAAAAA\n".encode())], "no cosignature of its"),
-        ([httpx.Response(200, content=b"\xff\n")], "no good cosignature"),
+        ([httpx.Response(200, content=b"")], "without a valid cosignature"),
+        ([httpx.Response(200, content="— x.example AAAAAAAA\n".encode())], "without a "
+        "cosignature of its"),
+        ([httpx.Response(200, content=b"\xff\n")], "without a valid cosignature"),
         ([httpx.Response(200, content=b"x" * 70_000)], "more than"),
-        ([httpx.Response(409, content=b"5\n")], "another tree meanwhile"),
+        ([httpx.Response(409, content=b"5\n")], "another tree in the meantime"),
         (
             [httpx.Response(409, content=b"x\n", headers={"Content-Type": "text/x.tlog.size"})],
-            "does not say what it has seen",
+            "does not state which tree it has seen",
         ),
         (
             [httpx.Response(409, content=b"9\n", headers={"Content-Type": "text/x.tlog.size"})],
-            "has seen 9 entries already",
+            "has already seen 9 entries",
         ),
     ],
 )  # fmt: skip
@@ -423,7 +424,7 @@ def test_a_cosignature_over_something_else_is_not_taken() -> None:
     raw = WITNESS_SIGNER.sign(note.cosigned_message(text, 1_795_000_000))
     other = note.signature(WITNESS_KEY, raw, 1_795_000_000).line.encode()
 
-    with pytest.raises(ServiceUnavailable, match="does not hold"):
+    with pytest.raises(ServiceUnavailable, match="is not valid"):
         ask(_Scripted(httpx.Response(200, content=other)))
 
 

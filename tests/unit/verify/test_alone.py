@@ -122,7 +122,7 @@ def test_a_full_disk_is_a_sentence_and_hides_no_failure(vector: str, code: int) 
         run = _verify(VECTORS / vector / "bundle.wacz", stdout=full.fileno())
 
     assert run.returncode == code
-    assert "can not be written: No space left" in run.stderr
+    assert "cannot be written: No space left" in run.stderr
     assert "Traceback" not in run.stderr
 
 

@@ -95,8 +95,8 @@ def test_the_order_that_only_a_late_token_contradicts_is_told_with_both_times() 
     )
 
     assert [weak.detail for weak in found.weak] == [
-        "only the clock of the capturing machine places last seen before first gone: last seen is "
-        "proven to have existed by 2026-05-27T08:20:00Z, and first gone already by "
+        "only the clock of the capturing machine places last seen before first gone: the proven "
+        "time of last seen is 2026-05-27T08:20:00Z, and the proven time of first gone is earlier, "
         "2026-05-27T08:11:00Z"
     ]
 
@@ -159,6 +159,6 @@ def test_of_a_page_that_came_back_the_order_is_the_other_way_round() -> None:
     found = order(BACK, first_gone={"quoted": quoted(9)}, last_seen={"log_index": 3})
 
     assert [finding.detail for finding in found.findings] == [
-        "first gone came after last seen, not before it: the log had last seen before first "
+        "first gone came after last seen, not before: last seen was in the log before first "
         "gone began"
     ]

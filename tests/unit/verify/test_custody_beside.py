@@ -63,7 +63,9 @@ def test_a_chain_that_holds_passes_and_names_its_head() -> None:
     verdict, finding = _judged(_chain(_event(1, key, digest_bytes(DATA).sha256), _event(2)))
 
     assert verdict is Verdict.PASSED
-    assert finding.detail.startswith("2 custody events after it, up to ")
+    assert finding.detail.startswith(
+        "the custody chain beside the bundle is unbroken; events after the seal: 2, "
+    )
 
 
 @pytest.mark.parametrize(

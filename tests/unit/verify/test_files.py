@@ -85,7 +85,7 @@ def test_a_sidecar_that_is_no_file_is_passed_over(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
 def test_a_name_that_no_file_can_have_is_a_sentence(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SnapshotterError, match="can not be read"):
+    with pytest.raises(SnapshotterError, match="cannot be read"):
         open_file(tmp_path / name)
 
 
@@ -121,7 +121,7 @@ def test_a_trust_file_needs_its_signature_and_the_pinned_root() -> None:
 
 
 def test_a_trust_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match=r"can not be read"):
+    with pytest.raises(SnapshotterError, match=r"cannot be read"):
         read_trust(tmp_path / "trust.json", pinned_root=PIN, now=NOW)
 
 

@@ -126,7 +126,7 @@ def test_a_proof_that_holds_is_shown(bundle: Sealed, index: int, required: bool)
     assert report.verdict is Verdict.PASSED
     (found,) = (finding for finding in report.findings if finding.check == "log")
     assert found.detail == (
-        f"entry {index} of 5 in the log log.example/tests, seen by witness.example/w1"
+        f"the bundle is entry {index} of 5 in the log log.example/tests, seen by witness.example/w1"
     )
 
 
@@ -171,7 +171,7 @@ def test_the_logs_own_word_suffices_where_no_witness_is_asked_for(bundle: Sealed
 
 
 def test_one_witness_under_two_names_is_one(bundle: Sealed) -> None:
-    with pytest.raises(ValueError, match="key of its own"):
+    with pytest.raises(ValueError, match="must have its own key"):
         LogPolicy(
             key=LOG_KEY,
             witnesses=(

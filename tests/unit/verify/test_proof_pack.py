@@ -151,7 +151,7 @@ def test_a_pack_says_what_nobody_checked_of_it(made: Made) -> None:
     assert "The pack contains no take-down event, so no removal was concluded or check" in without
     assert "Only the signer states the words, the picture and the PDF of the page." in without
     assert "It is not established whether the proof is intact: " in with_event[0]
-    assert any("was not concluded again from its captures" in detail for detail in with_event)
+    assert any("was not derived again from its captures" in detail for detail in with_event)
 
 
 def test_a_bundle_that_does_not_hold_fails_though_its_pack_is_signed(made: Made) -> None:
@@ -163,7 +163,7 @@ def test_a_bundle_that_does_not_hold_fails_though_its_pack_is_signed(made: Made)
     assert report.verdict is Verdict.FAILED
     failed = [finding.detail for finding in report.findings if finding.verdict is Verdict.FAILED]
     assert failed == [
-        f"the capture 'last seen' ({made.names()[0]}) does not hold: CONTAINER",
+        f"the capture 'last seen' ({made.names()[0]}) failed its verification: CONTAINER",
     ]
     assert "FAIL container" in "\n".join(proof_pack_report.lines(report))
 
@@ -404,7 +404,7 @@ def test_the_verifier_alone_reads_packs(made: Made, tmp_path: Path) -> None:
     code, said = run(made.pack, "--json")
     assert (code, json.loads(said)["verdict"]) == (11, "indeterminate"), said
     code, said = run(made.pack.replace(b"It is gone.", b"It is here."))
-    assert (code, "the page in front was altered" in said) == (10, True), said
+    assert (code, "the page of the pack was altered" in said) == (10, True), said
 
 
 HOWTO = Path(__file__).resolve().parents[3] / "docs" / "howto" / "check-a-proof-pack.md"
@@ -533,5 +533,5 @@ def test_what_is_there_is_not_left_out(made: Made) -> None:
     found = judged(packs.written(files, signer=WITNESS), made.trust)
 
     said = [finding.detail for finding in found.findings if finding.code is Code.MANIFEST]
-    assert said == ["the manifest lists pdf as left out, and this is false"]
+    assert said == ["the manifest states that pdf are left out, but this is not true"]
     assert found.verdict is Verdict.FAILED

@@ -35,7 +35,7 @@ UNCLEAR = _report(Verdict.INDETERMINATE, Code.KEY_UNKNOWN)
     [(PASSED, "PASSED", 0), (FAILED, "FAILED", 10), (UNCLEAR, "INDETERMINATE", 11)],
 )
 def test_each_verdict_has_its_words_and_its_exit_code(found: Report, word: str, code: int) -> None:
-    assert any(line.startswith(f"{word}: ") for line in report.lines(found))
+    assert any(line.startswith(f"proof: {word} (") for line in report.lines(found))
     assert report.EXIT_CODES[found.verdict] == code
 
 
@@ -51,7 +51,7 @@ def test_unknown_does_not_look_like_tampered_nor_like_fine() -> None:
     text = "\n".join(report.lines(UNCLEAR))
 
     assert "KEY_UNKNOWN" in text
-    assert "says nothing against it" in text
+    assert "No check failed. The lines marked ? name what is not established." in text
     assert "FAIL" not in text
     assert "ok " not in text
 
@@ -73,7 +73,7 @@ def test_the_json_form_has_the_promised_fields() -> None:
 def test_what_a_page_names_itself_can_not_steer_a_terminal(bad: str) -> None:
     hostile = _report(Verdict.FAILED, Code.HASH, f"a{bad}b")
 
-    line = report.lines(hostile)[0]
+    (line,) = (line for line in report.lines(hostile) if "FAIL time" in line)
 
     assert bad not in line
     assert f"a\\u{ord(bad[0]):04x}" in line

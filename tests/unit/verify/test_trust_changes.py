@@ -45,8 +45,8 @@ def _tsa(**fields: Any) -> TrustDocument:
 
 
 CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
-    (DOCUMENT, DOCUMENT.with_key(NEW), "key", WIDER, "is trusted as that of New"),
-    (DOCUMENT.with_key(NEW), DOCUMENT, "key", STRICTER, "no longer in the file"),
+    (DOCUMENT, DOCUMENT.with_key(NEW), "key", WIDER, "is trusted as the key of New"),
+    (DOCUMENT.with_key(NEW), DOCUMENT, "key", STRICTER, "not in the file any more"),
     (
         DOCUMENT,
         DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
@@ -66,7 +66,7 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         DOCUMENT.with_key_revoked(key_id(P256), at=NOW - DAY, reason=COMPROMISED),
         "key",
         STRICTER,
-        "and was as superseded",
+        "it was revoked as superseded",
     ),
     (
         DOCUMENT,
@@ -80,21 +80,21 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         _key(DOCUMENT, P256, revoked_at=None, revoked_reason=""),
         "key",
         WIDER,
-        "is no longer revoked",
+        "is not revoked any more",
     ),
     (
         DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
         replace(DOCUMENT, keys=tuple(key for key in DOCUMENT.keys if key.key_id != key_id(KEY))),
         "key",
         WIDER,
-        "no longer in the file",
+        "not in the file any more",
     ),
-    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW + DAY), "key", STRICTER, "is good from"),
-    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW - DAY), "key", WIDER, "is good from"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW + DAY), "key", STRICTER, "is valid from"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW - DAY), "key", WIDER, "is valid from"),
     (DOCUMENT, _key(DOCUMENT, KEY, not_after=None), "key", WIDER, "until no end"),
-    (DOCUMENT, _key(DOCUMENT, KEY, not_after=NOW), "key", STRICTER, "is good until"),
-    (DOCUMENT, _key(DOCUMENT, KEY, owner="B"), "key", NEUTRAL, "is called that of B"),
-    (DOCUMENT, replace(DOCUMENT, authorities=()), "authority", STRICTER, "no longer trusted"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_after=NOW), "key", STRICTER, "is valid until"),
+    (DOCUMENT, _key(DOCUMENT, KEY, owner="B"), "key", NEUTRAL, "is named as the key of B"),
+    (DOCUMENT, replace(DOCUMENT, authorities=()), "authority", STRICTER, "not trusted any more"),
     (replace(DOCUMENT, authorities=()), DOCUMENT, "authority", WIDER, "is trusted"),
     (DOCUMENT, _tsa(root=_root_certificate("B")), "authority", NEUTRAL, "another root"),
     (DOCUMENT, _tsa(policy_oids=frozenset()), "authority", WIDER, "any"),
@@ -103,9 +103,9 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         _tsa(policy_oids=frozenset({"0.4.0.2023.1.1"})),
         "authority",
         STRICTER,
-        "counts under the policies",
+        "is accepted under the policies",
     ),
-    (_tsa(policy_oids=frozenset()), DOCUMENT, "authority", STRICTER, "and did under any"),
+    (_tsa(policy_oids=frozenset()), DOCUMENT, "authority", STRICTER, "it was accepted under any"),
     (
         DOCUMENT,
         _tsa(revoked_serials=ANCHOR.revoked_serials | {9}),
@@ -113,13 +113,13 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         STRICTER,
         "serial number 9",
     ),
-    (DOCUMENT, _tsa(revoked_serials=frozenset({5})), "authority", WIDER, "no longer revoked"),
+    (DOCUMENT, _tsa(revoked_serials=frozenset({5})), "authority", WIDER, "not revoked any more"),
     (
         LOGGED,
         replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
         "log",
         STRICTER,
-        "no longer known",
+        "not known any more",
     ),
     (
         replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
@@ -128,23 +128,23 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         WIDER,
         "is known",
     ),
-    (LOGGED, replace(LOGGED, log=replace(LOG, quorum=2)), "log", STRICTER, "2 witnesses"),
+    (LOGGED, replace(LOGGED, log=replace(LOG, quorum=2)), "log", STRICTER, "a checkpoint is 2"),
     (
         DOCUMENT,
         replace(DOCUMENT, require=Requirements(signatures=2)),
         "require",
         STRICTER,
-        "2 good signatures are required, and 1 were",
+        "the number of required valid signatures is 2; it was 1",
     ),
     (
         DOCUMENT,
         replace(DOCUMENT, require=Requirements(timestamps=0)),
         "require",
         WIDER,
-        "0 good tokens",
+        "valid tokens is 0",
     ),
     (LOGGED, replace(LOGGED, require=Requirements(log=True)), "require", STRICTER, "log proofs"),
-    (DOCUMENT, replace(DOCUMENT, max_skew=timedelta(0)), "tolerance", STRICTER, "by 0 s"),
+    (DOCUMENT, replace(DOCUMENT, max_skew=timedelta(0)), "tolerance", STRICTER, "is 0 s"),
     (DOCUMENT, replace(DOCUMENT, max_lag=9 * DAY), "tolerance", WIDER, "777600 s"),
     (DOCUMENT, replace(DOCUMENT, expires=None), "expiry", NEUTRAL, "no end"),
     (
@@ -152,7 +152,7 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         replace(DOCUMENT, version=4),
         "version",
         STRICTER,
-        "version 4 comes before version 5",
+        "version 4 is older than version 5",
     ),
 ]
 
@@ -177,7 +177,7 @@ def test_the_same_file_is_no_change_and_a_second_of_that_version_is_one() -> Non
     found = changes(DOCUMENT, replace(DOCUMENT, max_lag=DAY))
 
     assert [change.subject for change in found] == ["tolerance", "version"]
-    assert "has signed both" in found[1].meaning
+    assert "has signed two different files" in found[1].meaning
 
 
 def test_another_root_comes_first() -> None:
@@ -190,4 +190,4 @@ def test_a_new_log_is_told_with_its_witnesses_and_quorum() -> None:
     found = changes(DOCUMENT, LOGGED)
 
     assert [change.subject for change in found] == ["log"] * 4
-    assert found[0].what.startswith(f"the log is {LOG.key.text}, and was none")
+    assert found[0].what.startswith(f"the log is {LOG.key.text}; it was none")

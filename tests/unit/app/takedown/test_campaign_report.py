@@ -385,7 +385,7 @@ def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> 
         detail.startswith("on 1 of 4 pages, a removal needed less confirmation than usual")
         for detail in said
     )
-    with pytest.raises(ValueError, match="one capture at least"):
+    with pytest.raises(ValueError, match="at least one capture"):
         records.encode(_changed(made(small), 0, confirm=ConfirmRules(times=0)), EVENTS)
 
 
@@ -449,7 +449,7 @@ def test_a_capture_that_is_proven_to_be_misplaced_plays_no_part_in_a_report(tmp_
     _put(its, 0, gone, 90)
     its = replace(its, trust=replace(its.trust, log=LogPolicy(key=log.public)))
     why = (
-        "last seen came after first gone, not before it: the log had first gone before last seen "
+        "last seen came after first gone, not before: first gone was in the log before last seen "
         "began"
     )
 

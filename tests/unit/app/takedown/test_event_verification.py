@@ -733,7 +733,7 @@ def test_without_rules_all_but_the_conclusion_is_judged(made: Case) -> None:
         "event", "event key", "last seen", "first gone", "confirmation 1", "control"
     }  # fmt: skip
     assert "snapshotter log prove --kind takedown" in found.notes[0]
-    assert "snapshotter verify FILE, of the whole package" in "\n".join(lines(found))
+    assert "use snapshotter verify of the whole package" in "\n".join(lines(found))
 
 
 def test_without_rules_what_was_spoiled_is_found(case: Case) -> None:
@@ -776,10 +776,10 @@ def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
         passed = [finding.detail for finding in found.findings if finding.check == "log"]
         return "; ".join((*passed, *found.notes))
 
-    assert told(1, seen) == f"entry 1 of 2 in the log {log.name}"
-    assert "does not hold" in told(0, seen)  # a bundle of that name is another thing
-    assert told(1, unseen) == "0 of 1 required witnesses have seen it in the log"
-    assert "no log is trusted" in told(1, seen, case.trust)
+    assert told(1, seen) == f"the event is entry 1 of 2 in the log {log.name}"
+    assert "is not valid" in told(0, seen)  # a bundle of that name is another thing
+    assert told(1, unseen) == "witnesses that have seen the event in the log: 0, required: 1"
+    assert "you trust no log" in told(1, seen, case.trust)
 
 
 # --- the order of its captures -----------------------------------------------------------------
@@ -834,7 +834,7 @@ def test_a_capture_that_quotes_a_log_with_the_later_one_in_it_fails_the_event(ca
     ):
         said = [finding.detail for finding in found.findings if finding.check == "order"]
         assert said == [
-            "last seen came after first gone, not before it: the log had first gone before last "
+            "last seen came after first gone, not before: first gone was in the log before last "
             "seen began"
         ]
         assert found.verdict is Verdict.FAILED

@@ -384,7 +384,7 @@ def test_no_event_rests_on_a_capture_that_is_proven_to_be_from_after_the_removal
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "last seen came after first gone, not before it: the log had first gone before last "
+        "last seen came after first gone, not before: first gone was in the log before last "
         "seen began"
     ]
 

@@ -369,7 +369,7 @@ def test_an_event_is_in_its_pack_with_its_record(
         if finding.verdict is not Verdict.PASSED
     }
     assert open_ == {Code.VERDICT, Code.CONCLUSION}  # this desk has no rules
-    rests = "the captures in the pack are those that the event rests on"
+    rests = "the captures in the pack are the captures that the event names"
     assert rests in _details(found.report)
     small = make(
         place.service,

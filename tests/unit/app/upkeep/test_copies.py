@@ -471,7 +471,7 @@ def test_a_forged_tombstone_is_neither_believed_nor_passed_over(pair: Pair) -> N
 
 
 def test_an_order_without_a_reason_leaves_everything(pair: Pair) -> None:
-    with pytest.raises(ValueError, match="an erasure needs"):
+    with pytest.raises(ValueError, match="an erasure requires"):
         erasure.erase(pair.one.erasure_desk(), pair.made[0].id, reason=" ", order="o")
 
     assert pair.one.kinds(pair.keys[0]) == [""]

@@ -421,7 +421,7 @@ def test_a_token_that_somebody_adds_later_takes_nothing_from_a_renewal(
     [
         ({"until": timedelta(minutes=-10)}, "came too late"),
         ({"since": timedelta(minutes=10)}, "older than the tokens"),
-        ({"now": timedelta(minutes=-10)}, "from the future"),
+        ({"now": timedelta(minutes=-10)}, "time in the future"),
         ({"late": (b"y",)}, "does not cover"),
         ({"late": (b"x", b"y"), "required": 2}, "does not cover"),
     ],

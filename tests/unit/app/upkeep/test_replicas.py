@@ -288,7 +288,7 @@ def test_nobody_writes_to_the_copy_of_a_log(place: Place) -> None:
         ids=RandomIds(),
     )
 
-    with pytest.raises(LogDamaged, match="copy of another store's log"):
+    with pytest.raises(LogDamaged, match="copy of the log of another store"):
         writer.append([Leaf(kind="other", name="n", sha256="0" * 64)])
 
 

@@ -109,7 +109,7 @@ def test_a_note_of_nobody_known_is_signed_by_nobody() -> None:
 def test_a_known_keys_bad_signature_spoils_a_note() -> None:
     spoiled = EXAMPLE_NOTE.replace(b"an example", b"no example")
 
-    with pytest.raises(EvidenceInvalid, match="does not hold"):
+    with pytest.raises(EvidenceInvalid, match="is not valid"):
         note.signed_by(note.parse(spoiled), parse_verifier_key(EXAMPLE_KEY))
 
 
@@ -219,7 +219,7 @@ def test_of_several_cosignatures_of_one_witness_the_earliest_counts() -> None:
 def test_a_checkpoint_is_its_logs_alone() -> None:
     other = Checkpoint(origin="example.com/other", size=7, root=CHECKPOINT.root)
 
-    with pytest.raises(EvidenceInvalid, match="not of the log"):
+    with pytest.raises(EvidenceInvalid, match="does not belong to the log"):
         open_checkpoint(encoded(log_signature(other.text), text=other.text), LOG_KEY)
     with pytest.raises(EvidenceInvalid, match="not signed"):
         open_checkpoint(encoded(witness_signature()), LOG_KEY)

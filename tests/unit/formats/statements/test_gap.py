@@ -89,14 +89,14 @@ def test_a_byte_that_was_changed_is_found() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"gap_id": "20261127t101501z-k3v4q2m7xw4c5b6d"}, "of the gap"),
+        ({"gap_id": "20261127t101501z-k3v4q2m7xw4c5b6d"}, "belongs to the gap"),
         ({"schedule": "Case 7"}, "name"),
-        ({"event": "MISSED"}, "no word"),
-        ({"reason": ""}, "no word"),
+        ({"event": "MISSED"}, "is invalid"),
+        ({"reason": ""}, "is invalid"),
         ({"detail": "x" * 2_001}, "characters"),
-        ({"missed": []}, "without a visit"),
+        ({"missed": []}, "has no visit"),
         ({"missed": ["x"]}, "slots and urls"),
-        ({"missed": [{"slots": [], "urls": ["sha256:" + "0" * 64]}]}, "without a slot"),
+        ({"missed": [{"slots": [], "urls": ["sha256:" + "0" * 64]}]}, "has no slot"),
         ({"missed": [{"slots": [canonical_json.instant(AT)], "urls": [URL]}]}, "commitment"),
         (
             {
@@ -104,7 +104,7 @@ def test_a_byte_that_was_changed_is_found() -> None:
                     {"slots": [canonical_json.instant(AT)] * 2, "urls": ["sha256:" + "0" * 64]}
                 ]
             },
-            "in order",
+            "must be sorted",
         ),
         ({"until": "2020-01-01T00:00:00Z"}, "ends before"),
         ({"since": "2020-01-01T00:00:00Z"}, "first and its last slot"),

@@ -126,7 +126,7 @@ def test_one_byte_of_a_part_is_named_by_the_part(file: File, named: str) -> None
 
 
 def test_page_and_end_are_named_as_well() -> None:
-    assert faults(GOOD.replace(b"It is gone.", b"It is here.")) == ["the page in front"]
+    assert faults(GOOD.replace(b"It is gone.", b"It is here.")) == ["the page of the pack"]
     assert faults(GOOD.replace(b"check()", b"cheat()")) == ["the end of the page"]
     assert faults(GOOD + b"\n") == ["the end of the page"]
     assert faults(GOOD[:-1]) == ["the end of the page"]
@@ -172,17 +172,21 @@ def test_a_forger_with_a_key_of_his_own_keeps_to_the_form_or_is_refused() -> Non
     parts = value["parts"]
     assert "same name" in str(with_parts([*parts, parts[0]]))
     assert "same name" in str(with_parts([*parts, {**parts[4], "name": "RULES-wechat.toml"}]))
-    assert "is called" in str(with_parts([*parts[:4], {**parts[4], "name": "../x"}]))
-    assert "is called" in str(with_parts([*parts[:4], {**parts[4], "media_type": "text/B"}]))
-    assert "beside nothing" in str(with_parts([parts[0], parts[2], {**parts[1], "of": "x.wacz"}]))
-    assert "beside which" in str(with_parts([parts[0], parts[2], {**parts[1], "of": ""}]))
+    assert "cannot have the name" in str(with_parts([*parts[:4], {**parts[4], "name": "../x"}]))
+    assert "cannot have the name" in str(
+        with_parts([*parts[:4], {**parts[4], "media_type": "text/B"}])
+    )
+    assert "is not in the pack" in str(
+        with_parts([parts[0], parts[2], {**parts[1], "of": "x.wacz"}])
+    )
+    assert "must name its capture" in str(with_parts([parts[0], parts[2], {**parts[1], "of": ""}]))
     assert "one capture 'first-gone'" in str(with_parts(parts[:2]))
     assert "one part 'event'" in str(with_parts([*parts, {**parts[3], "name": "b.json"}]))
     assert "is not a valid Role" in str(with_parts([*parts[:4], {**parts[4], "role": "virus"}]))
     assert "length" in str(with_parts([*parts[:4], {**parts[4], "length": -1}]))
     assert "digest" in str(with_parts([*parts[:4], {**parts[4], "sha256": "00"}]))
     assert "more than 200 parts" in str(with_parts([parts[4]] * 201))
-    assert "more than a pack holds" in str(
+    assert "more than the pack contains" in str(
         with_parts([*parts[:4], {**parts[4], "length": 1 << 40}])
     )
     assert refused(packs.by_hand({**value, "lacks": ["b", "a"]}, blocks)).code is Code.MANIFEST
@@ -192,7 +196,7 @@ def test_a_forger_with_a_key_of_his_own_keeps_to_the_form_or_is_refused() -> Non
     assert refused(packs.by_hand({**value, "software": "<b>"}, blocks)).code is Code.MANIFEST
     assert refused(packs.by_hand({**value, "format": "x/1"}, blocks)).code is Code.SIG
     bare = {name: field_value for name, field_value in parts[4].items() if name != "of"}
-    assert "one form" in str(with_parts([*parts[:4], bare]))
+    assert "one valid form" in str(with_parts([*parts[:4], bare]))
     page = {**value["page"], "length": pack.MAX_PAGE + 1}
     assert "at most" in str(refused(packs.by_hand({**value, "page": page}, blocks)))
 
@@ -277,14 +281,14 @@ def test_what_does_not_fit_is_refused_before_it_is_written() -> None:
     )
     with pytest.raises(SnapshotterError, match="longer than"):
         attempt(parts=(*made.parts, *huge))
-    with pytest.raises(SnapshotterError, match="larger than"):
+    with pytest.raises(SnapshotterError, match="can have at most"):
         attempt(parts=(*made.parts[:4], replace(made.parts[4], length=pack.MAX_BYTES)))
     with pytest.raises(ValueError, match="no '<'"):
         attempt(software="<")
-    with pytest.raises(ValueError, match="not the one"):
+    with pytest.raises(ValueError, match="is not the page of"):
         attempt(page=pack.section_of(b"x"))
     for page in (b"<p>\n", pack.MAGIC + b"x", PAGE + b'<script type="text/plain" id="manifest">\n'):
-        with pytest.raises(ValueError, match="no pack has"):
+        with pytest.raises(ValueError, match="the page of a proof pack"):
             pack.write(page, END, packs.manifest(page=page), [], SIGNER, out)
     assert out.getvalue() == b""
 
@@ -321,7 +325,7 @@ def test_no_manifest_is_made_of_what_none_holds() -> None:
     made = packs.manifest()
     with pytest.raises(ValueError, match="more than 200 parts"):
         replace(made, parts=made.parts * 50)
-    with pytest.raises(ValueError, match=r"a capture is a \.wacz"):
+    with pytest.raises(ValueError, match=r"a capture must be a \.wacz file"):
         replace(made, parts=(replace(made.parts[0], name=SEEN), *made.parts[2:]))
 
 

@@ -118,17 +118,20 @@ def _spoilt(change: Callable[[dict[str, Any]], object]) -> bytes:
         ),
         (lambda statement: statement["event"].update(event_id="x"), "not a bundle id"),
         (lambda statement: statement["event"].update(kind="lost"), "is not a valid TakedownKind"),
-        (lambda statement: statement["event"].update(previous="0x"), "no digest"),
+        (lambda statement: statement["event"].update(previous="0x"), "earlier event is invalid"),
         (lambda statement: statement["event"].update(articles=["x"]), "not a bundle id"),
-        (lambda statement: statement["event"]["confirm"].update(times=0), "one capture at least"),
-        (lambda statement: statement["event"]["confirm"].update(after=-1), "time that passes"),
+        (lambda statement: statement["event"]["confirm"].update(times=0), "at least one capture"),
+        (
+            lambda statement: statement["event"]["confirm"].update(after=-1),
+            "one capture and a time",
+        ),
         (
             lambda statement: statement["event"]["first_gone"].update(bundle_id="x"),
             "not a bundle id",
         ),
         (lambda statement: statement["event"]["first_gone"].update(sha256="x" * 64), "digest"),
         (lambda statement: statement["event"]["first_gone"].update(key_id=""), "key id"),
-        (lambda statement: statement["event"].update(kind="reinstated"), "in their order"),
+        (lambda statement: statement["event"].update(kind="reinstated"), "in order"),
         (
             lambda statement: statement["event"].update(first_gone=statement["event"]["last_seen"]),
             "two captures",
@@ -149,7 +152,7 @@ def _spoilt(change: Callable[[dict[str, Any]], object]) -> bytes:
             lambda statement: statement["event"].update(
                 controls=statement["event"]["controls"] * 200
             ),
-            "more captures",
+            "too many captures",
         ),
     ],
 )
@@ -167,9 +170,9 @@ def test_a_record_of_an_earlier_version_can_be_read() -> None:
 
 
 def test_what_could_not_be_read_is_not_written() -> None:
-    with pytest.raises(ValueError, match="no digest"):
+    with pytest.raises(ValueError, match="earlier event is invalid"):
         takedown.encode(event(previous="x"), SIGNER)
-    with pytest.raises(ValueError, match="of more than"):
+    with pytest.raises(ValueError, match="is longer than"):
         takedown.encode(event(url="x" * takedown.MAX_BYTES), SIGNER)
 
 

@@ -174,7 +174,7 @@ def test_nothing_is_said_of_what_was_not_read(spoiled: Collection, workspace: Pa
     text = "\n".join(reports.lines(spoiled.audited(workspace, sample=0).report))
 
     assert "replaced" not in text
-    assert "nothing is said of the other 5" in text
+    assert "Bundles that were not read: 5." in text
 
 
 def test_what_was_erased_is_not_said_to_be_there(spoiled: Collection, workspace: Path) -> None:
@@ -182,7 +182,7 @@ def test_what_was_erased_is_not_said_to_be_there(spoiled: Collection, workspace:
 
     text = "\n".join(reports.lines(spoiled.audited(workspace).report))
 
-    assert "PASSED: nothing was deleted (but by order), replaced" in text
+    assert "PASSED: no logged bundle was deleted (except by order) or replaced" in text
 
 
 def test_what_is_left_of_an_erasure_is_named_in_a_copy_without_a_log(
@@ -194,7 +194,7 @@ def test_what_is_left_of_an_erasure_is_named_in_a_copy_without_a_log(
     found = spoiled.audited(workspace)
 
     details = {finding.detail for finding in found.findings if finding.code is AuditCode.SURPLUS}
-    assert details == {"it stands beside a bundle that was erased, says a tombstone beside it"}
+    assert details == {"the sidecar belongs to a bundle that was erased, as its tombstone states"}
 
 
 def test_a_sample_of_more_than_there_is_takes_all(spoiled: Collection, workspace: Path) -> None:

@@ -27,10 +27,10 @@ def test_a_full_disk_costs_an_auditor_nothing_of_what_is_known(tmp_path: Path) -
     AuditDatabase(file).close()
     before = file.read_bytes()
 
-    with no_room(), pytest.raises(SnapshotterError, match=r"can not be written") as failed:
+    with no_room(), pytest.raises(SnapshotterError, match=r"cannot be written") as failed:
         AuditDatabase(file)
 
-    assert "make room" in failed.value.hint
+    assert "free space" in failed.value.hint
     assert file.read_bytes() == before
     with AuditDatabase(file) as again:
         assert not again.replaced
