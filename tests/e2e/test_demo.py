@@ -46,7 +46,7 @@ def test_a_take_down_is_proven_without_a_network_and_nothing_of_the_users_is_tou
     assert found["event"]["last_seen"]["bundle_id"] == steps["there"]["bundle_id"]
     assert found["event"]["first_gone"]["bundle_id"] == steps["gone"]["bundle_id"]
     assert steps["forgery"]["verdict"] == "failed"
-    assert steps["forgery"]["did"].endswith("the capture 'last seen' was altered")
+    assert steps["forgery"]["did"].endswith("The capture 'last seen' was altered.")
     verified = subprocess.run(
         user._command(("verify", kept / "proof.html")),
         cwd=kept, env=user._environ() | {"SNAPSHOTTER_CONFIG": str(kept / "snapshotter.toml")},
