@@ -212,8 +212,8 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
                 )
     if len(sidecars) > MAX_SIDECARS or sum(len(data) for _, data in sidecars) > MAX_TOTAL:
         problems.append(
-            f"the custody sidecars were not read: there are more than {MAX_SIDECARS}, or they have "
-            f"more than {MAX_TOTAL} bytes"
+            f"more than {MAX_SIDECARS} custody sidecars exist, or they have more than {MAX_TOTAL} "
+            "bytes, so they were not read"
         )
         return Chain(events=tuple(events), problems=tuple(problems), head=head or ChainHead())
     expected = 1
