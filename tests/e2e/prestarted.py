@@ -1,11 +1,12 @@
 """
 Run commands of the product in forks of one interpreter that has imported the product already.
 
-A command in an interpreter of its own spends up to a second of a core on imports. Here one server
-for each process of tests imports once. For each command it forks a process that gets the
-arguments, the working directory, the environment and the output streams of the command, and runs
-the entry of `python -m snapshotter`. Some variables are read while an interpreter starts or
-imports the product, so they have to be the server's own: see `Prestarted.can_run`.
+A command in an interpreter of its own spends up to two seconds of a core on imports, and on what
+it does once in a process. Here one server for each process of tests does so once. For each command
+it forks a process that gets the arguments, the working directory, the environment and the output
+streams of the command, and runs the entry of `python -m snapshotter`. Some variables are read while
+an interpreter starts or imports the product, so they have to be the server's own: see
+`Prestarted.can_run`.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import snapshotter
 from snapshotter.import_path import leave_out_working_directory
-from tests.preloading import import_commands
+from tests.preloading import import_commands, prepare_captures
 
 _READ_AT_START = ("PYTHON", "PLAYWRIGHT", "LANG", "LC_")  # names of variables begin so
 _MOST = 1 << 18  # bytes of a request
@@ -117,6 +118,7 @@ def serve(address: str) -> None:
     Returns in each process that is to run a command, with all set for `snapshotter.__main__`.
     """
     import_commands()
+    prepare_captures()
     gc.collect()
     gc.freeze()  # a collection in a fork would copy all that it shares with the server
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
