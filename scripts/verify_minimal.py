@@ -603,7 +603,7 @@ def der_one(data: bytes, tag: int) -> bytes:
     """The content of the one value that `data` is."""
     found, start, end = der_read(data)
     if found != tag or end != len(data):
-        raise Bad("DER is of another kind, or something follows")
+        raise Bad("the DER value has another type, or other bytes follow it")
     return data[start:end]
 
 
@@ -854,13 +854,13 @@ class Trust:
             raise Bad("it names no root key")
         root = PublicKey(from_pem(value["root_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
         if root.id != pinned:
-            raise Bad(f"it is by the root key {root.id}, and {pinned} is pinned")
+            raise Bad(f"the root key is {root.id}, but {pinned} is expected")
         if root.curve is not P384:
             raise Bad("its root key is not on P-384")
         # (3) the signature holds
         check_ecdsa_der(signature, P384)
         if not openssl.holds(root.spki, signature, data, "sha384"):
-            raise Bad("its signature does not hold")
+            raise Bad("its signature is not valid")
         # (4) every field
         wanted = "expires format keys log max_lag_s max_skew_s require root_key tsa version"
         fields(value, wanted.split(), "it")
@@ -943,7 +943,7 @@ class Trust:
             root = authority["root"].encode("utf-8")
             certificate = Certificate(from_pem(root, "CERTIFICATE"))
             if certificate.issuer != certificate.subject:
-                raise Bad("the root of an authority is not its own issuer")
+                raise Bad("the root certificate of a timestamp authority is not self-signed")
             if openssl.run("x509", "-noout", "-pubkey", data=root).returncode:
                 raise Bad("the root of an authority is no certificate with a key")
             roots.add(certificate.spki)
@@ -967,13 +967,15 @@ class Trust:
             return (
                 FAILED,
                 "KEY_PERIOD",
-                "signed before the key's period began, at " + show_instant(begin),
+                "the signature is older than the period of the key, which began at "
+                + show_instant(begin),
             )
         if end is not None and (proven is None or proven > end):
             return (
                 INDETERMINATE,
                 "KEY_PERIOD",
-                "not proven to be from before the key's end, at " + show_instant(end),
+                "no token proves that the signature is older than the end of the key, at "
+                + show_instant(end),
             )
         return PASSED, "OK", f"the key {key_id} is known, and good at the proven time"
 
@@ -1048,12 +1050,12 @@ class Checkpoint:
     def __init__(self, note: bytes, log: Log, openssl: OpenSSL) -> None:
         text, lines, origin, self.entries, self.root = self.parse(note)
         if origin != log.key.name:
-            raise Bad("a checkpoint of another log")
+            raise Bad("the checkpoint belongs to another log")
         signed = False
         for name, key_id, signature in lines:
             if (name, key_id) == (log.key.name, log.key.id):
                 if len(signature) != 64 or not openssl.holds_raw(log.key.spki, signature, text):
-                    raise Bad("the log's signature does not hold")
+                    raise Bad("the signature of the log is not valid")
                 signed = True
         if not signed:
             raise Bad("the log has not signed it")
@@ -1436,7 +1438,7 @@ class Token:
             raise Bad("the algorithm of its signature is not one that counts")
         # RFC 5652, 5.4: signed as a SET, stored under another tag
         if not openssl.holds(self.signer.spki, signature, b"\x31" + attributes_raw[2][1:], digest):
-            raise Bad("its own signature does not hold")
+            raise Bad("the signature of the certificate is not valid")
 
     def has_part(self, root: Certificate, openssl: OpenSSL) -> bool:
         """
@@ -1719,7 +1721,7 @@ class Record:
         self.bundle_id = self._text(value, "bundle_id")
         found = BUNDLE_ID.match(self.bundle_id)
         if found is None:
-            raise Bad("bundle_id is none")
+            raise Bad("bundle_id is not valid")
         self.id_time = utc(*map(int, found.groups()))
         authorities = value.get("authorities")
         if not isinstance(authorities, list) or not all(
@@ -1901,14 +1903,14 @@ class Verification:
         before = len(self.findings)
         for name in REQUIRED:
             if name not in self.members:
-                self.bad("names", "MISSING", f"{name} is not there")
+                self.bad("names", "MISSING", f"the file {name} is missing")
         for name in self.members:
             if (
                 name not in REQUIRED
                 and not LISTED_PLACE.match(name)
                 and not PROOF_PLACE.match(name)
             ):
-                self.bad("names", "UNLISTED", f"{name} has no place in a bundle")
+                self.bad("names", "UNLISTED", f"the file {name} does not belong in a bundle")
         self.good("names", "every required file is there, and none without a place", before)
 
     # (3) hashes
@@ -1923,7 +1925,9 @@ class Verification:
             return
         signed, second = lists[SIGNED_LIST], lists[BLAKE3_LIST]
         if RECORD not in signed or BLAKE3_LIST not in signed:
-            self.bad("hashes", "MANIFEST", "the signed list is not the list of a bundle")
+            self.bad(
+                "hashes", "MANIFEST", "the signed list of files is not the manifest of a bundle"
+            )
         for name, digest in signed.items():
             member = self.members.get(name)
             if member is None:
@@ -1936,7 +1940,7 @@ class Verification:
                 self.bad("hashes", "HASH", f"{name} is not as the signed list says")
         for name, member in self.members.items():
             if (LISTED_PLACE.match(name) or name == BLAKE3_LIST) and name not in signed:
-                self.bad("hashes", "UNLISTED", f"{name} is not in the signed list")
+                self.bad("hashes", "UNLISTED", f"the signed list does not name the file {name}")
             if name in signed and name in second and member.blake3 != second[name]:
                 self.bad("hashes", "BLAKE3", f"{name} is not as the BLAKE3 list says")
         if set(second) != set(signed) - {BLAKE3_LIST}:
@@ -1976,7 +1980,7 @@ class Verification:
                 if not self.openssl.holds(
                     public.spki, signature.content, signed_list, public.curve.digest
                 ):
-                    raise Bad("it does not hold over the signed list")
+                    raise Bad("the signature is not valid for the signed list")
             except Bad as bad:
                 self.bad("signature", "SIG", f"{slot}: {bad}")
                 continue
@@ -2013,14 +2017,18 @@ class Verification:
                 words = f"{slot} is by another key than the record names"
                 self.bad("signature", "KEY_MISMATCH", words)
             elif public.curve.algorithm != signer["algorithm"]:
-                words = f"{slot}: the record names another algorithm than the key's"
+                words = f"{slot}: the algorithm in the record is not the algorithm of the key"
                 self.bad("signature", "ALG", words)
             else:
                 self.named[slot] = public
         slots = [signer["slot"] for signer in self.record.signers]
         for name in self.members:
             if PROOF_PLACE.match(name) and name[5:11] not in slots:
-                self.bad("signature", "UNLISTED", f"{name} is of nobody that the record names")
+                self.bad(
+                    "signature",
+                    "UNLISTED",
+                    f"the file {name} belongs to no signer that the record names",
+                )
         for slot in slots:
             numbers = [name for name in self.members if name.startswith(f"seal/{slot}.tsa-")]
             if numbers != [f"seal/{slot}.tsa-{n:02}.tsr" for n in range(1, len(numbers) + 1)]:
@@ -2047,7 +2055,11 @@ class Verification:
                 words = f"{slot}: {len(good)} good tokens by different authorities, and {needed} are required"
                 self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
         counted = {authority for good in self.tokens.values() for authority in good}
-        self.good("timestamp", f"good tokens by {', '.join(sorted(counted)) or 'nobody'}", before)
+        self.good(
+            "timestamp",
+            f"valid tokens by {', '.join(sorted(counted)) or 'no timestamp authority'}",
+            before,
+        )
 
     def slot_tokens(
         self, slot: str, beside: list[tuple[str, bytes]], good: dict[str, Instant]
@@ -2060,7 +2072,7 @@ class Verification:
             if name.startswith(f"seal/{slot}.tsa-")
         ]
         for name, response in inside + beside:
-            is_inside, why = name in self.members, "by nobody that is trusted for this"
+            is_inside, why = name in self.members, "by no timestamp authority that you trust"
             try:
                 token = Token(response, self.openssl)
             except Unchecked as bad:
@@ -2127,13 +2139,17 @@ class Verification:
         times = sorted(time for good in self.tokens.values() for time in good.values())
         for token_time in times:
             if token_time > self.now + skew:
-                self.bad("time", "TIME", f"a token is from the future: {show_instant(token_time)}")
+                self.bad(
+                    "time",
+                    "TIME",
+                    f"a timestamp token has a time in the future: {show_instant(token_time)}",
+                )
             if token_time < record.sealed_at - skew:
-                self.bad("time", "TIME", f"sealed at {record.sealed_text}, after its token was given at {show_instant(token_time)}")  # fmt: skip
+                self.bad("time", "TIME", f"the record states {record.sealed_text} as the time of the seal, but a token is older: {show_instant(token_time)}")  # fmt: skip
         if record.sealed_at - record.started_at > datetime.timedelta(hours=2):
             doubt("sealed more than two hours after the capture began")
         if abs(record.id_time - record.started_at) > skew:
-            doubt("the second in bundle_id is not that of the capture's beginning")
+            doubt("the time in bundle_id is not the time at which the capture began")
         for name in ("when.navigation_started_at", "when.navigation_ended_at"):
             text = record.at(name)
             try:
@@ -2146,12 +2162,12 @@ class Verification:
             self.proven_time = times[0]
             if times[0] - record.sealed_at > lag:
                 doubt(
-                    f"proven to exist by {show_instant(times[0])}; that it was sealed so much earlier is its own word"
+                    f"proven to exist by {show_instant(times[0])}; only the bundle itself states that it was sealed so much earlier"
                 )
         elif record.sealed_at > self.now + skew:
-            self.bad("time", "TIME", f"sealed in the future, at {record.sealed_text}")
+            self.bad("time", "TIME", f"the time of the seal is in the future: {record.sealed_text}")
         else:
-            doubt("no good token: no clock but the maker's stands behind it")
+            doubt("no valid token: only the bundle itself states its time")
         self.good("time", "captured, sealed and stamped in this order", before)
 
     # (9) keys
@@ -2169,7 +2185,7 @@ class Verification:
             for verdict, code, words in others:
                 self.find("key", verdict, code, words)
             if not others:
-                words = f"{good} good signatures, and {needed} are required"
+                words = f"valid signatures: {good}, required: {needed}"
                 self.find("key", INDETERMINATE, "QUORUM", words)
         self.good("key", f"{good} known, and good at the proven time", before)
 
@@ -2205,7 +2221,11 @@ class Verification:
             self.bad("derived", "DERIVED", f"datapackage-digest.json: {bad}")
             return
         if (signed is not None) != announced:
-            words = "missing" if announced else "there, and nobody announced it"
+            words = (
+                "missing"
+                if announced
+                else "a WACZ signature exists, but the record does not announce one"
+            )
             self.bad("derived", "WACZ_SIG", f"the WACZ signature is {words}")
             return
         expected: dict[str, Any] = {"hash": digest, "path": PACKAGE}
@@ -2223,7 +2243,7 @@ class Verification:
             self.bad("derived", "DERIVED", words)
         elif announced:
             self.wacz_signature(public, raw, digest)
-        self.good("derived", "datapackage.json and its digest follow from the rest", before)
+        self.good("derived", "datapackage.json and its digest follow from the other files", before)
 
     def wacz_signature(self, public: PublicKey, raw: bytes, digest: str) -> None:
         size, order = public.curve.size, public.curve.n
@@ -2231,7 +2251,7 @@ class Verification:
         if len(raw) != 2 * size or not 0 < r < order or not 0 < s <= order // 2:
             self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its one spelling")
         elif not self.openssl.holds(public.spki, ecdsa_der(r, s), digest.encode("ascii"), "sha256"):
-            self.bad("derived", "WACZ_SIG", "the WACZ signature does not hold")
+            self.bad("derived", "WACZ_SIG", "the WACZ signature is not valid")
 
     # (11) server_signatures
     def server_signatures(self) -> None:
@@ -2357,7 +2377,7 @@ class Verification:
         required = record.log or self.trust.requires_log
         if log is None:
             if required:
-                words = "a log proof is required, and the trust file names no log"
+                words = "a log proof is required, but the trust file names no log"
                 self.find("log", INDETERMINATE, "LOG_MISSING", words)
             return
         quoted = None
@@ -2375,7 +2395,10 @@ class Verification:
         if data is None:
             if required:
                 self.find(
-                    "log", INDETERMINATE, "LOG_MISSING", "a log proof is required and not there"
+                    "log",
+                    INDETERMINATE,
+                    "LOG_MISSING",
+                    "a log proof is required, but no log proof is beside the bundle",
                 )
             return
         try:
@@ -2384,7 +2407,7 @@ class Verification:
             )
         except Bad as bad:
             if required:
-                self.find("log", INDETERMINATE, "LOG", f"the log proof does not verify: {bad}")
+                self.find("log", INDETERMINATE, "LOG", f"the log proof is not valid: {bad}")
             return
         if quoted and index < quoted.entries:
             words = f"entry {index} of the log quotes a checkpoint of {quoted.entries} entries"
@@ -2396,7 +2419,7 @@ class Verification:
         for seen, _ in checkpoint.witnesses.values():
             earliest = EPOCH + datetime.timedelta(seconds=seen)
             if any(time - earliest > self.trust.skew for time in inside):
-                words = "a witness saw it in the log before a token that is in it was made"
+                words = "a witness saw the bundle in the log before a timestamp token in the bundle was made"
                 self.find("time", INDETERMINATE, "TIME", words)
                 break
         if len(checkpoint.witnesses) >= log.quorum:
@@ -2416,7 +2439,7 @@ class Verification:
         for slot in self.named:
             there = len(self.tokens.get(slot, {}))
             if there < asked:
-                words = f"{slot}: {asked} authorities were asked, {there} tokens are there, and nothing shows that none was taken out"
+                words = f"{slot}: authorities that were asked: {asked}, valid tokens: {there}; it is not established whether a token never arrived or was removed"
                 self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
 
     # (15) renewals: docs/spec/renewal.md
@@ -2458,7 +2481,7 @@ class Verification:
         self.certificates()
         self.counts()
         self.page_line()
-        self.good("agreement", "the record is consistent with itself and with the files", before)
+        self.good("agreement", "the record contradicts neither itself nor the files", before)
 
     def differ(self, words: str) -> None:
         self.bad("agreement", "FORMAT", words)
@@ -2486,7 +2509,7 @@ class Verification:
                 seen.add(path)  # step 11 has judged it
             elif path not in files:
                 seen.add(path)
-                self.bad("agreement", "MISSING", f"the artifact {path:.200} is not there")
+                self.bad("agreement", "MISSING", f"the artifact {path:.200} is missing")
             else:
                 seen.add(path)
                 member = self.members[path]
@@ -2561,7 +2584,7 @@ class Verification:
                 member = self.members.get(path)
                 size = (file.get("width"), file.get("height"))
                 if member is None:
-                    self.bad("agreement", "MISSING", f"the picture {path:.200} is not there")
+                    self.bad("agreement", "MISSING", f"the picture {path:.200} is missing")
                 elif path.endswith(".png") and (
                     not all(type(side) is int for side in size) or size != png_size(member.head)
                 ):
@@ -3138,7 +3161,7 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
     else:
         holds = openssl.holds_raw(leaf.spki, signature, signed)
     if not holds:
-        raise Bad("the server's signature does not hold")
+        raise Bad("the signature of the server is not valid")
     # (5) the server name in the ClientHello is the host, and there is none for an address
     host = session["host"]
     address = _address(host)
@@ -3433,7 +3456,12 @@ def judge_pack(result: Verification) -> None:
             except Bad as bad:
                 result.bad("manifest", bad.args[0], bad.args[1])
                 return
-            result.find("manifest", PASSED, "OK", "it is in its one form, and its signature holds")
+            result.find(
+                "manifest",
+                PASSED,
+                "OK",
+                "the pack has its one valid form, and its signature is valid",
+            )
             altered = list(altered_in_pack(stream, said, value, at))
     except OSError as error:
         raise Unreadable(f"{result.path}: {error.strerror or error}") from error
@@ -3495,7 +3523,7 @@ def signed_pack_list(first: bytes, second: bytes, openssl: OpenSSL) -> tuple[dic
     if s > key.curve.n // 2:
         raise Bad("its signature has a twin")
     if not openssl.holds(key.spki, signature, first + b"\n", key.curve.digest):
-        raise Bad("its signature does not hold")
+        raise Bad("its signature is not valid")
     return value, key.id
 
 

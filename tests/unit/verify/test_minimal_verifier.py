@@ -175,7 +175,7 @@ def test_a_trust_file_by_another_root_tells_nothing_about_a_bundle() -> None:
 
     assert run.returncode == 11
     assert run.stdout == ""
-    assert "is pinned" in run.stderr
+    assert "is expected" in run.stderr
 
 
 def test_a_bundle_that_is_not_there_is_an_error_and_no_verdict(tmp_path: Path) -> None:
