@@ -202,8 +202,7 @@ class LogRepair:
         if later and not begun:
             raise EvidenceInvalid(
                 f"{later[0]} belongs to a tree of more than {size} entries, but its checkpoint "
-                "does "
-                "not exist: it was replaced by an older checkpoint"
+                "does not exist: it was replaced by an older checkpoint"
             )
         trees = {candidate.root: candidate for candidate in begun or found}  # of one tree, any
         if wanted:

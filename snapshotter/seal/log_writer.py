@@ -505,6 +505,5 @@ class LogWriter:
             raise LogDamaged(
                 f"no entry was added to the log in {self._store.url}: {error.message}",
                 hint="check the log with snapshotter log check; if the store was restored from a "
-                "backup, "
-                "restore all of it, with later changes",
+                "backup, restore all of it, with later changes",
             ) from error

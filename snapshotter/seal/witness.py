@@ -163,8 +163,7 @@ class WitnessService:
             raise SnapshotterError(
                 f"{self._file(origin)} is not a record of this witness: {error}",
                 hint="restore the file from a backup; until then this witness cosigns nothing of "
-                "this "
-                "log, because without the file two histories could be cosigned",
+                "this log, because without the file two histories could be cosigned",
             ) from error
 
     def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:

@@ -647,8 +647,7 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 "time",
                 Code.TIME,
                 f"the record states {instant(sealed)} as the time of the seal, but a timestamp "
-                "token "
-                f"is older ({instant(token.time)})",
+                f"token is older ({instant(token.time)})",
             )
             return
     if not tokens:

@@ -103,8 +103,7 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
         return (
             f"{earlier.role} quotes a checkpoint of the log that a witness saw at "
             f"{instant(one.not_before)}, so the capture began after that time; "
-            f"{later.role} existed by "
-            f"{instant(min(by))}"
+            f"{later.role} existed by {instant(min(by))}"
         )
     # No clock is in this: what the two records say has to be further apart than clocks may be.
     if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:

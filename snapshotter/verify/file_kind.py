@@ -120,8 +120,7 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
         raise NotEvidence(
             f"{path} is not a bundle, a take-down event, a proof pack or a campaign report",
             hint="name the .wacz file of a bundle, the .json file of an event or a report, the "
-            ".html "
-            "file of a proof pack, or the id of a bundle in a store (option --store)",
+            ".html file of a proof pack, or the id of a bundle in a store (option --store)",
         )
     stream.seek(0)
 

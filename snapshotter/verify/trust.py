@@ -156,8 +156,7 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
                 Verdict.FAILED,
                 Code.KEY_REVOKED,
                 f"the key was compromised at {_at(revoked_at)}, and no timestamp token proves "
-                "that the "
-                "signature is older",
+                "that the signature is older",
             )
         return (
             Verdict.INDETERMINATE,
@@ -177,8 +176,7 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             Verdict.INDETERMINATE,
             Code.KEY_PERIOD,
             f"the period of the key ended at {_at(trusted.not_after)}, and no timestamp token "
-            "proves "
-            "that the signature is older",
+            "proves that the signature is older",
         )
     return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was valid at the proven time"
 
@@ -478,8 +476,7 @@ class TrustDocument:
         if number <= self.version:
             raise SnapshotterError(
                 f"version {number} is not newer than version {self.version}; a version must be "
-                "higher than the "
-                "one before"
+                "higher than the one before"
             )
         required = require or self.require
         if required.log and self.log is None:

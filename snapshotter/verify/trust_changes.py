@@ -51,8 +51,7 @@ def _root(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             name=new.root_key_id,
             what=f"the root key is {new.root_key_id}; it was {old.root_key_id}",
             meaning="verifiers that expect the old root key reject this file; compare the new "
-            "root key "
-            "with its owner over another channel",
+            "root key with its owner over another channel",
             effect=Effect.STRICTER,
         )
 

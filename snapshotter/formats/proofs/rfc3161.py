@@ -320,8 +320,7 @@ def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
     subject, issuer = (_shown_name(name) for name in (signer.subject, signer.issuer))
     return TokenInvalid(
         "no timestamp authority that you trust made this token: its certificate names "
-        f"{subject}, issued by "
-        f"{issuer}. The trusted timestamp authorities are "
+        f"{subject}, issued by {issuer}. The trusted timestamp authorities are "
         f"{', '.join(anchor.name for anchor in tried)}",
         Code.TS_UNTRUSTED,
     )

@@ -69,8 +69,7 @@ def _check(report: CampaignReport) -> None:
     if len(campaign.pages) > MAX_PAGES or captures > MAX_CAPTURES:
         raise ValueError(
             f"the report has more than {MAX_PAGES} pages or {MAX_CAPTURES} captures: choose a "
-            "shorter "
-            "period, or fewer pages"
+            "shorter period, or fewer pages"
         )
     if campaign.since >= campaign.until:
         raise ValueError("the period of the report ends before it begins")

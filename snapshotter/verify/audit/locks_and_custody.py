@@ -142,8 +142,7 @@ class LockAndCustodyJudge:
                 _NOTE,
                 "",
                 f"the locks of {self._unenforced} bundles are only records: the owner of this "
-                "store can "
-                "delete the bundles",
+                "store can delete the bundles",
             )
 
     def copied(self) -> None:
@@ -235,8 +234,7 @@ class LockAndCustodyJudge:
                 _UNCLEAR,
                 listed.key,
                 "lines of the receipts on this machine that cannot be read: "
-                f"{len(kept.problems)}; first "
-                f"problem: {problem}",
+                f"{len(kept.problems)}; first problem: {problem}",
             )
         here = [receipt for receipt in kept.receipts if receipt.store == self._store_name]
         if any(receipt.key == listed.key and receipt.sha256 != facts["sha256"] for receipt in here):

@@ -143,8 +143,7 @@ class LogComparison:
                     _FAILED,
                     key,
                     "the bundle is complete, but it is not the bundle that was logged under this "
-                    "name: "
-                    f"SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
+                    f"name: SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
                 )
         elif facts["failed"]:
             if facts["altered"] and not as_logged:
@@ -191,8 +190,7 @@ class LogComparison:
                     _FAILED,
                     listed.key,
                     f"the record names a checkpoint of {claim['size']} entries, but the bundle "
-                    "itself "
-                    f"is entry {entries[0].number}",
+                    f"itself is entry {entries[0].number}",
                 )
                 continue
             newest = self._workspace.newest_before(min(claim["size"], self._history.size))
@@ -204,8 +202,7 @@ class LogComparison:
                     _NOTE,
                     listed.key,
                     f"the record names a checkpoint that contains {newest}, which was captured "
-                    "later "
-                    "according to its own clock",
+                    "later according to its own clock",
                 )
 
     def _renewal(self, listed: ListedObject, facts: BundleFacts) -> None:
@@ -271,8 +268,7 @@ class LogComparison:
                     _UNCLEAR,
                     listed.key,
                     f"the time in the name is {instant(at)}, but the bundle is not in the "
-                    f"log{missing}: "
-                    "nothing proves that the bundle existed earlier",
+                    f"log{missing}: nothing proves that the bundle existed earlier",
                 )
 
     def judge_surplus_sidecars(self) -> None:
@@ -366,8 +362,7 @@ class LogComparison:
                 _UNCLEAR,
                 "",
                 f"the log names another version {newest} of the trust file than this audit uses: "
-                "the "
-                f"SHA-256 is {digest}, and not {self._trust.sha256}",
+                f"the SHA-256 is {digest}, and not {self._trust.sha256}",
             )
         if self._trust.version is not None and newest > self._trust.version:
             self._say(
@@ -457,8 +452,7 @@ class LogComparison:
         except ObjectUnreadable as error:
             words = (
                 f"{said}, but the store does not have it; it is not established whether it was "
-                "erased "
-                f"by order: {error}"
+                f"erased by order: {error}"
             )
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
@@ -558,8 +552,7 @@ class LogComparison:
         else:
             words = (
                 f"the bundle was erased, and entry {min(missing.values())} of the log names a "
-                "custody "
-                "event that the remaining sidecars do not contain"
+                "custody event that the remaining sidecars do not contain"
             )
             if sidecars or len(missing) > 1:
                 self._second_look.suspect_custody(key, words, {number for number, _ in sidecars})

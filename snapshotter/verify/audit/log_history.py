@@ -182,8 +182,7 @@ class LogHistory:
             self._unclear(
                 AuditCode.STALE,
                 f"the newest cosignature of a witness is of {instant(newest)}: later entries of "
-                "the "
-                "log may be withheld",
+                "the log may be withheld",
             )
 
     def judge(self, claim: FoundCheckpoint) -> None:
@@ -208,8 +207,7 @@ class LogHistory:
                 AuditCode.UNTRUSTED_LOG,
                 claim.where,
                 f"{claim.what} belongs to the log {claim.origin[:100]!r}, but the log of this "
-                "store is "
-                f"{self._seen.origin[:100]!r}",
+                f"store is {self._seen.origin[:100]!r}",
             )
         elif claim.head.size > self._seen.head.size:
             add(
@@ -304,8 +302,7 @@ class LogHistory:
                 AuditCode.STALE,
                 log_state.LOCK,
                 f"{size} entries are committed, but {self._seen.head.size} are published: a "
-                "writer was "
-                "interrupted, or the checkpoint was replaced by an older one",
+                "writer was interrupted, or the checkpoint was replaced by an older one",
             )
 
     def _is_published(self, size: int) -> bool:
@@ -406,8 +403,7 @@ class LogHistory:
             self._failed(
                 AuditCode.LOG_BROKEN,
                 f"the {head.size} entries of the log do not give the root hash of its "
-                "checkpoint: an "
-                "entry was changed, added or removed",
+                "checkpoint: an entry was changed, added or removed",
             )
             return
         self.is_whole = True

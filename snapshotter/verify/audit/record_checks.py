@@ -226,8 +226,7 @@ class RecordJudge:
         else:
             words = (
                 f"the time in the name is {instant(at)}, but the record of {self._noun} is not "
-                "in the "
-                "log: nothing proves that the record existed earlier"
+                "in the log: nothing proves that the record existed earlier"
             )
             self._say(AuditCode.UNLOGGED, Severity.INDETERMINATE, key, words)
 

@@ -353,8 +353,7 @@ class StoreAudit:
                 Severity.INDETERMINATE,
                 "",
                 "the store has no log that can be read, so it is not established whether a "
-                "bundle was "
-                "deleted, left out or added later",
+                "bundle was deleted, left out or added later",
             )
 
     def _given(self, name: str, data: bytes) -> None:
