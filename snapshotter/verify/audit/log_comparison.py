@@ -473,7 +473,7 @@ class LogComparison:
                 key, f"{said}; its tombstone cannot be read: {error}", retry=retry
             )
             return
-        found = judge_tombstone(data, bundle_id, self._trust) or {"broken": "is none"}
+        found = judge_tombstone(data, bundle_id, self._trust) or {"broken": "is not a tombstone"}
         if "broken" in found:
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
         elif found["sha256"] not in ("", sha256):
